@@ -1,0 +1,41 @@
+#!/bin/sh
+# Make the environment .venv: `sh envs/setup.sh LOCK...` installs the given lock files.
+# Finds Python 3.12 or newer, or lets uv install one, or says how to get one.
+set -eu
+cd "$(dirname "$0")/.."
+
+new_enough() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; }
+
+find_python() {
+    for candidate in "${PYTHON:-}" python3.12 python3.13 python3.14 python3 python; do
+        if [ -n "$candidate" ] && new_enough "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    if command -v uv >/dev/null 2>&1 && uv python install 3.12 >&2; then
+        uv python find 3.12
+        return
+    fi
+    cat >&2 <<'TEXT'
+LAMMscope needs Python 3.12 or newer with its venv module, and found none. Get one by any of
+    Debian, Ubuntu   apt-get install python3.12 python3.12-venv
+    Fedora           dnf install python3.12
+    macOS            brew install python@3.12
+    anywhere         install uv (`pip install uv`) and run this again: it then fetches Python itself
+    conda            conda create -n py312 python=3.12, then `conda activate py312`
+or name one: make setup PYTHON=/path/to/python3.12
+TEXT
+    return 1
+}
+
+if ! { [ -x .venv/bin/python ] && new_enough .venv/bin/python; }; then
+    python=$(find_python)
+    echo "Making .venv with $("$python" --version)"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+[ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+for lock in "$@"; do set -- "$@" -r "$lock"; shift; done
+# Without compiled bytecode every job would parse its imports again, ten seconds instead of one.
+VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes "$@"

@@ -1,0 +1,152 @@
+"""The joint space: principal components of the variable genes, and batch correction by Harmony."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, sparse
+
+from lammscope.qc import normalise
+from lammscope.sidecars import read_counts
+
+CHUNK = 2_000  # cells that are made dense at a time
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """Loadings (genes x components), gene means, and the variance of each component."""
+
+    loadings: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    def project(self, values: sparse.csr_array) -> np.ndarray:
+        """Scores (cells x components, float32) of log-normalised cells x genes."""
+        return np.ascontiguousarray(
+            values @ self.loadings - self.mean @ self.loadings, dtype=np.float32
+        )
+
+
+def principal_components(values: sparse.csr_array, *, n_components: int) -> PrincipalComponents:
+    """Principal components of one matrix; see `principal_components_of_parts`."""
+    return principal_components_of_parts([values], n_components=n_components)
+
+
+def principal_components_of_parts(
+    parts: Iterable[sparse.csr_array], *, n_components: int
+) -> PrincipalComponents:
+    """Exact principal components of stacked cells x genes matrices that are never stacked.
+
+    The genes' cross products are summed over the parts, so that memory follows the number of genes
+    and the largest part, not the number of cells.
+
+    Parameters
+    ----------
+    parts
+        Log-normalised expression of some cells each, all with the same genes.
+    n_components
+        How many components; fewer are given if the rank is lower.
+
+    Returns
+    -------
+    PrincipalComponents
+        Largest variance first. A component's sign is fixed: its largest loading is positive.
+    """
+    cross, total = np.zeros((0, 0)), np.zeros(0)
+    n_cells = 0
+    for values in parts:
+        if n_cells == 0:
+            size = values.shape[1]
+            cross, total = np.zeros((size, size)), np.zeros(size)
+        for start in range(0, values.shape[0], CHUNK):
+            dense = values[start : start + CHUNK].toarray()
+            cross += dense.T @ dense
+            total += dense.sum(axis=0, dtype=np.float64)
+        n_cells += values.shape[0]
+    if n_cells < 2:
+        raise ValueError("principal components need at least two cells")
+    mean = total / n_cells
+    covariance = (cross - n_cells * np.outer(mean, mean)) / (n_cells - 1)
+    size = len(covariance)
+    n_components = min(n_components, size, n_cells - 1)
+    variance, loadings = linalg.eigh(covariance, subset_by_index=(size - n_components, size - 1))
+    variance, loadings = variance[::-1], loadings[:, ::-1]
+    kept = variance > max(variance[0], 0) * 1e-9
+    loadings = loadings[:, kept]
+    largest = np.abs(loadings).argmax(axis=0)
+    loadings = loadings * np.sign(loadings[largest, np.arange(loadings.shape[1])])
+    return PrincipalComponents(loadings, mean, variance[kept])
+
+
+def embed_samples(
+    paths: Iterable[str], cells: pd.DataFrame, *, index: str, n_pcs: int
+) -> tuple[np.ndarray, PrincipalComponents]:
+    """Principal components over all samples, whose counts are read one sample at a time.
+
+    Parameters
+    ----------
+    paths
+        Per sample in the order of the cell index, the counts of its kept cells (cells x genes).
+    cells
+        The cell index.
+    index
+        Its checksum.
+    n_pcs
+        How many components.
+
+    Returns
+    -------
+    scores
+        Cells x components, float32, in the order of the index.
+    components
+        Loadings and variances.
+    """
+    totals = {sample: part["total_counts"].to_numpy() for sample, part in cells.groupby("sample")}
+    paths = sorted(paths, key=lambda path: Path(path).stem)
+
+    def parts() -> Iterable[sparse.csr_array]:
+        for path in paths:
+            sample = Path(path).stem
+            if sample in totals:
+                yield normalise(read_counts(path, index=index)[0], totals[sample])
+
+    components = principal_components_of_parts(parts(), n_components=n_pcs)
+    return np.concatenate([components.project(values) for values in parts()]), components
+
+
+def integrate_harmony(
+    scores: np.ndarray, batch: np.ndarray, *, seed: int, threads: int
+) -> np.ndarray:
+    """Correct principal component scores for batch with Harmony [1]_.
+
+    Parameters
+    ----------
+    scores
+        Cells x components.
+    batch
+        The batch of each cell.
+    seed, threads
+        Of the algorithm; threads do not change the result.
+
+    Returns
+    -------
+    ndarray
+        Corrected scores, cells x components, float32. With one batch, the scores as they are.
+
+    References
+    ----------
+    .. [1] Korsunsky et al., Nat Methods 16, 1289-1296 (2019), doi 10.1038/s41592-019-0619-0.
+    """
+    import harmonypy
+
+    if len(np.unique(batch)) < 2:
+        return scores.astype(np.float32)
+    fitted = harmonypy.run_harmony(
+        scores, pd.DataFrame({"batch": batch}), "batch", random_state=seed, ncores=threads
+    )
+    corrected = np.asarray(fitted.Z_corr)
+    if corrected.shape != scores.shape:
+        corrected = corrected.T
+    return np.ascontiguousarray(corrected, dtype=np.float32)

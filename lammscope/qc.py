@@ -1,0 +1,187 @@
+"""Quality of barcodes: metrics, and flags with reasons. Nothing is deleted here."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.shards import Shard
+
+MITOCHONDRIAL = r"^MT-"
+HAEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
+
+
+def split_ambient(shard: Shard, *, ambient_max_counts: int) -> Shard:
+    """Drop nearly empty barcodes and keep only their summed profile, as the ambient RNA.
+
+    Parameters
+    ----------
+    shard
+        Counts of all barcodes of a sample.
+    ambient_max_counts
+        Barcodes with fewer UMIs than this are summed and dropped. A filtered matrix hardly has any.
+
+    Returns
+    -------
+    Shard
+        The other barcodes; `genes` gains `ambient_counts`, one sum per gene.
+    """
+    totals = np.asarray(shard.counts.sum(axis=1)).ravel()
+    kept = totals >= ambient_max_counts
+    ambient = np.asarray(shard.counts[~kept].sum(axis=0)).ravel()
+    genes = shard.genes.assign(ambient_counts=ambient.astype(np.int64))
+    return Shard(shard.counts[kept], shard.barcodes[kept], genes)
+
+
+def cell_metrics(shard: Shard) -> pd.DataFrame:
+    """Metrics per barcode: `total_counts` (UMIs), `n_genes`, `pct_mt` and `pct_hb` (% of UMIs)."""
+    counts = shard.counts
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    symbols = shard.genes["symbol"].str.upper()
+
+    def percent(pattern: str) -> np.ndarray:
+        columns = np.flatnonzero(symbols.str.match(pattern))
+        part = np.asarray(counts[:, columns].sum(axis=1)).ravel()
+        return 100 * part / np.maximum(totals, 1)
+
+    return pd.DataFrame(
+        {
+            "barcode": shard.barcodes,
+            "total_counts": totals.astype(np.int64),
+            "n_genes": np.diff(counts.indptr).astype(np.int64),
+            "pct_mt": percent(MITOCHONDRIAL),
+            "pct_hb": percent(HAEMOGLOBIN),
+        }
+    )
+
+
+def flag_cells(
+    metrics: pd.DataFrame,
+    *,
+    min_counts: float,
+    min_genes: float,
+    max_pct_mt: float,
+    max_pct_hb: float,
+    max_counts_mads: float,
+) -> pd.DataFrame:
+    """Flag barcodes that are no intact single cell, and say why.
+
+    Parameters
+    ----------
+    metrics
+        From `cell_metrics`, one sample.
+    min_counts, min_genes
+        Floors in UMIs and in detected genes.
+    max_pct_mt, max_pct_hb
+        Ceilings in % of UMIs from mitochondrial and haemoglobin genes.
+    max_counts_mads
+        Ceiling for log(UMIs), in median absolute deviations (scaled to a standard deviation) above
+        the median of the sample's cells that pass the other limits.
+
+    Returns
+    -------
+    DataFrame
+        `metrics` with `passes` (bool) and `reasons` (comma-separated, empty where it passes).
+    """
+    failed = {
+        "low_counts": metrics["total_counts"] < min_counts,
+        "few_genes": metrics["n_genes"] < min_genes,
+        "high_mt": metrics["pct_mt"] > max_pct_mt,
+        "high_hb": metrics["pct_hb"] > max_pct_hb,
+    }
+    so_far = ~pd.DataFrame(failed).any(axis=1)
+    log_counts = metrics["total_counts"].clip(lower=1).apply(np.log)
+    if so_far.any():
+        median = log_counts[so_far].median()
+        spread = 1.4826 * (log_counts[so_far] - median).abs().median()
+        failed["high_counts"] = (log_counts > median + max_counts_mads * spread) & (spread > 0)
+    table = pd.DataFrame(failed)
+    names = table.columns.to_numpy()
+    reasons = [",".join(names[row]) for row in table.to_numpy()]
+    return metrics.assign(passes=~table.any(axis=1), reasons=pd.Series(reasons, dtype=str))
+
+
+def select_cells(
+    qc: dict[str, pd.DataFrame], doublets: pd.DataFrame, *, patients: dict[str, str]
+) -> pd.DataFrame:
+    """The cell index of the joint space: barcodes that pass QC and are no doublets.
+
+    Parameters
+    ----------
+    qc
+        Per sample, the flagged metrics of all its barcodes in shard order.
+    doublets
+        Columns `cell` (sample_barcode), `doublet_score` and `doublet`, all channels together.
+    patients
+        The patient of each sample.
+
+    Returns
+    -------
+    DataFrame
+        `cell`, `sample`, `barcode`, `position` (row in the shard), `patient`, the metrics and
+        `doublet_score`; sorted by sample, then barcode.
+
+    Raises
+    ------
+    ValueError
+        If no cell of the cohort is left.
+    """
+    parts = []
+    for sample in sorted(qc):
+        table = qc[sample]
+        passed = table.assign(position=np.arange(len(table), dtype=np.int64))[table["passes"]]
+        passed = passed.sort_values("barcode").drop(columns=["passes", "reasons"])
+        parts.append(passed.assign(sample=sample, patient=patients[sample]))
+    cells = pd.concat(parts, ignore_index=True)
+    cells["cell"] = cells["sample"] + "_" + cells["barcode"]
+    scores = doublets.set_index("cell").reindex(cells["cell"])
+    cells["doublet_score"] = scores["doublet_score"].to_numpy(dtype=float)
+    cells = cells[~scores["doublet"].fillna(False).to_numpy(dtype=bool)]
+    if cells.empty:
+        raise ValueError(
+            "no cell of the cohort passes quality control: look at results/qc, and loosen `qc` in "
+            "the config if the limits do not suit these libraries"
+        )
+    first = ["cell", "sample", "barcode", "position", "patient"]
+    return cells[first + [name for name in cells if name not in first]].reset_index(drop=True)
+
+
+def summarise_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFrame:
+    """Per sample: barcodes read, removed by first reason, removed as doublets, and kept."""
+    kept = cells["sample"].value_counts()
+    rows = []
+    for sample in sorted(qc):
+        table = qc[sample]
+        first_reason = table["reasons"].str.split(",").str[0]
+        passed = int(table["passes"].sum())
+        n_kept = int(kept.get(sample, 0))
+        removed = first_reason[~table["passes"]].value_counts()
+        rows.append(
+            {
+                "sample": sample,
+                "n_barcodes": len(table),
+                **{f"n_{name}": int(removed.get(name, 0)) for name in REASONS},
+                "n_doublets": passed - n_kept,
+                "n_cells": n_kept,
+                "median_counts": table.loc[table["passes"], "total_counts"].median(),
+                "median_genes": table.loc[table["passes"], "n_genes"].median(),
+                "median_pct_mt": table.loc[table["passes"], "pct_mt"].median(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+REASONS = ("low_counts", "few_genes", "high_mt", "high_hb", "high_counts")
+
+
+def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
+    """UMIs per 10,000 (float32) of cells x genes, given each cell's total UMIs."""
+    rates = counts.astype(np.float32)
+    rates.data *= np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr)).astype(np.float32)
+    return rates
+
+
+def normalise(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
+    """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
+    values = to_rates(counts, totals)
+    np.log1p(values.data, out=values.data)
+    return values

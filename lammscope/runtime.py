@@ -1,0 +1,87 @@
+"""What every job needs around the science: a log, whole files or none, a thread limit."""
+
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+logger = logging.getLogger("lammscope")
+
+
+@contextmanager
+def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
+    """Log a job to `path`; turn errors that a user can mend into one line.
+
+    Messages and warnings go to the log file. A `ValueError` or `OSError` (wrong input) ends the job
+    with exit code 1 and its message on standard error; the traceback of any error is in the log.
+
+    Parameters
+    ----------
+    path
+        The log file, made anew.
+    threads
+        Upper limit for BLAS and OpenMP threads of this process. Threads come from the config and
+        not from `--cores`, so that results do not depend on the machine.
+    """
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        with _threads_limited(threads):
+            yield logger
+    except (ValueError, OSError) as error:
+        root.error("%s\n%s", error, traceback.format_exc())
+        print(f"lammscope: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception as error:
+        root.error("%s", traceback.format_exc())
+        print(f"lammscope: {type(error).__name__}: {error} (details in {path})", file=sys.stderr)
+        raise SystemExit(1) from None
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _threads_limited(threads: int) -> Iterator[None]:
+    """Limit the thread pools of the native libraries that are loaded by now."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads):
+        yield
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; it becomes `path` only if the block succeeds.
+
+    A job that is killed leaves no half-written result. The suffix is kept, since writers choose a
+    format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name.split('.')[0]}-", suffix="".join(path.suffixes[-2:])
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,100 @@
+"""Shards: the whole count matrix of one sample as an `.h5ad` file of integers.
+
+Written and read with h5py alone, in AnnData's on-disk format 0.1.0 [1]_, because importing anndata
+costs each of the many small jobs more than its work. `anndata.read_h5ad` opens a shard as it is.
+
+References
+----------
+.. [1] https://anndata.readthedocs.io/en/stable/fileformat-prose.html
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.runtime import whole_file
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Counts of one sample.
+
+    Attributes
+    ----------
+    counts
+        Cells x genes, integers.
+    barcodes
+        The cells' barcodes, without a sample prefix.
+    genes
+        Columns `gene` (Ensembl id without version, or the symbol where ids lack; unique) and
+        `symbol`; optionally `ambient_counts`, the sums over barcodes too empty to be kept.
+    """
+
+    counts: sparse.csr_array
+    barcodes: np.ndarray
+    genes: pd.DataFrame
+
+
+def write_shard(shard: Shard, path: str | Path) -> None:
+    """Write a shard, whole or not at all."""
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        _encode(file, "anndata")
+        matrix = file.create_group("X")
+        _encode(matrix, "csr_matrix")
+        matrix.attrs["shape"] = shard.counts.shape
+        for name in ("data", "indices", "indptr"):
+            values = getattr(shard.counts, name)
+            kind = np.int64 if name == "indptr" else np.int32
+            matrix.create_dataset(
+                name, data=values.astype(kind), compression="gzip", compression_opts=1, shuffle=True
+            )
+        _write_frame(file, "obs", pd.DataFrame({"barcode": shard.barcodes}))
+        _write_frame(file, "var", shard.genes)
+        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
+            _encode(file.create_group(name), "dict")
+
+
+def read_shard(path: str | Path) -> Shard:
+    """Read a shard that `write_shard` wrote."""
+    with h5py.File(path, "r") as file:
+        matrix = file["X"]
+        parts = tuple(matrix[name][:] for name in ("data", "indices", "indptr"))
+        counts = sparse.csr_array(parts, shape=tuple(matrix.attrs["shape"]))
+        return Shard(counts, _column(file["obs"], "barcode"), _read_frame(file["var"]))
+
+
+def _encode(group: h5py.Group, kind: str, version: str = "0.1.0") -> None:
+    group.attrs["encoding-type"] = kind
+    group.attrs["encoding-version"] = version
+
+
+def _write_frame(file: h5py.File, name: str, frame: pd.DataFrame) -> None:
+    group = file.create_group(name)
+    _encode(group, "dataframe", "0.2.0")
+    first, *others = frame.columns
+    group.attrs["_index"] = first
+    group.attrs.create("column-order", others, dtype=h5py.string_dtype())
+    for column in frame.columns:
+        values = frame[column].to_numpy()
+        if values.dtype.kind in "iuf":
+            dataset = group.create_dataset(column, data=values)
+            _encode(dataset, "array", "0.2.0")
+        else:
+            dataset = group.create_dataset(
+                column, data=values.astype(object), dtype=h5py.string_dtype()
+            )
+            _encode(dataset, "string-array", "0.2.0")
+
+
+def _read_frame(group: h5py.Group) -> pd.DataFrame:
+    names = [group.attrs["_index"], *group.attrs["column-order"]]
+    return pd.DataFrame({name: _column(group, name) for name in names})
+
+
+def _column(group: h5py.Group, name: str) -> np.ndarray:
+    dataset = group[name]
+    return dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:]

@@ -1,0 +1,72 @@
+"""Sums over groups of cells, markers and pseudobulks."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.groups import group_frame, sum_groups
+from lammscope.markers import find_markers
+from lammscope.pseudobulk import build_pseudobulk
+from lammscope.shards import Shard
+from tests.matrices import small_shard
+
+
+def test_sums_equal_those_of_the_dense_matrix():
+    shard = small_shard()
+    positions = np.arange(0, 40, 2)
+    labels = np.where(np.arange(20) < 5, "few", "many")
+    sums = sum_groups(shard, positions=positions, labels=labels)
+    dense = shard.counts.toarray()[positions]
+    for row, group in enumerate(sums.groups):
+        cells = dense[labels == group]
+        assert sums.n_cells[row] == len(cells)
+        assert sums.counts[row].tolist() == cells.sum(axis=0).tolist()
+        assert sums.expressed[row].tolist() == (cells > 0).sum(axis=0).tolist()
+        rates = 1e4 * cells / cells.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(sums.rates[row], rates.sum(axis=0), rtol=1e-5)
+
+
+def planted(seed):
+    shard = small_shard(60, seed=seed)
+    counts = shard.counts.toarray()
+    counts[:20, 7] += 30
+    return Shard(sparse.csr_array(counts), shard.barcodes, shard.genes)
+
+
+def test_a_planted_marker_comes_first_in_every_sample():
+    labels = np.where(np.arange(60) < 20, "1", "0")
+    sums = []
+    for seed in range(3):
+        shard = planted(seed)
+        frame = sum_groups(shard, positions=np.arange(60), labels=labels)
+        sums.append(group_frame(frame, shard.genes))
+    markers = find_markers(sums, n_top=5, min_pct=10)
+    first = markers[(markers["cluster"] == "1") & (markers["rank"] == 1)].iloc[0]
+    assert first["symbol"] == "GENE7"
+    assert first["n_samples"] == 3
+    assert first["pct_in"] == 100
+    stacked = np.concatenate([planted(seed).counts.toarray() for seed in range(3)])
+    rate = 1e4 * stacked / stacked.sum(axis=1, keepdims=True)
+    inside = np.tile(labels == "1", 3)
+    expected = np.log2((rate[inside, 7].mean() + 0.1) / (rate[~inside, 7].mean() + 0.1))
+    assert np.isclose(first["log2fc"], expected, rtol=1e-5)
+    assert (markers["log2fc"] > 0).all()
+
+
+def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population():
+    shards = {"b": planted(1), "a": planted(2)}
+    labels = np.where(np.arange(60) < 20, "LAMM", "NK")
+    tables = {
+        sample: group_frame(sum_groups(shard, positions=np.arange(60), labels=labels), shard.genes)
+        for sample, shard in shards.items()
+    }
+    pseudobulk = build_pseudobulk(tables)
+    assert pseudobulk.obs["sample"].tolist() == ["a", "a", "b", "b"]
+    assert pseudobulk.obs["n_cells"].tolist() == [20, 40, 20, 40]
+    frame = pd.DataFrame(
+        pseudobulk.X.toarray(), index=pseudobulk.obs_names, columns=pseudobulk.var_names
+    )
+    genes = shards["b"].genes["gene"]
+    expected = shards["b"].counts.toarray()[:20].sum(axis=0)
+    present = genes.isin(frame.columns).to_numpy()
+    assert frame.loc["b|LAMM", genes[present]].tolist() == expected[present].tolist()

@@ -1,0 +1,133 @@
+"""Principal components, Harmony, neighbours, clusters and the picture of the joint space."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from lammscope.clustering import cluster_cells, project_umap
+from lammscope.embedding import (
+    embed_samples,
+    integrate_harmony,
+    principal_components,
+    principal_components_of_parts,
+)
+from lammscope.neighbors import find_neighbors, shared_neighbor_graph
+from lammscope.qc import normalise
+from lammscope.sidecars import write_counts
+from tests.matrices import small_shard
+
+
+def blobs(n_cells=300, n_groups=3, *, spread=0.3, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(0, 5, (n_groups, 10))
+    label = np.arange(n_cells) % n_groups
+    return (centres[label] + rng.normal(0, spread, (n_cells, 10))).astype(np.float32), label
+
+
+def test_components_equal_a_singular_value_decomposition_and_need_no_stacking():
+    values = sparse.csr_array(np.random.default_rng(0).gamma(1, 1, (120, 30)).astype(np.float32))
+    dense = values.toarray().astype(float)
+    components = principal_components(values, n_components=5)
+    _, singular, right = np.linalg.svd(dense - dense.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(components.variance, singular[:5] ** 2 / 119, rtol=1e-4)
+    np.testing.assert_allclose(np.abs(components.loadings.T @ right[:5].T), np.eye(5), atol=1e-3)
+    parts = principal_components_of_parts([values[:50], values[50:]], n_components=5)
+    np.testing.assert_allclose(parts.loadings, components.loadings, atol=1e-4)
+    np.testing.assert_allclose(
+        components.project(values).var(axis=0, ddof=1), components.variance, rtol=1e-3
+    )
+
+
+def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
+    parts, cells = {}, []
+    for sample in ("b", "a"):
+        shard = small_shard(seed=ord(sample))
+        parts[sample] = shard
+        write_counts(tmp_path / f"{sample}.npz", shard.counts, genes=shard.genes, index="x")
+        total = shard.counts.sum(axis=1)
+        cells.append(pd.DataFrame({"sample": sample, "total_counts": total}))
+    index = pd.concat(cells[::-1], ignore_index=True)
+    scores, components = embed_samples(
+        [tmp_path / "b.npz", tmp_path / "a.npz"], index, index="x", n_pcs=4
+    )
+    first = normalise(parts["a"].counts, cells[1]["total_counts"].to_numpy())
+    np.testing.assert_allclose(scores[:40], components.project(first), atol=1e-5)
+
+
+def test_one_cell_has_no_components():
+    with pytest.raises(ValueError, match="at least two cells"):
+        principal_components(sparse.csr_array(np.ones((1, 5), dtype=np.float32)), n_components=2)
+
+
+def test_harmony_brings_a_shifted_batch_back_and_leaves_one_batch_alone():
+    space, label = blobs(600)
+    batch = np.repeat(["a", "b"], 300)
+    shifted = space.copy()
+    shifted[300:] += 2.0
+    corrected = integrate_harmony(shifted, batch, seed=1, threads=1)
+    assert corrected.shape == shifted.shape
+
+    def gap(points):
+        return np.mean(
+            [
+                np.linalg.norm(
+                    points[(label == group) & (batch == "a")].mean(axis=0)
+                    - points[(label == group) & (batch == "b")].mean(axis=0)
+                )
+                for group in range(3)
+            ]
+        )
+
+    assert gap(corrected) < 0.2 * gap(shifted)
+    assert np.array_equal(integrate_harmony(space, np.repeat("a", 600), seed=1, threads=1), space)
+
+
+def test_neighbours_are_the_nearest_other_cells():
+    space, _ = blobs()
+    indices, distances = find_neighbors(space, n_neighbors=10, seed=1, threads=1)
+    expected, found = cKDTree(space).query(space, 11)
+    assert np.array_equal(np.sort(indices, axis=1), np.sort(found[:, 1:], axis=1))
+    np.testing.assert_allclose(distances, expected[:, 1:], rtol=1e-2, atol=1e-2)
+
+
+def test_identical_cells_never_count_as_their_own_neighbour():
+    indices, _ = find_neighbors(np.ones((30, 5), np.float32), n_neighbors=8, seed=1, threads=1)
+    assert not (indices == np.arange(30)[:, None]).any()
+    assert indices.shape == (30, 8)
+
+
+def test_graph_weights_are_jaccard_overlaps():
+    space, _ = blobs(60)
+    indices, _ = find_neighbors(space, n_neighbors=6, seed=1, threads=1)
+    graph = shared_neighbor_graph(indices).tocoo()
+    sets = [{cell, *row} for cell, row in enumerate(indices.tolist())]
+    for one, other, weight in zip(graph.row, graph.col, graph.data, strict=True):
+        overlap = len(sets[one] & sets[other]) / len(sets[one] | sets[other])
+        assert weight == pytest.approx(overlap)
+        assert one < other
+
+
+def test_clusters_are_the_planted_groups_largest_first_and_the_same_again():
+    space, label = blobs(300)
+    space, label = space[:280], label[:280]
+    graph = shared_neighbor_graph(find_neighbors(space, n_neighbors=15, seed=1, threads=1)[0])
+    clusters = cluster_cells(graph, resolution=0.3, seed=1)
+    table = pd.crosstab(clusters, label)
+    assert ((table > 0).sum(axis=1) == 1).all()
+    sizes = pd.Series(clusters).value_counts()
+    assert sizes.index[0] == "0"
+    assert np.array_equal(clusters, cluster_cells(graph, resolution=0.3, seed=1))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
+def test_the_picture_keeps_planted_groups_apart_and_is_the_same_again():
+    space, label = blobs(300)
+    indices, distances = find_neighbors(space, n_neighbors=15, seed=1, threads=1)
+    settings = {"min_dist": 0.3, "epochs": 100, "seed": 1}
+    picture = project_umap(space, indices, distances, **settings)
+    _, nearest = cKDTree(picture).query(picture, 6)
+    assert (label[nearest[:, 1:]] == label[:, None]).mean() > 0.99
+    assert np.array_equal(picture, project_umap(space, indices, distances, **settings))

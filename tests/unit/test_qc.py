@@ -1,0 +1,122 @@
+"""Metrics, flags with reasons, and the cell index."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from lammscope.qc import (
+    cell_metrics,
+    flag_cells,
+    normalise,
+    select_cells,
+    split_ambient,
+    summarise_qc,
+)
+from lammscope.shards import Shard
+from tests.matrices import small_shard
+
+LIMITS = {
+    "min_counts": 50,
+    "min_genes": 20,
+    "max_pct_mt": 20,
+    "max_pct_hb": 20,
+    "max_counts_mads": 5,
+}
+
+
+def test_metrics_equal_those_of_the_dense_matrix():
+    shard = small_shard()
+    dense = shard.counts.toarray()
+    metrics = cell_metrics(shard)
+    assert metrics["total_counts"].tolist() == dense.sum(axis=1).tolist()
+    assert metrics["n_genes"].tolist() == (dense > 0).sum(axis=1).tolist()
+    np.testing.assert_allclose(metrics["pct_mt"], 100 * dense[:, :2].sum(1) / dense.sum(1))
+    np.testing.assert_allclose(metrics["pct_hb"], 100 * dense[:, 2] / dense.sum(1))
+
+
+def test_each_limit_flags_what_it_is_for_and_says_so():
+    metrics = pd.DataFrame(
+        {
+            "barcode": list("abcdefgh"),
+            "total_counts": [1000, 1100, 900, 40, 1000, 1000, 90_000, 10],
+            "n_genes": [500, 500, 500, 30, 10, 500, 500, 5],
+            "pct_mt": [1, 2, 3, 1, 1, 80, 1, 90.0],
+            "pct_hb": [0, 0, 50.0, 0, 0, 0, 0, 0],
+        }
+    )
+    flagged = flag_cells(metrics, **LIMITS)
+    assert flagged["passes"].tolist() == [True, True] + [False] * 6
+    assert flagged["reasons"].tolist() == [
+        "", "", "high_hb", "low_counts", "few_genes", "high_mt", "high_counts",
+        "low_counts,few_genes,high_mt",
+    ]  # fmt: skip
+
+
+@given(st.permutations(range(40)))
+def test_flags_do_not_depend_on_the_order_of_cells(order):
+    metrics = cell_metrics(small_shard())
+    flagged = flag_cells(metrics, **LIMITS)
+    shuffled = flag_cells(metrics.iloc[order].reset_index(drop=True), **LIMITS)
+    assert (
+        shuffled.sort_values("barcode")
+        .reset_index(drop=True)
+        .equals(flagged.sort_values("barcode").reset_index(drop=True))
+    )
+
+
+def test_a_sample_of_one_or_no_cell_is_flagged_without_a_crash():
+    metrics = cell_metrics(small_shard(n_cells=1))
+    assert len(flag_cells(metrics, **LIMITS)) == 1
+    assert flag_cells(metrics.iloc[:0], **LIMITS).empty
+
+
+def test_nearly_empty_barcodes_become_the_ambient_profile():
+    shard = small_shard()
+    totals = shard.counts.sum(axis=1)
+    floor = int(np.median(totals))
+    kept = split_ambient(shard, ambient_max_counts=floor)
+    assert kept.counts.shape[0] == (totals >= floor).sum()
+    everything = kept.counts.sum(axis=0) + kept.genes["ambient_counts"].to_numpy()
+    assert everything.tolist() == shard.counts.sum(axis=0).tolist()
+
+
+def cohort():
+    qc = {}
+    for number, sample in enumerate(("s2", "s1")):
+        shard = small_shard(seed=number)
+        qc[sample] = flag_cells(cell_metrics(shard), **LIMITS)
+    names = [f"s1_{barcode}" for barcode in qc["s1"]["barcode"]]
+    doublets = pd.DataFrame({"cell": names, "doublet_score": 0.5, "doublet": False})
+    doublets.loc[:4, "doublet"] = True
+    return qc, doublets
+
+
+def test_the_cell_index_is_sorted_and_points_into_the_shards():
+    qc, doublets = cohort()
+    cells = select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
+    assert cells["sample"].is_monotonic_increasing
+    for sample, part in cells.groupby("sample"):
+        assert part["barcode"].is_monotonic_increasing
+        assert qc[sample]["barcode"].iloc[part["position"]].tolist() == part["barcode"].tolist()
+    assert not set(cells["cell"]) & set(doublets.loc[doublets["doublet"], "cell"])
+    summary = summarise_qc(qc, cells).set_index("sample")
+    removed = summary.filter(regex="^n_(low|few|high|doub)").sum(axis=1)
+    assert (removed + summary["n_cells"]).tolist() == summary["n_barcodes"].tolist()
+
+
+def test_a_cohort_without_any_cell_is_refused_with_a_remedy():
+    qc, doublets = cohort()
+    qc = {sample: table.assign(passes=False) for sample, table in qc.items()}
+    with pytest.raises(ValueError, match="loosen `qc`"):
+        select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
+
+
+def test_normalised_cells_sum_to_ten_thousand():
+    shard = small_shard()
+    values = normalise(shard.counts, np.asarray(shard.counts.sum(axis=1)))
+    np.testing.assert_allclose(np.expm1(values.toarray()).sum(axis=1), 1e4, rtol=1e-5)
+    empty = Shard(sparse.csr_array((2, 3), dtype=np.int32), np.array(["a", "b"]), shard.genes[:3])
+    assert normalise(empty.counts, np.zeros(2)).nnz == 0
