@@ -1,6 +1,8 @@
 """Sums of one sample's counts over groups of its cells: clusters, or populations."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from scipy import sparse
 
 from lammscope.qc import to_rates
 from lammscope.shards import Shard
+from lammscope.sidecars import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class GroupSums:
         Names of the groups that have cells.
     n_cells
         Cells per group.
+    genes
+        `gene` and `symbol` of the columns.
     counts
         Groups x genes, sums of UMIs.
     rates
@@ -30,6 +35,7 @@ class GroupSums:
 
     groups: np.ndarray
     n_cells: np.ndarray
+    genes: pd.DataFrame
     counts: np.ndarray
     rates: np.ndarray
     expressed: np.ndarray
@@ -53,30 +59,55 @@ def sum_groups(shard: Shard, *, positions: np.ndarray, labels: np.ndarray) -> Gr
     )
     shape = (len(groups), len(positions))
     member = sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape=shape)
-    rates = to_rates(counts, np.asarray(counts.sum(axis=1)).ravel())
     expressed = sparse.csr_array(
         (np.ones_like(counts.data), counts.indices, counts.indptr), shape=counts.shape
     )
+    rates = to_rates(counts, np.asarray(counts.sum(axis=1)).ravel())
     return GroupSums(
         groups,
         n_cells,
+        shard.genes[["gene", "symbol"]],
         np.rint((member @ counts).toarray()).astype(np.int64),
         (member @ rates).toarray(),
         np.rint((member @ expressed).toarray()).astype(np.int64),
     )
 
 
-def group_frame(sums: GroupSums, genes: pd.DataFrame) -> pd.DataFrame:
-    """Long table of the non-zero sums: `group`, `n_cells`, `gene`, `symbol`, and the three sums."""
+def write_sums(path: str | Path, sums: GroupSums, *, index: str) -> None:
+    """Write sums as a sidecar of the cell index; only genes with a count are kept."""
     row, column = np.nonzero(sums.counts)
-    return pd.DataFrame(
-        {
-            "group": sums.groups[row],
-            "n_cells": sums.n_cells[row],
-            "gene": genes["gene"].to_numpy()[column],
-            "symbol": genes["symbol"].to_numpy()[column],
-            "counts": sums.counts[row, column],
-            "rates": sums.rates[row, column],
-            "expressed": sums.expressed[row, column],
-        }
+    write_arrays(
+        path,
+        index=index,
+        groups=sums.groups,
+        n_cells=sums.n_cells,
+        gene=sums.genes["gene"].to_numpy(dtype=str),
+        symbol=sums.genes["symbol"].to_numpy(dtype=str),
+        row=row.astype(np.int16),
+        column=column.astype(np.int32),
+        counts=sums.counts[row, column],
+        rates=sums.rates[row, column].astype(np.float32),
+        expressed=sums.expressed[row, column].astype(np.int32),
     )
+
+
+def read_sums(path: str | Path, *, index: str) -> GroupSums:
+    """Read what `write_sums` wrote."""
+    arrays = read_arrays(path, index=index)
+    genes = pd.DataFrame({"gene": arrays["gene"], "symbol": arrays["symbol"]})
+    shape = (len(arrays["groups"]), len(genes))
+    sums = {}
+    for name in ("counts", "rates", "expressed"):
+        dense = np.zeros(shape, dtype=np.float64 if name == "rates" else np.int64)
+        dense[arrays["row"], arrays["column"]] = arrays[name]
+        sums[name] = dense
+    return GroupSums(arrays["groups"].astype(str), arrays["n_cells"], genes, **sums)
+
+
+def all_genes(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Every gene of some sample's sums, once: `gene` and `symbol`, sorted by gene."""
+    known: dict[str, str] = {}
+    for path in paths:
+        with np.load(path) as file:
+            known |= dict(zip(file["gene"].tolist(), file["symbol"].tolist(), strict=True))
+    return pd.DataFrame(sorted(known.items()), columns=["gene", "symbol"], dtype="str")

@@ -5,19 +5,28 @@ so a p-value per marker would be meaningless. Genes are ranked by how much highe
 often they are expressed than in the other clusters, and by how many samples agree.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
+
+from lammscope.groups import GroupSums
 
 PSEUDO_RATE = 0.1  # UMIs per 10,000 added before a ratio, about one UMI in 30 cells of 3,000 UMIs
 
 
-def find_markers(sums: list[pd.DataFrame], *, n_top: int, min_pct: float) -> pd.DataFrame:
+def find_markers(
+    sums: Iterable[GroupSums], *, genes: pd.DataFrame, n_top: int, min_pct: float
+) -> pd.DataFrame:
     """The top markers of each cluster.
 
     Parameters
     ----------
     sums
-        Per sample, the table of `groups.group_frame` over clusters.
+        Per sample, the sums over clusters; read one at a time.
+    genes
+        Every gene of the cohort, `gene` (sorted) and `symbol`.
     n_top
         Markers to give per cluster.
     min_pct
@@ -30,61 +39,42 @@ def find_markers(sums: list[pd.DataFrame], *, n_top: int, min_pct: float) -> pd.
         `pct_out` (% of cells with a UMI), `rank`, `n_samples` (samples in which the rate is higher
         in the cluster than outside), sorted by cluster and rank.
     """
-    table = pd.concat(
-        [part.assign(sample=number) for number, part in enumerate(sums)], ignore_index=True
-    )
-    cells = (
-        table.drop_duplicates(["sample", "group"])
-        .set_index(["sample", "group"])["n_cells"]
-        .unstack(fill_value=0)
-    )
-    symbols = table.drop_duplicates("gene").set_index("gene")["symbol"]
-    rates = table.pivot_table(
-        index="gene", columns="group", values="rates", aggfunc="sum", fill_value=0.0
-    )
-    expressed = table.pivot_table(
-        index="gene", columns="group", values="expressed", aggfunc="sum", fill_value=0
-    )
-    n_in = cells.sum()[rates.columns]
-    n_out = n_in.sum() - n_in
-    mean_in = rates / n_in
-    mean_out = rates.rsub(rates.sum(axis=1), axis=0) / n_out.clip(lower=1)
-    pct_in = 100 * expressed / n_in
-    pct_out = 100 * expressed.rsub(expressed.sum(axis=1), axis=0) / n_out.clip(lower=1)
-    log2fc = ((mean_in + PSEUDO_RATE) / (mean_out + PSEUDO_RATE)).apply(np.log2)
-    score = log2fc * (pct_in - pct_out) / 100
-    agreeing = _n_samples_agreeing(table, cells)
+    size = len(genes)
+    n_in: dict[str, int] = defaultdict(int)
+    rates: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(size))
+    expressed: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(size))
+    agreeing: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(size, dtype=np.int64))
+    known = pd.Index(genes["gene"])
+    for sample in sums:
+        columns = known.get_indexer(pd.Index(sample.genes["gene"]))
+        total, n_all = sample.rates.sum(axis=0), sample.n_cells.sum()
+        for row, group in enumerate(sample.groups):
+            n_cells, own = sample.n_cells[row], sample.rates[row]
+            n_in[group] += int(n_cells)
+            rates[group][columns] += own
+            expressed[group][columns] += sample.expressed[row]
+            agreeing[group][columns] += own / n_cells > (total - own) / max(n_all - n_cells, 1)
+    n_all = sum(n_in.values())
+    total_rates = np.sum(list(rates.values()), axis=0)
+    total_expressed = np.sum(list(expressed.values()), axis=0)
     parts = []
-    for cluster in sorted(rates.columns, key=_natural):
-        usable = score.loc[(pct_in[cluster] >= min_pct) & (log2fc[cluster] > 0), cluster]
-        top = usable.sort_values(ascending=False, kind="stable").index[:n_top]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "cluster": cluster,
-                    "gene": top,
-                    "symbol": symbols[top].to_numpy(),
-                    "log2fc": log2fc.loc[top, cluster].to_numpy(),
-                    "pct_in": pct_in.loc[top, cluster].to_numpy(),
-                    "pct_out": pct_out.loc[top, cluster].to_numpy(),
-                    "rank": np.arange(1, len(top) + 1),
-                    "n_samples": agreeing.reindex(pd.MultiIndex.from_product([top, [cluster]]))
-                    .fillna(0)
-                    .to_numpy(dtype=int),
-                }
-            )
+    for cluster in sorted(rates, key=_natural):
+        n_out = max(n_all - n_in[cluster], 1)
+        mean_in = rates[cluster] / n_in[cluster]
+        mean_out = (total_rates - rates[cluster]) / n_out
+        table = genes.assign(
+            cluster=cluster,
+            log2fc=np.log2((mean_in + PSEUDO_RATE) / (mean_out + PSEUDO_RATE)),
+            pct_in=100 * expressed[cluster] / n_in[cluster],
+            pct_out=100 * (total_expressed - expressed[cluster]) / n_out,
+            n_samples=agreeing[cluster],
         )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _n_samples_agreeing(table: pd.DataFrame, cells: pd.DataFrame) -> pd.Series:
-    """Per gene and cluster, the samples where its rate is higher in the cluster than outside."""
-    n_all = table["sample"].map(cells.sum(axis=1))
-    total = table.groupby(["sample", "gene"])["rates"].transform("sum")
-    inside = table["rates"] / table["n_cells"]
-    outside = (total - table["rates"]) / (n_all - table["n_cells"]).clip(lower=1)
-    higher = (inside > outside).to_numpy()
-    return table[higher].groupby(["gene", "group"]).size()
+        table = table[(table["pct_in"] >= min_pct) & (table["log2fc"] > 0)]
+        score = table["log2fc"] * (table["pct_in"] - table["pct_out"])
+        table = table.loc[score.sort_values(ascending=False, kind="stable").index[:n_top]]
+        parts.append(table.assign(rank=np.arange(1, len(table) + 1)))
+    columns_out = ["cluster", "gene", "symbol", "log2fc", "pct_in", "pct_out", "rank", "n_samples"]
+    return pd.concat(parts, ignore_index=True)[columns_out]
 
 
 def _natural(name: str) -> tuple[int, str]:

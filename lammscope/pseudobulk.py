@@ -1,35 +1,46 @@
 """Pseudobulks: sums of raw counts per sample and population, as one AnnData object."""
 
+from collections.abc import Iterable
+
 import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.groups import GroupSums
 
-def build_pseudobulk(sums: dict[str, pd.DataFrame]) -> anndata.AnnData:
+
+def build_pseudobulk(
+    sums: Iterable[tuple[str, GroupSums]], *, genes: pd.DataFrame
+) -> anndata.AnnData:
     """Gather the per-sample sums.
 
     Parameters
     ----------
     sums
-        Per sample, the table of `groups.group_frame` over populations.
+        Sample names with their sums over populations; read one at a time.
+    genes
+        Every gene of the cohort, `gene` (sorted) and `symbol`.
 
     Returns
     -------
     AnnData
         One row per sample and population with `obs` columns `sample`, `population`, `n_cells`;
-        `var` indexed by gene id with `symbol`; integer sums in `X` (CSR).
+        `var` indexed by gene id with `symbol`; integer sums in `X` (CSR). Genes without a count
+        in the whole cohort are left out.
     """
-    table = pd.concat(
-        [part.assign(sample=sample) for sample, part in sorted(sums.items())], ignore_index=True
-    )
-    obs = table.drop_duplicates(["sample", "group"])[["sample", "group", "n_cells"]]
-    obs = obs.sort_values(["sample", "group"]).rename(columns={"group": "population"})
-    obs.index = pd.Index(obs["sample"] + "|" + obs["population"])
-    var = table.drop_duplicates("gene").set_index("gene")[["symbol"]].sort_index()
-    row = obs.index.get_indexer(pd.Index(table["sample"] + "|" + table["group"]))
-    column = var.index.get_indexer(pd.Index(table["gene"]))
-    counts = sparse.csr_matrix(
-        (table["counts"].to_numpy(dtype=np.int64), (row, column)), shape=(len(obs), len(var))
-    )
-    return anndata.AnnData(counts, obs=obs, var=var)
+    known = pd.Index(genes["gene"])
+    rows, labels = [], []
+    for sample, own in sums:
+        counts = sparse.coo_array(own.counts)
+        columns = known.get_indexer(pd.Index(own.genes["gene"]))[counts.col]
+        shape = (len(own.groups), len(known))
+        rows.append(sparse.csr_array((counts.data, (counts.row, columns)), shape=shape))
+        groups = {"sample": sample, "population": own.groups, "n_cells": own.n_cells}
+        labels.append(pd.DataFrame(groups))
+    obs = pd.concat(labels, ignore_index=True)
+    obs.index = pd.Index(obs["sample"].astype(str) + "|" + obs["population"].astype(str))
+    matrix = sparse.csr_matrix(sparse.vstack(rows, format="csr"))
+    seen = np.flatnonzero(np.asarray(matrix.sum(axis=0)).ravel())
+    var = genes.set_index("gene")[["symbol"]].iloc[seen]
+    return anndata.AnnData(matrix[:, seen], obs=obs, var=var)

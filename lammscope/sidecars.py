@@ -6,6 +6,7 @@ that is given another index refuses the file instead of labelling the wrong cell
 
 import gzip
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,29 @@ def read_counts(
 
 def _as_tsv(frame: pd.DataFrame) -> str:
     return frame.to_csv(sep="\t", index=False, lineterminator="\n")
+
+
+def stack_counts(
+    paths: Iterable[str | Path], *, index: str
+) -> tuple[sparse.csr_array, pd.DataFrame, dict[str, np.ndarray]]:
+    """Stack the extracted counts of all samples, in the order of the cell index.
+
+    Returns
+    -------
+    counts
+        Cells x genes.
+    genes
+        `gene` and `symbol` of the first sample; all samples have the same symbols.
+    arrays
+        `n_cells` per sample; where the files say which genes a matrix has, `present` (samples x
+        genes).
+    """
+    parts = [read_counts(path, index=index) for path in paths]
+    arrays = {"n_cells": np.array([counts.shape[0] for counts, _, _ in parts])}
+    if "present" in parts[0][2]:
+        arrays["present"] = np.stack([more["present"] for _, _, more in parts])
+    stacked = sparse.vstack([counts for counts, _, _ in parts], format="csr")
+    return sparse.csr_array(stacked), parts[0][1], arrays
 
 
 def _check_index(path: str | Path, found: str, expected: str) -> None:

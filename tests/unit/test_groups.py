@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import sparse
 
-from lammscope.groups import group_frame, sum_groups
+from lammscope.groups import all_genes, read_sums, sum_groups, write_sums
 from lammscope.markers import find_markers
 from lammscope.pseudobulk import build_pseudobulk
 from lammscope.shards import Shard
@@ -38,9 +39,8 @@ def test_a_planted_marker_comes_first_in_every_sample():
     sums = []
     for seed in range(3):
         shard = planted(seed)
-        frame = sum_groups(shard, positions=np.arange(60), labels=labels)
-        sums.append(group_frame(frame, shard.genes))
-    markers = find_markers(sums, n_top=5, min_pct=10)
+        sums.append(sum_groups(shard, positions=np.arange(60), labels=labels))
+    markers = find_markers(sums, genes=sums[0].genes, n_top=5, min_pct=10)
     first = markers[(markers["cluster"] == "1") & (markers["rank"] == 1)].iloc[0]
     assert first["symbol"] == "GENE7"
     assert first["n_samples"] == 3
@@ -53,20 +53,38 @@ def test_a_planted_marker_comes_first_in_every_sample():
     assert (markers["log2fc"] > 0).all()
 
 
-def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population():
+def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_path):
     shards = {"b": planted(1), "a": planted(2)}
+    fewer = Shard(shards["a"].counts[:, 5:], shards["a"].barcodes, shards["a"].genes.iloc[5:])
+    shards["a"] = fewer
     labels = np.where(np.arange(60) < 20, "LAMM", "NK")
-    tables = {
-        sample: group_frame(sum_groups(shard, positions=np.arange(60), labels=labels), shard.genes)
-        for sample, shard in shards.items()
-    }
-    pseudobulk = build_pseudobulk(tables)
+    for sample, shard in shards.items():
+        sums = sum_groups(shard, positions=np.arange(60), labels=labels)
+        write_sums(tmp_path / f"{sample}.npz", sums, index="i")
+    paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    genes = all_genes(paths)
+    assert genes["gene"].tolist() == shards["b"].genes["gene"].tolist()
+    pseudobulk = build_pseudobulk(
+        ((path.stem, read_sums(path, index="i")) for path in paths), genes=genes
+    )
     assert pseudobulk.obs["sample"].tolist() == ["a", "a", "b", "b"]
     assert pseudobulk.obs["n_cells"].tolist() == [20, 40, 20, 40]
     frame = pd.DataFrame(
         pseudobulk.X.toarray(), index=pseudobulk.obs_names, columns=pseudobulk.var_names
     )
-    genes = shards["b"].genes["gene"]
-    expected = shards["b"].counts.toarray()[:20].sum(axis=0)
-    present = genes.isin(frame.columns).to_numpy()
-    assert frame.loc["b|LAMM", genes[present]].tolist() == expected[present].tolist()
+    expected = pd.Series(
+        shards["b"].counts.toarray()[:20].sum(axis=0), index=shards["b"].genes["gene"]
+    )
+    assert frame.loc["b|LAMM"].tolist() == expected[frame.columns].tolist()
+    assert (frame.loc[["a|LAMM", "a|NK"], frame.columns < "ENSG00000000005"] == 0).all(axis=None)
+    assert (pseudobulk.X.sum(axis=0) > 0).all()
+
+
+def test_sums_of_another_cell_index_are_refused(tmp_path):
+    sums = sum_groups(small_shard(), positions=np.arange(40), labels=np.repeat("x", 40))
+    write_sums(tmp_path / "s.npz", sums, index="one")
+    read = read_sums(tmp_path / "s.npz", index="one")
+    assert (read.counts == sums.counts).all()
+    np.testing.assert_allclose(read.rates, sums.rates, rtol=1e-6)
+    with pytest.raises(ValueError, match="another set of cells"):
+        read_sums(tmp_path / "s.npz", index="two")

@@ -1,0 +1,240 @@
+"""Cell types from a marker panel: scores of clusters, and of cells pooled with their neighbours."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.panel import (
+    PER,
+    UNASSIGNED,
+    Branch,
+    CellType,
+    Panel,
+    panel_entries,
+    panel_symbols,
+    present_weight,
+)
+
+CHUNK = 50_000  # cells pooled at once: bounds memory, changes no result
+N_TOP_MARKERS = 5
+
+
+def annotate_cells(
+    counts: sparse.csr_array,
+    *,
+    totals: np.ndarray,
+    symbols: Sequence[str],
+    clusters: Sequence[str] | np.ndarray,
+    neighbors: np.ndarray,
+    panel: Panel,
+    min_score: float,
+    min_margin: float,
+    cluster_weight: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Name the type of every cell and every cluster.
+
+    A cluster is scored on its summed counts. A cell is scored on the counts of itself and its
+    neighbours, with the profile of its cluster weighing as much as `cluster_weight` UMIs: so a
+    thin neighbourhood follows its cluster, and a mixed cluster is split where neighbours agree.
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes, raw counts of (at least) the panel's genes.
+    totals : n_cells, all UMIs of the cell (not only of these genes).
+    symbols : n_genes gene symbols; columns with the same symbol are added.
+    clusters : n_cells cluster names.
+    neighbors : n_cells x k indices of the nearest cells, the cell itself left out.
+    min_score : scores below it are no evidence (score scale: 0 absent, 1 at its typical level).
+    min_margin : distance to the next branch, or next type of another lineage, that is wanted.
+    cluster_weight : UMIs that the cluster's profile counts in a cell's rates.
+
+    Returns
+    -------
+    cells : `lineage`, `cell_type`, `cell_type_margin`, in the order of the rows of `counts`.
+    clusters : `cluster`, `n_cells`, `cell_type`, `lineage`, `score`, `margin`, `runner_up`,
+        `top_markers`, one row per cluster, largest first.
+    """
+    genes = panel_symbols(panel)
+    counts = collapse_genes(counts, symbols=symbols, genes=genes)
+    totals = np.asarray(totals, dtype=float)
+    names, codes = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    membership = sparse.csr_array(
+        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
+    )
+    cluster_counts = (membership @ counts).toarray()
+    cluster_totals = membership @ totals
+    cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
+    scorer = _Scorer(panel, genes, set(symbols))
+    # A cluster of few UMIs must not set a gene's scale by chance, hence the added UMIs.
+    steady = cluster_counts / (cluster_totals + cluster_weight)[:, None] * PER
+    scale = _gene_scale(scorer.levels, steady)
+
+    choice = scorer.choose(cluster_rates, scale, min_score=min_score, min_margin=min_margin)
+    cluster_table = choice.assign(
+        cluster=names,
+        n_cells=np.bincount(codes, minlength=len(names)),
+        top_markers=_top_markers(cluster_rates, scale, genes),
+    )
+
+    pooling = neighbor_pooling(neighbors)
+    parts = []
+    for start in range(0, len(totals), CHUNK):
+        rows = slice(start, start + CHUNK)
+        pooled_totals = pooling[rows] @ totals
+        pooled = (pooling[rows] @ counts).toarray()
+        prior = cluster_rates[codes[rows]] / PER * cluster_weight
+        rates = (pooled + prior) / (pooled_totals + cluster_weight)[:, None] * PER
+        parts.append(scorer.choose(rates, scale, min_score=min_score, min_margin=min_margin))
+    cells = pd.concat(parts, ignore_index=True) if parts else choice.iloc[:0]
+    cells = cells.rename(columns={"margin": "cell_type_margin"})
+    columns = ["cluster", "n_cells", "cell_type", "lineage", "score", "margin", "runner_up"]
+    cluster_table = cluster_table[[*columns, "top_markers"]].sort_values(
+        ["n_cells", "cluster"], ascending=[False, True], ignore_index=True
+    )
+    return cells[["lineage", "cell_type", "cell_type_margin"]], cluster_table
+
+
+def collapse_genes(
+    counts: sparse.csr_array, *, symbols: Sequence[str], genes: Sequence[str]
+) -> sparse.csr_array:
+    """Pick `genes` from `counts`: columns of one symbol are added, absent genes are 0."""
+    position = {gene: column for column, gene in enumerate(genes)}
+    pairs = [(row, position[symbol]) for row, symbol in enumerate(symbols) if symbol in position]
+    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
+    chosen = sparse.csr_array(
+        (np.ones(len(pairs), dtype=counts.dtype), (rows, columns)),
+        shape=(len(symbols), len(genes)),
+    )
+    return sparse.csr_array(counts @ chosen)
+
+
+def neighbor_pooling(neighbors: np.ndarray, *, keep: np.ndarray | None = None) -> sparse.csr_array:
+    """The matrix that adds every cell and its neighbours: n_cells x n_cells of ones.
+
+    With `keep` (n_cells, bool) only kept cells are added, and other cells have empty rows.
+    """
+    n_cells, k = neighbors.shape
+    own = np.arange(n_cells, dtype=np.int32)[:, None]
+    columns = np.hstack([own, neighbors.astype(np.int32)]).ravel()
+    data = np.ones(len(columns), dtype=np.float32)
+    if keep is not None:
+        data *= keep[columns] & np.repeat(keep, k + 1)
+    indptr = np.arange(0, n_cells * (k + 1) + 1, k + 1)
+    pooling = sparse.csr_array((data, columns, indptr), shape=(n_cells, n_cells))
+    pooling.eliminate_zeros()
+    return pooling
+
+
+class _Scorer:
+    """Weights of a panel as matrices, over a fixed order of genes."""
+
+    def __init__(self, panel: Panel, genes: Sequence[str], known: set[str]) -> None:
+        self.branches = panel.branches
+        self.types = panel.types
+        self.lineages = panel.lineages
+        position = {gene: row for row, gene in enumerate(genes)}
+        self.levels = np.zeros(len(genes))
+        for entry in panel_entries(panel):
+            for marker in entry.markers:
+                self.levels[position[marker.gene]] = marker.level
+        self.branch_weights = self._weights(self.branches, position, known, panel.min_present)
+        self.type_weights = self._weights(self.types, position, known, panel.min_present)
+        self.branch_of_type = np.array(
+            [index for index, branch in enumerate(self.branches) for _ in branch.types]
+        )
+        # A branch with one type has no second level: its type takes the branch's score.
+        self.single = np.array([not cell_type.markers for cell_type in self.types])
+
+    @staticmethod
+    def _weights(
+        entries: Sequence[Branch | CellType],
+        position: dict[str, int],
+        known: set[str],
+        min_present: float,
+    ) -> np.ndarray:
+        weights = np.zeros((len(position), len(entries)))
+        for column, entry in enumerate(entries):
+            present = present_weight(entry, known)
+            if entry.markers and present < min_present:
+                weights[:, column] = np.nan
+                continue
+            for marker in entry.markers:
+                if marker.gene in known:
+                    weights[position[marker.gene], column] += marker.weight
+            weights[:, column] /= max(weights[:, column].clip(min=0).sum(), 1e-12)
+        return weights
+
+    def choose(
+        self, rates: np.ndarray, scale: np.ndarray, *, min_score: float, min_margin: float
+    ) -> pd.DataFrame:
+        """Best type of each row of `rates` with its score, margin and runner-up."""
+        activity = _activity(rates, scale)
+        branch_scores = np.nan_to_num(activity @ self.branch_weights, nan=-np.inf)
+        type_scores = np.nan_to_num(activity @ self.type_weights, nan=-np.inf)
+        type_scores[:, self.single] = branch_scores[:, self.branch_of_type[self.single]]
+
+        branch, branch_score, next_branch, branch_margin = _best_two(branch_scores)
+        inside = np.where(self.branch_of_type == branch[:, None], type_scores, -np.inf)
+        best, score, runner_up, margin = _best_two(inside)
+        # The runner-up is the nearer of the two: another type of the branch, or another branch.
+        outside = np.where(self.branch_of_type == next_branch[:, None], type_scores, -np.inf)
+        nearer_branch = branch_margin < margin
+        runner_up = np.where(nearer_branch, outside.argmax(axis=1), runner_up)
+
+        lineage = np.array([cell_type.lineage for cell_type in self.types], dtype=object)
+        names = np.array([cell_type.name for cell_type in self.types], dtype=object)
+        cell_type = names[best]
+        for index, own in enumerate(self.branches):
+            if own.fallback is not None:
+                cell_type[(branch == index) & (score < own.fallback_below)] = own.fallback
+        unclear_branch = (branch_score < min_score) | (branch_margin < min_margin)
+        unclear_lineage = (margin < min_margin) & (lineage[best] != lineage[runner_up])
+        cell_type[unclear_branch | unclear_lineage] = UNASSIGNED
+        return pd.DataFrame(
+            {
+                "cell_type": pd.array(cell_type, dtype="str"),
+                "lineage": pd.array([self.lineages[name] for name in cell_type], dtype="str"),
+                "score": np.where(unclear_branch, branch_score, score),
+                "margin": np.minimum(branch_margin, margin),
+                "runner_up": pd.array(names[runner_up], dtype="str"),
+            }
+        )
+
+
+def _activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Rates on a log scale where 0 is absent and 1 is the gene's typical level or more."""
+    return np.minimum(np.log1p(9 * rates / scale) / np.log(10), 1)
+
+
+def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
+    """The rate that counts as full activity, gene by gene.
+
+    The panel's level; or the highest cluster of this cohort where that is more (up to fourfold), so
+    that genes a chemistry catches well do not drown the others. Never less than the level: a
+    cohort without the population that carries a gene has only its ambient RNA.
+    """
+    highest = cluster_rates.max(axis=0, initial=0)
+    return np.clip(highest, levels, 4 * levels)
+
+
+def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Column and score of the best of each row, column of the second, their distance."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :2]
+    if order.shape[1] == 1:
+        order = np.repeat(order, 2, axis=1)
+    rows = np.arange(len(scores))
+    first, second = scores[rows, order[:, 0]], scores[rows, order[:, 1]]
+    margin = np.full(len(scores), np.inf)
+    rivals = np.isfinite(second) & (order[:, 0] != order[:, 1])
+    margin[rivals] = first[rivals] - second[rivals]
+    return order[:, 0], first, order[:, 1], margin
+
+
+def _top_markers(rates: np.ndarray, scale: np.ndarray, genes: Sequence[str]) -> list[str]:
+    """Panel genes that stand out in each cluster: highest activity above the mean of the others."""
+    activity = _activity(rates, scale)
+    others = (activity.sum(axis=0) - activity) / max(len(activity) - 1, 1)
+    order = np.argsort(others - activity, axis=1, kind="stable")[:, :N_TOP_MARKERS]
+    return [",".join(genes[column] for column in row) for row in order]

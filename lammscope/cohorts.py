@@ -1,0 +1,389 @@
+"""Plans of simulated cohorts: patients, samples, composition, effects; and the truth about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings, LibraryPlan
+from lammscope.programmes import LAMM, PER_CELL, Floats, Programmes, lamm_profiles
+
+MYELOID_TYPES = (*MONOCYTIC_TYPES, "cDC1", "cDC2", "DC3", "Neutrophil")
+ARMS = {"responder": ("CR", "PR"), "non_responder": ("PD", "SD")}
+PHASES = {"pre": ("baseline", -6), "post": ("day_7", 7)}  # label and day from infusion
+# Log changes of a type's weight after infusion, by arm.
+AFTER_INFUSION = {
+    "B": {"responder": -3.0, "non_responder": -3.0},
+    "Malignant_B": {"responder": -3.0, "non_responder": -0.5},
+}
+CAR_T_WEIGHT = 0.14  # of the types outside the monocytic group, after infusion
+TYPE_SD = {"patient": 0.25, "sample": 0.15}  # of log weights
+
+
+@dataclass(frozen=True)
+class CohortSettings:
+    """A cohort: its size, its planted effects, its noise. Log odds are natural logarithms."""
+
+    patients_per_arm: int = 4
+    cells: int = 400  # healthy single cells a sample, on average
+    lamm_log_odds: float = 1.5  # LAMM among monocytic cells, non-responders minus responders, pre
+    change_log_odds: float = 0.8  # added in non-responders after infusion
+    lamm_fraction: float = 0.14  # of monocytic cells in a typical responder
+    patient_sd: float = 0.35  # of the log odds of LAMM, between patients of an arm
+    sample_sd: float = 0.15  # and between a patient's samples
+    monocytic_fraction: float = 0.30  # of all cells
+    gene_effect: float = 1.0  # multiplies the planted log2 fold changes inside LAMM cells
+    lamm_distinctness: float = 1.0  # 1 as in the programmes, 0 like classical monocytes
+    batch_strength: float = 0.25  # sd of gene effects of a library, natural log units
+    patient_strength: float = 0.12  # sd of gene effects of a patient
+    without: tuple[str, ...] = ()  # cell types that do not occur
+    missing_post: int = 0  # patients an arm without a sample after infusion
+    unpaired: bool = False  # every patient has one sample: pre or post in turns
+    seed: int = 1
+    droplets: DropletSettings = field(default_factory=DropletSettings)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no cohort."""
+        spreads = (self.patient_sd, self.sample_sd, self.batch_strength, self.patient_strength)
+        checks = {
+            "patients per arm must be at least 1": self.patients_per_arm >= 1,
+            "cells per sample must be at least 20": self.cells >= 20,
+            "the LAMM fraction must be above 0 and below 1 (--no-lamm makes none)": 0
+            < self.lamm_fraction
+            < 1,
+            "the monocytic fraction must be above 0 and below 1": 0 < self.monocytic_fraction < 1,
+            "standard deviations and strengths must not be negative": min(spreads) >= 0,
+            "log odds and the gene effect must be finite numbers": np.isfinite(
+                [self.lamm_log_odds, self.change_log_odds, self.gene_effect]
+            ).all(),
+            "the LAMM distinctness must be from 0 to 1": 0 <= self.lamm_distinctness <= 1,
+            "patients without a later sample must be 0 to all of an arm": 0
+            <= self.missing_post
+            <= self.patients_per_arm,
+            "the seed must not be negative": self.seed >= 0,
+            "doublets, dying, empty and ambient fractions must be from 0 to 1": all(
+                0 <= getattr(self.droplets, f"{name}_fraction") <= 1
+                for name in ("doublet", "dying", "empty", "ambient")
+            ),
+        }
+        for message, met in checks.items():
+            if not met:
+                raise ValueError(message)
+
+
+def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lay out the patients and samples of a cohort.
+
+    Returns
+    -------
+    patients, samples
+        Sheets with the columns of the files, and `arm`, `malignant` (patients) and `phase`
+        (samples). Arms, products and sexes are balanced; age and LDH do not depend on the arm.
+    """
+    rng = _rng(settings, 0)
+    rows, sample_rows = [], []
+    for number in range(2 * settings.patients_per_arm):
+        arm = list(ARMS)[number % 2]
+        within = number // 2
+        patient = f"P{number + 1:02d}"
+        rows.append(
+            {
+                "patient": patient,
+                "response": ARMS[arm][within // 2 % 2],
+                "product": ("axi-cel", "tisa-cel")[within % 2],
+                "sex": ("female", "male")[(within + within // 2) % 2],
+                "age": int(rng.integers(34, 78)),
+                "ldh": int(np.exp(rng.normal(5.6, 0.4))),
+                "arm": arm,
+                "malignant": within % 4 in (0, 3),
+            }
+        )
+        phases = list(PHASES)
+        if settings.unpaired:
+            phases = phases[within % 2 : within % 2 + 1]
+        elif within >= settings.patients_per_arm - settings.missing_post:
+            phases = ["pre"]
+        sample_rows += [
+            {
+                "sample": f"{patient}_{PHASES[phase][0]}",
+                "patient": patient,
+                "timepoint": PHASES[phase][0],
+                "compartment": "blood",
+                "day": PHASES[phase][1],
+                "phase": phase,
+            }
+            for phase in phases
+        ]
+    return pd.DataFrame(rows), pd.DataFrame(sample_rows)
+
+
+def draw_fractions(
+    settings: CohortSettings,
+    programmes: Programmes,
+    *,
+    patients: pd.DataFrame,
+    samples: pd.DataFrame,
+) -> pd.DataFrame:
+    """Draw the expected fraction of every cell type in every sample (samples x types, sum 1).
+
+    LAMM among monocytic cells is logit-normal: its arms differ by the planted log odds in the mean
+    over patients. The other types follow log-normal weights.
+    """
+    types = programmes.types
+    unknown = sorted(set(settings.without) - set(types.index))
+    if unknown:
+        raise ValueError(f"no such cell type: {unknown[0]}; there are {', '.join(types.index)}")
+    outside = [name for name in types.index if name not in MONOCYTIC_TYPES]
+    ordinary = [name for name in MONOCYTIC_TYPES if name != LAMM]
+    fractions = pd.DataFrame(0.0, index=samples["sample"], columns=types.index)
+    n_random = len(types) + 2  # for LAMM, for the monocytic share, for the weights
+    by_patient = {
+        row["patient"]: (row, _rng(settings, 1, number).standard_normal(n_random))
+        for number, (_, row) in enumerate(patients.iterrows())
+    }
+    for number, sample in enumerate(samples.itertuples()):
+        patient, own = by_patient[str(sample.patient)]
+        new = _rng(settings, 2, number).standard_normal(n_random)
+        arm, post = patient["arm"], sample.phase == "post"
+        weights = types["fraction"] * np.exp(
+            TYPE_SD["patient"] * own[2:] + TYPE_SD["sample"] * new[2:]
+        )
+        if post:
+            for name, change in AFTER_INFUSION.items():
+                weights[name] *= np.exp(change[arm])
+            weights["CAR_T"] = CAR_T_WEIGHT * np.exp(TYPE_SD["patient"] * own[-1])
+        if not patient["malignant"]:
+            weights["Malignant_B"] = 0.0
+        weights[list(settings.without)] = 0.0
+        odds = _logit(settings.lamm_fraction) + settings.patient_sd * own[0]
+        odds += settings.sample_sd * new[0]
+        if arm == "non_responder":
+            odds += settings.lamm_log_odds + post * settings.change_log_odds
+        lamm = 0.0 if LAMM in settings.without else _expit(odds)
+        monocytic = _expit(
+            _logit(settings.monocytic_fraction)
+            + TYPE_SD["patient"] * own[1]
+            + TYPE_SD["sample"] * new[1]
+        )
+        if set(MONOCYTIC_TYPES) <= set(settings.without):
+            monocytic = 0.0
+        fraction = pd.Series(0.0, index=types.index)
+        fraction[outside] = (1 - monocytic) * weights[outside] / weights[outside].sum()
+        fraction[ordinary] = monocytic * (1 - lamm) * _shares(weights[ordinary])
+        fraction[LAMM] = monocytic * lamm
+        fractions.loc[str(sample.sample)] = fraction / fraction.sum()
+    return fractions
+
+
+def plan_library(
+    settings: CohortSettings,
+    programmes: Programmes,
+    *,
+    patient: pd.Series,
+    sample: pd.Series,
+    fractions: Mapping[str, float],
+) -> LibraryPlan:
+    """Put patient and library effects on the profiles of one sample.
+
+    Parameters
+    ----------
+    patient
+        A row of the patients of `plan_samples`, with the patient as its name.
+    sample
+        A row of the samples of `plan_samples`, with its number as its name.
+    """
+    number = int(str(sample.name))
+    of_patient = _rng(settings, 3, int(str(patient.name)[1:]))
+    of_sample = _rng(settings, 4, number)
+    levels = programmes.levels.copy()
+    types = programmes.types
+    row = {name: i for i, name in enumerate(types.index)}
+    levels[row[LAMM]] = lamm_profiles(
+        replace(programmes, levels=levels), scale=settings.gene_effect
+    )[patient["arm"]]
+    for symbol, level in programmes.sex[patient["sex"]].items():
+        levels[:, programmes.position[symbol]] = level
+    if sample["phase"] == "post":
+        levels[row["CAR_T"], programmes.position[programmes.car[patient["product"]]]] = (
+            programmes.car_level
+        )
+    n_genes = levels.shape[1]
+    levels *= _noise(of_patient, settings.patient_strength, n_genes)
+    levels[row["Malignant_B"]] *= _noise(of_patient, 3 * settings.patient_strength, n_genes)
+    lost = ("IGKC",) if of_patient.random() < 0.4 else ("IGLC2", "IGLC3")  # one light chain a clone
+    levels[row["Malignant_B"], [programmes.position[symbol] for symbol in lost]] *= 0.02
+    levels *= _noise(of_sample, settings.batch_strength, n_genes)
+    for lineage in dict.fromkeys(types["lineage"]):
+        levels[(types["lineage"] == lineage).to_numpy()] *= _noise(
+            of_sample, 0.3 * settings.batch_strength, n_genes
+        )
+    levels *= PER_CELL / levels.sum(axis=1, keepdims=True)
+    means = {
+        factor.name: factor.patient_sd * of_patient.normal()
+        + factor.library_sd * of_sample.normal()
+        for factor in programmes.factors
+    }
+    return LibraryPlan(
+        sample=sample["sample"],
+        n_cells=max(20, int(of_sample.normal(settings.cells, 0.06 * settings.cells))),
+        fractions=fractions,
+        profiles=levels,
+        factor_means=means,
+        depth_factor=float(np.exp(of_sample.normal(0, 0.12))),
+        seed=(settings.seed, 5, number),
+    )
+
+
+def effect_table(
+    settings: CohortSettings,
+    programmes: Programmes,
+    *,
+    patients: pd.DataFrame,
+    samples: pd.DataFrame,
+    fractions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Tell what differs between the arms and after infusion, for every population.
+
+    Returns
+    -------
+    DataFrame
+        One row per contrast (`baseline`, `on_treatment`, `change`, and `pre_to_post` in
+        non-responders), denominator (`all`, `immune`, `monocytic`) and population, with
+
+        - `kind`: `planted`; `compositional` (the fraction moves only because another one does);
+          `none`;
+        - `planted`: the log-odds difference that was planted, where it is an exact number (LAMM
+          among monocytic cells), else NaN;
+        - `realised`: the difference of the means over patients of the drawn log odds, before cells
+          were sampled; NaN where the population is absent from a sample it needs;
+        - `n_test`, `n_reference`: patients behind `realised`.
+    """
+    lineages = programmes.types["lineage"]
+    denominators = {
+        "all": list(lineages.index),
+        "immune": [t for t in lineages.index if lineages[t] not in ("malignant", "platelet")],
+        "monocytic": list(MONOCYTIC_TYPES),
+    }
+    tables = []
+    for denominator, members in denominators.items():
+        inside = fractions[members]
+        rest = (-inside).add(inside.sum(axis=1), axis=0)
+        possible = (inside > 0) & (rest > 1e-12)
+        odds = (inside.where(possible) / rest).map(np.log)
+        for contrast, log_odds in planted_log_odds(settings).items():
+            table = _differences(odds, contrast, patients=patients, samples=samples)
+            table.insert(0, "contrast", contrast)
+            table.insert(1, "denominator", denominator)
+            table.insert(
+                3, "kind", [_kind(t, denominator, contrast, lamm=log_odds) for t in members]
+            )
+            exact = denominator == "monocytic" and LAMM not in settings.without
+            table.insert(
+                4, "planted", [log_odds if exact and t == LAMM else np.nan for t in members]
+            )
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def gene_table(settings: CohortSettings, programmes: Programmes) -> pd.DataFrame:
+    """Give the genes that differ inside LAMM cells, non-responders against responders.
+
+    `log2fc` holds at both time points; the levels are UMI per 10,000 before patient and library
+    effects. Without LAMM cells the table is empty.
+    """
+    if LAMM in settings.without:
+        programmes = replace(programmes, lamm_response={})
+    profiles = lamm_profiles(programmes, scale=settings.gene_effect)
+    at = [programmes.position[symbol] for symbol in programmes.lamm_response]
+    return pd.DataFrame(
+        {
+            "population": LAMM,
+            "gene": programmes.genes["gene"].iloc[at].to_numpy(),
+            "symbol": list(programmes.lamm_response),
+            "log2fc": [settings.gene_effect * x for x in programmes.lamm_response.values()],
+            "level_responder": profiles["responder"][at].round(4),
+            "level_non_responder": profiles["non_responder"][at].round(4),
+        }
+    )
+
+
+def planted_log_odds(settings: CohortSettings) -> dict[str, float]:
+    """Planted log-odds differences of LAMM among monocytic cells, by contrast."""
+    if LAMM in settings.without:
+        return dict.fromkeys(("baseline", "on_treatment", "pre_to_post", "change"), 0.0)
+    return {
+        "baseline": settings.lamm_log_odds,
+        "on_treatment": settings.lamm_log_odds + settings.change_log_odds,
+        "pre_to_post": settings.change_log_odds,
+        "change": settings.change_log_odds,
+    }
+
+
+def _kind(population: str, denominator: str, contrast: str, *, lamm: float) -> str:
+    """Whether a population's fraction moves by itself, because of others, or not at all."""
+    if population == LAMM and lamm != 0:
+        return "planted"
+    if population in MONOCYTIC_TYPES and lamm != 0:
+        return "compositional"
+    if population == "Malignant_B" and contrast != "baseline":
+        return "planted"
+    if population in ("B", "CAR_T") and contrast == "pre_to_post":
+        return "planted"
+    if denominator == "monocytic" or population in MONOCYTIC_TYPES or contrast == "baseline":
+        return "none"  # the monocytic share of all cells has no effect
+    if denominator == "all" or contrast == "pre_to_post":
+        return "compositional"
+    return "none"
+
+
+def _differences(
+    odds: pd.DataFrame, contrast: str, *, patients: pd.DataFrame, samples: pd.DataFrame
+) -> pd.DataFrame:
+    """Differences of means over patients for a contrast, one row per population."""
+    by_phase = {}
+    for phase in PHASES:
+        of_phase = samples[samples["phase"] == phase]
+        values = odds.loc[of_phase["sample"]].set_axis(of_phase["patient"])
+        by_phase[phase] = values.reindex(patients["patient"])
+    measure = {
+        "baseline": by_phase["pre"],
+        "on_treatment": by_phase["post"],
+        "pre_to_post": by_phase["post"] - by_phase["pre"],
+        "change": by_phase["post"] - by_phase["pre"],
+    }[contrast]
+    is_test = (patients["arm"] == "non_responder").to_numpy()
+    test, reference = measure[is_test], measure[~is_test]
+    realised, n_reference = test.mean(), test.count()
+    if contrast != "pre_to_post":
+        realised, n_reference = realised - reference.mean(), reference.count()
+    return pd.DataFrame(
+        {
+            "population": odds.columns,
+            "realised": realised.to_numpy(),
+            "n_test": test.count().to_numpy(),
+            "n_reference": n_reference.to_numpy(),
+        }
+    )
+
+
+def _noise(rng: np.random.Generator, sd: float, n: int) -> Floats:
+    """Factors with mean 1 and standard deviation `sd` on the log scale."""
+    return np.exp(rng.normal(-(sd**2) / 2, sd, n))
+
+
+def _shares(weights: pd.Series) -> pd.Series:
+    return weights / weights.sum() if weights.sum() > 0 else weights
+
+
+def _rng(settings: CohortSettings, *key: int) -> np.random.Generator:
+    """An independent stream for each purpose, so that one more patient changes no other."""
+    return np.random.default_rng(np.random.SeedSequence((settings.seed, *key)))
+
+
+def _logit(p: float) -> float:
+    return float(np.log(p) - np.log1p(-p))
+
+
+def _expit(x: float) -> float:
+    return float(1 / (1 + np.exp(-x)))

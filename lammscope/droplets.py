@@ -1,0 +1,334 @@
+"""Counts of one simulated library: cells, doublets, dying cells and empty droplets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lammscope.programmes import LAMM, PER_CELL, Floats, Programmes
+from lammscope.runtime import whole_file
+
+EMPTY = "empty"
+T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")
+MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", LAMM)
+
+
+@dataclass(frozen=True)
+class DropletSettings:
+    """What a library holds beside its healthy cells, and how noisy it is.
+
+    Fractions count in units of the healthy cells; standard deviations are in natural log units.
+    """
+
+    doublet_fraction: float = 0.04
+    t_monocyte_share: float = 0.4  # doublets that are a T cell with a monocytic cell, beyond chance
+    dying_fraction: float = 0.05
+    empty_fraction: float = 0.20
+    ambient_fraction: float = 0.03  # of a cell's UMI; libraries vary around it
+    empty_counts: float = 70.0  # median UMI of an empty droplet
+    depth_sd: float = 0.40
+    gene_sd: float = 0.45  # of a gene's level between cells of a type, beyond counting noise
+    head_level: float = 0.7  # UMI per 10,000 from which a gene varies by itself between cells
+
+
+@dataclass(frozen=True)
+class LibraryPlan:
+    """One library: what it is made of. Arrays over genes follow the programmes."""
+
+    sample: str
+    n_cells: int  # healthy single cells
+    fractions: Mapping[str, float]  # of the cell types, sum 1
+    profiles: Floats = field(repr=False)  # types x genes, UMI per 10,000, effects included
+    factor_means: Mapping[str, float]
+    depth_factor: float
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """Counts (barcodes x genes, CSR int32) and the truth of every barcode, in one order."""
+
+    counts: sparse.csr_matrix
+    truth: pd.DataFrame
+
+
+def simulate_library(
+    programmes: Programmes, plan: LibraryPlan, *, settings: DropletSettings
+) -> Library:
+    """Draw the counts of a library.
+
+    Returns
+    -------
+    Library
+        `truth` has `sample`, `barcode`, `cell_type` (of a doublet: the type of its larger cell;
+        "empty" without a cell), `second_type` (of a doublet, else ""), `is_lamm` (single LAMM
+        cells), `is_doublet`, `is_empty`, `is_dying`, `ambient_fraction` (share of ambient molecules
+        among the UMI drawn) and `total_counts`. Barcodes are sorted.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(plan.seed))
+    cells = _draw_cells(programmes, plan, settings=settings, rng=rng)
+    profiles = plan.profiles / PER_CELL
+    cell_depth = np.where(cells["is_empty"], 0.0, cells["depth"])
+    depth_of_type = np.bincount(cells["type"], cell_depth, minlength=len(profiles))
+    ambient = (depth_of_type / depth_of_type.sum()) @ profiles
+
+    own = np.zeros(len(cells))
+    parts = []
+    for code in np.unique(cells["type"][~cells["is_empty"]]):
+        rows = np.flatnonzero((cells["type"] == code) & ~cells["is_empty"])
+        counts = _draw_type(programmes, plan, cells.iloc[rows], code, settings=settings, rng=rng)
+        own[rows] = np.bincount(counts.row, counts.data, minlength=len(rows))
+        parts.append((rows[counts.row], counts.col, counts.data))
+    n_ambient = rng.poisson(cells["ambient"] * cells["depth"])
+    parts.append(
+        (
+            np.repeat(np.arange(len(cells)), n_ambient),
+            _draw_genes(ambient, int(n_ambient.sum()), rng),
+            np.ones(n_ambient.sum(), dtype=np.int32),
+        )
+    )
+    row, column, count = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    return _seal(programmes, plan, cells, own, n_ambient, (row, column, count), rng=rng)
+
+
+def feature_columns(programmes: Programmes) -> dict[str, NDArray[np.bytes_]]:
+    """Columns of the feature table of a 10x matrix, as bytes."""
+    genes = programmes.genes
+    return {
+        "id": _bytes(genes["gene"].tolist()),
+        "name": _bytes(genes["symbol"].tolist()),
+        "feature_type": np.full(len(genes), b"Gene Expression"),
+        "genome": np.full(len(genes), b"GRCh38"),
+    }
+
+
+def write_library(
+    path: str | Path, library: Library, *, features: Mapping[str, NDArray[np.bytes_]]
+) -> None:
+    """Write counts as a 10x feature-barcode matrix (h5, v3 layout of Cell Ranger)."""
+    counts = library.counts
+    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    with whole_file(path) as name, h5py.File(name, "w", track_order=False) as file:
+        file.attrs["filetype"] = "matrix"
+        file.attrs["version"] = 2
+        file.attrs["chemistry_description"] = "simulated"
+        file.attrs["software_version"] = "lammscope.simulate"
+        file.attrs["library_ids"] = np.array([library.truth["sample"].iloc[0].encode()])
+        file.attrs["original_gem_groups"] = np.array([1])
+        matrix = file.create_group("matrix")
+        matrix.create_dataset("barcodes", data=_bytes(library.truth["barcode"].tolist()), **packed)
+        matrix.create_dataset("data", data=counts.data.astype(np.int32), **packed)
+        matrix.create_dataset("indices", data=counts.indices.astype(np.int64), **packed)
+        matrix.create_dataset("indptr", data=counts.indptr.astype(np.int64), **packed)
+        matrix.create_dataset("shape", data=np.array(counts.shape[::-1], dtype=np.int32))
+        table = matrix.create_group("features")
+        table.create_dataset("_all_tag_keys", data=np.array([b"genome"]))
+        for key, values in features.items():
+            table.create_dataset(key, data=values, **packed)
+
+
+def _draw_cells(
+    programmes: Programmes,
+    plan: LibraryPlan,
+    *,
+    settings: DropletSettings,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """One row per cell or empty droplet; the two cells of a doublet share a `droplet`."""
+    names = list(programmes.types.index)
+    fractions = np.array([plan.fractions.get(name, 0.0) for name in names])
+    n_doublets = rng.binomial(plan.n_cells, settings.doublet_fraction)
+    n_dying = rng.binomial(plan.n_cells, settings.dying_fraction)
+    n_empty = rng.binomial(plan.n_cells, settings.empty_fraction)
+    single = rng.choice(len(names), size=plan.n_cells + n_dying, p=fractions)
+    pairs = rng.choice(len(names), size=(n_doublets, 2), p=fractions)
+    mixed = rng.random(n_doublets) < settings.t_monocyte_share
+    for side, group in enumerate((T_TYPES, MONOCYTIC_TYPES)):
+        share = np.where(np.isin(names, group), fractions, 0.0)
+        if share.sum() > 0:
+            drawn = rng.choice(len(names), size=n_doublets, p=share / share.sum())
+            pairs[mixed, side] = drawn[mixed]
+    types = np.concatenate([single, pairs.ravel(), np.full(n_empty, -1)])
+    n_singles, n = len(single), len(types)
+    droplet = np.concatenate(
+        [
+            np.arange(n_singles),
+            n_singles + np.repeat(np.arange(n_doublets), 2),
+            n_singles + n_doublets + np.arange(n_empty),
+        ]
+    )
+    is_empty = types < 0
+    is_dying = np.zeros(n, dtype=bool)
+    is_dying[plan.n_cells : n_singles] = True
+    depth = programmes.types["depth"].to_numpy()[types] * plan.depth_factor
+    depth *= np.exp(rng.normal(0, settings.depth_sd, n))
+    depth *= np.where(is_dying, rng.uniform(0.12, 0.45, n), 1.0)
+    soup = settings.empty_counts * np.exp(rng.normal(0, 0.5, n))
+    level = settings.ambient_fraction * np.exp(rng.normal(0, 0.25))  # of this library
+    ambient = np.clip(level * np.exp(rng.normal(0, 0.4, n)), 0, 0.5)
+    return pd.DataFrame(
+        {
+            "droplet": droplet,
+            "type": np.where(is_empty, 0, types),
+            "is_empty": is_empty,
+            "is_dying": is_dying,
+            "is_doublet": np.isin(droplet, np.arange(n_singles, n_singles + n_doublets)),
+            "depth": np.where(is_empty, soup, depth),
+            "ambient": np.where(is_empty, 1.0, ambient),
+            "pct_mt": rng.uniform(0.25, 0.7, n),  # of dying cells
+        }
+    )
+
+
+def _draw_type(
+    programmes: Programmes,
+    plan: LibraryPlan,
+    cells: pd.DataFrame,
+    code: int,
+    *,
+    settings: DropletSettings,
+    rng: np.random.Generator,
+) -> sparse.coo_matrix:
+    """Counts of cells of one type, without ambient molecules.
+
+    Genes from `head_level` on (in the type or in one it drifts to), and those of a factor, have a
+    rate of their own in every cell and a Poisson count. The others are drawn one molecule at a time
+    from the type's profile.
+    """
+    profile = plan.profiles[code] / PER_CELL
+    head = profile * PER_CELL >= settings.head_level
+    for factor in programmes.factors:
+        head |= (factor.loadings != 0) & (profile > 0)
+    type_name = programmes.types.index[code]
+    drift = {
+        programmes.types.index.get_loc(name): mean
+        for name, mean in programmes.drift[type_name].items()
+    }
+    for other in drift:
+        head |= (plan.profiles[other] >= settings.head_level) & (profile > 0)
+    columns = np.flatnonzero(head)
+    log_rate = rng.standard_normal((len(cells), len(columns)), dtype=np.float32)
+    log_rate *= np.float32(settings.gene_sd)
+    log_rate += np.log(profile[columns]).astype(np.float32) - np.float32(settings.gene_sd**2 / 2)
+    for other, mean in drift.items():
+        concentration = programmes.drift_concentration
+        share = rng.beta(concentration * mean, concentration * (1 - mean), len(cells))
+        goal = plan.profiles[other, columns]
+        stays = programmes.drift_exempt[columns] | (goal == 0)  # as a CAR transcript does
+        way = np.log(np.where(stays, 1.0, goal / plan.profiles[code, columns]))
+        log_rate += np.outer(share, way)
+    for factor in programmes.factors:
+        at = np.flatnonzero(factor.loadings[columns])
+        if factor.share:
+            z = (rng.random(len(cells)) < factor.share.get(type_name, 0.0)).astype(np.float64)
+        else:
+            z = rng.normal(plan.factor_means[factor.name], factor.cell_sd, len(cells))
+        log_rate[:, at] += np.outer(z, factor.loadings[columns[at]])
+    rate = np.exp(log_rate, dtype=np.float32)
+    tail_share = profile[~head].sum()
+    _set_mitochondrial(
+        rate,
+        programmes.mitochondrial[columns],
+        rest=tail_share,
+        target=np.where(cells["is_dying"], cells["pct_mt"], np.nan),
+    )
+    total = rate.sum(axis=1, dtype=np.float64) + tail_share
+    molecules = cells["depth"].to_numpy() * (1 - cells["ambient"].to_numpy()) / total
+    counts = rng.poisson(rate * molecules[:, None].astype(np.float32))
+    row, at = np.nonzero(counts)
+    n_tail = rng.poisson(molecules * tail_share)
+    tail = _draw_genes(np.where(head, 0.0, profile), int(n_tail.sum()), rng)
+    return sparse.coo_matrix(
+        (
+            np.concatenate([counts[row, at], np.ones(len(tail), dtype=np.int64)]),
+            (
+                np.concatenate([row, np.repeat(np.arange(len(cells)), n_tail)]),
+                np.concatenate([columns[at], tail]),
+            ),
+        ),
+        shape=(len(cells), len(profile)),
+    )
+
+
+def _set_mitochondrial(
+    rate: NDArray[np.float32], mitochondrial: NDArray[np.bool_], *, rest: float, target: Floats
+) -> None:
+    """Raise, in place, mitochondrial rates to `target` (a share of the cell; NaN leaves a cell)."""
+    own = rate[:, mitochondrial].sum(axis=1, dtype=np.float64)
+    other = rate[:, ~mitochondrial].sum(axis=1, dtype=np.float64) + rest
+    factor = np.where(np.isnan(target), 1.0, target / (1 - target) * other / own)
+    rate[:, mitochondrial] *= factor[:, None].astype(np.float32)
+
+
+def _draw_genes(profile: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Genes of `n` molecules: the inverse of the cumulative profile at uniform numbers."""
+    possible = np.flatnonzero(profile)
+    cumulative = np.cumsum(profile[possible])
+    at = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
+    return possible[np.minimum(at, len(possible) - 1)]
+
+
+def _seal(
+    programmes: Programmes,
+    plan: LibraryPlan,
+    cells: pd.DataFrame,
+    own: Floats,
+    n_ambient: NDArray[np.int64],
+    molecules: tuple[NDArray[np.int64], ...],
+    *,
+    rng: np.random.Generator,
+) -> Library:
+    """Sum the cells of each droplet, drop droplets without a molecule, and give out barcodes."""
+    row, column, count = molecules
+    droplet = cells["droplet"].to_numpy()
+    n_droplets = int(droplet.max()) + 1
+    place = rng.permutation(n_droplets)  # so that the order of barcodes tells nothing
+    counts = sparse.coo_matrix(
+        (count.astype(np.int32), (place[droplet[row]], column)),
+        shape=(n_droplets, programmes.levels.shape[1]),
+    ).tocsr()
+    counts.sum_duplicates()
+    larger_first = cells.assign(
+        place=place[droplet], n_ambient=n_ambient, total_counts=own.astype(np.int64) + n_ambient
+    ).sort_values(["place", "depth"], ascending=[True, False], kind="stable")
+    first = larger_first.groupby("place").nth(0).set_index("place")
+    names = programmes.types.index.to_numpy(dtype=object)
+    second = larger_first.groupby("place").nth(1).set_index("place")["type"]
+    sums = larger_first.groupby("place")[["n_ambient", "total_counts"]].sum()
+    truth = pd.DataFrame(
+        {
+            "sample": plan.sample,
+            "barcode": _draw_barcodes(n_droplets, rng),
+            "cell_type": np.where(first["is_empty"], EMPTY, names[first["type"]]),
+            "second_type": second.map(dict(enumerate(names))).reindex(first.index, fill_value=""),
+        }
+    )
+    single_lamm = (truth["cell_type"] == LAMM) & ~first["is_doublet"]
+    truth["is_lamm"] = single_lamm
+    for column_name in ("is_doublet", "is_empty", "is_dying"):
+        truth[column_name] = first[column_name]
+    truth["ambient_fraction"] = (sums["n_ambient"] / sums["total_counts"].clip(lower=1)).round(4)
+    truth["total_counts"] = sums["total_counts"]
+    kept = (truth["total_counts"] > 0).to_numpy()
+    return Library(counts=counts[kept], truth=truth[kept].reset_index(drop=True))
+
+
+def _draw_barcodes(n: int, rng: np.random.Generator) -> list[str]:
+    """Sorted, different barcodes of 16 bases with the suffix of the first channel."""
+    numbers = np.array([], dtype=np.uint64)
+    while len(numbers) < n:
+        more = rng.integers(0, 4**16, size=n, dtype=np.uint64)
+        numbers = np.unique(np.concatenate([numbers, more]))
+    numbers = np.sort(rng.choice(numbers, size=n, replace=False))
+    digits = (numbers[:, None] >> (2 * np.arange(15, -1, -1, dtype=np.uint64))) & np.uint64(3)
+    bases = np.frombuffer(b"ACGT", dtype=np.uint8)[digits.astype(np.intp)]
+    return [row.tobytes().decode() + "-1" for row in bases]
+
+
+def _bytes(values: list[str]) -> NDArray[np.bytes_]:
+    return np.array(values, dtype=np.str_).astype(np.bytes_)

@@ -1,0 +1,229 @@
+"""The marker panel: reading, checking, and what it asks of the data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import yaml
+
+UNASSIGNED = "unassigned"
+PER = 10_000  # rates are UMI per 10,000
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A gene that speaks for (weight > 0) or against (weight < 0) a branch or type.
+
+    `level` is the typical rate, UMI per 10,000, in the population that carries the gene.
+    """
+
+    gene: str
+    weight: float
+    level: float
+    source: str
+
+
+@dataclass(frozen=True)
+class CellType:
+    """A leaf of the panel. Without markers of its own it is the only type of its branch."""
+
+    name: str
+    lineage: str
+    markers: tuple[Marker, ...]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """The first level of the panel: markers that lead to a group of types.
+
+    A cell of the branch whose best type scores under `fallback_below` is of the type `fallback`.
+    """
+
+    name: str
+    markers: tuple[Marker, ...]
+    types: tuple[CellType, ...]
+    fallback: str | None
+    fallback_below: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A two-level marker panel, checked; `external` maps types given by other means to lineages."""
+
+    name: str
+    branches: tuple[Branch, ...]
+    external: dict[str, str]
+    sources: dict[str, str]
+    min_present: float
+
+    @property
+    def types(self) -> tuple[CellType, ...]:
+        """All types, branch by branch."""
+        return tuple(cell_type for branch in self.branches for cell_type in branch.types)
+
+    @property
+    def lineages(self) -> dict[str, str]:
+        """Lineage of every type, the external ones and `unassigned` included."""
+        own = {cell_type.name: cell_type.lineage for cell_type in self.types}
+        return own | self.external | {UNASSIGNED: UNASSIGNED}
+
+
+def load_panel(path: str | Path) -> Panel:
+    """Read and check a marker panel (format: comment at the top of the panel that ships).
+
+    Raises ValueError that names file, entry and remedy for anything it cannot use.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        where = str(getattr(error, "problem_mark", "")).strip()
+        raise ValueError(f"{path}: no valid YAML ({where}); correct that line") from error
+    entry = _Entry(path, "the file", content)
+    entry.refuse_others("name", "min_present", "sources", "external", "branches")
+    sources = entry.get("sources", dict)
+    branches = tuple(
+        _read_branch(_Entry(path, f"branches.{name}", value), name, sources)
+        for name, value in entry.get("branches", dict).items()
+    )
+    external = {
+        name: _Entry(path, f"external.{name}", value).get("lineage", str)
+        for name, value in (content.get("external") or {}).items()
+    }
+    panel = Panel(
+        name=entry.get("name", str),
+        branches=branches,
+        external=external,
+        sources=sources,
+        min_present=entry.number("min_present", low=0, high=1),
+    )
+    names = [cell_type.name for cell_type in panel.types] + list(external)
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: type {name} stands {names.count(name)} times; keep one")
+    levels: dict[str, float] = {}
+    for marker in (marker for each in panel_entries(panel) for marker in each.markers):
+        if levels.setdefault(marker.gene, marker.level) != marker.level:
+            raise ValueError(
+                f"{path}: gene {marker.gene} has the levels {levels[marker.gene]:g} and "
+                f"{marker.level:g}; give it one"
+            )
+    return panel
+
+
+def panel_symbols(panel: Panel) -> list[str]:
+    """Gene symbols that the panel names, sorted, each once."""
+    return sorted({marker.gene for entry in panel_entries(panel) for marker in entry.markers})
+
+
+def missing_markers(panel: Panel, symbols: Sequence[str]) -> pd.DataFrame:
+    """What the data lack of a panel.
+
+    Returns one row per branch or type that lacks a gene: `entry`, `missing` (comma list),
+    `present_weight` (share of the positive weight that is there) and `dropped` (bool: under the
+    panel's `min_present`, so it is not scored).
+    """
+    known = set(symbols)
+    rows = []
+    for entry in panel_entries(panel):
+        missing = [marker.gene for marker in entry.markers if marker.gene not in known]
+        if missing:
+            present = present_weight(entry, known)
+            rows.append((entry.name, ",".join(missing), present, present < panel.min_present))
+    return pd.DataFrame(rows, columns=["entry", "missing", "present_weight", "dropped"])
+
+
+def panel_entries(panel: Panel) -> list[Branch | CellType]:
+    """Branches, then types."""
+    return [*panel.branches, *panel.types]
+
+
+def present_weight(entry: Branch | CellType, known: set[str]) -> float:
+    """Share of the weight of an entry's positive markers that is in the data."""
+    positive = [marker for marker in entry.markers if marker.weight > 0]
+    weight = sum(marker.weight for marker in positive)
+    return sum(m.weight for m in positive if m.gene in known) / weight if weight else 1.0
+
+
+def _read_branch(entry: "_Entry", name: str, sources: Mapping[str, str]) -> Branch:
+    entry.refuse_others("note", "fallback", "positive", "negative", "types")
+    types = []
+    for type_name, value in entry.get("types", dict).items():
+        inner = _Entry(entry.path, f"{entry.where}.types.{type_name}", value)
+        inner.refuse_others("lineage", "note", "positive", "negative")
+        markers = inner.markers(sources)
+        types.append(CellType(type_name, inner.get("lineage", str), markers))
+    if len(types) > 1:
+        for cell_type in types:
+            if not any(marker.weight > 0 for marker in cell_type.markers):
+                entry.fail(
+                    f"type {cell_type.name} has no positive markers; "
+                    "give some, or make it the only type of its branch"
+                )
+    fallback, below = None, 0.0
+    if "fallback" in entry.value:
+        inner = _Entry(entry.path, f"{entry.where}.fallback", entry.value["fallback"])
+        inner.refuse_others("type", "below")
+        fallback, below = inner.get("type", str), inner.number("below", low=0, high=1)
+        if fallback not in {cell_type.name for cell_type in types}:
+            inner.fail(f"{fallback} is no type of this branch; name one of its types")
+    markers = entry.markers(sources)
+    if not any(marker.weight > 0 for marker in markers):
+        entry.fail("no positive markers; give at least one")
+    return Branch(name, markers, tuple(types), fallback, below)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A mapping of the panel file that knows where it stands, for messages."""
+
+    path: Path
+    where: str
+    value: Any
+
+    def fail(self, problem: str) -> NoReturn:
+        raise ValueError(f"{self.path}: {self.where}: {problem}")
+
+    def refuse_others(self, *keys: str) -> None:
+        if not isinstance(self.value, dict):
+            self.fail(f"should be a mapping with the keys {', '.join(keys)}")
+        for key in self.value:
+            if key not in keys:
+                self.fail(f"unknown key {key}; known keys are {', '.join(keys)}")
+
+    def get(self, key: str, kind: type) -> Any:
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        if not isinstance(value, kind) or not value:
+            noun = "mapping" if kind is dict else "text"
+            self.fail(f"needs {key} (a {noun} that is not empty)")
+        return value
+
+    def number(self, key: str, *, low: float, high: float) -> float:
+        value = self.value.get(key)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= high
+        ):
+            self.fail(f"{key} is {value!r}; give a number from {low} to {high}")
+        return float(value)
+
+    def markers(self, sources: Mapping[str, str]) -> tuple[Marker, ...]:
+        found = []
+        for key, sign in (("positive", 1), ("negative", -1)):
+            for line, item in enumerate(self.value.get(key) or [], start=1):
+                inner = _Entry(self.path, f"{self.where}.{key}[{line}]", item)
+                inner.refuse_others("gene", "weight", "level", "source")
+                source = inner.get("source", str)
+                if source not in sources:
+                    inner.fail(f"source {source} is not under `sources`; add it there")
+                weight = inner.number("weight", low=0.01, high=100)
+                level = inner.number("level", low=0.01, high=PER)
+                found.append(Marker(inner.get("gene", str), sign * weight, level, source))
+        genes = [marker.gene for marker in found]
+        for gene in genes:
+            if genes.count(gene) > 1:
+                self.fail(f"gene {gene} stands twice; keep one line")
+        return tuple(found)

@@ -1,0 +1,264 @@
+"""Mean expression profiles of the simulated cell types, built from `resources/simulation`.
+
+Everything here is invented for simulation: a reader of results must never take it for a reference.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+RESOURCES = Path(__file__).resolve().parent.parent / "resources" / "simulation"
+PER_CELL = 10_000.0
+LAMM = "LAMM"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A cause of differences between cells of one type: log level += loading x z."""
+
+    name: str
+    loadings: Floats  # one per gene
+    cell_sd: float
+    library_sd: float
+    patient_sd: float
+    share: Mapping[str, float]  # of cells with z = 1, by type; empty: z is normal
+
+
+@dataclass(frozen=True)
+class Programmes:
+    """Profiles of all types over all genes.
+
+    `genes` has the columns `gene` (Ensembl id) and `symbol`; CAR transcripts come last. `position`
+    gives the row of a symbol (the first one, for the few symbols that stand for two genes).
+    `levels` (types x genes) holds mean UMI per 10,000; each row sums to 10,000. Rows of `types`
+    have `lineage`, `depth` (median UMI of a cell) and `fraction` (share within its group, monocytic
+    types or all others, before infusion; NaN for LAMM).
+    """
+
+    genes: pd.DataFrame
+    position: Mapping[str, int]
+    types: pd.DataFrame
+    levels: Floats
+    named: NDArray[np.bool_]  # genes with a written level; the others make up the tail
+    mitochondrial: NDArray[np.bool_]
+    factors: tuple[Factor, ...]
+    drift: Mapping[str, Mapping[str, float]]  # type: {other type: mean share of the way to it}
+    drift_concentration: float
+    drift_exempt: NDArray[np.bool_]
+    sex: Mapping[str, Mapping[str, float]]
+    car: Mapping[str, str]
+    car_level: float
+    lamm_response: Mapping[str, float]
+
+
+def read_programmes(folder: str | Path = RESOURCES) -> Programmes:
+    """Read the gene table and the programmes, and build the profile of every type.
+
+    Parameters
+    ----------
+    folder
+        Holds `genes.tsv.gz` (columns `gene`, `symbol`) and `programmes.yaml`.
+
+    Raises
+    ------
+    ValueError
+        If the programmes name a gene or a block that does not exist, or leave no room for the tail.
+    """
+    folder = Path(folder)
+    source = folder / "programmes.yaml"
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
+    written = yaml.load(source.read_text(encoding="utf-8"), Loader=loader)
+    genes = pd.read_csv(folder / "genes.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
+    car = pd.DataFrame({"gene": list(written["car"].values())}).drop_duplicates()
+    genes = pd.concat([genes, car.assign(symbol=car["gene"])], ignore_index=True)
+    index = {symbol: i for i, symbol in reversed(list(enumerate(genes["symbol"])))}
+    _check_names(written, index, source=source)
+
+    def mask(symbols: Iterable[str]) -> NDArray[np.bool_]:
+        return np.isin(np.arange(len(genes)), [index[symbol] for symbol in symbols])
+
+    named = mask(_named_genes(written))
+    types = pd.DataFrame.from_dict(written["types"], orient="index")
+    tail = _tail_levels(
+        written["tail"], genes["symbol"], named=named, lineages=types["lineage"].tolist()
+    )
+    levels = np.empty((len(types), len(genes)))
+    for row, (name, spec) in enumerate(written["types"].items()):
+        levels[row] = np.where(named, _named_levels(written, spec, index, len(genes)), tail[row])
+        levels[row] = fill_to_total(levels[row], named, what=f"{source}: type {name}")
+    return Programmes(
+        genes=genes,
+        position=index,
+        types=types[["lineage", "depth", "fraction"]].astype({"depth": float, "fraction": float}),
+        levels=levels,
+        named=named,
+        mitochondrial=mask(written["mitochondrial"]),
+        factors=tuple(
+            _read_factor(name, spec, written=written, index=index, n_genes=len(genes))
+            for name, spec in written["factors"].items()
+        ),
+        drift={name: spec.get("drift", {}) for name, spec in written["types"].items()},
+        drift_concentration=float(written["drift_concentration"]),
+        drift_exempt=mask(written["drift_exempt"]),
+        sex=written["sex"],
+        car=written["car"],
+        car_level=float(written["car_level"]),
+        lamm_response=written["lamm_response"],
+    )
+
+
+def fill_to_total(levels: Floats, named: NDArray[np.bool_], *, what: str) -> Floats:
+    """Scale the tail so that a profile sums to 10,000 and the named levels stay as written."""
+    room = PER_CELL - levels[named].sum()
+    if room <= 0:
+        raise ValueError(
+            f"{what}: the written levels sum to {PER_CELL - room:.0f} of 10,000; lower"
+        )
+    return np.where(named, levels, levels * (room / levels[~named].sum()))
+
+
+def lamm_profiles(programmes: Programmes, *, scale: float) -> dict[str, Floats]:
+    """Profiles of LAMM cells in responders and non-responders, with their planted differences.
+
+    Parameters
+    ----------
+    scale
+        Multiplies the planted log2 fold changes; 0 plants none.
+    """
+    row = programmes.types.index.get_loc(LAMM)
+    profiles = {}
+    for arm, half in (("responder", -0.5), ("non_responder", 0.5)):
+        levels = programmes.levels[row].copy()
+        for symbol, log2fc in programmes.lamm_response.items():
+            levels[programmes.position[symbol]] *= 2 ** (half * scale * log2fc)
+        profiles[arm] = fill_to_total(levels, programmes.named, what=f"LAMM of {arm}")
+    return profiles
+
+
+def blend_lamm(programmes: Programmes, *, distinctness: float) -> Floats:
+    """Levels in which LAMM cells are only partly distinct from classical monocytes.
+
+    Parameters
+    ----------
+    distinctness
+        1 leaves LAMM as written, 0 makes it a classical monocyte; between, levels are mixed on the
+        log scale.
+    """
+    levels = programmes.levels.copy()
+    lamm = programmes.types.index.get_loc(LAMM)
+    plain = levels[programmes.types.index.get_loc("Classical_monocyte")]
+    levels[lamm] = levels[lamm] ** distinctness * plain ** (1 - distinctness)
+    levels[lamm] = fill_to_total(levels[lamm], programmes.named, what="blended LAMM")
+    return levels
+
+
+def _named_levels(
+    written: Mapping[str, Any], spec: Mapping[str, Any], index: Mapping[str, int], n_genes: int
+) -> Floats:
+    """Levels of the named genes in one type; see the comment at the top of the programmes file."""
+    levels = np.full(n_genes, float(written["background"]))
+    for symbol, level in written["common"].items():
+        levels[index[symbol]] += spec["scale"] * level
+    for group in ("ribosomal", "mitochondrial"):
+        total = sum(written[group].values())
+        for symbol, proportion in written[group].items():
+            levels[index[symbol]] += spec[group] * proportion / total
+    for block, weight in spec["blocks"].items():
+        for symbol, level in written["blocks"][block].items():
+            levels[index[symbol]] += weight * level
+    for symbol, level in spec.get("levels", {}).items():
+        levels[index[symbol]] = level
+    levels[index["MALAT1"]] = spec["MALAT1"]
+    for symbol in _planted_later(written):  # per patient or per sample, not per type
+        levels[index[symbol]] = 0.0
+    return levels
+
+
+def _tail_levels(
+    tail: Mapping[str, Any], symbols: pd.Series, *, named: NDArray[np.bool_], lineages: list[str]
+) -> Floats:
+    """Levels (types x genes) of all genes by a rank law, before scaling.
+
+    The draw has its own seed: a gene's place is a property of the gene, the same in all cohorts.
+    """
+    rng = np.random.default_rng(tail["seed"])
+    order = rng.standard_normal(len(symbols))
+    order += 1.5 * symbols.str.match(tail["broad"]).to_numpy()
+    order -= 3.0 * symbols.str.match(tail["silent"]).to_numpy()
+    order[named] = -np.inf
+    ranks = np.empty(len(symbols))
+    ranks[np.argsort(-order, kind="stable")] = np.arange(1, len(symbols) + 1)
+    law = np.array(sorted(tail["law"].items()), dtype=float)
+    level = np.exp(np.interp(np.log(ranks), np.log(law[:, 0]), np.log(law[:, 1])))
+    by_lineage = {
+        lineage: rng.normal(0, tail["lineage_sd"], len(symbols))
+        for lineage in dict.fromkeys(lineages)
+    }
+    return np.array(
+        [
+            level * np.exp(by_lineage[lineage] + rng.normal(0, tail["type_sd"], len(symbols)))
+            for lineage in lineages
+        ]
+    )
+
+
+def _read_factor(
+    name: str,
+    spec: Mapping[str, Any],
+    *,
+    written: Mapping[str, Any],
+    index: Mapping[str, int],
+    n_genes: int,
+) -> Factor:
+    loadings = np.zeros(n_genes)
+    if "group" in spec:
+        loadings[[index[symbol] for symbol in written[spec["group"]]]] = 1.0
+    for symbol, loading in spec.get("loadings", {}).items():
+        loadings[index[symbol]] = loading
+    return Factor(
+        name=name,
+        loadings=loadings,
+        cell_sd=spec.get("cell_sd", 0.0),
+        library_sd=spec.get("library_sd", 0.0),
+        patient_sd=spec.get("patient_sd", 0.0),
+        share=spec.get("share", {}),
+    )
+
+
+def _planted_later(written: Mapping[str, Any]) -> set[str]:
+    return {*written["sex"]["female"], *written["sex"]["male"], *written["car"].values()}
+
+
+def _named_genes(written: Mapping[str, Any]) -> set[str]:
+    names = {"MALAT1", *written["common"], *written["ribosomal"], *written["mitochondrial"]}
+    names |= _planted_later(written)
+    for block in written["blocks"].values():
+        names |= set(block)
+    for spec in written["types"].values():
+        names |= set(spec.get("levels", {}))
+    return names
+
+
+def _check_names(written: Mapping[str, Any], index: Mapping[str, int], *, source: Path) -> None:
+    """Refuse genes and blocks that do not exist."""
+    wanted = _named_genes(written) | {*written["lamm_response"], *written["drift_exempt"]}
+    for spec in written["factors"].values():
+        wanted |= set(spec.get("loadings", {}))
+    unknown = sorted(wanted - set(index))
+    if unknown:
+        raise ValueError(f"{source}: no such gene in genes.tsv.gz: {', '.join(unknown)}")
+    for name, spec in written["types"].items():
+        missing = sorted(
+            (set(spec["blocks"]) - set(written["blocks"]))
+            | (set(spec.get("drift", {})) - set(written["types"]))
+        )
+        if missing:
+            raise ValueError(f"{source}: type {name} names what is not there: {', '.join(missing)}")

@@ -1,0 +1,134 @@
+"""Real data sets as the annotation sees them: panel counts, neighbours and clusters."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import faiss
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import read_elem
+from scipy import sparse
+
+from lammscope.annotation import annotate_cells
+from lammscope.panel import load_panel, panel_symbols
+
+PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
+DEFINERS = ["CSF1R", "CD14", "CD68"]
+VETOES = {
+    "doublet_t_monocyte": {
+        "genes": ["CD3D", "CD3E", "CD3G", "TRAC", "TRBC1"],
+        "per_10k": 2.5,
+        "scope": "cell",
+    },
+    "dc3": {"genes": ["CD1C", "FCER1A"], "per_10k": 2, "scope": "pool"},
+    "neutrophil": {"genes": ["FCGR3B", "CXCR2", "CMTM2"], "per_10k": 3, "scope": "pool"},
+    "platelet": {"genes": ["PPBP", "PF4", "TUBB1"], "per_10k": 10, "scope": "cell"},
+}
+CARPALL_LIBRARIES = (
+    "CAR-T10310325",  # P10 blood, unsorted
+    "CAR-T10310323",  # P10 blood, CD3+CAT+
+    "CAR-T10484040",  # P08 blood, unsorted
+    "CAR-T10484039",  # P08 blood, CD3+CAT+
+    "CAR-T10310324",  # P02 blood, unsorted
+    "CAR-T10310322",  # P02 blood, CD3+CAT+
+    "CAR-T11141510",  # P02 infusion product
+)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Cells x panel genes with everything that annotation and calls ask for."""
+
+    counts: sparse.csr_array
+    totals: np.ndarray
+    symbols: list[str]
+    neighbors: np.ndarray
+    clusters: np.ndarray
+    cells: pd.DataFrame  # obs, with the annotation's columns added
+
+
+@cache
+def pbmc_facs(folder: Path) -> Cohort:
+    """Bead-purified blood cells (Zheng 2017)."""
+    with h5py.File(folder / "pbmc_facs.h5ad") as file:
+        counts, cells = read_elem(file["X"]), read_elem(file["obs"])
+        symbols = read_elem(file["var"])["symbol"]
+    cells = cells[["celltype"]].astype(str).reset_index(drop=True).assign(sample="pbmc")
+    return _annotate(sparse.csr_array(counts), symbols.astype(str).tolist(), cells)
+
+
+@cache
+def kang_ifnb(folder: Path) -> Cohort:
+    """Lupus blood, control and stimulated (Kang 2018)."""
+    with h5py.File(folder / "kang_ifnb_2000.h5ad") as file:
+        counts, cells = read_elem(file["X"]), read_elem(file["obs"])
+        symbols = file["var"][file["var"].attrs["_index"]][:].astype(str).tolist()
+    cells = cells[["stim", "seurat_annotations"]].astype(str).reset_index(drop=True)
+    cells["sample"] = cells["stim"]
+    return _annotate(sparse.csr_array(counts), symbols, cells)
+
+
+@cache
+def carpall(folder: Path) -> Cohort:
+    """Seven libraries of CAR-T patients (Anderson 2023)."""
+    sheet = pd.read_table(folder / "samples.tsv").set_index("sample")
+    parts, tables = [], []
+    for library in CARPALL_LIBRARIES:
+        with h5py.File(folder / f"{library}.filtered_feature_bc_matrix.h5") as file:
+            group = file["matrix"]
+            arrays = (group["data"][:], group["indices"][:], group["indptr"][:])
+            counts = sparse.csr_array(sparse.csc_array(arrays, shape=group["shape"][:]).T)
+            symbols = group["features/name"][:].astype(str).tolist()
+        totals = counts.sum(axis=1)
+        mito = [symbol.startswith("MT-") for symbol in symbols]
+        pct_mt = 100 * (counts @ np.array(mito, dtype=float)) / np.maximum(totals, 1)
+        passes = (totals >= 500) & (np.diff(counts.indptr) >= 250) & (pct_mt <= 15)
+        parts.append(counts[passes])
+        cells = {"sample": library, **sheet.loc[library].to_dict()}
+        tables.append(pd.DataFrame(cells, index=range(int(passes.sum()))))
+    return _annotate(
+        sparse.csr_array(sparse.vstack(parts)), symbols, pd.concat(tables, ignore_index=True)
+    )
+
+
+def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame) -> Cohort:
+    totals = counts.sum(axis=1)
+    neighbors, clusters = _joint_space(counts, totals)
+    panel = load_panel(PANEL)
+    wanted = {*panel_symbols(panel), *DEFINERS, "CAT_scFv"}
+    wanted.update(gene for veto in VETOES.values() for gene in veto["genes"])
+    keep = [column for column, symbol in enumerate(symbols) if symbol in wanted]
+    counts, symbols = counts[:, keep], [symbols[column] for column in keep]
+    calls, _ = annotate_cells(
+        counts,
+        totals=totals,
+        symbols=symbols,
+        clusters=clusters,
+        neighbors=neighbors,
+        panel=panel,
+        min_score=0.25,
+        min_margin=0.03,
+        cluster_weight=2000,
+    )
+    return Cohort(counts, totals, symbols, neighbors, clusters, cells.join(calls))
+
+
+def _joint_space(counts: sparse.csr_array, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Twenty nearest neighbours in a plain PCA of variable genes, and k-means clusters of it."""
+    mean = counts.mean(axis=0)
+    fano = counts.power(2).mean(axis=0) - mean**2
+    variable = np.argsort(-np.where(mean > 0.005, fano / np.maximum(mean, 1e-9), 0))[:1500]
+    rates = sparse.csr_array(counts[:, variable], dtype=float)
+    logs = np.log1p(rates.toarray() / totals[:, None] * 1e4)
+    logs = np.clip((logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-6), -10, 10)
+    _, vectors = np.linalg.eigh(logs.T @ logs)
+    space = np.ascontiguousarray(logs @ vectors[:, -30:], dtype=np.float32)
+    index = faiss.IndexFlatL2(space.shape[1])
+    index.add(space)
+    _, indices = index.search(space, 21)
+    kmeans = faiss.Kmeans(space.shape[1], 20, seed=1, max_points_per_centroid=100_000)
+    kmeans.train(space)
+    _, labels = kmeans.index.search(space, 1)
+    return indices[:, 1:].astype(np.int32), labels.ravel().astype(str)

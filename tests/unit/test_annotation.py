@@ -1,0 +1,307 @@
+"""Marker panel and cell types: planted types are found, panels are checked, real labels agree."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import sparse
+
+from lammscope.annotation import annotate_cells, collapse_genes
+from lammscope.panel import UNASSIGNED, load_panel, missing_markers, panel_symbols
+from tests.unit import real_cohorts
+
+POPULATIONS = {
+    "T": ["CD4_T", "CD8_T", "Treg", "CAR_T", "other_T"],
+    "NK": ["NK"],
+    "B": ["B", "Plasma"],
+    "malignant": ["Malignant_B"],
+    "monocytic": ["Classical_monocyte", "Nonclassical_monocyte", "Macrophage"],
+    "dendritic": ["cDC1", "cDC2", "DC3", "pDC"],
+    "granulocytic": ["Neutrophil"],
+    "platelet": ["Platelet"],
+    "erythroid": ["Erythroid"],
+    "progenitor": ["Progenitor"],
+    UNASSIGNED: [UNASSIGNED],
+}
+SETTINGS = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return load_panel(real_cohorts.PANEL)
+
+
+def expected_rates(panel, cell_type):
+    """Rates per 10,000 of a cell of this type: positive markers at level, others absent."""
+    rates = dict.fromkeys(panel_symbols(panel), 0.02)
+    for branch in panel.branches:
+        for leaf in branch.types:
+            if leaf.name == cell_type:
+                for marker in (*branch.markers, *leaf.markers):
+                    if marker.weight > 0:
+                        rates[marker.gene] = marker.level
+                for marker in leaf.markers:
+                    if marker.weight < 0:
+                        rates[marker.gene] = 0.02
+    return np.array([rates[gene] for gene in panel_symbols(panel)])
+
+
+def plant(panel, numbers, *, depth=2000, clusters=None, seed=0, k=15):
+    """Cells of given types; neighbours within the type, `clusters` maps a type to its cluster."""
+    rng = np.random.default_rng(seed)
+    types = np.repeat(list(numbers), list(numbers.values()))
+    totals = rng.lognormal(np.log(depth), 0.3, len(types)).astype(int)
+    rates = np.array([expected_rates(panel, name) for name in types])
+    counts = sparse.csr_array(rng.poisson(rates * totals[:, None] / 1e4))
+    neighbors = np.empty((len(types), k), dtype=np.int32)
+    for row, name in enumerate(types):
+        others = np.flatnonzero((types == name) & (np.arange(len(types)) != row))
+        neighbors[row] = rng.choice(others, k, replace=len(others) < k)
+    labels = [(clusters or {}).get(name, name) for name in types]
+    return types, {
+        "counts": counts,
+        "totals": totals,
+        "symbols": panel_symbols(panel),
+        "clusters": np.array(labels),
+        "neighbors": neighbors,
+    }
+
+
+def annotate(panel, data, **changes):
+    arguments = {**data, **SETTINGS, "panel": panel, **changes}
+    return annotate_cells(arguments.pop("counts"), **arguments)
+
+
+def test_the_panel_that_ships_names_every_population(panel):
+    lineages = {name: lineage for lineage, names in POPULATIONS.items() for name in names}
+    assert panel.lineages == lineages
+
+
+def test_every_marker_of_the_panel_has_a_known_source(panel):
+    used = {marker.source for entry in (*panel.branches, *panel.types) for marker in entry.markers}
+    assert used == set(panel.sources)
+
+
+def test_every_type_planted_at_low_depth_is_found(panel):
+    types, data = plant(panel, {leaf.name: 40 for leaf in panel.types}, depth=1500)
+    cells, clusters = annotate(panel, data)
+    agreement = pd.Series(cells["cell_type"].to_numpy() == types).groupby(types).mean()
+    assert agreement.min() > 0.9, agreement.to_dict()
+    assert (clusters["cell_type"] == clusters["cluster"]).all()
+
+
+def test_a_mixed_cluster_is_split_where_neighbours_agree(panel):
+    numbers = {"cDC2": 300, "cDC1": 30, "CD4_T": 600, "Treg": 60, "Classical_monocyte": 200}
+    mixed = {"cDC1": "dc", "cDC2": "dc", "CD4_T": "t", "Treg": "t"}
+    types, data = plant(panel, numbers, clusters=mixed)
+    cells, clusters = annotate(panel, data)
+    for name in numbers:
+        assert (cells["cell_type"][types == name] == name).mean() > 0.9, name
+    named = clusters.set_index("cluster")["cell_type"]
+    assert named["dc"] == "cDC2"
+    assert named["t"] == "CD4_T"
+
+
+def test_a_cohort_of_t_cells_only_has_nothing_else(panel):
+    types, data = plant(panel, {"CD4_T": 300, "CD8_T": 300})
+    cells, _ = annotate(panel, data)
+    assert set(cells["lineage"]) == {"T"}
+    assert (cells["cell_type"].to_numpy() == types).mean() > 0.95
+
+
+def test_ambient_monocyte_rna_does_not_turn_t_cells_into_monocytes(panel):
+    _, data = plant(panel, {"CD8_T": 300})
+    rng = np.random.default_rng(1)
+    soup = expected_rates(panel, "Classical_monocyte") * 0.1
+    extra = rng.poisson(soup * data["totals"][:, None] / 1e4)
+    cells, _ = annotate(panel, data, counts=sparse.csr_array(data["counts"].toarray() + extra))
+    assert set(cells["lineage"]) == {"T"}
+
+
+def test_cells_without_any_marker_stay_unassigned(panel):
+    _, data = plant(panel, {"CD8_T": 100})
+    cells, clusters = annotate(panel, data, counts=data["counts"] * 0)
+    assert set(cells["cell_type"]) == {UNASSIGNED}
+    assert set(cells["lineage"]) == {UNASSIGNED}
+    assert clusters["cell_type"].tolist() == [UNASSIGNED]
+
+
+def test_the_order_of_cells_changes_nothing(panel):
+    _, data = plant(panel, {"CD4_T": 80, "Treg": 20, "B": 50}, clusters={"Treg": "CD4_T"})
+    cells, clusters = annotate(panel, data)
+    order = np.random.default_rng(3).permutation(len(cells))
+    place = np.argsort(order)
+    shuffled = {
+        **data,
+        "counts": data["counts"][order],
+        "totals": data["totals"][order],
+        "clusters": data["clusters"][order],
+        "neighbors": place[data["neighbors"][order]].astype(np.int32),
+    }
+    cells_2, clusters_2 = annotate(panel, shuffled)
+    pd.testing.assert_frame_equal(cells.iloc[order].reset_index(drop=True), cells_2)
+    pd.testing.assert_frame_equal(clusters, clusters_2)
+
+
+def test_genes_may_come_in_any_order_and_twice(panel):
+    _, data = plant(panel, {"CD4_T": 80, "B": 50})
+    cells, _ = annotate(panel, data)
+    order = np.random.default_rng(3).permutation(len(data["symbols"]))
+    symbols = [data["symbols"][column] for column in order]
+    split = data["counts"].toarray()[:, order]
+    first = split // 2
+    again, _ = annotate(
+        panel,
+        data,
+        counts=sparse.csr_array(np.hstack([first, split - first])),
+        symbols=[*symbols, *symbols],
+    )
+    pd.testing.assert_frame_equal(cells, again)
+
+
+def test_a_type_whose_markers_the_data_lack_is_dropped_and_listed(panel):
+    types, data = plant(panel, {"CD4_T": 60, "Treg": 60, "B": 60})
+    lacking = {"FOXP3", "IL2RA", "CTLA4", "IKZF2", "TIGIT", "RTKN2"}
+    keep = [column for column, gene in enumerate(data["symbols"]) if gene not in lacking]
+    symbols = [data["symbols"][column] for column in keep]
+    missing = missing_markers(panel, symbols).set_index("entry")
+    assert missing.loc["Treg", "dropped"]
+    assert not missing.loc["CD4_T", "dropped"]
+    cells, _ = annotate(panel, data, counts=data["counts"][:, keep], symbols=symbols)
+    assert set(cells["lineage"][types == "Treg"]) == {"T"}
+    assert "Treg" not in set(cells["cell_type"])
+
+
+def test_collapsed_genes_follow_the_order_asked_for():
+    counts = sparse.csr_array(np.array([[1, 2, 3], [4, 5, 6]]))
+    picked = collapse_genes(counts, symbols=["A", "B", "A"], genes=["B", "C", "A"])
+    assert picked.toarray().tolist() == [[2, 0, 4], [5, 0, 10]]
+
+
+MARKER = {"gene": "CD3E", "weight": 1, "level": 10, "source": "a"}
+BRANCH = {"positive": [MARKER], "types": {"T": {"lineage": "T"}}}
+SMALL = {
+    "name": "small",
+    "min_present": 0.4,
+    "sources": {"a": "A paper"},
+    "branches": {"T": BRANCH},
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1], "should be a mapping"),
+        ({**SMALL, "branch": {}}, "unknown key branch"),
+        ({**SMALL, "name": ""}, "needs name"),
+        ({**SMALL, "branches": {}}, "needs branches"),
+        ({**SMALL, "min_present": 2}, "min_present is 2; give a number from 0 to 1"),
+        ({**SMALL, "branches": {"T": {**BRANCH, "positive": []}}}, "no positive markers"),
+        (
+            {**SMALL, "branches": {"T": {**BRANCH, "positive": [{**MARKER, "source": "b"}]}}},
+            r"branches.T.positive\[1\]: source b is not under `sources`",
+        ),
+        (
+            {**SMALL, "branches": {"T": {**BRANCH, "positive": [{**MARKER, "weight": "x"}]}}},
+            "weight is 'x'; give a number",
+        ),
+        (
+            {**SMALL, "branches": {"T": {**BRANCH, "positive": [MARKER, MARKER]}}},
+            "gene CD3E stands twice",
+        ),
+        (
+            {**SMALL, "branches": {"T": {**BRANCH, "fallback": {"type": "X", "below": 0.1}}}},
+            "X is no type of this branch",
+        ),
+        (
+            {**SMALL, "branches": {"T": {**BRANCH, "types": {"T": {"lineage": "T"}, "U": {}}}}},
+            "branches.T.types.U: needs lineage",
+        ),
+        (
+            {
+                **SMALL,
+                "branches": {
+                    "T": {**BRANCH, "types": {"T": {"lineage": "T"}, "U": {"lineage": "T"}}}
+                },
+            },
+            "type T has no positive markers",
+        ),
+        ({**SMALL, "branches": {"T": BRANCH, "U": BRANCH}}, "type T stands 2 times"),
+        (
+            {
+                **SMALL,
+                "branches": {
+                    "T": BRANCH,
+                    "U": {"positive": [{**MARKER, "level": 9}], "types": {"U": {"lineage": "U"}}},
+                },
+            },
+            "gene CD3E has the levels 10 and 9; give it one",
+        ),
+    ],
+)
+def test_a_wrong_panel_is_refused_with_file_entry_and_remedy(tmp_path, content, message):
+    path = tmp_path / "panel.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=message) as caught:
+        load_panel(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_panel_that_is_no_yaml_is_refused(tmp_path):
+    path = tmp_path / "panel.yaml"
+    path.write_text("name: [unclosed")
+    with pytest.raises(ValueError, match="no valid YAML"):
+        load_panel(path)
+
+
+def test_a_small_panel_of_the_users_works(tmp_path):
+    path = tmp_path / "panel.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    panel = load_panel(path)
+    cells, _ = annotate_cells(
+        sparse.csr_array(np.array([[5], [4], [0]])),
+        totals=np.full(3, 2000),
+        symbols=["CD3E"],
+        clusters=["a", "a", "b"],
+        neighbors=np.array([[1], [0], [2]], dtype=np.int32),
+        panel=panel,
+        **SETTINGS,
+    )
+    assert cells["cell_type"].tolist() == ["T", "T", UNASSIGNED]
+
+
+@pytest.mark.real_data
+def test_lineages_agree_with_bead_purified_blood(real_data):
+    cells = real_cohorts.pbmc_facs(real_data("pbmc_facs")).cells
+    names = {"CD14+ Monocyte": "monocytic", "CD19+ B": "B", "CD34+": "progenitor"}
+    names["CD56+ NK"] = "NK"
+    truth = cells["celltype"].map(lambda label: names.get(label, "T"))
+    agrees = cells["lineage"] == truth
+    # The CD34+ purification is known to hold a third of other cells (Zheng 2017).
+    assert agrees.mean() >= 0.93
+    assert agrees[truth != "progenitor"].mean() >= 0.98
+    # Some purified CD14+ cells carry CD1C and FCER1A and are named dendritic cells.
+    assert agrees[truth == "monocytic"].mean() >= 0.85
+    lymphocytes = truth.isin(["T", "NK", "B"])
+    assert (cells.loc[lymphocytes, "lineage"] == "monocytic").mean() <= 0.01
+
+
+@pytest.mark.real_data
+def test_lineages_agree_with_the_labels_of_lupus_blood(real_data):
+    cells = real_cohorts.kang_ifnb(real_data("kang_ifnb")).cells
+    names = dict.fromkeys(["CD4 Naive T", "CD4 Memory T", "CD8 T", "T activated"], "T")
+    names |= {"B": "B", "B Activated": "B", "NK": "NK", "DC": "dendritic", "pDC": "dendritic"}
+    names |= {"CD14 Mono": "monocytic", "CD16 Mono": "monocytic"}
+    truth = cells["seurat_annotations"].map(names)
+    agrees = (cells["lineage"] == truth)[truth.notna()]
+    assert agrees.mean() >= 0.95
+
+
+@pytest.mark.real_data
+def test_unsorted_car_t_libraries_hold_more_monocytes_than_sorted_ones(real_data):
+    cells = real_cohorts.carpall(real_data("carpall")).cells
+    share = (cells["lineage"] == "monocytic").groupby([cells["patient"], cells["sort"]]).mean()
+    for patient in ("P02", "P08", "P10"):
+        assert share[patient, "NoSo"] > share[patient, "CD3+CAT+"]
+    product = cells[cells["source"] == "PROD"]
+    assert (product["lineage"] == "monocytic").mean() <= 0.005

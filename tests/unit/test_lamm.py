@@ -1,0 +1,365 @@
+"""LAMM and CAR-T calls: planted cells are found, ordinary ones stay quiet, real monocytes agree."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from lammscope.lamm import (
+    apply_car,
+    call_at,
+    call_car,
+    call_lamm,
+    load_references,
+    name_population,
+    reference_levels,
+)
+from tests.unit import real_cohorts
+from tests.unit.real_cohorts import DEFINERS, VETOES
+
+REFERENCES = real_cohorts.PANEL.parents[1] / "lamm" / "reference_levels.tsv"
+SETTINGS = {
+    "definers": DEFINERS,
+    "level": "elevated",
+    "probability": 0.9,
+    "fold": 2,
+    "prior_counts": 2,
+    "dispersion": 0.02,
+    "vetoes": VETOES,
+}
+SYMBOLS = [*DEFINERS, *(gene for veto in VETOES.values() for gene in veto["genes"]), "CAR"]
+QUIET = dict.fromkeys(SYMBOLS, 0.02)
+# Rates per 10,000; T cells carry a share of the monocytes' RNA, as in a library with ambient RNA.
+T_CELL = {**QUIET, "CD14": 0.2, "CD68": 0.2, "CD3D": 9, "CD3E": 11, "CD3G": 4, "TRAC": 2}
+MONOCYTE = {**QUIET, "CSF1R": 1.3, "CD14": 8, "CD68": 5.5}
+NONCLASSICAL = {**QUIET, "CSF1R": 4.9, "CD14": 1.5, "CD68": 8}
+STRONG = {**QUIET, "CSF1R": 13, "CD14": 15, "CD68": 20}
+NO_SIGNAL = {**T_CELL, "CD3D": 0.02, "CD3E": 0.02, "CD3G": 0.02, "TRAC": 0.02, "CD14": 0.1}
+T_AND_MONOCYTE = {gene: (T_CELL[gene] + MONOCYTE[gene]) / 2 for gene in SYMBOLS}
+ROLES = {
+    "t_cell": (T_CELL, "T", "CD8_T"),
+    "monocyte": (MONOCYTE, "monocytic", "Classical_monocyte"),
+    "nonclassical": (NONCLASSICAL, "monocytic", "Nonclassical_monocyte"),
+    "strong": (STRONG, "monocytic", "Classical_monocyte"),
+    "no_signal": (NO_SIGNAL, "monocytic", "Macrophage"),
+}
+
+
+@pytest.fixture(scope="module")
+def references():
+    return load_references(REFERENCES)
+
+
+def plant(numbers, *, depth=2000, seed=0, k=20, mixing=0.1, rates=None):
+    """Cells of given roles in two samples; neighbours of the same role but for a share `mixing`."""
+    rng = np.random.default_rng(seed)
+    roles = np.repeat(list(numbers), list(numbers.values()))
+    n_cells = len(roles)
+    totals = rng.lognormal(np.log(depth), 0.3, n_cells).astype(int)
+    profiles = {role: profile for role, (profile, _, _) in ROLES.items()} | (rates or {})
+    means = np.array([[profiles[role][gene] for gene in SYMBOLS] for role in roles])
+    counts = rng.poisson(means * totals[:, None] / 1e4)
+    neighbors = rng.integers(n_cells, size=(n_cells, k)).astype(np.int32)
+    for row, role in enumerate(roles):
+        same = rng.random(k) >= mixing
+        neighbors[row, same] = rng.choice(np.flatnonzero(roles == role), same.sum())
+    return roles, {
+        "counts": sparse.csr_array(counts),
+        "totals": totals,
+        "symbols": SYMBOLS,
+        "neighbors": neighbors,
+        "lineage": np.array([ROLES.get(role, ROLES["monocyte"])[1] for role in roles]),
+        "cell_type": np.array([ROLES.get(role, ROLES["monocyte"])[2] for role in roles]),
+        "samples": rng.choice(["a", "b"], n_cells),
+    }
+
+
+def call(data, references, **changes):
+    arguments = {**data, **SETTINGS, "references": references, **changes}
+    return call_lamm(arguments.pop("counts"), **arguments)
+
+
+ORDINARY = {"t_cell": 400, "monocyte": 300, "nonclassical": 60}
+
+
+@pytest.mark.parametrize(("depth", "share"), [(1500, 0.65), (2500, 0.9), (4000, 0.95)])
+def test_a_planted_population_is_found(references, depth, share):
+    roles, data = plant({**ORDINARY, "strong": 200}, depth=depth)
+    calls = call(data, references)
+    planted = roles == "strong"
+    assert (calls["lamm_call"][planted] == "not_LAMM").mean() <= 0.02
+    assert (calls["lamm_call"][planted] == "LAMM").mean() >= share
+    assert (calls["lamm_call"][~planted] == "LAMM").sum() == 0
+
+
+def test_a_gate_per_cell_misses_planted_cells_and_takes_ordinary_ones(references):
+    for depth, missed in ((700, 0.6), (4000, 0.0)):
+        roles, data = plant({**ORDINARY, "strong": 200}, depth=depth)
+        planted, ordinary = roles == "strong", roles == "monocyte"
+        gate = (data["counts"][:, :3].toarray() > 0).all(axis=1)
+        called = (call(data, references)["lamm_call"] == "LAMM").to_numpy()
+        assert 1 - gate[planted].mean() >= missed
+        assert called[planted].mean() > gate[planted].mean()
+        assert called[ordinary].sum() == 0
+    assert gate[ordinary].mean() > 0.2  # the deeper the data, the more ordinary monocytes it takes
+
+
+def test_ordinary_monocytes_are_positive_and_not_elevated(references):
+    roles, data = plant(ORDINARY)
+    calls = call(data, references)
+    ordinary = np.isin(roles, ["monocyte", "nonclassical"])
+    assert (calls["lamm_positive"][ordinary] >= 0.9).mean() >= 0.95
+    assert (calls["lamm_call"] == "LAMM").sum() == 0
+    assert (calls["lamm_call"][ordinary] == "uncertain").mean() <= 0.02
+    positive = call(data, references, level="positive")
+    assert (positive["lamm_call"][ordinary] == "LAMM").mean() >= 0.95
+
+
+def test_cells_outside_the_lineage_are_never_called(references):
+    roles, data = plant({**ORDINARY, "strong": 60})
+    outside = call(data, references)[roles == "t_cell"]
+    assert (outside["lamm_call"] == "not_LAMM").all()
+    assert (outside[["lamm_positive", "lamm_elevated"]] == 0).all(axis=None)
+    assert outside["lamm_score"].isna().all()
+
+
+def test_dropout_makes_calls_uncertain_before_it_makes_them_wrong(references):
+    shares = {}
+    for depth in (4000, 1000, 250):
+        roles, data = plant({**ORDINARY, "strong": 60}, depth=depth)
+        calls = call(data, references)["lamm_call"]
+        shares[depth] = (calls[roles == "strong"] == "LAMM").mean()
+        assert (calls[roles != "strong"] == "LAMM").sum() == 0
+        assert (calls[roles == "strong"] == "not_LAMM").mean() <= 0.1
+    assert shares[4000] >= shares[1000] >= shares[250]
+
+
+def test_the_score_orders_populations(references):
+    roles, data = plant({**ORDINARY, "strong": 60})
+    score = call(data, references)["lamm_score"].groupby(roles).median()
+    assert score["strong"] > 0 > score["nonclassical"]
+    assert score["strong"] > score["monocyte"]
+
+
+def test_elevated_is_never_more_probable_than_positive_allows(references):
+    _, data = plant({**ORDINARY, "strong": 60}, depth=500)
+    calls = call(data, references)
+    called = calls["lamm_elevated"] >= 0.9
+    assert (calls["lamm_positive"][called] >= 0.9).all()
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_order_of_cells_changes_nothing(seed):
+    references = load_references(REFERENCES)
+    _, data = plant({"t_cell": 60, "monocyte": 60, "strong": 30}, seed=seed)
+    order = np.random.default_rng(seed).permutation(len(data["totals"]))
+    place = np.argsort(order)
+    shuffled = {
+        key: data[key][order] for key in ("counts", "totals", "lineage", "cell_type", "samples")
+    }
+    shuffled["neighbors"] = place[data["neighbors"][order]].astype(np.int32)
+    calls = call(data, references).iloc[order].reset_index(drop=True)
+    pd.testing.assert_frame_equal(calls, call({**data, **shuffled}, references))
+
+
+def test_dense_neighbourhoods_never_count_for_more_than_the_dispersion_allows(references):
+    """A rate just over the reference stays uncertain, however deep the data."""
+    edge = {**QUIET, "CSF1R": 6.9, "CD14": 15, "CD68": 20}
+    roles, data = plant({"t_cell": 100, "edge": 80}, depth=100_000, rates={"edge": edge})
+    calls = call(data, references)
+    assert (calls["lamm_call"][roles == "edge"] == "uncertain").mean() > 0.9
+
+
+def test_no_monocytic_cells_give_an_empty_well_formed_result(references):
+    _, data = plant({"t_cell": 50})
+    calls = call(data, references)
+    full = call(plant(ORDINARY)[1], references)
+    assert calls.columns.tolist() == full.columns.tolist()
+    assert calls.dtypes.tolist() == full.dtypes.tolist()
+    assert set(calls["lamm_call"]) == {"not_LAMM"}
+    assert len(calls) == 50
+
+
+def test_only_monocytic_cells_give_a_result_from_the_table(references):
+    roles, data = plant({"monocyte": 100, "strong": 50})
+    calls = call(data, references)
+    assert (calls["lamm_call"][roles == "strong"] == "LAMM").mean() >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("dc3", {"CD1C": 6, "FCER1A": 6}),
+        ("neutrophil", {"FCGR3B": 10, "CXCR2": 4}),
+        ("platelet", {"PPBP": 60, "PF4": 30}),
+    ],
+)
+def test_look_alikes_are_vetoed_with_their_reason(references, reason, changes):
+    roles, data = plant(
+        {**ORDINARY, "alike": 60}, depth=4000, rates={"alike": {**STRONG, **changes}}
+    )
+    calls = call(data, references)
+    alike = roles == "alike"
+    assert (calls["lamm_veto"][alike] == reason).mean() > 0.9
+    assert (calls["lamm_call"][alike] == "LAMM").sum() <= 3
+    assert (calls["lamm_veto"][~alike] == "").mean() > 0.98
+    vetoed = calls[calls["lamm_veto"] != ""]
+    assert (vetoed[["lamm_positive", "lamm_elevated"]] == 0).all(axis=None)
+
+
+def test_doublets_of_t_cell_and_monocyte_are_vetoed_by_their_own_transcripts(references):
+    numbers, rates = {**ORDINARY, "doublet": 40}, {"doublet": T_AND_MONOCYTE}
+    roles, data = plant(numbers, depth=3000, mixing=0.6, rates=rates)
+    _, second = plant(numbers, depth=3000, mixing=0.6, rates=rates, seed=1)
+    doublets = roles == "doublet"  # they hold the RNA of two cells
+    data["counts"] = data["counts"] + sparse.csr_array(second["counts"] * doublets[:, None])
+    data["totals"] = data["totals"] + second["totals"] * doublets
+    calls = call(data, references)
+    reason = calls["lamm_veto"].to_numpy()
+    assert (reason[doublets] == "doublet_t_monocyte").mean() > 0.7
+    assert (reason[np.isin(roles, ["monocyte", "nonclassical"])] == "").mean() > 0.98
+
+
+def test_cells_with_nothing_above_ambient_are_vetoed_as_ambient(references):
+    roles, data = plant({**ORDINARY, "no_signal": 60}, depth=10_000, mixing=0)
+    calls = call(data, references)
+    assert (calls["lamm_veto"][roles == "no_signal"] == "ambient").mean() > 0.9
+    assert (calls["lamm_veto"][roles == "monocyte"] == "ambient").sum() == 0
+
+
+def test_the_first_veto_that_holds_is_the_reason(references):
+    both = {**STRONG, "CD1C": 8, "FCER1A": 8, "FCGR3B": 15, "CXCR2": 8}
+    roles, data = plant({"t_cell": 100, "both": 60}, depth=4000, rates={"both": both})
+    alike = roles == "both"
+    assert (call(data, references)["lamm_veto"][alike] == "dc3").mean() > 0.9
+    reverse = {name: VETOES[name] for name in ("neutrophil", "dc3")}
+    swapped = call(data, references, vetoes=reverse)["lamm_veto"][alike]
+    assert (swapped == "neutrophil").mean() > 0.9
+
+
+def test_calls_at_a_probability_leave_the_middle_uncertain():
+    calls = call_at(np.array([0.0, 0.1, 0.11, 0.89, 0.9, 1.0]), probability=0.9)
+    assert calls.tolist() == ["not_LAMM"] * 2 + ["uncertain"] * 2 + ["LAMM"] * 2
+
+
+def test_populations_are_lamm_where_called_and_types_elsewhere():
+    calls = pd.Series(["LAMM", "uncertain", "not_LAMM"])
+    named = name_population(["Macrophage", "Macrophage", "B"], lamm_call=calls)
+    assert named.tolist() == ["LAMM", "Macrophage", "B"]
+
+
+def test_the_first_definer_is_held_against_the_highest_ordinary_library(references):
+    levels = reference_levels(references, DEFINERS)
+    assert levels.loc["CSF1R", "elevated"] == levels.loc["CSF1R", "upper"]
+    for gene in ("CD14", "CD68"):
+        assert levels.loc[gene, "elevated"] == levels.loc[gene, "typical"]
+    assert (levels["background"] < levels["typical"] / 20).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"level": "high"}, "lamm.level is 'high'; give positive or elevated"),
+        ({"probability": 0.4}, "lamm.probability is 0.4"),
+        ({"definers": []}, "lamm.definers is empty"),
+        ({"definers": ["CSFR1"]}, r"CSFR1 is in no sample's features \(near names: CSF1R"),
+        ({"definers": ["CSF1R", "CD1C"]}, "no level of CD1C in non_myeloid; add a row"),
+        ({"vetoes": {"x": {"genes": ["PF4"], "per_10k": 1, "scope": "all"}}}, "lamm.vetoes.x"),
+    ],
+)
+def test_wrong_settings_are_refused_with_a_remedy(references, changes, message):
+    _, data = plant({"t_cell": 20, "monocyte": 20})
+    with pytest.raises(ValueError, match=message):
+        call(data, references, **changes)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda table: table.drop(columns="source"), "column source is missing"),
+        (lambda table: table.assign(high=0.001), r"row 2 \(Classical_monocyte, CSF1R\)"),
+        (lambda table: table.assign(rate_per_10k="x"), "row 2"),
+    ],
+)
+def test_a_wrong_reference_table_is_refused(tmp_path, references, edit, message):
+    path = tmp_path / "levels.tsv"
+    edit(references).to_csv(path, sep="\t", index=False)
+    with pytest.raises(ValueError, match=message):
+        load_references(path)
+
+
+def test_car_status_follows_umis_lineage_and_feature():
+    counts = sparse.csr_array(np.array([[0, 1], [3, 0], [0, 2], [0, 1], [5, 0]]))
+    car = call_car(
+        counts,
+        symbols=["CD3E", "CAT_scFv"],
+        car_symbols=["CAT_scFv"],
+        lineage=["T", "T", "monocytic", "T", "T"],
+        has_feature=np.array([True, True, True, False, False]),
+    )
+    assert car.tolist() == ["positive", "negative", "negative", "unknown", "unknown"]
+    types = apply_car(["CD8_T", "CD4_T", "Macrophage", "Treg", "Treg"], car=car)
+    assert types.tolist() == ["CAR_T", "CD4_T", "Macrophage", "Treg", "Treg"]
+
+
+def test_car_status_without_any_feature_is_unknown():
+    car = call_car(
+        sparse.csr_array(np.array([[1], [0]])),
+        symbols=["CD3E"],
+        car_symbols=[],
+        lineage=["T", "B"],
+        has_feature=np.zeros(2, dtype=bool),
+    )
+    assert car.tolist() == ["unknown", "unknown"]
+
+
+def real_calls(cohort, references):
+    cells = cohort.cells
+    data = {key: getattr(cohort, key) for key in ("counts", "totals", "symbols", "neighbors")}
+    labels = {"lineage": cells["lineage"], "cell_type": cells["cell_type"]}
+    return call({**data, **labels, "samples": cells["sample"]}, references)
+
+
+@pytest.mark.real_data
+def test_bead_purified_monocytes_are_positive_and_lymphocytes_are_not(real_data, references):
+    cohort = real_cohorts.pbmc_facs(real_data("pbmc_facs"))
+    calls = real_calls(cohort, references)
+    beads = cohort.cells["celltype"] == "CD14+ Monocyte"
+    monocytic = cohort.cells["lineage"] == "monocytic"
+    positive = calls["lamm_positive"] >= 0.9
+    assert positive[beads].mean() >= 0.8
+    assert positive[beads & monocytic].mean() >= 0.9
+    assert (calls["lamm_elevated"][beads] >= 0.9).mean() <= 0.05
+    lymphocytes = cohort.cells["celltype"].str.contains("CD4|CD8|CD19|CD56")
+    assert positive[lymphocytes].mean() <= 0.005
+
+
+@pytest.mark.real_data
+def test_monocytes_of_car_t_patients_are_positive_and_rarely_elevated(real_data, references):
+    cohort = real_cohorts.carpall(real_data("carpall"))
+    calls, cells = real_calls(cohort, references), cohort.cells
+    monocytic = cells["lineage"] == "monocytic"
+    positive = calls["lamm_positive"] >= 0.9
+    assert positive[monocytic].mean() >= 0.85
+    assert (calls["lamm_elevated"][monocytic] >= 0.9).mean() <= 0.02
+    share = positive.groupby([cells["patient"], cells["sort"]]).mean()
+    for patient in ("P02", "P08", "P10"):
+        assert share[patient, "NoSo"] > share[patient, "CD3+CAT+"]
+    assert positive[cells["source"] == "PROD"].mean() <= 0.005
+
+
+@pytest.mark.real_data
+def test_the_car_transcript_marks_sorted_t_cells(real_data):
+    cohort = real_cohorts.carpall(real_data("carpall"))
+    car = call_car(
+        cohort.counts,
+        symbols=cohort.symbols,
+        car_symbols=["CAT_scFv"],
+        lineage=cohort.cells["lineage"],
+        has_feature=np.ones(len(cohort.cells), dtype=bool),
+    )
+    share = (car == "positive").groupby(cohort.cells["sort"]).mean()
+    assert share["CD3+CAT+"] > 2 * share["NoSo"]
