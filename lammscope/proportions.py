@@ -1,0 +1,152 @@
+"""Populations as parts of a whole: what is counted against what, and on which scale."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+OFFSET = 0.5  # of a cell, added to each population before logarithms
+NOT_IMMUNE = ("malignant", "platelet", "erythroid")
+LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A population of `denominator`: `count` of `total` cells, arrays of units x sides.
+
+    `share` and `offset` are the pseudocounts of the population and of the denominator; both
+    scales of a fraction use them. For a log ratio `total` and `offset` are those of the other
+    population. `partition` marks the populations that together make up the denominator.
+    """
+
+    population: str
+    denominator: str
+    count: np.ndarray
+    total: np.ndarray
+    share: float
+    offset: float
+    partition: bool
+    ratio: bool = False
+
+
+def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Cells per population, units x sides (two for pairs and changes), replicates summed.
+
+    `wide` is samples x populations; `units` come from `design.comparison_units`.
+    """
+    position = {name: i for i, name in enumerate(wide.index)}
+    counts = wide.to_numpy(dtype=float)
+    sides = [column for column in units if str(column).startswith("samples")]
+    sums = [
+        [counts[[position[name] for name in names]].sum(axis=0) for names in units[side]]
+        for side in sides
+    ]
+    cube = np.array(sums).reshape(len(sides), len(units), wide.shape[1])
+    return {str(name): cube[:, :, k].T for k, name in enumerate(wide.columns)}
+
+
+def families(
+    cells: Mapping[str, np.ndarray], about: pd.DataFrame, excluded: set[str]
+) -> list[list[Measure]]:
+    """Measures that share a denominator: one list per denominator, and per parent lineage.
+
+    Parameters
+    ----------
+    cells
+        From `unit_cells`.
+    about
+        `lineage` and `partition` per population.
+    excluded
+        Populations that no denominator counts, except that of their own rows.
+    """
+    lineage = about["lineage"]
+    partition = [p for p in cells if about.loc[p, "partition"]]
+    monocytic = [p for p in partition if lineage[p] == "monocytic"]
+    n_monocytic = _total(cells, monocytic)
+    members = {
+        "all": partition,
+        "immune": [p for p in partition if lineage[p] not in NOT_IMMUNE],
+        "monocytic": monocytic,
+    }
+    found = []
+    for denominator, populations in members.items():
+        family = _fractions(cells, denominator, populations, excluded)
+        base = next(m for m in family if m.population == "LAMM")
+        family += [
+            replace(base, population=level, count=cells[level], partition=False)
+            for level in LAMM_LEVELS
+            if level in cells
+        ]
+        if denominator != "monocytic":
+            share = OFFSET * len(monocytic)
+            whole = replace(base, population="monocytic", share=share, partition=False)
+            family.append(replace(whole, count=n_monocytic))
+        found.append(family)
+    for parent in sorted(set(lineage[partition]) - {"monocytic"}):
+        populations = [p for p in partition if lineage[p] == parent]
+        if len(populations) > 1:
+            found.append(_fractions(cells, "parent", populations, excluded))
+    t_cells = [p for p in partition if lineage[p] == "T" and p not in excluded]
+    if t_cells:
+        counts = {"LAMM": cells["LAMM"], "monocytic": n_monocytic}
+        total = _total(cells, t_cells)
+        found.append(
+            [
+                Measure(name, "T", count, total, OFFSET, OFFSET, partition=False, ratio=True)
+                for name, count in counts.items()
+            ]
+        )
+    return [family for family in found if family]
+
+
+def unit_values(measure: Measure, keep: np.ndarray, scale: str) -> np.ndarray:
+    """The measure per kept unit on its scale; the difference of the sides where there are two."""
+    n, total = measure.count[keep], measure.total[keep]
+    if scale == "log_ratio":
+        value = np.log((n + measure.share) / (total + measure.offset))
+    elif scale == "logit":
+        value = np.log((n + measure.share) / (total - n + measure.offset - measure.share))
+    else:
+        value = np.arcsin(np.sqrt(n / total))
+    return value[:, 0] - value[:, 1] if value.shape[1] == 2 else value[:, 0]
+
+
+def arm_means(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> dict[str, float]:
+    """Mean proportion (log ratio) per arm, or per side for pairs.
+
+    For a change it is the mean difference of proportions, post minus pre, in each arm.
+    """
+    n, total = measure.count[keep], measure.total[keep]
+    value = np.log((n + measure.share) / (total + measure.offset)) if measure.ratio else n / total
+    if (arm == "pair").all():
+        by_arm = {"test": value[:, 0], "reference": value[:, -1]}
+    else:
+        value = value[:, 0] - value[:, 1] if value.shape[1] == 2 else value[:, 0]
+        by_arm = {name: value[arm == name] for name in ("test", "reference")}
+    return {f"mean_{name}": float(v.mean()) if len(v) else np.nan for name, v in by_arm.items()}
+
+
+def _total(cells: Mapping[str, np.ndarray], populations: Sequence[str]) -> np.ndarray:
+    empty = np.zeros_like(next(iter(cells.values())))
+    return sum((cells[p] for p in populations), empty)
+
+
+def _fractions(
+    cells: Mapping[str, np.ndarray], denominator: str, populations: list[str], excluded: set[str]
+) -> list[Measure]:
+    """Each population as a fraction of the denominator without what is excluded."""
+    kept = [p for p in populations if p not in excluded]
+    total = _total(cells, kept)
+    return [
+        Measure(
+            name,
+            denominator,
+            cells[name],
+            total + cells[name] * (name in excluded),
+            OFFSET,
+            OFFSET * (len(kept) + (name in excluded)),
+            partition=True,
+        )
+        for name in (populations if kept else [])
+    ]

@@ -1,0 +1,401 @@
+"""Counting cells and testing populations, with the patient as the unit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+
+from lammscope.abundance import (
+    COLUMNS,
+    count_cells,
+    detectable_difference,
+    primary_row,
+    primary_sentence,
+)
+from lammscope.abundance import test_abundance as run_test
+from lammscope.contrasts import Contrast, contrasts_from_config
+
+LINEAGE = {
+    "B": "B",
+    "CAR_T": "T",
+    "CD4_T": "T",
+    "CD8_T": "T",
+    "Classical_monocyte": "monocytic",
+    "Malignant_B": "malignant",
+    "LAMM": "monocytic",
+    "Macrophage": "monocytic",
+    "NK": "NK",
+}
+BASE = dict(zip(LINEAGE, [2.5, 0.5, 3.6, 3.0, 3.0, 0.7, 1.6, 1.0, 2.5], strict=True))
+SETTINGS = {
+    "min_cells": 20,
+    "exclude_pre_post": ["B", "Malignant_B", "CAR_T"],
+    "max_exact": 20_000,
+    "n_draws": 10_000,
+}
+ARMS = {"test": "non_responder", "reference": "responder"}
+BETWEEN = {"kind": "between", **ARMS, "where": {"phase": "pre"}}
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+CHANGE = {"kind": "change", **ARMS}
+
+
+def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
+    rows = [
+        {
+            "sample": f"{arm[0]}{i}_{phase}",
+            "patient": f"{arm[0]}{i}",
+            "timepoint": phase,
+            "phase": phase,
+            "response": arm,
+            "response_label": arm,
+            "product": "axi" if i % 2 else "tisa",
+        }
+        for arm in ("responder", "non_responder")
+        for i in range(n_per_arm)
+        for phase in ("pre", "post")
+    ]
+    return pd.DataFrame(rows).assign(compartment="blood", sort="none", batch="b", counts="x.h5")
+
+
+def make_counts(
+    samples: pd.DataFrame, *, seed: int = 1, n_cells: int = 4000, **log_shift: np.ndarray
+) -> pd.DataFrame:
+    """Cells per sample, with patient and sample effects; `log_shift` per population and sample."""
+    rng = np.random.default_rng(seed)
+    patients = {p: rng.normal(0, 0.2, len(BASE)) for p in samples["patient"].unique()}
+    tables = []
+    for i, (sample, patient) in enumerate(zip(samples["sample"], samples["patient"], strict=True)):
+        logs = np.array(list(BASE.values())) + patients[patient] + rng.normal(0, 0.15, len(BASE))
+        logs += [log_shift[name][i] if name in log_shift else 0.0 for name in BASE]
+        n = rng.multinomial(n_cells, special.softmax(logs))
+        tables.append(pd.DataFrame({"sample": sample, "population": list(BASE), "n_cells": n}))
+    table = pd.concat(tables, ignore_index=True)
+    table["lineage"], table["partition"] = table["population"].map(LINEAGE), True
+    levels = table[table["population"] == "LAMM"].assign(partition=False)
+    return pd.concat(
+        [
+            table,
+            levels.assign(population="LAMM_elevated"),
+            levels.assign(population="LAMM_positive", n_cells=levels["n_cells"] + 30),
+        ],
+        ignore_index=True,
+    )
+
+
+def asked(entry: dict, samples: pd.DataFrame) -> Contrast:
+    return contrasts_from_config({"question": entry}, samples)[0]
+
+
+def row(table: pd.DataFrame, population: str, denominator: str, scale: str = "logit") -> pd.Series:
+    found = table[
+        (table["population"] == population)
+        & (table["denominator"] == denominator)
+        & (table["scale"] == scale)
+    ]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def proportions(counts: pd.DataFrame, population: str, among: list[str]) -> pd.Series:
+    """Logit with the offset of the design, by hand."""
+    wide = counts[counts["partition"]].pivot(index="sample", columns="population", values="n_cells")
+    p = (wide[population] + 0.5) / (wide[among].sum(axis=1) + 0.5 * len(among))
+    return special.logit(p)
+
+
+MONOCYTIC = ["Classical_monocyte", "LAMM", "Macrophage"]
+
+
+def test_cells_are_counted_for_every_sample_and_population():
+    cells = pd.DataFrame(
+        {
+            "sample": ["a", "a", "a", "b"],
+            "population": ["LAMM", "Classical_monocyte", "NK", "NK"],
+            "lineage": ["monocytic", "monocytic", "NK", "NK"],
+            "lamm_positive": [0.99, 0.95, 0.0, 0.0],
+            "lamm_elevated": [0.93, 0.2, 0.0, 0.0],
+        }
+    )
+    table = count_cells(cells, pd.DataFrame({"sample": ["a", "b", "c"]}), probability=0.9)
+    wide = table.pivot(index="sample", columns="population", values="n_cells")
+    assert wide.loc["a"].to_dict() == {
+        "Classical_monocyte": 1, "LAMM": 1, "LAMM_elevated": 1, "LAMM_positive": 2, "NK": 1
+    }  # fmt: skip
+    assert wide.loc["c"].sum() == 0
+    assert table[table["partition"]].groupby("sample")["n_cells"].sum().tolist() == [3, 1, 0]
+    assert set(table.loc[table["population"].str.startswith("LAMM"), "lineage"]) == {"monocytic"}
+
+
+def test_cohort_without_cells_of_interest_still_has_a_lamm_row():
+    cells = pd.DataFrame(
+        {"sample": ["a"], "population": ["NK"], "lineage": ["NK"],
+         "lamm_positive": [0.0], "lamm_elevated": [0.0]}
+    )  # fmt: skip
+    table = count_cells(cells, pd.DataFrame({"sample": ["a"]}), probability=0.9)
+    assert table.set_index("population")["n_cells"].to_dict() == {
+        "LAMM": 0, "LAMM_elevated": 0, "LAMM_positive": 0, "NK": 1
+    }  # fmt: skip
+
+
+def test_between_is_the_t_test_of_logits_by_hand():
+    samples = make_samples()
+    counts = make_counts(samples)
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    assert list(table.columns) == COLUMNS
+    y = proportions(counts, "LAMM", MONOCYTIC).reindex(samples["sample"])
+    pre = (samples["phase"] == "pre").to_numpy()
+    arms = [y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS.values()]
+    expected = stats.ttest_ind(*arms)
+    got = row(table, "LAMM", "monocytic")
+    assert got["estimate"] == pytest.approx(arms[0].mean() - arms[1].mean())
+    assert got[["t", "df", "p"]].tolist() == pytest.approx(
+        [expected.statistic, 10, expected.pvalue]
+    )
+    interval = expected.confidence_interval(0.95)
+    assert got[["ci_low", "ci_high"]].tolist() == pytest.approx(list(interval))
+    assert got["p_floor"] == pytest.approx(2 / 924)
+
+
+def test_paired_and_change_are_t_tests_of_differences():
+    samples = make_samples()
+    counts = make_counts(samples)
+    y = proportions(counts, "Macrophage", MONOCYTIC)
+    names = samples.pivot(index="patient", columns="phase", values="sample")
+    difference = y[names["post"]].to_numpy() - y[names["pre"]].to_numpy()
+    table = run_test(counts, samples, asked(PAIRED, samples), **SETTINGS)
+    got = row(table, "Macrophage", "monocytic")
+    expected = stats.ttest_1samp(difference, 0)
+    assert got[["estimate", "t", "p"]].tolist() == pytest.approx(
+        [difference.mean(), expected.statistic, expected.pvalue]
+    )
+    assert (got["n_test"], got["n_reference"]) == (12, 12)
+    table = run_test(counts, samples, asked(CHANGE, samples), **SETTINGS)
+    test = names.index.str.startswith("n")
+    expected = stats.ttest_ind(difference[test], difference[~test])
+    got = row(table, "Macrophage", "monocytic")
+    assert got[["t", "p"]].tolist() == pytest.approx([expected.statistic, expected.pvalue])
+
+
+def test_two_complementary_populations_have_opposite_estimates():
+    samples = make_samples()
+    counts = make_counts(samples)
+    counts = counts[~counts["population"].isin(["Macrophage"])]
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    lamm, other = (row(table, p, "monocytic") for p in ("LAMM", "Classical_monocyte"))
+    assert lamm["estimate"] == pytest.approx(-other["estimate"])
+    assert lamm["p"] == pytest.approx(other["p"])
+
+
+def test_rows_of_the_same_cells_agree_and_totals_add_up():
+    samples = make_samples()
+    counts = make_counts(samples)
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    for denominator in ("all", "immune", "monocytic"):
+        for scale in ("logit", "arcsine"):
+            ours = row(table, "LAMM", denominator, scale)
+            assert row(table, "LAMM_elevated", denominator, scale)["p"] == pytest.approx(ours["p"])
+    total = row(table, "monocytic", "all")
+    parts = [row(table, p, "all")["mean_test"] for p in MONOCYTIC]
+    assert total["mean_test"] == pytest.approx(sum(parts))
+    assert table.loc[table["denominator"] == "all", "compositional"].all()
+    assert not table.loc[table["denominator"] != "all", "compositional"].any()
+    assert set(table.loc[table["scale"] == "log_ratio", "population"]) == {"LAMM", "monocytic"}
+
+
+def test_planted_rise_of_lamm_is_found_and_covered():
+    samples = make_samples(10)
+    planted = np.where(samples["response"] == "non_responder", 1.2, 0.0)
+    counts = make_counts(samples, LAMM=planted)
+    contrast = asked({**BETWEEN, "adjust": ["product"]}, samples)
+    table = run_test(counts, samples, contrast, **SETTINGS)
+    got = row(table, "LAMM", "monocytic")
+    assert got["ci_low"] < 1.2 < got["ci_high"]
+    assert got["p"] < 0.001
+    assert got["verdict"] == "higher in non_responder"
+    assert row(table, "NK", "immune")["verdict"].startswith("no evidence; differences from")
+    sentence = primary_sentence(table, contrast, denominator="monocytic")
+    assert "associated with a higher fraction of LAMM cells" in sentence
+    assert f"odds ratio {np.exp(got['estimate']):.2f}" in sentence
+    assert "10 non-responder and 10 responder patients" in sentence
+    assert sentence.count(". ") == 1
+
+
+def test_planted_change_is_found_by_the_change_contrast():
+    samples = make_samples(8)
+    both = (samples["response"] == "non_responder") & (samples["phase"] == "post")
+    counts = make_counts(samples, LAMM=np.where(both, 1.0, 0.0))
+    got = row(run_test(counts, samples, asked(CHANGE, samples), **SETTINGS), "LAMM", "monocytic")
+    assert got["verdict"] == "rises more in non_responder"
+    assert got["ci_low"] < 1.0 < got["ci_high"]
+
+
+def test_fall_of_b_cells_moves_no_default_denominator_of_pre_post_contrasts():
+    samples = make_samples(8)
+    fall = np.where(samples["phase"] == "post", -4.0, 0.0)
+    flat, fallen = make_counts(samples), make_counts(samples, B=fall)
+    table = run_test(fallen, samples, asked(PAIRED, samples), **SETTINGS)
+    assert row(table, "B", "all")["verdict"] == "lower in post"
+    before = run_test(flat, samples, asked(PAIRED, samples), **SETTINGS)
+    for population in ("NK", "CD4_T", "LAMM"):
+        shift = (
+            row(table, population, "all")["estimate"] - row(before, population, "all")["estimate"]
+        )
+        assert abs(shift) < 0.15
+    kept = run_test(fallen, samples, asked(PAIRED, samples), **{**SETTINGS, "exclude_pre_post": []})
+    assert row(kept, "NK", "all")["estimate"] > row(table, "NK", "all")["estimate"] + 0.1
+
+
+def test_null_is_calibrated_over_many_populations():
+    rng = np.random.default_rng(5)
+    samples = make_samples(6)
+    n_types = 400
+    spread = np.exp(rng.normal(-1, 0.5, n_types))  # unequal between populations
+    logs = rng.normal(0, spread, (12, n_types)).repeat(2, axis=0)
+    logs += rng.normal(0, 0.5 * spread, (24, n_types))
+    counts = rng.poisson(300 * np.exp(logs))
+    table = pd.DataFrame(counts, columns=[f"T{i}" for i in range(n_types)])
+    table = table.assign(sample=samples["sample"], LAMM=0).melt(
+        id_vars="sample", var_name="population", value_name="n_cells"
+    )
+    table["lineage"], table["partition"] = "T", True
+    table.loc[table["population"] == "LAMM", "lineage"] = "monocytic"
+    for entry in (BETWEEN, PAIRED, CHANGE):
+        result = run_test(table, samples, asked(entry, samples), **SETTINGS)
+        p = result.loc[
+            (result["denominator"] == "all") & (result["scale"] == "logit"), "p"
+        ].dropna()
+        assert len(p) == n_types
+        low, high = stats.binom.ppf([0.0005, 0.9995], n_types, 0.05) / n_types
+        assert low <= (p < 0.05).mean() <= high
+
+
+def test_order_of_patients_and_rows_changes_nothing():
+    samples = make_samples()
+    counts = make_counts(samples)
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    shuffled = run_test(
+        counts.sample(frac=1, random_state=1),
+        samples.sample(frac=1, random_state=2),
+        asked(BETWEEN, samples),
+        **SETTINGS,
+    )
+    pd.testing.assert_frame_equal(table, shuffled)
+
+
+def test_exchanged_arms_exchange_signs_only():
+    samples = make_samples()
+    counts = make_counts(samples)
+    one = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    swapped = {**BETWEEN, "test": ARMS["reference"], "reference": ARMS["test"]}
+    other = run_test(counts, samples, asked(swapped, samples), **SETTINGS)
+    np.testing.assert_allclose(one["estimate"], -other["estimate"])
+    np.testing.assert_allclose(one["p"], other["p"])
+    np.testing.assert_allclose(one["p_moderated"], other["p_moderated"])
+
+
+def test_moderated_values_need_five_populations():
+    samples = make_samples()
+    table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
+    partition = table["fdr"].notna()
+    assert table.loc[partition & (table["denominator"] == "all"), "p_moderated"].notna().all()
+    assert table.loc[table["denominator"] == "monocytic", "p_moderated"].isna().all()
+    assert table.loc[~partition, "population"].isin(
+        ["LAMM_positive", "LAMM_elevated", "monocytic", "LAMM"]
+    ).all()  # fmt: skip
+
+
+def test_samples_with_few_cells_are_dropped_and_named():
+    samples = make_samples()
+    counts = make_counts(samples)
+    counts.loc[
+        (counts["sample"] == "r2_pre") & counts["lineage"].isin(["monocytic"]), "n_cells"
+    ] = 1
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    got = row(table, "LAMM", "monocytic")
+    assert (got["n_test"], got["n_reference"]) == (6, 5)
+    assert got["notes"] == "under 20 cells of the denominator: r2 (responder)"
+    assert got["p_floor"] == pytest.approx(1 / 462)
+    assert row(table, "LAMM", "all")["n_reference"] == 6
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE])
+def test_too_few_patients_get_means_but_no_inference(entry):
+    samples = make_samples(2)
+    if entry is PAIRED:
+        samples = samples[samples["response"] == "responder"]
+    contrast = asked(entry, samples)
+    table = run_test(make_counts(samples), samples, contrast, **SETTINGS)
+    assert set(table["status"]) == {"too_few_patients"}
+    assert table[["estimate", "se", "ci_low", "ci_high", "p", "fdr"]].isna().all(axis=None)
+    assert table[["mean_test", "mean_reference"]].notna().all(axis=None)
+    assert table["verdict"].str.startswith("not tested: ").all()
+    assert "were not compared" in primary_sentence(table, contrast, denominator="monocytic")
+
+
+def test_no_patient_at_all_is_still_a_table():
+    samples = make_samples()
+    samples.loc[samples["phase"] == "pre", "sort"] = "CD3"
+    table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
+    assert set(table["status"]) == {"too_few_patients"}
+    assert set(table["n_test"]) == {0}
+
+
+def test_cohort_without_myeloid_cells_says_so():
+    samples = make_samples()
+    counts = make_counts(samples)
+    counts.loc[counts["lineage"] == "monocytic", "n_cells"] = 0
+    contrast = asked(BETWEEN, samples)
+    table = run_test(counts, samples, contrast, **SETTINGS)
+    got = row(table, "LAMM", "monocytic")
+    assert got["status"] == row(table, "LAMM", "all")["status"] == "no_cells"
+    assert np.isnan(got["p"])
+    assert row(table, "NK", "all")["status"] == "ok"
+    assert "no such cells" in primary_sentence(table, contrast, denominator="monocytic")
+
+
+def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are():
+    samples = make_samples()
+    counts = make_counts(samples)
+    for population, n in (("LAMM", 400), ("Macrophage", 10), ("Classical_monocyte", 10)):
+        counts.loc[counts["population"] == population, "n_cells"] = n
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    assert row(table, "LAMM", "monocytic")["status"] == "not_separable"
+    assert np.isnan(row(table, "LAMM", "monocytic")["p"])
+    assert row(table, "LAMM", "immune")["status"] == "ok"
+
+
+def test_aliased_covariate_and_constant_population_have_a_status():
+    samples = make_samples().assign(site=lambda t: t["response"].str[0])
+    counts = make_counts(samples)
+    table = run_test(counts, samples, asked({**BETWEEN, "adjust": ["site"]}, samples), **SETTINGS)
+    assert set(table["status"]) == {"aliased"}
+    counts["n_cells"] = 50
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    assert row(table, "NK", "all")["status"] == "no_variation"
+    assert table["p"].isna().all()
+
+
+def test_population_absent_in_one_arm_is_tested():
+    samples = make_samples()
+    counts = make_counts(samples)
+    responder = counts["sample"].str.startswith("r")
+    counts.loc[responder & (counts["population"] == "Macrophage"), "n_cells"] = 0
+    got = row(run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS), "Macrophage", "all")
+    assert got["status"] == "ok"
+    assert got["mean_reference"] == 0
+    assert got["verdict"] == "higher in non_responder"
+
+
+def test_detectable_difference_has_power_080():
+    for df in (2, 4, 10, 30):
+        shift = detectable_difference(0.3, df) / 0.3
+        critical = stats.t.ppf(0.975, df)
+        power = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+        assert power == pytest.approx(0.8, abs=1e-4)
+
+
+def test_primary_row_is_the_logit_row_of_the_primary_denominator():
+    samples = make_samples()
+    table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
+    got = primary_row(table, denominator="immune")
+    assert (got["population"], got["denominator"], got["scale"]) == ("LAMM", "immune", "logit")

@@ -1,0 +1,328 @@
+"""Contrasts, units, design matrices, the permutation floor and the design audit."""
+
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lammscope import linear
+from lammscope.audit import aliased_contrasts, audit_design, exact_association
+from lammscope.contrasts import contrasts_from_config
+from lammscope.design import (
+    aliased_columns,
+    comparison_sides,
+    comparison_units,
+    design_matrix,
+    independent_columns,
+    permutation_floor,
+    select_samples,
+)
+
+PERMUTATIONS = {"max_exact": 20_000, "n_draws": 10_000}
+ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
+BASELINE = {**ARMS, "where": {"phase": "pre"}}
+
+
+def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
+    """Patients R1.. and N1.., each before and after infusion."""
+    rows = [
+        {"patient": f"{arm}{i}", "timepoint": timepoint, "arm": arm}
+        for arm in "RN"
+        for i in range(1, n_per_arm + 1)
+        for timepoint in ("D0", "D7")
+    ]
+    table = pd.DataFrame(rows)
+    table["sample"] = table["patient"] + "_" + table["timepoint"]
+    table["phase"] = table["timepoint"].map({"D0": "pre", "D7": "post"})
+    table["response"] = table["arm"].map({"R": "responder", "N": "non_responder"})
+    table["response_label"] = table["arm"].map({"R": "CR", "N": "PD"})
+    table["product"] = np.where(table["patient"].str[1:].astype(int) % 2, "axi", "tisa")
+    table["batch"], table["channel"], table["counts"] = table["sample"], table["sample"], "x.h5"
+    table["compartment"], table["sort"] = "blood", "none"
+    table["day"] = table["timepoint"].map({"D0": 0, "D7": 7})
+    return table.drop(columns="arm").assign(**columns)
+
+
+def one(entry: dict, samples: pd.DataFrame):
+    return contrasts_from_config({"question": entry}, samples)[0]
+
+
+def test_default_contrasts_are_those_of_the_design():
+    names = {c.name: c.kind for c in contrasts_from_config({}, cohort())}
+    assert names == {"baseline": "between", "on_treatment": "between", "change": "change"}
+
+
+def test_default_contrasts_are_made_per_compartment():
+    marrow = cohort().assign(compartment="marrow")
+    marrow["sample"] += "_m"
+    found = contrasts_from_config({}, pd.concat([cohort(), marrow], ignore_index=True))
+    assert [c.name for c in found] == [
+        f"{name}_{place}"
+        for place in ("blood", "marrow")
+        for name in ("baseline", "on_treatment", "change")
+    ]
+    assert found[0].where == {"phase": ("pre",), "compartment": ("blood",)}
+
+
+def test_default_contrasts_without_response_ask_what_is_left():
+    nothing = pd.Series(pd.NA, index=cohort().index, dtype="str")
+    samples = cohort().assign(response=nothing, response_label=nothing)
+    assert [c.name for c in contrasts_from_config({}, samples)] == ["pre_to_post"]
+    assert contrasts_from_config({}, samples[samples["phase"] == "pre"]) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({**ARMS, "column": "respons"}, "no column `respons`.*did you mean `response`"),
+        ({**ARMS, "test": "responders"}, "no value `responders`.*did you mean `responder`"),
+        ({**ARMS, "where": {"timepoint": "d7"}}, "`timepoint` has no value `d7`.*`D7`.*D0, D7"),
+        ({**ARMS, "adjust": ["prodct"]}, "no column `prodct`"),
+        ({**ARMS, "reference": "non_responder"}, "test and reference are both"),
+        ({**BASELINE, "choose": "D8"}, "no time point `D8`"),
+        ({"kind": "paired", "test": "post", "reference": "pre", "adjust": ["product"]}, "adjust"),
+    ],
+)
+def test_mistakes_in_a_contrast_are_named_in_one_line(entry, words):
+    with pytest.raises(ValueError, match=f"contrast `question`.*{words}") as error:
+        one(entry, cohort())
+    assert "\n" not in str(error.value)
+
+
+def test_a_contrast_on_response_needs_labels():
+    samples = cohort().assign(response=pd.Series(pd.NA, index=range(16), dtype="str"))
+    with pytest.raises(ValueError, match="asks for `response`"):
+        one(BASELINE, samples)
+
+
+def test_each_patient_gives_one_unit_and_replicates_are_summed():
+    samples = cohort()
+    twin = samples[samples["sample"] == "R1_D0"].assign(sample="R1_D0_b")
+    units = comparison_units(pd.concat([samples, twin]), one(BASELINE, samples))
+    assert units["patient"].tolist() == ["N1", "N2", "N3", "N4", "R1", "R2", "R3", "R4"]
+    assert units.set_index("patient").loc["R1", "samples"] == ["R1_D0", "R1_D0_b"]
+    assert units["arm"].tolist() == ["test"] * 4 + ["reference"] * 4
+
+
+def test_several_time_points_need_a_choice():
+    samples = cohort()
+    with pytest.raises(ValueError, match=r"patient N1 .*N1_D0 \(D0.*N1_D7 \(D7.*`choose`"):
+        comparison_units(samples, one(ARMS, samples))
+    for choose, expected in (("first", "D0"), ("last", "D7"), ("D7", "D7")):
+        units = comparison_units(samples, one({**ARMS, "choose": choose}, samples))
+        assert {name[-2:] for names in units["samples"] for name in names} == {expected}
+
+
+def test_pairs_and_changes_use_complete_patients_only():
+    samples = cohort()
+    samples = samples[samples["sample"] != "R2_D7"]
+    paired = one({"kind": "paired", "test": "post", "reference": "pre"}, samples)
+    units = comparison_units(samples, paired)
+    assert "R2" not in set(units["patient"])
+    assert units.loc[0, "samples_test"] == ["N1_D7"]
+    assert units.loc[0, "samples_reference"] == ["N1_D0"]
+    change = one({**ARMS, "kind": "change"}, samples)
+    assert len(comparison_units(samples, change)) == 7
+    sides = comparison_sides(samples, change)
+    assert len(sides) == 15
+    assert sides.loc[~sides["complete"], "patient"].tolist() == ["R2"]
+
+
+def test_pairs_match_what_they_must_share():
+    samples = cohort().assign(sort="NoSo", source="PB")
+    sorted_ = samples[samples["patient"].isin(["R1", "R2", "N1"])].assign(sort="CD3")
+    sorted_["sample"] += "_s"
+    sorted_.loc[sorted_["patient"] == "R2", "source"] = "BM"
+    both = pd.concat([samples, sorted_], ignore_index=True)
+    both = both[both["timepoint"] == "D0"]
+    entry = {"kind": "paired", "column": "sort", "test": "NoSo", "reference": "CD3"}
+    units = comparison_units(both, one({**entry, "match": ["source", "timepoint"]}, both))
+    assert units["unit"].tolist() == ["N1/PB/D0", "R1/PB/D0"]
+    assert units["arm"].tolist() == ["pair", "pair"]
+
+
+def test_two_pairs_of_one_patient_are_refused():
+    samples = pd.concat([cohort(), cohort().assign(sort="CD3", sample=lambda t: t["sample"] + "s")])
+    entry = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3"}
+    entry["match"] = ["timepoint"]
+    with pytest.raises(ValueError, match="patient N1 has several samples"):
+        comparison_units(samples, one(entry, samples))
+    chosen = one({**entry, "choose": "D7"}, samples)
+    assert comparison_units(samples, chosen)["unit"].tolist()[0] == "N1/D7"
+
+
+def test_sorted_libraries_enter_only_where_sort_is_named():
+    samples = cohort()
+    samples.loc[samples["patient"] == "R1", "sort"] = "CD3"
+    assert "R1" not in set(comparison_units(samples, one(BASELINE, samples))["patient"])
+    selection = select_samples(samples, one(BASELINE, samples)).set_index("sample")
+    assert selection.loc["R1_D0", "reason"] == "sorted library"
+    named = one({**ARMS, "where": {"phase": "pre", "sort": ["none", "CD3"]}}, samples)
+    assert "R1" in set(comparison_units(samples, named)["patient"])
+
+
+def test_a_product_is_never_compared_with_blood():
+    samples = cohort()
+    samples.loc[samples["patient"] == "R1", "compartment"] = "product"
+    with pytest.raises(ValueError, match="mixes the compartments blood, product"):
+        comparison_units(samples, one(BASELINE, samples))
+
+
+def test_patients_without_a_covariate_are_left_out_by_name():
+    samples = cohort()
+    samples.loc[samples["patient"] == "N2", "product"] = pd.NA
+    contrast = one({**BASELINE, "adjust": ["product"]}, samples)
+    assert "N2" not in set(comparison_units(samples, contrast)["patient"])
+    table = audit_design(samples, [contrast], **PERMUTATIONS)
+    message = table.loc[table["item"] == "unused: product is missing", "message"].item()
+    assert "N2_D0" in message
+
+
+def test_order_of_samples_changes_nothing():
+    samples = cohort()
+    shuffled = samples.sample(frac=1, random_state=3)
+    for entry in (BASELINE, {**ARMS, "kind": "change", "adjust": ["product"]}):
+        contrast = one(entry, samples)
+        pd.testing.assert_frame_equal(
+            comparison_units(samples, contrast), comparison_units(shuffled, contrast)
+        )
+
+
+def test_design_matrix_codes_arm_and_covariates():
+    samples = cohort().assign(age=lambda t: t["patient"].str[1:].astype(int) * 10, site="A")
+    contrast = one({**BASELINE, "adjust": ["product", "age", "site"]}, samples)
+    design = design_matrix(comparison_units(samples, contrast), contrast.adjust)
+    assert list(design.columns) == ["intercept", "arm", "product[tisa]", "age"]
+    assert design["age"].mean() == pytest.approx(0)
+    assert aliased_columns(design) == []
+
+
+def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped():
+    samples = cohort().assign(site=lambda t: t["patient"].str[0])
+    contrast = one({**BASELINE, "adjust": ["site"]}, samples)
+    design = design_matrix(comparison_units(samples, contrast), contrast.adjust)
+    assert "arm" in aliased_columns(design)
+    assert "site" in aliased_contrasts(samples, [contrast])["question"]
+    samples = cohort().assign(twin=lambda t: t["product"])
+    contrast = one({**BASELINE, "adjust": ["product", "twin"]}, samples)
+    design = design_matrix(comparison_units(samples, contrast), contrast.adjust)
+    assert aliased_columns(design) == ["product[tisa]", "twin[tisa]"]
+    assert list(independent_columns(design)) == ["intercept", "arm", "product[tisa]"]
+    assert aliased_contrasts(samples, [contrast]) == {}
+
+
+def smallest_p_by_enumeration(arm: np.ndarray, strata: np.ndarray, rng) -> float:
+    """Least p over many data sets, each permutation test enumerated in full."""
+    n = len(arm)
+    assignments = [
+        np.isin(np.arange(n), chosen).astype(float)
+        for chosen in combinations(range(n), int(arm.sum()))
+        if all(np.isin(np.flatnonzero(strata == s), chosen).sum() == arm[strata == s].sum()
+               for s in np.unique(strata))
+    ]  # fmt: skip
+    dummies = (strata[:, None] == np.unique(strata)).astype(float)
+    y = rng.normal(size=(300, n)) + 30 * arm * rng.choice([-1, 1], size=(300, 1))
+    t = [
+        np.abs(linear.ordinary(linear.lm_fit(y, np.column_stack([a, dummies]))).t[:, 0])
+        for a in assignments
+    ]
+    at = next(i for i, a in enumerate(assignments) if np.array_equal(a, arm))
+    return float(np.min(np.mean(np.array(t) >= t[at] * (1 - 1e-9), axis=0)))
+
+
+@pytest.mark.parametrize(
+    ("arms", "strata"),
+    [("TTTRRR", "aaaaaa"), ("TTTRRRR", "aaaaaaa"), ("TTRRTTRR", "aaaabbbb"),
+     ("TTTRRRTR", "aaaabbbb"), ("TTRRTRT", "aaaabbc"), ("TRRTRRR", "aaabbbb")],
+)  # fmt: skip
+def test_permutation_floor_between_arms_is_what_enumeration_finds(arms, strata):
+    units = pd.DataFrame({"arm": ["test" if a == "T" else "reference" for a in arms]})
+    units["stratum"] = list(strata)
+    samples = cohort().assign(stratum="a")
+    contrast = one({**BASELINE, "adjust": ["stratum"]}, samples)
+    floor, scheme = permutation_floor(units, contrast, **PERMUTATIONS)
+    expected = smallest_p_by_enumeration(
+        (units["arm"] == "test").to_numpy(float), np.array(list(strata)), np.random.default_rng(1)
+    )
+    assert floor == pytest.approx(expected)
+    assert "exact" in scheme
+    assert "stratum" in scheme
+
+
+def test_permutation_floor_of_pairs_is_two_sign_flips():
+    samples = cohort()
+    paired = one({"kind": "paired", "test": "post", "reference": "pre"}, samples)
+    units = comparison_units(samples, paired)
+    y = np.array([3.0, 4.0, 5.0, 6.0, 3.5, 4.5, 5.5, 6.5])
+    flips = np.array([np.abs(np.mean(y * signs)) for signs in product([1, -1], repeat=8)])
+    floor, _ = permutation_floor(units, paired, **PERMUTATIONS)
+    assert floor == np.mean(flips >= y.mean() - 1e-12) == 2 / 2**8
+    assert permutation_floor(units.iloc[:4], paired, **PERMUTATIONS)[0] == 0.125
+
+
+def test_permutation_floor_with_many_patients_or_numbers():
+    samples = cohort(12).assign(age=lambda t: t["patient"].str[1:].astype(int))
+    floor, scheme = permutation_floor(
+        comparison_units(samples, one(BASELINE, samples)), one(BASELINE, samples), **PERMUTATIONS
+    )
+    assert floor == 1 / 10_001
+    assert "10,000 draws" in scheme
+    contrast = one({**BASELINE, "adjust": ["age"]}, samples)
+    _, scheme = permutation_floor(comparison_units(samples, contrast), contrast, **PERMUTATIONS)
+    assert "approximate" in scheme
+
+
+def test_fisher_agrees_with_scipy_and_sums_over_larger_tables():
+    groups = pd.Series(list("aaaabbbb"))
+    values = pd.Series(list("xxxyyyyy"))
+    expected = stats.fisher_exact(pd.crosstab(values, groups)).pvalue
+    assert exact_association(groups, values)[0] == pytest.approx(expected)
+    p, _ = exact_association(pd.Series(list("aaabbb")), pd.Series(list("xxyzzz")))
+    assert p == pytest.approx(2 / 20)  # tables as rare as (2, 1, 0): itself and its mirror image
+    many = pd.Series([f"s{i % 12}" for i in range(48)])
+    p, name = exact_association(pd.Series(["a", "b"] * 24), many)
+    assert "simulated" in name
+    assert p < 0.001
+
+
+def test_audit_tells_the_floor_and_too_few_patients():
+    samples = cohort()
+    paired = {"kind": "paired", "test": "post", "reference": "pre"}
+    some = {"responders": {**paired, "where": {"response": "responder"}}}
+    contrasts = contrasts_from_config(some, samples)
+    table = audit_design(samples, contrasts, **PERMUTATIONS).set_index(["contrast", "item"])
+    assert table.loc[("responders", "pairs"), "value"] == "4"
+    floor = table.loc[("responders", "p_floor")]
+    assert "4 pairs: p of a permutation test cannot go below 2/16 = 0.125" in floor["message"]
+    assert floor["status"] == "warning"
+    few = samples[~samples["patient"].isin(["R1", "R2"])]
+    table = audit_design(few, contrasts_from_config({"b": BASELINE}, few), **PERMUTATIONS)
+    row = table[(table["contrast"] == "b") & (table["item"] == "patients_reference")].iloc[0]
+    assert (row["value"], row["status"]) == ("2", "too_few_patients")
+
+
+def test_audit_warns_of_a_covariate_tied_to_response_and_of_aliasing():
+    samples = cohort(5).assign(site=lambda t: t["patient"].str[0])
+    contrasts = contrasts_from_config({"b": {**BASELINE, "adjust": ["site"]}}, samples)
+    table = audit_design(samples, contrasts, **PERMUTATIONS).set_index(["contrast", "item"])
+    assert table.loc[("cohort", "association_site"), "status"] == "warning"
+    assert table.loc[("cohort", "association_product"), "status"] == "ok"
+    assert table.loc[("b", "rank"), "status"] == "aliased"
+    assert "site" in table.loc[("b", "rank"), "message"]
+
+
+def test_audit_sees_batches_that_follow_the_phase():
+    samples = cohort().assign(batch=lambda t: t["phase"])
+    paired = one({"kind": "paired", "test": "post", "reference": "pre"}, samples)
+    table = audit_design(samples, [paired], **PERMUTATIONS).set_index("item")
+    assert table.loc["association_batch", "status"] == "warning"
+
+
+def test_audit_of_a_cohort_without_patients_in_one_arm_is_well_formed():
+    samples = cohort()
+    samples = samples[(samples["response"] == "responder") | (samples["phase"] == "post")]
+    table = audit_design(samples, [one(BASELINE, samples)], **PERMUTATIONS)
+    assert (table["status"] == "too_few_patients").sum() == 1
+    assert table["message"].str.endswith((".", ")")).all()
