@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+RESERVED = "cohort"  # names the figures and the audit rows of the whole cohort
 KINDS = ("between", "paired", "change")
 FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}
 NEEDED_BY = {"response": "`response` in the config and in patients.tsv", "phase": "`timepoints`"}
@@ -65,6 +66,10 @@ def contrasts_from_config(
     """
     if not contrasts:
         contrasts = _default_contrasts(samples)
+    if RESERVED in contrasts:
+        raise ValueError(
+            f"contrast `{RESERVED}`: this name is taken by the whole cohort; rename it"
+        )
     return [_checked(name, dict(entry), samples) for name, entry in contrasts.items()]
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, sparse
+from scipy import sparse
 
 from lammscope.qc import normalise
 from lammscope.sidecars import read_counts
 
 CHUNK = 2_000  # cells that are made dense at a time
+TOO_FEW = "principal components need at least two cells"
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,18 @@ class PrincipalComponents:
 
 
 def principal_components(values: sparse.csr_array, *, n_components: int) -> PrincipalComponents:
-    """Principal components of one matrix; see `principal_components_of_parts`."""
-    return principal_components_of_parts([values], n_components=n_components)
+    """Principal components of one small matrix, from its singular values.
+
+    The same as `principal_components_of_parts`, but faster where there are fewer cells than genes.
+    """
+    n_cells = values.shape[0]
+    if n_cells < 2:
+        raise ValueError(TOO_FEW)
+    mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
+    _, singular, axes = np.linalg.svd(values.toarray() - mean, full_matrices=False)
+    variance = singular**2 / (n_cells - 1)
+    n_components = min(n_components, n_cells - 1, len(variance))
+    return _oriented(axes[:n_components].T, mean, variance[:n_components])
 
 
 def principal_components_of_parts(
@@ -54,6 +65,9 @@ def principal_components_of_parts(
     PrincipalComponents
         Largest variance first. A component's sign is fixed: its largest loading is positive.
     """
+    # only here: doublets are scored in many small jobs, which need no more than NumPy's
+    from scipy import linalg
+
     cross, total = np.zeros((0, 0)), np.zeros(0)
     n_cells = 0
     for values in parts:
@@ -66,18 +80,22 @@ def principal_components_of_parts(
             total += dense.sum(axis=0, dtype=np.float64)
         n_cells += values.shape[0]
     if n_cells < 2:
-        raise ValueError("principal components need at least two cells")
+        raise ValueError(TOO_FEW)
     mean = total / n_cells
     covariance = (cross - n_cells * np.outer(mean, mean)) / (n_cells - 1)
     size = len(covariance)
     n_components = min(n_components, size, n_cells - 1)
     variance, loadings = linalg.eigh(covariance, subset_by_index=(size - n_components, size - 1))
-    variance, loadings = variance[::-1], loadings[:, ::-1]
+    return _oriented(loadings[:, ::-1], mean, variance[::-1])
+
+
+def _oriented(loadings: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> PrincipalComponents:
+    """Components of some variance, each with the sign that makes its largest loading positive."""
     kept = variance > max(variance[0], 0) * 1e-9
     loadings = loadings[:, kept]
     largest = np.abs(loadings).argmax(axis=0)
-    loadings = loadings * np.sign(loadings[largest, np.arange(loadings.shape[1])])
-    return PrincipalComponents(loadings, mean, variance[kept])
+    signs = np.sign(loadings[largest, np.arange(loadings.shape[1])])
+    return PrincipalComponents(loadings * signs, mean, variance[kept])
 
 
 def embed_samples(

@@ -110,7 +110,8 @@ def select_genes(
     """
     excluded = is_car_feature(moments["symbol"], car_features)
     for pattern in exclude:
-        excluded = excluded | moments["symbol"].str.contains(pattern).to_numpy(dtype=bool)
+        search = re.compile(pattern).search
+        excluded = excluded | np.array([search(symbol) is not None for symbol in moments["symbol"]])
     usable = moments[(moments["n_expressed"] >= min_cells) & (moments["mean"] > 0) & ~excluded]
     if len(usable) < 10:
         raise ValueError(

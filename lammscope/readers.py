@@ -135,7 +135,9 @@ def _lines(path: Path) -> list[str]:
 
 
 def _read_h5ad(path: Path) -> Shard:
-    import anndata  # only here: h5ad input is the exception, and this import costs a second
+    # only here: h5ad input is the exception, and these imports cost a second
+    import anndata
+    import hdf5plugin  # noqa: F401  # its filters open files that were compressed with them
 
     data = anndata.read_h5ad(path)
     layers: dict[Any, Any] = dict(data.layers.items())

@@ -1,0 +1,40 @@
+"""LAMMscope: from count matrices of patients to responder statistics and a report.
+
+Stages, in order: ingest (per sample), joint (one space for all cells), annotate (cell types and LAMM
+cells), abundance and expression (patients compared), report. `README.md` shows how to run it.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/joint.smk"
+include: "workflow/rules/annotate.smk"
+include: "workflow/rules/abundance.smk"
+include: "workflow/rules/expression.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    refuse_aliased_contrasts()
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/config.yaml",
+        "<results>/design/audit.tsv",
+        "<results>/annotation/markers.tsv",
+        "<results>/cohort.h5ad",
+        "<results>/report.html",

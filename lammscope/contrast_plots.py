@@ -1,0 +1,245 @@
+"""Figures of a contrast: LAMM fractions of patients here, abundance and volcano plots beside."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lammscope.drawing import ARM_COLOURS, NEUTRAL, STYLE, sentence_figure
+from lammscope.expression_plots import volcano
+from lammscope.forest_plots import abundance_forest
+from lammscope.wording import denominator_words, readable
+
+W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
+CONTRAST_FIGURES = ("lamm", "abundance", "volcano")
+
+
+def contrast_figures(
+    name: str,
+    *,
+    contrast: Mapping[str, Any],
+    selection: pd.DataFrame,
+    counts: pd.DataFrame,
+    samples: pd.DataFrame,
+    abundance: pd.DataFrame,
+    expression: pd.DataFrame,
+    level: str,
+    min_cells: int,
+    max_fdr: float,
+    n_labels: int,
+) -> dict[str, Figure]:
+    """Draw the figures of one contrast; the keys are `CONTRAST_FIGURES`, always all of them.
+
+    Parameters
+    ----------
+    name
+        The contrast's name, for sentences.
+    contrast
+        The contrast as plain values: `kind`, `column`, `test`, `reference`, `match`.
+    selection
+        From `design.select_samples`: `sample`, `use` and `reason` of each sample.
+    counts
+        `abundance/counts.tsv`.
+    samples
+        The sample table.
+    abundance, expression
+        `abundance/{contrast}.tsv` and `expression/{contrast}.tsv.gz`; may be empty.
+    level
+        The configured LAMM level, `elevated` or `positive`.
+    min_cells
+        Samples with fewer cells in a denominator are drawn hollow: they are not tested.
+    max_fdr
+        Genes at or below this false discovery rate are coloured.
+    n_labels
+        Genes named on each side of a volcano plot.
+    """
+    with rc_context(STYLE):
+        return {
+            "lamm": lamm_contrast(
+                counts,
+                slots=contrast_slots(samples, contrast=contrast, selection=selection),
+                level=level,
+                min_cells=min_cells,
+            ),
+            "abundance": abundance_forest(abundance, name=name, contrast=contrast, level=level),
+            "volcano": volcano(
+                expression, name=name, contrast=contrast, max_fdr=max_fdr, n_labels=n_labels
+            ),
+        }
+
+
+# --- LAMM fractions -------------------------------------------------------------------------------
+
+
+def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
+    """LAMM cells per sample at a level, and as a share of monocytic and of all cells.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `sample`: `n_lamm`, `n_monocytic`, `n_all`, `of_monocytic`, `of_all` (0 to 1;
+        missing where the denominator is empty).
+    """
+    parts = counts[counts["partition"].astype(bool)]
+    rows = counts[counts["population"] == f"LAMM_{level}"]
+    if rows.empty:
+        rows = parts[parts["population"] == "LAMM"]
+    table = pd.DataFrame({"n_all": parts.groupby("sample")["n_cells"].sum()})
+    monocytic = parts[parts["lineage"] == "monocytic"].groupby("sample")["n_cells"].sum()
+    table["n_monocytic"] = monocytic.reindex(table.index).fillna(0).astype(int)
+    table["n_lamm"] = rows.groupby("sample")["n_cells"].sum().reindex(table.index).fillna(0)
+    table["n_lamm"] = table["n_lamm"].astype(int)
+    for denominator in ("monocytic", "all"):
+        whole = table[f"n_{denominator}"].where(table[f"n_{denominator}"] > 0)
+        table[f"of_{denominator}"] = table["n_lamm"] / whole
+    return table
+
+
+def lamm_patients(counts: pd.DataFrame, *, samples: pd.DataFrame, min_cells: int) -> Figure:
+    """LAMM fractions of each patient by arm and phase, at both levels and both denominators."""
+    table = _slots_by_arm_and_phase(samples)
+    levels, denominators = ("elevated", "positive"), ("monocytic", "all")
+    panels = [(level, denominator) for level in levels for denominator in denominators]
+    if lamm_fractions(counts, level="positive")["n_monocytic"].sum() == 0:
+        return sentence_figure("No monocytic cells in this cohort: there are no LAMM fractions.")
+    figure = Figure(figsize=(9.0, 5.6), layout=ConstrainedLayoutEngine(w_pad=W_PAD))
+    for axis, (level, denominator) in zip(figure.subplots(2, 2).ravel(), panels, strict=True):
+        fractions = lamm_fractions(counts, level=level)
+        joined = table.join(fractions, on="sample", how="inner")
+        _paired_points(axis, joined, denominator=denominator, min_cells=min_cells)
+        axis.set_title(f"LAMM ({level}), % {denominator_words(denominator)}")
+    _point_legend(figure, joined, min_cells=min_cells)
+    return figure
+
+
+def lamm_contrast(
+    counts: pd.DataFrame, *, slots: pd.DataFrame, level: str, min_cells: int
+) -> Figure:
+    """LAMM fractions of the samples of one contrast at the configured level.
+
+    A contrast of arms shows both phases, the one that is not tested hollow; a `paired` contrast
+    shows its two sides, with a line for each pair.
+    """
+    joined = slots.join(lamm_fractions(counts, level=level), on="sample", how="inner")
+    if joined.empty or joined["n_monocytic"].sum() == 0:
+        return sentence_figure("No monocytic cells in the samples of this contrast.")
+    width = max(6.4, 1.9 * joined["slot"].nunique())
+    figure = Figure(figsize=(min(width, 12.0), 3.5), layout=ConstrainedLayoutEngine(w_pad=W_PAD))
+    for axis, denominator in zip(figure.subplots(1, 2), ("monocytic", "all"), strict=True):
+        _paired_points(axis, joined, denominator=denominator, min_cells=min_cells)
+        axis.set_title(f"LAMM, % {denominator_words(denominator)}")
+    _point_legend(figure, joined, min_cells=min_cells)
+    return figure
+
+
+def contrast_slots(
+    samples: pd.DataFrame, *, contrast: Mapping[str, Any], selection: pd.DataFrame
+) -> pd.DataFrame:
+    """Give each sample that belongs into a contrast's figure a slot on its axis.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `samples` with `slot` (words), `rank` (order of slots), `unit` (what a line joins:
+        the patient, and in a `paired` contrast what `match` names) and `tested` (bool).
+    """
+    kind, column = contrast["kind"], contrast["column"]
+    chosen = selection.set_index("sample").reindex(samples["sample"])
+    used = (chosen["use"] == "used").to_numpy()
+    shown = chosen["use"].isin(["used", "incomplete"]).to_numpy()
+    if kind != "paired" and column == "response":
+        other_phase = (chosen["reason"] == "phase is not asked for").to_numpy()
+        in_arms = samples["response"].isin([contrast["test"], contrast["reference"]]).to_numpy()
+        table = _slots_by_arm_and_phase(samples).assign(tested=used)
+        return table[in_arms & (shown | other_phase)]
+    table = samples.assign(tested=used)[shown]
+    value = table[column].astype(str)
+    match = [c for c in contrast.get("match") or [] if c != column]
+    units = ["patient", *match] if kind == "paired" else ["sample"]
+    return table.assign(
+        slot=value.map(readable),
+        rank=(value == str(contrast["test"])).astype(int),
+        unit=table[units].astype(str).agg(" ".join, axis=1),
+    )
+
+
+def _slots_by_arm_and_phase(samples: pd.DataFrame) -> pd.DataFrame:
+    """Slots `responder / pre` and so on; without labels the phases, else the whole cohort."""
+    table = samples.copy()
+    arms = {"responder": 0, "non_responder": 1}
+    phases = {"pre": 0, "post": 1}
+    has_arms, has_phases = table["response"].notna().any(), table["phase"].notna().any()
+    arm = table["response"].map(readable, na_action="ignore").fillna("no label")
+    phase = table["phase"].fillna("other time")
+    if has_arms and has_phases:
+        table["slot"] = arm + "\n" + phase
+    else:
+        table["slot"] = arm if has_arms else phase if has_phases else "all samples"
+    table["rank"] = 3 * table["response"].map(arms).fillna(2) + table["phase"].map(phases).fillna(2)
+    table["unit"] = table["patient"].astype(str)
+    for column in ("compartment", "sort"):
+        if column in table:
+            table["unit"] += " " + table[column].astype(str)
+    table["tested"] = True
+    return table
+
+
+def _paired_points(axis: Axes, table: pd.DataFrame, *, denominator: str, min_cells: int) -> None:
+    """Points per sample with lines per unit and the median of each slot."""
+    slots = table.drop_duplicates("slot").sort_values("rank")["slot"].tolist()
+    units = {unit: i for i, unit in enumerate(sorted(table["unit"].unique()))}
+    spread = 0.14 * np.linspace(-1, 1, len(units)) if len(units) > 1 else np.zeros(1)
+    table = table.assign(
+        x=table["slot"].map(slots.index) + table["unit"].map(units).map(lambda i: spread[i]),
+        y=100 * table[f"of_{denominator}"],
+        arm=table["response"].map(ARM_COLOURS, na_action="ignore").fillna(NEUTRAL),
+        full=_in_test(table, denominator=denominator, min_cells=min_cells),
+    ).dropna(subset=["y"])  # fmt: skip
+    for _, line in table.sort_values("rank", kind="stable").groupby("unit"):
+        alpha = 0.55 if line["full"].all() else 0.25
+        axis.plot(line["x"], line["y"], color=line["arm"].iloc[0], linewidth=0.9, alpha=alpha)
+    for slot, points in table[table["full"]].groupby("slot"):
+        place = slots.index(str(slot))
+        median = points["y"].median()
+        axis.plot([place - 0.26, place + 0.26], [median, median], color="#1f262b", linewidth=1.8)
+    full = table["full"]
+    axis.scatter(
+        table.loc[full, "x"], table.loc[full, "y"], s=26, c=table.loc[full, "arm"],
+        edgecolors="white", linewidths=0.6, zorder=3,
+    )  # fmt: skip
+    axis.scatter(
+        table.loc[~full, "x"], table.loc[~full, "y"], s=22, facecolors="white",
+        edgecolors=table.loc[~full, "arm"].tolist(), linewidths=0.9, zorder=3,
+    )  # fmt: skip
+    axis.set_xticks(range(len(slots)), slots)
+    axis.set_xlim(-0.5, len(slots) - 0.5)
+    axis.set_ylim(0, max(1.08 * table["y"].max(), 1.0) if len(table) else 1.0)
+    axis.tick_params(axis="x", length=0)
+    axis.yaxis.set_major_locator(MaxNLocator(5))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
+    axis.grid(axis="y", color="#eceef0", linewidth=0.6)
+
+
+def _in_test(table: pd.DataFrame, *, denominator: str, min_cells: int) -> np.ndarray:
+    enough = table[f"n_{denominator}"].to_numpy() >= min_cells
+    return table["tested"].to_numpy(dtype=bool) & enough
+
+
+def _point_legend(figure: Figure, table: pd.DataFrame, *, min_cells: int) -> None:
+    arms = [arm for arm in ARM_COLOURS if (table["response"] == arm).any()]
+    style: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 5}
+    handles = [Line2D([], [], color=ARM_COLOURS[a], label=readable(a), **style) for a in arms]
+    handles.append(Line2D([], [], color="#1f262b", linewidth=1.8, label="median"))
+    if not _in_test(table, denominator="monocytic", min_cells=min_cells).all():
+        hollow = f"not in the test, or under {min_cells} cells"
+        handles.append(
+            Line2D([], [], color=NEUTRAL, markerfacecolor="white", label=hollow, **style)
+        )
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

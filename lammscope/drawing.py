@@ -1,0 +1,191 @@
+"""The look that all figures share: colours, type, sample order, and how they are saved.
+
+Figures are made with the object interface of matplotlib, without pyplot, so that nothing leaks
+between figures and start-up stays short.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from lammscope.wording import readable
+
+# One hue per lineage, told apart by lightness within it; crimson is kept for LAMM alone. The order
+# is the order of legends, bars and tables.
+POPULATION_COLOURS = {
+    "LAMM": "#d1003f",
+    "Classical_monocyte": "#e8b020",
+    "Nonclassical_monocyte": "#f6dd94",
+    "Macrophage": "#4d3d00",
+    "cDC1": "#b79bd9",
+    "cDC2": "#8e63b8",
+    "DC3": "#d9c9ee",
+    "pDC": "#5b2f86",
+    "Neutrophil": "#b8ad98",
+    "CD4_T": "#3b7fc4",
+    "CD8_T": "#12457f",
+    "Treg": "#83b4e3",
+    "CAR_T": "#00b2d6",
+    "other_T": "#bcd7f0",
+    "NK": "#3a3f9e",
+    "B": "#8fd0bb",
+    "Malignant_B": "#2f8f76",
+    "Plasma": "#cdebe0",
+    "Progenitor": "#75828b",
+    "Platelet": "#c4c8cc",
+    "Erythroid": "#8f8680",
+    "unassigned": "#e1e3e6",
+}
+UNKNOWN_COLOURS = ("#7a8288", "#99a1a6", "#606a70", "#aeb5b9")
+LAMM_COLOUR = POPULATION_COLOURS["LAMM"]
+ARM_COLOURS = {"responder": "#2a6fb0", "non_responder": "#b8560b"}
+PHASE_COLOURS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
+NEUTRAL = "#56616a"
+BACKGROUND = "#e4e6e9"
+
+PROBABILITY_MAP = LinearSegmentedColormap.from_list(
+    "probability", ["#e4e6e9", "#f3b5bf", "#e2506f", LAMM_COLOUR]
+)
+EXPRESSION_MAP = LinearSegmentedColormap.from_list(
+    "expression", ["#e4e6e9", "#a9b8d6", "#4d63a8", "#1d1147"]
+)
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.0,
+    "axes.titlesize": 9.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.0,
+    "axes.edgecolor": "#4a5258",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # embed TrueType fonts: text stays text for the journal's typesetter
+    "svg.fonttype": "none",
+}
+
+
+def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
+    """Write `<stem>.png` and `<stem>.pdf` without dates in them; return the two paths.
+
+    Points drawn as `rasterized` have `dpi` dots per inch in the PDF, too; fonts are embedded.
+    """
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    png, pdf = stem.parent / f"{stem.name}.png", stem.parent / f"{stem.name}.pdf"
+    with rc_context(STYLE):
+        figure.savefig(png, dpi=dpi, metadata={"Software": None})
+        figure.set_layout_engine("none")  # the layout is solved once: the PDF is the same picture
+        figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
+    return [png, pdf]
+
+
+def population_order(names: Iterable[Any]) -> list[str]:
+    """Sort population names in the fixed order of legends; unknown names follow by alphabet."""
+    known = {name: rank for rank, name in enumerate(POPULATION_COLOURS)}
+    return sorted({str(name) for name in names}, key=lambda name: (known.get(name, 999), name))
+
+
+def population_colours(names: Iterable[Any]) -> dict[str, str]:
+    """Give each population its fixed colour; names that the panel added get greys, by alphabet."""
+    ordered = population_order(names)
+    unknown = [name for name in ordered if name not in POPULATION_COLOURS]
+    greys = {name: UNKNOWN_COLOURS[i % len(UNKNOWN_COLOURS)] for i, name in enumerate(unknown)}
+    return {name: POPULATION_COLOURS.get(name) or greys[name] for name in ordered}
+
+
+def sentence_figure(sentence: str) -> Figure:
+    """A small figure that says why there is nothing to draw."""
+    figure = Figure(figsize=(7.0, 0.9))
+    figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=9, color=NEUTRAL, wrap=True)
+    return figure
+
+
+# --- samples in order -----------------------------------------------------------------------------
+
+
+def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
+    """Order samples by arm, phase and patient, and name their group.
+
+    Returns the rows of `samples` with a column `group`: "responder, pre" where the cohort knows
+    arms and phases; else the arm, the phase, the time point or the sort, whichever there is.
+    """
+    table = samples.copy()
+    parts = []
+    if table["response"].notna().any():
+        parts.append(table["response"].map(readable, na_action="ignore").fillna("no label"))
+    if table["phase"].notna().any():
+        parts.append(table["phase"].fillna("other time"))
+    for column in ("sort", "timepoint"):
+        if not parts and column in table and table[column].nunique() > 1:
+            parts.append(table[column].fillna("not stated"))
+    table["group"] = [", ".join(words) for words in zip(*parts, strict=True)] if parts else ""
+    arm = table["response"].map({"responder": 0, "non_responder": 1}).fillna(2)
+    phase = table["phase"].map({"pre": 0, "post": 1}).fillna(2)
+    table = table.assign(_arm=arm, _phase=phase)
+    columns = ["_arm", "_phase", "group", "patient", "sample"]
+    return table.sort_values(columns, kind="stable").drop(columns=["_arm", "_phase"])
+
+
+def sample_places(groups: pd.DataFrame) -> np.ndarray:
+    """Places of samples on the axis, with a gap between groups."""
+    changes = (groups["group"] != groups["group"].shift()).cumsum().to_numpy() - 1
+    return np.arange(len(groups)) + 0.8 * changes
+
+
+def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: bool) -> None:
+    places = sample_places(groups)
+    axis.set_xlim(places[0] - 0.7, places[-1] + 0.7)
+    axis.set_xticks(places if labels and len(groups) <= 120 else [])
+    if labels and len(groups) <= 120:
+        axis.set_xticklabels(groups["sample"], rotation=90)
+    axis.tick_params(axis="x", length=0)
+    if name_groups:
+        for group in groups["group"].unique():
+            inside = places[(groups["group"] == group).to_numpy()]
+            axis.annotate(
+                group,
+                (inside.mean(), 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7.5 if len(inside) > 2 else 6,
+                color=NEUTRAL,
+            )
+
+
+def sample_width(n_samples: int) -> float:
+    return float(np.clip(2.2 + 0.3 * n_samples, 6.0, 22.0))
+
+
+def legend_dots(labels: Mapping[str, str], *, colours: Mapping[str, Any]) -> list[Line2D]:
+    """Legend entries as round dots: one per key of `labels`, in their order."""
+    return [
+        Line2D([], [], linestyle="", marker="o", markersize=5, color=colours[name], label=label)
+        for name, label in labels.items()
+    ]
+
+
+def counted_labels(values: pd.Series, *, names: Iterable[str]) -> dict[str, str]:
+    """Legend words with the number of cells behind each name."""
+    counts = values.value_counts()
+    return {name: f"{readable(name)}  {counts.get(name, 0):,}" for name in names}

@@ -1,0 +1,148 @@
+"""Forest plot of a contrast: how much more or less of each population, and how sure that is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lammscope.drawing import (
+    LAMM_COLOUR,
+    NEUTRAL,
+    population_colours,
+    population_order,
+    sentence_figure,
+)
+from lammscope.wording import (
+    denominator_words,
+    population_words,
+    ratio_name,
+    readable,
+    write_number,
+)
+
+INK = "#1f262b"
+# Columns of text, as places on the x axis of the plot (0 to 1 is the plot itself).
+NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53
+RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000])
+FEW_RATIOS = np.array([0.001, 0.01, 0.1, 1, 10, 100, 1000])
+
+
+def abundance_forest(
+    abundance: pd.DataFrame, *, name: str, contrast: Mapping[str, Any], level: str
+) -> Figure:
+    """Odds ratio with its confidence interval per population and denominator.
+
+    Rows on the logit scale only; the row `LAMM` stands for the configured level. Rows that could
+    not be tested stand in grey with their status.
+    """
+    rows = abundance[abundance["scale"] == "logit"] if "scale" in abundance else abundance
+    if rows.empty or not rows["estimate"].notna().any():
+        return sentence_figure(f"No population could be tested in the contrast {readable(name)}.")
+    rows = order_rows(rows[rows["population"] != f"LAMM_{level}"])
+    first = (rows["denominator"] != rows["denominator"].shift()).to_numpy()
+    places = np.cumsum(np.where(first, 2.2, 1.0))
+    height = 0.85 + 0.185 * (places[-1] + 1.2)
+    figure = Figure(figsize=(9.0, height))
+    figure.subplots_adjust(left=0.36, right=0.735, top=1 - 0.1 / height, bottom=0.62 / height)
+    axis = figure.subplots()
+    ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float)
+    must_fit = np.abs(ends[(rows["population"] == "LAMM").to_numpy() | np.isnan(ends[:, 0])])
+    widest = max(np.nanpercentile(np.abs(ends), 92), np.nanmax(must_fit, initial=0.0))
+    reach = float(np.clip(1.05 * widest, 1.0, 5.0))
+    colours = population_colours(rows["population"])
+    for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
+        if starts:
+            title = f"Share {denominator_words(row['denominator'])}"
+            _write(axis, NAMES_AT - 0.01, place - 1.0, title, weight="bold", fontsize=8)
+        fraction = "points" if contrast["kind"] == "change" else "fraction"
+        _row_words(axis, place, row, fraction=fraction)
+        if np.isfinite(row["estimate"]):
+            _row_marks(axis, place, row, colour=colours[row["population"]], reach=reach)
+    _frame(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
+    return figure
+
+
+def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Order rows by denominator (LAMM's own first), LAMM first, then in the order of legends."""
+    known = {name: rank for rank, name in enumerate(population_order(rows["population"]))}
+    leading = {"LAMM": -4, "LAMM_elevated": -3, "LAMM_positive": -2, "monocytic": -1}
+    ranks = rows.assign(
+        _denominator=rows["denominator"].map({"monocytic": 0, "all": 1, "immune": 2}).fillna(3),
+        _population=rows["population"].map(lambda name: leading.get(name, known[name])),
+    )
+    ranks = ranks.sort_values(["_denominator", "denominator", "_population"], kind="stable")
+    return ranks.drop(columns=["_denominator", "_population"]).reset_index(drop=True)
+
+
+def _write(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> None:
+    style: dict[str, Any] = {
+        "va": "center",
+        "fontsize": 7,
+        "transform": axis.get_yaxis_transform(),
+    } | keywords
+    axis.text(x, y, words, **style)
+
+
+def _row_words(axis: Axes, place: float, row: Mapping[Any, Any], *, fraction: str) -> None:
+    is_lamm = str(row["population"]).startswith("LAMM")
+    style = {"color": LAMM_COLOUR, "weight": "bold"} if is_lamm else {"color": INK}
+    _write(axis, NAMES_AT, place, population_words(row["population"]), fontsize=7.5, **style)
+    for x, key in ((REFERENCE_AT, "mean_reference"), (TEST_AT, "mean_test")):
+        if key in row:
+            _write(axis, x, place, write_number(float(row[key]), fraction), ha="center")
+    if not np.isfinite(row["estimate"]):
+        words = f"not tested: {readable(row.get('status', ''))}"
+        _write(axis, 0.5, place, words, ha="center", color="#8b9399")
+        return
+    ratio, low, high = (
+        write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
+    )
+    _write(axis, RATIO_AT, place, f"{ratio} ({low} to {high})")
+    _write(axis, P_AT, place, write_number(float(row["p"]), "p"))
+
+
+def _row_marks(
+    axis: Axes, place: float, row: Mapping[Any, Any], *, colour: str, reach: float
+) -> None:
+    is_lamm = str(row["population"]).startswith("LAMM")
+    line = LAMM_COLOUR if is_lamm else NEUTRAL
+    low, middle, high = np.clip([row["ci_low"], row["estimate"], row["ci_high"]], -reach, reach)
+    axis.plot([low, high], [place, place], color=line, linewidth=2.0 if is_lamm else 1.2)
+    for end, key, marker in ((low, "ci_low", "<"), (high, "ci_high", ">")):
+        if row[key] != end:
+            axis.plot(end, place, marker, color=line, markersize=3.5, clip_on=False)
+    fill = LAMM_COLOUR if row["population"] == "LAMM" else "white" if is_lamm else colour
+    axis.plot(
+        middle,
+        place,
+        "s",
+        markersize=5.5,
+        color=fill,
+        markeredgecolor=line,
+        zorder=3,
+        clip_on=False,
+    )
+
+
+def _frame(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom: float) -> None:
+    test, reference = readable(contrast["test"]), readable(contrast["reference"])
+    axis.axvline(0, color="#9aa3a9", linewidth=0.8, zorder=0)
+    axis.set_xlim(-reach, reach)
+    axis.set_ylim(bottom, -0.4)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    ratios = (RATIOS if reach < np.log(25) else FEW_RATIOS).copy()
+    ratios = ratios[np.abs(np.log(ratios)) <= reach]
+    axis.set_xticks(np.log(ratios), [f"{ratio:g}" for ratio in ratios])
+    what = ratio_name(contrast)
+    axis.set_xlabel(
+        f"{what}, log scale, 95 % confidence interval\n← lower in {test}      higher in {test} →"
+    )
+    mean = "mean change" if contrast["kind"] == "change" else "mean"
+    _write(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)
+    _write(axis, TEST_AT, 0.15, f"{test}\n{mean}", ha="center", color=NEUTRAL)
+    _write(axis, RATIO_AT, 0.15, f"{what} (95 % CI)", color=NEUTRAL)
+    _write(axis, P_AT, 0.15, "p", color=NEUTRAL)

@@ -1,0 +1,255 @@
+"""Figures of a cohort: quality, UMAPs, composition, and LAMM fractions of patients.
+
+Every function takes data frames in the formats of `docs/files.md` and returns a `Figure`. A figure
+with nothing to show says so in a sentence, under the same name, so that outputs are always there.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
+
+from lammscope.contrast_plots import lamm_patients
+from lammscope.drawing import (
+    LAMM_COLOUR,
+    NEUTRAL,
+    STYLE,
+    population_colours,
+    sample_axis,
+    sample_groups,
+    sample_places,
+    sample_width,
+    save_figure,
+)
+from lammscope.umap_plots import (
+    umap_cell_type,
+    umap_definers,
+    umap_lamm,
+    umap_phase,
+    umap_sample,
+)
+from lammscope.wording import readable
+
+__all__ = ["COHORT_FIGURES", "cohort_figures", "save_figure"]
+
+LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
+REASON_COLOURS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
+
+COHORT_FIGURES = (
+    "qc_metrics",
+    "qc_barcodes",
+    "umap_cell_type",
+    "umap_sample",
+    "umap_phase",
+    "umap_lamm",
+    "umap_definers",
+    "composition",
+    "lamm_patients",
+)
+
+
+def cohort_figures(
+    cells: pd.DataFrame,
+    *,
+    umap: np.ndarray,
+    expression: pd.DataFrame,
+    qc: Mapping[str, pd.DataFrame],
+    qc_summary: pd.DataFrame,
+    samples: pd.DataFrame,
+    counts: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    min_cells: int,
+    max_points: int,
+    rng: np.random.Generator,
+) -> dict[str, Figure]:
+    """Draw every cohort figure; the keys are `COHORT_FIGURES`, always all of them.
+
+    Parameters
+    ----------
+    cells
+        `annotation/cells.parquet`, n rows.
+    umap
+        n x 2 coordinates, rows as in `cells`.
+    expression
+        n x definers, log(1 + UMI per 10,000), rows as in `cells`, columns are symbols.
+    qc
+        Per sample, `qc/{sample}.parquet`.
+    qc_summary
+        From `qc.summarise_qc`: per sample `n_barcodes`, `n_cells`, and `n_` of each reason.
+    samples
+        The sample table.
+    counts
+        `abundance/counts.tsv`.
+    thresholds
+        The `qc` section of the config; limits known to the figure are drawn as dashed lines.
+    min_cells
+        Samples with fewer cells in a denominator are drawn hollow.
+    max_points
+        UMAPs show a random subset of this many cells.
+    """
+    for name, n_rows in {"umap": len(umap), "expression": len(expression)}.items():
+        if n_rows != len(cells):
+            raise ValueError(
+                f"{name} has {n_rows} rows but cells has {len(cells)}: "
+                "both must come from the same cell index; remove the older file and rerun"
+            )
+    shown = np.arange(len(cells))
+    if len(cells) > max_points:
+        shown = rng.choice(len(cells), max_points, replace=False)
+    points = cells.merge(
+        samples[["sample", "phase", "response"]], on="sample", how="left", validate="many_to_one"
+    )
+    xy = np.asarray(umap, dtype=float)
+    order = rng.permutation(shown)  # no sample lies on top of another by its place in a file
+    with rc_context(STYLE):
+        return {
+            "qc_metrics": qc_metrics(qc, samples=samples, thresholds=thresholds),
+            "qc_barcodes": qc_barcodes(qc_summary, samples=samples),
+            "umap_cell_type": umap_cell_type(points, xy=xy, order=order),
+            "umap_sample": umap_sample(points, xy=xy, order=order, samples=samples),
+            "umap_phase": umap_phase(points, xy=xy, order=order),
+            "umap_lamm": umap_lamm(points, xy=xy, order=order),
+            "umap_definers": umap_definers(expression, xy=xy, order=order),
+            "composition": composition(counts, samples=samples),
+            "lamm_patients": lamm_patients(counts, samples=samples, min_cells=min_cells),
+        }
+
+
+# --- quality --------------------------------------------------------------------------------------
+
+
+def qc_metrics(
+    qc: Mapping[str, pd.DataFrame], *, samples: pd.DataFrame, thresholds: Mapping[str, float]
+) -> Figure:
+    """Distributions of counts, genes and mitochondrial percentage per sample.
+
+    The pale shape holds all barcodes that were assessed, the box (quartiles; whiskers 5 to 95 %)
+    those that passed. Dashed lines are the limits of the config.
+    """
+    groups = sample_groups(samples[samples["sample"].isin(list(qc))])
+    places = sample_places(groups)
+    figure = Figure(figsize=(sample_width(len(groups)), 5.6), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True)
+    rows = [
+        ("total_counts", "UMI counts", True, ("min_counts", "max_counts")),
+        ("n_genes", "genes", True, ("min_genes", "max_genes")),
+        ("pct_mt", "mitochondrial %", False, ("max_pct_mt",)),
+    ]
+    for axis, (column, label, log, limits) in zip(axes, rows, strict=True):
+        boxes = []
+        for place, sample in zip(places, groups["sample"], strict=True):
+            frame = qc[sample]
+            values = frame[column].to_numpy(dtype=float)
+            values = values[np.isfinite(values)]
+            values = np.log10(np.maximum(values, 1.0)) if log else values
+            _silhouette(axis, values, place)
+            kept = values[frame.loc[np.isfinite(frame[column]), "passes"].to_numpy(dtype=bool)]
+            if len(kept):
+                low, q1, median, q3, high = np.percentile(kept, [5, 25, 50, 75, 95])
+                boxes.append((place, low, q1, median, q3, high))
+        _boxes(axis, boxes)
+        axis.set_ylabel(label)
+        if log:
+            axis.yaxis.set_major_locator(FixedLocator(LOG_TICKS.tolist()))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{10**y:,.0f}"))
+        for limit in limits:
+            if thresholds.get(limit) is not None:
+                height = np.log10(thresholds[limit]) if log else thresholds[limit]
+                axis.axhline(height, color=LAMM_COLOUR, linewidth=0.8, linestyle=(0, (4, 3)))
+        axis.grid(axis="y", color="#eceef0", linewidth=0.6)
+    sample_axis(axes[0], groups, name_groups=True, labels=False)
+    sample_axis(axes[-1], groups, name_groups=False, labels=True)
+    return figure
+
+
+def _silhouette(axis: Axes, values: np.ndarray, place: float) -> None:
+    """A violin from a smoothed histogram: as cheap for a million barcodes as for a hundred."""
+    if len(values) < 5:
+        axis.plot(np.full(len(values), place), values, ".", color="#b9c0c6", markersize=3)
+        return
+    low, high = np.percentile(values, [0.5, 99.5])
+    heights, edges = np.histogram(values, bins=40, range=(low, high + 1e-9))
+    smooth = np.convolve(heights, [0.1, 0.2, 0.4, 0.2, 0.1], mode="same")
+    width = 0.42 * smooth / max(smooth.max(), 1.0)
+    middle = (edges[1:] + edges[:-1]) / 2
+    axis.fill_betweenx(middle, place - width, place + width, color="#cfd6db", linewidth=0)
+
+
+def _boxes(axis: Axes, boxes: Sequence[tuple[float, ...]]) -> None:
+    if not boxes:
+        return
+    place, low, q1, median, q3, high = np.array(boxes).T
+    axis.vlines(place, low, high, color=NEUTRAL, linewidth=0.8)
+    axis.bar(place, q3 - q1, 0.3, q1, color="white", edgecolor=NEUTRAL, linewidth=0.9, zorder=3)
+    axis.hlines(median, place - 0.15, place + 0.15, color="#1f262b", linewidth=1.6, zorder=4)
+
+
+def qc_barcodes(qc_summary: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
+    """Barcodes kept, removed by their first reason, and removed as doublets, per sample."""
+    groups = sample_groups(samples[samples["sample"].isin(qc_summary["sample"])])
+    table = qc_summary.set_index("sample").reindex(groups["sample"]).fillna(0)
+    counted = [
+        c for c in map(str, table) if c.startswith("n_") and c not in ("n_barcodes", "n_cells")
+    ]
+    removed = [column for column in counted if table[column].sum() > 0]
+    places, bottom = sample_places(groups), np.zeros(len(groups))
+    figure = Figure(figsize=(sample_width(len(groups)), 3.2), layout="constrained")
+    axis = figure.subplots()
+    for i, column in enumerate(["n_cells", *removed]):
+        colour = "#2f4a5a" if i == 0 else REASON_COLOURS[(i - 1) % len(REASON_COLOURS)]
+        label = "kept" if i == 0 else f"removed: {readable(column.removeprefix('n_'))}"
+        axis.bar(places, table[column], 0.78, bottom, color=colour, label=label)
+        bottom += table[column].to_numpy(dtype=float)
+    size = 6 if len(groups) <= 40 else 4
+    for place, height, kept in zip(places, bottom, table["n_cells"], strict=True):
+        axis.annotate(f"{kept:,.0f}", (place, height), (0, 2), textcoords="offset points",
+                      ha="center", fontsize=size, color="#2f4a5a")  # fmt: skip
+    axis.set_ylabel("barcodes (cells kept above)")
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+    axis.set_ylim(0, max(bottom.max() * 1.12, 1))
+    sample_axis(axis, groups, name_groups=True, labels=True)
+    figure.legend(loc="outside right center")
+    return figure
+
+
+# --- composition ----------------------------------------------------------------------------------
+
+
+def composition(counts: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
+    """Stacked bars per sample: populations of all cells, and of monocytic cells."""
+    parts = counts[counts["partition"].astype(bool)]
+    groups = sample_groups(samples[samples["sample"].isin(parts["sample"])])
+    panels = [("of all cells", parts)]
+    monocytic = parts[parts["lineage"] == "monocytic"]
+    if monocytic["n_cells"].sum() > 0:
+        panels.append(("of monocytic cells", monocytic))
+    size = (sample_width(len(groups)), 1.1 + 2.3 * len(panels))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    places = sample_places(groups)
+    shown: dict[str, str] = {}
+    for axis, (label, frame) in zip(axes, panels, strict=True):
+        table = frame.pivot_table(
+            index="sample", columns="population", values="n_cells", aggfunc="sum"
+        ).reindex(groups["sample"])
+        share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
+        colours = population_colours(share.columns[share.sum() > 0])
+        bottom = np.zeros(len(share))
+        for name, colour in colours.items():
+            axis.bar(places, share[name], 0.84, bottom, color=colour)
+            bottom += share[name].to_numpy()
+        shown |= colours
+        axis.set_ylim(0, 1)
+        axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axis.set_ylabel(label)
+        last = axis is axes[-1]
+        sample_axis(axis, groups, name_groups=axis is axes[0], labels=last)
+    names = population_colours(list(shown))
+    patches = [Patch(color=colour, label=readable(name)) for name, colour in names.items()]
+    figure.legend(handles=patches, loc="outside right center")
+    return figure

@@ -1,0 +1,173 @@
+"""The report: one HTML file that a clinician can read and a statistician can check.
+
+It holds every figure and table inside itself, asks the network for nothing, and carries no date:
+the same results give the same file.
+"""
+
+import base64
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from lammscope.report_sections import (
+    SERIOUS,
+    audit_rows,
+    cohort_section,
+    contrast_section,
+    lamm_section,
+    primary_section,
+)
+from lammscope.report_tables import CLUSTER_COLUMNS, QC_COLUMNS, build_table
+from lammscope.report_words import FIGURE_WORDS, REFERENCES
+from lammscope.runtime import whole_file
+from lammscope.wording import readable
+
+CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
+
+
+def write_report(
+    path: str | Path,
+    *,
+    template: str | Path,
+    config: Mapping[str, Any],
+    contrasts: Mapping[str, Mapping[str, Any]],
+    versions: Mapping[str, str],
+    primary_sentence: str,
+    samples: pd.DataFrame,
+    cells: pd.DataFrame,
+    counts: pd.DataFrame,
+    qc_summary: pd.DataFrame,
+    clusters: pd.DataFrame,
+    definers: pd.DataFrame | None,
+    audit: pd.DataFrame,
+    abundance: Mapping[str, pd.DataFrame],
+    expression: Mapping[str, pd.DataFrame],
+    figures: Sequence[str | Path],
+    max_fdr: float,
+    n_genes: int,
+) -> None:
+    """Write the report as one HTML file, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The HTML file.
+    template
+        `lammscope/templates/report.html.jinja`.
+    config
+        The resolved config.
+    contrasts
+        The contrasts that were made, by name, each as plain values.
+    versions
+        Names and versions of the software, for the end of the report.
+    primary_sentence
+        The primary result in words, with its uncertainty.
+    samples
+        The sample table.
+    cells
+        `annotation/cells.parquet`; needs `sample`, `lineage`, `population`, `lamm_positive`,
+        `lamm_elevated`, `lamm_call` and `lamm_veto`.
+    counts, qc_summary, clusters, audit
+        `abundance/counts.tsv`, `qc/summary.tsv`, `annotation/clusters.tsv`, `design/audit.tsv`.
+    definers
+        From `definers.definers_by_population`, or None.
+    abundance, expression
+        Tables by name of the contrast; they may be empty.
+    figures
+        PNG files. `.../cohort/umap_lamm.png` is found as the cohort's `umap_lamm`,
+        `.../{contrast}/lamm.png` as that contrast's; one that is missing is left out.
+    max_fdr
+        False discovery rate up to which genes are counted and coloured.
+    n_genes
+        Genes listed per population.
+    """
+    images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    context = {
+        "config": config,
+        "config_text": yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
+        "versions": dict(versions),
+        "cohort": cohort_section(samples, cells=cells),
+        "primary": primary_section(
+            primary_sentence, config=config, contrasts=contrasts, abundance=abundance
+        ),
+        "warnings": audit_rows(audit[audit["status"].isin(SERIOUS)], contrasts=contrasts),
+        "notes": audit_rows(
+            audit[~audit["status"].isin(SERIOUS) & (audit["contrast"] == "cohort")],
+            contrasts=contrasts,
+        ),
+        "qc_table": build_table(qc_summary, QC_COLUMNS),
+        "cluster_table": build_table(clusters, CLUSTER_COLUMNS),
+        "lamm": lamm_section(cells, counts=counts, samples=samples, definers=definers),
+        "contrasts": [
+            contrast_section(
+                name,
+                contrast=contrasts[name],
+                audit=audit[audit["contrast"] == name],
+                abundance=abundance.get(name, pd.DataFrame()),
+                expression=expression.get(name, pd.DataFrame()),
+                max_fdr=max_fdr,
+                n_genes=n_genes,
+            )
+            for name in contrasts
+        ],
+        "references": REFERENCES,
+        "max_fdr": max_fdr,
+        "n_genes": n_genes,
+    }
+    environment.filters["readable"] = readable
+    environment.filters["unquote"] = _unquote
+    environment.globals["figure"] = lambda group, name: _figure(images, group, name)
+    page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)
+    with whole_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _unquote(text: str) -> str:
+    """Names in back-ticks, as in messages for the terminal, in quotation marks; `5 %` unbroken."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", re.sub(r"`([^`]+)`", r"“\1”", text))
+
+
+def _plain(value: Any) -> Any:
+    """Config as plain dicts, lists and scalars."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> dict[str, str] | None:
+    """An image as a data URI with its caption and its words for those who cannot see it."""
+    file = images.get((group, name))
+    if file is None:
+        return None
+    title, caption, alternative = FIGURE_WORDS["cohort" if group == "cohort" else "contrast", name]
+    content = file.read_bytes()
+    width, height = _display_size(content)
+    return {
+        "source": f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}",
+        "width": str(width),
+        "height": str(height),
+        "title": title,
+        "caption": caption,
+        "alternative": alternative if group == "cohort" else f"{alternative} Contrast: {group}.",
+        "file": f"figures/{group}/{name}.pdf",
+    }
+
+
+def _display_size(png: bytes) -> tuple[int, int]:
+    """Width and height in CSS pixels, so that letters have the same size in all figures."""
+    width, height = struct.unpack(">II", png[16:24])
+    at = png.find(b"pHYs", 0, 4096)
+    dots_per_metre = struct.unpack(">I", png[at + 4 : at + 8])[0] if at > 0 else 5512
+    scale = CSS_PIXELS_PER_INCH / (dots_per_metre * 0.0254)
+    return round(width * scale), round(height * scale)

@@ -1,0 +1,253 @@
+"""What each section of the report says, as plain records for the template."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from lammscope.contrast_plots import lamm_fractions
+from lammscope.drawing import population_order, sample_groups
+from lammscope.expression_plots import volcano_types
+from lammscope.report_tables import (
+    GENE_COLUMNS,
+    Column,
+    Table,
+    abundance_rows,
+    build_table,
+    describe_contrast,
+    dropped_lines,
+    explorer_points,
+    lamm_lines,
+    top_genes,
+)
+from lammscope.wording import denominator_words, ratio_name, readable, write_number
+
+SERIOUS = ("aliased", "too_few_patients", "warning")
+
+
+def audit_rows(
+    audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """Messages of the design audit, the cohort's first, then by contrast, the worst first."""
+    severity = {status: rank for rank, status in enumerate((*SERIOUS, "note", "ok"))}
+    place = {"cohort": -1} | {name: rank for rank, name in enumerate(contrasts)}
+    rows = audit.assign(
+        _place=audit["contrast"].map(place).fillna(99), _rank=audit["status"].map(severity)
+    ).sort_values(["_place", "_rank"], kind="stable")
+    return [
+        {"contrast": row["contrast"], "status": row["status"], "message": str(row["message"])}
+        for row in rows.to_dict("records")
+        if isinstance(row["message"], str) and row["message"]
+    ]
+
+
+def primary_section(
+    sentence: str,
+    *,
+    config: Mapping[str, Any],
+    contrasts: Mapping[str, Mapping[str, Any]],
+    abundance: Mapping[str, pd.DataFrame],
+) -> dict[str, Any]:
+    """The primary result: its sentence and, where it was tested, its numbers."""
+    name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
+    facts: list[tuple[str, str, str]] = []
+    result = {"sentence": sentence, "contrast": name, "made": name in contrasts, "facts": facts}
+    table = abundance.get(name, pd.DataFrame())
+    if name not in contrasts or table.empty:
+        return result
+    contrast = contrasts[name]
+    rows = table[
+        (table["population"] == "LAMM")
+        & (table["denominator"] == denominator)
+        & (table["scale"] == "logit")
+        & table["estimate"].notna()
+    ]
+    if rows.empty:
+        return result
+    row = rows.iloc[0]
+    change = contrast["kind"] == "change"
+    for side in ("reference", "test"):
+        value = write_number(float(row[f"mean_{side}"]), "points" if change else "fraction")
+        what = f"LAMM, mean {'change ' if change else ''}{denominator_words(denominator)}"
+        label = f"{readable(contrast[side])}, n = {row[f'n_{side}']:.0f}"
+        facts.append((label, value, what))
+    ratio, low, high = (
+        write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
+    )
+    facts.append((ratio_name(contrast), ratio, f"95 % CI {low} to {high}"))
+    beside = "patient-level model"
+    permuted = float(row.get("p_permutation", np.nan))
+    if np.isfinite(permuted):
+        beside += f"; permutation p {write_number(permuted, 'p')}"
+    facts.append(("p", write_number(float(row["p"]), "p"), beside))
+    return result
+
+
+def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, Any]:
+    """Sizes, the table of patients, and the table of arms by phase."""
+    n_cells = cells["sample"].value_counts()
+    table = samples.assign(
+        n_cells=samples["sample"].map(n_cells).fillna(0).astype(int),
+        when=samples["phase"].where(samples["phase"].notna(), samples["timepoint"]),
+        arm=samples["response"].map(readable, na_action="ignore"),
+    )
+    wide = table.pivot_table(
+        index="patient", columns="when", values="n_cells", aggfunc="sum", observed=True
+    )
+    times = sorted(wide, key=lambda w: ({"pre": 0, "post": 1}.get(str(w), 2), str(w)))
+    told = [c for c in ("response_label", "product", "age", "sex", "ldh", "arm") if c in table]
+    told = [column for column in told if table[column].notna().any()]
+    patients = table.groupby("patient")[told].first()
+    patients["n_samples"] = table.groupby("patient")["sample"].size()
+    patients = patients.join(wide).reset_index()
+    columns = [
+        Column("patient", "Patient"),
+        Column("response_label", "Response"),
+        Column("arm", "Arm"),
+        *(Column(c, readable(c).capitalize()) for c in ("product", "age", "sex", "ldh")),
+        Column("n_samples", "Samples", "count"),
+        *(Column(str(w), f"Cells, {readable(w)}", "count") for w in times),
+    ]
+    groups = sample_groups(table).groupby("group", sort=False)
+    sizes = groups.agg(
+        n_patients=("patient", "nunique"), n_samples=("sample", "size"), n_cells=("n_cells", "sum")
+    ).reset_index()
+    arms = [
+        Column("group", "Group"),
+        Column("n_patients", "Patients", "count"),
+        Column("n_samples", "Samples", "count"),
+        Column("n_cells", "Cells", "count"),
+    ]
+    return {
+        "n_patients": int(samples["patient"].nunique()),
+        "n_samples": len(samples),
+        "n_cells": len(cells),
+        "n_lamm": int((cells["population"] == "LAMM").sum()),
+        "has_arms": bool(samples["response"].notna().any()),
+        "n_without_arm": int(samples.loc[samples["response"].isna(), "patient"].nunique()),
+        "compartments": sorted(set(samples.get("compartment", pd.Series("blood")).dropna())),
+        "patients": build_table(patients.sort_values("patient"), columns),
+        "groups": build_table(sizes, arms) if sizes["group"].ne("").any() else None,
+    }
+
+
+def lamm_section(
+    cells: pd.DataFrame,
+    *,
+    counts: pd.DataFrame,
+    samples: pd.DataFrame,
+    definers: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """LAMM calls per sample at both levels, vetoes, and the definers by population."""
+    monocytic = cells[cells["lineage"] == "monocytic"]
+    result: dict[str, Any] = {"n_monocytic": len(monocytic), "table": None, "vetoes": None}
+    result["definers"] = _definer_table(definers)
+    levels = {level: lamm_fractions(counts, level=level) for level in ("positive", "elevated")}
+    result["share"] = {
+        level: write_number(
+            float(table["n_lamm"].sum()) / max(int(table["n_monocytic"].sum()), 1), "fraction"
+        )
+        for level, table in levels.items()
+    }
+    if monocytic.empty:
+        return result
+    table = sample_groups(samples)[["sample", "group"]].set_index("sample")
+    for level, fractions in levels.items():
+        table[f"n_{level}"] = fractions["n_lamm"]
+        table[f"of_{level}"] = fractions["of_monocytic"]
+    table["n_monocytic"] = levels["positive"]["n_monocytic"]
+    by_sample = monocytic.groupby("sample")
+    table["n_uncertain"] = by_sample["lamm_call"].agg(lambda call: (call == "uncertain").sum())
+    vetoed = monocytic["lamm_veto"].fillna("").astype(str)
+    table["n_vetoed"] = (vetoed != "").groupby(monocytic["sample"]).sum()
+    numbers = ["n_uncertain", "n_vetoed"]
+    table[numbers] = table[numbers].fillna(0)
+    columns = [
+        Column("sample", "Sample"),
+        Column("group", "Group"),
+        Column("n_monocytic", "Monocytic cells", "count"),
+        Column("n_elevated", "LAMM, elevated", "count"),
+        Column("of_elevated", "of monocytic", "fraction"),
+        Column("n_positive", "LAMM, positive", "count"),
+        Column("of_positive", "of monocytic", "fraction"),
+        Column("n_uncertain", "Uncertain", "count", "at the configured level"),
+        Column("n_vetoed", "Vetoed", "count"),
+    ]
+    result["table"] = build_table(table.reset_index(), columns)
+    reasons = vetoed[vetoed != ""].value_counts().sort_index().sort_values(ascending=False)
+    result["vetoes"] = [(readable(name), f"{n:,}") for name, n in reasons.items()]
+    return result
+
+
+def _definer_table(definers: pd.DataFrame | None) -> Table | None:
+    if definers is None or definers.empty:
+        return None
+    genes = list(dict.fromkeys(definers["gene"]))
+    wide = definers.pivot(index="population", columns="gene", values=["per_10k", "pct_detected"])
+    table = pd.DataFrame(index=population_order(definers["population"]))
+    table["n_cells"] = definers.groupby("population")["n_cells"].first()
+    columns = [Column("population", "Population", "name"), Column("n_cells", "Cells", "count")]
+    for gene in genes:
+        for key, label, kind in (
+            ("per_10k", "per 10,000 UMIs", "number"),
+            ("pct_detected", "cells with it", "percent"),
+        ):
+            table[f"{gene} {key}"] = wide[key, gene]
+            columns.append(Column(f"{gene} {key}", f"{gene}, {label}", kind))
+    return build_table(table.rename_axis("population").reset_index(), columns)
+
+
+def contrast_section(
+    name: str,
+    *,
+    contrast: Mapping[str, Any],
+    audit: pd.DataFrame,
+    abundance: pd.DataFrame,
+    expression: pd.DataFrame,
+    max_fdr: float,
+    n_genes: int,
+) -> dict[str, Any]:
+    """Everything the report says about one contrast."""
+    result: dict[str, Any] = {
+        "name": name,
+        "title": readable(name),
+        "what": describe_contrast(contrast),
+        "audit": audit_rows(audit[audit["status"] != "ok"], contrasts={name: contrast}),
+        "audit_ok": audit_rows(audit[audit["status"] == "ok"], contrasts={name: contrast}),
+        "lamm": [],
+        "dropped": [],
+        "untested": [],
+        "abundance": None,
+        "genes": None,
+        "gene_counts": [],
+        "explorer": None,
+        "test": readable(contrast["test"]),
+    }
+    if not abundance.empty and abundance["estimate"].notna().any():
+        result["abundance"] = abundance_rows(abundance, contrast=contrast)
+        result["lamm"] = lamm_lines(abundance, contrast=contrast)
+        result["dropped"] = dropped_lines(abundance)
+    if not expression.empty:
+        tested = set(expression.loc[expression["p"].notna(), "cell_type"])
+        others = expression[~expression["cell_type"].isin(tested)].drop_duplicates("cell_type")
+        result["untested"] = [
+            (readable(row["cell_type"]), readable(row["status"]))
+            for row in others.to_dict("records")
+        ]
+    if not expression.empty and expression["p"].notna().any():
+        genes = top_genes(expression, n_genes=n_genes)
+        result["genes"] = build_table(genes, GENE_COLUMNS)
+        rows = expression[expression["p"].notna()]
+        significant = (rows["fdr"] <= max_fdr).groupby(rows["cell_type"]).sum()
+        result["gene_counts"] = [
+            (readable(p), f"{significant[p]:,}") for p in population_order(list(significant.index))
+        ]
+        types = volcano_types(expression, n_types=8)
+        points = explorer_points(expression, types=types, max_fdr=max_fdr)
+        result["explorer"] = Markup(
+            json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")
+        )
+    return result

@@ -1,0 +1,270 @@
+"""Tables and words of the report: numbers as a reader expects them, in plain records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lammscope.forest_plots import order_rows
+from lammscope.wording import (
+    MINUS,
+    NOTHING,
+    denominator_words,
+    population_words,
+    ratio_name,
+    readable,
+    write_number,
+)
+
+PAIR_DEFAULTS = ["compartment", "sort"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a report table: where it comes from, its heading, and how it is written."""
+
+    key: str
+    label: str
+    kind: str = "text"  # text, name, words, count, number, signed, ratio, fraction, percent, p
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: what is read, and what it is sorted by."""
+
+    text: str
+    sort: str
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+
+
+def build_table(frame: pd.DataFrame, columns: Sequence[Column], *, caption: str = "") -> Table:
+    """Write the columns that `frame` has; the others are left out, never faked."""
+    present = tuple(column for column in columns if column.key in frame)
+    written = [
+        [write_cell(value, column.kind) for value in frame[column.key]] for column in present
+    ]
+    return Table(present, tuple(zip(*written, strict=True)), caption)
+
+
+def write_cell(value: Any, kind: str) -> Cell:
+    """One value as text, with a machine-readable twin to sort by."""
+    if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
+        return Cell(NOTHING, "", "missing")
+    if kind in ("text", "name", "words"):
+        text = str(value) if kind == "text" else readable(value)
+        lamm = " lamm" if kind == "name" and text.startswith("LAMM") else ""
+        return Cell(text, text.lower(), "left wrap" if kind == "words" else f"left{lamm}")
+    number = float(value)
+    return Cell(write_number(number, kind), f"{number:.8g}")
+
+
+def describe_contrast(contrast: Any) -> str:
+    """Say in one sentence what a contrast compares, within whom, and with what adjustment."""
+    test, reference = readable(contrast["test"]), readable(contrast["reference"])
+    match contrast["kind"]:
+        case "between":
+            words = f"Patients against patients: {test} compared with {reference}"
+        case "paired":
+            matched = contrast.get("match") or []
+            beside = [readable(name) for name in matched if name not in PAIR_DEFAULTS]
+            within = "each patient" + (f" and {', '.join(beside)}" if beside else "")
+            words = f"Within {within}: {test} compared with {reference}, complete pairs only"
+        case _:
+            words = (
+                f"Change after infusion: (post {MINUS} pre) in {test} against {reference} patients"
+            )
+    where = dict(contrast.get("where") or {})
+    if where:
+        parts = []
+        for key, value in where.items():
+            values = list(value) if isinstance(value, list | tuple) else [value]
+            name = "arm" if key == "response" else readable(key)
+            parts.append(f"{name} {' or '.join(readable(v) for v in values)}")
+        words += f"; samples with {', '.join(parts)}"
+    if contrast.get("choose"):
+        words += f"; where a patient has several samples, {readable(contrast['choose'])}"
+    if contrast["kind"] == "paired":
+        return f"{words}."
+    adjust = contrast.get("adjust") or []
+    if adjust:
+        return f"{words}; adjusted for {', '.join(readable(name) for name in adjust)}."
+    return f"{words}; unadjusted, so exploratory."
+
+
+ABUNDANCE_COLUMNS = (
+    Column("population", "Population", "name"),
+    Column("denominator", "Share", "text"),
+    Column("mean_reference", "{mean}, {reference}", "fraction"),
+    Column("mean_test", "{mean}, {test}", "fraction"),
+    Column("odds_ratio", "{ratio}", "ratio", "back-transformed estimate of the logit scale"),
+    Column("interval", "95 % CI", "text"),
+    Column("p", "p", "p", "patient-level linear model, not moderated"),
+    Column("verdict", "Verdict", "name"),
+    Column("n", "n", "text", "patients in {reference} / {test}, or pairs"),
+    Column("fdr", "FDR", "p", "Benjamini-Hochberg within contrast and denominator"),
+    Column("p_permutation", "p, permutation", "p"),
+    Column(
+        "p_arcsine", "p, arcsine", "p", "the same test on the arcsine scale: a sensitivity check"
+    ),
+    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; a planning aid"),
+)
+GENE_COLUMNS = (
+    Column("cell_type", "Population", "name"),
+    Column("symbol", "Gene"),
+    Column("log2fc", "log₂ fold change", "signed"),
+    Column("ci_low", "95 % CI low", "signed"),
+    Column("ci_high", "95 % CI high", "signed"),
+    Column("mean_expression", "Mean log₂ CPM", "number"),
+    Column("p", "p", "small_p"),
+    Column("fdr", "FDR", "small_p", "Benjamini-Hochberg within the population"),
+    Column("n_test", "n test", "count"),
+    Column("n_reference", "n reference", "count"),
+)
+CLUSTER_COLUMNS = (
+    Column("cluster", "Cluster", "count"),
+    Column("cell_type", "Cell type", "name"),
+    Column("lineage", "Lineage", "name"),
+    Column("n_cells", "Cells", "count"),
+    Column("n_samples", "Samples", "count"),
+    Column("score", "Score", "number"),
+    Column("margin", "Margin", "number", "lead over the runner-up"),
+    Column("runner_up", "Runner-up", "name"),
+    Column("top_markers", "Strongest markers", "words"),
+)
+QC_COLUMNS = (
+    Column("sample", "Sample"),
+    Column("n_barcodes", "Barcodes", "count"),
+    Column("n_low_counts", "Low counts", "count"),
+    Column("n_few_genes", "Few genes", "count"),
+    Column("n_high_mt", "High mitochondrial", "count"),
+    Column("n_high_hb", "High haemoglobin", "count"),
+    Column("n_high_counts", "High counts", "count"),
+    Column("n_doublets", "Doublets", "count"),
+    Column("n_cells", "Cells kept", "count"),
+    Column("median_counts", "Median UMIs", "count"),
+    Column("median_genes", "Median genes", "count"),
+    Column("median_pct_mt", "Median mitochondrial", "percent"),
+)
+
+
+def abundance_rows(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table:
+    """Rows of an abundance table, LAMM first, with their odds ratios (ratios, for log ratios).
+
+    The arcsine scale has no rows of its own; its p stands beside the p of the logit scale.
+    """
+    keys = ["population", "denominator"]
+    rows = order_rows(abundance[abundance["scale"] != "arcsine"])
+    arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
+    if len(arcsine):
+        rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
+    ends = [rows[key].map(lambda end: write_number(end, "ratio")) for key in ("ci_low", "ci_high")]
+    is_ratio = rows["scale"] == "log_ratio"
+    rows = rows.assign(
+        population=rows["population"].map(population_words),
+        denominator=rows["denominator"].map(denominator_words),
+        odds_ratio=rows["estimate"],
+        interval=(ends[0] + " to " + ends[1]).where(rows["ci_low"].notna(), None),
+        verdict=rows["verdict"].str.split(";").str[0],
+        n=_sizes(rows, paired=contrast["kind"] == "paired"),
+        **{f"mean_{s}": rows[f"mean_{s}"].mask(is_ratio) for s in ("test", "reference")},
+    )
+    change = contrast["kind"] == "change"
+    words = {
+        "test": readable(contrast["test"]),
+        "reference": readable(contrast["reference"]),
+        "ratio": ratio_name(contrast).capitalize(),
+        "mean": "Mean change" if change else "Mean",
+    }
+    columns = [
+        replace(
+            column,
+            label=column.label.format(**words),
+            help=column.help.format(**words),
+            kind="points" if change and column.kind == "fraction" else column.kind,
+        )
+        for column in ABUNDANCE_COLUMNS
+    ]
+    return build_table(rows, columns)
+
+
+def lamm_lines(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:
+    """One line per denominator on LAMM cells: estimate, interval, p and verdict."""
+    lines = []
+    rows = order_rows(abundance[abundance["population"].eq("LAMM")])
+    for row in rows[rows["scale"] != "arcsine"].to_dict("records"):
+        what = f"LAMM {denominator_words(row['denominator'])}"
+        if not np.isfinite(row["estimate"]):
+            lines.append(f"{what}: {readable(row['verdict'])}")
+            continue
+        ratio, low, high = (
+            write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
+        )
+        name = "ratio" if row["scale"] == "log_ratio" else ratio_name(contrast)
+        p = write_number(float(row["p"]), "p")
+        p = p if p.startswith("<") else f"= {p}"
+        lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}")
+    return lines
+
+
+def dropped_lines(abundance: pd.DataFrame) -> list[str]:
+    """Which patients a denominator lost because of too few cells."""
+    if "notes" not in abundance:
+        return []
+    notes = abundance[["denominator", "notes"]].drop_duplicates()
+    return [
+        f"Share {denominator_words(row['denominator'])}: {readable(row['notes'])}"
+        for row in notes.to_dict("records")
+        if isinstance(row["notes"], str) and row["notes"]
+    ]
+
+
+def _sizes(rows: pd.DataFrame, *, paired: bool) -> pd.Series:
+    n_test, n_reference = (rows[f"n_{s}"].map("{:.0f}".format) for s in ("test", "reference"))
+    return n_test + " pairs" if paired else n_reference + " / " + n_test
+
+
+def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:
+    """The genes with the smallest p of each population, LAMM first; ties by symbol."""
+    tested = expression[expression["p"].notna()]
+    ordered = tested.sort_values(["p", "symbol"], kind="stable")
+    best = ordered.groupby("cell_type", sort=False).head(n_genes)
+    rank = (best["cell_type"] != "LAMM").astype(int)
+    ordered = best.assign(_rank=rank).sort_values(["_rank", "cell_type", "p"], kind="stable")
+    return ordered.drop(columns="_rank")
+
+
+def explorer_points(
+    expression: pd.DataFrame, *, types: Sequence[str], max_fdr: float
+) -> dict[str, Any]:
+    """Points of the interactive volcano plot: all that stand out, and a thinned rest.
+
+    Genes that lie on the same spot of the plot as a better one, to the eye, are left out; those at
+    or below `max_fdr` never are.
+    """
+    points = {}
+    for name in types:
+        genes = expression[(expression["cell_type"] == name) & expression["p"].notna()]
+        genes = genes.sort_values(["p", "symbol"], kind="stable")
+        height = -np.log10(genes["p"].clip(lower=1e-300))
+        spot = pd.DataFrame({"x": (genes["log2fc"] / 0.06).round(), "y": (height / 0.1).round()})
+        kept = (genes["fdr"] <= max_fdr) | ~spot.duplicated()
+        genes, height = genes[kept], height[kept]
+        points[readable(name)] = {
+            "symbol": genes["symbol"].astype(str).tolist(),
+            "x": genes["log2fc"].round(3).tolist(),
+            "y": height.round(3).tolist(),
+            "fdr": [float(f"{value:.2g}") for value in genes["fdr"].fillna(1.0)],
+        }
+    return points

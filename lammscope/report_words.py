@@ -1,0 +1,134 @@
+"""Words of the report that do not depend on the data: captions and references."""
+
+# (title, caption, alternative text)
+FIGURE_WORDS = {
+    ("cohort", "qc_barcodes"): (
+        "Barcodes kept and removed",
+        "Barcodes per sample: cells kept (number above the bar), and barcodes removed by the "
+        "first limit they failed, or as doublets.",
+        "Stacked bars, one per sample, of barcodes kept and removed by reason.",
+    ),
+    ("cohort", "qc_metrics"): (
+        "Quality per sample",
+        "Pale shapes hold all barcodes above the ambient floor; boxes hold those that pass "
+        "(quartiles; lines from 5 to 95 %). Dashed lines are the limits of the config.",
+        "Distributions of UMI counts, detected genes and mitochondrial percentage, one per sample.",
+    ),
+    ("cohort", "umap_cell_type"): (
+        "Cell types",
+        "UMAP of the integrated space, coloured by cell type. Distances between distant "
+        "groups on a UMAP mean nothing.",
+        "UMAP of all cells coloured and labelled by cell type.",
+    ),
+    ("cohort", "umap_sample"): (
+        "Samples",
+        "The same UMAP by sample, drawn in random order. A population that one sample alone "
+        "makes is either that patient's or a sign of incomplete integration.",
+        "UMAP of all cells coloured by sample.",
+    ),
+    ("cohort", "umap_phase"): (
+        "Phases and arms",
+        "The same UMAP, one phase or arm at a time over all other cells in grey. Nothing "
+        "upstream of this picture has seen the response.",
+        "Small UMAPs that highlight cells before and after infusion, and of each arm.",
+    ),
+    ("cohort", "umap_lamm"): (
+        "LAMM probabilities and calls",
+        "Probability that a monocytic cell is LAMM at each level, and the calls at the "
+        "configured level. Cells of other lineages are grey.",
+        "Three UMAPs: probability of the positive level, of the elevated level, and LAMM calls.",
+    ),
+    ("cohort", "umap_definers"): (
+        "Expression of the definers",
+        "Log-normalised expression of each LAMM definer in single cells, not smoothed, "
+        "highest cells on top. Sparse detection is expected: calls rest on pooled neighbours, "
+        "not on single cells.",
+        "UMAPs of the expression of each LAMM definer.",
+    ),
+    ("cohort", "composition"): (
+        "Composition of samples",
+        "Populations of each sample, as shares of all cells and of monocytic cells.",
+        "Stacked bars of population shares, one bar per sample, grouped by arm and phase.",
+    ),
+    ("cohort", "lamm_patients"): (
+        "LAMM fractions of patients",
+        "Each point is a sample, each line a patient. Hollow points have too few cells in the "
+        "denominator to be tested.",
+        "LAMM fractions by arm and phase at both levels, with a line for each patient.",
+    ),
+    ("contrast", "lamm"): (
+        "LAMM fractions",
+        "Each point is a sample, each line a patient (or a pair); black bars are medians. "
+        "Hollow points are not in this test.",
+        "LAMM cells as percentage of monocytic and of all cells, one point per sample.",
+    ),
+    ("contrast", "abundance"): (
+        "Abundance of populations",
+        "Odds ratios with 95 % confidence intervals from the patient-level model on logit "
+        "proportions. Means are of the patients' shares. Intervals are not adjusted for "
+        "multiple testing.",
+        "Forest plot of odds ratios per population and denominator.",
+    ),
+    ("contrast", "volcano"): (
+        "Differential expression",
+        "Each point is a gene in pseudobulks of one population; coloured genes pass the false "
+        "discovery rate.",
+        "Volcano plots of gene expression for LAMM cells and the main populations.",
+    ),
+}
+
+# (key, text, doi)
+REFERENCES = (
+    (
+        "LAMM cells",
+        "Stahl, Gödel, Balke-Want, ... Ullrich. Cancer Cell 2025.",
+        "10.1016/j.ccell.2025.05.013",
+    ),
+    (
+        "CSF1R in blood",
+        "Combes et al. Immunotherapy Advances 2021.",
+        "10.1093/immadv/ltab003",
+    ),
+    (
+        "Cells are not replicates",
+        "Squair JW, et al. Nature Communications 2021;12:5692.",
+        "10.1038/s41467-021-25960-2",
+    ),
+    (
+        "limma",
+        "Ritchie ME, et al. Nucleic Acids Research 2015;43:e47.",
+        "10.1093/nar/gkv007",
+    ),
+    ("voom", "Law CW, et al. Genome Biology 2014;15:R29.", "10.1186/gb-2014-15-2-r29"),
+    (
+        "Moderated statistics",
+        "Smyth GK. Statistical Applications in Genetics and Molecular Biology 2004;3:3.",
+        "10.2202/1544-6115.1027",
+    ),
+    (
+        "TMM normalisation",
+        "Robinson MD, Oshlack A. Genome Biology 2010;11:R25.",
+        "10.1186/gb-2010-11-3-r25",
+    ),
+    (
+        "Proportions of cell types",
+        "Phipson B, et al. Bioinformatics 2022;38:4720.",
+        "10.1093/bioinformatics/btac582",
+    ),
+    (
+        "Harmony",
+        "Korsunsky I, et al. Nature Methods 2019;16:1289.",
+        "10.1038/s41592-019-0619-0",
+    ),
+    (
+        "Leiden clustering",
+        "Traag VA, et al. Scientific Reports 2019;9:5233.",
+        "10.1038/s41598-019-41695-z",
+    ),
+    (
+        "Scrublet (idea of the doublet score)",
+        "Wolock SL, et al. Cell Systems 2019;8:281.",
+        "10.1016/j.cels.2018.11.005",
+    ),
+    ("UMAP", "McInnes L, et al. arXiv 2018:1802.03426.", "10.48550/arXiv.1802.03426"),
+)

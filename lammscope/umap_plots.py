@@ -1,0 +1,209 @@
+"""UMAPs of a cohort: cell types, samples, phases and arms, LAMM calls, and the definers.
+
+Each takes all cells, in the rows of `xy`, and `order`: which of them are drawn, in what order.
+Numbers of cells in legends and titles are of all cells.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from lammscope.drawing import (
+    ARM_COLOURS,
+    BACKGROUND,
+    EXPRESSION_MAP,
+    LAMM_COLOUR,
+    PHASE_COLOURS,
+    POPULATION_COLOURS,
+    PROBABILITY_MAP,
+    counted_labels,
+    legend_dots,
+    population_colours,
+    sample_groups,
+    sentence_figure,
+)
+from lammscope.wording import readable
+
+MAX_LEGEND = 50  # samples; more cannot be told apart by colour
+
+
+def _umap_axis(axis: Axes, title: str) -> None:
+    axis.set_title(title)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_aspect("equal", adjustable="box")
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _umap_size(
+    xy: np.ndarray,
+    *,
+    panel: float,
+    n_columns: int = 1,
+    n_rows: int = 1,
+    legend: float = 0.0,
+    below: float = 0.0,
+) -> tuple[float, float]:
+    """Size in inches of panels that keep the shape of the embedding, and of their margins."""
+    width, height = np.maximum(np.ptp(xy, axis=0), 1e-9) if len(xy) else (1.0, 1.0)
+    tall = panel * float(np.clip(height / width, 0.55, 1.25))
+    return panel * n_columns + legend, (tall + 0.35) * n_rows + below
+
+
+def _scatter(axis: Axes, xy: np.ndarray, *, n_drawn: int, **keywords: Any) -> Any:
+    """Dots whose size follows the number of all cells drawn, so that no group looks larger."""
+    size = float(np.clip(40_000 / max(n_drawn, 1), 0.5, 7.0))
+    return axis.scatter(xy[:, 0], xy[:, 1], s=size, linewidths=0, rasterized=True, **keywords)
+
+
+def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+    """UMAP coloured by cell type, each name at the median of its cells."""
+    types = points["cell_type"].astype(str)
+    colours = population_colours(types)
+    figure = Figure(figsize=_umap_size(xy, panel=6.0, legend=2.2), layout="constrained")
+    axis = figure.subplots()
+    _scatter(axis, xy[order], n_drawn=len(order), c=types.map(colours).to_numpy()[order])
+    for name in colours:
+        inside = (types == name).to_numpy()
+        if name != "unassigned" and inside.sum() >= max(10, 0.002 * len(points)):
+            x, y = np.median(xy[inside], axis=0)
+            halo = [withStroke(linewidth=2.4, foreground="white")]
+            axis.text(
+                x, y, readable(name), ha="center", va="center", fontsize=8, weight="bold",
+                path_effects=halo,
+            )  # fmt: skip
+    _umap_axis(axis, "Cell types")
+    figure.legend(
+        handles=legend_dots(counted_labels(types, names=colours), colours=colours),
+        loc="outside right center",
+        handletextpad=0.1,
+    )
+    return figure
+
+
+def umap_sample(
+    points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray, samples: pd.DataFrame
+) -> Figure:
+    """UMAP coloured by sample, in random drawing order: mixed colours mean integrated samples."""
+    names = list(sample_groups(samples[samples["sample"].isin(points["sample"])])["sample"])
+    legend = 1.6 + 1.3 * (len(names) // 26) if len(names) <= MAX_LEGEND else 0.0
+    shades = colormaps["turbo"](np.linspace(0.04, 0.96, max(len(names), 2)))
+    colours = {name: tuple(shades[i]) for i, name in enumerate(names)}
+    figure = Figure(
+        figsize=_umap_size(xy, panel=5.4, legend=legend),
+        layout="constrained",
+    )
+    axis = figure.subplots()
+    _scatter(
+        axis,
+        xy[order],
+        n_drawn=len(order),
+        c=np.array([colours[s] for s in points["sample"].iloc[order]]),
+    )
+    _umap_axis(axis, "Samples")
+    if len(names) <= MAX_LEGEND:
+        figure.legend(
+            handles=legend_dots({n: n for n in names}, colours=colours),
+            loc="outside right center",
+            ncols=1 + len(names) // 26,
+        )
+    return figure
+
+
+def umap_phase(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+    """UMAP by phase and, where labels exist, by arm: one panel each, others in grey."""
+    panels = [
+        (column, value, colour)
+        for column, colours in (("phase", PHASE_COLOURS), ("response", ARM_COLOURS))
+        for value, colour in colours.items()
+        if (points[column] == value).any()
+    ]
+    if not panels:
+        return sentence_figure("No sample of this cohort has a phase or a response label.")
+    figure = Figure(figsize=_umap_size(xy, panel=2.5, n_columns=len(panels)), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    for axis, (column, value, colour) in zip(axes, panels, strict=True):
+        inside = (points[column] == value).to_numpy()
+        _scatter(axis, xy[order][~inside[order]], n_drawn=len(order), color=BACKGROUND)
+        _scatter(axis, xy[order][inside[order]], n_drawn=len(order), color=colour)
+        _umap_axis(axis, f"{readable(value)} ({inside.sum():,} cells)")
+    return figure
+
+
+def umap_lamm(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+    """UMAPs of both LAMM probabilities and of the calls; other lineages stay grey."""
+    monocytic = (points["lineage"] == "monocytic").to_numpy()
+    if not monocytic.any():
+        return sentence_figure("No monocytic cells in this cohort: LAMM cells cannot be called.")
+    figure = Figure(figsize=_umap_size(xy, panel=3.1, n_columns=3, below=0.4), layout="constrained")
+    axes = figure.subplots(1, 3, sharex=True, sharey=True)
+    for axis, level in zip(axes, ("positive", "elevated"), strict=False):
+        values = points[f"lamm_{level}"].fillna(0).to_numpy(dtype=float)
+        _scatter(axis, xy[order][~monocytic[order]], n_drawn=len(order), color=BACKGROUND)
+        top = order[monocytic[order]]
+        top = top[np.argsort(values[top], kind="stable")]
+        drawn = _scatter(
+            axis, xy[top], n_drawn=len(order), c=values[top], cmap=PROBABILITY_MAP, vmin=0, vmax=1
+        )
+        _umap_axis(axis, f"Probability of LAMM, {level}")
+        bar = figure.colorbar(drawn, ax=axis, shrink=0.5, aspect=14, pad=0.01)
+        bar.outline.set_visible(False)
+    call = points["lamm_call"].astype(object).where(monocytic, "other lineage").fillna("not_LAMM")
+    colours = {
+        "other lineage": BACKGROUND,
+        "not_LAMM": POPULATION_COLOURS["Classical_monocyte"],
+        "uncertain": "#6b5a86",
+        "LAMM": LAMM_COLOUR,
+    }
+    drawn_last = order[np.argsort(monocytic[order], kind="stable")]
+    _scatter(
+        axes[2], xy[drawn_last], n_drawn=len(order), c=call.map(colours).to_numpy()[drawn_last]
+    )
+    _umap_axis(axes[2], "Calls at the configured level")
+    axes[2].legend(
+        handles=legend_dots(counted_labels(call, names=colours), colours=colours),
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=2,
+        handletextpad=0.1,
+    )
+    return figure
+
+
+def umap_definers(levels: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+    """UMAPs of log-normalised expression of each definer, highest cells on top, not smoothed."""
+    if levels.shape[1] == 0:
+        return sentence_figure("None of the LAMM definers is among the genes of this cohort.")
+    n_columns = min(3, levels.shape[1])
+    n_rows = -(-levels.shape[1] // n_columns)
+    figure = Figure(
+        figsize=_umap_size(xy, panel=3.1, n_columns=n_columns, n_rows=n_rows), layout="constrained"
+    )
+    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, gene in zip(axes, levels.columns, strict=False):
+        values = levels[gene].to_numpy(dtype=float)
+        detected = values[values > 0]
+        top = float(np.percentile(detected, 99)) if len(detected) else 1.0
+        by_level = order[np.argsort(values[order], kind="stable")]
+        drawn = _scatter(
+            axis,
+            xy[by_level],
+            n_drawn=len(order),
+            c=values[by_level],
+            cmap=EXPRESSION_MAP,
+            vmin=0,
+            vmax=top,
+        )
+        _umap_axis(axis, f"{gene} (in {100 * np.mean(values > 0):.0f} % of cells)")
+        bar = figure.colorbar(drawn, ax=axis, shrink=0.7, aspect=18, pad=0.01)
+        bar.set_label("log(1 + UMI per 10,000)", fontsize=6)
+        bar.outline.set_visible(False)
+    for axis in axes[levels.shape[1] :]:
+        axis.set_visible(False)
+    return figure

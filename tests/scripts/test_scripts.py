@@ -1,0 +1,148 @@
+"""Scripts run outside Snakemake: wiring of inputs, parameters and outputs."""
+
+import runpy
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lammscope.shards import read_shard
+from lammscope.sheets import resolve_config
+from tests.matrices import small_shard, write_tenx_v3
+
+
+@pytest.fixture
+def run_script(repository, tmp_path):
+    """Run a rule's very script with a stand-in for what Snakemake gives it."""
+
+    def run(name, *, input, output, params=None, wildcards=None):
+        for path in output.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        snakemake = SimpleNamespace(
+            input=SimpleNamespace(**input),
+            output=SimpleNamespace(**output),
+            params=SimpleNamespace(**(params or {})),
+            wildcards=SimpleNamespace(**(wildcards or {})),
+            log=[str(tmp_path / f"{name}.log")],
+        )
+        runpy.run_path(
+            str(repository / "workflow" / "scripts" / f"{name}.py"),
+            init_globals={"snakemake": snakemake},
+        )
+        return (tmp_path / f"{name}.log").read_text()
+
+    return run
+
+
+@pytest.fixture
+def config(repository):
+    return resolve_config({}, repository / "workflow" / "schemas" / "config.schema.yaml")
+
+
+@pytest.fixture
+def ingested(run_script, config, tmp_path):
+    """Two small samples, read in."""
+    config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
+    paths = {}
+    for seed, sample in enumerate(("a", "b")):
+        matrix = write_tenx_v3(small_shard(80, 200, seed=seed), tmp_path / f"{sample}.h5")
+        paths[sample] = {
+            "shard": tmp_path / "shards" / f"{sample}.h5ad",
+            "qc": tmp_path / "qc" / f"{sample}.parquet",
+            "moments": tmp_path / "qc" / f"{sample}.moments.parquet",
+        }
+        log = run_script(
+            "ingest_sample",
+            input={"matrix": str(matrix)},
+            output=paths[sample],
+            params={"qc": config["qc"]},
+        )
+        assert "barcodes pass" in log
+    return paths
+
+
+def test_ingest_writes_shard_flags_and_moments(ingested):
+    shard = read_shard(ingested["a"]["shard"])
+    qc = pd.read_parquet(ingested["a"]["qc"])
+    moments = pd.read_parquet(ingested["a"]["moments"])
+    assert len(qc) == shard.counts.shape[0]
+    assert "ambient_counts" in shard.genes
+    assert moments["n_cells"].iloc[0] == qc["passes"].sum()
+    assert not list(ingested["a"]["shard"].parent.glob(".*"))
+
+
+def test_samples_become_an_index_a_space_and_clusters(ingested, run_script, config, tmp_path):
+    samples = list(ingested)
+    for sample in samples:
+        run_script(
+            "score_doublets",
+            input={"shards": [ingested[sample]["shard"]], "qc": [ingested[sample]["qc"]]},
+            output={"doublets": tmp_path / "doublets" / f"{sample}.parquet"},
+            params={"samples": [sample], "settings": config["doublets"], "seed": 1},
+        )
+    cells = tmp_path / "joint" / "cells.parquet"
+    run_script(
+        "select_cells",
+        input={
+            "qc": [ingested[sample]["qc"] for sample in samples],
+            "doublets": [tmp_path / "doublets" / f"{sample}.parquet" for sample in samples],
+        },
+        output={"cells": cells, "summary": tmp_path / "qc" / "summary.tsv"},
+        params={"samples": samples, "patients": ["P1", "P2"], "remove_doublets": True},
+    )
+    genes = tmp_path / "joint" / "genes.tsv"
+    run_script(
+        "select_genes",
+        input={"moments": [ingested[sample]["moments"] for sample in samples]},
+        output={"genes": genes},
+        params={
+            "settings": config["genes"] | {"n_top": 100},
+            "car_features": config["car"]["features"],
+        },
+    )
+    counts = [tmp_path / "joint" / "hvg" / f"{sample}.npz" for sample in samples]
+    for sample, path in zip(samples, counts, strict=True):
+        run_script(
+            "extract_genes",
+            input={"shard": ingested[sample]["shard"], "cells": cells, "genes": genes},
+            output={"counts": path},
+            wildcards={"sample": sample},
+        )
+    pca, neighbors = tmp_path / "joint" / "pca.npz", tmp_path / "joint" / "neighbors.npz"
+    run_script(
+        "embed_cells",
+        input={"counts": [str(path) for path in counts], "cells": cells},
+        output={"pca": pca},
+        params={"n_pcs": 5, "threads": 1},
+    )
+    run_script(
+        "find_neighbors",
+        input={"space": pca, "cells": cells},
+        output={"neighbors": neighbors},
+        params={"n_neighbors": 10, "seed": 1, "threads": 1},
+    )
+    clusters = tmp_path / "joint" / "clusters.parquet"
+    run_script(
+        "cluster_cells",
+        input={"neighbors": neighbors, "cells": cells},
+        output={"clusters": clusters},
+        params={"resolution": 1.0, "seed": 1},
+    )
+    index = pd.read_parquet(cells)
+    assert pd.read_parquet(clusters)["cell"].tolist() == index["cell"].tolist()
+    with np.load(pca) as file:
+        assert file["space"].shape == (len(index), 5)
+
+
+def test_a_script_ends_with_one_line_on_a_wrong_matrix(run_script, config, tmp_path, capsys):
+    (tmp_path / "x.h5").write_text("no matrix")
+    with pytest.raises(SystemExit):
+        run_script(
+            "ingest_sample",
+            input={"matrix": str(tmp_path / "x.h5")},
+            output={"shard": tmp_path / "out" / "x.h5ad"},
+            params={"qc": config["qc"]},
+        )
+    assert capsys.readouterr().err.startswith(f"lammscope: {tmp_path / 'x.h5'}: not a count")
+    assert not list((tmp_path / "out").iterdir())

@@ -1,0 +1,292 @@
+"""Believable result tables of a small cohort, in the formats of the workflow, for tests."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+LINEAGES = {
+    "LAMM": "monocytic",
+    "Classical_monocyte": "monocytic",
+    "Nonclassical_monocyte": "monocytic",
+    "CD4_T": "T",
+    "CD8_T": "T",
+    "CAR_T": "T",
+    "Treg": "T",
+    "NK": "NK",
+    "B": "B",
+    "cDC2": "dendritic",
+    "pDC": "dendritic",
+    "Platelet": "platelet",
+}
+SHARES = dict(
+    zip(
+        LINEAGES,
+        [0.03, 0.2, 0.04, 0.25, 0.17, 0.02, 0.04, 0.1, 0.08, 0.03, 0.01, 0.03],
+        strict=True,
+    )
+)
+CENTRES = {
+    "LAMM": (6.5, 5.5), "Classical_monocyte": (8, 4), "Nonclassical_monocyte": (10, 2),
+    "CD4_T": (-6, -3), "CD8_T": (-9, 0), "CAR_T": (-7.5, 2.5), "Treg": (-4, -5), "NK": (-10, 4),
+    "B": (0, 9), "cDC2": (5, 8), "pDC": (2, 5), "Platelet": (4, -5),
+}  # fmt: skip
+DEFINERS = ("CSF1R", "CD14", "CD68")
+ARMS = {"test": "non_responder", "reference": "responder", "adjust": (), "choose": None}
+BASELINE: dict[str, Any] = {
+    "name": "baseline", "kind": "between", "column": "response", **ARMS,
+    "where": {"phase": ("pre",)}, "match": (),
+}  # fmt: skip
+CHANGE: dict[str, Any] = {
+    "name": "change", "kind": "change", "column": "response", **ARMS, "where": {}, "match": (),
+}  # fmt: skip
+PRE_TO_POST: dict[str, Any] = {
+    "name": "pre_to_post", "kind": "paired", "column": "phase", **ARMS, "test": "post",
+    "reference": "pre", "where": {"response": ("non_responder",)}, "match": ("compartment",),
+}  # fmt: skip
+CONTRASTS = {contrast["name"]: contrast for contrast in (BASELINE, PRE_TO_POST, CHANGE)}
+
+
+@dataclass(frozen=True)
+class Example:
+    """Tables as the workflow's files hold them; rows of `umap` and `definers` follow `cells`."""
+
+    samples: pd.DataFrame
+    cells: pd.DataFrame
+    umap: np.ndarray
+    definers: pd.DataFrame
+    qc: dict[str, pd.DataFrame]
+    qc_summary: pd.DataFrame
+    counts: pd.DataFrame
+
+
+def example(*, n_patients: int = 8, n_cells: int = 60, seed: int = 0) -> Example:
+    """Half responders, half not, each before and after infusion, `n_cells` a sample."""
+    rng = np.random.default_rng(seed)
+    samples = sample_table(n_patients)
+    rows = samples.to_dict("records")
+    parts = [_sample_cells(row, n_cells=n_cells, rng=rng) for row in rows]
+    cells = pd.concat(parts, ignore_index=True)
+    truth = cells.pop("truth")
+    centres = np.array([CENTRES[name] for name in truth])
+    umap = centres + rng.normal(scale=0.9, size=centres.shape)
+    strength = truth.map({"LAMM": 1.2, "Classical_monocyte": 0.6, "Nonclassical_monocyte": 0.7})
+    rates = strength.fillna(0.02).to_numpy()[:, None] * np.array([0.8, 2.0, 1.6])
+    definers = pd.DataFrame(np.log1p(4 * rng.poisson(rates)), columns=list(DEFINERS))
+    qc = {sample: _qc(sample, cells, rng) for sample in samples["sample"]}
+    return Example(
+        samples, cells, umap, definers, qc, _qc_summary(qc, cells), count_table(cells, samples)
+    )
+
+
+def sample_table(n_patients: int) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for i in range(n_patients):
+        arm, label = (("responder", "CR"), ("non_responder", "PD"))[i % 2]
+        product = ("axi-cel", "tisa-cel")[(i // 2) % 2]
+        for phase, timepoint in (("pre", "baseline"), ("post", "d7")):
+            name = f"P{i + 1:02d}_{timepoint}"
+            rows.append(
+                {"sample": name, "patient": f"P{i + 1:02d}", "timepoint": timepoint,
+                 "channel": name, "batch": name, "compartment": "blood", "sort": "none",
+                 "product": product, "response_label": label, "phase": phase, "response": arm}
+            )  # fmt: skip
+    return pd.DataFrame(rows).astype(object)
+
+
+def _sample_cells(row: dict[Any, Any], *, n_cells: int, rng: np.random.Generator) -> pd.DataFrame:
+    shares = pd.Series(SHARES) * rng.lognormal(0, 0.25, len(SHARES))
+    shares["LAMM"] *= 3.5 if row["response"] == "non_responder" else 1.0
+    if row["phase"] == "post":
+        shares["B"] *= 0.05
+        shares["CAR_T"] *= 4
+    else:
+        shares["CAR_T"] = 0
+    truth = rng.choice(list(shares.index), size=n_cells, p=shares / shares.sum())
+    lamm = truth == "LAMM"
+    cell_type = np.where(lamm, "Classical_monocyte", truth)
+    lineage = np.array([LINEAGES[name] for name in truth])
+    monocytic = lineage == "monocytic"
+    elevated = np.where(lamm, rng.beta(12, 1, n_cells), rng.beta(1, 14, n_cells))
+    positive = np.where(truth == "Nonclassical_monocyte", rng.beta(3, 3, n_cells), 0.97)
+    call = np.where(elevated > 0.9, "LAMM", np.where(elevated > 0.4, "uncertain", "not_LAMM"))
+    call = np.where(monocytic, call, "not_LAMM")
+    veto = np.where(monocytic & (rng.random(n_cells) < 0.02), "doublet", "")
+    return pd.DataFrame(
+        {
+            "cell": [f"{row['sample']}_{i:05d}" for i in range(n_cells)],
+            "sample": row["sample"], "patient": row["patient"], "cluster": lineage,
+            "lineage": lineage, "cell_type": cell_type,
+            "population": np.where(call == "LAMM", "LAMM", cell_type),
+            "lamm_score": np.where(monocytic, elevated, np.nan),
+            "lamm_positive": np.where(monocytic, positive, 0.0),
+            "lamm_elevated": np.where(monocytic, elevated, 0.0),
+            "lamm_call": call, "lamm_veto": veto, "car": "negative", "truth": truth,
+        }
+    )  # fmt: skip
+
+
+def _qc(sample: str, cells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    kept = cells.loc[cells["sample"] == sample, "cell"].str.removeprefix(sample + "_")
+    n_bad = max(len(kept) // 6, 4)
+    n = len(kept) + n_bad
+    bad = np.arange(n) >= len(kept)
+    reasons = np.where(bad, rng.choice(["low_counts,few_genes", "high_mt"], n), "")
+    low = reasons == "low_counts,few_genes"
+    counts = np.where(low, rng.integers(100, 500, n), rng.lognormal(8, 0.4, n)).astype(int)
+    return pd.DataFrame(
+        {
+            "barcode": [*kept, *(f"x{i}" for i in range(n_bad))],
+            "total_counts": counts,
+            "n_genes": (6 * counts**0.7).astype(int),
+            "pct_mt": np.where(reasons == "high_mt", rng.uniform(15, 60, n), rng.gamma(4, 1, n)),
+            "pct_hb": 0.0,
+            "passes": ~bad,
+            "reasons": reasons,
+        }
+    )
+
+
+def _qc_summary(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for sample, table in qc.items():
+        n_cells = int((cells["sample"] == sample).sum())
+        kept = table[table["passes"]]
+        rows.append(
+            {
+                "sample": sample,
+                "n_barcodes": len(table) + 3,
+                "n_low_counts": int(table["reasons"].str.startswith("low").sum()),
+                "n_few_genes": 0,
+                "n_high_mt": int((table["reasons"] == "high_mt").sum()),
+                "n_doublets": 3,
+                "n_cells": n_cells,
+                "median_counts": kept["total_counts"].median(),
+                "median_genes": kept["n_genes"].median(),
+                "median_pct_mt": kept["pct_mt"].median(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def count_table(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Every population for every sample, and both LAMM levels outside the partition."""
+    parts = []
+    monocytic = cells["lineage"] == "monocytic"
+    levels = {
+        f"LAMM_{level}": monocytic & (cells[f"lamm_{level}"] > 0.9)
+        for level in ("positive", "elevated")
+    }
+    groups = {
+        name: (cells["population"] == name, LINEAGES[name], True)
+        for name in sorted(set(cells["population"]))
+    } | {name: (inside, "monocytic", False) for name, inside in levels.items()}
+    for name, (inside, lineage, partition) in groups.items():
+        n_cells = cells.loc[inside, "sample"].value_counts().reindex(samples["sample"]).fillna(0)
+        parts.append(
+            pd.DataFrame(
+                {"sample": list(samples["sample"]), "population": name, "lineage": lineage,
+                 "n_cells": n_cells.to_numpy(dtype=int), "partition": partition}
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") -> pd.DataFrame:
+    """Rows as `abundance/{contrast}.tsv` has them, with made-up but coherent numbers."""
+    rng = np.random.default_rng(seed)
+    lineage = counts.drop_duplicates("population").set_index("population")["lineage"]
+    names = [*lineage.index, "monocytic"]
+    rows = [(p, d) for p in names for d in ("all", "immune") if p != "Platelet"]
+    rows += [(p, "monocytic") for p in lineage.index if lineage[p] == "monocytic"]
+    rows += [(p, "parent") for p in lineage.index if lineage[p] == "T"]
+    keys = [(p, d, scale) for p, d in rows for scale in ("logit", "arcsine")]
+    keys += [(p, "T", "log_ratio") for p in ("LAMM", "monocytic")]
+    table = pd.DataFrame(keys, columns=["population", "denominator", "scale"])
+    is_lamm = table["population"].isin(["LAMM", "LAMM_elevated"])
+    table["estimate"] = np.where(is_lamm, 1.4, rng.normal(0, 0.3, len(table)))
+    table["se"] = rng.uniform(0.25, 0.6, len(table))
+    table["ci_low"] = table["estimate"] - 2.45 * table["se"]
+    table["ci_high"] = table["estimate"] + 2.45 * table["se"]
+    table["t"] = table["estimate"] / table["se"]
+    table["df"] = 6
+    table["p"] = np.minimum(1.0, 2 * np.exp(-(table["t"] ** 2) / 1.6))
+    table["fdr"] = np.minimum(1.0, 3 * table["p"])
+    table["p_moderated"], table["fdr_moderated"] = table["p"], table["fdr"]
+    table["p_floor"], table["permutation_scheme"] = 2 / 70, "exact"
+    table["mean_reference"] = np.where(is_lamm, 0.05, rng.uniform(0.01, 0.2, len(table)))
+    odds = table["mean_reference"] / (1 - table["mean_reference"]) * np.exp(table["estimate"])
+    table["mean_test"] = odds / (1 + odds)
+    table["n_test"], table["n_reference"] = 4, 4
+    table["detectable"] = 3.5 * table["se"]
+    table["compositional"] = table["denominator"] == "all"
+    table["status"] = status
+    none = "no evidence; differences from " + table["ci_low"].map("{:.2f}".format) + " to "
+    none += table["ci_high"].map("{:.2f}".format) + " are compatible"
+    table["verdict"] = none.where(table["p"] >= 0.05, "higher in non_responder")
+    table["notes"] = ""
+    if status != "ok":
+        tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]
+        table[[*tested, "p_moderated", "fdr_moderated"]] = np.nan
+        table["verdict"] = "not tested: fewer patients than 3 in an arm or than the model needs"
+        table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"
+    return table
+
+
+def selection_table(samples: pd.DataFrame, *, contrast: dict[str, Any]) -> pd.DataFrame:
+    """Which samples a contrast uses, as `design.select_samples` says it."""
+    where = contrast["where"]
+    reason = pd.Series("", index=samples.index, dtype=object)
+    for column in where:
+        outside = ~samples[column].isin(where[column])
+        reason = reason.mask((reason == "") & outside, f"{column} is not asked for")
+    compared = samples[contrast["column"]].isin([contrast["test"], contrast["reference"]])
+    reason = reason.mask((reason == "") & ~compared, f"{contrast['column']} is in neither arm")
+    use = (reason == "").map({True: "used", False: "unused"})
+    return pd.DataFrame({"sample": samples["sample"], "use": use, "reason": reason})
+
+
+def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Rows as `expression/{contrast}.tsv.gz` has them; Platelet could not be tested."""
+    rng = np.random.default_rng(seed)
+    known = ["SPP1", "TREM2", "PTGES", "APOE", "C1QA", "IL1B", "CD163", "HLA-DRA", "S100A8", "VCAN"]
+    symbols = [*known, *(f"GENE{i}" for i in range(n_genes - len(known)))]
+    parts = []
+    for cell_type in ("LAMM", "Classical_monocyte", "CD4_T", "CD8_T", "NK", "B", "Platelet"):
+        fold = rng.normal(0, 0.35, n_genes)
+        if cell_type == "LAMM":
+            fold[:7] += rng.uniform(1.2, 2.6, 7)
+            fold[7:10] -= 1.6
+        t = fold / rng.uniform(0.25, 0.5, n_genes)
+        p = np.minimum(1.0, 2 * np.exp(-(t**2) / 1.7))
+        table = pd.DataFrame(
+            {
+                "cell_type": cell_type, "gene": [f"ENSG{i:011d}" for i in range(n_genes)],
+                "symbol": symbols, "mean_expression": rng.uniform(2, 10, n_genes), "log2fc": fold,
+                "ci_low": fold - 0.8, "ci_high": fold + 0.8, "t": t, "df": 9.0, "p": p,
+                "fdr": np.minimum(1.0, p * n_genes / (1 + np.argsort(np.argsort(p)))),
+                "n_test": 4, "n_reference": 4, "status": "ok",
+            }
+        )  # fmt: skip
+        if cell_type == "Platelet":
+            table[["log2fc", "ci_low", "ci_high", "t", "df", "p", "fdr"]] = np.nan
+            table["status"] = "too_few_patients"
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+def audit_table() -> pd.DataFrame:
+    """Rows as `design/audit.tsv` has them."""
+    rows = [
+        ("cohort", "patients", "8", "ok", "8 patients with 16 samples."),
+        ("cohort", "excluded_response", "0", "note", "All patients have a response label."),
+        ("baseline", "patients", "4 / 4", "ok", "4 non-responders and 4 responders."),
+        ("baseline", "p_floor", "0.0286", "note",
+         "With 4 against 4 patients a permutation p cannot go below 2/70 = 0.029."),
+        ("baseline", "association", "product", "warning",
+         "Response goes with product: the difference cannot be told apart from the product's."),
+        ("pre_to_post", "p_floor", "0.125", "warning",
+         "With 4 pairs a permutation p cannot go below 2/16 = 0.125."),
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["contrast", "item", "value", "status", "message"])

@@ -1,0 +1,345 @@
+"""Figures: what they show, whom they show it for, and that nothing to show is said in words."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from scipy import sparse
+
+from lammscope.contrast_plots import (
+    CONTRAST_FIGURES,
+    contrast_figures,
+    contrast_slots,
+    lamm_contrast,
+    lamm_fractions,
+)
+from lammscope.definers import definer_counts, definers_by_population, log_levels
+from lammscope.drawing import (
+    ARM_COLOURS,
+    LAMM_COLOUR,
+    POPULATION_COLOURS,
+    population_colours,
+    sample_groups,
+    save_figure,
+)
+from lammscope.expression_plots import volcano
+from lammscope.forest_plots import abundance_forest, order_rows
+from lammscope.plots import COHORT_FIGURES, cohort_figures
+from lammscope.umap_plots import umap_lamm
+from tests.unit.example_results import (
+    BASELINE,
+    CONTRASTS,
+    PRE_TO_POST,
+    Example,
+    abundance_table,
+    example,
+    expression_table,
+    selection_table,
+)
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Example:
+    return example()
+
+
+def draw_cohort(cohort: Example, *, max_points: int = 100_000, seed: int = 1) -> dict[str, Figure]:
+    return cohort_figures(
+        cohort.cells,
+        umap=cohort.umap,
+        expression=cohort.definers,
+        qc=cohort.qc,
+        qc_summary=cohort.qc_summary,
+        samples=cohort.samples,
+        counts=cohort.counts,
+        thresholds={"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+        min_cells=5,
+        max_points=max_points,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def draw_contrast(cohort: Example, name: str, **changes: object) -> dict[str, Figure]:
+    contrast = CONTRASTS[name]
+    arguments = {
+        "contrast": contrast,
+        "selection": selection_table(cohort.samples, contrast=contrast),
+        "counts": cohort.counts,
+        "samples": cohort.samples,
+        "abundance": abundance_table(cohort.counts),
+        "expression": expression_table(),
+        "level": "elevated",
+        "min_cells": 5,
+        "max_fdr": 0.05,
+        "n_labels": 8,
+    }
+    return contrast_figures(name, **(arguments | changes))  # type: ignore[arg-type]
+
+
+def without_labels(cohort: Example) -> Example:
+    missing = {"response": None, "response_label": None, "phase": None}
+    return replace(cohort, samples=cohort.samples.assign(**missing))
+
+
+def without_monocytes(cohort: Example) -> Example:
+    kept = (cohort.cells["lineage"] != "monocytic").to_numpy()
+    counts = cohort.counts
+    counts = counts.assign(n_cells=counts["n_cells"].where(counts["lineage"] != "monocytic", 0))
+    return replace(
+        cohort,
+        cells=cohort.cells[kept].reset_index(drop=True),
+        umap=cohort.umap[kept],
+        definers=cohort.definers[kept],
+        counts=counts,
+    )
+
+
+def words_of(figure: Figure) -> str:
+    artists = [*figure.texts, *(text for axis in figure.axes for text in axis.texts)]
+    return "\n".join([*(artist.get_text() for artist in artists), *map(title_of, figure.axes)])
+
+
+def title_of(axis: Axes) -> str:
+    """The title, on whichever side the style of the moment put it."""
+    return "".join(axis.get_title(loc=side) for side in ("left", "center"))
+
+
+def points_of(figure: Figure) -> list[PathCollection]:
+    return [c for axis in figure.axes for c in axis.collections if isinstance(c, PathCollection)]
+
+
+@pytest.mark.parametrize("change", [lambda c: c, without_labels, without_monocytes])
+def test_every_cohort_figure_is_there_whatever_the_cohort_lacks(cohort, change, tmp_path):
+    figures = draw_cohort(change(cohort))
+    assert tuple(figures) == COHORT_FIGURES
+    for name, figure in figures.items():
+        save_figure(figure, tmp_path / name, dpi=50)
+
+
+def test_every_contrast_figure_is_there_even_without_results(cohort, tmp_path):
+    empty = {
+        "abundance": abundance_table(cohort.counts, status="too_few_patients"),
+        "expression": expression_table().iloc[:0],
+    }
+    for name in CONTRASTS:
+        for changes in ({}, empty):
+            figures = draw_contrast(cohort, name, **changes)
+            assert tuple(figures) == CONTRAST_FIGURES
+    assert "No population could be tested" in words_of(figures["abundance"])
+    assert "No population had enough samples" in words_of(figures["volcano"])
+    save_figure(figures["volcano"], tmp_path / "volcano", dpi=50)
+
+
+def test_cohort_without_monocytes_is_told_so(cohort):
+    figures = draw_cohort(without_monocytes(cohort))
+    assert "No monocytic cells" in words_of(figures["umap_lamm"])
+    assert "No monocytic cells" in words_of(figures["lamm_patients"])
+    no_cells = without_monocytes(cohort)
+    assert "No monocytic cells" in words_of(draw_contrast(no_cells, "baseline")["lamm"])
+
+
+def test_rows_of_another_index_are_refused(cohort):
+    with pytest.raises(ValueError, match=r"umap has \d+ rows but cells has"):
+        draw_cohort(replace(cohort, umap=cohort.umap[1:]))
+
+
+def test_large_cohorts_are_thinned_with_the_given_generator(cohort):
+    first, again, other = (
+        points_of(draw_cohort(cohort, max_points=100, seed=seed)["umap_sample"])[0].get_offsets()
+        for seed in (1, 1, 2)
+    )
+    assert len(first) == 100
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_saved_files_are_identical_and_embed_fonts(cohort, tmp_path):
+    saved = []
+    for run in ("a", "b"):
+        figure = draw_contrast(cohort, "baseline")["volcano"]
+        saved.append([path.read_bytes() for path in save_figure(figure, tmp_path / run, dpi=60)])
+    assert saved[0] == saved[1]
+    png, pdf = saved[0]
+    assert png.startswith(b"\x89PNG")
+    assert b"/FontFile2" in pdf
+    assert b"/CreationDate" not in pdf
+    assert b"/Subtype /Image" in pdf  # the points
+
+
+def test_points_are_rasterised(cohort):
+    figures = draw_cohort(cohort)
+    for name in ("umap_cell_type", "umap_lamm", "umap_definers", "umap_sample"):
+        assert all(points.get_rasterized() for points in points_of(figures[name]))
+
+
+def test_start_up_does_not_import_pyplot_or_scanpy(repository):
+    code = (
+        "import sys; import lammscope.plots, lammscope.contrast_plots; "
+        "print([m for m in ('matplotlib.pyplot', 'scanpy', 'plotly') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+# Severe red-green blindness: Machado, Oliveira and Fernandes 2009, table for severity 1.0.
+BLINDNESS = {
+    "none": np.eye(3),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+         [-0.011820, 0.042940, 0.968881]]
+    ),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+         [-0.003882, -0.048116, 1.051998]]
+    ),
+}  # fmt: skip
+
+
+def lab(colour: str, *, blindness: str) -> np.ndarray:
+    """CIELAB of a colour as seen with a colour vision deficiency."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(BLINDNESS[blindness] @ linear, 0, 1)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = to_xyz @ linear / np.array([0.9505, 1.0, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_lamm_and_the_arms_stand_out_for_colour_blind_readers(blindness):
+    lamm = lab(LAMM_COLOUR, blindness=blindness)
+    for name, colour in POPULATION_COLOURS.items():
+        if name != "LAMM":
+            assert np.linalg.norm(lamm - lab(colour, blindness=blindness)) > 20, name
+    arms = [lab(colour, blindness=blindness) for colour in ARM_COLOURS.values()]
+    assert np.linalg.norm(arms[0] - arms[1]) > 40
+
+
+def test_a_population_keeps_its_colour_in_every_figure():
+    few, many = population_colours(["NK", "LAMM"]), population_colours(list(POPULATION_COLOURS))
+    assert few == {name: many[name] for name in ("LAMM", "NK")}
+    assert len(set(POPULATION_COLOURS.values())) == len(POPULATION_COLOURS)
+    assert list(population_colours(["Unheard_of", "LAMM"])) == ["LAMM", "Unheard_of"]
+
+
+def test_samples_are_grouped_by_arm_and_phase(cohort):
+    groups = sample_groups(cohort.samples.sample(frac=1, random_state=1))
+    assert groups["group"].drop_duplicates().tolist() == [
+        "responder, pre", "responder, post", "non-responder, pre", "non-responder, post",
+    ]  # fmt: skip
+    unlabelled = sample_groups(without_labels(cohort).samples)
+    assert set(unlabelled["group"]) == {"baseline", "d7"}
+
+
+def test_lamm_fractions_are_of_their_denominator(cohort):
+    table = lamm_fractions(cohort.counts, level="elevated")
+    cells = cohort.cells[cohort.cells["sample"] == "P02_baseline"]
+    monocytic = cells[cells["lineage"] == "monocytic"]
+    called = (monocytic["lamm_elevated"] > 0.9).sum()
+    row = table.loc["P02_baseline"]
+    assert row["of_monocytic"] == pytest.approx(called / len(monocytic))
+    assert row["of_all"] == pytest.approx(called / len(cells))
+    empty = lamm_fractions(without_monocytes(cohort).counts, level="elevated")
+    assert empty["of_monocytic"].isna().all()
+    assert (empty["of_all"] == 0).all()
+
+
+def test_between_contrast_shows_the_other_phase_as_untested(cohort):
+    selection = selection_table(cohort.samples, contrast=BASELINE)
+    slots = contrast_slots(cohort.samples, contrast=BASELINE, selection=selection)
+    assert len(slots) == len(cohort.samples)
+    assert (slots["tested"] == (slots["phase"] == "pre")).all()
+
+
+def test_paired_contrast_joins_what_shares_the_match(cohort):
+    selection = selection_table(cohort.samples, contrast=PRE_TO_POST)
+    slots = contrast_slots(cohort.samples, contrast=PRE_TO_POST, selection=selection)
+    assert set(slots["response"]) == {"non_responder"}
+    assert (slots.groupby("unit")["slot"].apply(set) == {"pre", "post"}).all()
+    assert slots.sort_values("rank")["slot"].iloc[0] == "pre"
+
+
+def test_contrast_of_sorted_libraries_needs_no_response(cohort):
+    samples = without_labels(cohort).samples
+    samples["sort"] = np.where(samples["timepoint"] == "d7", "NoSo", "CD3+CAT+")
+    contrast = PRE_TO_POST | {
+        "column": "sort", "test": "NoSo", "reference": "CD3+CAT+", "where": {}, "match": ("batch",),
+    }  # fmt: skip
+    samples["batch"] = samples["patient"]
+    selection = selection_table(samples, contrast=contrast)
+    slots = contrast_slots(samples, contrast=contrast, selection=selection)
+    assert slots["unit"].nunique() == 8
+    figure = lamm_contrast(cohort.counts, slots=slots, level="elevated", min_cells=5)
+    assert len(figure.axes[0].lines) == 8 + 2  # pairs and medians
+
+
+def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort):
+    table = abundance_table(cohort.counts)
+    untested = (table["population"] == "pDC") & (table["denominator"] == "all")
+    table.loc[untested, ["estimate", "ci_low", "ci_high", "p"]] = np.nan
+    table.loc[untested, "status"] = "too_few_patients"
+    ordered = order_rows(table[table["scale"] == "logit"])
+    assert ordered.groupby("denominator", sort=False)["population"].first()["all"] == "LAMM"
+    assert ordered["denominator"].iloc[0] == "monocytic"
+    words = words_of(abundance_forest(table, name="b", contrast=BASELINE, level="elevated"))
+    assert words.count("not tested: too few patients") == 1
+    assert "LAMM (positive)" in words
+    assert "LAMM (elevated)" not in words  # it is the row LAMM
+
+
+def test_volcano_names_significant_genes_only_and_lamm_comes_first():
+    table = expression_table()
+    figure = volcano(table, name="b", contrast=BASELINE, max_fdr=0.05, n_labels=5)
+    assert title_of(figure.axes[0]) == "LAMM"
+    lamm = table[(table["cell_type"] == "LAMM") & (table["fdr"] <= 0.05)]
+    named = {text.get_text() for text in figure.axes[0].texts} - {""}
+    named = {name for name in named if "FDR" not in name}
+    assert named
+    assert named <= set(lamm["symbol"])
+    assert "Platelet" not in words_of(figure)
+
+
+def test_lamm_umap_draws_likely_cells_last(cohort):
+    points = cohort.cells.reset_index(drop=True)
+    figure = umap_lamm(points, xy=cohort.umap, order=np.arange(len(points)))
+    values = np.asarray(points_of(figure)[1].get_array())
+    assert (np.diff(values) >= 0).all()
+    assert len(values) == (points["lineage"] == "monocytic").sum()
+
+
+def test_definer_levels_by_hand():
+    genes = pd.DataFrame({"symbol": ["CD14", "LYZ", "CSF1R"]})
+    panels = [
+        (sparse.csr_array(np.array([[2, 9, 0], [0, 9, 0]])), genes),
+        (sparse.csr_array(np.array([[1, 0, 4]])), genes),
+    ]
+    counts = definer_counts(panels, definers=["CSF1R", "CD14", "MISSING"])
+    assert counts.to_dict("list") == {"CSF1R": [0, 0, 4], "CD14": [2, 0, 1]}
+    totals = [1000, 1000, 2000]
+    assert log_levels(counts, total_counts=totals)["CD14"].iloc[0] == pytest.approx(np.log1p(20))
+    table = definers_by_population(counts, total_counts=totals, population=["T", "T", "LAMM"])
+    row = table.set_index(["population", "gene"]).loc[("T", "CD14")]
+    assert row["per_10k"] == pytest.approx(10)
+    assert row["pct_detected"] == pytest.approx(50)
+    assert row["n_cells"] == 2
+
+
+def test_figures_are_written_where_asked(cohort, tmp_path):
+    paths = save_figure(
+        draw_contrast(cohort, "change")["lamm"], tmp_path / "new" / "lamm.v1", dpi=50
+    )
+    assert paths == [tmp_path / "new" / "lamm.v1.png", tmp_path / "new" / "lamm.v1.pdf"]
+    assert all(Path(path).stat().st_size > 0 for path in paths)

@@ -1,0 +1,383 @@
+"""The report: complete, self-contained, the same each time, and plain about what is missing."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lammscope import abundance, expression
+from lammscope.definers import definers_by_population
+from lammscope.drawing import save_figure, sentence_figure
+from lammscope.report import write_report
+from lammscope.report_tables import (
+    Column,
+    abundance_rows,
+    build_table,
+    describe_contrast,
+    dropped_lines,
+    explorer_points,
+    lamm_lines,
+    top_genes,
+    write_cell,
+)
+from lammscope.report_words import FIGURE_WORDS
+from lammscope.wording import MINUS, readable, write_number
+from tests.unit.example_results import (
+    BASELINE,
+    CHANGE,
+    CONTRASTS,
+    Example,
+    abundance_table,
+    audit_table,
+    example,
+    expression_table,
+)
+
+SENTENCE = "LAMM cells made up more of the `monocytic` cells in non-responders: p = 0.03 & n < 9."
+CONFIG: dict[str, Any] = {
+    "seed": 1,
+    "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
+    "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+    "integration": {"method": "harmony", "batch": "batch"},
+    "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
+    "primary": {"contrast": "baseline", "denominator": "monocytic"},
+    "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
+    "expression": {"min_cells": 10},
+    "report": {"title": "Demo cohort"},
+}
+CLUSTERS = pd.DataFrame(
+    {"cluster": ["0"], "cell_type": ["CD4_T"], "n_cells": [10], "top_markers": ["IL7R, CD3E"]}
+)
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Example:
+    return example()
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figures")
+    names = [name for group, name in FIGURE_WORDS if group == "cohort"]
+    stems = [folder / "cohort" / name for name in names]
+    stems += [folder / c / n for c in CONTRASTS for g, n in FIGURE_WORDS if g == "contrast"]
+    return [save_figure(sentence_figure(stem.name), stem, dpi=20)[0] for stem in stems]
+
+
+@pytest.fixture
+def make_report(cohort, figures, repository, tmp_path):
+    """Write a report with some arguments changed, and return its text."""
+
+    def make(**changes: Any) -> str:
+        raw = np.expm1(cohort.definers).round()
+        population = cohort.cells["population"]
+        arguments: dict[str, Any] = {
+            "template": repository / "lammscope" / "templates" / "report.html.jinja",
+            "config": CONFIG,
+            "contrasts": CONTRASTS,
+            "versions": {"lammscope": "0.1.0", "numpy": "2.0"},
+            "primary_sentence": SENTENCE,
+            "samples": cohort.samples,
+            "cells": cohort.cells,
+            "counts": cohort.counts,
+            "qc_summary": cohort.qc_summary,
+            "clusters": CLUSTERS,
+            "definers": definers_by_population(
+                raw, total_counts=np.full(len(raw), 4000.0), population=population
+            ),
+            "audit": audit_table(),
+            "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
+            "expression": {name: expression_table() for name in CONTRASTS},
+            "figures": figures,
+            "max_fdr": 0.05,
+            "n_genes": 10,
+        }
+        path = tmp_path / "report.html"
+        write_report(path, **(arguments | changes))
+        return path.read_text(encoding="utf-8")
+
+    return make
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order, and gathers what the tests look at."""
+
+    VOID = frozenset({"meta", "img", "input", "br", "link"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.sources: list[str] = []
+        self.headings: list[int] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if values.get("id"):
+            self.ids.append(str(values["id"]))
+        if tag == "a":
+            self.targets.append(str(values["href"]))
+        if tag == "img":
+            self.images.append(values)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        self.sources += [str(values[key]) for key in ("src", "srcset", "data") if values.get(key)]
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def words_of(text: str) -> str:
+    """The page without tags, scripts and line breaks."""
+    text = re.sub(r"<(script|style).*?</\1>", " ", text, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+def test_page_is_well_formed_and_asks_the_network_for_nothing(make_report, figures):
+    text = make_report()
+    page = Page(text)
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert all(t.startswith(("#", "https://doi.org/")) for t in page.targets)
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|src=.http", text)
+    assert {t[1:] for t in page.targets if t.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert len(page.images) == len(figures)
+    assert all(image["alt"] and int(str(image["width"])) > 0 for image in page.images)
+    steps = np.diff(page.headings)
+    assert page.headings[0] == 1
+    assert steps.max() <= 2  # the primary card's warnings stand directly below the title
+
+
+def test_same_results_give_the_same_file(make_report):
+    assert make_report() == make_report()
+
+
+def test_primary_result_comes_first_with_its_numbers(make_report):
+    words = words_of(make_report())
+    at = words.index("LAMM cells made up more of the “monocytic” cells")
+    assert at < words.index("Response goes with product") < words.index("Limits: at least 500 UMIs")
+    assert "p = 0.03 &amp; n &lt; 9." in words
+    row = abundance_table(example().counts).query(
+        "population == 'LAMM' and denominator == 'monocytic' and scale == 'logit'"
+    )
+    assert write_number(float(row["estimate"].iloc[0]), "ratio") in words[at : at + 600]
+
+
+def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(make_report):
+    words = words_of(make_report())
+    assert words.count("With 4 pairs a permutation p cannot go below 2/16 = 0.125.") == 2
+    assert words.count("With 4 against 4 patients a permutation p cannot go below") == 1
+
+
+def test_names_from_the_sheets_cannot_break_the_page(make_report, cohort):
+    hostile = "<script>alert('x')</script>"
+    text = make_report(
+        samples=cohort.samples.assign(product=hostile),
+        primary_sentence=hostile,
+        expression={"baseline": expression_table().assign(symbol=f"</script>{hostile}")},
+    )
+    Page(text)
+    assert hostile not in text
+
+
+def test_cohort_without_labels_contrasts_and_primary_says_so(make_report, cohort):
+    missing = {"response": None, "response_label": None, "phase": None}
+    words = words_of(
+        make_report(
+            samples=cohort.samples.assign(**missing),
+            contrasts={},
+            abundance={},
+            expression={},
+            audit=audit_table().iloc[:0],
+            primary_sentence="",
+        )
+    )
+    assert "No patient of this cohort has a response label" in words
+    assert "No contrast could be made from this cohort" in words
+    assert "This cohort has no primary result" in words
+
+
+def test_cohort_without_monocytes_says_so(make_report, cohort):
+    kept = cohort.cells["lineage"] != "monocytic"
+    counts = cohort.counts
+    counts = counts.assign(n_cells=counts["n_cells"].where(counts["lineage"] != "monocytic", 0))
+    text = make_report(cells=cohort.cells[kept], counts=counts)
+    Page(text)
+    assert "This cohort has no monocytic cells after quality control" in words_of(text)
+
+
+def test_contrast_that_could_not_be_tested_says_so(make_report, cohort):
+    status = "too_few_patients"
+    text = make_report(
+        abundance={name: abundance_table(cohort.counts, status=status) for name in CONTRASTS},
+        expression={name: expression_table().query("status != 'ok'") for name in CONTRASTS},
+    )
+    words = words_of(text)
+    assert words.count("No population could be tested in this contrast") == len(CONTRASTS)
+    assert words.count("No population had enough samples with enough cells") == len(CONTRASTS)
+    assert "Not tested: Platelet (too few patients)." in words
+
+
+def test_missing_figures_leave_the_page_whole(make_report):
+    page = Page(make_report(figures=[]))
+    assert page.images == []
+
+
+def test_blood_is_read_as_lamm_like_and_words_stay_careful(make_report, cohort):
+    words = words_of(make_report())
+    assert "read LAMM here as LAMM-like" in words
+    assert "Association is not causation" in words
+    assert "unadjusted, so exploratory" in words
+    assert "cells are never replicates" in words
+    tumour = words_of(make_report(samples=cohort.samples.assign(compartment="tumour")))
+    assert "read LAMM here as LAMM-like" not in tumour
+
+
+def test_failing_template_leaves_no_file(make_report, tmp_path):
+    broken = tmp_path / "broken.jinja"
+    broken.write_text("{{ nothing.like.this }}", encoding="utf-8")
+    with pytest.raises(Exception, match="nothing"):
+        make_report(template=broken)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_examples_have_the_columns_that_the_workflow_writes(cohort):
+    assert set(abundance_table(cohort.counts)) == set(abundance.COLUMNS)
+    assert set(expression_table()) == set(expression.COLUMNS)
+
+
+def test_columns_that_are_absent_are_left_out_not_faked():
+    frame = pd.DataFrame({"p": [0.0004, np.nan], "population": ["LAMM", "CD4_T"]})
+    columns = [Column("population", "Population", "name"), Column("p", "p", "p"), Column("q", "q")]
+    table = build_table(frame, columns)
+    assert [column.key for column in table.columns] == ["population", "p"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["LAMM", "< 0.001"],
+        ["CD4 T", "\N{EN DASH}"],
+    ]
+    assert table.rows[0][1].sort == "0.0004"
+    assert table.rows[1][1].sort == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (12345.0, "count", "12,345"),
+        (0.1234, "fraction", "12.3 %"),
+        (0.0004, "fraction", "0.04 %"),
+        (-0.021, "points", f"{MINUS}2.1 %"),
+        (0.0494, "p", "0.049"),
+        (3e-7, "small_p", f"3.0e{MINUS}07"),
+        (np.log(4.056), "ratio", "4.06"),
+        (np.log(0.0123), "ratio", "0.012"),
+        (-1.5, "signed", f"{MINUS}1.50"),
+        (np.nan, "p", "\N{EN DASH}"),
+    ],
+)
+def test_numbers_read_as_the_field_writes_them(value, kind, text):
+    assert write_number(value, kind) == text
+
+
+def test_missing_text_is_a_dash():
+    assert write_cell(np.nan, "name").text == "\N{EN DASH}"
+    assert write_cell(None, "text").sort == ""
+    assert readable("lower in non_responder") == "lower in non-responder"
+
+
+def test_abundance_table_has_one_row_per_question(cohort):
+    table = abundance_rows(abundance_table(cohort.counts), contrast=BASELINE)
+    keys = [column.key for column in table.columns]
+    assert {"p", "p_arcsine", "detectable", "verdict"} <= set(keys)
+    pairs = [(row[0].text, row[1].text) for row in table.rows]
+    assert len(pairs) == len(set(pairs))
+    assert pairs[0] == ("LAMM", "of monocytic cells")
+    assert any(pair == ("LAMM", "per T cell") for pair in pairs)
+    change = abundance_rows(abundance_table(cohort.counts), contrast=CHANGE)
+    assert change.columns[2].label == "Mean change, responder"
+
+
+def test_lamm_is_told_for_each_denominator(cohort):
+    lines = lamm_lines(abundance_table(cohort.counts), contrast=BASELINE)
+    assert [line.split(":")[0] for line in lines] == [
+        "LAMM of monocytic cells", "LAMM of all cells", "LAMM of immune cells", "LAMM per T cell",
+    ]  # fmt: skip
+    untested = abundance_table(cohort.counts, status="too_few_patients")
+    assert "not tested: fewer patients" in lamm_lines(untested, contrast=BASELINE)[0]
+    assert "P02 (non-responder)" in dropped_lines(untested)[0]
+
+
+def test_contrasts_are_described_in_a_sentence():
+    assert describe_contrast(BASELINE) == (
+        "Patients against patients: non-responder compared with responder; samples with phase pre; "
+        "unadjusted, so exploratory."
+    )
+    adjusted = describe_contrast(BASELINE | {"adjust": ("product",)})
+    assert adjusted.endswith("adjusted for product.")
+    assert describe_contrast(CHANGE).startswith(f"Change after infusion: (post {MINUS} pre)")
+    sort = {"kind": "paired", "test": "NoSo", "reference": "CD3+CAT+", "match": ("source",)}
+    assert describe_contrast(sort) == (
+        "Within each patient and source: NoSo compared with CD3+CAT+, complete pairs only."
+    )
+
+
+def test_top_genes_are_the_best_of_each_population_lamm_first():
+    table = top_genes(expression_table(), n_genes=3)
+    assert table["cell_type"].iloc[0] == "LAMM"
+    assert (table.groupby("cell_type").size() == 3).all()
+    for name, best in table.groupby("cell_type"):  # noqa: B007 (used by the query)
+        all_p = expression_table().query("cell_type == @name")["p"]
+        assert best["p"].tolist() == sorted(all_p)[:3]
+
+
+def test_explorer_keeps_every_significant_gene_and_thins_the_rest(make_report):
+    table = expression_table(n_genes=6000)
+    points = explorer_points(table, types=["LAMM"], max_fdr=0.05)["LAMM"]
+    lamm = table[table["cell_type"] == "LAMM"]
+    assert set(lamm.loc[lamm["fdr"] <= 0.05, "symbol"]) <= set(points["symbol"])
+    assert len(points["x"]) == len(points["y"]) == len(points["fdr"]) < len(lamm) / 2
+    text = make_report()
+    blocks = re.findall(r'<script type="application/json">(.*?)</script>', text, flags=re.S)
+    assert len(blocks) == len(CONTRASTS)
+    assert "LAMM" in json.loads(blocks[0])
+
+
+def test_tables_read_back_from_files_give_the_same_page(make_report, cohort, tmp_path):
+    def read_back(table: pd.DataFrame) -> pd.DataFrame:
+        table.to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+        return pd.read_csv(tmp_path / "table.tsv", sep="\t")
+
+    tables = {name: abundance_table(cohort.counts) for name in CONTRASTS}
+    read = make_report(
+        abundance={name: read_back(table) for name, table in tables.items()},
+        expression={name: read_back(expression_table()) for name in CONTRASTS},
+        audit=read_back(audit_table()),
+        counts=read_back(cohort.counts),
+        qc_summary=read_back(cohort.qc_summary),
+    )
+    assert words_of(read) == words_of(make_report())
+
+
+def test_report_without_definer_table_and_with_few_columns(make_report, cohort):
+    text = make_report(definers=None, cells=cohort.cells.drop(columns=["patient", "car"]))
+    Page(text)
+    assert "Definers by population" not in words_of(text)
+
+
+def test_patients_outside_both_arms_are_counted(make_report, cohort):
+    samples = replace(cohort).samples.copy()
+    samples.loc[samples["patient"] == "P01", "response"] = None
+    words = words_of(make_report(samples=samples))
+    assert "1 patient has no response in either arm and takes no part" in words

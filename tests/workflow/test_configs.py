@@ -1,0 +1,76 @@
+"""The workflow's own files: the demo config, the schema's defaults, rules and scripts in step."""
+
+import re
+
+import pytest
+import yaml
+
+from lammscope.cohorts import CohortSettings
+from lammscope.sheets import resolve_config
+from lammscope.simulate import simulate_cohort
+
+
+def test_the_demo_sheets_are_those_that_the_simulator_writes(repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    simulate_cohort(CohortSettings(cells=50), "demo")
+    for name in ("samples.tsv", "patients.tsv"):
+        assert (repository / "config" / name).read_text() == (tmp_path / "demo" / name).read_text()
+
+
+def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository):
+    rules = set()
+    for path in (repository / "workflow" / "rules").glob("*.smk"):
+        text = path.read_text()
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.M | re.S):
+            assert f'"../scripts/{name}.py"' in body
+            assert f'code=code("{name}")' in body
+            assert re.search(rf'"<logs>/{name}[./]', body)
+            assert re.search(rf'"<benchmarks>/{name}[./]', body)
+            rules.add(name)
+    assert rules == {path.stem for path in (repository / "workflow" / "scripts").glob("*.py")}
+
+
+def test_scripts_read_call_and_write_only(repository):
+    for path in (repository / "workflow" / "scripts").glob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 55, path.name
+        assert not re.search(r"^\s*(def|class|if|try|import argparse)\b", text, re.M), path.name
+        assert text.startswith('"""')
+        assert "with job_log(snakemake.log[0]" in text
+
+
+def test_the_config_names_every_default_once(repository):
+    schema = repository / "workflow" / "schemas" / "config.schema.yaml"
+    demo = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    resolved = resolve_config(demo, schema)
+    assert resolve_config(resolved, schema) == resolved
+
+
+def test_every_key_of_the_config_is_documented(repository):
+    from config.document import document
+
+    assert (repository / "config" / "README.md").read_text() == document()
+
+
+def test_the_conda_environment_is_pinned_like_the_lock(repository):
+    from envs.pin_conda import conda_environment
+
+    assert (repository / "envs" / "lammscope.yaml").read_text() == conda_environment()
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-scvi"])
+def test_locks_pin_by_hash_and_name_no_index(repository, name):
+    text = (repository / f"{name}.lock").read_text()
+    pins = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,]+\])?==", text, re.M)
+    assert len(pins) > 5
+    assert text.count("--hash=sha256:") >= len(pins)
+    assert "://" not in text
+    assert "--index" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["harmony", "none"])
+def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
+    run = snakemake(tiny, "--dry-run", "--config", f"integration={{method: {method}}}")
+    assert run.code == 0, run.text[-2000:]
+    assert ("integrate_harmony" in run.text) == (method == "harmony")

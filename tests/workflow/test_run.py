@@ -1,0 +1,139 @@
+"""The tiny cohort from matrices to the report: complete, idle afterwards, blind to response."""
+
+import re
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from lammscope.contrast_plots import CONTRAST_FIGURES
+from lammscope.plots import COHORT_FIGURES
+
+pytestmark = pytest.mark.slow
+
+CONTRASTS = ["baseline", "on_treatment", "change"]
+CELL_COLUMNS = {
+    *("cell", "sample", "patient", "cluster", "lineage", "cell_type", "population", "lamm_score"),
+    *("lamm_positive", "lamm_elevated", "lamm_call", "lamm_veto", "car"),
+}
+ABUNDANCE_COLUMNS = {
+    *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
+    *("fdr", "p_moderated", "fdr_moderated", "p_floor", "permutation_scheme", "mean_test"),
+    *("mean_reference", "n_test", "n_reference", "detectable", "compositional", "status"),
+    "verdict",
+}
+EXPRESSION_COLUMNS = {
+    *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
+    *("p", "fdr", "n_test", "n_reference", "status"),
+}
+
+
+def test_every_result_is_there_with_the_promised_columns(finished):
+    results = finished / "results"
+    cells = pd.read_parquet(results / "annotation" / "cells.parquet")
+    assert set(cells) >= CELL_COLUMNS
+    assert cells["lamm_elevated"].between(0, 1).all()
+    assert set(cells["lamm_call"]) <= {"LAMM", "not_LAMM", "uncertain"}
+    assert ((cells["lamm_call"] == "LAMM") == (cells["population"] == "LAMM")).all()
+    for contrast in CONTRASTS:
+        abundance = pd.read_csv(results / "abundance" / f"{contrast}.tsv", sep="\t")
+        assert set(abundance) >= ABUNDANCE_COLUMNS
+        expression = pd.read_csv(results / "expression" / f"{contrast}.tsv.gz", sep="\t")
+        assert set(expression) >= EXPRESSION_COLUMNS
+    for figure in COHORT_FIGURES:
+        for suffix in ("png", "pdf"):
+            assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
+    for figure in CONTRAST_FIGURES:
+        assert (results / "figures" / "baseline" / f"{figure}.png").stat().st_size > 1000
+    assert (results / "config.yaml").is_file()
+    assert (results / "design" / "audit.tsv").is_file()
+
+
+def test_cells_get_their_true_types_and_lamm_cells_are_found(finished):
+    cells = pd.read_parquet(finished / "results" / "annotation" / "cells.parquet")
+    truth = pd.read_csv(finished / "truth" / "cells.tsv.gz", sep="\t")
+    truth["cell"] = truth["sample"] + "_" + truth["barcode"]
+    both = cells.merge(truth, on="cell", suffixes=("", "_true"))
+    single = both[both["is_doublet"] == 0]
+    lamm = single["cell_type_true"] == "LAMM"
+    assert (single.loc[~lamm, "population"] == "LAMM").mean() < 0.01
+    assert (single.loc[lamm, "population"] == "LAMM").mean() > 0.6
+    other = single[~lamm & ~single["cell_type_true"].isin(["CAR_T", "Malignant_B"])]
+    assert (other["cell_type"] == other["cell_type_true"]).mean() > 0.9
+
+
+def test_the_cohort_object_holds_counts_labels_and_spaces(finished):
+    cohort = anndata.read_h5ad(finished / "results" / "cohort.h5ad")
+    assert {"CSF1R", "CD14", "CD68", "CD3E"} <= set(cohort.var["symbol"])
+    counts = cohort.layers["counts"]
+    assert (counts.data == np.rint(counts.data)).all()
+    totals = cohort.obs["total_counts"].to_numpy()[:, None]
+    expected = np.log1p(counts.toarray() * 1e4 / totals)
+    np.testing.assert_allclose(cohort.X.toarray(), expected, rtol=1e-4, atol=1e-5)
+    assert cohort.obsm["X_umap"].shape == (cohort.n_obs, 2)
+    assert {"population", "lamm_elevated", "response", "phase"} <= set(cohort.obs)
+
+
+def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished):
+    text = (finished / "results" / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(COHORT_FIGURES) + 9
+    assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
+    assert "odds ratio" in text
+    assert "cannot give less than p = 0.1" in text  # three against three patients
+
+
+def test_a_second_run_does_nothing(finished, snakemake):
+    run = snakemake(finished)
+    assert run.code == 0
+    assert "Nothing to be done" in run.text
+
+
+def jobs(text):
+    """Rules and their counts in the job table of a dry run."""
+    table = text.split("Job stats:")[1].split("total")[0] if "Job stats:" in text else ""
+    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tmp_path):
+    patients = pd.read_csv(finished / "patients.tsv", sep="\t")
+    permuted = patients.assign(response=patients["response"].to_numpy()[::-1])
+    permuted.to_csv(tmp_path / "patients.tsv", sep="\t", index=False)
+    run = snakemake(finished, "--dry-run", "--config", f"patients={tmp_path / 'patients.tsv'}")
+    assert run.code == 0, run.text[-2000:]
+    downstream = {
+        *("audit_design", "test_abundance", "test_expression", "draw_cohort", "draw_contrast"),
+        *("assemble_cohort", "write_report", "save_config", "all"),
+    }
+    assert "test_abundance" in jobs(run.text)
+    assert set(jobs(run.text)) <= downstream
+
+
+def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, tmp_path):
+    config = tmp_path / "more.yaml"
+    config.write_text(
+        "contrasts:\n  sexes: {kind: between, column: sex, test: female, reference: male, "
+        "where: {phase: pre}}\nprimary: {contrast: sexes}\n"
+    )
+    run = snakemake(finished, str(config), "--dry-run", config="config.yaml")
+    assert run.code == 0, run.text[-2000:]
+    assert set(jobs(run.text)) <= {
+        *("audit_design", "test_abundance", "test_expression", "draw_contrast"),
+        *("write_report", "save_config", "all"),
+    }
+    assert jobs(run.text)["test_abundance"] == 1
+
+
+def test_the_same_input_gives_the_same_tables(finished, snakemake, tmp_path):
+    changed = [
+        "results/joint/clusters.parquet",
+        "results/joint/umap.npz",
+        "results/annotation/cells.parquet",
+        "results/abundance/baseline.tsv",
+        "results/expression/baseline.tsv.gz",
+    ]
+    before = {name: (finished / name).read_bytes() for name in changed}
+    run = snakemake(finished, "--forcerun", "embed_cells", cores=1)
+    assert run.code == 0, run.text[-4000:]
+    for name, content in before.items():
+        assert (finished / name).read_bytes() == content, name

@@ -1,0 +1,45 @@
+rule ingest_sample:
+    """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
+    input:
+        matrix=matrix_of,
+        code=code("ingest_sample"),
+    output:
+        shard="<results>/shards/{sample}.h5ad",
+        qc="<results>/qc/{sample}.parquet",
+        moments="<results>/qc/{sample}.moments.parquet",
+    log:
+        "<logs>/ingest_sample/{sample}.log",
+    benchmark:
+        "<benchmarks>/ingest_sample/{sample}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 60),
+    params:
+        qc=config["qc"],
+    script:
+        "../scripts/ingest_sample.py"
+
+
+rule score_doublets:
+    """Score the cells of one channel by their likeness to simulated doublets."""
+    input:
+        shards=shards_of_channel,
+        qc=qc_of_channel,
+        code=code("score_doublets"),
+    output:
+        doublets="<results>/doublets/{channel}.parquet",
+    log:
+        "<logs>/score_doublets/{channel}.log",
+    benchmark:
+        "<benchmarks>/score_doublets/{channel}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 60),
+    params:
+        samples=lambda wildcards: CHANNELS[wildcards.channel],
+        settings=config["doublets"],
+        seed=config["seed"],
+    script:
+        "../scripts/score_doublets.py"

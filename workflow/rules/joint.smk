@@ -1,0 +1,213 @@
+rule select_cells:
+    """Decide which barcodes are cells of the joint space: the index of everything that follows."""
+    input:
+        qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
+        doublets=collect("<results>/doublets/{channel}.parquet", channel=CHANNELS),
+        code=code("select_cells"),
+    output:
+        cells="<results>/joint/cells.parquet",
+        summary="<results>/qc/summary.tsv",
+    log:
+        "<logs>/select_cells.log",
+    benchmark:
+        "<benchmarks>/select_cells.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        samples=SAMPLES,
+        patients=SHEET["patient"].tolist(),
+        remove_doublets=config["doublets"]["remove"],
+    script:
+        "../scripts/select_cells.py"
+
+
+rule select_genes:
+    """Choose the highly variable genes from the samples' moments."""
+    input:
+        moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
+        code=code("select_genes"),
+    output:
+        genes=ensure("<results>/joint/genes.tsv", non_empty=True),
+    log:
+        "<logs>/select_genes.log",
+    benchmark:
+        "<benchmarks>/select_genes.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        settings=config["genes"],
+        car_features=config["car"]["features"],
+    script:
+        "../scripts/select_genes.py"
+
+
+rule extract_genes:
+    """Take the variable genes of one sample's kept cells out of its shard."""
+    input:
+        shard="<results>/shards/{sample}.h5ad",
+        cells="<results>/joint/cells.parquet",
+        genes="<results>/joint/genes.tsv",
+        code=code("extract_genes"),
+    output:
+        counts="<results>/joint/hvg/{sample}.npz",
+    log:
+        "<logs>/extract_genes/{sample}.log",
+    benchmark:
+        "<benchmarks>/extract_genes/{sample}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 20),
+    script:
+        "../scripts/extract_genes.py"
+
+
+rule extract_panel:
+    """Take the marker panel, LAMM definers, signatures and CAR of one sample's kept cells."""
+    input:
+        shard="<results>/shards/{sample}.h5ad",
+        cells="<results>/joint/cells.parquet",
+        panel=resource(config["annotation"]["panel"]),
+        signatures=[resource(path) for path in SIGNATURES],
+        code=code("extract_panel"),
+    output:
+        counts="<results>/joint/panel/{sample}.npz",
+    log:
+        "<logs>/extract_panel/{sample}.log",
+    benchmark:
+        "<benchmarks>/extract_panel/{sample}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 20),
+    params:
+        lamm_genes=LAMM_GENES,
+        car_features=config["car"]["features"],
+    script:
+        "../scripts/extract_panel.py"
+
+
+rule embed_cells:
+    """Principal components of the variable genes over all cells."""
+    input:
+        counts=collect("<results>/joint/hvg/{sample}.npz", sample=SAMPLES),
+        cells="<results>/joint/cells.parquet",
+        code=code("embed_cells"),
+    output:
+        pca="<results>/joint/pca.npz",
+    log:
+        "<logs>/embed_cells.log",
+    benchmark:
+        "<benchmarks>/embed_cells.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        n_pcs=config["integration"]["n_pcs"],
+        threads=config["threads"],
+    script:
+        "../scripts/embed_cells.py"
+
+
+rule integrate_harmony:
+    """Correct the principal components for batch with Harmony."""
+    input:
+        pca="<results>/joint/pca.npz",
+        cells="<results>/joint/cells.parquet",
+        code=code("integrate_harmony"),
+    output:
+        space="<results>/joint/harmony.npz",
+    log:
+        "<logs>/integrate_harmony.log",
+    benchmark:
+        "<benchmarks>/integrate_harmony.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        batches=batches(),
+        seed=config["seed"],
+        threads=config["threads"],
+    script:
+        "../scripts/integrate_harmony.py"
+
+
+rule find_neighbors:
+    """Nearest neighbours of every cell in the joint space."""
+    input:
+        space=JOINT_SPACE,
+        cells="<results>/joint/cells.parquet",
+        code=code("find_neighbors"),
+    output:
+        neighbors="<results>/joint/neighbors.npz",
+    log:
+        "<logs>/find_neighbors.log",
+    benchmark:
+        "<benchmarks>/find_neighbors.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        n_neighbors=config["clustering"]["n_neighbors"],
+        seed=config["seed"],
+        threads=config["threads"],
+    script:
+        "../scripts/find_neighbors.py"
+
+
+rule cluster_cells:
+    """Leiden clusters of the neighbourhood graph."""
+    input:
+        neighbors="<results>/joint/neighbors.npz",
+        cells="<results>/joint/cells.parquet",
+        code=code("cluster_cells"),
+    output:
+        clusters="<results>/joint/clusters.parquet",
+    log:
+        "<logs>/cluster_cells.log",
+    benchmark:
+        "<benchmarks>/cluster_cells.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        resolution=config["clustering"]["resolution"],
+        seed=config["seed"],
+    script:
+        "../scripts/cluster_cells.py"
+
+
+rule project_umap:
+    """Two-dimensional picture of the neighbourhood graph."""
+    input:
+        space=JOINT_SPACE,
+        neighbors="<results>/joint/neighbors.npz",
+        cells="<results>/joint/cells.parquet",
+        code=code("project_umap"),
+    output:
+        umap="<results>/joint/umap.npz",
+    log:
+        "<logs>/project_umap.log",
+    benchmark:
+        "<benchmarks>/project_umap.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(1000, 20),
+    params:
+        min_dist=config["clustering"]["min_dist"],
+        epochs=config["clustering"]["umap_epochs"],
+        seed=config["seed"],
+    script:
+        "../scripts/project_umap.py"

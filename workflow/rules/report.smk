@@ -1,0 +1,177 @@
+COHORT_FIGURES = [
+    "qc_metrics",
+    "qc_barcodes",
+    "umap_cell_type",
+    "umap_sample",
+    "umap_phase",
+    "umap_lamm",
+    "umap_definers",
+    "composition",
+    "lamm_patients",
+]
+CONTRAST_FIGURES = ["lamm", "abundance", "volcano"]
+
+
+rule save_config:
+    """Save the config with every default filled in."""
+    input:
+        code=code("save_config"),
+    output:
+        config="<results>/config.yaml",
+    log:
+        "<logs>/save_config.log",
+    benchmark:
+        "<benchmarks>/save_config.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        config=dict(config),
+    script:
+        "../scripts/save_config.py"
+
+
+rule assemble_cohort:
+    """One annotated object of all kept cells."""
+    input:
+        counts=collect("<results>/joint/hvg/{sample}.npz", sample=SAMPLES),
+        panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        pca="<results>/joint/pca.npz",
+        space=JOINT_SPACE,
+        umap="<results>/joint/umap.npz",
+        sheets=[config["samples"], config["patients"]],
+        code=code("assemble_cohort"),
+    output:
+        cohort="<results>/cohort.h5ad",
+    log:
+        "<logs>/assemble_cohort.log",
+    benchmark:
+        "<benchmarks>/assemble_cohort.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(1000, 20),
+    params:
+        cohort=COHORT,
+    script:
+        "../scripts/assemble_cohort.py"
+
+
+rule draw_cohort:
+    """Draw quality, UMAPs, composition and LAMM cells of the cohort."""
+    input:
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        umap="<results>/joint/umap.npz",
+        panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
+        summary="<results>/qc/summary.tsv",
+        counts="<results>/abundance/counts.tsv",
+        sheets=[config["samples"], config["patients"]],
+        code=code("draw_cohort"),
+    output:
+        pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=COHORT_FIGURES),
+    log:
+        "<logs>/draw_cohort.log",
+    benchmark:
+        "<benchmarks>/draw_cohort.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(1000, 20),
+    params:
+        cohort=COHORT,
+        samples=SAMPLES,
+        definers=config["lamm"]["definers"],
+        thresholds=config["qc"],
+        min_cells=config["abundance"]["min_cells"],
+        max_points=config["report"]["max_points"],
+        seed=config["seed"],
+        dpi=config["report"]["dpi"],
+    script:
+        "../scripts/draw_cohort.py"
+
+
+rule draw_contrast:
+    """Draw LAMM cells per patient, abundance and expression of one contrast."""
+    input:
+        counts="<results>/abundance/counts.tsv",
+        abundance="<results>/abundance/{contrast}.tsv",
+        expression="<results>/expression/{contrast}.tsv.gz",
+        sheets=[config["samples"], config["patients"]],
+        code=code("draw_contrast"),
+    output:
+        pngs=report(
+            expand("<results>/figures/{{contrast}}/{figure}.png", figure=CONTRAST_FIGURES),
+            caption="../report/contrast.rst",
+            category="Contrasts",
+            subcategory="{contrast}",
+        ),
+        pdfs=expand("<results>/figures/{{contrast}}/{figure}.pdf", figure=CONTRAST_FIGURES),
+    log:
+        "<logs>/draw_contrast/{contrast}.log",
+    benchmark:
+        "<benchmarks>/draw_contrast/{contrast}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        cohort=COHORT,
+        contrast=contrast_of,
+        level=config["lamm"]["level"],
+        min_cells=config["abundance"]["min_cells"],
+        max_fdr=config["report"]["max_fdr"],
+        n_labels=config["report"]["n_labels"],
+        dpi=config["report"]["dpi"],
+    script:
+        "../scripts/draw_contrast.py"
+
+
+rule write_report:
+    """Write the report: one HTML file with every figure and table in it."""
+    input:
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        clusters="<results>/annotation/clusters.tsv",
+        counts="<results>/abundance/counts.tsv",
+        summary="<results>/qc/summary.tsv",
+        audit="<results>/design/audit.tsv",
+        abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
+        expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
+        figures=[
+            collect("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
+            collect(
+                "<results>/figures/{contrast}/{figure}.png",
+                contrast=CONTRASTS,
+                figure=CONTRAST_FIGURES,
+            ),
+        ],
+        template=workflow.source_path("../../lammscope/templates/report.html.jinja"),
+        sheets=[config["samples"], config["patients"]],
+        code=code("write_report"),
+    output:
+        report="<results>/report.html",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(1000, 20),
+    params:
+        config=dict(config),
+        contrasts=CONTRASTS,
+        settings={key: config["report"][key] for key in ("max_fdr", "n_genes")},
+    script:
+        "../scripts/write_report.py"

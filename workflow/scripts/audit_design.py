@@ -1,0 +1,13 @@
+"""What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
+
+from lammscope.audit import audit_design
+from lammscope.contrasts import Contrast
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import write_table
+
+with job_log(snakemake.log[0]):
+    contrasts = [Contrast(**definition) for definition in snakemake.params.contrasts]
+    samples = read_samples(snakemake.params.cohort)
+    audit = audit_design(samples, contrasts, **snakemake.params.permutation)
+    write_table(audit, snakemake.output.audit)

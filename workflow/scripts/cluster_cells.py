@@ -1,0 +1,16 @@
+"""Leiden clusters of the neighbourhood graph."""
+
+from lammscope.clustering import cluster_cells
+from lammscope.neighbors import shared_neighbor_graph
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_arrays, read_cells, write_table
+
+with job_log(snakemake.log[0]) as logger:
+    cells, index = read_cells(snakemake.input.cells)
+    graph = shared_neighbor_graph(read_arrays(snakemake.input.neighbors, index=index)["indices"])
+    clusters = cluster_cells(
+        graph, resolution=snakemake.params.resolution, seed=snakemake.params.seed
+    )
+    table = cells[["cell", "sample"]].assign(cluster=clusters)
+    write_table(table, snakemake.output.clusters, index=index)
+    logger.info("%d clusters", table["cluster"].nunique())

@@ -1,0 +1,13 @@
+"""Count the cells of every population in every sample."""
+
+import pandas as pd
+
+from lammscope.abundance import count_cells
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_table, write_table
+
+with job_log(snakemake.log[0]):
+    cells = read_table(snakemake.input.cells)
+    samples = pd.DataFrame({"sample": snakemake.params.samples})
+    counts = count_cells(cells, samples, probability=snakemake.params.probability)
+    write_table(counts, snakemake.output.counts)

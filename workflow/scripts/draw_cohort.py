@@ -1,0 +1,33 @@
+"""Draw quality, UMAPs, composition and LAMM cells of the cohort."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lammscope.definers import definer_counts, log_levels
+from lammscope.drawing import save_figure
+from lammscope.plots import cohort_figures
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import read_arrays, read_cells, read_table, stack_counts
+
+with job_log(snakemake.log[0]):
+    index_cells, index = read_cells(snakemake.input.index)
+    panel = stack_counts(snakemake.input.panel, index=index)[:2]
+    counts = definer_counts([panel], definers=snakemake.params.definers)
+    qc = map(read_table, snakemake.input.qc)
+    figures = cohort_figures(
+        read_table(snakemake.input.cells, index=index),
+        umap=read_arrays(snakemake.input.umap, index=index)["umap"],
+        expression=log_levels(counts, total_counts=index_cells["total_counts"].to_numpy()),
+        qc=dict(zip(snakemake.params.samples, qc, strict=True)),
+        qc_summary=read_table(snakemake.input.summary),
+        samples=read_samples(snakemake.params.cohort),
+        counts=read_table(snakemake.input.counts),
+        thresholds=snakemake.params.thresholds,
+        min_cells=snakemake.params.min_cells,
+        max_points=snakemake.params.max_points,
+        rng=np.random.default_rng(snakemake.params.seed),
+    )
+    for path in map(Path, snakemake.output.pngs):
+        save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)

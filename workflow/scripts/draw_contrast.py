@@ -1,0 +1,29 @@
+"""Draw LAMM cells per patient, abundance and expression of one contrast."""
+
+from pathlib import Path
+
+from lammscope.contrast_plots import contrast_figures
+from lammscope.contrasts import Contrast
+from lammscope.design import select_samples
+from lammscope.drawing import save_figure
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import read_table
+
+with job_log(snakemake.log[0]):
+    samples = read_samples(snakemake.params.cohort)
+    figures = contrast_figures(
+        snakemake.wildcards.contrast,
+        contrast=snakemake.params.contrast,
+        counts=read_table(snakemake.input.counts),
+        samples=samples,
+        selection=select_samples(samples, Contrast(**snakemake.params.contrast)),
+        abundance=read_table(snakemake.input.abundance),
+        expression=read_table(snakemake.input.expression),
+        level=snakemake.params.level,
+        min_cells=snakemake.params.min_cells,
+        max_fdr=snakemake.params.max_fdr,
+        n_labels=snakemake.params.n_labels,
+    )
+    for path in map(Path, snakemake.output.pngs):
+        save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)

@@ -1,0 +1,18 @@
+"""Principal components of the variable genes over all cells."""
+
+from lammscope.embedding import embed_samples
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_cells, write_arrays
+
+with job_log(snakemake.log[0], threads=snakemake.params.threads):
+    cells, index = read_cells(snakemake.input.cells)
+    scores, components = embed_samples(
+        snakemake.input.counts, cells, index=index, n_pcs=snakemake.params.n_pcs
+    )
+    write_arrays(
+        snakemake.output.pca,
+        index=index,
+        space=scores,
+        loadings=components.loadings,
+        variance=components.variance,
+    )

@@ -1,0 +1,16 @@
+"""Marker genes of the clusters, by effect size over samples."""
+
+from lammscope.groups import all_genes, read_sums
+from lammscope.markers import find_markers
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_cells, write_table
+
+with job_log(snakemake.log[0]):
+    _, index = read_cells(snakemake.input.cells)
+    markers = find_markers(
+        (read_sums(path, index=index) for path in snakemake.input.sums),
+        genes=all_genes(snakemake.input.sums),
+        n_top=snakemake.params.n_top,
+        min_pct=snakemake.params.min_pct,
+    )
+    write_table(markers, snakemake.output.markers)

@@ -1,0 +1,16 @@
+"""Two-dimensional picture of the neighbourhood graph."""
+
+from lammscope.clustering import project_umap
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_arrays, read_cells, write_arrays
+
+with job_log(snakemake.log[0]):
+    _, index = read_cells(snakemake.input.cells)
+    umap = project_umap(
+        read_arrays(snakemake.input.space, index=index)["space"],
+        **read_arrays(snakemake.input.neighbors, index=index),
+        min_dist=snakemake.params.min_dist,
+        epochs=snakemake.params.epochs,
+        seed=snakemake.params.seed,
+    )
+    write_arrays(snakemake.output.umap, index=index, umap=umap)

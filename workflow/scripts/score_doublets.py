@@ -1,0 +1,19 @@
+"""Score the cells of one channel by their likeness to simulated doublets."""
+
+import numpy as np
+
+from lammscope.doublets import score_channel
+from lammscope.runtime import job_log
+from lammscope.shards import read_shard
+from lammscope.sidecars import read_table, write_table
+
+with job_log(snakemake.log[0]) as logger:
+    settings = {k: v for k, v in snakemake.params.settings.items() if k != "remove"}
+    table = score_channel(
+        dict(zip(snakemake.params.samples, map(read_shard, snakemake.input.shards), strict=True)),
+        dict(zip(snakemake.params.samples, map(read_table, snakemake.input.qc), strict=True)),
+        rng=np.random.default_rng(snakemake.params.seed),
+        **settings,
+    )
+    write_table(table, snakemake.output.doublets)
+    logger.info("%d of %d cells are called doublets", table["doublet"].sum(), len(table))

@@ -1,0 +1,17 @@
+"""Decide which barcodes are cells of the joint space: the index of everything that follows."""
+
+import pandas as pd
+
+from lammscope.qc import select_cells, summarise_qc
+from lammscope.runtime import job_log
+from lammscope.sidecars import index_checksum, read_table, write_table
+
+with job_log(snakemake.log[0]) as logger:
+    samples, patients = snakemake.params.samples, snakemake.params.patients
+    qc = dict(zip(samples, map(read_table, snakemake.input.qc), strict=True))
+    doublets = pd.concat(map(read_table, snakemake.input.doublets), ignore_index=True)
+    doublets["doublet"] &= snakemake.params.remove_doublets
+    cells = select_cells(qc, doublets, patients=dict(zip(samples, patients, strict=True)))
+    write_table(cells, snakemake.output.cells, index=index_checksum(cells["cell"]))
+    write_table(summarise_qc(qc, cells), snakemake.output.summary)
+    logger.info("%d cells of %d samples", len(cells), cells["sample"].nunique())

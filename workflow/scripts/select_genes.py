@@ -1,0 +1,13 @@
+"""Choose the highly variable genes from the samples' moments."""
+
+from lammscope.genes import pool_moments, select_genes
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_table, write_table
+
+with job_log(snakemake.log[0]) as logger:
+    moments = pool_moments([read_table(path) for path in snakemake.input.moments])
+    genes = select_genes(
+        moments, car_features=snakemake.params.car_features, **snakemake.params.settings
+    )
+    write_table(genes, snakemake.output.genes)
+    logger.info("%d of %d shared genes chosen", len(genes), len(moments))
