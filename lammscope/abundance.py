@@ -180,7 +180,7 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
     return (
         f"In the primary contrast `{contrast.name}`, {claim}: {ratio} {np.exp(estimate):.2f} "
         f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; a "
-        f"permutation test of these patients cannot give less than p = {floor:.2g}). "
+        f"permutation test of these patients cannot give less than p = {floor:.3g}). "
         "An association in one cohort shows no cause."
     )
 

@@ -57,24 +57,6 @@ def audit_design(
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "str"})
 
 
-def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
-    """Contrasts whose comparison cannot be told apart from a covariate: name -> why and remedy."""
-    found = {}
-    for contrast in contrasts:
-        units = comparison_units(samples, contrast)
-        if units["arm"].nunique() < 2:
-            continue
-        involved = aliased_columns(design_matrix(units, contrast.adjust))
-        if "arm" in involved:
-            others = sorted({name.split("[")[0] for name in involved} - {"arm", "intercept"})
-            found[contrast.name] = (
-                f"contrast `{contrast.name}`: {contrast.test} against {contrast.reference} cannot "
-                f"be separated from {', '.join(others)} in these {len(units)} patients; remove "
-                "it from `adjust` or narrow `where`"
-            )
-    return found
-
-
 def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]:
     """p of no association between two groups and a covariate, and the test's name.
 

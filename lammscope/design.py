@@ -14,6 +14,7 @@ __all__ = [
     "MIN_PATIENTS",
     "Contrast",
     "aliased_columns",
+    "aliased_contrasts",
     "comparison_sides",
     "comparison_units",
     "contrasts_from_config",
@@ -61,13 +62,17 @@ def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     _leave_out(result, result["side"].isna(), "neither pre nor post")
     for column in contrast.adjust:
         _leave_out(result, table[column].isna(), f"{column} is missing")
-    _check_compartments(table[result["use"] == USED], contrast)
-
-    if contrast.kind == "paired":
+    if contrast.kind != "paired":
+        _check_compartments(table[result["use"] == USED], contrast)
+    else:
         _mark_incomplete(result, table, ["patient", *contrast.match])
     _choose(result, table, contrast)
     if contrast.kind == "paired":  # the chosen time point may lack one side
         _mark_incomplete(result, table, ["patient", *contrast.match])
+        complete = table[result["use"] == USED]
+        keys = [as_text(complete[key]).fillna("") for key in ("patient", *contrast.match)]
+        for _, pair in complete.groupby(keys):
+            _check_compartments(pair, contrast)
     if contrast.kind == "change":
         _mark_incomplete(result, table, ["patient"])
     _check_replicates(result, table, contrast)
@@ -158,6 +163,24 @@ def aliased_columns(design: pd.DataFrame) -> list[str]:
     return [name for name, flag in zip(design.columns, involved, strict=True) if flag]
 
 
+def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
+    """Contrasts whose comparison cannot be told apart from a covariate: name -> why and remedy."""
+    found = {}
+    for contrast in contrasts:
+        units = comparison_units(samples, contrast)
+        if units["arm"].nunique() < 2:
+            continue
+        involved = aliased_columns(design_matrix(units, contrast.adjust))
+        if "arm" in involved:
+            others = sorted({name.split("[")[0] for name in involved} - {"arm", "intercept"})
+            found[contrast.name] = (
+                f"contrast `{contrast.name}`: {contrast.test} against {contrast.reference} cannot "
+                f"be separated from {', '.join(others)} in these {len(units)} patients; remove "
+                "it from `adjust` or narrow `where`"
+            )
+    return found
+
+
 def independent_columns(design: pd.DataFrame) -> pd.DataFrame:
     """The design without columns that earlier ones already determine."""
     kept: list[str] = []
@@ -224,9 +247,8 @@ def _leave_out(result: pd.DataFrame, rows: pd.Series, reason: str) -> None:
 
 def _check_compartments(table: pd.DataFrame, contrast: Contrast) -> None:
     """Infusion products are never compared with blood or tumour."""
-    apart = contrast.kind == "paired" and "compartment" in contrast.match
     found = sorted(set(as_text(table["compartment"]).dropna()))
-    if "product" in found and len(found) > 1 and not apart:
+    if "product" in found and len(found) > 1:
         raise ValueError(
             f"contrast `{contrast.name}` mixes the compartments {', '.join(found)}; a product is "
             "never compared with blood or tumour: add `where: {compartment: ...}`"

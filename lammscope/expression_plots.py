@@ -68,7 +68,7 @@ def _volcano_panel(
     axis.set_ylim(0, 1.12 * max(float(y.max()), 1.5))
     axis.axvline(0, color="#dfe3e6", linewidth=0.7, zorder=0)
     axis.set_title(readable(title), color=LAMM_COLOUR if title == "LAMM" else "#1f262b")
-    words = f"{up.sum()} up, {down.sum()} down at FDR ≤ {max_fdr:g}"
+    words = f"{up.sum()} up, {down.sum()} down"
     axis.text(
         1.0,
         1.01,

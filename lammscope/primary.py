@@ -10,6 +10,10 @@ from lammscope import __version__
 from lammscope.abundance import primary_sentence
 from lammscope.contrasts import Contrast
 
+POSITIVE = (
+    "LAMM cells are counted at the positive level here: CSF1R+ CD14+ CD68+ monocytic cells, which "
+    "in blood are nearly all monocytes."
+)
 SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "umap-learn", "numpy")
 
 
@@ -18,6 +22,7 @@ def state_primary(
     contrasts: Mapping[str, Mapping[str, Any]],
     *,
     primary: Mapping[str, str],
+    level: str,
 ) -> str:
     """The primary result as a sentence, or a sentence that says why there is none."""
     name = primary["contrast"]
@@ -27,9 +32,10 @@ def state_primary(
             f"There is no primary result: the cohort has no contrast `{name}` (contrasts made: "
             f"{made}). Name the pre-specified one under `primary` in the config."
         )
-    return primary_sentence(
+    sentence = primary_sentence(
         abundance[name], Contrast(**contrasts[name]), denominator=primary["denominator"]
     )
+    return f"{sentence} {POSITIVE}" if level == "positive" else sentence
 
 
 def software_versions() -> dict[str, str]:

@@ -16,9 +16,9 @@ FIGURE_WORDS = {
     ),
     ("cohort", "umap_cell_type"): (
         "Cell types",
-        "UMAP of the integrated space, coloured by cell type. Distances between distant "
-        "groups on a UMAP mean nothing.",
-        "UMAP of all cells coloured and labelled by cell type.",
+        "UMAP of the integrated space, coloured by cell type; LAMM cells as called at the "
+        "configured level. Distances between distant groups on a UMAP mean nothing.",
+        "UMAP of all cells coloured and labelled by cell type, LAMM cells in red.",
     ),
     ("cohort", "umap_sample"): (
         "Samples",

@@ -67,7 +67,7 @@ def read_samples(config: dict[str, Any]) -> pd.DataFrame:
         *_repeated(samples, "sample", samples_path),
         *_repeated(patients, "patient", patients_path),
         *_bad_names(samples, samples_path),
-        *_empty(samples, ["patient", "timepoint", "counts"], samples_path),
+        *_empty(samples, ["sample", "patient", "timepoint", "counts"], samples_path),
         *_unknown_patients(samples, patients, samples_path, patients_path),
         *_missing_files(samples, samples_path),
     ]
@@ -178,10 +178,12 @@ def _repeated(sheet: pd.DataFrame, column: str, path: str) -> list[str]:
 
 def _bad_names(samples: pd.DataFrame, path: str) -> list[str]:
     return [
-        f"{path}: row {index}: sample `{value}` cannot name a file; use letters, digits, "
+        f"{path}: row {index}: {column} `{value}` cannot name a file; use letters, digits, "
         "`.`, `_`, `+`, `-`, and begin with a letter or digit"
-        for index, value in samples["sample"].items()
-        if not isinstance(value, str) or not re.fullmatch(SAMPLE_NAME, value)
+        for column in ("sample", "channel")
+        if column in samples
+        for index, value in samples[column].dropna().items()
+        if not re.fullmatch(SAMPLE_NAME, value)
     ]
 
 

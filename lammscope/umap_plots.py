@@ -63,8 +63,8 @@ def _scatter(axis: Axes, xy: np.ndarray, *, n_drawn: int, **keywords: Any) -> An
 
 
 def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
-    """UMAP coloured by cell type, each name at the median of its cells."""
-    types = points["cell_type"].astype(str)
+    """UMAP coloured by population, each name at the median of its cells."""
+    types = points["population"].astype(str)
     colours = population_colours(types)
     figure = Figure(figsize=_umap_size(xy, panel=6.0, legend=2.2), layout="constrained")
     axis = figure.subplots()
@@ -78,7 +78,7 @@ def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -
                 x, y, readable(name), ha="center", va="center", fontsize=8, weight="bold",
                 path_effects=halo,
             )  # fmt: skip
-    _umap_axis(axis, "Cell types")
+    _umap_axis(axis, "Cell types, with LAMM cells as called")
     figure.legend(
         handles=legend_dots(counted_labels(types, names=colours), colours=colours),
         loc="outside right center",

@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 
 from lammscope import linear
-from lammscope.audit import aliased_contrasts, audit_design, exact_association
+from lammscope.audit import audit_design, exact_association
 from lammscope.contrasts import contrasts_from_config
 from lammscope.design import (
     aliased_columns,
+    aliased_contrasts,
     comparison_sides,
     comparison_units,
     design_matrix,

@@ -27,6 +27,18 @@ def test_sums_equal_those_of_the_dense_matrix():
         np.testing.assert_allclose(sums.rates[row], rates.sum(axis=0), rtol=1e-5)
 
 
+def test_a_sample_without_cells_has_no_sums(tmp_path):
+    shard = small_shard()
+    empty = sum_groups(shard, positions=np.array([], dtype=int), labels=np.array([], dtype=str))
+    write_sums(tmp_path / "s.npz", empty, index="i")
+    assert read_sums(tmp_path / "s.npz", index="i").counts.shape == (0, 60)
+    full = sum_groups(shard, positions=np.arange(40), labels=np.arange(40) % 2)
+    genes = shard.genes[["gene", "symbol"]]
+    alone = find_markers([full], genes=genes, n_top=5, min_pct=10)
+    assert find_markers([empty, full], genes=genes, n_top=5, min_pct=10).equals(alone)
+    assert build_pseudobulk([("a", empty), ("b", full)], genes=genes).n_obs == 2
+
+
 def planted(seed):
     shard = small_shard(60, seed=seed)
     counts = shard.counts.toarray()

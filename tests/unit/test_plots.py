@@ -306,7 +306,7 @@ def test_volcano_names_significant_genes_only_and_lamm_comes_first():
     assert title_of(figure.axes[0]) == "LAMM"
     lamm = table[(table["cell_type"] == "LAMM") & (table["fdr"] <= 0.05)]
     named = {text.get_text() for text in figure.axes[0].texts} - {""}
-    named = {name for name in named if "FDR" not in name}
+    named = {name for name in named if " up, " not in name}
     assert named
     assert named <= set(lamm["symbol"])
     assert "Platelet" not in words_of(figure)

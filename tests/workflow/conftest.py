@@ -27,12 +27,17 @@ def snakemake(repository) -> Callable[..., Run]:
     """Run Snakemake with a config in a folder; give exit code and everything printed."""
 
     def run(
-        folder: Path, *arguments: str, config: str | Path = "config.yaml", cores: int = 2
+        folder: Path,
+        *arguments: str,
+        config: str = "config.yaml",
+        more_configs: tuple[Path, ...] = (),
+        cores: int = 2,
     ) -> Run:
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         environment.pop("SNAKEMAKE_PROFILE", None)
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
         command += ["--directory", str(folder), "--configfile", str(folder / config)]
+        command += [str(path) for path in more_configs]
         command += ["--workflow-profile", str(repository / "profiles" / "default")]
         done = subprocess.run(
             [*command, "--cores", str(cores), *arguments],
@@ -58,7 +63,7 @@ def write_config(folder: Path, **changes: object) -> Path:
 def tiny(tmp_path_factory) -> Path:
     """A folder with a tiny simulated cohort: three patients per arm, before and after infusion."""
     folder = tmp_path_factory.mktemp("tiny")
-    simulate_cohort(CohortSettings(patients_per_arm=3, cells=150, seed=3), folder)
+    simulate_cohort(CohortSettings(patients_per_arm=3, cells=220, seed=3), folder)
     return folder
 
 

@@ -115,7 +115,7 @@ def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, t
         "contrasts:\n  sexes: {kind: between, column: sex, test: female, reference: male, "
         "where: {phase: pre}}\nprimary: {contrast: sexes}\n"
     )
-    run = snakemake(finished, str(config), "--dry-run", config="config.yaml")
+    run = snakemake(finished, "--dry-run", more_configs=(config,))
     assert run.code == 0, run.text[-2000:]
     assert set(jobs(run.text)) <= {
         *("audit_design", "test_abundance", "test_expression", "draw_contrast"),

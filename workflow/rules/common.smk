@@ -1,12 +1,12 @@
-import re
 import ast
+import re
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from lammscope import audit, contrasts, sheets
+from lammscope import contrasts, design, sheets
 
 
 def checked(function, *arguments):
@@ -24,10 +24,9 @@ COHORT = {key: config[key] for key in ("samples", "patients", "response", "timep
 SHEET = checked(sheets.read_samples, COHORT)
 SAMPLES = SHEET["sample"].tolist()
 CHANNELS = SHEET.groupby("channel")["sample"].agg(list).to_dict()
-CONTRASTS = {
-    contrast.name: asdict(contrast)
-    for contrast in checked(contrasts.contrasts_from_config, config["contrasts"], SHEET)
-}
+DEFINITIONS = checked(contrasts.contrasts_from_config, config["contrasts"], SHEET)
+CONTRASTS = {contrast.name: asdict(contrast) for contrast in DEFINITIONS}
+ALIASED = checked(design.aliased_contrasts, SHEET, DEFINITIONS)
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 LAMM_GENES = [
     *config["lamm"]["definers"],
@@ -87,10 +86,8 @@ def memory(base, factor):
 
 def refuse_aliased_contrasts():
     """Stop before any computing where a contrast's design cannot tell its arms apart."""
-    definitions = [contrasts.Contrast(**definition) for definition in CONTRASTS.values()]
-    aliased = audit.aliased_contrasts(SHEET, definitions)
-    if aliased:
-        raise WorkflowError("\n".join(aliased.values()))
+    if ALIASED:
+        raise WorkflowError("\n".join(ALIASED.values()))
 
 
 def code(script):

@@ -19,7 +19,9 @@ with job_log(snakemake.log[0]):
         config=config,
         contrasts=contrasts,
         versions=software_versions(),
-        primary_sentence=state_primary(abundance, contrasts, primary=config["primary"]),
+        primary_sentence=state_primary(
+            abundance, contrasts, primary=config["primary"], level=config["lamm"]["level"]
+        ),
         samples=read_samples(config),
         cells=cells,
         counts=read_table(snakemake.input.counts),

@@ -1,0 +1,62 @@
+"""The primary result in words, whatever the cohort can say."""
+
+from dataclasses import asdict
+
+import pytest
+
+from lammscope.abundance import test_abundance
+from lammscope.contrasts import contrasts_from_config
+from lammscope.primary import software_versions, state_primary
+from tests.unit.example_results import count_table, example
+
+BASELINE = {
+    "kind": "between",
+    "test": "non_responder",
+    "reference": "responder",
+    "where": {"phase": "pre"},
+}
+PRIMARY = {"contrast": "baseline", "denominator": "monocytic"}
+SETTINGS = {"min_cells": 5, "exclude_pre_post": [], "max_exact": 20_000, "n_draws": 1_000}
+
+
+@pytest.fixture(scope="module")
+def tested():
+    """One contrast of an example cohort, and its table."""
+    cohort = example(n_patients=8)
+    (contrast,) = contrasts_from_config({"baseline": BASELINE}, cohort.samples)
+    table = test_abundance(
+        count_table(cohort.cells, cohort.samples), cohort.samples, contrast, **SETTINGS
+    )
+    return {"baseline": table}, {"baseline": asdict(contrast)}
+
+
+def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
+    tables, contrasts = tested
+    text = state_primary(tables, contrasts, primary=PRIMARY, level="elevated")
+    table = tables["baseline"]
+    row = table[
+        (table["population"] == "LAMM")
+        & (table["denominator"] == "monocytic")
+        & (table["scale"] == "logit")
+    ].iloc[0]
+    assert row["status"] == "ok"
+    assert (
+        f"permutation test of these patients cannot give less than p = {row['p_floor']:.3g}" in text
+    )
+    assert "95 % interval" in text
+    assert "positive level" not in text
+
+
+def test_the_positive_level_is_named_for_what_it_is(tested):
+    text = state_primary(*tested, primary=PRIMARY, level="positive")
+    assert "nearly all monocytes" in text
+
+
+def test_a_primary_contrast_that_was_not_made_is_said(tested):
+    text = state_primary(*tested, primary={**PRIMARY, "contrast": "change"}, level="elevated")
+    assert "no contrast `change`" in text
+    assert "`baseline`" in text
+
+
+def test_versions_name_what_decides_the_numbers():
+    assert {"lammscope", "harmonypy", "faiss-cpu"} <= set(software_versions())
