@@ -23,7 +23,9 @@ setup: .venv/base.stamp ## make the environment (.venv) from requirements.lock
 $(DEMO)/samples.tsv: | .venv/base.stamp
 	python -m lammscope.simulate $(DEMO)
 
+# Compiled once, since where PYTHONDONTWRITEBYTECODE is set each of a hundred jobs would compile it anew.
 demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the workflow, name the report
+	@python -m compileall -q lammscope
 	snakemake --cores $(CORES)
 	@echo "Report: $(CURDIR)/results/report.html"
 
