@@ -74,3 +74,11 @@ def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
     run = snakemake(tiny, "--dry-run", "--config", f"integration={{method: {method}}}")
     assert run.code == 0, run.text[-2000:]
     assert ("integrate_harmony" in run.text) == (method == "harmony")
+
+
+@pytest.mark.slow
+def test_a_rule_takes_the_modules_that_its_script_uses_as_input(tiny, snakemake):
+    run = snakemake(tiny, "--dry-run", "results/shards/P01_baseline.h5ad")
+    (line,) = [line for line in run.text.splitlines() if line.strip().startswith("input:")]
+    found = set(re.findall(r"lammscope/(\w+)\.py", line))
+    assert found == {"genes", "qc", "readers", "shards", "sidecars"}
