@@ -9,7 +9,10 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: "config/config.yaml"
+# The demo's config, unless the command line names another: two configs are never mixed.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
 
 
 pathvars:
@@ -28,6 +31,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     refuse_aliased_contrasts()
+    announce_contrasts()
 
 
 rule all:

@@ -28,6 +28,7 @@ from lammscope.proportions import (
 
 MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
 SEPARABLE = 0.9  # above this share LAMM cells are the monocytic cells
+MIN_EXPECTED = 2  # cells a sample on the thinnest side, if all sides had one proportion
 ALPHA = 0.05
 LAMM_ROWS = ("LAMM", *LAMM_LEVELS)
 COLUMNS = [
@@ -113,7 +114,7 @@ def test_abundance(
     units = comparison_units(samples, contrast)
     wide = counts.pivot(index="sample", columns="population", values="n_cells")
     about = counts.drop_duplicates("population").set_index("population")
-    excluded = set(exclude_pre_post) if contrast.compares_phases else set()
+    excluded = set(exclude_pre_post) if _crosses_phases(units, samples, contrast) else set()
     rows: list[dict[str, object]] = []
     partition: list[bool] = []
     for family in families(unit_cells(wide, units), about, excluded):
@@ -169,8 +170,9 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
         f" than {reference} status",
         "paired": f"{test} samples had a {{}} fraction of LAMM cells among {whole} than the same "
         f"patients' {reference} samples",
-        "change": f"{test} status was associated with a change after infusion towards a {{}} "
-        f"fraction of LAMM cells among {whole} than {reference} status",
+        "change": f"{test} status was associated with a {{}} change of the fraction of LAMM cells "
+        f"among {whole} from before to after infusion than {reference} status (a higher change is "
+        "a larger rise or a smaller fall)",
     }[contrast.kind]
     direction = "higher" if estimate > 0 else "lower"
     claim = words.format(direction) if p < ALPHA else words.format(f"numerically {direction}")
@@ -183,6 +185,19 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
         f"permutation test of these patients cannot give less than p = {floor:.3g}). "
         "An association in one cohort shows no cause."
     )
+
+
+def _crosses_phases(units: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast) -> bool:
+    """Whether samples before and after infusion are compared, whatever column says so."""
+    if contrast.compares_phases:
+        return True
+    phase = samples.set_index("sample")["phase"]
+    if contrast.kind == "paired":
+        sides = [units[f"samples_{side}"] for side in ("test", "reference")]
+    else:
+        sides = [units.loc[units["arm"] == arm, "samples"] for arm in ("test", "reference")]
+    phases = [set(phase[[name for names in side for name in names]].dropna()) for side in sides]
+    return bool(phases[0] and phases[1] and phases[0] != phases[1])
 
 
 def _test_family(
@@ -209,8 +224,14 @@ def _test_family(
         )
         design = design_matrix(kept, contrast.adjust)
         problem = _design_problem(kept, design, contrast)
-        values = np.array([unit_values(measure, keep, scale) for measure in measures])
-        status = [_measure_problem(measure, keep) or problem for measure in measures]
+        arm = kept["arm"].to_numpy()
+        status = [_measure_problem(measure, keep, arm) or problem for measure in measures]
+        values = np.array(
+            [
+                np.zeros(len(kept)) if untested else unit_values(measure, keep, scale)
+                for measure, untested in zip(measures, status, strict=True)
+            ]
+        )
         tests = _fit(values, design, measures, status)
         for i, measure, test in zip(indices, measures, tests, strict=True):
             row: dict[str, object] = dict.fromkeys(COLUMNS, np.nan)
@@ -248,12 +269,22 @@ def _shared(
     return result
 
 
-def _measure_problem(measure: Measure, keep: np.ndarray) -> str:
-    if len(keep) and measure.count.sum() == 0:
+def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
+    """Why a measure cannot be tested in the kept units, whose arms are given."""
+    if len(keep) and measure.count[keep if keep.any() else slice(None)].sum() == 0:
         return "no_cells"
-    n, total = measure.count[keep].sum(), measure.total[keep].sum()
+    count, total = measure.count[keep], measure.total[keep]
     among_monocytic = measure.denominator == "monocytic" and measure.population in LAMM_ROWS
-    return "not_separable" if among_monocytic and n > SEPARABLE * total else ""
+    if among_monocytic and count.sum() > SEPARABLE * total.sum():
+        return "not_separable"
+    if not measure.ratio and measure.offset <= measure.share:  # it is all of its denominator
+        return "no_variation"
+    if not keep.any() or total.sum() == 0:
+        return ""
+    # what the thinnest side would hold if all shared one proportion: below it the pseudocount,
+    # and so the depth of sequencing, decides the value
+    depth = min(total[arm == name].mean(axis=0).min() for name in np.unique(arm))
+    return "too_few_cells" if depth * count.sum() / total.sum() < MIN_EXPECTED else ""
 
 
 def _design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
@@ -314,6 +345,7 @@ def _verdict(row: Mapping[str, object], contrast: Contrast) -> str:
         "aliased": "the arms cannot be separated from a covariate",
         "not_separable": f"over {100 * SEPARABLE:g} % of the monocytic cells are LAMM cells",
         "no_variation": "the patients do not differ",
+        "too_few_cells": f"fewer than {MIN_EXPECTED} cells a sample are expected on one side",
     }
     if contrast.kind == "paired":
         reasons["too_few_patients"] = f"fewer than {MIN_PATIENTS} complete pairs"
@@ -324,7 +356,7 @@ def _verdict(row: Mapping[str, object], contrast: Contrast) -> str:
     if p >= ALPHA:
         return f"no evidence; differences from {low:.2f} to {high:.2f} are compatible"
     if contrast.kind == "change":
-        return f"rises {'more' if estimate > 0 else 'less'} in {contrast.test}"
+        return f"{'higher' if estimate > 0 else 'lower'} change in {contrast.test}"
     return f"{'higher' if estimate > 0 else 'lower'} in {contrast.test}"
 
 

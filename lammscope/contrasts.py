@@ -88,7 +88,7 @@ def near(name: str, names: Sequence[str]) -> str:
 def _text(value: Any) -> str | None:
     if value is None or pd.isna(value):
         return None
-    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _default_contrasts(samples: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -127,6 +127,8 @@ def _checked(name: str, entry: dict[str, Any], samples: pd.DataFrame) -> Contras
         for key, value in (entry.get("where") or {}).items()
     }
     default_match = ["compartment", "sort"] if "sort" in where else ["compartment"]
+    if column not in ("phase", "timepoint"):
+        default_match.append("phase")
     match = default_match if entry.get("match") is None else list(entry["match"])
     contrast = Contrast(
         name=name,

@@ -74,7 +74,9 @@ def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
         for _, pair in complete.groupby(keys):
             _check_compartments(pair, contrast)
     if contrast.kind == "change":
-        _mark_incomplete(result, table, ["patient"])
+        _mark_incomplete(result, table, ["patient", "compartment", "sort"])
+    if contrast.kind != "paired":
+        _check_arms(result, contrast)
     _check_replicates(result, table, contrast)
     return result
 
@@ -282,6 +284,17 @@ def _choose(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> No
             dropped = part.index[timepoint != contrast.choose]
         result.loc[dropped, "use"] = UNUSED
         result.loc[dropped, "reason"] = f"time point not chosen ({contrast.choose})"
+
+
+def _check_arms(result: pd.DataFrame, contrast: Contrast) -> None:
+    """A patient is in one arm."""
+    taken = result[_takes_part(result, contrast)]
+    n_arms = taken.groupby("patient")["arm"].nunique()
+    if (n_arms > 1).any():
+        raise ValueError(
+            f"contrast `{contrast.name}`: patient {n_arms.index[n_arms > 1][0]} has samples in "
+            f"both arms of `{contrast.column}`; use `kind: paired`, or narrow `where`"
+        )
 
 
 def _check_replicates(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> None:

@@ -152,7 +152,8 @@ def _test_population(
     if EFFECT in aliased_columns(design):
         return _one_row(about | untested | {"status": "aliased"})
     matrix = independent_columns(design).to_numpy()
-    if len(kept) <= matrix.shape[1]:
+    spare = 3 if contrast.kind == "change" else 1  # residual degrees of freedom that a fit needs
+    if len(kept) - matrix.shape[1] < spare:
         return _one_row(about | untested | {"status": "too_few_patients"})
     counts = _sum_replicates(sums, population, kept)
     if not counts.sum(axis=0).all():

@@ -63,7 +63,8 @@ def families(
     lineage = about["lineage"]
     partition = [p for p in cells if about.loc[p, "partition"]]
     monocytic = [p for p in partition if lineage[p] == "monocytic"]
-    n_monocytic = _total(cells, monocytic)
+    counted = [p for p in monocytic if p not in excluded]
+    n_monocytic = _total(cells, counted)
     members = {
         "all": partition,
         "immune": [p for p in partition if lineage[p] not in NOT_IMMUNE],
@@ -79,13 +80,13 @@ def families(
             if level in cells
         ]
         if denominator != "monocytic":
-            share = OFFSET * len(monocytic)
+            share = OFFSET * len(counted)
             whole = replace(base, population="monocytic", share=share, partition=False)
             family.append(replace(whole, count=n_monocytic))
         found.append(family)
     for parent in sorted(set(lineage[partition]) - {"monocytic"}):
         populations = [p for p in partition if lineage[p] == parent]
-        if len(populations) > 1:
+        if sum(p not in excluded for p in populations) > 1:
             found.append(_fractions(cells, "parent", populations, excluded))
     t_cells = [p for p in partition if lineage[p] == "T" and p not in excluded]
     if t_cells:

@@ -84,10 +84,15 @@ def read_samples(config: dict[str, Any]) -> pd.DataFrame:
     for name, value in (("compartment", "blood"), ("sort", "none")):
         samples[name] = samples[name].fillna(value) if name in samples else value
     table = samples.merge(patients, on="patient", how="left", validate="many_to_one")
+    problems += _twice({key: config["timepoints"][key] for key in ("pre", "post")}, "timepoints")
+    arms = {arm: config["response"][arm] for arm in ("responder", "non_responder")}
+    problems += _twice(arms, "response")
+    problems += _unused_labels(patients, config["response"]["column"], arms, patients_path)
+    if problems:
+        raise ValueError("\n".join(problems))
     table["phase"] = _mapped(table["timepoint"], config["timepoints"])
     column = config["response"]["column"]
     labels = table[column] if column in table else pd.Series(pd.NA, index=table.index, dtype="str")
-    arms = {arm: config["response"][arm] for arm in ("responder", "non_responder")}
     table = table.assign(response_label=labels, response=_mapped(labels, arms))
     return table.sort_values("sample", kind="stable").reset_index(drop=True)
 
@@ -100,7 +105,10 @@ def read_sheet(path: str | Path, *, required: Iterable[str]) -> pd.DataFrame:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; name the sheet in the config")
+        raise ValueError(
+            f"{path}: no such file in {Path.cwd()}; paths are relative to the folder where "
+            "Snakemake runs"
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -213,6 +221,32 @@ def _missing_files(samples: pd.DataFrame, path: str) -> list[str]:
         "folder where Snakemake runs"
         for index, value in samples["counts"].dropna().items()
         if not Path(value).exists()
+    ]
+
+
+def _twice(groups: dict[str, list[str]], section: str) -> list[str]:
+    first, second = groups
+    both = sorted(set(map(str, groups[first])) & set(map(str, groups[second])))
+    return [
+        f"config: `{value}` is in both `{section}.{first}` and `{section}.{second}`; keep it in one"
+        for value in both
+    ]
+
+
+def _unused_labels(
+    patients: pd.DataFrame, column: str, arms: dict[str, list[str]], path: str
+) -> list[str]:
+    """Responses that were meant to be read, and are not."""
+    if column not in patients:
+        like = [name for name in patients if str(name).lower() == column.lower()]
+        return [f"{path}: no column `{column}` (did you mean `{like[0]}`?)"] if like else []
+    found = sorted(set(patients[column].dropna().map(str)))
+    known = {str(value) for values in arms.values() for value in values}
+    if not found or known & set(found):
+        return []
+    return [
+        f"{path}: no value of `{column}` is a responder's or a non-responder's "
+        f"({', '.join(found)}); name them in the config under `response`"
     ]
 
 

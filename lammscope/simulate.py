@@ -220,7 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     print(summarise(cohort))
-    print(f"Run it: snakemake --configfile {Path(given.directory).as_posix()}/config.yaml")
+    folder = Path(given.directory).as_posix()
+    print(
+        f"Run it: snakemake --cores 2 --configfile {folder}/config.yaml "
+        f"--config pathvars='{{results: {folder}/results}}'"
+    )
     return 0
 
 

@@ -225,7 +225,7 @@ def test_planted_change_is_found_by_the_change_contrast():
     both = (samples["response"] == "non_responder") & (samples["phase"] == "post")
     counts = make_counts(samples, LAMM=np.where(both, 1.0, 0.0))
     got = row(run_test(counts, samples, asked(CHANGE, samples), **SETTINGS), "LAMM", "monocytic")
-    assert got["verdict"] == "rises more in non_responder"
+    assert got["verdict"] == "higher change in non_responder"
     assert got["ci_low"] < 1.0 < got["ci_high"]
 
 
@@ -399,3 +399,76 @@ def test_primary_row_is_the_logit_row_of_the_primary_denominator():
     table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
     got = primary_row(table, denominator="immune")
     assert (got["population"], got["denominator"], got["scale"]) == ("LAMM", "immune", "logit")
+
+
+def with_population(counts: pd.DataFrame, name: str, lineage: str, n_cells: pd.Series):
+    """Counts with one more population; `n_cells` per sample."""
+    more = pd.DataFrame(
+        {"sample": n_cells.index, "population": name, "n_cells": n_cells.to_numpy()}
+    )
+    return pd.concat([counts, more.assign(lineage=lineage, partition=True)], ignore_index=True)
+
+
+@pytest.mark.parametrize("entry", [PAIRED, CHANGE])
+def test_plasma_cells_left_alone_in_their_lineage_crash_nothing(entry):
+    samples = make_samples(4)
+    plasma = pd.Series(50, index=samples["sample"])
+    counts = with_population(make_counts(samples), "Plasma", "B", plasma)
+    table = run_test(counts, samples, asked(entry, samples), **SETTINGS)
+    assert not ((table["denominator"] == "parent") & (table["population"] == "Plasma")).any()
+    assert row(table, "Plasma", "all")["status"] == "ok"
+
+
+def test_cells_of_a_patient_that_is_left_out_are_no_evidence():
+    samples = make_samples(4)
+    counts = make_counts(samples)
+    dropped = counts["sample"] == "r0_pre"
+    counts.loc[dropped, "n_cells"] = 0
+    rare = pd.Series(0, index=samples["sample"])
+    rare["r0_pre"] = 10
+    counts = with_population(counts, "Rare", "NK", rare)
+    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    assert row(table, "Rare", "all")["status"] == "no_cells"
+    assert np.isnan(row(table, "Rare", "all")["p"])
+
+
+def test_a_population_too_rare_for_the_thinnest_side_has_no_p():
+    samples = make_samples(4)
+    counts = make_counts(samples)
+    one_each = with_population(counts, "Rare", "NK", pd.Series(1, index=samples["sample"]))
+    rare = row(run_test(one_each, samples, asked(BETWEEN, samples), **SETTINGS), "Rare", "all")
+    assert rare["status"] == "too_few_cells"
+    assert np.isnan(rare["p"])
+    # absent in one arm but plentiful in the other is a difference, and is tested
+    only = samples.set_index("sample")["response"].map({"responder": 0, "non_responder": 200})
+    only *= np.linspace(0.8, 1.2, len(only))
+    found = with_population(counts, "Rare", "NK", only.astype(int))
+    found = row(run_test(found, samples, asked(BETWEEN, samples), **SETTINGS), "Rare", "all")
+    assert found["status"] == "ok"
+    assert found["estimate"] > 2
+
+
+def test_the_exclusion_before_and_after_infusion_holds_whatever_column_names_the_phases():
+    samples = make_samples(6)
+    counts = make_counts(samples, B=np.where(samples["phase"] == "post", -3.0, 0.0))
+    by_phase = run_test(counts, samples, asked(PAIRED, samples), **SETTINGS)
+    entry = {**PAIRED, "column": "timepoint"}
+    by_timepoint = run_test(counts, samples, asked(entry, samples), **SETTINGS)
+    for denominator in ("all", "immune"):
+        assert row(by_timepoint, "NK", denominator)["estimate"] == pytest.approx(
+            row(by_phase, "NK", denominator)["estimate"]
+        )
+
+
+def test_excluded_monocytic_types_leave_numerator_and_denominator():
+    samples = make_samples(4)
+    settings = {**SETTINGS, "exclude_pre_post": ["B", "Macrophage"]}
+    counts = make_counts(samples)
+    table = run_test(counts, samples, asked(PAIRED, samples), **settings)
+    got = row(table, "monocytic", "all")["mean_test"]
+    wide = counts.pivot(index="sample", columns="population", values="n_cells")
+    post = wide[[name.endswith("_post") for name in wide.index]]
+    members = [name for name in BASE if name not in ("B", "Macrophage")]
+    monocytes = [name for name in members if LINEAGE[name] == "monocytic"]
+    share = post[monocytes].sum(axis=1) / post[members].sum(axis=1)
+    assert got == pytest.approx(share.mean())

@@ -9,7 +9,7 @@ from scipy import stats
 
 from lammscope import linear
 from lammscope.audit import audit_design, exact_association
-from lammscope.contrasts import contrasts_from_config
+from lammscope.contrasts import as_text, contrasts_from_config
 from lammscope.design import (
     aliased_columns,
     aliased_contrasts,
@@ -327,3 +327,34 @@ def test_audit_of_a_cohort_without_patients_in_one_arm_is_well_formed():
     table = audit_design(samples, [one(BASELINE, samples)], **PERMUTATIONS)
     assert (table["status"] == "too_few_patients").sum() == 1
     assert table["message"].str.endswith((".", ")")).all()
+
+
+@pytest.mark.parametrize("kind", ["between", "change"])
+def test_a_patient_in_both_arms_is_refused(kind):
+    samples = cohort()
+    samples["dose"] = samples["timepoint"].map({"D0": "low", "D7": "high"})
+    contrast = one({"kind": kind, "column": "dose", "test": "high", "reference": "low"}, samples)
+    with pytest.raises(ValueError, match="has samples in both arms of `dose`; use `kind: paired`"):
+        comparison_units(samples, contrast)
+
+
+def test_a_change_never_spans_two_compartments():
+    samples = cohort()
+    moved = (samples["response"] == "non_responder") & (samples["phase"] == "post")
+    samples.loc[moved, "compartment"] = "tumour"
+    entry = {"kind": "change", "test": "non_responder", "reference": "responder"}
+    units = comparison_units(samples, one(entry, samples))
+    assert set(units["arm"]) == {"reference"}
+
+
+def test_a_pair_by_another_column_shares_its_phase():
+    samples = cohort()
+    samples["compartment"] = samples["timepoint"].map({"D0": "tumour", "D7": "blood"})
+    entry = {"kind": "paired", "column": "compartment", "test": "tumour", "reference": "blood"}
+    assert comparison_units(samples, one(entry, samples)).empty
+
+
+def test_long_whole_numbers_stay_apart_as_text():
+    dates = pd.Series([20240115.0, 20240118.0, np.nan])
+    assert as_text(dates).tolist()[:2] == ["20240115", "20240118"]
+    assert as_text(dates).isna().tolist() == [False, False, True]

@@ -50,8 +50,8 @@ def test_excel_habits_are_taken_in_stride(cohort):
 
 
 def test_other_labels_are_in_no_arm_and_a_cohort_may_have_none(cohort):
-    table = read_samples(cohort(patients="patient\tresponse\nA\tNE\nB\t\n"))
-    assert table["response"].isna().all()
+    table = read_samples(cohort(patients="patient\tresponse\nA\tNE\nB\tPD\n"))
+    assert table["response"].isna().tolist() == [True, True, False]
     assert read_samples(cohort(patients="patient\nA\nB\n"))["response"].isna().all()
 
 
@@ -106,4 +106,18 @@ def test_defaults_nest_and_the_users_values_stay(schema):
 def test_a_mistake_in_the_config_names_key_and_remedy(schema, config, message):
     with pytest.raises(ValueError, match=r".") as caught:
         resolve_config(config, schema)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("patients", "response", "message"),
+    [
+        (PATIENTS.replace("response", "Response"), {}, "did you mean `Response`?"),
+        (PATIENTS, {"responder": ["cr"], "non_responder": ["pd"]}, "(CR, PD); name them"),
+        (PATIENTS, {"non_responder": ["PD", "CR"]}, "`CR` is in both `response.responder` and"),
+    ],
+)
+def test_a_response_that_would_be_misread_is_refused(cohort, patients, response, message):
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_samples(cohort(patients=patients, response=response))
     assert message in str(caught.value)

@@ -82,3 +82,11 @@ def test_a_rule_takes_the_modules_that_its_script_uses_as_input(tiny, snakemake)
     (line,) = [line for line in run.text.splitlines() if line.strip().startswith("input:")]
     found = set(re.findall(r"lammscope/(\w+)\.py", line))
     assert found == {"genes", "qc", "readers", "shards", "sidecars"}
+
+
+@pytest.mark.slow
+def test_the_demo_config_is_not_mixed_into_another(tiny, snakemake):
+    run = snakemake(tiny, "results/config.yaml")
+    assert run.code == 0, run.text[-2000:]
+    saved = yaml.safe_load((tiny / "results" / "config.yaml").read_text())
+    assert saved["report"]["title"] == "LAMM cells before and after CAR-T therapy"

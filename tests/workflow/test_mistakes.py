@@ -58,6 +58,16 @@ EARLY = {
     "an unknown key": (lambda folder: write_config(folder, qcc={}), "`qcc` is no key"),
     "an unknown value": (unknown_value, "has no value `non_responders` (did you mean"),
     "an unknown column": (unknown_column, "contrast `arms`: no column `arn`"),
+    "a primary contrast that is none": (
+        lambda folder: write_config(
+            folder,
+            contrasts={
+                "arms": {"kind": "between", "test": "non_responder", "reference": "responder"}
+                | {"where": {"phase": "pre"}}
+            },
+        ),
+        "`primary.contrast` is 'baseline', which is no contrast; contrasts: arms",
+    ),
     "a patient without a row": (
         lambda folder: replace_in(folder / "patients.tsv", "P02", "P99"),
         "samples.tsv: row 4: patient `P02` is not in",

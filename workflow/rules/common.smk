@@ -1,5 +1,6 @@
 import ast
 import re
+import sys
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,12 @@ CHANNELS = SHEET.groupby("channel")["sample"].agg(list).to_dict()
 DEFINITIONS = checked(contrasts.contrasts_from_config, config["contrasts"], SHEET)
 CONTRASTS = {contrast.name: asdict(contrast) for contrast in DEFINITIONS}
 ALIASED = checked(design.aliased_contrasts, SHEET, DEFINITIONS)
+UNMAPPED = sorted(set(SHEET.loc[SHEET["phase"].isna(), "timepoint"]))
+if config["contrasts"] and config["primary"]["contrast"] not in CONTRASTS:
+    raise WorkflowError(
+        f"config: `primary.contrast` is {config['primary']['contrast']!r}, which is no contrast; "
+        f"contrasts: {', '.join(CONTRASTS)}"
+    )
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 LAMM_GENES = [
     *config["lamm"]["definers"],
@@ -82,6 +89,13 @@ def memory(base, factor):
         return int((base + factor * input.size_mb) * attempt)
 
     return mem_mb
+
+
+def announce_contrasts():
+    """Say what will be compared, so that a contrast that is missing shows before computing."""
+    names = ", ".join(CONTRASTS) or "none"
+    phases = f"; neither before nor after infusion: {', '.join(UNMAPPED)}" if UNMAPPED else ""
+    print(f"Contrasts: {names}{phases}", file=sys.stderr)
 
 
 def refuse_aliased_contrasts():
