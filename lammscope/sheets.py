@@ -1,7 +1,6 @@
 """The config and the two sheets, as plain and checked records."""
 
 import csv
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 import jsonschema
 import pandas as pd
 import yaml
+
+from lammscope.contrasts import near
 
 SAMPLE_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 REQUIRED = {"samples": ["sample", "patient", "timepoint", "counts"], "patients": ["patient"]}
@@ -63,7 +64,12 @@ def read_samples(config: dict[str, Any]) -> pd.DataFrame:
     samples_path, patients_path = config["samples"], config["patients"]
     samples = read_sheet(samples_path, required=REQUIRED["samples"])
     patients = read_sheet(patients_path, required=REQUIRED["patients"])
+    column = config["response"]["column"]
+    arms = {arm: config["response"][arm] for arm in ("responder", "non_responder")}
     problems = [
+        *_twice({key: config["timepoints"][key] for key in ("pre", "post")}, "timepoints"),
+        *_twice(arms, "response"),
+        *_unused_labels(patients, column, arms, patients_path),
         *_repeated(samples, "sample", samples_path),
         *_repeated(patients, "patient", patients_path),
         *_bad_names(samples, samples_path),
@@ -84,14 +90,7 @@ def read_samples(config: dict[str, Any]) -> pd.DataFrame:
     for name, value in (("compartment", "blood"), ("sort", "none")):
         samples[name] = samples[name].fillna(value) if name in samples else value
     table = samples.merge(patients, on="patient", how="left", validate="many_to_one")
-    problems += _twice({key: config["timepoints"][key] for key in ("pre", "post")}, "timepoints")
-    arms = {arm: config["response"][arm] for arm in ("responder", "non_responder")}
-    problems += _twice(arms, "response")
-    problems += _unused_labels(patients, config["response"]["column"], arms, patients_path)
-    if problems:
-        raise ValueError("\n".join(problems))
     table["phase"] = _mapped(table["timepoint"], config["timepoints"])
-    column = config["response"]["column"]
     labels = table[column] if column in table else pd.Series(pd.NA, index=table.index, dtype="str")
     table = table.assign(response_label=labels, response=_mapped(labels, arms))
     return table.sort_values("sample", kind="stable").reset_index(drop=True)
@@ -133,17 +132,12 @@ def read_sheet(path: str | Path, *, required: Iterable[str]) -> pd.DataFrame:
     table = pd.DataFrame(fields, columns=header, index=numbers, dtype="str").replace("", pd.NA)
     missing = [name for name in required if name not in table]
     if missing:
-        hints = [f"`{name}`{_near(name, header)}" for name in missing]
+        hints = [f"`{name}`{near(name, header)}" for name in missing]
         raise ValueError(f"{path}: no column {', '.join(hints)}; it has {', '.join(header)}")
     texts = {"sample", "patient", "timepoint", "counts", "channel", "batch", "compartment", "sort"}
     for name in set(header) - texts:
         table[name] = _as_numbers(table[name])
     return table
-
-
-def config_paths(config: dict[str, Any]) -> list[str]:
-    """Files that the config names beside the sheets and the matrices."""
-    return [config["annotation"]["panel"], config["lamm"]["references"]]
 
 
 def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
@@ -165,16 +159,11 @@ def _messages(error: Any) -> list[str]:
         allowed = list(error.schema.get("properties", {}))
         unknown = [name for name in error.instance if name not in allowed]
         prefix = f"{where}." if where else ""
-        return [f"`{prefix}{name}` is no key{_near(name, allowed)}" for name in unknown]
+        return [f"`{prefix}{name}` is no key{near(name, allowed)}" for name in unknown]
     if error.validator == "enum":
         allowed_values = ", ".join(map(str, error.validator_value))
         return [f"`{where}` is {error.instance!r}; allowed: {allowed_values}"]
     return [f"`{where}`: {error.message}"]
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name.lower(), list(names), n=1)
-    return f" (did you mean `{found[0]}`?)" if found else ""
 
 
 def _repeated(sheet: pd.DataFrame, column: str, path: str) -> list[str]:
@@ -209,7 +198,7 @@ def _unknown_patients(
     known = patients["patient"].dropna().tolist()
     return [
         f"{samples_path}: row {index}: patient `{value}` is not in {patients_path}"
-        f"{_near(value, known)}; add a row for it there"
+        f"{near(value, known)}; add a row for it there"
         for index, value in samples["patient"].dropna().items()
         if value not in set(known)
     ]

@@ -52,14 +52,9 @@ wildcard_constraints:
     contrast="|".join(map(re.escape, CONTRASTS)) or "none",
 
 
-def column_of(wildcards, column):
-    """A cell of the sample sheet, by the wildcard `sample`."""
-    return SHEET.set_index("sample").at[wildcards.sample, column]
-
-
 def matrix_of(wildcards):
     """The user's count matrix of a sample."""
-    return column_of(wildcards, "counts")
+    return SHEET.set_index("sample").at[wildcards.sample, "counts"]
 
 
 def shards_of_channel(wildcards):
