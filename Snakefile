@@ -31,7 +31,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     refuse_aliased_contrasts()
-    announce_contrasts()
+    announce_run()
 
 
 rule all:

@@ -1,96 +1,106 @@
-"""Write config/README.md from the schema and the sheets' columns: `python -m config.document`."""
+"""Write config/README.md from the schemas: `python -m config.document`."""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lammscope.settings import read_schema
+
 ROOT = Path(__file__).resolve().parent.parent
 
 HEAD = """# Config and sheets
 
-Written from the schema (`workflow/schemas/`) by `python -m config.document`; a test guards it.
+Written from the schemas (`workflow/schemas/`) by `python -m config.document`; a test guards it.
 
 A run needs a config and two sheets. `config.yaml`, `samples.tsv` and `patients.tsv` here are those
-of the demo cohort; copy them for your own, then run
-`snakemake --cores 8 --configfile my_cohort.yaml`.
+of the demo cohort. `python -m lammscope.new_cohort FOLDER` writes a first form of all three for the
+count matrices below a folder; then run `snakemake --cores 8 --configfile my_cohort.yaml`.
 
-## Sample sheet: one row per count matrix
+Both sheets are TSV or CSV in UTF-8, as spreadsheet programs save them: quoted fields, `;` as
+separator, decimal commas, empty lines and lines that begin with `#` are taken in stride. An empty
+field or `NA` is a missing value. Paths are relative to the folder where Snakemake runs (with
+`--directory D`, that is `D`).
 
-TSV or CSV. Paths are relative to the folder where Snakemake runs. Further columns are kept, and may
-be named in contrasts and as covariates.
+Every mistake in config and sheets is listed before anything runs, with file, row, column, value and
+remedy. `snakemake --dry-run` shows the list, too.
+"""
 
-| column | needed | meaning |
-|---|---|---|
-| `sample` | yes | unique name; letters, digits, `.`, `_`, `+`, `-` |
-| `patient` | yes | the patient, as in the patient sheet |
-| `timepoint` | yes | a label; the config says which lie before and after infusion |
-| `counts` | yes | 10x `.h5` (v2, v3), 10x folder (v2, v3), or `.h5ad` with integer counts |
-| `channel` | no | 10x lane (doublets are found per lane); default: the sample |
-| `batch` | no | what integration corrects for; default: the sample |
-| `compartment` | no | `blood` (default), `product`, `tumour`, `marrow` |
-| `sort` | no | how cells were sorted; default `none` |
-| `day` | no | days from infusion; `choose: first` and `last` read it |
+CONFIG = """## Config
 
-## Patient sheet: one row per patient
+Unknown keys are refused. A key that is left out, or left empty, has its default.
 
-| column | needed | meaning |
-|---|---|---|
-| `patient` | yes | unique name |
-| `response` | no | its values are mapped to responder and non-responder in the config |
-| any other | no | `product`, `age`, `sex`, `ldh`, ...: covariates |
+Several `--configfile`s are merged, later ones winning; `--config key=value` wins over all:
+`--config seed=2 qc='{min_counts: 800}'`. The config with every default filled in is saved as
+`results/config.yaml`.
 
-## Config
-
-Unknown keys are refused. A key that is left out has its default.
-
-| key | type | default | meaning |
-|---|---|---|---|
+| key | type | default | unit | allowed | meaning |
+|---|---|---|---|---|---|
 """
 
 
 def document() -> str:
     """The text of config/README.md."""
-    schema_path = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
-    return HEAD + "\n".join(_rows(schema, "")) + "\n"
+    sheets = [_sheet(read_schema(name)) for name in ("samples", "patients")]
+    return "\n".join([HEAD, *sheets, CONFIG]) + "\n".join(_rows(read_schema("config"), "")) + "\n"
+
+
+def _sheet(schema: dict[str, Any]) -> str:
+    lines = [
+        f"## {schema['title']}\n",
+        f"{schema['description']}\n",
+        "| column | needed | type | default | unit | allowed | meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, part in schema["properties"].items():
+        needed = "yes" if name in schema["required"] else "no"
+        default = f"the {part['default_column']}" if "default_column" in part else _default(part)
+        cells = (f"`{name}`", needed, _type(part), default, *_limits(part), part["description"])
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join([*lines, ""])
 
 
 def _rows(schema: dict[str, Any], prefix: str) -> list[str]:
     rows = []
     for name, part in schema["properties"].items():
         if "properties" in part:
-            rows += [f"| **`{prefix}{name}`** | | | {_cell(part['description'])} |"]
+            rows += [f"| **`{prefix}{name}`** | | | | | {_cell(part['description'])} |"]
             rows += _rows(part, f"{prefix}{name}.")
-        else:
-            columns = (f"`{prefix}{name}`", _type(part), _default(part), _cell(part["description"]))
-            rows.append("| " + " | ".join(columns) + " |")
-            if name == "contrasts":
-                rows += _rows(part["additionalProperties"], "contrasts.NAME.")
+            continue
+        cells = (f"`{prefix}{name}`", _type(part), _default(part), *_limits(part))
+        rows.append("| " + " | ".join(map(_cell, (*cells, part["description"]))) + " |")
+        if name == "contrasts":
+            rows += _rows(part["additionalProperties"], "contrasts.NAME.")
     return rows
 
 
 def _type(part: dict[str, Any]) -> str:
+    kinds = part.get("type") or ("number" if isinstance(part["enum"][0], int) else "text")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    words = {"string": "text", "object": "section", "array": "list", "integer": "whole number"}
+    return " or ".join(words.get(kind, kind) for kind in kinds)
+
+
+def _limits(part: dict[str, Any]) -> tuple[str, str]:
+    """Unit and allowed values."""
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    allowed = [f"{sign} {part[key]:g}" for key, sign in signs.items() if key in part]
     if "enum" in part:
-        return " or ".join(f"`{value}`" for value in part["enum"])
-    limits = [
-        f"{sign} {part[key]:g}"
-        for key, sign in (
-            ("minimum", ">="),
-            ("exclusiveMinimum", ">"),
-            ("maximum", "<="),
-            ("exclusiveMaximum", "<"),
-        )
-        if key in part
-    ]
-    return " ".join([part["type"], ", ".join(limits)]).strip()
+        allowed = [f"`{value}`" for value in part["enum"]]
+    elif "examples" in part:
+        allowed = [*(f"`{value}`" for value in part["examples"]), "any other"]
+    elif part.get("format") == "regex" or part.get("items", {}).get("format") == "regex":
+        allowed = ["regular expressions" if part["type"] == "array" else "a regular expression"]
+    elif "pattern" in part:
+        allowed = [f"`{part['pattern']}`"]
+    return part.get("unit", ""), ", ".join(allowed)
 
 
 def _default(part: dict[str, Any]) -> str:
     if "default" not in part:
         return ""
     text = yaml.safe_dump(part["default"], default_flow_style=True, width=10_000)
-    return f"`{_cell(text.removesuffix('...' + chr(10)).strip())}`"
+    return f"`{text.removesuffix('...' + chr(10)).strip()}`"
 
 
 def _cell(text: str) -> str:

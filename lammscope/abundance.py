@@ -16,6 +16,8 @@ from lammscope.design import (
     design_matrix,
     independent_columns,
     permutation_floor,
+    select_samples,
+    used_sorts,
 )
 from lammscope.proportions import (
     LAMM_LEVELS,
@@ -25,6 +27,7 @@ from lammscope.proportions import (
     unit_cells,
     unit_values,
 )
+from lammscope.sorts import Sorts, refused_denominators
 
 MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
 SEPARABLE = 0.9  # above this share LAMM cells are the monocytic cells
@@ -84,6 +87,7 @@ def test_abundance(
     exclude_pre_post: Sequence[str],
     max_exact: int,
     n_draws: int,
+    sorts: Sorts,
 ) -> pd.DataFrame:
     """Test each population in each denominator.
 
@@ -104,6 +108,8 @@ def test_abundance(
         fractions of the denominator together with themselves.
     max_exact, n_draws
         As in `design.permutation_floor`.
+    sorts
+        As in `sorts.kept_lineages`. Fractions of what a sort removed are not tested.
 
     Returns
     -------
@@ -115,13 +121,23 @@ def test_abundance(
     wide = counts.pivot(index="sample", columns="population", values="n_cells")
     about = counts.drop_duplicates("population").set_index("population")
     excluded = set(exclude_pre_post) if _crosses_phases(units, samples, contrast) else set()
+    labels = used_sorts(samples, select_samples(samples, contrast))
+    refused = refused_denominators(labels, sorts=sorts)
     rows: list[dict[str, object]] = []
     partition: list[bool] = []
     for family in families(unit_cells(wide, units), about, excluded):
+        whole = family[0].denominator
+        removed = refused.get(
+            about["lineage"][family[0].population] if whole == "parent" else whole
+        )
         scales = ["log_ratio"] if family[0].ratio else ["logit", "arcsine"]
         for scale in scales:
-            rows += _test_family(
-                family, units, contrast, scale, min_cells, max_exact=max_exact, n_draws=n_draws
+            rows += (
+                _refused_rows(family, units, contrast, scale, removed)
+                if removed
+                else _test_family(
+                    family, units, contrast, scale, min_cells, max_exact=max_exact, n_draws=n_draws
+                )
             )
             partition += [measure.partition for measure in family]
     return _with_fdr(pd.DataFrame(rows, columns=COLUMNS), np.array(partition))
@@ -135,58 +151,6 @@ def detectable_difference(se: float, df: float) -> float:
     return se * _detectable_in_se(round(df, 6))
 
 
-def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, object]:
-    """The pre-specified row: LAMM cells in the primary denominator, on the logit scale."""
-    chosen = table[
-        (table["population"] == "LAMM")
-        & (table["denominator"] == denominator)
-        & (table["scale"] == "logit")
-    ]
-    return {str(key): value for key, value in chosen.iloc[0].items()}
-
-
-def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: str) -> str:
-    """The primary result in one plain sentence, with its uncertainty."""
-    row = primary_row(table, denominator=denominator)
-    test, reference = _words(contrast.test), _words(contrast.reference)
-    whole = f"{denominator} cells" if denominator != "all" else "all cells"
-    n_test, n_reference = int(row["n_test"]), int(row["n_reference"])  # type: ignore[call-overload]
-    if contrast.kind == "paired":
-        sizes = f"{n_test} pairs of {test} and {reference} samples"
-    else:
-        sizes = f"{n_test} {test} and {n_reference} {reference} patients"
-    if row["status"] != "ok":
-        reason = str(row["verdict"]).removeprefix("not tested: ")
-        return (
-            f"LAMM cells as a fraction of {whole} were not compared in the primary contrast "
-            f"`{contrast.name}` ({sizes}): {reason}."
-        )
-    estimate, low, high, p, floor = (
-        float(row[key])  # type: ignore[arg-type]
-        for key in ("estimate", "ci_low", "ci_high", "p", "p_floor")
-    )
-    words = {
-        "between": f"{test} status was associated with a {{}} fraction of LAMM cells among {whole}"
-        f" than {reference} status",
-        "paired": f"{test} samples had a {{}} fraction of LAMM cells among {whole} than the same "
-        f"patients' {reference} samples",
-        "change": f"{test} status was associated with a {{}} change of the fraction of LAMM cells "
-        f"among {whole} from before to after infusion than {reference} status (a higher change is "
-        "a larger rise or a smaller fall)",
-    }[contrast.kind]
-    direction = "higher" if estimate > 0 else "lower"
-    claim = words.format(direction) if p < ALPHA else words.format(f"numerically {direction}")
-    ratio = "ratio of odds ratios" if contrast.kind == "change" else "odds ratio"
-    if p >= ALPHA:
-        claim += ", without evidence of a difference"
-    return (
-        f"In the primary contrast `{contrast.name}`, {claim}: {ratio} {np.exp(estimate):.2f} "
-        f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; a "
-        f"permutation test of these patients cannot give less than p = {floor:.3g}). "
-        "An association in one cohort shows no cause."
-    )
-
-
 def _crosses_phases(units: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast) -> bool:
     """Whether samples before and after infusion are compared, whatever column says so."""
     if contrast.compares_phases:
@@ -198,6 +162,23 @@ def _crosses_phases(units: pd.DataFrame, samples: pd.DataFrame, contrast: Contra
         sides = [units.loc[units["arm"] == arm, "samples"] for arm in ("test", "reference")]
     phases = [set(phase[[name for names in side for name in names]].dropna()) for side in sides]
     return bool(phases[0] and phases[1] and phases[0] != phases[1])
+
+
+def _refused_rows(
+    family: list[Measure], units: pd.DataFrame, contrast: Contrast, scale: str, removed: list[str]
+) -> list[dict[str, object]]:
+    """Rows of a denominator that a sort removed: no means either, they would mislead."""
+    words = f"not tested: the sort {', '.join(removed)} removed what they would be counted against"
+    row: dict[str, object] = dict.fromkeys(COLUMNS, np.nan)
+    row |= {
+        **_sizes(units, contrast),
+        "scale": scale,
+        "compositional": False,
+        "status": "sorted_out",
+        "verdict": words,
+    }
+    row |= {"notes": "", "permutation_scheme": ""}
+    return [row | {"population": m.population, "denominator": m.denominator} for m in family]
 
 
 def _test_family(
@@ -252,14 +233,9 @@ def _shared(
     n_draws: int,
 ) -> dict[str, object]:
     """What every row on the same patients has in common."""
-    pairs = contrast.kind == "paired"
-    n = {
-        arm: len(kept) if pairs else int((kept["arm"] == arm).sum())
-        for arm in ("test", "reference")
-    }
-    result: dict[str, object] = {"n_test": n["test"], "n_reference": n["reference"], "notes": ""}
-    result["permutation_scheme"] = ""
-    if min(n.values()) > 0:
+    sizes = _sizes(kept, contrast)
+    result: dict[str, object] = {**sizes, "notes": "", "permutation_scheme": ""}
+    if min(sizes.values()) > 0:
         floor, scheme = permutation_floor(kept, contrast, max_exact=max_exact, n_draws=n_draws)
         result |= {"p_floor": floor, "permutation_scheme": scheme}
     if len(dropped):
@@ -267,6 +243,14 @@ def _shared(
         listed = [f"{u} ({names[a]})" for u, a in zip(dropped["unit"], dropped["arm"], strict=True)]
         result["notes"] = f"under {min_cells} cells of the denominator: {', '.join(listed)}"
     return result
+
+
+def _sizes(units: pd.DataFrame, contrast: Contrast) -> dict[str, int]:
+    """Patients per arm, or pairs."""
+    return {
+        f"n_{arm}": len(units) if contrast.kind == "paired" else int((units["arm"] == arm).sum())
+        for arm in ("test", "reference")
+    }
 
 
 def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
@@ -372,7 +356,3 @@ def _detectable_in_se(df: float) -> float:
         return float(weights @ power / 2 - 0.8)
 
     return float(optimize.brentq(missing_power, 0.1, 1.5 * critical + 2))
-
-
-def _words(value: str) -> str:
-    return value.replace("non_responder", "non-responder").replace("_", " ")

@@ -1,31 +1,40 @@
 """The design audit: what the cohort can answer, said before anything is tested."""
 
-from itertools import product
-from math import comb, prod
-
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from lammscope.associations import ALPHA, Row, association_rows, covariates_of, split_words
+from lammscope.associations import splits_groups as splits
+from lammscope.cohort_audit import ARMS, cohort_rows, late_timepoints, missingness_rows
 from lammscope.contrasts import Contrast, as_text
 from lammscope.design import (
     MIN_PATIENTS,
-    UNUSED,
-    USED,
     aliased_columns,
+    aliases_of_arm,
     comparison_units,
     design_matrix,
     permutation_floor,
     select_samples,
+    used_sorts,
 )
+from lammscope.selection import UNUSED, USED
+from lammscope.sorts import Sorts, refused_denominators
+from lammscope.wording import readable
 
 COLUMNS = ["contrast", "item", "value", "status", "message"]
-NO_COVARIATES = {"sample", "patient", "counts", "barcodes", "response", "response_label", "phase"}
-OUTCOMES = {"pfs_days", "pfs_event", "os_days", "os_event"}
+# From the worst to the best; a row below `survivorship` says how a test is to be read.
+STATUSES = (
+    *("aliased", "too_few_patients", "confounded", "survivorship", "warning", "note", "ok"),
+)
 
 
 def audit_design(
-    samples: pd.DataFrame, contrasts: list[Contrast], *, max_exact: int, n_draws: int
+    samples: pd.DataFrame,
+    contrasts: list[Contrast],
+    *,
+    sorts: Sorts,
+    max_exact: int,
+    n_draws: int,
 ) -> pd.DataFrame:
     """Everything about the design that decides what can be concluded.
 
@@ -33,126 +42,106 @@ def audit_design(
     ----------
     samples
         The sample table of `sheets.read_samples`.
+    sorts
+        As in `sorts.kept_lineages`.
     max_exact, n_draws
         As in `permutation_floor`.
 
     Returns
     -------
     DataFrame
-        `contrast` ("cohort" for what concerns all), `item`, `value`, `status` (ok, note, warning,
-        too_few_patients, aliased) and `message`, a plain sentence.
+        `contrast` ("cohort" for what concerns all), `item`, `value`, `status` (of `STATUSES`) and
+        `message`, a plain sentence. The first row of each contrast is its `verdict`: `aliased`,
+        `too_few_patients`, `confounded`, `survivorship`, `no_permutation` or `ok`, the worst.
     """
-    rows = _cohort_rows(samples)
+    late = late_timepoints(samples)
+    rows = [("cohort", *row) for row in cohort_rows(samples, late)]
     for contrast in contrasts:
         selection = select_samples(samples, contrast)
         units = comparison_units(samples, contrast)
-        rows += [(contrast.name, *row) for row in _patient_rows(units, contrast)]
-        rows += [(contrast.name, *row) for row in _unused_rows(selection)]
-        rows += [(contrast.name, *row) for row in _rank_rows(units, contrast)]
-        rows += [(contrast.name, *row) for row in _association_rows(samples, units, contrast)]
+        used = samples[samples["sample"].isin(selection.loc[selection["use"] == USED, "sample"])]
+        survivors = _survivor_rows(used, contrast, late)
+        found = [
+            *_patient_rows(units, contrast),
+            *_missing_rows(samples, units, contrast),
+            *_unused_rows(selection, contrast),
+            *_sort_rows(used_sorts(samples, selection), sorts),
+            *_rank_rows(units, contrast),
+            *_association_rows(samples, units, contrast, skip_time=bool(survivors)),
+            *survivors,
+        ]
         if len(units):
             floor, scheme = permutation_floor(units, contrast, max_exact=max_exact, n_draws=n_draws)
-            row = _floor_row(floor, scheme, units, contrast)
-            rows.append((contrast.name, *row))
+            found.append(_floor_row(floor, scheme, units, contrast))
+        rows += [(contrast.name, *row) for row in (_verdict_row(found, units, contrast), *found)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "str"})
 
 
-def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]:
-    """p of no association between two groups and a covariate, and the test's name.
-
-    Text: Fisher's exact test over all tables of the same margins (Freeman and Halton), by
-    simulation (fixed seed) where there are too many tables. Numbers: Wilcoxon's rank sum, exact
-    without ties in small groups.
-    """
-    if pd.api.types.is_numeric_dtype(values):
-        first, second = (values[groups == g] for g in sorted(groups.unique()))
-        return float(stats.mannwhitneyu(first, second).pvalue), "rank sum test"
-    table = pd.crosstab(as_text(values), groups).to_numpy()
-    sizes, n_first = table.sum(axis=1), int(table[:, 0].sum())
-    if prod(int(size) + 1 for size in sizes) > 200_000:
-        draws = np.random.default_rng(1).multivariate_hypergeometric(sizes, n_first, size=20_000)
-        weights = _log_tables(sizes, draws)
-        observed = _log_tables(sizes, table[:, 0])
-        return float((1 + np.sum(weights <= observed + 1e-7)) / 20_001), "simulated Fisher test"
-    every = np.array(list(product(*[range(int(size) + 1) for size in sizes])))
-    every = every[every.sum(axis=1) == n_first]
-    weights, observed = _log_tables(sizes, every), _log_tables(sizes, table[:, 0])
-    log_p = weights[weights <= observed + 1e-7]
-    total = np.log(float(comb(int(sizes.sum()), n_first)))
-    return float(min(1.0, np.exp(log_p - total).sum())), "Fisher's exact test"
-
-
-def _log_tables(sizes: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Log of the product of binomial coefficients, the weight of a two-column table."""
-    log_factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, sizes.max() + 1)))])
-    parts = log_factorial[sizes] - log_factorial[first] - log_factorial[sizes - first]
-    return np.asarray(parts.sum(axis=-1))
-
-
-Row = tuple[str, object, str, str]
-
-
-def _cohort_rows(samples: pd.DataFrame) -> list[tuple[str, str, object, str, str]]:
-    patients = samples.drop_duplicates("patient").set_index("patient")
-    response = patients["response"]
-    rows: list[Row] = [
-        ("patients", len(patients), "ok", f"{len(patients)} patients, {len(samples)} samples."),
-    ]
-    for arm in ("responder", "non_responder") if response.notna().any() else ():
-        for phase in ("pre", "post"):
-            part = samples[(samples["response"] == arm) & (samples["phase"] == phase)]
-            n, words = part["patient"].nunique(), arm.replace("_", "-")
-            message = f"{n} {words} patients with {len(part)} {phase}-infusion samples."
-            rows.append((f"{arm}_{phase}", n, "ok" if n >= MIN_PATIENTS else "note", message))
-    labels = patients.loc[response.isna() & patients["response_label"].notna(), "response_label"]
-    if len(labels):
-        counts = ", ".join(f"{v} ({n})" for v, n in as_text(labels).value_counts().items())
-        message = f"{len(labels)} patients have a response outside both arms: {counts}."
-        rows.append(("other_response", len(labels), "note", message))
-    n_missing = int((response.isna() & patients["response_label"].isna()).sum())
-    if n_missing:
-        words = f"{n_missing} of {len(patients)} patients have no response label."
-        rows.append(("no_response", n_missing, "note", words))
-    both = samples.groupby("patient")["phase"].agg(lambda phase: {"pre", "post"} <= set(phase))
-    message = f"{int(both.sum())} patients have samples before and after infusion."
-    rows.append(("pre_and_post", int(both.sum()), "ok", message))
-    labelled = patients[response.notna()]
-    constant = samples.groupby("patient").nunique(dropna=False).max() <= 1
-    if labelled["response"].nunique() == 2:
-        for column in _covariates(samples):
-            if constant.get(column, False):
-                rows += _association(labelled["response"], labelled[column], "response")
-    return [("cohort", *row) for row in rows]
+def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Row:
+    """The worst that the other rows say, in one sentence."""
+    by_status: dict[str, list[Row]] = {}
+    for row in rows:
+        by_status.setdefault(row[2], []).append(row)
+    sizes = _sizes(units, contrast)
+    test, reference = (_group(contrast, side) for side in ("test", "reference"))
+    if "aliased" in by_status:
+        others = ", ".join(aliases_of_arm(design_matrix(units, contrast.adjust)))
+        words = f"Cannot be answered: {test} against {reference} cannot be separated from {others}."
+        return "verdict", "aliased", "aliased", words
+    if "too_few_patients" in by_status:
+        what = "complete pairs" if contrast.kind == "paired" else "patients in each arm"
+        why = f"at least {MIN_PATIENTS} {what} are needed"
+        if all(row[0] == "residual_df" for row in by_status["too_few_patients"]):
+            why = "the model has as many coefficients: adjust for less"
+        words = f"Cannot be answered: {sizes}; {why}."
+        return "verdict", "too_few_patients", "too_few_patients", words
+    if "confounded" in by_status:
+        columns = [str(row[0]).removeprefix("association_") for row in by_status["confounded"]]
+        words = (
+            f"Tested, but a difference cannot be told from one of {', '.join(columns)} ({sizes})."
+        )
+        return "verdict", "confounded", "confounded", words
+    if "survivorship" in by_status:
+        times = ", ".join(str(row[1]) for row in by_status["survivorship"])
+        words = f"Tested, but at {times} nearly only one arm is still sampled ({sizes}): who is "
+        words += "compared depends on the outcome."
+        return "verdict", "survivorship", "survivorship", words
+    floor = next((float(str(row[1])) for row in rows if row[0] == "p_floor"), 0.0)
+    if floor > ALPHA:
+        words = f"Tested, but with {sizes} a permutation test cannot give p below {floor:.2g}."
+        return "verdict", "no_permutation", "warning", words
+    return "verdict", "ok", "ok", f"Can be tested: {sizes}."
 
 
-def _covariates(samples: pd.DataFrame) -> list[str]:
-    return [c for c in samples.columns if c not in NO_COVARIATES | OUTCOMES]
+def _group(contrast: Contrast, side: str) -> str:
+    """The patients (for pairs the samples) of a side in words."""
+    value = contrast.test if side == "test" else contrast.reference
+    if contrast.kind == "paired":
+        return f"{readable(value)} samples"
+    return ARMS.get(value, f"patients with {readable(contrast.column)} {readable(value)}")
 
 
-def _association(groups: pd.Series, values: pd.Series, between: str) -> list[Row]:
-    """One row on the association of a covariate with the groups; none if it says nothing."""
-    known = values.notna()
-    groups, values, column = groups[known], values[known], str(values.name)
-    numeric = pd.api.types.is_numeric_dtype(values)
-    unique_text = not numeric and values.nunique() == len(values)
-    if groups.nunique() < 2 or values.nunique() < 2 or unique_text:
-        return []
-    p, test = exact_association(groups, values)
-    message = f"{column} and {between}: {test}, p = {p:.2g} ({len(values)} patients)."
-    if p >= 0.05:
-        return [(f"association_{column}", f"{p:.4g}", "ok", message)]
-    message += f" They are associated; a difference may be due to {column}."
-    return [(f"association_{column}", f"{p:.4g}", "warning", message)]
+def _sizes(units: pd.DataFrame, contrast: Contrast) -> str:
+    if contrast.kind == "paired":
+        test, reference = readable(contrast.test), readable(contrast.reference)
+        pairs = "1 pair" if len(units) == 1 else f"{len(units)} pairs"
+        return f"{pairs} of {test} and {reference} samples"
+    words = []
+    for side in ("test", "reference"):
+        n, group = int((units["arm"] == side).sum()), _group(contrast, side)
+        one = group.replace("responders", "responder").replace("patients", "patient", 1)
+        words.append(f"{n} {one if n == 1 else group}")
+    beside = " with samples before and after infusion" if contrast.kind == "change" else ""
+    return f"{' against '.join(words)}{beside}"
 
 
 def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
-    names = {"test": contrast.test, "reference": contrast.reference, "pair": "complete pairs"}
     rows: list[Row] = []
     for arm in ["pair"] if contrast.kind == "paired" else ["test", "reference"]:
         part = units[units["arm"] == arm]
         lists = [column for column in units if str(column).startswith("samples")]
         n, n_samples = len(part), sum(len(s) for column in lists for s in part[column])
-        what = "complete pairs" if arm == "pair" else f"patients in {names[arm]}"
+        what = "complete pairs" if arm == "pair" else _group(contrast, arm)
         if contrast.kind == "change":
             what += " with both phases"
         message = f"{n} {what} ({n_samples} samples)."
@@ -163,14 +152,47 @@ def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     return rows
 
 
-def _unused_rows(selection: pd.DataFrame) -> list[Row]:
+def _missing_rows(samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast) -> list[Row]:
+    """Patients of each arm that the contrast lacks; pairs have no arms."""
+    words = {contrast.test: _group(contrast, "test")}
+    words[contrast.reference] = _group(contrast, "reference")
+    groups = as_text(samples[contrast.column]).map(words).groupby(samples["patient"])
+    if contrast.kind == "paired" or (groups.nunique() > 1).any():
+        return []
+    has = pd.Series(list(groups.groups), list(groups.groups)).isin(units["patient"])
+    what = "no sample of one phase" if contrast.kind == "change" else "no sample to compare here"
+    return missingness_rows(groups.first(), has, "missing_patients", what)
+
+
+def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:
+    """Samples that are left out, by reason and arm (by side for pairs)."""
     rows: list[Row] = []
+    key = "side" if contrast.kind == "paired" else "arm"
+    words = {side: _group(contrast, side) for side in ("test", "reference")}
     left_out = selection[selection["use"] != USED]
+    arms = left_out[key].map(words).fillna("in neither")
     for (use, reason), part in left_out.groupby(["use", "reason"], sort=True):
         expected = use == UNUSED and str(reason).endswith(("not asked for", "in neither arm"))
-        listed = ", ".join(part["sample"]) if not expected else f"{len(part)} samples"
-        message = f"Not used, {reason}: {listed}."
+        listed = "; ".join(
+            f"{arm}: {len(names) if expected else ', '.join(names)}"
+            for arm, names in part["sample"].groupby(arms[part.index])
+        )
+        what = "1 sample" if len(part) == 1 else f"{len(part)} samples"
+        message = f"Not used, {reason}: {what} ({listed})."
         rows.append((f"unused: {reason}", len(part), "ok" if expected else "note", message))
+    return rows
+
+
+def _sort_rows(labels: list[str], sorts: Sorts) -> list[Row]:
+    rows: list[Row] = []
+    for label in labels:
+        gone = ", ".join(refused_denominators([label], sorts=sorts))
+        if gone:
+            message = (
+                f"The sort {label} removed {gone} cells: fractions of these and ratios to them are "
+                "refused; fractions of all cells stand."
+            )
+            rows.append((f"sort_{label}", gone, "note", message))
     return rows
 
 
@@ -179,17 +201,17 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     if set(units["arm"]) != arms:
         return []
     design = design_matrix(units, contrast.adjust)
-    involved = aliased_columns(design)
+    involved, others = aliased_columns(design), aliases_of_arm(design)
     rank = int(np.linalg.matrix_rank(design.to_numpy()))
     value, columns = f"{rank} of {design.shape[1]}", ", ".join(map(str, design.columns))
     constant = [c for c in contrast.adjust if not any(str(n).split("[")[0] == c for n in design)]
     rows: list[Row] = [
         (f"constant_{c}", 1, "note", f"{c} does not vary here and is left out.") for c in constant
     ]
-    if "arm" in involved:
-        others = ", ".join(c for c in involved if c not in ("arm", "intercept"))
-        message = f"{contrast.test} against {contrast.reference} cannot be separated from {others}."
-        rows.append(("rank", value, "aliased", message))
+    if others:
+        pair = " against ".join(_group(contrast, side) for side in ("test", "reference"))
+        message = f"{pair} cannot be separated from {', '.join(others)}."
+        rows.append(("rank", value, "aliased", message[0].upper() + message[1:]))
     elif involved:
         message = f"{', '.join(involved)} determine each other; redundant columns are left out."
         rows.append(("rank", value, "note", message))
@@ -201,29 +223,56 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     return rows
 
 
-def _association_rows(samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast) -> list[Row]:
-    """Covariates and batch against the arms, or against the sides of pairs."""
+def _association_rows(
+    samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, *, skip_time: bool
+) -> list[Row]:
+    """Covariates and batches against the arms (of each phase for a change), or sides of pairs."""
     by_sample = samples.set_index("sample")
-    skip = {contrast.column, *contrast.where, "timepoint", "day"}
+    lists = [name for name in units if str(name).startswith("samples")]
+    timed = skip_time or contrast.kind == "paired" or contrast.compares_time
+    skip = {contrast.column, *(("timepoint", "day") if timed else ())}
+    groups = units["arm"].map({side: _group(contrast, side) for side in ("test", "reference")})
     rows: list[Row] = []
-    for column in (c for c in _covariates(samples) if c not in skip):
-        if contrast.kind == "between":
-            values = units["samples"].map(lambda names, c=column: by_sample.loc[names[0], c])
-            rows += _association(units["arm"], values.rename(column), "arm")
-        elif contrast.kind == "paired":
+    for column in (c for c in covariates_of(samples) if c not in skip):
+        sides = [
+            units[name].map(lambda names, c=column: by_sample.at[names[0], c]).rename(column)
+            for name in lists
+        ]
+        if contrast.kind == "paired":
+            rows += _side_rows(sides, contrast)
+            continue
+        if len(sides) == 2 and not sides[0].equals(sides[1]):
             sides = [
-                as_text(by_sample.loc[[names[0] for names in units[f"samples_{side}"]], column])
-                for side in ("test", "reference")
+                side.rename(f"{column} ({phase})")
+                for side, phase in zip(sides, ("post", "pre"), strict=True)
             ]
-            levels = [set(side.dropna()) for side in sides]
-            repeated = sum(map(len, levels)) < 2 * len(units)
-            if all(levels) and not levels[0] & levels[1] and repeated:
-                message = (
-                    f"{contrast.test} and {contrast.reference} samples never share a value of "
-                    f"{column}: their difference cannot be told from one of {column}."
-                )
-                rows.append((f"association_{column}", "apart", "warning", message))
+        for values in sides if len({str(side.name) for side in sides}) > 1 else sides[:1]:
+            adjusted = column in contrast.adjust
+            rows += association_rows(groups, values, between="arm", adjusted=adjusted)
     return rows
+
+
+def _side_rows(sides: list[pd.Series], contrast: Contrast) -> list[Row]:
+    """A batch that follows the sides of pairs."""
+    values = pd.concat(sides, ignore_index=True)
+    names = [_group(contrast, side) for side in ("test", "reference")]
+    groups = pd.Series(np.repeat(names, len(sides[0])))
+    known = values.notna()
+    if groups[known].nunique() < 2 or not splits(groups[known], values[known], p=1.0):
+        return []
+    message = split_words(groups[known], values[known])
+    return [(f"association_{sides[0].name}", "apart", "confounded", message)]
+
+
+def _survivor_rows(used: pd.DataFrame, contrast: Contrast, late: dict[str, str]) -> list[Row]:
+    """Late time points in a comparison of responses."""
+    if contrast.kind == "paired" or contrast.column not in ("response", "response_label"):
+        return []
+    return [
+        (f"late_{name}", name, "survivorship", words)
+        for name, words in late.items()
+        if (used["timepoint"] == name).any()
+    ]
 
 
 def _floor_row(floor: float, scheme: str, units: pd.DataFrame, contrast: Contrast) -> Row:
@@ -235,6 +284,6 @@ def _floor_row(floor: float, scheme: str, units: pd.DataFrame, contrast: Contras
         sizes = [int((units["arm"] == arm).sum()) for arm in ("test", "reference")]
         what = f"{sizes[0]} against {sizes[1]} patients: p of a permutation test cannot go below "
         what += f"{floor:.3g} ({scheme})."
-    if floor > 0.05:
+    if floor > ALPHA:
         what += " So it cannot fall under 0.05, whatever the data show."
-    return "p_floor", f"{floor:.6g}", "warning" if floor > 0.05 else "ok", what
+    return "p_floor", f"{floor:.6g}", "warning" if floor > ALPHA else "ok", what

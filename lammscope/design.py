@@ -3,82 +3,88 @@
 The unit is the patient: each gives one row, however many libraries, replicates or cells it has.
 """
 
+from collections.abc import Mapping, Sequence
 from math import comb, factorial, prod
 
 import numpy as np
 import pandas as pd
 
-from lammscope.contrasts import Contrast, as_text, contrasts_from_config
+from lammscope.contrasts import Contrast, as_text, contrasts_from_config, default_contrasts, near
+from lammscope.selection import USED, select_samples, takes_part, try_selection
+from lammscope.sorts import Sorts, kept_lineages, refused_denominators, sort_mistakes
 
 __all__ = [
     "MIN_PATIENTS",
     "Contrast",
     "aliased_columns",
     "aliased_contrasts",
+    "aliases_of_arm",
     "comparison_sides",
     "comparison_units",
+    "contrast_mistakes",
     "contrasts_from_config",
     "design_matrix",
     "independent_columns",
     "permutation_floor",
     "select_samples",
+    "used_sorts",
 ]
 
 MIN_PATIENTS = 3  # patients in an arm, or pairs; below it nothing is tested
-REPLICATE = ("timepoint", "compartment", "sort")
-USED, INCOMPLETE, UNUSED = "used", "incomplete", "unused"
 
 
-def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
-    """What becomes of each sample in a contrast.
+def contrast_mistakes(
+    samples: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    *,
+    primary: Mapping[str, str],
+    sorts: Sorts,
+) -> list[str]:
+    """Every mistake of the contrasts that shows once patients are matched; none is raised.
+
+    Parameters
+    ----------
+    contrasts
+        From `contrasts_from_config`.
+    primary
+        The config's: `contrast` and `denominator`. Among the default contrasts it may be missing.
+    sorts
+        As in `sorts.kept_lineages`.
 
     Returns
     -------
-    DataFrame
-        One row per sample, sorted by patient and sample: `sample`, `patient`, `arm` (test,
-        reference, or pair), `side` (test, reference; in `change` post is test and pre reference),
-        `use` (used; incomplete: its partner is missing; unused) and `reason`.
-
-    Raises
-    ------
-    ValueError
-        If a patient has several samples that are no replicates, or compartments that cannot be
-        compared meet.
+    list of str
+        One line each, beginning with the contrast or with `config`: those of `try_selection`,
+        sorts of which nothing is known, a primary denominator that a sort removed.
     """
-    table = samples.sort_values(["patient", "sample"]).reset_index(drop=True)
-    value = as_text(table[contrast.column])
-    named = value.map({contrast.test: "test", contrast.reference: "reference"}).astype(object)
-    result = table[["sample", "patient"]].assign(arm=named, side=named, use=USED, reason="")
-    if contrast.kind == "paired":
-        result["arm"] = "pair"
-    if contrast.kind == "change":
-        result["side"] = as_text(table["phase"]).map({"post": "test", "pre": "reference"})
+    mistakes = sort_mistakes(sorts)
+    names = [contrast.name for contrast in contrasts]
+    if primary["contrast"] not in names and list(contrasts) != default_contrasts(samples):
+        mistakes.append(
+            f"config: `primary.contrast` is {primary['contrast']!r}, which is no contrast"
+            f"{near(primary['contrast'], names)}; contrasts: {', '.join(names)}"
+        )
+    for contrast in contrasts:
+        selection, found = try_selection(samples, contrast)
+        mistakes += found
+        labels = used_sorts(samples, selection)
+        unknown = {label: text for label in labels if (text := _unknown(label, sorts))}
+        mistakes += [f"contrast `{contrast.name}`: {text}" for text in unknown.values()]
+        known, whole = set(labels) - set(unknown), primary["denominator"]
+        removed = refused_denominators(known, sorts=sorts).get(whole)
+        if contrast.name == primary["contrast"] and removed:
+            mistakes.append(
+                f"contrast `{contrast.name}`: the sort {', '.join(removed)} removed the {whole} "
+                "cells, the denominator of the primary result; set `primary.denominator` to one "
+                "that it kept, such as all, or name another contrast there"
+            )
+    return mistakes
 
-    for column, values in contrast.where.items():
-        _leave_out(result, ~as_text(table[column]).isin(values), f"{column} is not asked for")
-    if not contrast.names_sort:
-        _leave_out(result, as_text(table["sort"]) != "none", "sorted library")
-    _leave_out(result, named.isna(), f"{contrast.column} is in neither arm")
-    _leave_out(result, result["side"].isna(), "neither pre nor post")
-    for column in contrast.adjust:
-        _leave_out(result, table[column].isna(), f"{column} is missing")
-    if contrast.kind != "paired":
-        _check_compartments(table[result["use"] == USED], contrast)
-    else:
-        _mark_incomplete(result, table, ["patient", *contrast.match])
-    _choose(result, table, contrast)
-    if contrast.kind == "paired":  # the chosen time point may lack one side
-        _mark_incomplete(result, table, ["patient", *contrast.match])
-        complete = table[result["use"] == USED]
-        keys = [as_text(complete[key]).fillna("") for key in ("patient", *contrast.match)]
-        for _, pair in complete.groupby(keys):
-            _check_compartments(pair, contrast)
-    if contrast.kind == "change":
-        _mark_incomplete(result, table, ["patient", "compartment", "sort"])
-    if contrast.kind != "paired":
-        _check_arms(result, contrast)
-    _check_replicates(result, table, contrast)
-    return result
+
+def used_sorts(samples: pd.DataFrame, selection: pd.DataFrame) -> list[str]:
+    """Labels of the sorts of the samples that a selection uses."""
+    used = selection.loc[selection["use"] == USED, "sample"]
+    return sorted(set(as_text(samples.loc[samples["sample"].isin(used), "sort"]).dropna()))
 
 
 def comparison_sides(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
@@ -91,7 +97,7 @@ def comparison_sides(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
         the patient has what the contrast needs of it), and the covariates.
     """
     selection = select_samples(samples, contrast)
-    taken = selection[_takes_part(selection, contrast)].merge(
+    taken = selection[takes_part(selection, contrast)].merge(
         samples[["sample", *contrast.adjust]], on="sample", how="left"
     )
     rows = []
@@ -157,12 +163,26 @@ def design_matrix(units: pd.DataFrame, adjust: tuple[str, ...]) -> pd.DataFrame:
 
 def aliased_columns(design: pd.DataFrame) -> list[str]:
     """Columns that take part in a linear dependence; empty for a design of full rank."""
-    matrix = design.to_numpy(dtype=float)
-    length = np.linalg.norm(matrix, axis=0)
-    _, scale, axes = np.linalg.svd(matrix / np.where(length > 0, length, 1), full_matrices=True)
-    rank = int(np.sum(scale > 1e-8))
-    involved = np.any(np.abs(axes[rank:]) > 1e-6, axis=0)
-    return [name for name, flag in zip(design.columns, involved, strict=True) if flag]
+    involved = np.abs(_dependences(design.to_numpy(dtype=float))) > 1e-6
+    return [str(c) for c, flag in zip(design, involved.any(axis=0), strict=True) if flag]
+
+
+def aliases_of_arm(design: pd.DataFrame) -> list[str]:
+    """Covariates that together determine the arm, every one of them; empty if none do.
+
+    Covariates that merely determine each other are left out: columns belong together where the
+    projection onto the dependences of the centred design links them.
+    """
+    if "arm" not in design:
+        return []
+    centred = design.drop(columns="intercept") - design.drop(columns="intercept").mean()
+    axes = _dependences(centred.to_numpy(dtype=float))
+    links = np.abs(axes.T @ axes) > 1e-6
+    found = links[centred.columns.get_loc("arm")]
+    for _ in range(len(found)):
+        found = links[found].any(axis=0)
+    covariates = [str(c).split("[")[0] for c, flag in zip(centred, found, strict=True) if flag]
+    return [name for name in dict.fromkeys(covariates) if name != "arm"]
 
 
 def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
@@ -172,13 +192,12 @@ def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[
         units = comparison_units(samples, contrast)
         if units["arm"].nunique() < 2:
             continue
-        involved = aliased_columns(design_matrix(units, contrast.adjust))
-        if "arm" in involved:
-            others = sorted({name.split("[")[0] for name in involved} - {"arm", "intercept"})
+        others = aliases_of_arm(design_matrix(units, contrast.adjust))
+        if others:
             found[contrast.name] = (
                 f"contrast `{contrast.name}`: {contrast.test} against {contrast.reference} cannot "
                 f"be separated from {', '.join(others)} in these {len(units)} patients; remove "
-                "it from `adjust` or narrow `where`"
+                f"{'it' if len(others) == 1 else 'them'} from `adjust` or narrow `where`"
             )
     return found
 
@@ -235,90 +254,17 @@ def permutation_floor(
     return min(1.0, ties / total), f"{words}{where}: exact, {total:,} assignments"
 
 
-def _takes_part(selection: pd.DataFrame, contrast: Contrast) -> pd.Series:
-    """Samples of complete units; for a change also those of patients with one phase only."""
-    taken = selection["use"] == USED
-    return taken | (selection["use"] == INCOMPLETE) if contrast.kind == "change" else taken
+def _unknown(label: str, sorts: Sorts) -> str:
+    """What is said of a sort that is not known, or nothing."""
+    try:
+        kept_lineages(label, sorts)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
-def _leave_out(result: pd.DataFrame, rows: pd.Series, reason: str) -> None:
-    fresh = rows & (result["use"] == USED)
-    result.loc[fresh, "use"] = UNUSED
-    result.loc[fresh, "reason"] = reason
-
-
-def _check_compartments(table: pd.DataFrame, contrast: Contrast) -> None:
-    """Infusion products are never compared with blood or tumour."""
-    found = sorted(set(as_text(table["compartment"]).dropna()))
-    if "product" in found and len(found) > 1:
-        raise ValueError(
-            f"contrast `{contrast.name}` mixes the compartments {', '.join(found)}; a product is "
-            "never compared with blood or tumour: add `where: {compartment: ...}`"
-        )
-
-
-def _mark_incomplete(result: pd.DataFrame, table: pd.DataFrame, keys: list[str]) -> None:
-    """Mark used samples whose partner is missing."""
-    used = result["use"] == USED
-    groups = [as_text(table.loc[used, key]).fillna("") for key in keys]
-    n_sides = result.loc[used, "side"].groupby(groups).transform("nunique")
-    lonely = n_sides.index[n_sides < 2]
-    result.loc[lonely, "use"] = INCOMPLETE
-    result.loc[lonely, "reason"] = "partner is missing"
-
-
-def _choose(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> None:
-    """Keep the chosen time point where a patient has several on one side."""
-    if contrast.choose is None:
-        return
-    used = result[result["use"] == USED]
-    for _, part in used.groupby(["patient", "side"]):
-        timepoint = table.loc[part.index, "timepoint"]
-        if timepoint.nunique() < 2:
-            continue
-        if contrast.choose in ("first", "last"):
-            day = table.loc[part.index, "day"]
-            wanted = day.min() if contrast.choose == "first" else day.max()
-            dropped = part.index[day != wanted]
-        else:
-            dropped = part.index[timepoint != contrast.choose]
-        result.loc[dropped, "use"] = UNUSED
-        result.loc[dropped, "reason"] = f"time point not chosen ({contrast.choose})"
-
-
-def _check_arms(result: pd.DataFrame, contrast: Contrast) -> None:
-    """A patient is in one arm."""
-    taken = result[_takes_part(result, contrast)]
-    n_arms = taken.groupby("patient")["arm"].nunique()
-    if (n_arms > 1).any():
-        raise ValueError(
-            f"contrast `{contrast.name}`: patient {n_arms.index[n_arms > 1][0]} has samples in "
-            f"both arms of `{contrast.column}`; use `kind: paired`, or narrow `where`"
-        )
-
-
-def _check_replicates(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> None:
-    """Samples to be summed agree in everything that matters."""
-    taken = result[_takes_part(result, contrast)]
-    agree = list(dict.fromkeys([*REPLICATE, *contrast.adjust, *contrast.match]))
-    for (patient, _), part in taken.groupby(["patient", "side"]):
-        rows = table.loc[part.index]
-        kinds = rows[agree].apply(as_text).fillna("")
-        if len(kinds.drop_duplicates()) > 1:
-            listed = [
-                f"{name} ({', '.join(v for v in values if v)})"
-                for name, values in zip(rows["sample"], kinds.to_numpy(), strict=True)
-            ]
-            raise ValueError(
-                f"contrast `{contrast.name}`: patient {patient} has several samples that are no "
-                f"replicates: {'; '.join(listed)}; narrow `where`, or set `choose` to first, last "
-                "or a time point"
-            )
-    for column in contrast.adjust:
-        values = as_text(table.loc[taken.index, column])
-        n_values = values.groupby(taken["patient"]).nunique()
-        if contrast.kind == "change" and (n_values > 1).any():
-            raise ValueError(
-                f"contrast `{contrast.name}`: `{column}` differs between the samples of patient "
-                f"{n_values.index[n_values > 1][0]}; a change is adjusted for columns of patients"
-            )
+def _dependences(matrix: np.ndarray) -> np.ndarray:
+    """Orthonormal coefficients of the linear dependences between columns, one row each."""
+    length = np.linalg.norm(matrix, axis=0)
+    _, scale, axes = np.linalg.svd(matrix / np.where(length > 0, length, 1), full_matrices=True)
+    return np.asarray(axes[int(np.sum(scale > 1e-8)) :])

@@ -42,6 +42,8 @@ def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
 def pool_moments(moments: list[pd.DataFrame]) -> pd.DataFrame:
     """Mean and within-sample variance over a cohort, from the samples' moments.
 
+    Genes must have the cohort's names (`identifiers.with_reference`).
+
     The variance is pooled within samples, so a gene that differs only between libraries (a batch
     effect) is not variable. Genes that some sample's matrix lacks are left out.
 

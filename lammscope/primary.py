@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lammscope import __version__
-from lammscope.abundance import primary_sentence
+from lammscope.abundance import ALPHA
 from lammscope.contrasts import Contrast
+from lammscope.wording import readable
 
 POSITIVE = (
     "LAMM cells are counted at the positive level here: CSF1R+ CD14+ CD68+ monocytic cells, which "
@@ -21,10 +23,10 @@ def state_primary(
     abundance: Mapping[str, pd.DataFrame],
     contrasts: Mapping[str, Mapping[str, Any]],
     *,
-    primary: Mapping[str, str],
-    level: str,
+    config: Mapping[str, Any],
 ) -> str:
     """The primary result as a sentence, or a sentence that says why there is none."""
+    primary, level = config["primary"], config["lamm"]["level"]
     name = primary["contrast"]
     if name not in contrasts:
         made = ", ".join(f"`{other}`" for other in contrasts) or "none"
@@ -36,6 +38,58 @@ def state_primary(
         abundance[name], Contrast(**contrasts[name]), denominator=primary["denominator"]
     )
     return f"{sentence} {POSITIVE}" if level == "positive" else sentence
+
+
+def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, object]:
+    """The pre-specified row: LAMM cells in the primary denominator, on the logit scale."""
+    chosen = table[
+        (table["population"] == "LAMM")
+        & (table["denominator"] == denominator)
+        & (table["scale"] == "logit")
+    ]
+    return {str(key): value for key, value in chosen.iloc[0].items()}
+
+
+def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: str) -> str:
+    """The primary result in one plain sentence, with its uncertainty."""
+    row = primary_row(table, denominator=denominator)
+    test, reference = readable(contrast.test), readable(contrast.reference)
+    whole = f"{denominator} cells" if denominator != "all" else "all cells"
+    n_test, n_reference = int(row["n_test"]), int(row["n_reference"])  # type: ignore[call-overload]
+    if contrast.kind == "paired":
+        sizes = f"{n_test} pairs of {test} and {reference} samples"
+    else:
+        sizes = f"{n_test} {test} and {n_reference} {reference} patients"
+    if row["status"] != "ok":
+        reason = str(row["verdict"]).removeprefix("not tested: ")
+        return (
+            f"LAMM cells as a fraction of {whole} were not compared in the primary contrast "
+            f"`{contrast.name}` ({sizes}): {reason}."
+        )
+    estimate, low, high, p, floor = (
+        float(row[key])  # type: ignore[arg-type]
+        for key in ("estimate", "ci_low", "ci_high", "p", "p_floor")
+    )
+    words = {
+        "between": f"{test} status was associated with a {{}} fraction of LAMM cells among {whole}"
+        f" than {reference} status",
+        "paired": f"{test} samples had a {{}} fraction of LAMM cells among {whole} than the same "
+        f"patients' {reference} samples",
+        "change": f"{test} status was associated with a {{}} change of the fraction of LAMM cells "
+        f"among {whole} from before to after infusion than {reference} status (a higher change is "
+        "a larger rise or a smaller fall)",
+    }[contrast.kind]
+    direction = "higher" if estimate > 0 else "lower"
+    claim = words.format(direction) if p < ALPHA else words.format(f"numerically {direction}")
+    ratio = "ratio of odds ratios" if contrast.kind == "change" else "odds ratio"
+    if p >= ALPHA:
+        claim += ", without evidence of a difference"
+    return (
+        f"In the primary contrast `{contrast.name}`, {claim}: {ratio} {np.exp(estimate):.2f} "
+        f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; a "
+        f"permutation test of these patients cannot give less than p = {floor:.3g}). "
+        "An association in one cohort shows no cause."
+    )
 
 
 def software_versions() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Quality of barcodes: metrics, and flags with reasons. Nothing is deleted here."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -7,27 +9,47 @@ from scipy import sparse
 from lammscope.shards import Shard
 
 MITOCHONDRIAL = r"^MT-"
+# The same genes by Ensembl id, for matrices without symbols: the 13 proteins and 2 rRNAs.
+MITOCHONDRIAL_IDS = frozenset(
+    f"ENSG00000{number}"
+    for number in (
+        *("198888", "198763", "198804", "198712", "228253", "198899", "198938", "198840"),
+        *("212907", "198886", "198786", "198695", "198727", "211459", "210082"),
+    )
+)
+HAEMOGLOBIN_IDS = frozenset(
+    f"ENSG00000{number}"
+    for number in (
+        *("206172", "188536", "244734", "223609", "213931", "213934", "196565", "206177"),
+        *("086506", "130656"),
+    )
+)
+FEW_CELLS = 50  # fewer say little about a sample
 HAEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
 
 
-def split_ambient(shard: Shard, *, ambient_max_counts: int) -> Shard:
+def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> Shard:
     """Drop nearly empty barcodes and keep only their summed profile, as the ambient RNA.
 
     Parameters
     ----------
     shard
-        Counts of all barcodes of a sample.
+        Counts of all barcodes of a matrix.
+    own
+        Positions of the sample's own barcodes: all of them, or its part of a pooled channel. The
+        ambient RNA is that of the whole channel.
     ambient_max_counts
         Barcodes with fewer UMIs than this are summed and dropped. A filtered matrix hardly has any.
 
     Returns
     -------
     Shard
-        The other barcodes; `genes` gains `ambient_counts`, one sum per gene.
+        The sample's other barcodes; `genes` gains `ambient_counts`, one sum per gene.
     """
     totals = np.asarray(shard.counts.sum(axis=1)).ravel()
-    kept = totals >= ambient_max_counts
-    ambient = np.asarray(shard.counts[~kept].sum(axis=0)).ravel()
+    filled = totals >= ambient_max_counts
+    ambient = np.asarray(shard.counts[~filled].sum(axis=0)).ravel()
+    kept = own[filled[own]]
     genes = shard.genes.assign(ambient_counts=ambient.astype(np.int64))
     return Shard(shard.counts[kept], shard.barcodes[kept], genes)
 
@@ -38,8 +60,8 @@ def cell_metrics(shard: Shard) -> pd.DataFrame:
     totals = np.asarray(counts.sum(axis=1)).ravel()
     symbols = shard.genes["symbol"].str.upper()
 
-    def percent(pattern: str) -> np.ndarray:
-        columns = np.flatnonzero(symbols.str.match(pattern))
+    def percent(pattern: str, ids: frozenset[str]) -> np.ndarray:
+        columns = np.flatnonzero(symbols.str.match(pattern) | shard.genes["gene"].isin(ids))
         part = np.asarray(counts[:, columns].sum(axis=1)).ravel()
         return 100 * part / np.maximum(totals, 1)
 
@@ -48,8 +70,8 @@ def cell_metrics(shard: Shard) -> pd.DataFrame:
             "barcode": shard.barcodes,
             "total_counts": totals.astype(np.int64),
             "n_genes": np.diff(counts.indptr).astype(np.int64),
-            "pct_mt": percent(MITOCHONDRIAL),
-            "pct_hb": percent(HAEMOGLOBIN),
+            "pct_mt": percent(MITOCHONDRIAL, MITOCHONDRIAL_IDS),
+            "pct_hb": percent(HAEMOGLOBIN, HAEMOGLOBIN_IDS),
         }
     )
 
@@ -100,6 +122,20 @@ def flag_cells(
     return metrics.assign(passes=~table.any(axis=1), reasons=pd.Series(reasons, dtype=str))
 
 
+def describe_yield(qc: pd.DataFrame, *, sample: str) -> tuple[int, str]:
+    """How many barcodes of a sample pass, as a level of logging and a message.
+
+    It is a warning where hardly any does: the run goes on, but the sample says little.
+    """
+    passed = int(qc["passes"].sum())
+    message = f"sample {sample}: {passed:,} of {len(qc):,} barcodes pass quality control"
+    if passed >= FEW_CELLS:
+        return logging.INFO, message
+    reasons = qc.loc[~qc["passes"], "reasons"].str.split(",").explode().value_counts()
+    listed = ", ".join(f"{name} {n:,}" for name, n in reasons.items())
+    return logging.WARNING, f"{message}{f' (failed: {listed})' if listed else ''}"
+
+
 def select_cells(
     qc: dict[str, pd.DataFrame], doublets: pd.DataFrame, *, patients: dict[str, str]
 ) -> pd.DataFrame:
@@ -133,6 +169,12 @@ def select_cells(
         parts.append(passed.assign(sample=sample, patient=patients[sample]))
     cells = pd.concat(parts, ignore_index=True)
     cells["cell"] = cells["sample"] + "_" + cells["barcode"]
+    repeated = cells.loc[cells["cell"].duplicated(), "cell"]
+    if len(repeated):
+        raise ValueError(
+            f"cell {repeated.iloc[0]} is the name of two cells, of samples whose names and "
+            "barcodes run together; rename one of the samples"
+        )
     scores = doublets.set_index("cell").reindex(cells["cell"])
     cells["doublet_score"] = scores["doublet_score"].to_numpy(dtype=float)
     cells = cells[~scores["doublet"].fillna(False).to_numpy(dtype=bool)]

@@ -1,226 +1,311 @@
-"""Count matrices as users have them, read into one form: 10x h5 and folders, h5ad."""
+"""Count matrices as users have them, read into one form; what each format is, its module knows."""
 
-import gzip
-from io import BufferedReader
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.io import mmread
 
+from lammscope.annotated import inspect_annotated, is_annotated, read_annotated
+from lammscope.counts import first_non_count, not_counts
+from lammscope.dense import has_dense_counts, inspect_dense, read_dense
+from lammscope.folders import MTX, inspect_mtx, matrices_in, read_mtx
+from lammscope.inputs import AGAIN, named_errors, open_bytes, open_hdf5
+from lammscope.runtime import logger
 from lammscope.shards import Shard
+from lammscope.tenx import inspect_tenx, is_tenx, read_tenx
 
-FORMATS = "10x .h5 (v2, v3), a 10x folder with matrix.mtx (v2, v3), or .h5ad with integer counts"
+FORMATS = (
+    "a 10x .h5, a folder with matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, "
+    "or a table of counts (.csv, .tsv)"
+)
+# what a file of another kind starts with, what it is, and what to do
+FOREIGN = (
+    (rb"\s*(?i:<!doctype|<html)", "a web page", "download the file again"),
+    (rb"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as .csv"),
+    (rb"X\n\x00\x00|RD[AX]\d\n", "an R object", "in R, export it by DropletUtils::write10xCounts"),
+    (rb"(?s:.{257}ustar)", "a tar archive", "unpack it and name the matrix in it"),
+    (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd", "compressed in another way than gzip", "decompress it"),
+    (rb"PAR1\x15", "a Parquet file", f"give {FORMATS}"),
+    (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
+)
+HDF5 = b"\x89HDF\r\n\x1a\n"
+DENSE = re.compile(r"\.(csv|tsv|txt)(\.gz)?$")
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
+DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
 
 
-def read_matrix(path: str | Path) -> Shard:
+@dataclass(frozen=True)
+class Reader:
+    """How to look at the files of a format, and how to read them."""
+
+    inspect: Callable[..., str]
+    read: Callable[..., Shard]
+
+
+TENX = Reader(inspect_tenx, read_tenx)
+MARKET = Reader(inspect_mtx, read_mtx)
+ANNOTATED = Reader(inspect_annotated, read_annotated)
+TABLE = Reader(inspect_dense, read_dense)
+
+
+def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
     """Read the count matrix of one sample, whatever its format.
 
     Parameters
     ----------
     path
-        A 10x `.h5` file, a folder with `matrix.mtx`, or an `.h5ad` file with counts in `X`,
-        `layers["counts"]` or `raw.X`. Of multimodal files only `Gene Expression` is read.
+        A 10x `.h5`; an `.mtx` with its lists of barcodes and genes (10x, STARsolo, kallisto,
+        alevin-fry), or their folder or one above; an `.h5ad`; or a dense table as text. Of
+        multimodal files only `Gene Expression` is read.
+    genome
+        The genome to read where the file holds several; ignored otherwise.
 
     Returns
     -------
     Shard
-        Cells x genes with unique gene ids; Ensembl version suffixes are dropped.
+        Cells x genes (int32) with unique gene ids: Ensembl version suffixes are dropped, and a
+        repeated id is kept apart by a suffix -1, -2, ...
 
     Raises
     ------
     ValueError
-        If the file is none of these, or its values are not counts. One line that names the file.
+        If the file is none of these, is damaged, or its values are not counts. One line that starts
+        with the path.
     """
     path = Path(path)
+    with named_errors(path):
+        source = _matrix_of(path, genome=genome)
+        return _checked(_reader(source).read(source, genome=genome), path)
+
+
+def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
+    """Look whether a matrix starts as it should, in milliseconds.
+
+    Parameters
+    ----------
+    path, genome
+        As for `read_matrix`.
+
+    Returns
+    -------
+    str
+        A short name of the format, such as `10x h5 v3`.
+
+    Raises
+    ------
+    ValueError
+        As `read_matrix` does, as far as names, sizes and the first values show it.
+    """
+    path = Path(path)
+    with named_errors(path):
+        source = _matrix_of(path, genome=genome)
+        return _reader(source).inspect(source, genome=genome)
+
+
+def find_matrices(folder: str | Path) -> list[Path]:
+    """Find the count matrices below a folder, one per library.
+
+    Parameters
+    ----------
+    folder
+        Any folder: outputs of a pipeline, or downloads. Hidden folders are left out.
+
+    Returns
+    -------
+    list of Path
+        Sorted; each can be given to `read_matrix`. Of a library in several forms the filtered one
+        is taken, and an `.h5` rather than a folder. A damaged file is in the list, so that its
+        inspection tells.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder or if it cannot be read.
+    """
+    folder = Path(folder)
+    with named_errors(folder):
+        found = _candidates(folder)
+        together = {path.parent for path in found if _of_one_genome(path)}
+        return sorted({path.parent if path.parent in together else path for path in found})
+
+
+def _matrix_of(path: Path, *, genome: str | None) -> Path:
+    """The file to read: `path`, or the one in it or below it if it is a folder."""
     if not path.exists():
-        raise ValueError(f"{path}: no such file; correct the column `counts` of the sample sheet")
-    try:
-        if path.is_dir():
-            shard = _read_folder(path)
-        elif h5py.is_hdf5(path):
-            shard = _read_hdf5(path)
-        else:
-            raise ValueError(f"not a count matrix; give {FORMATS}")
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        reason = str(error).strip("'\"").splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: {reason}") from error
-    return _checked(shard, path)
-
-
-def _read_hdf5(path: Path) -> Shard:
-    with h5py.File(path, "r") as file:
-        if "matrix" in file:
-            return _read_tenx_v3(file["matrix"])
-        genomes = [name for name in file if isinstance(file[name], h5py.Group)]
-        if genomes and all("genes" in file[name] for name in genomes):
-            return _read_tenx_v2(file, genomes)
-        if "X" not in file and "raw" not in file:
-            raise ValueError(f"an HDF5 file, but not a count matrix; give {FORMATS}")
-    return _read_h5ad(path)
-
-
-def _read_tenx_v3(group: h5py.Group) -> Shard:
-    features = group["features"]
-    frame = pd.DataFrame({"gene": features["id"].asstr()[:], "symbol": features["name"].asstr()[:]})
-    counts = _tenx_counts(group)
-    expression = features["feature_type"].asstr()[:] == "Gene Expression"
-    return Shard(
-        counts[:, np.flatnonzero(expression)], group["barcodes"].asstr()[:], frame[expression]
-    )
-
-
-def _read_tenx_v2(file: h5py.File, genomes: list[str]) -> Shard:
-    if len(genomes) > 1:
+        broken = " (a link that points nowhere)" if path.is_symlink() else ""
+        raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
+    if not path.is_dir():
+        return path
+    found = matrices_in(path) or _candidates(path)
+    found = [candidate for candidate in found if candidate.name == genome] or found
+    if not found:
+        raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {FORMATS}")
+    if len(found) == 1:
+        return _matrix_of(found[0], genome=genome)
+    names = [str(candidate.relative_to(path)) for candidate in found]
+    if all(_of_one_genome(candidate) for candidate in found):
         raise ValueError(
-            f"holds several genomes ({', '.join(genomes)}); write one of them to its own file"
+            f"holds several genomes ({', '.join(candidate.name for candidate in found)}); "
+            "write one of them into the column `genome` of the sample sheet"
         )
-    group = file[genomes[0]]
-    frame = pd.DataFrame(
-        {"gene": group["genes"].asstr()[:], "symbol": group["gene_names"].asstr()[:]}
-    )
-    return Shard(_tenx_counts(group), group["barcodes"].asstr()[:], frame)
-
-
-def _tenx_counts(group: h5py.Group) -> sparse.csr_array:
-    """10x stores genes x cells by column, which is cells x genes by row."""
-    n_genes, n_cells = group["shape"][:]
-    parts = (group["data"][:], group["indices"][:], group["indptr"][:])
-    return sparse.csr_array(parts, shape=(n_cells, n_genes))
-
-
-def _read_folder(folder: Path) -> Shard:
-    matrix = _one_of(folder, "matrix.mtx")
-    barcodes = _lines(_one_of(folder, "barcodes.tsv"))
-    features = [line.split("\t") for line in _lines(_one_of(folder, "features.tsv", "genes.tsv"))]
-    with _opened(matrix) as handle:
-        counts = sparse.csr_array(mmread(handle, spmatrix=False).T)
-    if counts.shape != (len(barcodes), len(features)):
-        raise ValueError(
-            f"{matrix.name} is {counts.shape[1]} x {counts.shape[0]}, but there are "
-            f"{len(features)} features and {len(barcodes)} barcodes; are the files of one run?"
-        )
-    frame = pd.DataFrame(
-        {
-            "gene": [row[0] for row in features],
-            "symbol": [row[min(1, len(row) - 1)] for row in features],
-        }
-    )
-    expression = np.array([len(row) < 3 or row[2] == "Gene Expression" for row in features])
-    return Shard(
-        counts[:, np.flatnonzero(expression)],
-        np.array([row.split("\t")[0] for row in barcodes]),
-        frame[expression],
-    )
-
-
-def _one_of(folder: Path, *names: str) -> Path:
-    for name in names:
-        for candidate in (folder / name, folder / f"{name}.gz"):
-            if candidate.is_file():
-                return candidate
-    raise ValueError(f"the folder has no {' or '.join(names)} (plain or .gz); give {FORMATS}")
-
-
-def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-
-
-def _lines(path: Path) -> list[str]:
-    with _opened(path) as handle:
-        return handle.read().decode().splitlines()
-
-
-def _read_h5ad(path: Path) -> Shard:
-    # only here: h5ad input is the exception, and these imports cost a second
-    import anndata
-    import hdf5plugin  # noqa: F401  # its filters open files that were compressed with them
-
-    data = anndata.read_h5ad(path)
-    layers: dict[Any, Any] = dict(data.layers.items())
-    candidates = [("X", data.X, data.var)]
-    candidates += [
-        (f"layers[{name!r}]", layers[name], data.var)
-        for name in ("counts", "raw_counts")
-        if name in layers
-    ]
-    if data.raw is not None:
-        candidates.append(("raw.X", data.raw.X, data.raw.var))
-    for _, values, var in candidates:
-        if values is None:
-            continue
-        counts = sparse.csr_array(values)
-        if _are_counts(counts.data):
-            return Shard(counts, data.obs_names.to_numpy(dtype=str), _gene_columns(var))
-    looked_at = ", ".join(name for name, _, _ in candidates)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     raise ValueError(
-        f"no integer counts in {looked_at}: values look normalised; give the raw UMI counts"
+        f"the folder has several matrices ({', '.join(names[:5])}{more}); name one of them"
     )
 
 
-def _gene_columns(var: Any) -> pd.DataFrame:
-    """Ensembl ids and symbols from the index and the usual columns of an AnnData object."""
-    index = var.index.to_series().astype(str).reset_index(drop=True)
-    columns = {
-        name: var[name].astype(str).reset_index(drop=True)
-        for name in (
-            "gene_ids",
-            "gene_id",
-            "ensembl_id",
-            "feature_name",
-            "symbol",
-            "gene_symbols",
-            "gene_name",
+def _of_one_genome(path: Path) -> bool:
+    """Whether this is a folder of Cell Ranger 2, which wrote one per genome."""
+    return bool(re.search(r"(filtered|raw)_gene_bc_matrices(_mex)?$", path.parent.name))
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """Matrices below a folder, of each library only the best form."""
+    forms: dict[str, list[tuple[int, bool, Path]]] = {}
+    for path in _all_matrices(folder, seen=set()):
+        name = str(path.relative_to(folder))
+        words = re.split(r"[^A-Za-z0-9]+", name)
+        rank = 0 if "filtered" in words else 2 if "raw" in words else 1
+        library = re.sub(r"(?<![a-z])(filtered|raw)(?![a-z])", "", name)
+        library = re.sub(
+            r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix|\.(h5|h5ad|mtx|gz)\b", "", library
         )
-        if name in var
-    }
-    ids = next((values for values in [*columns.values(), index] if _mostly_ensembl(values)), index)
-    symbols = next(
-        (values for values in [*columns.values(), index] if not _mostly_ensembl(values)), index
-    )
-    return pd.DataFrame({"gene": ids, "symbol": symbols})
+        form = (rank, path.suffix != ".h5", path)
+        forms.setdefault(re.sub(r"[._/-]+", "/", library).strip("/"), []).append(form)
+    best = [
+        path for group in forms.values() for *rank, path in group if rank == list(min(group)[:2])
+    ]
+    return sorted(best)
 
 
-def _mostly_ensembl(values: pd.Series) -> bool:
-    return bool(values.str.match(r"ENS[A-Z]*G\d{6,}").mean() > 0.5)
+def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
+    """All matrices below a folder; one that is alone in its folder is named by the folder."""
+    if folder.resolve() in seen:  # links may lead in a circle
+        return
+    seen.add(folder.resolve())
+    matrices = matrices_in(folder)
+    yield from [folder] if len(matrices) == 1 else matrices
+    lists = {path.name for path in matrices}
+    entries = sorted(folder.iterdir())
+    per_sample = folder / "per_sample_outs" in entries
+    for path in entries:
+        if path.is_dir():
+            # junctions and velocities are no genes; `multi` is the channel of its samples
+            other = path.name in ("SJ", "Velocyto") or (per_sample and path.name == "multi")
+            if not path.name.startswith(".") and not other:
+                yield from _all_matrices(path, seen=seen)
+        elif path.name not in lists and _seems_a_matrix(path):
+            yield path
 
 
-def _are_counts(values: np.ndarray) -> bool:
-    return bool(
-        np.issubdtype(values.dtype, np.integer)
-        or (np.isfinite(values).all() and (values == np.rint(values)).all())
-    ) and not bool((values < 0).any())
+def _seems_a_matrix(path: Path) -> bool:
+    """Whether a file is a matrix in HDF5, be it a damaged one, or starts as a table of counts."""
+    try:
+        if path.suffix in (".h5", ".h5ad"):
+            with open_hdf5(path) as file:
+                return is_tenx(file) or is_annotated(file)
+        with named_errors(path):
+            return bool(DENSE.search(path.name)) and has_dense_counts(path)
+    except OSError:
+        return True
+    except ValueError:
+        return False
+
+
+def _reader(path: Path) -> Reader:
+    """Choose by what the file holds, not by its name."""
+    if not path.stat().st_size:
+        raise ValueError("the file is empty (0 bytes); copy or download it again")
+    with path.open("rb") as handle:
+        start = handle.read(512)
+    if start.startswith(HDF5) or h5py.is_hdf5(path):
+        return _hdf5_reader(path)
+    _refuse_foreign(start)
+    if re.search(r"\.(h5|hdf5|h5ad|loom)$", path.name):
+        raise ValueError(f"named {path.suffix}, but it is not HDF5 and not a count matrix: {AGAIN}")
+    with open_bytes(path) as opened:
+        inner = opened.read(512)
+    _refuse_foreign(inner)
+    if inner.startswith(HDF5):
+        raise ValueError("a compressed HDF5 file: decompress it (gunzip)")
+    if b"\x00" in inner:
+        raise ValueError(f"not a count matrix, and of no known kind; give {FORMATS}")
+    return MARKET if MTX.search(path.name) else TABLE
+
+
+def _refuse_foreign(start: bytes) -> None:
+    for pattern, kind, remedy in FOREIGN:
+        if re.match(pattern, start):
+            raise ValueError(f"{kind}, not a count matrix: {remedy}")
+
+
+def _hdf5_reader(path: Path) -> Reader:
+    with open_hdf5(path) as file:
+        if is_tenx(file):
+            return TENX
+        if is_annotated(file) and "mod" not in file:
+            return ANNOTATED
+        keys = set(file)
+    if {"barcode_idx", "umi"} <= keys or {"barcode", "umi", "gene"} <= keys:
+        raise ValueError(
+            "a molecule_info.h5, which lists molecules; give the filtered_feature_bc_matrix.h5 "
+            "that lies beside it"
+        )
+    if {"row_attrs", "col_attrs"} <= keys:
+        raise ValueError("a loom file: write it as .h5ad, e.g. by anndata.io.read_loom")
+    if "mod" in keys:
+        raise ValueError("a MuData file: write its modality of gene expression as .h5ad")
+    if "assays" in keys:
+        raise ValueError("a Seurat file: in R, export it by DropletUtils::write10xCounts")
+    some = ", ".join(sorted(keys)[:5]) or "nothing"
+    raise ValueError(f"HDF5, but not a count matrix (it holds {some}); give {FORMATS}")
 
 
 def _checked(shard: Shard, path: Path) -> Shard:
     """The shard with integer counts and unique names, or an error that says what is wrong."""
     counts = shard.counts
-    if 0 in counts.shape:
-        raise ValueError(
-            f"{path}: the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes"
-        )
-    if not _are_counts(counts.data):
-        raise ValueError(
-            f"{path}: values are not counts (fractions, negative or missing numbers): "
-            "give the raw UMI counts, not normalised ones"
-        )
-    if len(counts.indices) and counts.indices.max() >= counts.shape[1]:
-        raise ValueError(f"{path}: a gene index is out of range; the file is damaged")
+    bad = first_non_count(counts.data)
+    if bad is not None:
+        raise ValueError(not_counts(counts.data[bad]))
     barcodes = pd.Index(shard.barcodes)
     if barcodes.has_duplicates:
         raise ValueError(
-            f"{path}: barcode {barcodes[barcodes.duplicated()][0]} stands there twice; "
+            f"barcode {barcodes[barcodes.duplicated()][0]} stands there twice; "
             "give one matrix per sample"
         )
     genes = shard.genes.reset_index(drop=True)
-    genes["gene"] = genes["gene"].str.replace(r"^(ENS[A-Z]*G\d+)\.\d+$", r"\1", regex=True)
-    repeated = genes["gene"].duplicated()
-    number = genes.groupby("gene").cumcount().astype(str)
-    genes.loc[repeated, "gene"] = genes["gene"] + "-" + number  # a repeated symbol stays apart
+    dates = genes["symbol"][genes["symbol"].str.fullmatch(DATE)]
+    if len(dates):
+        logger.warning(
+            "%s: %d gene symbols are dates (e.g. %s), as Excel makes them of genes like MARCHF1",
+            *(path, len(dates), dates.iloc[0]),
+        )
+    ids = genes["gene"].str.replace(r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$", r"\1\2", regex=True)
+    genes["gene"] = _kept_apart(ids)
     counts = sparse.csr_array(counts, dtype=np.int32)
     counts.sum_duplicates()
     counts.eliminate_zeros()
     return Shard(counts, barcodes.to_numpy(dtype=str), genes)
+
+
+def _kept_apart(names: pd.Series) -> pd.Series:
+    """Repeated names with a number that makes none of them equal to another name."""
+    repeated = np.flatnonzero(names.duplicated()).tolist()
+    if not repeated:
+        return names
+    taken = set(names)
+    unique = names.tolist()
+    numbers: dict[str, int] = {}
+    for place in repeated:
+        name = candidate = unique[place]
+        while candidate in taken:
+            numbers[name] = numbers.get(name, 0) + 1
+            candidate = f"{name}-{numbers[name]}"
+        taken.add(candidate)
+        unique[place] = candidate
+    return pd.Series(unique, dtype=str)

@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from lammscope.report_design import design_section, gene_section
 from lammscope.report_sections import (
     SERIOUS,
     audit_rows,
@@ -22,6 +23,7 @@ from lammscope.report_sections import (
     contrast_section,
     lamm_section,
     primary_section,
+    warning_rows,
 )
 from lammscope.report_tables import CLUSTER_COLUMNS, QC_COLUMNS, build_table
 from lammscope.report_words import FIGURE_WORDS, REFERENCES
@@ -51,6 +53,7 @@ def write_report(
     figures: Sequence[str | Path],
     max_fdr: float,
     n_genes: int,
+    gene_overlap: pd.DataFrame | None = None,
 ) -> None:
     """Write the report as one HTML file, whole or not at all.
 
@@ -86,6 +89,8 @@ def write_report(
         False discovery rate up to which genes are counted and coloured.
     n_genes
         Genes listed per population.
+    gene_overlap
+        `qc/gene_overlap.tsv`, or None.
     """
     images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
     environment = Environment(
@@ -99,11 +104,13 @@ def write_report(
         "primary": primary_section(
             primary_sentence, config=config, contrasts=contrasts, abundance=abundance
         ),
-        "warnings": audit_rows(audit[audit["status"].isin(SERIOUS)], contrasts=contrasts),
+        "design": design_section(samples, audit=audit, contrasts=contrasts),
+        "warnings": warning_rows(audit, contrasts=contrasts),
         "notes": audit_rows(
             audit[~audit["status"].isin(SERIOUS) & (audit["contrast"] == "cohort")],
             contrasts=contrasts,
         ),
+        "genes": gene_section(gene_overlap),
         "qc_table": build_table(qc_summary, QC_COLUMNS),
         "cluster_table": build_table(clusters, CLUSTER_COLUMNS),
         "lamm": lamm_section(cells, counts=counts, samples=samples, definers=definers),

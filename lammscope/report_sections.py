@@ -25,7 +25,8 @@ from lammscope.report_tables import (
 )
 from lammscope.wording import denominator_words, ratio_name, readable, write_number
 
-SERIOUS = ("aliased", "too_few_patients", "warning")
+SERIOUS = ("aliased", "too_few_patients", "confounded", "survivorship", "warning")
+TOLD_BY_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
 
 
 def audit_rows(
@@ -42,6 +43,15 @@ def audit_rows(
         for row in rows.to_dict("records")
         if isinstance(row["message"], str) and row["message"]
     ]
+
+
+def warning_rows(
+    audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """What has to be read before the numbers; of a contrast its verdict stands for the details."""
+    detail = audit["item"].astype(str).str.fullmatch(TOLD_BY_VERDICT)
+    told = detail & (audit["contrast"] != "cohort")
+    return audit_rows(audit[audit["status"].isin(SERIOUS) & ~told], contrasts=contrasts)
 
 
 def primary_section(

@@ -16,7 +16,8 @@ logger = logging.getLogger("lammscope")
 def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     """Log a job to `path`; turn errors that a user can mend into one line.
 
-    Messages and warnings go to the log file. A `ValueError` or `OSError` (wrong input) ends the job
+    Messages and warnings go to the log file, the package's own warnings to standard error as well.
+    A `ValueError` or `OSError` (wrong input) ends the job
     with exit code 1 and its message on standard error; the traceback of any error is in the log.
 
     Parameters
@@ -29,8 +30,12 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     """
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setLevel(logging.WARNING)
+    shown.setFormatter(logging.Formatter("lammscope: warning: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
+    logger.addHandler(shown)
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
@@ -47,6 +52,7 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     finally:
         logging.captureWarnings(False)
         root.removeHandler(handler)
+        logger.removeHandler(shown)
         handler.close()
 
 

@@ -1,52 +1,45 @@
-"""The config and the two sheets, as plain and checked records."""
+"""The two sheets as one checked table with a row per sample."""
 
-import csv
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import jsonschema
 import pandas as pd
-import yaml
 
 from lammscope.contrasts import near
+from lammscope.settings import as_label, read_schema
+from lammscope.tables import fill_defaults, read_sheet
 
-SAMPLE_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
-REQUIRED = {"samples": ["sample", "patient", "timepoint", "counts"], "patients": ["patient"]}
-
-
-def resolve_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
-    """Check a config and fill in every default.
-
-    Parameters
-    ----------
-    config
-        What the user wrote.
-    schema_path
-        The JSON schema (YAML) that holds every key and default.
-
-    Raises
-    ------
-    ValueError
-        One line per mistake: the key, the value, and what is allowed.
-    """
-    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
-    resolved = _with_defaults(config, schema)
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(resolved)
-    messages = sorted({message for error in errors for message in _messages(error)})
-    if messages:
-        raise ValueError("\n".join(f"config: {message}" for message in messages))
-    return resolved
+ARMS = ("responder", "non_responder")
+OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete"}
+PHASES = ("pre", "post")
 
 
-def read_samples(config: dict[str, Any]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Sheets:
+    """Both sheets: the table of samples as far as it can be made, what is wrong, what is odd."""
+
+    samples: pd.DataFrame | None
+    mistakes: list[str]
+    notes: list[str]
+
+
+class Paths(NamedTuple):
+    """Where the two sheets are."""
+
+    samples: str
+    patients: str
+
+
+def read_samples(config: Mapping[str, Any]) -> pd.DataFrame:
     """Both sheets as one table with a row per sample.
 
     Parameters
     ----------
     config
-        From `resolve_config`.
+        From `settings.resolve_config`: `samples`, `patients`, `response` and `timepoints`.
 
     Returns
     -------
@@ -59,192 +52,237 @@ def read_samples(config: dict[str, Any]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        One line per mistake: the file, the row, the value, and the remedy.
+        One line per mistake: the file, the row, the column, the value, and the remedy.
     """
-    samples_path, patients_path = config["samples"], config["patients"]
-    samples = read_sheet(samples_path, required=REQUIRED["samples"])
-    patients = read_sheet(patients_path, required=REQUIRED["patients"])
-    column = config["response"]["column"]
-    arms = {arm: config["response"][arm] for arm in ("responder", "non_responder")}
-    problems = [
-        *_twice({key: config["timepoints"][key] for key in ("pre", "post")}, "timepoints"),
-        *_twice(arms, "response"),
-        *_unused_labels(patients, column, arms, patients_path),
-        *_repeated(samples, "sample", samples_path),
-        *_repeated(patients, "patient", patients_path),
-        *_bad_names(samples, samples_path),
-        *_empty(samples, ["sample", "patient", "timepoint", "counts"], samples_path),
-        *_unknown_patients(samples, patients, samples_path, patients_path),
-        *_missing_files(samples, samples_path),
-    ]
-    shared = set(samples) & set(patients) - {"patient"}
-    problems += [
-        f"{patients_path}: column `{name}` is in {samples_path} too; keep it in one sheet"
-        for name in sorted(map(str, shared))
-    ]
-    if problems:
-        raise ValueError("\n".join(problems))
+    sheets = check_sheets(config)
+    if sheets.mistakes or sheets.samples is None:
+        raise ValueError("\n".join(sheets.mistakes))
+    return sheets.samples
 
-    for name, default in (("channel", samples["sample"]), ("batch", samples["sample"])):
-        samples[name] = samples[name].fillna(default) if name in samples else default
-    for name, value in (("compartment", "blood"), ("sort", "none")):
-        samples[name] = samples[name].fillna(value) if name in samples else value
-    table = samples.merge(patients, on="patient", how="left", validate="many_to_one")
+
+def check_sheets(config: Mapping[str, Any]) -> Sheets:
+    """Read both sheets and find every mistake in and between them, without raising.
+
+    The matrices are not looked at here, only their paths. `Sheets.samples` is made even where there
+    are mistakes, as long as both files are tables, so that more can be found in the contrasts.
+    """
+    samples_sheet = read_sheet(config["samples"], schema=read_schema("samples"))
+    patients_sheet = read_sheet(config["patients"], schema=read_schema("patients"))
+    mistakes = [*samples_sheet.mistakes, *patients_sheet.mistakes, *_listed_twice(config)]
+    samples, patients = samples_sheet.table, patients_sheet.table
+    if samples is None or patients is None:
+        return Sheets(None, mistakes, [])
+    paths = Paths(samples_sheet.path, patients_sheet.path)
+    mistakes += [
+        *(f"{paths.samples}: {text}" for text in _sample_mistakes(samples)),
+        *(f"{paths.patients}: {text}" for text in _patient_mistakes(patients)),
+        *_mistakes_between(samples, patients, paths=paths),
+        *_label_mistakes(samples, patients, config, paths=paths),
+    ]
+    table = _joined(samples, patients, config)
+    return Sheets(table, mistakes, list(_notes(table, patients, paths=paths)))
+
+
+def _joined(
+    samples: pd.DataFrame, patients: pd.DataFrame, config: Mapping[str, Any]
+) -> pd.DataFrame:
+    """One row per sample with its patient's columns, phase and arm."""
+    samples = samples.copy()
+    if "channel" not in samples:
+        samples["channel"] = pd.Series(pd.NA, index=samples.index, dtype="str")
+    shared = samples.groupby("counts")["sample"].transform("first")
+    samples["channel"] = samples["channel"].fillna(shared)
+    samples = fill_defaults(samples, read_schema("samples"))
+    for column in ("counts", "barcodes"):
+        if column in samples:  # `./a` is `a`
+            samples[column] = samples[column].map(_plain_path, na_action="ignore").astype("str")
+    own = patients[[c for c in patients.columns if c == "patient" or c not in samples]]
+    own = own.dropna(subset="patient").drop_duplicates("patient")
+    table = samples.merge(own, on="patient", how="left", validate="many_to_one")
     table["phase"] = _mapped(table["timepoint"], config["timepoints"])
+    column = config["response"]["column"]
     labels = table[column] if column in table else pd.Series(pd.NA, index=table.index, dtype="str")
+    arms = {arm: config["response"][arm] for arm in ARMS}
     table = table.assign(response_label=labels, response=_mapped(labels, arms))
     return table.sort_values("sample", kind="stable").reset_index(drop=True)
 
 
-def read_sheet(path: str | Path, *, required: Iterable[str]) -> pd.DataFrame:
-    """Read a TSV or CSV sheet as text and numbers; `sample` and `patient` stay text.
-
-    A byte order mark, Windows line ends, spaces around fields, empty lines and lines that begin
-    with `#` are taken in stride. The table's index is the row's number in the file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(
-            f"{path}: no such file in {Path.cwd()}; paths are relative to the folder where "
-            "Snakemake runs"
+def _sample_mistakes(samples: pd.DataFrame) -> Iterator[str]:
+    names = samples["sample"].dropna()
+    yield from _repeated(names, "sample")
+    folded = names[~names.duplicated()].str.lower()
+    for row, value in folded[folded.duplicated()].items():
+        name, twin = names.loc[[row, folded.index[folded == value][0]]]
+        yield (
+            f"row {row}: sample `{name}` differs from `{twin}` only in capitals, and names "
+            "the same files on many disks; rename one"
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file in UTF-8; save it as TSV or CSV") from error
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip(" \t,;") and not line.startswith("#")
-    ]
-    if len(lines) < 2:
-        raise ValueError(f"{path}: the sheet has no rows below its header")
-    numbers = [number for number, _ in lines[1:]]
-    separator = "\t" if "\t" in lines[0][1] else ","
-    header, *rows = csv.reader([line for _, line in lines], delimiter=separator)
-    header = [name.strip() for name in header]
-    for number, row in zip(numbers, rows, strict=True):
-        if any(field.strip() for field in row[len(header) :]):
-            raise ValueError(
-                f"{path}: row {number} has {len(row)} fields for {len(header)} columns"
+    for name in names[names.str.endswith(".moments")]:
+        yield f"row {names.index[names == name][0]}: sample `{name}`: `.moments` ends other files"
+    yield from _path_mistakes(samples, "counts")
+    if "barcodes" in samples:
+        yield from _path_mistakes(samples, "barcodes")
+    yield from _shared_matrices(samples)
+
+
+def _path_mistakes(samples: pd.DataFrame, column: str) -> Iterator[str]:
+    for row, value in samples[column].dropna().items():
+        path = Path(value)
+        try:
+            found = path.exists()
+        except OSError:
+            found = False
+        if not found:
+            folder = path.parent
+            beside = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+            yield (
+                f"row {row}: `{column}` is `{value}`, which does not exist"
+                f"{near(path.name, beside)}; paths are relative to the folder where Snakemake runs"
             )
-    fields = [[field.strip() for field in row[: len(header)]] for row in rows]
-    table = pd.DataFrame(fields, columns=header, index=numbers, dtype="str").replace("", pd.NA)
-    missing = [name for name in required if name not in table]
-    if missing:
-        hints = [f"`{name}`{near(name, header)}" for name in missing]
-        raise ValueError(f"{path}: no column {', '.join(hints)}; it has {', '.join(header)}")
-    texts = {"sample", "patient", "timepoint", "counts", "channel", "batch", "compartment", "sort"}
-    for name in set(header) - texts:
-        table[name] = _as_numbers(table[name])
-    return table
 
 
-def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
-    """`value` with the defaults of `schema` filled in at every level."""
-    if not isinstance(value, dict) or "properties" not in schema:
-        return value
-    filled = dict(value)
-    for name, part in schema["properties"].items():
-        if filled.get(name) is None and "default" in part:
-            filled[name] = part["default"]
-        if name in filled:
-            filled[name] = _with_defaults(filled[name], part)
-    return filled
+def _shared_matrices(samples: pd.DataFrame) -> Iterator[str]:
+    """Samples of one pooled matrix need lists of barcodes, each its own."""
+    known = samples.dropna(subset=["counts", "sample"])
+    paths = known["counts"].map(lambda value: Path(value).absolute().as_posix())
+    barcodes = known.get("barcodes", pd.Series(pd.NA, index=known.index, dtype="str"))
+    for _, rows in known.groupby(paths, sort=False):
+        if len(rows) < 2:
+            continue
+        where = f"rows {', '.join(map(str, rows.index))}"
+        without = rows.index[barcodes[rows.index].isna()]
+        if len(without):
+            yield (
+                f"{where}: the same matrix `{rows['counts'].iloc[0]}` for several samples, so each "
+                f"cell would count again; correct it, or give `barcodes` (missing in "
+                f"{'rows' if len(without) > 1 else 'row'} {', '.join(map(str, without))})"
+            )
+        for first, second in combinations(rows.index, 2):
+            if barcodes[first] == barcodes[second]:
+                yield (
+                    f"rows {first} and {second}: the same `barcodes` `{barcodes[first]}` of the "
+                    "same matrix; each sample needs its own list"
+                )
 
 
-def _messages(error: Any) -> list[str]:
-    where = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        allowed = list(error.schema.get("properties", {}))
-        unknown = [name for name in error.instance if name not in allowed]
-        prefix = f"{where}." if where else ""
-        return [f"`{prefix}{name}` is no key{near(name, allowed)}" for name in unknown]
-    if error.validator == "enum":
-        allowed_values = ", ".join(map(str, error.validator_value))
-        return [f"`{where}` is {error.instance!r}; allowed: {allowed_values}"]
-    return [f"`{where}`: {error.message}"]
+def _patient_mistakes(patients: pd.DataFrame) -> Iterator[str]:
+    names = patients["patient"].dropna()
+    for value in names[names.duplicated()].unique():
+        rows = patients.loc[names.index[names == value]]
+        differ = [c for c in rows.columns[1:] if rows[c].nunique(dropna=False) > 1]
+        what = [f"{column} {' and '.join(map(str, rows[column]))}" for column in differ]
+        with_what = f" with {'; '.join(what)}" if what else ""
+        yield (
+            f"rows {', '.join(map(str, rows.index))}: patient `{value}` stands there "
+            f"{len(rows)} times{with_what}; keep one row per patient"
+        )
 
 
-def _repeated(sheet: pd.DataFrame, column: str, path: str) -> list[str]:
-    return [
-        f"{path}: row {index}: {column} `{value}` stands there twice; names must be unique"
-        for index, value in sheet.loc[sheet[column].duplicated(), column].items()
-    ]
+def _repeated(values: pd.Series, column: str) -> Iterator[str]:
+    for row, value in values[values.duplicated()].items():
+        first = values.index[values == value][0]
+        yield f"row {row}: {column} `{value}` stands in row {first} too; names must be unique"
 
 
-def _bad_names(samples: pd.DataFrame, path: str) -> list[str]:
-    return [
-        f"{path}: row {index}: {column} `{value}` cannot name a file; use letters, digits, "
-        "`.`, `_`, `+`, `-`, and begin with a letter or digit"
-        for column in ("sample", "channel")
-        if column in samples
-        for index, value in samples[column].dropna().items()
-        if not re.fullmatch(SAMPLE_NAME, value)
-    ]
-
-
-def _empty(sheet: pd.DataFrame, columns: list[str], path: str) -> list[str]:
-    return [
-        f"{path}: row {index}: `{column}` is empty; fill it in"
-        for column in columns
-        for index in sheet.index[sheet[column].isna()]
-    ]
-
-
-def _unknown_patients(
-    samples: pd.DataFrame, patients: pd.DataFrame, samples_path: str, patients_path: str
-) -> list[str]:
+def _mistakes_between(
+    samples: pd.DataFrame, patients: pd.DataFrame, *, paths: Paths
+) -> Iterator[str]:
     known = patients["patient"].dropna().tolist()
-    return [
-        f"{samples_path}: row {index}: patient `{value}` is not in {patients_path}"
-        f"{near(value, known)}; add a row for it there"
-        for index, value in samples["patient"].dropna().items()
-        if value not in set(known)
-    ]
+    for row, value in samples["patient"].dropna().items():
+        if value not in set(known):
+            yield (
+                f"{paths.samples}: row {row}: patient `{value}` is not in {paths.patients}"
+                f"{near(value, known)}; add a row for it there"
+            )
+    for name in samples.columns.intersection(patients.columns).difference(["patient"]):
+        yield f"{paths.patients}: column `{name}` is in {paths.samples} too; keep it in one sheet"
+    for path, sheet in zip(paths, (samples, patients), strict=True):
+        for name in sheet.columns.intersection(sorted(OWN_NAMES)):
+            yield f"{path}: column `{name}` is a name of the workflow's own; rename the column"
 
 
-def _missing_files(samples: pd.DataFrame, path: str) -> list[str]:
-    return [
-        f"{path}: row {index}: counts `{value}` does not exist; paths are relative to the "
-        "folder where Snakemake runs"
-        for index, value in samples["counts"].dropna().items()
-        if not Path(value).exists()
-    ]
+def _listed_twice(config: Mapping[str, Any]) -> Iterator[str]:
+    for section, (first, second) in (("timepoints", PHASES), ("response", ARMS)):
+        for value in sorted(set(config[section][first]) & set(config[section][second])):
+            yield (
+                f"config: `{value}` is in both `{section}.{first}` and `{section}.{second}`; "
+                "keep it in one"
+            )
 
 
-def _twice(groups: dict[str, list[str]], section: str) -> list[str]:
-    first, second = groups
-    both = sorted(set(map(str, groups[first])) & set(map(str, groups[second])))
-    return [
-        f"config: `{value}` is in both `{section}.{first}` and `{section}.{second}`; keep it in one"
-        for value in both
-    ]
-
-
-def _unused_labels(
-    patients: pd.DataFrame, column: str, arms: dict[str, list[str]], path: str
-) -> list[str]:
-    """Responses that were meant to be read, and are not."""
+def _label_mistakes(
+    samples: pd.DataFrame, patients: pd.DataFrame, config: Mapping[str, Any], *, paths: Paths
+) -> Iterator[str]:
+    """Responses and time points that were meant to be read, and are not."""
+    column = config["response"]["column"]
+    timepoints = [label for phase in PHASES for label in config["timepoints"][phase]]
+    for text in _miswritten(samples["timepoint"], timepoints, section="timepoints"):
+        yield f"{paths.samples}: {text}"
+    if column in samples and column not in patients:
+        yield (
+            f"{paths.samples}: column `{column}` holds the response; it belongs to the patient, so "
+            f"move it to {paths.patients}"
+        )
+        return
     if column not in patients:
-        like = [name for name in patients if str(name).lower() == column.lower()]
-        return [f"{path}: no column `{column}` (did you mean `{like[0]}`?)"] if like else []
-    found = sorted(set(patients[column].dropna().map(str)))
-    known = {str(value) for values in arms.values() for value in values}
-    if not found or known & set(found):
-        return []
-    return [
-        f"{path}: no value of `{column}` is a responder's or a non-responder's "
-        f"({', '.join(found)}); name them in the config under `response`"
-    ]
+        others = patients.columns.difference(list(read_schema("patients")["properties"]))
+        hint = near(column, [c for c in others if c.lower()[:4] == column.lower()[:4]])
+        if hint or column != "response":
+            yield (
+                f"{paths.patients}: no column `{column}`{hint}; `response.column` of the config "
+                f"names it; columns: {', '.join(patients.columns)}"
+            )
+        return
+    labels = [label for arm in ARMS for label in config["response"][arm]]
+    for text in _miswritten(patients[column], labels, section="response"):
+        yield f"{paths.patients}: {text}"
+    found = sorted(set(patients[column].dropna().map(as_label)))
+    if found and not set(labels) & set(found):
+        yield (
+            f"{paths.patients}: no value of `{column}` is a responder's or a non-responder's "
+            f"({', '.join(found)}); name them in the config under `response`"
+        )
 
 
-def _mapped(values: pd.Series, groups: dict[str, list[str]]) -> pd.Series:
+def _miswritten(values: pd.Series, labels: list[str], *, section: str) -> Iterator[str]:
+    """Values that equal a label of the config but for capitals, blanks and hyphens."""
+    plain = {_bare(label): label for label in labels}
+    for row, value in values.dropna().items():
+        label = as_label(value)
+        if label not in labels and _bare(label) in plain:
+            yield (
+                f"row {row}: `{values.name}` is `{label}`, but `{section}` of the config lists "
+                f"`{plain[_bare(label)]}`; write both alike"
+            )
+
+
+def _bare(label: str) -> str:
+    return "".join(letter for letter in label.lower() if letter.isalnum() or letter in "+-.")
+
+
+def _notes(samples: pd.DataFrame, patients: pd.DataFrame, *, paths: Paths) -> Iterator[str]:
+    """What is no mistake, and still worth a line before a long run."""
+    unused = sorted(set(patients["patient"].dropna()) - set(samples["patient"].dropna()))
+    if unused:
+        yield f"{paths.patients}: no sample of {', '.join(unused)}; not used"
+    unmapped = sorted(set(samples.loc[samples["phase"].isna(), "timepoint"].dropna()))
+    if unmapped:
+        yield (
+            f"time points neither before nor after infusion: {', '.join(unmapped)} (`timepoints` "
+            "of the config)"
+        )
+    labels = samples.drop_duplicates("patient")
+    other = labels.loc[labels["response"].isna(), "response_label"].dropna()
+    if len(other):
+        counts = ", ".join(f"{value} ({n})" for value, n in other.value_counts().items())
+        yield f"patients whose response is in neither arm: {counts}"
+
+
+def _plain_path(path: str) -> str:
+    return Path(path).as_posix()
+
+
+def _mapped(values: pd.Series, groups: Mapping[str, list[str]]) -> pd.Series:
     """The group that lists each value, or missing."""
-    names = {str(value): group for group, members in groups.items() for value in members}
-    return values.map(lambda value: names.get(str(value))).astype("str")
-
-
-def _as_numbers(values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce")
-    return numbers if numbers.notna().equals(values.notna()) and values.notna().any() else values
+    names = {value: group for group, members in groups.items() for value in members}
+    return values.map(lambda value: names.get(as_label(value))).astype("str")

@@ -1,10 +1,14 @@
 """Fixtures for all tests: where the repository, the reference numbers and the real data lie."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from lammscope.cohorts import CohortSettings
+from lammscope.simulate import simulate_cohort
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
@@ -40,3 +44,23 @@ def golden() -> Callable[[str], Path]:
         return root / name
 
     return find
+
+
+@pytest.fixture(scope="session")
+def sound_cohort(tmp_path_factory) -> Path:
+    """A cohort of six patients without a mistake, its paths relative to its folder."""
+    folder = tmp_path_factory.mktemp("sound")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        simulate_cohort(CohortSettings(patients_per_arm=3, cells=60, seed=5), ".")
+    finally:
+        os.chdir(before)
+    shutil.rmtree(folder / "truth")
+    return folder
+
+
+@pytest.fixture
+def relative_cohort(sound_cohort, tmp_path) -> Path:
+    """A copy of the sound cohort, to change and to run."""
+    return Path(shutil.copytree(sound_cohort, tmp_path / "cohort"))

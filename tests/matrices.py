@@ -2,7 +2,9 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
+import anndata
 import h5py
 import numpy as np
 import pandas as pd
@@ -22,23 +24,43 @@ def small_shard(n_cells: int = 40, n_genes: int = 60, *, seed: int = 0, rate: fl
     return Shard(sparse.csr_array(counts.astype(np.int32)), barcodes, genes)
 
 
-def write_tenx_v3(shard: Shard, path: Path, *, data: np.ndarray | None = None) -> Path:
-    """10x h5 of Cell Ranger 3 and later, with an antibody feature that readers must leave out."""
+def write_tenx_v3(
+    shard: Shard,
+    path: Path,
+    *,
+    data: np.ndarray | None = None,
+    genomes: list[str] | None = None,
+    **parts: np.ndarray | None,
+) -> Path:
+    """10x h5 of Cell Ranger 3 and later, with an antibody feature that readers must leave out.
+
+    `genomes` gives one per gene; where they differ, names start with them. `parts` replaces a
+    dataset such as `indptr`, or leaves it out if None.
+    """
     size = shard.counts.shape
     text = h5py.string_dtype("ascii")
+    origin = genomes or ["GRCh38"] * size[1]
+    names = shard.genes[["gene", "symbol"]]
+    if len(set(origin)) > 1:
+        names = names.radd(pd.Series(origin) + "_", axis=0)
+    numbers: dict[str, Any] = {
+        "data": shard.counts.data if data is None else data,
+        "indices": shard.counts.indices.astype(np.int64),
+        "indptr": shard.counts.indptr.astype(np.int64),
+        "shape": np.array([size[1] + 1, size[0]], dtype=np.int32),
+    }
     with h5py.File(path, "w") as file:
         matrix = file.create_group("matrix")
-        matrix["data"] = shard.counts.data if data is None else data
-        matrix["indices"] = shard.counts.indices.astype(np.int64)
-        matrix["indptr"] = shard.counts.indptr.astype(np.int64)
-        matrix["shape"] = np.array([size[1] + 1, size[0]], dtype=np.int32)
+        for part, content in (numbers | parts).items():
+            if content is not None:
+                matrix[part] = content
         matrix.create_dataset("barcodes", data=shard.barcodes.astype(object), dtype=text)
         features = matrix.create_group("features")
         for name, values in {
-            "id": [*shard.genes["gene"], "ADT1"],
-            "name": [*shard.genes["symbol"], "CD3"],
+            "id": [*names["gene"], "ADT1"],
+            "name": [*names["symbol"], "CD3"],
             "feature_type": ["Gene Expression"] * size[1] + ["Antibody Capture"],
-            "genome": ["GRCh38"] * (size[1] + 1),
+            "genome": [*origin, ""],
         }.items():
             features.create_dataset(name, data=np.array(values, dtype=object), dtype=text)
     return path
@@ -62,18 +84,136 @@ def write_tenx_v2(shard: Shard, path: Path, genomes: tuple[str, ...] = ("GRCh38"
     return path
 
 
-def write_folder(shard: Shard, folder: Path, *, version: int) -> Path:
-    """10x folder: version 2 is plain with genes.tsv, version 3 gzipped with features.tsv.gz."""
-    folder.mkdir()
-    opened = gzip.open if version == 3 else open
+def write_folder(shard: Shard, folder: Path, *, version: int, prefix: str = "") -> Path:
+    """10x folder: version 2 is plain with genes.tsv, version 3 gzipped with features.tsv.gz.
+
+    `prefix` starts the three file names; a folder that exists may take several samples that way.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     suffix = ".gz" if version == 3 else ""
-    with opened(folder / f"matrix.mtx{suffix}", "wb") as handle:
-        io.mmwrite(handle, sparse.coo_matrix(shard.counts.T))
     kind = "\tGene Expression" if version == 3 else ""
-    lines = [f"{gene}\t{symbol}{kind}" for gene, symbol in shard.genes[["gene", "symbol"]].values]
+    write_mtx(shard.counts.T, folder / f"{prefix}matrix.mtx{suffix}")
     name = "features.tsv" if version == 3 else "genes.tsv"
-    with opened(folder / f"{name}{suffix}", "wt") as handle:
-        handle.write("\n".join(lines) + "\n")
-    with opened(folder / f"barcodes.tsv{suffix}", "wt") as handle:
-        handle.write("\n".join(shard.barcodes) + "\n")
+    write_lines(
+        (f"{gene}\t{symbol}{kind}" for gene, symbol in shard.genes[["gene", "symbol"]].values),
+        folder / f"{prefix}{name}{suffix}",
+    )
+    write_lines(shard.barcodes, folder / f"{prefix}barcodes.tsv{suffix}")
     return folder
+
+
+def write_kallisto(shard: Shard, folder: Path, *, stem: str = "cells_x_genes") -> Path:
+    """The folder `counts_unfiltered` of kallisto|bustools: cells x genes."""
+    folder.mkdir(parents=True)
+    write_mtx(shard.counts.astype(np.float64), folder / f"{stem}.mtx")
+    write_lines(shard.barcodes, folder / f"{stem}.barcodes.txt")
+    write_lines(shard.genes["gene"], folder / f"{stem}.genes.txt")
+    write_lines(shard.genes["symbol"], folder / f"{stem}.genes.names.txt")
+    return folder
+
+
+def write_alevin(shard: Shard, folder: Path, *, unspliced: bool = False) -> Path:
+    """The folder `alevin` of alevin-fry: cells x genes, without symbols.
+
+    `unspliced` writes three columns per gene, as the USA mode does: one molecule of each value is
+    ambiguous and the others are spliced; unspliced ones come on top.
+    """
+    folder.mkdir(parents=True)
+    genes = shard.genes["gene"].tolist()
+    counts = shard.counts
+    if unspliced:
+        one = counts.astype(bool).astype(np.int32)
+        counts = sparse.hstack([counts - one, counts, one])
+        genes = [f"{gene}{kind}" for kind in ("", "-U", "-A") for gene in genes]
+    write_mtx(counts, folder / "quants_mat.mtx")
+    write_lines(shard.barcodes, folder / "quants_mat_rows.txt")
+    write_lines(genes, folder / "quants_mat_cols.txt")
+    return folder
+
+
+def write_h5ad(
+    shard: Shard,
+    path: Path,
+    *,
+    where: str = "X",
+    index: str = "gene",
+    form: Any = sparse.csr_matrix,
+    var: dict[str, Any] | None = None,
+) -> Path:
+    """An AnnData file with the counts in `X`, in `raw`, or in the layer `where`.
+
+    Elsewhere in it the values are log(1 + counts). `form` makes the matrix of a sparse one; `var`
+    replaces the column that holds ids or symbols, whichever `index` does not name.
+    """
+    counts = form(shard.counts.astype(np.float32))
+    other = {"symbol": "gene", "gene": "symbol"}[index]
+    name = {"symbol": "symbol", "gene": "gene_ids"}[other]
+    columns = var if var is not None else {name: shard.genes[other].to_numpy()}
+    table = pd.DataFrame(columns, index=shard.genes[index].to_numpy(dtype=object))
+    obs = pd.DataFrame(index=shard.barcodes)
+    normalised = form(shard.counts.astype(np.float32).log1p())
+    if where == "raw":
+        data = anndata.AnnData(counts, obs=obs, var=table)
+        data.raw = data.copy()
+        data.X = normalised
+    elif where == "X":
+        data = anndata.AnnData(counts, obs=obs, var=table)
+    else:
+        data = anndata.AnnData(normalised, obs=obs, var=table, layers={where: counts})
+    data.write_h5ad(path)
+    return path
+
+
+def write_dense(
+    shard: Shard,
+    path: Path,
+    *,
+    separator: str = ",",
+    genes_in_rows: bool = True,
+    names: tuple[str, ...] = ("gene",),
+    quote: str = "",
+    r_header: bool = False,
+    values: Any = None,
+) -> Path:
+    """A dense table as text, compressed if `path` ends in .gz.
+
+    Parameters
+    ----------
+    names
+        Columns of the genes that name them, one or two; of two only genes in rows make sense.
+    r_header
+        Write no field in the header above the names of rows, as R does.
+    values
+        Cells x genes, instead of the counts.
+    """
+    table = shard.counts.toarray() if values is None else values
+    genes = shard.genes[list(names)].to_numpy().tolist()
+    if genes_in_rows:
+        table, labels, columns = table.T, genes, shard.barcodes.tolist()
+    else:
+        labels, columns = [[name] for name in shard.barcodes], [gene[0] for gene in genes]
+    corner = [] if r_header else ["", "symbol"][: len(labels[0])]
+
+    def quoted(texts: list[str]) -> list[str]:
+        return [f"{quote}{text}{quote}" for text in texts]
+
+    rows = [
+        separator.join([*quoted(label), *map(str, row)])
+        for label, row in zip(labels, table.tolist(), strict=True)
+    ]
+    write_lines([separator.join(quoted([*corner, *columns])), *rows], path)
+    return path
+
+
+def write_mtx(counts: Any, path: Path) -> Path:
+    """A Matrix Market file, compressed if `path` ends in .gz."""
+    with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as handle:
+        io.mmwrite(handle, sparse.coo_matrix(counts))
+    return path
+
+
+def write_lines(lines: Any, path: Path) -> Path:
+    """A text file, compressed if `path` ends in .gz."""
+    text = "".join(f"{line}\n" for line in lines)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.settings import resolve_config
 from lammscope.shards import read_shard
-from lammscope.sheets import resolve_config
 from tests.matrices import small_shard, write_tenx_v3
 
 
@@ -36,8 +36,8 @@ def run_script(repository, tmp_path):
 
 
 @pytest.fixture
-def config(repository):
-    return resolve_config({}, repository / "workflow" / "schemas" / "config.schema.yaml")
+def config():
+    return resolve_config({})
 
 
 @pytest.fixture
@@ -54,9 +54,10 @@ def ingested(run_script, config, tmp_path):
         }
         log = run_script(
             "ingest_sample",
-            input={"matrix": str(matrix)},
+            input={"matrix": str(matrix), "barcodes": []},
             output=paths[sample],
-            params={"qc": config["qc"]},
+            params={"qc": config["qc"], "genome": None},
+            wildcards={"sample": sample},
         )
         assert "barcodes pass" in log
     return paths
@@ -91,13 +92,20 @@ def test_samples_become_an_index_a_space_and_clusters(ingested, run_script, conf
         output={"cells": cells, "summary": tmp_path / "qc" / "summary.tsv"},
         params={"samples": samples, "patients": ["P1", "P2"], "remove_doublets": True},
     )
-    genes = tmp_path / "joint" / "genes.tsv"
+    moments = [ingested[sample]["moments"] for sample in samples]
+    reference, genes = tmp_path / "joint" / "reference.tsv.gz", tmp_path / "joint" / "genes.tsv"
+    run_script(
+        "match_genes",
+        input={"moments": moments},
+        output={"reference": reference, "overlap": tmp_path / "qc" / "gene_overlap.tsv"},
+        params={"samples": samples, "min_overlap": 60},
+    )
     run_script(
         "select_genes",
-        input={"moments": [ingested[sample]["moments"] for sample in samples]},
+        input={"moments": moments, "reference": reference},
         output={"genes": genes},
         params={
-            "settings": config["genes"] | {"n_top": 100},
+            "settings": {"n_top": 100, "min_cells": 10, "exclude": config["genes"]["exclude"]},
             "car_features": config["car"]["features"],
         },
     )
@@ -105,7 +113,12 @@ def test_samples_become_an_index_a_space_and_clusters(ingested, run_script, conf
     for sample, path in zip(samples, counts, strict=True):
         run_script(
             "extract_genes",
-            input={"shard": ingested[sample]["shard"], "cells": cells, "genes": genes},
+            input={
+                "shard": ingested[sample]["shard"],
+                "cells": cells,
+                "genes": genes,
+                "reference": reference,
+            },
             output={"counts": path},
             wildcards={"sample": sample},
         )
@@ -140,9 +153,11 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(run_script, config, tmp_p
     with pytest.raises(SystemExit):
         run_script(
             "ingest_sample",
-            input={"matrix": str(tmp_path / "x.h5")},
+            input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
             output={"shard": tmp_path / "out" / "x.h5ad"},
-            params={"qc": config["qc"]},
+            params={"qc": config["qc"], "genome": None},
         )
-    assert capsys.readouterr().err.startswith(f"lammscope: {tmp_path / 'x.h5'}: not a count")
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"lammscope: {tmp_path / 'x.h5'}: named .h5, but it is not HDF5")
+    assert len(printed.splitlines()) == 1
     assert not list((tmp_path / "out").iterdir())

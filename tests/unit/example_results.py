@@ -279,13 +279,22 @@ def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:
 def audit_table() -> pd.DataFrame:
     """Rows as `design/audit.tsv` has them."""
     rows = [
-        ("cohort", "patients", "8", "ok", "8 patients with 16 samples."),
-        ("cohort", "excluded_response", "0", "note", "All patients have a response label."),
-        ("baseline", "patients", "4 / 4", "ok", "4 non-responders and 4 responders."),
-        ("baseline", "p_floor", "0.0286", "note",
-         "With 4 against 4 patients a permutation p cannot go below 2/70 = 0.029."),
-        ("baseline", "association", "product", "warning",
+        ("cohort", "patients", "8", "ok", "8 patients, 16 samples."),
+        ("cohort", "no_response", "1", "note", "1 of 8 patients have no response label."),
+        ("baseline", "verdict", "ok", "ok",
+         "Can be tested: 4 non-responders against 4 responders."),
+        ("baseline", "patients_test", "4", "ok", "4 non-responders (4 samples)."),
+        ("baseline", "patients_reference", "4", "ok", "4 responders (4 samples)."),
+        ("baseline", "rank", "2 of 2", "ok", "The model (intercept, arm) can be estimated."),
+        ("baseline", "unused: sorted library", "2", "note", "Not used, sorted library: 2 samples."),
+        ("baseline", "p_floor", "0.0286", "ok",
+         "4 against 4 patients: p of a permutation test cannot go below 2/70 = 0.029."),
+        ("baseline", "association_product", "0.03", "warning",
          "Response goes with product: the difference cannot be told apart from the product's."),
+        ("pre_to_post", "verdict", "no_permutation", "warning",
+         "Tested, but with 4 pairs a permutation test cannot give p below 0.125."),
+        ("pre_to_post", "pairs", "4", "ok", "4 complete pairs (8 samples)."),
+        ("pre_to_post", "rank", "1 of 1", "ok", "The model (intercept) can be estimated."),
         ("pre_to_post", "p_floor", "0.125", "warning",
          "With 4 pairs a permutation p cannot go below 2/16 = 0.125."),
     ]  # fmt: skip

@@ -9,11 +9,10 @@ from lammscope.abundance import (
     COLUMNS,
     count_cells,
     detectable_difference,
-    primary_row,
-    primary_sentence,
 )
 from lammscope.abundance import test_abundance as run_test
 from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.primary import primary_row, primary_sentence
 
 LINEAGE = {
     "B": "B",
@@ -32,6 +31,7 @@ SETTINGS = {
     "exclude_pre_post": ["B", "Malignant_B", "CAR_T"],
     "max_exact": 20_000,
     "n_draws": 10_000,
+    "sorts": {},
 }
 ARMS = {"test": "non_responder", "reference": "responder"}
 BETWEEN = {"kind": "between", **ARMS, "where": {"phase": "pre"}}

@@ -16,7 +16,17 @@ BASELINE = {
     "where": {"phase": "pre"},
 }
 PRIMARY = {"contrast": "baseline", "denominator": "monocytic"}
-SETTINGS = {"min_cells": 5, "exclude_pre_post": [], "max_exact": 20_000, "n_draws": 1_000}
+SETTINGS = {
+    "min_cells": 5,
+    "exclude_pre_post": [],
+    "max_exact": 20_000,
+    "n_draws": 1_000,
+    "sorts": {},
+}
+
+
+def config(*, level="elevated", **primary):
+    return {"primary": PRIMARY | primary, "lamm": {"level": level}}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +42,7 @@ def tested():
 
 def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
     tables, contrasts = tested
-    text = state_primary(tables, contrasts, primary=PRIMARY, level="elevated")
+    text = state_primary(tables, contrasts, config=config())
     table = tables["baseline"]
     row = table[
         (table["population"] == "LAMM")
@@ -48,12 +58,12 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
 
 
 def test_the_positive_level_is_named_for_what_it_is(tested):
-    text = state_primary(*tested, primary=PRIMARY, level="positive")
+    text = state_primary(*tested, config=config(level="positive"))
     assert "nearly all monocytes" in text
 
 
 def test_a_primary_contrast_that_was_not_made_is_said(tested):
-    text = state_primary(*tested, primary={**PRIMARY, "contrast": "change"}, level="elevated")
+    text = state_primary(*tested, config=config(contrast="change"))
     assert "no contrast `change`" in text
     assert "`baseline`" in text
 

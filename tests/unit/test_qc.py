@@ -1,5 +1,7 @@
 """Metrics, flags with reasons, and the cell index."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,13 +10,19 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.qc import (
+    HAEMOGLOBIN,
+    HAEMOGLOBIN_IDS,
+    MITOCHONDRIAL,
+    MITOCHONDRIAL_IDS,
     cell_metrics,
+    describe_yield,
     flag_cells,
     normalise,
     select_cells,
     split_ambient,
     summarise_qc,
 )
+from lammscope.readers import read_matrix
 from lammscope.shards import Shard
 from tests.matrices import small_shard
 
@@ -73,11 +81,64 @@ def test_a_sample_of_one_or_no_cell_is_flagged_without_a_crash():
     assert flag_cells(metrics.iloc[:0], **LIMITS).empty
 
 
+def test_mitochondrial_genes_are_known_by_id_where_a_matrix_has_no_symbols():
+    shard = small_shard()
+    ids = [*sorted(MITOCHONDRIAL_IDS)[:2], *sorted(HAEMOGLOBIN_IDS)[:1]]
+    genes = shard.genes.assign(gene=[*ids, *shard.genes["gene"][3:]])
+    named = cell_metrics(shard)
+    unnamed = cell_metrics(
+        type(shard)(shard.counts, shard.barcodes, genes.assign(symbol=genes["gene"]))
+    )
+    assert named["pct_mt"].max() > 0
+    assert unnamed.equals(named)
+
+
+@pytest.mark.real_data
+def test_ids_and_symbols_name_the_same_mitochondrial_and_haemoglobin_genes(real_data):
+    path = next(real_data("carpall").glob("*.h5"))
+    genes = read_matrix(path).genes
+    for pattern, ids in ((MITOCHONDRIAL, MITOCHONDRIAL_IDS), (HAEMOGLOBIN, HAEMOGLOBIN_IDS)):
+        found = set(genes.loc[genes["symbol"].str.match(pattern), "gene"])
+        assert found
+        assert found <= ids
+        assert not (ids - found) & set(genes["gene"])
+
+
+def test_a_sample_of_hardly_any_cell_is_a_warning_with_its_reasons():
+    none = flag_cells(cell_metrics(small_shard(9)), **{**LIMITS, "min_genes": 10**6})
+    assert describe_yield(none, sample="A") == (
+        logging.WARNING,
+        "sample A: 0 of 9 barcodes pass quality control (failed: few_genes 9)",
+    )
+    good = none.assign(passes=True, reasons="").loc[[0] * 60]
+    assert describe_yield(good, sample="A")[0] == logging.INFO
+
+
+def test_part_of_a_pooled_channel_keeps_the_ambient_profile_of_the_whole():
+    shard = small_shard()
+    floor = int(np.median(shard.counts.sum(axis=1)))
+    whole = split_ambient(shard, np.arange(40), ambient_max_counts=floor)
+    part = split_ambient(shard, np.arange(0, 40, 2), ambient_max_counts=floor)
+    assert set(part.barcodes) == set(whole.barcodes) & set(shard.barcodes[::2])
+    assert part.genes.equals(whole.genes)
+
+
+def test_two_cells_of_one_name_are_refused():
+    qc, doublets = cohort()
+    qc = {"a": qc["s1"], "a_b": qc["s1"].copy()}
+    qc["a"].loc[0, "barcode"] = "b_X"
+    qc["a_b"].loc[0, "barcode"] = "X"
+    for table in qc.values():
+        table["passes"] = True
+    with pytest.raises(ValueError, match="cell a_b_X is the name of two cells"):
+        select_cells(qc, doublets, patients={"a": "P1", "a_b": "P2"})
+
+
 def test_nearly_empty_barcodes_become_the_ambient_profile():
     shard = small_shard()
     totals = shard.counts.sum(axis=1)
     floor = int(np.median(totals))
-    kept = split_ambient(shard, ambient_max_counts=floor)
+    kept = split_ambient(shard, np.arange(len(shard.barcodes)), ambient_max_counts=floor)
     assert kept.counts.shape[0] == (totals >= floor).sum()
     everything = kept.counts.sum(axis=0) + kept.genes["ambient_counts"].to_numpy()
     assert everything.tolist() == shard.counts.sum(axis=0).tolist()

@@ -1,126 +1,612 @@
 """Every supported format gives the same counts; anything else gives one line that helps."""
 
+import gzip
+import os
+import subprocess
+import sys
+import zipfile
+
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from anndata.utils import make_index_unique
 from scipy import sparse
 
-from lammscope.readers import read_matrix
-from tests.matrices import small_shard, write_folder, write_tenx_v2, write_tenx_v3
+from lammscope.readers import find_matrices, inspect_matrix, read_matrix
+from lammscope.shards import Shard
+from tests.matrices import (
+    small_shard,
+    write_alevin,
+    write_dense,
+    write_folder,
+    write_h5ad,
+    write_kallisto,
+    write_lines,
+    write_mtx,
+    write_tenx_v2,
+    write_tenx_v3,
+)
 
 SHARD = small_shard()
+GENES = SHARD.genes
 
 
-def as_h5ad(path, *, where="X", index="gene"):
-    counts = sparse.csr_matrix(SHARD.counts).astype(np.float32)
-    other = "symbol" if index == "gene" else "gene"
-    name = {"symbol": "symbol", "gene": "gene_ids"}[other]
-    var = pd.DataFrame({name: SHARD.genes[other].to_numpy()}, index=SHARD.genes[index].to_numpy())
-    obs = pd.DataFrame(index=SHARD.barcodes)
-    normalised = counts.copy()
-    normalised.data = np.log1p(normalised.data)
-    if where == "X":
-        data = anndata.AnnData(counts, obs=obs, var=var)
-    elif where == "raw":
-        data = anndata.AnnData(counts, obs=obs, var=var)
-        data.raw = data.copy()
-        data.X = normalised
-    else:
-        data = anndata.AnnData(normalised, obs=obs, var=var, layers={where: counts})
-    data.write_h5ad(path)
-    return path
+def inner_mtx(folder, prefix):
+    write_folder(SHARD, folder / "x", version=2, prefix=prefix)
+    return folder / "x" / f"{prefix}matrix.mtx"
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda folder: write_tenx_v3(SHARD, folder / "x.h5"),
-        lambda folder: write_tenx_v2(SHARD, folder / "x.h5"),
-        lambda folder: write_folder(SHARD, folder / "x", version=2),
-        lambda folder: write_folder(SHARD, folder / "x", version=3),
-        lambda folder: as_h5ad(folder / "x.h5ad"),
-        lambda folder: as_h5ad(folder / "x.h5ad", index="symbol"),
-        lambda folder: as_h5ad(folder / "x.h5ad", where="counts"),
-        lambda folder: as_h5ad(folder / "x.h5ad", where="raw"),
-    ],
-    ids=["h5 v3", "h5 v2", "folder v2", "folder v3", "h5ad", "h5ad symbols", "layer", "raw"],
-)
-def test_each_format_gives_the_same_counts_and_genes(tmp_path, write):
-    read = read_matrix(write(tmp_path))
+def starsolo(folder):
+    for kind in ("filtered", "raw"):
+        where = write_folder(SHARD, folder / "Solo.out" / "Gene" / kind, version=2)
+        (where / "genes.tsv").rename(where / "features.tsv")
+    write_mtx(SHARD.counts.T * 0.5, folder / "Solo.out" / "Gene" / "raw" / "UniqueAndMult-EM.mtx")
+    write_folder(SHARD, folder / "Solo.out" / "SJ" / "raw", version=2)
+    return folder / "Solo.out"
+
+
+def transposed(folder):
+    where = write_folder(SHARD, folder / "x", version=2)
+    write_mtx(SHARD.counts, where / "matrix.mtx")
+    return where
+
+
+def described(folder):
+    """Lists as R writes and users edit them: quotes, Windows line ends, more columns, a mark."""
+    where = write_folder(SHARD, folder / "x", version=2)
+    rows = GENES[["gene", "symbol"]].values
+    text = "".join(f'"{g}"\t"{s}"\tGene Expression\tchr1\t1\t2\r\n' for g, s in rows)
+    (where / "genes.tsv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    text = "".join(f'"{barcode}"\tA\t3\r\n' for barcode in SHARD.barcodes)
+    (where / "barcodes.tsv").write_bytes(text.encode())
+    return where
+
+
+def categories(folder):
+    var = {"feature_name": pd.Categorical(GENES["symbol"]), "feature_types": "Gene Expression"}
+    return write_h5ad(SHARD, folder / "x.h5ad", var=var)
+
+
+FORMATS = {
+    "h5 v3": (lambda f: write_tenx_v3(SHARD, f / "x.h5"), "10x h5 v3"),
+    "h5 v2": (lambda f: write_tenx_v2(SHARD, f / "x.h5"), "10x h5 v2"),
+    "folder v2": (lambda f: write_folder(SHARD, f / "x", version=2), "10x folder"),
+    "folder v3": (lambda f: write_folder(SHARD, f / "x", version=3), "10x folder"),
+    "prefixed": (
+        lambda f: write_folder(SHARD, f / "x", version=3, prefix="GSM1_P1_"),
+        "10x folder",
+    ),
+    "prefixed file": (lambda f: inner_mtx(f, "ac01_"), "10x folder"),
+    "dotted file": (lambda f: inner_mtx(f, "P1."), "10x folder"),
+    "cells x genes": (transposed, "10x folder"),
+    "described": (described, "10x folder"),
+    "above folders": (
+        lambda f: write_folder(SHARD, f / "x/outs/filtered_x/GRCh38", version=2) and f / "x",
+        "10x folder",
+    ),
+    "STARsolo": (starsolo, "10x folder"),
+    "kallisto": (lambda f: write_kallisto(SHARD, f / "x"), "kallisto folder"),
+    "kallisto prefix": (lambda f: write_kallisto(SHARD, f / "x", stem="output"), "kallisto folder"),
+    "h5ad": (lambda f: write_h5ad(SHARD, f / "x.h5ad"), "h5ad"),
+    "h5ad symbols": (lambda f: write_h5ad(SHARD, f / "x.h5ad", index="symbol"), "h5ad"),
+    "h5ad layer": (lambda f: write_h5ad(SHARD, f / "x.h5ad", where="counts"), "h5ad"),
+    "h5ad other layer": (lambda f: write_h5ad(SHARD, f / "x.h5ad", where="umis"), "h5ad"),
+    "h5ad raw": (lambda f: write_h5ad(SHARD, f / "x.h5ad", where="raw"), "h5ad"),
+    "h5ad by column": (lambda f: write_h5ad(SHARD, f / "x.h5ad", form=sparse.csc_matrix), "h5ad"),
+    "h5ad dense": (
+        lambda f: write_h5ad(SHARD, f / "x.h5ad", form=lambda counts: counts.toarray()),
+        "h5ad",
+    ),
+    "h5ad categories": (categories, "h5ad"),
+    "csv": (lambda f: write_dense(SHARD, f / "x.csv", names=("gene", "symbol")), "dense text"),
+    "csv, symbol first": (
+        lambda f: write_dense(SHARD, f / "x.csv", names=("symbol", "gene")),
+        "dense text",
+    ),
+}
+
+
+def same_counts(read):
+    assert read.counts.shape == SHARD.counts.shape
     assert (read.counts != SHARD.counts).nnz == 0
     assert read.counts.dtype == np.int32
     assert read.barcodes.tolist() == SHARD.barcodes.tolist()
-    assert read.genes["gene"].tolist() == SHARD.genes["gene"].tolist()
-    assert read.genes["symbol"].tolist() == SHARD.genes["symbol"].tolist()
+    assert read.genes["gene"].tolist() == GENES["gene"].tolist()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_gives_the_same_counts_and_genes(tmp_path, name):
+    write, kind = FORMATS[name]
+    path = write(tmp_path)
+    assert inspect_matrix(path) == kind
+    read = read_matrix(path)
+    same_counts(read)
+    assert read.genes["symbol"].tolist() == GENES["symbol"].tolist()
+
+
+@pytest.mark.parametrize("unspliced", [False, True])
+def test_alevin_fry_counts_spliced_and_ambiguous_molecules(tmp_path, unspliced):
+    path = write_alevin(SHARD, tmp_path / "alevin", unspliced=unspliced)
+    assert inspect_matrix(path) == "alevin-fry folder"
+    same_counts(read_matrix(path))
+
+
+def test_a_square_matrix_is_turned_by_the_convention_of_its_layout(tmp_path):
+    square = small_shard(30, 30)
+    for path in (
+        write_folder(square, tmp_path / "x", version=2),
+        write_kallisto(square, tmp_path / "k"),
+    ):
+        assert (read_matrix(path).counts != square.counts).nnz == 0
+
+
+def test_tables_of_older_anndata_are_read(tmp_path):
+    """Before 0.7 a table was one compound dataset, and raw lay beside the rest."""
+    path = write_tenx_v3(SHARD, tmp_path / "x.h5")
+    with h5py.File(path, "w") as file:
+        table = np.array(
+            [(gene.encode(), symbol.encode()) for gene, symbol in GENES[["gene", "symbol"]].values],
+            dtype=[("index", "S20"), ("symbol", "S20")],
+        )
+        file["raw.var"] = file["var"] = table
+        file["obs"] = np.array(
+            [(name.encode(),) for name in SHARD.barcodes], dtype=[("index", "S20")]
+        )
+        file["X"] = np.log1p(SHARD.counts.toarray())
+        matrix = file.create_group("raw.X")
+        matrix.attrs["h5sparse_format"] = "csr"
+        matrix.attrs["h5sparse_shape"] = SHARD.counts.shape
+        for name in ("data", "indices", "indptr"):
+            matrix[name] = getattr(SHARD.counts, name)
+    same_counts(read_matrix(path))
 
 
 def test_version_suffixes_are_dropped_and_repeated_symbols_stay_apart(tmp_path):
-    genes = SHARD.genes.copy()
-    genes["gene"] = genes["gene"] + ".7"
-    read = read_matrix(
-        write_tenx_v2(type(SHARD)(SHARD.counts, SHARD.barcodes, genes), tmp_path / "x.h5")
+    def ids(genes):
+        shard = Shard(SHARD.counts, SHARD.barcodes, GENES.assign(gene=genes))
+        return read_matrix(write_tenx_v2(shard, tmp_path / "x.h5")).genes["gene"].tolist()
+
+    assert ids(GENES["gene"] + ".7") == GENES["gene"].tolist()
+    assert ids([*GENES["gene"][:-1], "ENSG00000182378.15_PAR_Y"])[-1] == "ENSG00000182378_PAR_Y"
+    assert ids(["A", "A", "A-1", "A", *GENES["gene"][4:]])[:4] == ["A", "A-2", "A-1", "A-3"]
+
+
+def test_one_of_several_genomes_is_read_without_its_prefix(tmp_path):
+    genomes = ["GRCh38"] * 40 + ["mm10"] * 20
+    h5 = write_tenx_v3(SHARD, tmp_path / "x.h5", genomes=genomes)
+    prefixed = GENES.assign(
+        gene=[f"{a}_____{b}" for a, b in zip(genomes, GENES["gene"], strict=True)],
+        symbol=[f"{a}_____{b}" for a, b in zip(genomes, GENES["symbol"], strict=True)],
     )
-    assert read.genes["gene"].tolist() == SHARD.genes["gene"].tolist()
-    genes = SHARD.genes.assign(gene=["A", "A", *SHARD.genes["symbol"][2:]])
-    read = read_matrix(
-        write_tenx_v2(type(SHARD)(SHARD.counts, SHARD.barcodes, genes), tmp_path / "y.h5")
-    )
-    assert read.genes["gene"].tolist()[:2] == ["A", "A-1"]
+    folder = write_folder(Shard(SHARD.counts, SHARD.barcodes, prefixed), tmp_path / "x", version=3)
+    old = tmp_path / "filtered_gene_bc_matrices"
+    for genome, part in {"GRCh38": slice(40), "mm10": slice(40, 60)}.items():
+        write_folder(
+            Shard(SHARD.counts[:, part], SHARD.barcodes, GENES[part]), old / genome, version=2
+        )
+    for path in (h5, folder, old):
+        read = read_matrix(path, genome="mm10")
+        assert (read.counts != SHARD.counts[:, 40:]).nnz == 0
+        assert read.genes["gene"].tolist() == GENES["gene"][40:].tolist()
+        assert read.genes["symbol"].tolist() == GENES["symbol"][40:].tolist()
+        for use in (read_matrix, inspect_matrix):
+            with pytest.raises(ValueError, match=r"several genomes \(GRCh38, mm10\).*`genome`"):
+                use(path)
+    with pytest.raises(ValueError, match="not hg19"):
+        read_matrix(h5, genome="hg19")
+    assert find_matrices(tmp_path) == [old, h5]
 
 
-def bad_inputs(folder):
-    fractions = SHARD.counts.data * 0.5
-    (folder / "text.h5").write_text("<html>404</html>")
-    (folder / "empty.h5").write_bytes(b"")
-    (folder / "folder").mkdir()
-    as_h5ad(folder / "lognormal.h5ad", where="other")
-    write_tenx_v3(SHARD, folder / "fractions.h5", data=fractions)
-    write_tenx_v3(SHARD, folder / "negative.h5", data=-SHARD.counts.data)
-    write_tenx_v3(SHARD, folder / "nan.h5", data=np.full(len(SHARD.counts.data), np.nan))
-    whole = write_tenx_v3(SHARD, folder / "whole.h5").read_bytes()
-    (folder / "truncated.h5").write_bytes(whole[: len(whole) // 2])
-    write_tenx_v2(SHARD, folder / "genomes.h5", ("hg19", "mm10"))
-    mixed = write_folder(SHARD, folder / "mixed", version=2)
-    (mixed / "barcodes.tsv").write_text("AAAC-1\n")
-    twice = type(SHARD)(SHARD.counts, np.repeat("AAAC-1", len(SHARD.barcodes)), SHARD.genes)
-    write_tenx_v3(twice, folder / "twice.h5")
+def test_a_genome_is_ignored_where_there_is_one(tmp_path):
+    same_counts(read_matrix(write_tenx_v2(SHARD, tmp_path / "x.h5"), genome="hg19"))
+    same_counts(read_matrix(write_tenx_v3(SHARD, tmp_path / "y.h5"), genome="hg19"))
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("absent.h5", "no such file"),
-        ("text.h5", "not a count matrix"),
-        ("empty.h5", "not a count matrix"),
-        ("folder", "has no matrix.mtx"),
-        ("lognormal.h5ad", "no integer counts in X"),
-        ("fractions.h5", "not counts"),
-        ("negative.h5", "not counts"),
-        ("nan.h5", "not counts"),
-        ("truncated.h5", "truncated"),
-        ("genomes.h5", "several genomes (hg19, mm10)"),
-        ("mixed", "60 features and 1 barcodes"),
-        ("twice.h5", "stands there twice"),
-    ],
-)
-def test_a_wrong_input_gives_one_line_that_names_the_file(tmp_path, name, message):
-    bad_inputs(tmp_path)
+def test_a_third_column_that_is_no_feature_type_selects_nothing(tmp_path):
+    path = write_folder(SHARD, tmp_path / "x", version=2)
+    write_lines((f"{gene}\t{gene}\tprotein_coding" for gene in GENES["gene"]), path / "genes.tsv")
+    same_counts(read_matrix(path))
+
+
+def test_whole_numbers_in_float_and_repeated_entries_are_counts(tmp_path):
+    path = write_tenx_v3(SHARD, tmp_path / "x.h5", data=SHARD.counts.data.astype(np.float64))
+    same_counts(read_matrix(path))
+    folder = write_folder(SHARD, tmp_path / "x", version=2)
+    entries = (folder / "matrix.mtx").read_text().splitlines()
+    at = next(i for i, line in enumerate(entries) if not line.startswith("%"))
+    entries[at] = f"60 40 {int(entries[at].split()[-1]) + 1}"
+    write_lines([*entries, "1 1 5"], folder / "matrix.mtx")
+    assert read_matrix(folder).counts[0, 0] == SHARD.counts[0, 0] + 5
+
+
+def test_symbols_that_a_spreadsheet_made_dates_are_named(tmp_path, caplog):
+    symbols = ["1-Mar", "SEP-02", "MARCO", *GENES["symbol"][3:]]
+    shard = Shard(SHARD.counts, SHARD.barcodes, GENES.assign(symbol=symbols))
+    read = read_matrix(write_dense(shard, tmp_path / "x.csv", names=("gene", "symbol")))
+    assert (read.counts != SHARD.counts).nnz == 0
+    (record,) = caplog.records
+    assert "2 gene symbols are dates (e.g. 1-Mar)" in record.getMessage()
+
+
+def changed(folder, name, lines):
+    """A 10x folder, one file of which has other lines."""
+    write_lines(lines, write_folder(SHARD, folder, version=2) / name)
+
+
+def cut(path):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def without(folder, *names):
+    for name in names:
+        (folder / name).unlink()
+
+
+def broken_link(path):
+    path.symlink_to("nowhere")
+
+
+def hdf5_with(path, *keys):
+    with h5py.File(path, "w") as file:
+        for key in keys:
+            file[key] = np.arange(3)
+
+
+def foreign_features(path):
+    with h5py.File(write_tenx_v3(SHARD, path), "r+") as file:
+        del file["matrix/features/feature_type"]
+        kinds = np.array(["Antibody Capture"] * 61, dtype=object)
+        file["matrix/features"].create_dataset("feature_type", data=kinds)
+
+
+def zipped(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", "y")
+
+
+def compressed(path, content):
+    path.write_bytes(gzip.compress(content))
+
+
+HEADER = "%%MatrixMarket matrix coordinate integer general"
+INDPTR = SHARD.counts.indptr
+INDICES = SHARD.counts.indices
+DATA = SHARD.counts.data
+# by name: how to make it, and what both the look at the start and the reading say
+BAD_AT_ONCE = {
+    "absent.h5": (lambda p: None, "no such file"),
+    "link.h5": (broken_link, "points nowhere"),
+    "empty.h5": (lambda p: p.touch(), "empty (0 bytes)"),
+    "empty.mtx": (lambda p: p.touch(), "empty (0 bytes)"),
+    "folder": (lambda p: p.mkdir(), "has no matrix.mtx"),
+    "page.h5": (lambda p: p.write_text("\n<!DOCTYPE html>404"), "a web page, not a count matrix"),
+    "page.csv.gz": (lambda p: p.write_text("<html>404</html>"), "a web page"),
+    "page2.csv.gz": (lambda p: compressed(p, b"<html>404"), "a web page"),
+    "text.h5": (lambda p: p.write_text("x"), "not HDF5 and not a count matrix"),
+    "truncated.h5": (lambda p: cut(write_tenx_v3(SHARD, p)), "truncated"),
+    "truncated.h5ad": (lambda p: cut(write_h5ad(SHARD, p)), "damaged or incomplete"),
+    "keras.h5": (lambda p: hdf5_with(p, "model_weights"), "it holds model_weights"),
+    "none.h5": (lambda p: hdf5_with(p), "it holds nothing"),
+    "molecules.h5": (lambda p: hdf5_with(p, "barcode_idx", "umi", "count"), "lists molecules"),
+    "x.loom": (lambda p: hdf5_with(p, "matrix", "row_attrs", "col_attrs"), "a loom file"),
+    "x.h5mu": (lambda p: hdf5_with(p, "mod", "obs", "var"), "a MuData file"),
+    "x.h5seurat": (lambda p: hdf5_with(p, "assays"), "a Seurat file"),
+    "x.h5.gz": (lambda p: compressed(p, b"\x89HDF\r\n\x1a\n"), "a compressed HDF5 file"),
+    "x.rds": (lambda p: compressed(p, b"X\n\x00\x00\x00\x03"), "write10xCounts"),
+    "x.RData": (lambda p: compressed(p, b"RDX3\nX\n"), "an R object"),
+    "x.tar": (lambda p: p.write_bytes(b"a" * 257 + b"ustar"), "a tar archive"),
+    "x.tar.gz": (lambda p: compressed(p, b"a" * 257 + b"ustar"), "unpack it"),
+    "x.xlsx": (zipped, "save the sheet as .csv"),
+    "x.bz2": (lambda p: p.write_bytes(b"BZh9"), "decompress it"),
+    "utf16.txt": (lambda p: p.write_bytes("a\tb".encode("utf-16")), "UTF-16"),
+    "image.png": (lambda p: p.write_bytes(b"\x89PNG\x00"), "of no known kind"),
+    "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "no UTF-8 text"),
+    "plain.csv.gz": (lambda p: p.write_text("g,a\nA,1\n"), "is not compressed"),
+    "short.csv.gz": (lambda p: p.write_bytes(gzip.compress(b"g,a\nA,1\n")[:15]), "end early"),
+    "mixed.csv.gz": (lambda p: p.write_bytes(b"\x1f\x8b" + b"x" * 40), "corrupt"),
+    "genomes.h5": (
+        lambda p: write_tenx_v2(SHARD, p, ("hg19", "mm10")),
+        "several genomes (hg19, mm10); write one of them into the column `genome`",
+    ),
+    "no_indices.h5": (lambda p: write_tenx_v3(SHARD, p, indices=None), "dataset matrix/indices"),
+    "no_cells.h5": (lambda p: write_tenx_v3(small_shard(0, 5), p), "0 cells"),
+    "antibodies.h5": (foreign_features, "holds Antibody Capture only"),
+    "lognormal.h5ad": (
+        lambda p: write_h5ad(SHARD, p, form=lambda c: sparse.csr_matrix(c * 0.3)),
+        "no integer counts in X",
+    ),
+    "no_matrix.h5ad": (
+        lambda p: anndata.AnnData(obs=pd.DataFrame(index=["a"])).write_h5ad(p),
+        "holds no matrix",
+    ),
+    "lone.mtx": (lambda p: write_mtx(SHARD.counts, p), "beside lone.mtx there is no barcodes.tsv"),
+    "no_genes": (
+        lambda p: without(write_folder(SHARD, p, version=2), "genes.tsv"),
+        "beside matrix.mtx there is no features.tsv (or genes)",
+    ),
+    "header": (
+        lambda p: changed(p, "matrix.mtx", ["60 40 1", "1 1 1"]),
+        "does not start with `%%MatrixMarket matrix coordinate`",
+    ),
+    "array": (lambda p: changed(p, "matrix.mtx", ["%%MatrixMarket matrix array"]), "sparse count"),
+    "pattern": (
+        lambda p: changed(p, "matrix.mtx", [HEADER.replace("integer", "pattern"), "60 40 0"]),
+        "holds pattern values",
+    ),
+    "no_size": (lambda p: changed(p, "matrix.mtx", [HEADER]), "does not state its size"),
+    "no_rows": (lambda p: changed(p, "matrix.mtx", [HEADER, "0 40 0"]), "no cells or no genes"),
+    "long": (lambda p: changed(p, "matrix.mtx", [HEADER, "60 40 999999", "1 1 1"]), "truncated"),
+    "integer": (
+        lambda p: changed(p, "matrix.mtx", [HEADER, "60 40 1", "1 1 1.5"]),
+        "values are not counts, e.g. 1.5",
+    ),
+    "no_lines": (lambda p: changed(p, "genes.tsv", []), "genes.tsv is empty"),
+    "gz_list": (
+        lambda p: (
+            without(write_folder(SHARD, p, version=2), "genes.tsv"),
+            (p / "features.tsv.gz").write_text("A\n"),
+        ),
+        "features.tsv.gz ends in .gz but is not compressed",
+    ),
+    "several": (
+        lambda p: [write_folder(SHARD, p, version=2, prefix=f"P{i}_") for i in range(7)],
+        "several matrices (P0_matrix.mtx, P1_matrix.mtx, P2_matrix.mtx, P3_matrix.mtx, "
+        "P4_matrix.mtx and 2 more); name one of them",
+    ),
+    "two_below": (
+        lambda p: [write_folder(SHARD, p / name, version=2) for name in "AB"],
+        "several matrices (A, B)",
+    ),
+    "names": (
+        lambda p: [
+            write_kallisto(SHARD, p),
+            write_lines(["A"], p / "cells_x_genes.genes.names.txt"),
+        ],
+        "has 1 names for 60 genes",
+    ),
+}
+BAD_IN_FULL = {
+    "fractions.h5": (
+        lambda p: write_tenx_v3(SHARD, p, data=DATA * 0.5),
+        "values are not counts, e.g. 0.5: normalised?",
+    ),
+    "negative.h5": (lambda p: write_tenx_v3(SHARD, p, data=-DATA), "not counts, e.g. -"),
+    "nan.h5": (lambda p: write_tenx_v3(SHARD, p, data=DATA * np.nan), "not counts, e.g. nan"),
+    "inf.h5": (lambda p: write_tenx_v3(SHARD, p, data=DATA * np.inf), "not counts, e.g. inf"),
+    "large.h5": (
+        lambda p: write_tenx_v3(SHARD, p, data=DATA.astype(np.int64) + 2**31),
+        "is too large for a count",
+    ),
+    "index.h5": (lambda p: write_tenx_v3(SHARD, p, indices=INDICES + 60), "parts of the matrix"),
+    "index_below.h5": (lambda p: write_tenx_v3(SHARD, p, indices=INDICES - 9), "do not fit"),
+    "unsorted.h5": (lambda p: write_tenx_v3(SHARD, p, indptr=INDPTR[::-1]), "do not fit"),
+    "indptr.h5": (lambda p: write_tenx_v3(SHARD, p, indptr=INDPTR[:-3]), "do not fit"),
+    "texts.h5": (lambda p: write_tenx_v3(SHARD, p, data=DATA.astype("S9")), "else than numbers"),
+    "shape.h5": (
+        lambda p: write_tenx_v3(SHARD, p, shape=np.array([70, 40])),
+        "40 x 70 counts, but 40 barcodes and 61 features",
+    ),
+    "twice.h5": (
+        lambda p: write_tenx_v3(Shard(SHARD.counts, np.repeat("AAAC-1", 40), GENES), p),
+        "barcode AAAC-1 stands there twice",
+    ),
+    "mixed": (
+        lambda p: changed(p, "barcodes.tsv", ["AAAC-1"]),
+        "matrix.mtx is 60 x 40, but there are 60 features and 1 barcodes",
+    ),
+    "short": (
+        lambda p: changed(p, "matrix.mtx", [HEADER, "60 40 2", "1 1 1"]),
+        "Truncated file",
+    ),
+    "outside": (
+        lambda p: changed(p, "matrix.mtx", [HEADER, "60 40 1", "61 1 1"]),
+        "Row index out of bounds",
+    ),
+    "huge": (
+        lambda p: changed(p, "matrix.mtx", [HEADER, "60 40 1", f"1 1 {10**30}"]),
+        "too large for a count",
+    ),
+    "cut_mtx": (
+        lambda p: cut(write_folder(SHARD, p, version=3) / "matrix.mtx.gz"),
+        "the compressed data end early",
+    ),
+}
+
+
+def message_of(use, path, **options):
     with pytest.raises(ValueError, match=r".") as caught:
-        read_matrix(tmp_path / name)
+        use(path, **options)
     text = str(caught.value)
-    assert text.startswith(str(tmp_path / name))
-    assert message in text
+    assert text.startswith(f"{path}: ")
     assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("use", [inspect_matrix, read_matrix])
+@pytest.mark.parametrize("name", BAD_AT_ONCE)
+def test_what_shows_at_the_start_is_one_line_that_names_the_file(tmp_path, name, use):
+    make, message = BAD_AT_ONCE[name]
+    make(tmp_path / name)
+    assert message in message_of(use, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", BAD_IN_FULL)
+def test_what_shows_in_reading_is_one_line_that_names_the_file(tmp_path, name):
+    make, message = BAD_IN_FULL[name]
+    make(tmp_path / name)
+    assert message in message_of(read_matrix, tmp_path / name)
+
+
+@pytest.mark.parametrize("part", ["x", "matrix.mtx", "genes.tsv"])
+def test_a_file_without_permission_is_named(tmp_path, monkeypatch, part):
+    path = write_folder(SHARD, tmp_path / "x", version=2)
+    opened = type(path).open
+    listed = type(path).iterdir
+
+    def refuse(self, *arguments, **options):
+        if self.name == part:
+            raise PermissionError(13, "Permission denied", str(self))
+        return (listed if self.is_dir() else opened)(self, *arguments, **options)
+
+    monkeypatch.setattr(type(path), "iterdir", refuse)
+    monkeypatch.setattr(type(path), "open", refuse)
+    text = message_of(inspect_matrix, path)
+    assert "no permission to read" in text
+    assert part in text
+
+
+def refusal(use, path):
+    try:
+        use(path)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("step", range(40))
+def test_a_damaged_file_never_ends_in_another_error(tmp_path, step):
+    """Bytes of each format are overwritten at random; it is read, or refused in one line."""
+    rng = np.random.default_rng(step)
+    whole = [
+        write_tenx_v3(SHARD, tmp_path / "x.h5"),
+        write_h5ad(SHARD, tmp_path / "x.h5ad", where="raw"),
+        write_folder(SHARD, tmp_path / "x", version=3) / "matrix.mtx.gz",
+        write_folder(SHARD, tmp_path / "y", version=2) / "matrix.mtx",
+        write_dense(SHARD, tmp_path / "x.csv.gz"),
+        write_dense(SHARD, tmp_path / "x.tsv", separator="\t"),
+    ]
+    for path in whole:
+        content = bytearray(path.read_bytes())
+        for place in rng.integers(0, len(content), 1 + step // 4):
+            content[place] = rng.integers(0, 256)
+        path.write_bytes(content)
+        for use in (inspect_matrix, read_matrix):
+            text = refusal(use, path) or f"{path}: "
+            assert text.startswith(f"{path}: ")
+            assert "\n" not in text
+
+
+def test_each_library_below_a_folder_is_found_once(tmp_path):
+    outs = tmp_path / "A" / "outs"
+    for kind in ("filtered", "raw"):
+        write_folder(SHARD, outs / f"{kind}_feature_bc_matrix", version=3)
+        write_tenx_v3(SHARD, outs / f"{kind}_feature_bc_matrix.h5")
+        write_folder(SHARD, tmp_path / "B" / f"{kind}_feature_bc_matrix", version=3)
+    hdf5_with(outs / "molecule_info.h5", "barcode_idx", "umi")
+    (outs / "cloupe.cloupe").write_text("x")
+    write_lines(
+        ["Barcode,Cluster", *(f"{name},1" for name in SHARD.barcodes)], outs / "clusters.csv"
+    )
+    write_lines(
+        ["Estimated Number of Cells,Reads", '"1,234","5,678"'], outs / "metrics_summary.csv"
+    )
+    write_tenx_v3(SHARD, tmp_path / "C_raw_feature_bc_matrix.h5")
+    starsolo(tmp_path / "D")
+    write_kallisto(SHARD, tmp_path / "E" / "counts_unfiltered")
+    for prefix in ("GSM1_P1_", "GSM2_P2_"):
+        write_folder(SHARD, tmp_path / "F", version=3, prefix=prefix)
+    (tmp_path / "G").mkdir()
+    write_dense(SHARD, tmp_path / "G" / "x.csv.gz")
+    write_h5ad(SHARD, tmp_path / "G" / "y.h5ad")
+    write_folder(SHARD, tmp_path / ".hidden", version=3)
+    for sample in ("S1", "S2"):
+        counts = tmp_path / "H" / "outs" / "per_sample_outs" / sample / "count"
+        counts.mkdir(parents=True)
+        write_tenx_v3(SHARD, counts / "sample_filtered_feature_bc_matrix.h5")
+    pooled = tmp_path / "H" / "outs" / "multi" / "count"
+    write_folder(SHARD, pooled / "raw_feature_bc_matrix", version=3)
+    os.symlink(tmp_path, tmp_path / "E" / "loop")
+    found = find_matrices(tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        "A/outs/filtered_feature_bc_matrix.h5",
+        "B/filtered_feature_bc_matrix",
+        "C_raw_feature_bc_matrix.h5",
+        "D/Solo.out/Gene/filtered",
+        "E/counts_unfiltered",
+        "F/GSM1_P1_matrix.mtx.gz",
+        "F/GSM2_P2_matrix.mtx.gz",
+        "G/x.csv.gz",
+        "G/y.h5ad",
+        "H/outs/per_sample_outs/S1/count/sample_filtered_feature_bc_matrix.h5",
+        "H/outs/per_sample_outs/S2/count/sample_filtered_feature_bc_matrix.h5",
+    ]
+    for path in found:
+        same_counts(read_matrix(path))
+    same_counts(read_matrix(outs))
+
+
+def test_a_damaged_matrix_is_found_so_that_it_is_not_lost(tmp_path):
+    cut(write_tenx_v3(SHARD, tmp_path / "x.h5"))
+    without(write_folder(SHARD, tmp_path / "y", version=2), "barcodes.tsv")
+    assert find_matrices(tmp_path) == [tmp_path / "x.h5", tmp_path / "y"]
+    assert "cannot be read" in message_of(find_matrices, tmp_path / "z")
+
+
+def test_readers_import_no_anndata(tmp_path):
+    path = write_h5ad(SHARD, tmp_path / "x.h5ad")
+    code = (
+        "import sys; from lammscope.readers import read_matrix; "
+        f"read_matrix({str(path)!r}); print('anndata' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def equals_scanpy(read, data):
+    assert (read.counts != sparse.csr_array(data.X)).nnz == 0
+    assert read.barcodes.tolist() == data.obs_names.tolist()
+    assert read.genes["symbol"].tolist() == data.var_names.tolist()
+    unique = make_index_unique(pd.Index(data.var["gene_ids"]))
+    assert read.genes["gene"].tolist() == unique.tolist()
 
 
 @pytest.mark.real_data
-def test_public_10x_files_of_each_version_are_read(real_data):
-    folder = real_data("tenx_formats")
-    h5 = read_matrix(folder / "3.0.0" / "filtered_feature_bc_matrix.h5")
-    mtx = read_matrix(folder / "3.0.0" / "filtered_feature_bc_matrix")
-    assert (h5.counts != mtx.counts).nnz == 0
-    assert h5.genes.equals(mtx.genes)
-    old = read_matrix(folder / "1.2.0" / "filtered_gene_bc_matrices" / "hg19_chr21")
-    assert old.counts.shape == (12, 343)
-    assert read_matrix(folder / "int-ids").genes["gene"][0] == "574405"
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+def test_public_10x_files_are_read_as_scanpy_reads_them(real_data):
+    import scanpy
+
+    formats, soupx = real_data("tenx_formats"), real_data("soupx_raw_filtered")
+    for path in (
+        formats / "3.0.0" / "filtered_feature_bc_matrix.h5",
+        formats / "1.2.0" / "filtered_gene_bc_matrices_h5.h5",
+    ):
+        equals_scanpy(read_matrix(path), scanpy.read_10x_h5(path))
+    for genome in ("hg19_chr21", "another_genome"):
+        path = formats / "1.2.0" / "multiple_genomes.h5"
+        equals_scanpy(read_matrix(path, genome=genome), scanpy.read_10x_h5(path, genome=genome))
+    for path in (
+        formats / "3.0.0" / "filtered_feature_bc_matrix",
+        formats / "1.2.0" / "filtered_gene_bc_matrices" / "hg19_chr21",
+        soupx / "filtered_gene_bc_matrices" / "GRCh38",
+        soupx / "raw_gene_bc_matrices" / "GRCh38",
+    ):
+        data = scanpy.read_10x_mtx(path, make_unique=False)
+        equals_scanpy(read_matrix(path), data)
+        equals_scanpy(read_matrix(path.parent), data)
+    assert read_matrix(formats / "int-ids").genes["gene"][0] == "574405"
+    assert read_matrix(formats / "int-ids").genes["symbol"][0] == "Pwwp4b"
+    assert len(find_matrices(soupx)) == 1
+
+
+@pytest.mark.real_data
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+def test_public_libraries_and_h5ad_files_are_read_as_scanpy_reads_them(real_data):
+    import scanpy
+
+    path = real_data("carpall") / "CAR-T10310320.filtered_feature_bc_matrix.h5"
+    read = read_matrix(path)
+    equals_scanpy(read, scanpy.read_10x_h5(path))
+    assert read.genes["gene"].iloc[-1] == "CAT_scFv"
+    assert len(find_matrices(path.parent)) == 25
+    for name in ("pbmc_facs/pbmc_facs.h5ad", "kang_ifnb/kang_ifnb_2000.h5ad"):
+        folder, file = name.split("/")
+        path = real_data(folder) / file
+        data = anndata.read_h5ad(path)
+        read = read_matrix(path)
+        assert (read.counts != sparse.csr_array(data.X)).nnz == 0
+        assert read.barcodes.tolist() == data.obs_names.tolist()
+        symbols = data.var.get("symbol", data.var_names)
+        assert read.genes["symbol"].tolist() == list(symbols)

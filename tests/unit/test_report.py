@@ -178,8 +178,62 @@ def test_primary_result_comes_first_with_its_numbers(make_report):
 
 def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(make_report):
     words = words_of(make_report())
-    assert words.count("With 4 pairs a permutation p cannot go below 2/16 = 0.125.") == 2
-    assert words.count("With 4 against 4 patients a permutation p cannot go below") == 1
+    before = words[: words.index("Comparisons")]
+    assert "Tested, but with 4 pairs a permutation test cannot give p below 0.125." in before
+    assert "With 4 pairs a permutation p cannot go below 2/16 = 0.125." not in before
+    assert words.count("With 4 pairs a permutation p cannot go below 2/16 = 0.125.") == 1
+    assert words.count("4 against 4 patients: p of a permutation test cannot go below") == 1
+
+
+def test_the_design_has_a_page_of_comparisons_and_arms(make_report):
+    text = make_report()
+    words = words_of(text)
+    page = words[words.index("It was settled before any cell was counted") :]
+    page = page[: page.index("The cohort in words")]
+    assert "Patients against patients: non-responder compared with responder" in page
+    assert "2 of 2" in page
+    assert "Can be tested: 4 non-responders against 4 responders." in page
+    assert "Tested, but with 4 pairs" in page
+    assert "Without this phase" in page
+    assert '<li><a href="#design">Design</a></li>' in text
+    assert "1 of 8 patients have no response label." in words
+
+
+def test_a_verdict_against_a_comparison_stands_out(make_report):
+    audit = audit_table().replace({"value": {"ok": "confounded"}})
+    chosen = (audit["contrast"] == "baseline") & (audit["item"] == "verdict")
+    audit.loc[chosen, ["status", "message"]] = ["confounded", "Tested, but batch is the response."]
+    text = make_report(audit=audit)
+    assert '<li class="confounded"><span class="tag">confounded</span>' in text
+    assert "Tested, but batch is the response." in words_of(text)[:3000]
+
+
+OVERLAP = {
+    "sample": ["P1_pre", "P2_pre", "P3_pre"],
+    "matched_by": ["ensembl", "ensembl", "ensembl"],
+    "n_genes": [36601, 36601, 36602],
+    "n_matched": [36601, 36601, 36602],
+    "n_missing": [0, 0, 0],
+    "pct_overlap": [100.0, 100.0, 100.0],
+    "closest": [100.0, 100.0, 100.0],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "odd"),
+    [
+        ({}, []),
+        ({"pct_overlap": [71.0, 100.0, 100.0]}, ["P1_pre"]),
+        ({"matched_by": ["ensembl", "symbol", "ensembl"]}, ["P2_pre"]),
+        ({"n_genes": [36601, 36601, 2000], "n_missing": [0, 0, 34601]}, ["P3_pre"]),
+    ],
+)
+def test_samples_with_other_genes_are_named(make_report, changes, odd):
+    words = words_of(make_report(gene_overlap=pd.DataFrame(OVERLAP | changes)))
+    assert ("All 3 samples share their genes" in words) == (not odd)
+    if odd:
+        after = words[words.index("These samples differ from the others") :][:600]
+        assert [name for name in OVERLAP["sample"] if name in after] == odd
 
 
 def test_names_from_the_sheets_cannot_break_the_page(make_report, cohort):

@@ -1,31 +1,30 @@
-"""The config and the sheets: what users write, and what they get wrong."""
+"""Both sheets together: what users write, and what they get wrong between them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lammscope.sheets import read_samples, resolve_config
+from lammscope.settings import resolve_config
+from lammscope.sheets import check_sheets, read_samples
 
 SAMPLES = (
-    "sample\tpatient\ttimepoint\tcounts\nA1\tA\tpre\tm.h5\nA2\tA\tpost\tm.h5\nB1\tB\tpre\tm.h5\n"
+    "sample\tpatient\ttimepoint\tcounts\nA1\tA\tpre\ta.h5\nA2\tA\tpost\tb.h5\nB1\tB\tpre\tc.h5\n"
 )
 PATIENTS = "patient\tresponse\tage\nA\tCR\t61\nB\tPD\t55\n"
 
 
 @pytest.fixture
-def schema(repository):
-    return repository / "workflow" / "schemas" / "config.schema.yaml"
-
-
-@pytest.fixture
-def cohort(tmp_path, monkeypatch, schema):
+def cohort(tmp_path, monkeypatch):
     """Write two sheets and give the config that names them."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "m.h5").touch()
+    for name in ("a.h5", "b.h5", "c.h5", "list.txt"):
+        (tmp_path / name).touch()
 
     def write(samples=SAMPLES, patients=PATIENTS, **config):
         (tmp_path / "samples.tsv").write_text(samples, encoding="utf-8")
         (tmp_path / "patients.tsv").write_text(patients, encoding="utf-8")
         named = {"samples": "samples.tsv", "patients": "patients.tsv", **config}
-        return resolve_config(named, schema)
+        return resolve_config(named)
 
     return write
 
@@ -40,15 +39,6 @@ def test_both_sheets_become_one_table_with_phase_and_arm(cohort):
     assert table["age"].tolist() == [61, 61, 55]
 
 
-def test_excel_habits_are_taken_in_stride(cohort):
-    samples = (
-        SAMPLES.replace("\t", ",").replace("\n", "\r\n").replace("A1,A,", "A1 , A,") + ",,,\r\n\r\n"
-    )
-    table = read_samples(cohort("\ufeff" + samples))
-    assert table["sample"].tolist() == ["A1", "A2", "B1"]
-    assert table["patient"].tolist() == ["A", "A", "B"]
-
-
 def test_other_labels_are_in_no_arm_and_a_cohort_may_have_none(cohort):
     table = read_samples(cohort(patients="patient\tresponse\nA\tNE\nB\tPD\n"))
     assert table["response"].isna().tolist() == [True, True, False]
@@ -61,63 +51,125 @@ def test_names_that_look_like_numbers_stay_text(cohort):
     assert table["patient"].tolist() == ["007", "007", "8"]
 
 
-SHEET_MISTAKES = [
-    (("B1", "A1"), None, "samples.tsv: row 4: sample `A1` stands there twice"),
-    (("\tB\t", "\tb\t"), None, "samples.tsv: row 4: patient `b` is not in"),
-    (("B1\tB\tpre\tm.h5", "B1\tB\tpre\tx.h5"), None, "row 4: counts `x.h5` does not exist"),
-    (("B1", "../B1"), None, "row 4: sample `../B1` cannot name a file"),
-    (("timepoint", "timepiont"), None, "no column `timepoint` (did you mean `timepiont`?)"),
-    (("A1\tA\tpre", "A1\tA\t"), None, "row 2: `timepoint` is empty"),
-    ((SAMPLES, "sample\tpatient\ttimepoint\tcounts\n"), None, "no rows below its header"),
-    (("# ", ""), PATIENTS + "A\tCR\t3\n", "patients.tsv: row 4: patient `A` stands there twice"),
-    (("# ", ""), PATIENTS.replace("age", "timepoint"), "column `timepoint` is in samples.tsv too"),
-]
+def test_a_response_of_numbers_is_mapped(cohort):
+    config = cohort(
+        patients="patient\tdurable\nA\t1\nB\t0\n",
+        response={"column": "durable", "responder": [1], "non_responder": [0]},
+    )
+    assert read_samples(config)["response"].tolist() == ["responder"] * 2 + ["non_responder"]
 
 
-@pytest.mark.parametrize(("change", "patients", "message"), SHEET_MISTAKES)
-def test_a_mistake_in_a_sheet_names_file_row_and_remedy(cohort, change, patients, message):
+def test_samples_of_one_matrix_share_its_channel(cohort, tmp_path):
+    (tmp_path / "other.txt").touch()
+    samples = SAMPLES.replace("counts\n", "counts\tbarcodes\n").replace("b.h5", "a.h5\tother.txt")
+    samples = samples.replace("A1\tA\tpre\ta.h5", "A1\tA\tpre\t./a.h5\tlist.txt")
+    table = read_samples(cohort(samples.replace("./a.h5", "a.h5")))
+    assert table["channel"].tolist() == ["A1", "A1", "B1"]
+
+
+SHEET_MISTAKES = {
+    "a sample twice": (("B1", "A1"), None, "row 4: sample `A1` stands in row 2 too; names must"),
+    "capitals alone": (("B1", "a1"), None, "row 4: sample `a1` differs from `A1` only in capitals"),
+    "a name of another file": (
+        ("B1", "A1.moments"),
+        None,
+        "row 4: sample `A1.moments`: `.moments`",
+    ),
+    "an unknown patient": (("\tB\t", "\tb\t"), None, "row 4: patient `b` is not in patients.tsv"),
+    "a missing matrix": (("c.h5", "d.h5"), None, "row 4: `counts` is `d.h5`, which does not exist"),
+    "one matrix twice": (("b.h5", "./a.h5"), None, "rows 2, 3: the same matrix `a.h5` for several"),
+    "a patient twice": (
+        ("", ""),
+        PATIENTS + "A\tPD\t61\n",
+        "patients.tsv: rows 2, 4: patient `A` stands there 2 times with response CR and PD",
+    ),
+    "a column in both": (
+        ("", ""),
+        PATIENTS.replace("age", "timepoint"),
+        "patients.tsv: column `timepoint` is in samples.tsv too",
+    ),
+    "a name of the workflow's": (
+        ("", ""),
+        PATIENTS.replace("age", "phase"),
+        "patients.tsv: column `phase` is a name of the workflow's own",
+    ),
+    "a label in other capitals": (
+        ("", ""),
+        PATIENTS.replace("PD", "pd"),
+        "patients.tsv: row 3: `response` is `pd`, but `response` of the config lists `PD`",
+    ),
+    "a time point written otherwise": (
+        ("A2\tA\tpost", "A2\tA\td 7"),
+        None,
+        "row 3: `timepoint` is `d 7`, but `timepoints` of the config lists `D7`; write both alike",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHEET_MISTAKES)
+def test_a_mistake_names_file_row_and_remedy(cohort, name):
+    change, patients, message = SHEET_MISTAKES[name]
     with pytest.raises(ValueError, match=r".") as caught:
         read_samples(cohort(SAMPLES.replace(*change), patients or PATIENTS))
     assert message in str(caught.value)
 
 
-def test_all_mistakes_are_reported_together(cohort):
-    with pytest.raises(ValueError, match=r".") as caught:
-        read_samples(cohort(SAMPLES.replace("B1\tB", "A1\tC").replace("m.h5\nA1", "q.h5\nA1")))
-    assert len(str(caught.value).splitlines()) == 3
+def test_all_mistakes_of_both_sheets_are_reported_together(cohort):
+    samples = SAMPLES.replace("B1\tB", "A1\tC").replace("a.h5", "q.h5")
+    sheets = check_sheets(cohort(samples, PATIENTS.replace("61", "old")))
+    assert len(sheets.mistakes) == 4
+    assert sheets.samples is not None
 
 
-def test_defaults_nest_and_the_users_values_stay(schema):
-    config = resolve_config({"qc": {"min_genes": 100}}, schema)
-    assert config["qc"]["min_genes"] == 100
-    assert config["qc"]["min_counts"] == 500
-    assert config["integration"]["method"] == "harmony"
+def test_a_pooled_matrix_needs_a_list_for_each_sample(cohort):
+    header = SAMPLES.replace("counts\n", "counts\tbarcodes\n").replace("b.h5", "a.h5")
+    samples = header.replace("a.h5\n", "a.h5\tlist.txt\n")
+    (mistake,) = check_sheets(cohort(samples)).mistakes
+    assert "rows 2 and 3: the same `barcodes` `list.txt` of the same matrix" in mistake
+    mistakes = check_sheets(cohort(samples.replace("list.txt", "absent.txt", 1))).mistakes
+    assert "row 2: `barcodes` is `absent.txt`, which does not exist" in mistakes[0]
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"qc": {"min_count": 3}}, "`qc.min_count` is no key (did you mean `min_counts`?)"),
-        ({"integration": {"method": "x"}}, "`integration.method` is 'x'; allowed: harmony, none"),
-        ({"seed": "one"}, "`seed`: 'one' is not of type 'integer'"),
-        ({"contrasts": {"a": {"kind": "between"}}}, "'test' is a required property"),
-    ],
-)
-def test_a_mistake_in_the_config_names_key_and_remedy(schema, config, message):
-    with pytest.raises(ValueError, match=r".") as caught:
-        resolve_config(config, schema)
-    assert message in str(caught.value)
+def test_what_is_only_odd_is_noted(cohort):
+    config = cohort(SAMPLES.replace("A2\tA\tpost", "A2\tA\tmonth_6"), PATIENTS + "C\tCR\t40\n")
+    sheets = check_sheets(config)
+    assert sheets.mistakes == []
+    assert sheets.notes == [
+        "patients.tsv: no sample of C; not used",
+        "time points neither before nor after infusion: month_6 (`timepoints` of the config)",
+    ]
 
 
 @pytest.mark.parametrize(
     ("patients", "response", "message"),
     [
         (PATIENTS.replace("response", "Response"), {}, "did you mean `Response`?"),
-        (PATIENTS, {"responder": ["cr"], "non_responder": ["pd"]}, "(CR, PD); name them"),
+        (PATIENTS, {"responder": ["NR"], "non_responder": ["R"]}, "(CR, PD); name them"),
         (PATIENTS, {"non_responder": ["PD", "CR"]}, "`CR` is in both `response.responder` and"),
+        (PATIENTS, {"column": "best_response"}, "no column `best_response`"),
     ],
 )
 def test_a_response_that_would_be_misread_is_refused(cohort, patients, response, message):
     with pytest.raises(ValueError, match=r".") as caught:
         read_samples(cohort(patients=patients, response=response))
     assert message in str(caught.value)
+
+
+WORDS = st.sampled_from(["A", "B", "A1", "pre", "post", "a.h5", "", "CR", "PD", "x y", "1.0", "9"])
+
+
+@given(
+    samples=st.lists(st.lists(WORDS, min_size=4, max_size=5), max_size=4),
+    patients=st.lists(st.lists(WORDS, min_size=1, max_size=3), max_size=4),
+)
+def test_any_two_sheets_validate_or_give_a_message(tmp_path_factory, samples, patients):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "a.h5").touch()
+    texts = {
+        "samples": [["sample", "patient", "timepoint", "counts"], *samples],
+        "patients": [["patient", "response", "age"], *patients],
+    }
+    for name, rows in texts.items():
+        (folder / f"{name}.csv").write_text("\n".join(",".join(row) for row in rows))
+    sheets = check_sheets(resolve_config({n: str(folder / f"{n}.csv") for n in texts}))
+    assert sheets.mistakes or len(sheets.samples) == len(samples) > 0

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,38 +17,51 @@ from lammscope.simulate import simulate_cohort
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of Snakemake came to."""
+    """What a run of Snakemake came to: exit code, everything printed, processor time in seconds."""
 
     code: int
     text: str
+    seconds: float
+
+
+def run_snakemake(
+    repository: Path,
+    folder: Path,
+    *arguments: str,
+    snakefile: Path | None = None,
+    configs: tuple[Path | str, ...] = ("config.yaml",),
+    cores: int = 2,
+    prefix: tuple[str, ...] = (),
+) -> Run:
+    """Run Snakemake in a folder."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment.pop("SNAKEMAKE_PROFILE", None)
+    command = [*prefix, sys.executable, "-m", "snakemake", "--directory", str(folder)]
+    command += ["--snakefile", str(snakefile or repository / "Snakefile")]
+    command += ["--configfile", *map(str, configs)] if configs else []
+    command += ["--workflow-profile", str(repository / "profiles" / "default")]
+    with tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(
+            [*command, "--cores", str(cores), *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        text = printed.read().decode()
+    return Run(process.returncode, text, used.ru_utime + used.ru_stime)
 
 
 @pytest.fixture(scope="session")
 def snakemake(repository) -> Callable[..., Run]:
-    """Run Snakemake with a config in a folder; give exit code and everything printed."""
+    """Run the workflow with the config of a folder, in that folder."""
 
-    def run(
-        folder: Path,
-        *arguments: str,
-        config: str = "config.yaml",
-        more_configs: tuple[Path, ...] = (),
-        cores: int = 2,
-    ) -> Run:
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        environment.pop("SNAKEMAKE_PROFILE", None)
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
-        command += ["--directory", str(folder), "--configfile", str(folder / config)]
-        command += [str(path) for path in more_configs]
-        command += ["--workflow-profile", str(repository / "profiles" / "default")]
-        done = subprocess.run(
-            [*command, "--cores", str(cores), *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Run(done.returncode, done.stdout + done.stderr)
+    def run(folder: Path, *arguments: str, more_configs: tuple[Path, ...] = (), **kwargs) -> Run:
+        configs = (folder / "config.yaml", *more_configs)
+        return run_snakemake(repository, folder, *arguments, configs=configs, **kwargs)
 
     return run
 

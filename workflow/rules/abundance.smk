@@ -1,7 +1,7 @@
 rule audit_design:
     """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
     input:
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("audit_design"),
     output:
         audit=ensure("<results>/design/audit.tsv", non_empty=True),
@@ -17,6 +17,7 @@ rule audit_design:
         cohort=COHORT,
         contrasts=list(CONTRASTS.values()),
         permutation=PERMUTATION,
+        sorts=config["sorts"],
     script:
         "../scripts/audit_design.py"
 
@@ -48,7 +49,7 @@ rule test_abundance:
     """Compare populations between patients in one contrast."""
     input:
         counts="<results>/abundance/counts.tsv",
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("test_abundance"),
     output:
         table=ensure("<results>/abundance/{contrast}.tsv", non_empty=True),
@@ -64,5 +65,6 @@ rule test_abundance:
         cohort=COHORT,
         contrast=contrast_of,
         settings=config["abundance"],
+        sorts=config["sorts"],
     script:
         "../scripts/test_abundance.py"

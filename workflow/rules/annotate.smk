@@ -55,6 +55,7 @@ rule sum_groups:
         shard="<results>/shards/{sample}.h5ad",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
+        reference="<results>/joint/reference.tsv.gz",
         code=code("sum_groups"),
     output:
         clusters="<results>/annotation/sums/{sample}.npz",

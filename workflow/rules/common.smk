@@ -5,35 +5,38 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-from lammscope import contrasts, design, sheets
+from lammscope import design, intake
 
 
-def checked(function, *arguments):
-    """Call a check of the user's input; a mistake ends the run with its message alone."""
-    try:
-        return function(*arguments)
-    except ValueError as error:
-        raise WorkflowError(str(error)) from None
+def stop(heading, lines):
+    """End the run with its messages alone: to a user an exception's origin says nothing."""
+    print(heading, *lines, sep="\n  ", file=sys.stderr)
+    sys.exit(1)
 
 
-config.update(
-    checked(sheets.resolve_config, config, workflow.source_path("../schemas/config.schema.yaml"))
-)
-COHORT = {key: config[key] for key in ("samples", "patients", "response", "timepoints")}
-SHEET = checked(sheets.read_samples, COHORT)
-SAMPLES = SHEET["sample"].tolist()
-CHANNELS = SHEET.groupby("channel")["sample"].agg(list).to_dict()
-DEFINITIONS = checked(contrasts.contrasts_from_config, config["contrasts"], SHEET)
-CONTRASTS = {contrast.name: asdict(contrast) for contrast in DEFINITIONS}
-ALIASED = checked(design.aliased_contrasts, SHEET, DEFINITIONS)
-UNMAPPED = sorted(set(SHEET.loc[SHEET["phase"].isna(), "timepoint"]))
-if config["contrasts"] and config["primary"]["contrast"] not in CONTRASTS:
-    raise WorkflowError(
-        f"config: `primary.contrast` is {config['primary']['contrast']!r}, which is no contrast; "
-        f"contrasts: {', '.join(CONTRASTS)}"
-    )
+def resource(path):
+    """A file that the config names: the user's own, or the one that comes with the workflow."""
+    return path if Path(path).exists() else workflow.source_path(f"../../{path}")
+
+
+try:
+    RUN = intake.take_in(config, sources=workflow.configfiles, look=workflow.is_main_process)
+except ValueError as error:
+    mistakes = str(error).splitlines()
+    number = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    stop(f"lammscope: {number} in config, sheets or matrices; nothing was run:", mistakes)
+config.update(RUN.config)
+COHORT = intake.cohort_settings(config)
+SHEETS = [
+    config["samples"],
+    config["patients"],
+    *(workflow.source_path(f"../schemas/{name}.schema.yaml") for name in ("samples", "patients")),
+]
+SHEET = RUN.samples.set_index("sample", drop=False)
+SAMPLES = SHEET.index.tolist()
+CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
+CONTRASTS = {contrast.name: asdict(contrast) for contrast in RUN.contrasts}
+ALIASED = design.aliased_contrasts(RUN.samples, RUN.contrasts)
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 LAMM_GENES = [
     *config["lamm"]["definers"],
@@ -54,7 +57,24 @@ wildcard_constraints:
 
 def matrix_of(wildcards):
     """The user's count matrix of a sample."""
-    return SHEET.set_index("sample").at[wildcards.sample, "counts"]
+    return SHEET.at[wildcards.sample, "counts"]
+
+
+def barcodes_of(wildcards):
+    """The list of a sample's barcodes in a pooled channel; none where the matrix is its own."""
+    listed = given(wildcards, "barcodes")
+    return [] if listed is None else listed
+
+
+def genome_of(wildcards):
+    """The genome to take of a matrix that holds several."""
+    return given(wildcards, "genome")
+
+
+def given(wildcards, column):
+    """A sample's value in a column that the sheet may lack, or None."""
+    value = SHEET.at[wildcards.sample, column] if column in SHEET else None
+    return value if isinstance(value, str) else None
 
 
 def shards_of_channel(wildcards):
@@ -65,11 +85,6 @@ def shards_of_channel(wildcards):
 def qc_of_channel(wildcards):
     """QC tables of the samples that share a channel."""
     return expand("<results>/qc/{sample}.parquet", sample=CHANNELS[wildcards.channel])
-
-
-def resource(path):
-    """A file that the config names: the user's own, or the one that comes with the workflow."""
-    return path if Path(path).exists() else workflow.source_path(f"../../{path}")
 
 
 def contrast_of(wildcards):
@@ -86,17 +101,21 @@ def memory(base, factor):
     return mem_mb
 
 
-def announce_contrasts():
-    """Say what will be compared, so that a contrast that is missing shows before computing."""
+def announce_run():
+    """Say what will be compared and what is left out, so that a mistake shows before computing."""
     names = ", ".join(CONTRASTS) or "none"
-    phases = f"; neither before nor after infusion: {', '.join(UNMAPPED)}" if UNMAPPED else ""
-    print(f"Contrasts: {names}{phases}", file=sys.stderr)
+    print(
+        f"Contrasts: {names}", *(f"Note: {note}" for note in RUN.notes), sep="\n", file=sys.stderr
+    )
 
 
 def refuse_aliased_contrasts():
     """Stop before any computing where a contrast's design cannot tell its arms apart."""
     if ALIASED:
-        raise WorkflowError("\n".join(ALIASED.values()))
+        stop(
+            "lammscope: a comparison that these patients cannot answer; nothing was run:",
+            ALIASED.values(),
+        )
 
 
 def code(script):
@@ -132,4 +151,4 @@ SIGNATURES = ["resources/signatures/lamm.gmt", "resources/signatures/myeloid.gmt
 def batches():
     """The batch of every sample, as plain values."""
     column = config["integration"]["batch"]
-    return SHEET.set_index("sample")[column].astype(str).to_dict()
+    return SHEET[column].astype(str).to_dict()

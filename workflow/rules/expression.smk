@@ -24,7 +24,7 @@ rule test_expression:
     """Compare genes between patients within each population, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("test_expression"),
     output:
         table="<results>/expression/{contrast}.tsv.gz",

@@ -2,6 +2,7 @@ rule ingest_sample:
     """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
     input:
         matrix=matrix_of,
+        barcodes=barcodes_of,
         code=code("ingest_sample"),
     output:
         shard="<results>/shards/{sample}.h5ad",
@@ -17,6 +18,7 @@ rule ingest_sample:
         mem_mb=memory(500, 60),
     params:
         qc=config["qc"],
+        genome=genome_of,
     script:
         "../scripts/ingest_sample.py"
 

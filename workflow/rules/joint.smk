@@ -23,10 +23,34 @@ rule select_cells:
         "../scripts/select_cells.py"
 
 
+rule match_genes:
+    """One name per gene for all samples; samples of another reference are refused."""
+    input:
+        moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
+        code=code("match_genes"),
+    output:
+        reference=ensure("<results>/joint/reference.tsv.gz", non_empty=True),
+        overlap=ensure("<results>/qc/gene_overlap.tsv", non_empty=True),
+    log:
+        "<logs>/match_genes.log",
+    benchmark:
+        "<benchmarks>/match_genes.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        samples=SAMPLES,
+        min_overlap=config["genes"]["min_overlap"],
+    script:
+        "../scripts/match_genes.py"
+
+
 rule select_genes:
     """Choose the highly variable genes from the samples' moments."""
     input:
         moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
+        reference="<results>/joint/reference.tsv.gz",
         code=code("select_genes"),
     output:
         genes=ensure("<results>/joint/genes.tsv", non_empty=True),
@@ -39,7 +63,7 @@ rule select_genes:
     resources:
         mem_mb=memory(500, 4),
     params:
-        settings=config["genes"],
+        settings={k: v for k, v in config["genes"].items() if k != "min_overlap"},
         car_features=config["car"]["features"],
     script:
         "../scripts/select_genes.py"
@@ -51,6 +75,7 @@ rule extract_genes:
         shard="<results>/shards/{sample}.h5ad",
         cells="<results>/joint/cells.parquet",
         genes="<results>/joint/genes.tsv",
+        reference="<results>/joint/reference.tsv.gz",
         code=code("extract_genes"),
     output:
         counts="<results>/joint/hvg/{sample}.npz",
@@ -71,6 +96,7 @@ rule extract_panel:
     input:
         shard="<results>/shards/{sample}.h5ad",
         cells="<results>/joint/cells.parquet",
+        reference="<results>/joint/reference.tsv.gz",
         panel=resource(config["annotation"]["panel"]),
         signatures=[resource(path) for path in SIGNATURES],
         code=code("extract_panel"),

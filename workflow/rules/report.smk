@@ -42,7 +42,7 @@ rule assemble_cohort:
         pca="<results>/joint/pca.npz",
         space=JOINT_SPACE,
         umap="<results>/joint/umap.npz",
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("assemble_cohort"),
     output:
         cohort="<results>/cohort.h5ad",
@@ -70,7 +70,7 @@ rule draw_cohort:
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         summary="<results>/qc/summary.tsv",
         counts="<results>/abundance/counts.tsv",
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("draw_cohort"),
     output:
         pngs=report(
@@ -106,7 +106,7 @@ rule draw_contrast:
         counts="<results>/abundance/counts.tsv",
         abundance="<results>/abundance/{contrast}.tsv",
         expression="<results>/expression/{contrast}.tsv.gz",
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("draw_contrast"),
     output:
         pngs=report(
@@ -145,6 +145,7 @@ rule write_report:
         clusters="<results>/annotation/clusters.tsv",
         counts="<results>/abundance/counts.tsv",
         summary="<results>/qc/summary.tsv",
+        overlap="<results>/qc/gene_overlap.tsv",
         audit="<results>/design/audit.tsv",
         abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
         expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
@@ -157,7 +158,7 @@ rule write_report:
             ),
         ],
         template=workflow.source_path("../../lammscope/templates/report.html.jinja"),
-        sheets=[config["samples"], config["patients"]],
+        sheets=SHEETS,
         code=code("write_report"),
     output:
         report="<results>/report.html",

@@ -9,5 +9,7 @@ from lammscope.sidecars import write_table
 with job_log(snakemake.log[0]):
     contrasts = [Contrast(**definition) for definition in snakemake.params.contrasts]
     samples = read_samples(snakemake.params.cohort)
-    audit = audit_design(samples, contrasts, **snakemake.params.permutation)
+    audit = audit_design(
+        samples, contrasts, sorts=snakemake.params.sorts, **snakemake.params.permutation
+    )
     write_table(audit, snakemake.output.audit)

@@ -1,7 +1,8 @@
 """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
 
+from lammscope.barcodes import own_positions
 from lammscope.genes import gene_moments
-from lammscope.qc import cell_metrics, flag_cells, split_ambient
+from lammscope.qc import cell_metrics, describe_yield, flag_cells, split_ambient
 from lammscope.readers import read_matrix
 from lammscope.runtime import job_log
 from lammscope.shards import write_shard
@@ -10,10 +11,12 @@ from lammscope.sidecars import write_table
 with job_log(snakemake.log[0]) as logger:
     limits = dict(snakemake.params.qc)
     floor = limits.pop("ambient_max_counts")
-    shard = split_ambient(read_matrix(snakemake.input.matrix), ambient_max_counts=floor)
+    matrix = read_matrix(snakemake.input.matrix, genome=snakemake.params.genome)
+    own = own_positions(snakemake.input.barcodes, matrix.barcodes)
+    shard = split_ambient(matrix, own, ambient_max_counts=floor)
     qc = flag_cells(cell_metrics(shard), **limits)
     moments = gene_moments(shard, qc["passes"].to_numpy())
     write_shard(shard, snakemake.output.shard)
     write_table(qc, snakemake.output.qc)
     write_table(moments, snakemake.output.moments)
-    logger.info("%d of %d barcodes pass", qc["passes"].sum(), len(qc))
+    logger.log(*describe_yield(qc, sample=snakemake.wildcards.sample))

@@ -1,11 +1,14 @@
 """Choose the highly variable genes from the samples' moments."""
 
 from lammscope.genes import pool_moments, select_genes
+from lammscope.identifiers import with_reference
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_table, write_table
 
 with job_log(snakemake.log[0]) as logger:
-    moments = pool_moments([read_table(path) for path in snakemake.input.moments])
+    reference = read_table(snakemake.input.reference)
+    tables = map(read_table, snakemake.input.moments)
+    moments = pool_moments([with_reference(table, reference) for table in tables])
     genes = select_genes(
         moments, car_features=snakemake.params.car_features, **snakemake.params.settings
     )

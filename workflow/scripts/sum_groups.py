@@ -1,6 +1,7 @@
 """Sum one sample's counts over clusters and over populations, in one pass over its shard."""
 
 from lammscope.groups import sum_groups, write_sums
+from lammscope.identifiers import rename_genes
 from lammscope.runtime import job_log
 from lammscope.shards import read_shard
 from lammscope.sidecars import read_cells, read_table
@@ -8,7 +9,8 @@ from lammscope.sidecars import read_cells, read_table
 with job_log(snakemake.log[0]):
     kept, index = read_cells(snakemake.input.index, sample=snakemake.wildcards.sample)
     labels = read_table(snakemake.input.cells, index=index).set_index("cell").loc[kept["cell"]]
-    shard, positions = read_shard(snakemake.input.shard), kept["position"].to_numpy()
+    shard = rename_genes(read_shard(snakemake.input.shard), read_table(snakemake.input.reference))
+    positions = kept["position"].to_numpy()
     outputs = {"cluster": "clusters", "population": "populations"}
     for column, output in outputs.items():
         sums = sum_groups(shard, positions=positions, labels=labels[column].to_numpy())

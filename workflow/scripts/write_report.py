@@ -13,19 +13,19 @@ with job_log(snakemake.log[0]):
     panel = stack_counts(snakemake.input.panel, index=index)[:2]
     cells = read_table(snakemake.input.cells, index=index)
     abundance = dict(zip(contrasts, map(read_table, snakemake.input.abundance), strict=True))
+    expression = dict(zip(contrasts, map(read_table, snakemake.input.expression), strict=True))
     write_report(
         snakemake.output.report,
         template=snakemake.input.template,
         config=config,
         contrasts=contrasts,
         versions=software_versions(),
-        primary_sentence=state_primary(
-            abundance, contrasts, primary=config["primary"], level=config["lamm"]["level"]
-        ),
+        primary_sentence=state_primary(abundance, contrasts, config=config),
         samples=read_samples(config),
         cells=cells,
         counts=read_table(snakemake.input.counts),
         qc_summary=read_table(snakemake.input.summary),
+        gene_overlap=read_table(snakemake.input.overlap),
         clusters=read_table(snakemake.input.clusters),
         definers=definers_by_population(
             definer_counts([panel], definers=config["lamm"]["definers"]),
@@ -34,7 +34,7 @@ with job_log(snakemake.log[0]):
         ),
         audit=read_table(snakemake.input.audit),
         abundance=abundance,
-        expression=dict(zip(contrasts, map(read_table, snakemake.input.expression), strict=True)),
+        expression=expression,
         figures=snakemake.input.figures,
         **snakemake.params.settings,
     )

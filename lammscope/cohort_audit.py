@@ -1,0 +1,143 @@
+"""The cohort before any contrast: arms by phase, who is missing, and who is no longer sampled."""
+
+import pandas as pd
+
+from lammscope.associations import (
+    ALPHA,
+    Row,
+    association_rows,
+    covariates_of,
+    exact_association,
+)
+from lammscope.contrasts import as_text
+
+ARMS = {"responder": "responders", "non_responder": "non-responders"}
+PHASES = {"pre": "before", "post": "after"}
+MIN_LATE = 3  # patients sampled at a time point, from which on their arms are looked at
+MAX_SHARE, MAX_RISE = 0.8, 0.2  # of one arm at a time point, and more than in the cohort
+
+
+def arm_phase_table(samples: pd.DataFrame) -> pd.DataFrame:
+    """Patients and samples per arm and phase.
+
+    Returns
+    -------
+    DataFrame
+        `arm` (responder, non_responder; `all` where no patient has a response), `phase` (pre,
+        post), `n_patients`, `n_samples`, `n_pairs` (patients of the arm with both phases),
+        `n_missing` (patients of the arm without this phase).
+    """
+    parts = {arm: samples[samples["response"] == arm] for arm in ARMS}
+    if samples["response"].isna().all():
+        parts = {"all": samples}
+    rows = []
+    for arm, part in parts.items():
+        found = {phase: part[part["phase"] == phase] for phase in PHASES}
+        patients = {phase: set(found[phase]["patient"]) for phase in PHASES}
+        rows += [
+            {
+                "arm": arm,
+                "phase": phase,
+                "n_patients": len(patients[phase]),
+                "n_samples": len(found[phase]),
+                "n_pairs": len(patients["pre"] & patients["post"]),
+                "n_missing": part["patient"].nunique() - len(patients[phase]),
+            }
+            for phase in PHASES
+        ]
+    return pd.DataFrame(rows)
+
+
+def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
+    """What concerns every contrast: item, value, status, message; `late` of `late_timepoints`."""
+    patients = samples.drop_duplicates("patient").set_index("patient")
+    response = patients["response"]
+    rows: list[Row] = [
+        ("patients", len(patients), "ok", f"{len(patients)} patients, {len(samples)} samples."),
+    ]
+    for row in arm_phase_table(samples).to_dict("records"):
+        message = (
+            f"{row['n_patients']} {ARMS.get(row['arm'], 'patients')} with {row['n_samples']} "
+            f"samples {PHASES[row['phase']]} infusion; {row['n_pairs']} with both phases."
+        )
+        status = "ok" if row["n_patients"] >= MIN_LATE else "note"
+        rows.append((f"{row['arm']}_{row['phase']}", row["n_patients"], status, message))
+    labels = patients.loc[response.isna() & patients["response_label"].notna(), "response_label"]
+    if len(labels):
+        counts = ", ".join(f"{v} ({n})" for v, n in as_text(labels).value_counts().items())
+        message = f"{len(labels)} patients have a response outside both arms: {counts}."
+        rows.append(("other_response", len(labels), "note", message))
+    n_missing = int((response.isna() & patients["response_label"].isna()).sum())
+    if n_missing:
+        words = f"{n_missing} of {len(patients)} patients have no response label."
+        rows.append(("no_response", n_missing, "note", words))
+    both = samples.groupby("patient")["phase"].agg(lambda phase: {"pre", "post"} <= set(phase))
+    message = f"{int(both.sum())} patients have samples before and after infusion."
+    rows.append(("pre_and_post", int(both.sum()), "ok", message))
+    groups = response.map(ARMS)
+    for phase, when in PHASES.items():
+        has = patients.index.isin(samples.loc[samples["phase"] == phase, "patient"])
+        what = f"no sample {when} infusion"
+        rows += missingness_rows(groups, pd.Series(has, patients.index), f"missing_{phase}", what)
+    rows += [(f"late_{name}", name, "survivorship", words) for name, words in late.items()]
+    constant = samples.groupby("patient").nunique(dropna=False).max() <= 1
+    for column in covariates_of(samples):
+        if constant.get(column, False):
+            known = groups.notna()
+            rows += association_rows(groups[known], patients.loc[known, column], between="response")
+    return rows
+
+
+def missingness_rows(groups: pd.Series, has: pd.Series, item: str, what: str) -> list[Row]:
+    """One row on the patients of each group that lack something; none if nobody does.
+
+    `groups` (in words) and `has` have one value per patient.
+    """
+    has = has[groups.notna()]
+    groups = groups[groups.notna()]
+    if has.all():
+        return []
+    sizes = [
+        f"{int((~has[groups == group]).sum())} of {int((groups == group).sum())} {group}"
+        for group in sorted(groups.unique(), reverse=True)
+    ]
+    message = f"{' and '.join(sizes)} have {what}"
+    if groups.nunique() < 2 or not has.any():
+        return [(item, int((~has).sum()), "note", f"{message}.")]
+    p, test = exact_association(groups, has.map({True: "has", False: "lacks"}))
+    message += f" ({test}, p = {p:.2g})."
+    if p >= ALPHA:
+        return [(item, f"{p:.4g}", "ok", message)]
+    message += " They are missing unevenly: those who are left may not stand for their arm."
+    return [(item, f"{p:.4g}", "warning", message)]
+
+
+def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
+    """Time points after infusion where nearly only one arm is sampled: name -> a sentence.
+
+    After infusion is what has the phase `post`, or a `day` above 0 and above those of `pre`.
+    """
+    pre = samples["phase"] == "pre"
+    after = samples["phase"] == "post"
+    if "day" in samples and pd.api.types.is_numeric_dtype(samples["day"]):
+        last_pre = samples.loc[pre, "day"].max()
+        after |= ~pre & (samples["day"] > max(0, 0 if pd.isna(last_pre) else last_pre))
+    known = samples[samples["response"].isin(list(ARMS))]
+    cohort = known.drop_duplicates("patient")["response"].value_counts()
+    found = {}
+    for timepoint, part in known[after[known.index]].groupby("timepoint"):
+        sampled = part.drop_duplicates("patient")["response"].value_counts()
+        arm, n, n_all = str(sampled.index[0]), int(sampled.iloc[0]), int(sampled.sum())
+        share, usual = n / n_all, int(cohort[arm]) / int(cohort.sum())
+        if n_all < MIN_LATE or share < MAX_SHARE or share - usual < MAX_RISE - 1e-9:
+            continue
+        why = (
+            "those who relapse or die are no longer sampled, so that survivors are compared"
+            if arm == "responder"
+            else "when a sample is taken depends on the outcome"
+        )
+        found[str(timepoint)] = (
+            f"At {timepoint} {n} of {n_all} sampled patients are {ARMS[arm]}, against "
+            f"{cohort[arm]} of {cohort.sum()} in the cohort: {why}."
+        )
+    return found

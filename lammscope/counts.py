@@ -1,0 +1,177 @@
+"""What holds for counts of every format: which values are counts, and which features are genes."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.inputs import AGAIN
+from lammscope.shards import Shard
+
+MAX_COUNT = 2**31 - 1
+ENSEMBL = r"ENS[A-Z]*G\d{6,}"
+EXPRESSION = "Gene Expression"
+FEATURE_TYPES = (
+    *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
+    *("Antigen Capture", "Custom", "Peaks"),
+)
+
+
+def first_non_count(values: np.ndarray) -> int | None:
+    """Position of the first value that is no whole number from 0 to 2**31 - 1, or None."""
+    bad = ~((values >= 0) & (values <= MAX_COUNT))
+    if values.dtype.kind == "f":
+        bad |= values != np.rint(values, where=~bad, out=np.zeros_like(values))
+    return int(bad.argmax()) if bad.any() else None
+
+
+def not_counts(value: float) -> str:
+    """The message on a value that is no count."""
+    if value > MAX_COUNT and np.isfinite(value):
+        return f"value {value:.0f} is too large for a count; give the raw UMI counts"
+    return f"values are not counts, e.g. {value:g}: normalised? give the raw UMI counts"
+
+
+def csr_of(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, *, shape: tuple[int, int]
+) -> sparse.csr_array:
+    """A sparse matrix of parts from a file, all of whose indices are within it.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit each other: scipy would read outside of its arrays.
+    """
+    if data.dtype.kind not in "iufb" or {indices.dtype.kind, indptr.dtype.kind} - set("iu"):
+        raise ValueError(f"the matrix holds something else than numbers: {AGAIN}")
+    try:
+        counts = sparse.csr_array((data, indices, indptr), shape=shape)
+        counts.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"the parts of the matrix do not fit ({error}): {AGAIN}") from error
+    return counts
+
+
+def gene_shard(
+    counts: sparse.csr_array, barcodes: np.ndarray, features: pd.DataFrame, *, genome: str | None
+) -> Shard:
+    """The genes of one genome out of all features.
+
+    Parameters
+    ----------
+    counts
+        Cells x features.
+    barcodes
+        One per row.
+    features
+        One row per column: `gene`, `symbol`, optionally `feature_type` and `genome`.
+    genome
+        As in `choose_genes`.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not fit or are zero, or as `choose_genes` does.
+    """
+    if counts.shape != (len(barcodes), len(features)):
+        raise ValueError(
+            f"{counts.shape[0]} x {counts.shape[1]} counts, but {len(barcodes)} barcodes and "
+            f"{len(features)} features: {AGAIN}"
+        )
+    if 0 in counts.shape:
+        raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
+    genes = choose_genes(features, genome=genome)
+    places = genes.index.to_numpy()
+    if len(places) == places[-1] - places[0] + 1:  # mostly: a slice takes a tenth of the time
+        counts = counts[:, places[0] : places[-1] + 1]
+    else:
+        counts = counts[:, places]
+    return Shard(counts, np.asarray(barcodes, dtype=str), genes[["gene", "symbol"]])
+
+
+def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
+    """Rows of `features` that are genes of one genome, without the genome in their names.
+
+    Parameters
+    ----------
+    features
+        Numbered from 0; `gene`, `symbol`, optionally `feature_type` (only `Gene Expression` is
+        kept) and `genome`. Without the latter a prefix such as in `GRCh38_ENSG...` tells it.
+    genome
+        Which one to keep; needed where there are several and ignored otherwise.
+
+    Raises
+    ------
+    ValueError
+        If there is no gene expression, or if there are several genomes and `genome` is none of
+        them.
+    """
+    if "feature_type" in features and features["feature_type"].isin(FEATURE_TYPES).any():
+        types = ", ".join(features["feature_type"].unique())
+        features = features[features["feature_type"] == EXPRESSION]
+        if features.empty:
+            raise ValueError(f"holds {types} only; give the gene expression library")
+    origin = features["genome"] if "genome" in features else _prefixes(features["gene"])
+    genomes = sorted(name for name in origin.unique() if name)
+    if len(genomes) > 1:
+        features = features[origin == checked_genome(genomes, genome=genome)]
+    if genomes:
+        prefixes = rf"^(?:{'|'.join(map(re.escape, genomes))})_+"
+        names = features[["gene", "symbol"]].apply(
+            lambda column: column.str.replace(prefixes, "", regex=True)
+        )
+        features = features.assign(**names)
+    return features
+
+
+def _prefixes(ids: pd.Series) -> pd.Series:
+    """The genome before each id, as `GRCh38` in `GRCh38_ENSG...`; empty where there is none."""
+    others = ids[~ids.str.startswith("ENS")]  # in most files a few: it saves time
+    found = others.str.extract(rf"^(\w+?)_+{ENSEMBL}", expand=False).dropna().unique()
+    pattern = "|".join(map(re.escape, found)) or r"(?!)"
+    prefixes = others.str.extract(rf"^({pattern})_", expand=False).fillna("")
+    return prefixes.reindex(ids.index, fill_value="")
+
+
+def checked_genome(genomes: list[str], *, genome: str | None) -> str:
+    """The genome to read: the only one, or the one that is asked for, if it is there."""
+    if len(genomes) == 1:
+        return genomes[0]
+    if genome in genomes:
+        return str(genome)
+    asked = f", not {genome}" if genome else ""
+    raise ValueError(
+        f"holds several genomes ({', '.join(genomes)}){asked}; "
+        "write one of them into the column `genome` of the sample sheet"
+    )
+
+
+def name_genes(ids: list[pd.Series], symbols: list[pd.Series]) -> pd.DataFrame:
+    """Ids and symbols of genes from the columns that may hold them.
+
+    Parameters
+    ----------
+    ids, symbols
+        Columns of equal length that are named like ids and like symbols, most likely first. What
+        they hold counts more: Ensembl ids are found in any of them.
+
+    Returns
+    -------
+    DataFrame
+        `gene` and `symbol`, text, numbered from 0; a missing symbol is the id.
+    """
+    id_columns, symbol_columns = (
+        [column.fillna("").astype(str).reset_index(drop=True) for column in columns]
+        for columns in (ids, symbols)
+    )
+    either = [*id_columns, *symbol_columns]
+    gene = next((column for column in either if mostly_ensembl(column)), either[0])
+    other = [column for column in [*symbol_columns, *id_columns] if not mostly_ensembl(column)]
+    symbol = other[0] if other else gene
+    return pd.DataFrame({"gene": gene, "symbol": symbol.where(~symbol.isin(["", "nan"]), gene)})
+
+
+def mostly_ensembl(names: pd.Series) -> bool:
+    """Whether more than half of the names are Ensembl gene ids, maybe behind a genome's name."""
+    return bool(names.str.match(rf"(?:\w+_)?{ENSEMBL}").mean() > 0.5)

@@ -1,0 +1,228 @@
+"""Matrix Market files with their lists of barcodes and genes, as each pipeline names them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.io import mmread
+
+from lammscope.counts import choose_genes, first_non_count, gene_shard, name_genes, not_counts
+from lammscope.inputs import AGAIN, open_bytes, open_text, text_lines
+from lammscope.shards import Shard
+
+MTX = re.compile(r"\.mtx(\.gz)?$")
+# further matrices of STARsolo and kallisto|bustools, beside or instead of the one of the genes
+OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|nascent|mature))$")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one matrix; `cells_first` if its rows are cells where the sizes cannot tell."""
+
+    name: str
+    matrix: Path
+    barcodes: Path
+    features: Path
+    symbols: Path | None = None
+    cells_first: bool = False
+
+
+def matrices_in(folder: Path) -> list[Path]:
+    """The `.mtx` files of a folder that are count matrices, sorted; plain wins over .gz.
+
+    Files named like a 10x matrix count even without their lists, so that the lack is reported.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        stem = MTX.sub("", path.name)
+        if stem == path.name or OTHERS.match(stem) or not path.is_file():
+            continue
+        if stem.endswith("matrix") or not isinstance(_layout(path), str):
+            found.setdefault(stem, path)
+    return list(found.values())
+
+
+def read_mtx(path: Path, *, genome: str | None) -> Shard:
+    """Read a Matrix Market file with its lists, in either orientation.
+
+    Parameters
+    ----------
+    path
+        The `.mtx` file.
+    genome
+        As in `choose_genes`.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or damaged, or if the sizes do not fit.
+    """
+    layout = _checked_layout(path)
+    with open_text(layout.barcodes) as handle:
+        barcodes = np.array([_fields(line)[0] for line in handle if line.strip()], dtype=str)
+    features = _features(layout)
+    try:
+        with open_bytes(layout.matrix) as handle:
+            entries = sparse.csr_array(mmread(handle, spmatrix=False))
+    except OverflowError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{layout.matrix.name} cannot be read ({error}): {AGAIN}") from error
+    fitting = [
+        counts
+        for counts in ((entries, entries.T) if layout.cells_first else (entries.T, entries))
+        if counts.shape == (len(barcodes), len(features))
+    ]
+    if not fitting:
+        raise ValueError(
+            f"{layout.matrix.name} is {entries.shape[0]} x {entries.shape[1]}, but there are "
+            f"{len(features)} features and {len(barcodes)} barcodes; are the files of one run?"
+        )
+    counts, features = _without_unspliced(sparse.csr_array(fitting[0]), features)
+    return gene_shard(counts, barcodes, features, genome=genome)
+
+
+def inspect_mtx(path: Path, *, genome: str | None) -> str:
+    """Name the layout of a Matrix Market file that has its lists and starts as it should."""
+    layout = _checked_layout(path)
+    for part in filter(None, (layout.barcodes, layout.symbols)):
+        with open_text(part) as handle:
+            if not handle.readline():
+                raise ValueError(f"{part.name} is empty; copy or download it again")
+    # features of a kind stand together: a few show the kinds there are
+    choose_genes(_features(layout, every=500), genome=genome)
+    return layout.name
+
+
+def _checked_layout(path: Path) -> Layout:
+    layout = _layout(path)
+    if isinstance(layout, str):
+        raise ValueError(layout)
+    _check_start(layout.matrix)
+    return layout
+
+
+def _layout(matrix: Path) -> Layout | str:
+    """The files that belong to a matrix, or what is missing."""
+    stem = MTX.sub("", matrix.name)
+    folder = matrix.parent
+    if stem.endswith("quants_mat"):
+        lists = [_first(folder, [f"{stem}_{part}.txt"]) for part in ("rows", "cols")]
+        if lists[0] and lists[1]:
+            return Layout("alevin-fry folder", matrix, lists[0], lists[1], cells_first=True)
+        return f"beside {matrix.name} there is no {stem}_rows.txt or no {stem}_cols.txt"
+    for base in (stem, stem.rpartition(".")[0]):  # kb names `cells_x_genes.total.mtx` so
+        barcodes = _first(folder, [f"{base}.barcodes.txt"])
+        genes = _first(folder, [f"{base}.genes.txt"])
+        if barcodes and genes:
+            symbols = _first(folder, [f"{base}.genes.names.txt"])
+            return Layout("kallisto folder", matrix, barcodes, genes, symbols, cells_first=True)
+    for start, end in _affixes(stem):
+        barcodes = _first(folder, [f"{start}barcodes{end}.tsv"])
+        features = _first(folder, [f"{start}{part}{end}.tsv" for part in ("features", "genes")])
+        if barcodes and features:
+            return Layout("10x folder", matrix, barcodes, features)
+    start, end = next(_affixes(stem))
+    wanted = f"{start}features{end}.tsv (or genes)" if barcodes else f"{start}barcodes{end}.tsv"
+    return (
+        f"beside {matrix.name} there is no {wanted}, plain or .gz; put the files of a run together"
+    )
+
+
+def _affixes(stem: str) -> Iterator[tuple[str, str]]:
+    """What may stand before and after the words `barcodes` and `features` of a matrix's lists."""
+    start, word, end = stem.rpartition("matrix")
+    if word:
+        yield start, end
+    else:
+        yield re.sub(r"[^_.-]*$", "", stem), ""
+        yield "", ""
+
+
+def _first(folder: Path, names: list[str]) -> Path | None:
+    paths = (folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _check_start(matrix: Path) -> None:
+    """Check header, size and first values: mmread cuts fractions where the header says integer."""
+    with open_text(matrix) as handle:
+        header = handle.readline().lower().split()
+        if header[:3] != ["%%matrixmarket", "matrix", "coordinate"] or len(header) < 4:
+            raise ValueError(
+                f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
+                "it is no sparse count matrix; give the matrix.mtx of the pipeline"
+            )
+        if header[3] not in ("integer", "unsigned-integer", "real", "double"):
+            raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
+        line = handle.readline()
+        while line.startswith("%") or line.isspace():
+            line = handle.readline()
+        size = line.split()
+        if len(size) != 3 or not all(number.isdecimal() for number in size):
+            raise ValueError(f"{matrix.name} does not state its size after the header: {AGAIN}")
+        n_rows, n_columns, n_entries = map(int, size)
+        if not n_rows or not n_columns:
+            raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
+        # an entry takes 6 bytes or more (`1 1 1`), 1/1032 of that at the best rate of gzip
+        best_rate = 1032 if matrix.suffix == ".gz" else 1
+        if 6 * n_entries - 1 > best_rate * matrix.stat().st_size:
+            raise ValueError(f"{matrix.name} is truncated (it lists {n_entries} entries): {AGAIN}")
+        values = [entry.split()[-1] for entry in handle.readlines(4096) if not entry.isspace()]
+    numbers = pd.to_numeric(pd.Series(values, dtype=str), errors="coerce").to_numpy(dtype=float)
+    bad = first_non_count(numbers)
+    if bad is not None:
+        raise ValueError(not_counts(numbers[bad]))
+
+
+def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
+    """The list of genes, of one column or more; kallisto writes symbols into a second file.
+
+    `every` takes one gene of so many, and the last one.
+    """
+    lines = text_lines(layout.features)
+    if not lines:
+        raise ValueError(f"{layout.features.name} is empty; copy or download it again")
+    chosen = sorted({*range(0, len(lines), every), len(lines) - 1})
+    rows = [_fields(lines[place]) for place in chosen]
+    width = max(map(len, rows))
+    columns = [
+        pd.Series([row[place] if place < len(row) else "" for row in rows], dtype=str)
+        for place in range(width)
+    ]
+    symbols = columns[1:2]
+    if layout.symbols:
+        names = text_lines(layout.symbols)
+        if len(names) != len(lines):
+            raise ValueError(
+                f"{layout.symbols.name} has {len(names)} names for {len(lines)} genes; "
+                "are the files of one run?"
+            )
+        symbols = [pd.Series([_fields(names[place])[0] for place in chosen], dtype=str)]
+    features = name_genes(columns[:1], symbols)
+    return features.assign(feature_type=columns[2]) if width > 2 else features
+
+
+def _fields(line: str) -> list[str]:
+    """The first three fields of a line, without quotes."""
+    return [field.strip(' "\n') for field in line.split("\t", 3)[:3]]
+
+
+def _without_unspliced(
+    counts: sparse.csr_array, features: pd.DataFrame
+) -> tuple[sparse.csr_array, pd.DataFrame]:
+    """Add up spliced and ambiguous molecules, where alevin-fry tells three kinds per gene.
+
+    In its USA mode the columns are the genes, then `<gene>-U` (unspliced), then `<gene>-A`. The sum
+    is the single-cell format, `scRNA`, and the default of `loadFry` in the R package fishpond.
+    """
+    n_genes, rest = divmod(len(features), 3)
+    names = features["gene"].tolist()
+    kinds = [names[:n_genes], names[n_genes : 2 * n_genes], names[2 * n_genes :]]
+    if rest or kinds[1:] != [[f"{name}-{kind}" for name in kinds[0]] for kind in "UA"]:
+        return counts, features
+    return counts[:, :n_genes] + counts[:, 2 * n_genes :], features[:n_genes]

@@ -1,0 +1,146 @@
+"""One name for each gene of a cohort whose matrices were counted and labelled in different ways.
+
+Genes are matched by Ensembl id. A matrix that has only symbols is matched by symbol to the ids of
+the other samples; a symbol that stands for several ids is not matched, since nothing says which one
+was meant. Where no sample has ids, symbols are the names.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from lammscope.counts import ENSEMBL
+from lammscope.shards import Shard
+
+OVERLAP_COLUMNS = [
+    *("sample", "matched_by", "n_genes", "n_matched", "n_missing", "pct_overlap", "closest"),
+]
+
+
+def match_genes(
+    genes: Mapping[str, pd.DataFrame], *, min_overlap: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the cohort's list of genes, and refuse samples that were counted against another one.
+
+    Parameters
+    ----------
+    genes
+        Per sample, `gene` and `symbol` of its matrix.
+    min_overlap
+        Lowest overlap in %. The overlap of two samples is the share of the smaller gene list that
+        the other has too, so that a matrix whose silent genes were removed is not refused; that of
+        a sample is the median over the other samples.
+
+    Returns
+    -------
+    reference
+        `gene` (Ensembl id, or symbol where no sample has ids), `symbol` (the most frequent one),
+        `n_samples`; sorted by gene.
+    overlap
+        Per sample `matched_by` (`ensembl`, `symbol`), `n_genes`, `n_matched` (found in the
+        reference of the ids), `n_missing` (genes that most samples have, and this one lacks),
+        `pct_overlap`, and `closest`, the overlap with the most similar sample.
+
+    Raises
+    ------
+    ValueError
+        One line that names every sample under `min_overlap`, with its overlap; or if all samples
+        have ids and none has symbols.
+    """
+    reference = _reference(genes)
+    if has_ids(reference) and (reference["symbol"] == reference["gene"]).mean() > 0.5:
+        raise ValueError(
+            "no sample has gene symbols, by which markers and signatures are named: give at least "
+            "one matrix with both (10x .h5, or a folder with features.tsv)"
+        )
+    named = {sample: with_reference(table, reference) for sample, table in genes.items()}
+    known = pd.Index(sorted(set().union(*(table["gene"] for table in named.values()))))
+    present = np.zeros((len(named), len(known)), dtype=np.float32)
+    for row, table in enumerate(named.values()):
+        present[row, known.get_indexer(pd.Index(table["gene"]))] = 1
+    sizes = present.sum(axis=1)
+    shared = 100 * (present @ present.T) / np.minimum.outer(sizes, sizes)
+    others = np.where(np.eye(len(named), dtype=bool), np.nan, shared)
+    alone = len(named) == 1
+    usual = present.mean(axis=0) > 0.5
+    in_reference = set(reference["gene"])
+    overlap = pd.DataFrame(
+        {
+            "sample": list(named),
+            "matched_by": ["ensembl" if has_ids(table) else "symbol" for table in genes.values()],
+            "n_genes": sizes.astype(int),
+            "n_matched": [int(table["gene"].isin(in_reference).sum()) for table in named.values()],
+            "n_missing": [int((usual & (row == 0)).sum()) for row in present],
+            "pct_overlap": 100.0 if alone else np.nanmedian(others, axis=1).round(1),
+            "closest": 100.0 if alone else np.nanmax(others, axis=1).round(1),
+        }
+    )[OVERLAP_COLUMNS]
+    refused = overlap[overlap["pct_overlap"] < min_overlap]
+    if len(refused):
+        listed = ", ".join(f"`{row.sample}` {row.pct_overlap:g} %" for row in refused.itertuples())
+        raise ValueError(
+            f"genes shared with the other samples: {listed}, under {min_overlap:g} %: counted "
+            "against another reference (another species or build; ids there, symbols here)? Count "
+            "these samples again with the others' reference, leave them out, or set "
+            "`genes.min_overlap`"
+        )
+    counts = pd.Series(present.sum(axis=0).astype(int), index=known)
+    symbols = _symbols(named.values())
+    table = pd.DataFrame({"gene": known, "symbol": symbols.reindex(known).to_numpy()})
+    return table.assign(n_samples=counts.to_numpy()), overlap
+
+
+def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with the reference's `gene` and `symbol` wherever a gene is matched."""
+    symbols = reference.set_index("gene")["symbol"]
+    if has_ids(genes) or not has_ids(reference):
+        names = genes["gene"] if has_ids(genes) else _unique_symbols(genes)
+    else:
+        single = reference[~reference["symbol"].duplicated(keep=False)]
+        by_symbol = single.set_index("symbol")["gene"]
+        own = genes["symbol"].where(~genes["symbol"].duplicated(keep=False))
+        names = own.map(by_symbol).fillna(genes["gene"])
+    found = symbols.reindex(names).to_numpy()
+    renamed = genes["symbol"].where(pd.isna(found), pd.Series(found, index=genes.index))
+    return genes.assign(gene=names.to_numpy(dtype=str), symbol=renamed.to_numpy(dtype=str))
+
+
+def rename_genes(shard: Shard, reference: pd.DataFrame) -> Shard:
+    """A sample's counts with the cohort's gene names."""
+    return Shard(shard.counts, shard.barcodes, with_reference(shard.genes, reference))
+
+
+def has_ids(genes: pd.DataFrame) -> bool:
+    """Whether most genes are named by Ensembl ids."""
+    return bool(genes["gene"].str.match(ENSEMBL).mean() > 0.5)
+
+
+def _reference(genes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Ids and symbols of the samples that have ids; of all samples where none has."""
+    tables = [table for table in genes.values() if has_ids(table)]
+    if not tables:
+        tables = [table.assign(gene=_unique_symbols(table)) for table in genes.values()]
+    symbols = _symbols(tables)
+    return pd.DataFrame({"gene": symbols.index, "symbol": symbols.to_numpy()})
+
+
+def _symbols(tables: Iterable[pd.DataFrame]) -> pd.Series:
+    """The most frequent symbol of each gene, or its id where no sample gives one."""
+    distinct: dict[int, tuple[pd.DataFrame, int]] = {}
+    for table in tables:
+        key = int(pd.util.hash_pandas_object(table[["gene", "symbol"]], index=False).sum())
+        distinct[key] = (table, distinct.get(key, (table, 0))[1] + 1)
+    counted: pd.DataFrame = pd.concat(
+        [table[["gene", "symbol"]].assign(n=n) for table, n in distinct.values()], ignore_index=True
+    )
+    votes = counted.groupby(["gene", "symbol"])["n"].sum().reset_index()
+    votes["nameless"] = (votes["symbol"] == "") | (votes["symbol"] == votes["gene"])
+    votes["rank"] = -votes["n"]
+    votes = votes.sort_values(["gene", "nameless", "rank", "symbol"])
+    return votes.drop_duplicates("gene").set_index("gene")["symbol"]
+
+
+def _unique_symbols(genes: pd.DataFrame) -> pd.Series:
+    """Symbols as names; genes that share one keep the names of their matrix."""
+    return genes["symbol"].where(~genes["symbol"].duplicated(keep=False), genes["gene"])

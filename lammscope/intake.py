@@ -1,0 +1,156 @@
+"""Everything that a run is told, checked in one go before anything is computed."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lammscope.barcodes import read_barcodes
+from lammscope.contrasts import Contrast, contrasts_from_config, near
+from lammscope.design import contrast_mistakes
+from lammscope.readers import inspect_matrix
+from lammscope.settings import ConfigLines, check_config
+from lammscope.sheets import check_sheets
+
+COHORT_KEYS = ("samples", "patients", "response", "timepoints")
+HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
+FILE_KEYS = (("annotation", "panel"), ("lamm", "references"))
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A run as it was asked for: the resolved config, one row per sample, the contrasts, notes."""
+
+    config: dict[str, Any]
+    samples: pd.DataFrame
+    contrasts: list[Contrast]
+    notes: list[str]
+
+
+def take_in(
+    config: Mapping[str, Any],
+    *,
+    sources: Sequence[str | Path] = (),
+    look: bool = True,
+) -> Intake:
+    """Check config, sheets, contrasts and matrices, and find every mistake at once.
+
+    Parameters
+    ----------
+    config
+        What the user wrote.
+    sources
+        The config files it was read from, to name the line of a mistake.
+    look
+        Whether to open the matrices and the lists of barcodes, which a job of a cluster need not
+        do again.
+
+    Raises
+    ------
+    ValueError
+        One line per mistake: the file, the line or row, the column, the value, and the remedy.
+    """
+    resolved, mistakes = check_config(config, sources=sources)
+    faulty = bool(mistakes)
+    lines = ConfigLines(sources)
+    mistakes += _missing_files(resolved, lines)
+    sheets = check_sheets(resolved)
+    mistakes += _located(sheets.mistakes, lines)
+    contrasts: list[Contrast] = []
+    if sheets.samples is not None:
+        mistakes += _located(_batch_mistakes(resolved, sheets.samples), lines)
+        if not faulty:
+            try:
+                contrasts = contrasts_from_config(resolved["contrasts"], sheets.samples)
+            except ValueError as error:
+                mistakes += _located(str(error).splitlines(), lines)
+        if look:
+            mistakes += _unreadable_inputs(sheets.samples, resolved["samples"])
+        if not mistakes:  # what depends on who is compared with whom says nothing before
+            found = contrast_mistakes(
+                sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
+            )
+            mistakes += _located(found, lines)
+    if mistakes or sheets.samples is None:
+        raise ValueError("\n".join(dict.fromkeys(mistakes)))
+    return Intake(resolved, sheets.samples, contrasts, sheets.notes)
+
+
+def cohort_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the config that `sheets.read_samples` needs."""
+    return {key: config[key] for key in COHORT_KEYS}
+
+
+def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
+    """Files that neither the user has nor the workflow brings."""
+    return [
+        f"{lines.place((section, key))}: `{section}.{key}` is `{config[section][key]}`, which does "
+        "not exist; paths are relative to the folder where Snakemake runs"
+        for section, key in FILE_KEYS
+        if not any((folder / config[section][key]).is_file() for folder in (Path(), HOME))
+    ]
+
+
+def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
+    column = config["integration"]["batch"]
+    if column not in samples:
+        return [
+            f"config: `integration.batch` is `{column}`, no column of the sheets"
+            f"{near(column, samples.columns)}; columns: {', '.join(samples.columns)}"
+        ]
+    empty = samples.loc[samples[column].isna(), "sample"].dropna().tolist()
+    if not empty:
+        return []
+    return [
+        f"config: `integration.batch` is `{column}`, which is empty for {', '.join(empty)}; "
+        "fill it in"
+    ]
+
+
+def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
+    """Mistakes in what the config says, with the file and line where it says so."""
+    located = []
+    for text in mistakes:
+        contrast = re.match(r"contrast `([^`]+)`", text)
+        key = re.match(r"config: `([a-z_.]+)` is|config: .* in both `([a-z_.]+)`", text)
+        if contrast:
+            located.append(f"{lines.place(('contrasts', contrast[1]))}: {text}")
+        elif key:
+            path = tuple((key[1] or key[2]).split("."))
+            located.append(f"{lines.place(path)}: {text.removeprefix('config: ')}")
+        else:
+            located.append(text)
+    return located
+
+
+def _unreadable_inputs(samples: pd.DataFrame, sheet: str) -> list[str]:
+    """Matrices that are none, and lists of barcodes that are none or share cells."""
+    mistakes = []
+    barcodes = samples.get("barcodes", pd.Series(pd.NA, index=samples.index, dtype="str"))
+    genomes = samples.get("genome", pd.Series(pd.NA, index=samples.index, dtype="str"))
+    lists: dict[tuple[str, str], set[str]] = {}
+    inputs = zip(samples["sample"], samples["counts"], barcodes, genomes, strict=True)
+    for sample, counts, listed, genome in inputs:
+        if isinstance(counts, str) and Path(counts).exists():
+            try:
+                inspect_matrix(counts, genome=genome if isinstance(genome, str) else None)
+            except ValueError as error:
+                mistakes.append(f"{sheet}: sample `{sample}`: counts {error}")
+        if isinstance(listed, str) and Path(listed).exists():
+            try:
+                own = set(read_barcodes(listed).tolist())
+            except ValueError as error:
+                mistakes.append(f"{sheet}: sample `{sample}`: barcodes {error}")
+                continue
+            for (other, matrix), cells in lists.items():
+                if matrix == counts and own & cells:
+                    mistakes.append(
+                        f"{sheet}: samples `{other}` and `{sample}`: their `barcodes` share "
+                        f"{len(own & cells)} cells of {counts} (e.g. {min(own & cells)}); a cell "
+                        "belongs to one sample"
+                    )
+            lists[sample, counts] = own
+    return mistakes

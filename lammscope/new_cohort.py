@@ -1,0 +1,280 @@
+"""A first form of config and sheets for the count matrices below a folder.
+
+`python -m lammscope.new_cohort FOLDER` reads what file names tell (sample, patient, time point,
+compartment, sort), never a response, and says what is left to fill in.
+"""
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lammscope.readers import find_matrices, inspect_matrix
+from lammscope.runtime import whole_file
+
+NO_NAME = re.compile(
+    r"outs|count|counts|matrix|matrices|raw|filtered|sample|per_sample_outs|Solo\.out|Gene|GeneFull"
+    r"|(raw|filtered|sample_filtered|sample_raw)_(feature|gene)_bc_matri(x|ces)(_h5|_mex)?"
+    r"|counts_(un)?filtered|cells_x_genes|quants_mat|alevin|GRCh3[78].*|hg(19|38).*|mm(9|10|39).*",
+    re.IGNORECASE,
+)
+SUFFIXES = re.compile(r"\.(gz|h5|h5ad|mtx|csv|tsv|txt)$", re.IGNORECASE)
+NO_TOKEN = re.compile(
+    r"rna|gex|scrna(seq)?|matrix|mtx|counts?|umis?|raw|filtered|feature|features|gene|bc|h5|dense"
+    r"|expression|expr|data|sample|processed|10x|GSM\d+",
+    re.IGNORECASE,
+)
+# blanks, points and hyphens, but not those of 7.5, D-7 and CD3-
+SEPARATORS = re.compile(r"(?: |\.(?!\d)|(?<!\bd)-(?!$|[ +]))+", re.IGNORECASE)
+COMPARTMENTS = {
+    "blood": r"pb|pbmcs?|blood",
+    "marrow": r"bm|bmmcs?|marrow",
+    "product": r"ip|prod|product|infusion",
+    "tumour": r"tumou?r|fna|biopsy|ln|node",
+}
+SORT = r"cart|car\+|carpos|cd\d+[+-]?(cd\d+[+-]?)*|cd3\+?cat\+?"
+SORT += r"|live|unsorted|nosort|noso"
+PRE = r"pre(ld|tx|treatment|infusion)?|baseline|bl|screening|d-\d+"
+PRE += r"|leuka(pheresis)?|(leuk)?apheresis|aph"
+POST = r"post|relapse|progression|d(ay)?0*[1-9]\d*|\d+(d|days?|wks?|weeks?|mos?|months?)"
+POST += r"|(w|wk|week|m|mo|month)0*[1-9]\d*(\.\d+)?"
+OTHER_TIMES = r"ip|prod|product|infusion|d(ay)?0+"
+UNITS = {"d": 1, "w": 7, "m": 30}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a file name tells of a sample; what it does not tell is empty."""
+
+    sample: str
+    patient: str
+    timepoint: str
+    phase: str
+    compartment: str
+    sort: str
+    day: float | None
+
+
+def guess_sample(name: str) -> Guess:
+    """Read patient, time point, compartment and sort off a sample's name.
+
+    Examples
+    --------
+    >>> guess_sample("Patient6-Baseline").timepoint
+    'Baseline'
+    """
+    joined = re.sub(r"\b(day|week|month)[ _.-](\d+)\b", r"\1\2", name.replace("_", " "), flags=re.I)
+    rest, times, compartment, sort, phase = [], [], "", "", ""
+    for token in SEPARATORS.split(joined):
+        found = next((c for c, p in COMPARTMENTS.items() if _is(p, token)), "")
+        is_time = _is(f"{PRE}|{POST}|{OTHER_TIMES}", token)
+        if found:
+            compartment = found
+        elif _is(SORT, token):
+            sort = token
+        if is_time:
+            times.append(token)
+            phase = "pre" if _is(PRE, token) else "post" if _is(POST, token) else phase
+        elif not found and token != sort and not _is(NO_TOKEN.pattern, token):
+            rest.append(token)
+    timepoint = "_".join(times)
+    clean = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip("._+-")
+    return Guess(clean, "-".join(rest), timepoint, phase, compartment, sort, _day(timepoint, phase))
+
+
+def sample_names(matrices: Sequence[Path], folder: Path) -> list[str]:
+    """A name for each matrix: what its path below `folder` has beside the words of its format."""
+    names = []
+    for path in matrices:
+        parts = list(path.relative_to(folder).parts) if path != folder else [folder.name]
+        while SUFFIXES.search(parts[-1]):
+            parts[-1] = SUFFIXES.sub("", parts[-1])
+        kept = [_bare(part) for part in parts if not NO_NAME.fullmatch(part)]
+        kept = [part for part in kept if part] or [_bare(folder.name) or "sample"]
+        names.append("_".join(dict.fromkeys(kept)))
+    twice = {name for name, n in Counter(name.lower() for name in names).items() if n > 1}
+    return [f"{n}_{i}" if n.lower() in twice else n for i, n in enumerate(names, start=1)]
+
+
+def new_cohort(folder: Path, output: Path) -> list[str]:
+    """Write `samples.tsv`, `patients.tsv` and `config.yaml` for the matrices below a folder.
+
+    Parameters
+    ----------
+    folder
+        Where the count matrices lie. Paths in the sheet begin with it as it is given.
+    output
+        Where the three files go.
+
+    Returns
+    -------
+    list
+        Lines for the user: what was found, and what is left to fill in.
+
+    Raises
+    ------
+    ValueError
+        If there is no folder, or no matrix, or one of the three files is there already.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    there = [name for name in ("samples.tsv", "patients.tsv", "config.yaml")
+             if (output / name).exists()]  # fmt: skip
+    if there:
+        raise ValueError(
+            f"{output / there[0]} is there already; remove it, or choose another folder with "
+            "--output"
+        )
+    formats, left_out, several, found = Counter[str](), [], [], []
+    for path in find_matrices(folder):
+        try:
+            formats[inspect_matrix(path)] += 1
+        except ValueError as error:
+            if "several genomes" not in str(error):
+                left_out.append(f"left out: {error}")
+                continue
+            formats["several genomes"] += 1
+            several.append(path)
+        found.append(path)
+    if not found:
+        raise ValueError("\n".join([f"{folder}: no count matrix below this folder", *left_out]))
+    guesses = [guess_sample(name) for name in sample_names(found, folder)]
+    samples, patients = _sheets(found, guesses, several)
+    phases = {
+        phase: sorted({g.timepoint for g in guesses if g.phase == phase})
+        for phase in ("pre", "post")
+    }
+    _write(output / "samples.tsv", samples.to_csv(sep="\t", index=False))
+    _write(output / "patients.tsv", patients.to_csv(sep="\t", index=False))
+    _write(output / "config.yaml", _config(output, phases))
+    kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(formats.items()))
+    return [
+        f"{len(found)} count matrices below {folder} ({kinds}).",
+        *left_out,
+        f"Wrote samples.tsv ({len(samples)} rows), patients.tsv ({len(patients)} rows) and "
+        f"config.yaml to {output}.",
+        "To fill in:",
+        *(f"  {line}" for line in _to_do(samples, patients, phases, several)),
+        f"Then: snakemake --cores 8 --configfile {output / 'config.yaml'} --dry-run --quiet rules",
+    ]
+
+
+def _is(pattern: str, token: str) -> bool:
+    return re.fullmatch(pattern, token, re.IGNORECASE) is not None
+
+
+def _day(timepoint: str, phase: str) -> float | None:
+    """Days from infusion that a label states."""
+    number = re.search(r"-?\d+(\.\d+)?", timepoint)
+    unit = re.search(r"[dwm]", timepoint.lower())
+    return float(number[0]) * UNITS[unit[0]] if phase and number and unit else None
+
+
+def _bare(part: str) -> str:
+    """A part of a path without accession and the words of its format at its ends."""
+    tokens = re.split(r"[_ .]+", part)
+    while tokens and NO_TOKEN.fullmatch(tokens[-1]):
+        tokens.pop()
+    while tokens and re.fullmatch(r"GSM\d+", tokens[0]):
+        tokens.pop(0)
+    return "_".join(tokens)
+
+
+def _sheets(
+    paths: Sequence[Path], guesses: Sequence[Guess], several: Sequence[Path]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    samples = pd.DataFrame(
+        {
+            "sample": [guess.sample for guess in guesses],
+            "patient": [guess.patient for guess in guesses],
+            "timepoint": [guess.timepoint for guess in guesses],
+            "counts": [path.as_posix() for path in paths],
+            "compartment": [guess.compartment for guess in guesses],
+            "sort": [guess.sort for guess in guesses],
+            "day": [guess.day for guess in guesses],
+            "genome": ["" for _ in paths],
+        }
+    )
+    always = ["sample", "patient", "timepoint", "counts", *(["genome"] if several else [])]
+    told = samples.replace("", None).notna().any()
+    samples = samples[[c for c in samples.columns if c in always or told[c]]]
+    names = sorted(set(samples["patient"]) - {""})
+    return samples, pd.DataFrame({"patient": names, "response": ""})
+
+
+def _config(output: Path, phases: dict[str, list[str]]) -> str:
+    pre, post = (", ".join(f'"{label}"' for label in phases[phase]) for phase in ("pre", "post"))
+    return f"""\
+# Paths are relative to the folder where Snakemake runs. Every key and its default: config/README.md
+samples: {(output / "samples.tsv").as_posix()}
+patients: {(output / "patients.tsv").as_posix()}
+
+response:
+  column: response           # of the patient sheet
+  responder: [CR, PR]
+  non_responder: [SD, PD]    # patients with any other value are in no arm
+
+timepoints:                  # labels of the column `timepoint`
+  pre: [{pre}]
+  post: [{post}]
+
+primary:                     # the one pre-specified result
+  contrast: baseline         # non-responders against responders before infusion
+  denominator: monocytic
+"""
+
+
+def _to_do(
+    samples: pd.DataFrame,
+    patients: pd.DataFrame,
+    phases: dict[str, list[str]],
+    several: Sequence[Path],
+) -> list[str]:
+    lines = []
+    missing = {column: samples[column] == "" for column in ("patient", "timepoint")}
+    missing["genome"] = samples["counts"].isin([path.as_posix() for path in several])
+    for column, rows in missing.items():
+        empty = samples.loc[rows, "sample"].tolist()
+        if empty:
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+            lines.append(f"samples.tsv: `{column}` of {', '.join(empty[:5])}{more}")
+    lines += [
+        "samples.tsv: check what was read off the file names, `patient` first",
+        "samples.tsv: `channel` where several samples shared a 10x lane, and `barcodes` where they "
+        "share a matrix",
+        f"patients.tsv: `response` of {len(patients)} patients, and covariates (age, product, ldh)",
+        "config.yaml: `response`: which values make a responder",
+    ]
+    words = [f"{phase}: {', '.join(labels) or 'none'}" for phase, labels in phases.items()]
+    other = sorted(set(samples["timepoint"]) - {"", *phases["pre"], *phases["post"]})
+    rest = f"; neither: {', '.join(other)}" if other else ""
+    return [*lines, f"config.yaml: check `timepoints` ({'; '.join(words)}{rest})"]
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m lammscope.new_cohort", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder with count matrices, at any depth")
+    parser.add_argument("--output", type=Path, help="where the files go (default: the folder)")
+    options = parser.parse_args(arguments)
+    try:
+        lines = new_cohort(options.folder, options.output or options.folder)
+    except (ValueError, OSError) as error:
+        print(f"new_cohort: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

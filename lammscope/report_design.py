@@ -1,0 +1,94 @@
+"""The page of the report on the design: what each comparison can answer, and with whom."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lammscope.cohort_audit import arm_phase_table
+from lammscope.report_tables import Column, Table, build_table, describe_contrast
+from lammscope.wording import NOTHING, write_number
+
+CONTRAST_COLUMNS = (
+    Column("name", "Comparison", "name"),
+    Column("question", "Question", "words"),
+    Column("test", "Test", "count", "patients of the arm under test"),
+    Column("reference", "Reference", "count", "patients of the arm it is compared with"),
+    Column("pairs", "Pairs", "count", "patients with both samples"),
+    Column("left_out", "Samples left out", "count", "asked for, but not comparable: the reasons "
+           "stand with the comparison"),
+    Column("rank", "Model rank", "text", "coefficients that can be told apart, of all"),
+    Column("floor", "Smallest p", "text", "that a permutation of these patients can give"),
+    Column("verdict", "Verdict", "words"),
+)  # fmt: skip
+ARM_COLUMNS = (
+    Column("arm", "Arm", "name"),
+    Column("phase", "Infusion", "text"),
+    Column("n_patients", "Patients", "count"),
+    Column("n_samples", "Samples", "count"),
+    Column("n_pairs", "With both phases", "count"),
+    Column("n_missing", "Without this phase", "count"),
+)
+OVERLAP_COLUMNS = (
+    Column("sample", "Sample"),
+    Column("matched_by", "Matched by", "text"),
+    Column("n_genes", "Genes", "count"),
+    Column("n_missing", "Genes it lacks", "count", "that most samples have"),
+    Column("pct_overlap", "Shared with the others", "percent"),
+)
+SHARED = 99.0  # % of genes; above it samples differ by no more than a few added features
+PHASE_WORDS = {"pre": "before", "post": "after"}
+
+
+def design_section(
+    samples: pd.DataFrame, *, audit: pd.DataFrame, contrasts: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Table | None]:
+    """Tables of the contrasts and of the arms by phase."""
+    rows = [
+        _contrast_row(name, audit[audit["contrast"] == name].set_index("item"), contrast)
+        for name, contrast in contrasts.items()
+    ]
+    table = pd.DataFrame(rows)
+    used = [c for c in CONTRAST_COLUMNS if rows and table[c.key].notna().any()]
+    arms = arm_phase_table(samples)
+    arms["phase"] = arms["phase"].map(PHASE_WORDS)
+    return {
+        "contrasts": build_table(table, used) if rows else None,
+        "arms": build_table(arms, ARM_COLUMNS),
+    }
+
+
+def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
+    """Whether all samples were counted against one list of genes, and which were not."""
+    if overlap is None or overlap.empty:
+        return None
+    odd = (overlap["pct_overlap"] < SHARED) | (
+        overlap["n_missing"] > (100 - SHARED) / 100 * overlap["n_genes"]
+    )
+    odd |= overlap["matched_by"] != overlap["matched_by"].mode()[0]
+    table = build_table(overlap[odd], OVERLAP_COLUMNS) if odd.any() else None
+    return {"n": len(overlap), "lowest": float(overlap["pct_overlap"].min()), "table": table}
+
+
+def _contrast_row(
+    name: str, rows: pd.DataFrame, contrast: Mapping[str, Any]
+) -> dict[str, str | float | None]:
+    """What the audit says of one contrast, as a row of the table."""
+    value = rows["value"].to_dict()
+    left_out = rows[rows.index.str.startswith("unused: ") & (rows["status"] != "ok")]
+    floor = float(value["p_floor"]) if "p_floor" in value else float("nan")
+    return {
+        "name": name,
+        "question": describe_contrast(contrast),
+        "test": _number(value.get("patients_test")),
+        "reference": _number(value.get("patients_reference")),
+        "pairs": _number(value.get("pairs")),
+        "left_out": float(left_out["value"].astype(float).sum()),
+        "rank": value.get("rank", NOTHING),
+        "floor": write_number(floor, "small_p"),
+        "verdict": rows["message"].get("verdict"),
+    }
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -1,0 +1,181 @@
+"""What becomes of each sample in a contrast, and what stands against comparing them."""
+
+import pandas as pd
+
+from lammscope.contrasts import Contrast, as_text
+
+REPLICATE = ("timepoint", "compartment", "sort")
+USED, INCOMPLETE, UNUSED = "used", "incomplete", "unused"
+
+
+def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
+    """What becomes of each sample in a contrast.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample, sorted by patient and sample: `sample`, `patient`, `arm` (test,
+        reference, or pair), `side` (test, reference; in `change` post is test and pre reference),
+        `use` (used; incomplete: its partner is missing; unused) and `reason`.
+
+    Raises
+    ------
+    ValueError
+        With the lines of `try_selection`.
+    """
+    selection, mistakes = try_selection(samples, contrast)
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return selection
+
+
+def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFrame, list[str]]:
+    """The table of `select_samples`, and one line per mistake that stands against its use.
+
+    The mistakes: several samples of a patient that are no replicates, a patient in both arms,
+    compartments that cannot be compared, a covariate that differs within a patient's change.
+    """
+    table = samples.sort_values(["patient", "sample"]).reset_index(drop=True)
+    value = as_text(table[contrast.column])
+    named = value.map({contrast.test: "test", contrast.reference: "reference"}).astype(object)
+    result = table[["sample", "patient"]].assign(arm=named, side=named, use=USED, reason="")
+    if contrast.kind == "paired":
+        result["arm"] = "pair"
+    if contrast.kind == "change":
+        result["side"] = as_text(table["phase"]).map({"post": "test", "pre": "reference"})
+
+    for column, values in contrast.where.items():
+        _leave_out(result, ~as_text(table[column]).isin(values), f"{column} is not asked for")
+    if not contrast.names_sort:
+        _leave_out(result, as_text(table["sort"]) != "none", "sorted library")
+    _leave_out(result, named.isna(), f"{contrast.column} is in neither arm")
+    _leave_out(result, result["side"].isna(), "neither pre nor post")
+    for column in contrast.adjust:
+        _leave_out(result, table[column].isna(), f"{column} is missing")
+    mistakes: list[str] = []
+    if contrast.kind != "paired":
+        mistakes += _mixed_compartments(table[result["use"] == USED])
+    else:
+        _mark_incomplete(result, table, ["patient", *contrast.match])
+    _choose(result, table, contrast)
+    if contrast.kind == "paired":  # the chosen time point may lack one side
+        _mark_incomplete(result, table, ["patient", *contrast.match])
+        complete = table[result["use"] == USED]
+        keys = [as_text(complete[key]).fillna("") for key in ("patient", *contrast.match)]
+        for _, pair in complete.groupby(keys):
+            mistakes += _mixed_compartments(pair)
+    if contrast.kind == "change":
+        _mark_incomplete(result, table, ["patient", "compartment", "sort"])
+    taken = result[takes_part(result, contrast)]
+    mistakes += _in_both_arms(taken, contrast)
+    mistakes += _no_replicates(taken, table, contrast)
+    mistakes += _differing_covariates(taken, table, contrast)
+    return result, [f"contrast `{contrast.name}`: {text}" for text in dict.fromkeys(mistakes)]
+
+
+def takes_part(selection: pd.DataFrame, contrast: Contrast) -> pd.Series:
+    """Samples of complete units; for a change also those of patients with one phase only."""
+    taken = selection["use"] == USED
+    return taken | (selection["use"] == INCOMPLETE) if contrast.kind == "change" else taken
+
+
+def _leave_out(result: pd.DataFrame, rows: pd.Series, reason: str) -> None:
+    fresh = rows & (result["use"] == USED)
+    result.loc[fresh, "use"] = UNUSED
+    result.loc[fresh, "reason"] = reason
+
+
+def _mark_incomplete(result: pd.DataFrame, table: pd.DataFrame, keys: list[str]) -> None:
+    """Mark used samples whose partner is missing."""
+    used = result["use"] == USED
+    groups = [as_text(table.loc[used, key]).fillna("") for key in keys]
+    n_sides = result.loc[used, "side"].groupby(groups).transform("nunique")
+    lonely = n_sides.index[n_sides < 2]
+    result.loc[lonely, "use"] = INCOMPLETE
+    result.loc[lonely, "reason"] = "partner is missing"
+
+
+def _choose(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> None:
+    """Keep the chosen time point where a patient has several on one side."""
+    if contrast.choose is None:
+        return
+    used = result[result["use"] == USED]
+    for _, part in used.groupby(["patient", "side"]):
+        timepoint = table.loc[part.index, "timepoint"]
+        if timepoint.nunique() < 2:
+            continue
+        if contrast.choose in ("first", "last"):
+            day = table.loc[part.index, "day"]
+            wanted = day.min() if contrast.choose == "first" else day.max()
+            dropped = part.index[day != wanted]
+        else:
+            dropped = part.index[timepoint != contrast.choose]
+        result.loc[dropped, "use"] = UNUSED
+        result.loc[dropped, "reason"] = f"time point not chosen ({contrast.choose})"
+
+
+def _mixed_compartments(table: pd.DataFrame) -> list[str]:
+    """Infusion products are never compared with anything else."""
+    found = sorted(set(as_text(table["compartment"]).dropna()))
+    if "product" not in found or len(found) < 2:
+        return []
+    return [
+        f"it mixes the compartments {', '.join(found)}; a product is never compared with blood, "
+        "tumour or marrow: add `where: {compartment: ...}`"
+    ]
+
+
+def _in_both_arms(taken: pd.DataFrame, contrast: Contrast) -> list[str]:
+    n_arms = taken.groupby("patient")["arm"].nunique()
+    both = n_arms.index[n_arms > 1].tolist()
+    if not both:
+        return []
+    return [
+        f"{_patients_have(both)} samples in both arms of `{contrast.column}`; use `kind: paired`, "
+        "or narrow `where`"
+    ]
+
+
+def _no_replicates(taken: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> list[str]:
+    """Samples to be summed must agree in everything that matters."""
+    agree = list(dict.fromkeys([*REPLICATE, *contrast.adjust, *contrast.match]))
+    listed: dict[str, list[str]] = {}
+    several = taken[taken.duplicated(["patient", "side"], keep=False)]
+    for (patient, _), part in several.groupby(["patient", "side"]):
+        rows = table.loc[part.index]
+        kinds = rows[agree].apply(as_text).fillna("")
+        differing = [name for name in agree if kinds[name].nunique() > 1]
+        if differing:
+            shown = kinds[list(dict.fromkeys(["timepoint", *differing]))].to_numpy()
+            listed.setdefault(str(patient), []).extend(
+                f"{name} ({', '.join(v for v in values if v)})"
+                for name, values in zip(rows["sample"], shown, strict=True)
+            )
+    if not listed:
+        return []
+    each = "; ".join(f"{patient}: {', '.join(names)}" for patient, names in listed.items())
+    return [
+        f"{_patients_have(list(listed))} several samples that are no replicates: {each}; narrow "
+        "`where`, or set `choose` to first, last or a time point"
+    ]
+
+
+def _differing_covariates(
+    taken: pd.DataFrame, table: pd.DataFrame, contrast: Contrast
+) -> list[str]:
+    mistakes = []
+    for column in contrast.adjust if contrast.kind == "change" else ():
+        n_values = as_text(table.loc[taken.index, column]).groupby(taken["patient"]).nunique()
+        patients = n_values.index[n_values > 1].tolist()
+        if patients:
+            mistakes.append(
+                f"`{column}` differs between the samples of {', '.join(patients)}; a change is "
+                f"adjusted for columns of patients: remove `{column}` from `adjust`"
+            )
+    return mistakes
+
+
+def _patients_have(patients: list[str]) -> str:
+    if len(patients) == 1:
+        return f"patient {patients[0]} has"
+    return f"patients {', '.join(patients)} have"

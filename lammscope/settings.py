@@ -1,0 +1,253 @@
+"""The config: checked against its schema, every default filled in, every mistake located."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from lammscope.contrasts import near
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "workflow" / "schemas"
+LABELS = (
+    *(("response", "responder"), ("response", "non_responder")),
+    *(("timepoints", "pre"), ("timepoints", "post")),
+)
+KINDS = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list, like [a, b]",
+    "object": "a section of keys",
+}
+LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+}
+Keys = tuple[str | int, ...]
+
+
+def read_schema(name: str) -> dict[str, Any]:
+    """The JSON schema `config`, `samples` or `patients`."""
+    text = (SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def resolve_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a config and fill in every default.
+
+    Parameters
+    ----------
+    config
+        What the user wrote.
+
+    Returns
+    -------
+    dict
+        Every key of the schema. Labels of time points and responses are text.
+
+    Raises
+    ------
+    ValueError
+        One line per mistake: the key, the value, and what is allowed.
+    """
+    resolved, mistakes = check_config(config)
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return resolved
+
+
+def check_config(
+    config: Mapping[str, Any], *, sources: Sequence[str | Path] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Check a config; where a section has a mistake its default takes its place.
+
+    Parameters
+    ----------
+    config
+        What the user wrote.
+    sources
+        The files that it was read from, later ones winning, to say where a mistake stands.
+
+    Returns
+    -------
+    resolved
+        As in `resolve_config`, to go on with looking for mistakes elsewhere.
+    mistakes
+        One line each: file and line (or `config`, for the command line), key, value, remedy.
+    """
+    schema = read_schema("config")
+    located = ConfigLines(sources)
+    resolved = _with_numbers(_with_defaults(config, schema), schema)
+    mistakes = [f"{place}: {text}" for place, text in located.repeated]
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    for error in list(validator.iter_errors(resolved)):
+        path = tuple(error.absolute_path)
+        for key, text in _explained(error, path):
+            value = error.instance if key == path and not isinstance(error.instance, bool) else None
+            mistakes.append(f"{located.place(key, value)}: {text}")
+        for section in path[:1]:
+            resolved[str(section)] = _with_defaults({}, schema)[str(section)]
+    allowed = schema["properties"]
+    resolved = {key: value for key, value in resolved.items() if key in allowed}
+    for sheet in ("samples", "patients"):
+        resolved[sheet] = Path(resolved[sheet]).as_posix()  # `./a` is `a`
+    for section, label in LABELS:
+        resolved[section][label] = [as_label(value) for value in resolved[section][label]]
+    return resolved, list(dict.fromkeys(mistakes))
+
+
+class ConfigLines:
+    """Where the keys of a config stand in its files."""
+
+    def __init__(self, sources: Iterable[str | Path]) -> None:
+        self._roots = [(str(path), _composed(path)) for path in sources]
+        self.repeated = [
+            (f"{name}: line {line}", f"`{key}` stands there twice; YAML keeps only the last one")
+            for name, root in self._roots
+            for line, key in _repeated_keys(root)
+        ]
+
+    def place(self, path: Keys, value: object = None) -> str:
+        """File and line of a key; `config` where it stands in no file, or with another value."""
+        for name, root in reversed(self._roots):
+            line, node = _descend(root, path)
+            elsewhere = value is not None and isinstance(node, yaml.ScalarNode)
+            if node is not None and not (elsewhere and node.value != str(value)):
+                return f"{name}: line {line}"
+        return "config"
+
+
+def as_label(value: object) -> str:
+    """A label as text: whole numbers without a point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def explain_value(error: jsonschema.ValidationError, name: str) -> str:
+    """What is wrong with one value and what would be right; `name` is the key or the column."""
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    shown = f"`{str(value).lower() if isinstance(value, bool) else as_label(value)}`"
+    match error.validator:
+        case "enum" | "const":
+            allowed = rule if isinstance(rule, list) else [rule]
+            hint = near(str(value), allowed)
+            return f"{name} is {shown}{hint}; allowed: {', '.join(map(str, allowed))}"
+        case "type":
+            kinds = rule if isinstance(rule, list) else [rule]
+            wanted = " or ".join(KINDS[kind] for kind in kinds)
+            return f"{name} is {shown}; it must be {wanted}{_yaml_hint(value)}"
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            return f"{name} is {shown}; it must be {LIMITS[str(error.validator)]} {rule:g}"
+        case "minItems":
+            return f"{name} is empty; name at least {rule}"
+        case "format":
+            reason = str(error.cause) if error.cause else "it cannot be read"
+            return f"{name} is {shown}, which is no regular expression: {reason}"
+        case "maxLength":
+            return f"{name} `{str(value)[:20]}...` has {len(str(value))} letters; at most {rule}"
+        case "anyOf":
+            return f"{name} is {shown}; it must be a list of lineages, like [T], or `all`"
+        case _:
+            return f"{name}: {error.message}"
+
+
+def _explained(error: jsonschema.ValidationError, path: Keys) -> Iterator[tuple[Keys, str]]:
+    """Key path and text of each mistake that a schema error stands for."""
+    prefix = "".join(f"{part}." for part in path)
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    if error.validator == "additionalProperties":
+        schema: Any = error.schema
+        allowed = list(schema.get("properties", {}))
+        for key in set(value) - set(allowed):
+            hint = near(str(key), allowed) or f"; keys here: {', '.join(allowed)}"
+            yield (*path, key), f"`{prefix}{key}` is no key{hint}"
+    elif error.validator == "required":
+        for key in sorted(set(rule) - set(value)):
+            yield path, f"`{prefix}{key}` is missing; add it"
+    elif "propertyNames" in error.absolute_schema_path:
+        remedy = "use letters, digits, `_` and `-`"
+        yield (*path, value), f"`{prefix}{value}` names files and cannot be used; {remedy}"
+    else:
+        yield path, explain_value(error, f"`{'.'.join(map(str, path))}`")
+
+
+def _yaml_hint(value: object) -> str:
+    if isinstance(value, bool):
+        return " (YAML reads yes, no, on and off as true and false: quote the word)"
+    if type(value).__name__ in ("date", "datetime"):
+        return " (YAML reads a date: quote it)"
+    return ""
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    """`value` with the defaults of `schema` filled in at every level."""
+    if not isinstance(value, Mapping) or "properties" not in schema:
+        return deepcopy(value)
+    filled = dict(value)
+    for name, part in schema["properties"].items():
+        if filled.get(name) is None and "default" in part:
+            filled[name] = part["default"]
+        if name in filled:
+            filled[name] = _with_defaults(filled[name], part)
+    return filled
+
+
+def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
+    """`value` with numbers for text where one is asked for: `--config` gives text within braces."""
+    if isinstance(value, dict):
+        parts = schema.get("properties", {})
+        other = schema.get("additionalProperties")
+        other = other if isinstance(other, Mapping) else {}
+        return {key: _with_numbers(item, parts.get(key, other)) for key, item in value.items()}
+    if not isinstance(value, str) or schema.get("type") not in ("number", "integer", "boolean"):
+        return value
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return read if isinstance(read, int | float) else value
+
+
+def _composed(path: str | Path) -> yaml.Node | None:
+    """The nodes of a YAML file, which know their lines; nothing if it cannot be read again."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+
+
+def _descend(node: yaml.Node | None, path: Keys) -> tuple[int, yaml.Node | None]:
+    """The node at the end of `path` and the line of its key, or no node."""
+    line = 1
+    for part in path:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(key, value) for key, value in node.value if key.value == str(part)]
+            found = (pairs[-1][0].start_mark.line, pairs[-1][1]) if pairs else None
+        elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
+            found = (node.value[int(part)].start_mark.line, node.value[int(part)])
+        if found is None:
+            return line, None
+        line, node = found[0] + 1, found[1]
+    return line, node
+
+
+def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, str(key.value)
+            seen.add(str(key.value))
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _repeated_keys(value)

@@ -1,0 +1,266 @@
+"""Sheets as spreadsheet programs write them, read into text and numbers, mistakes named."""
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+
+from lammscope.contrasts import near
+from lammscope.settings import explain_value
+
+MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"})
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+EXCEL_DATE = re.compile(
+    rf"\d{{1,2}}-({MONTHS})(-\d{{2,4}})?|({MONTHS})-\d{{2}}|\d{{1,2}}/\d{{1,2}}/\d{{2,4}}"
+    r"|\d{4}-\d{2}-\d{2} 00:00:00",
+    re.IGNORECASE,
+)
+EXCEL_NUMBER = re.compile(r"\d+\.0+|\d(\.\d+)?E\+\d+")
+EXCEL_ERROR = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
+IDS = ("sample", "patient", "channel")  # values that must survive a spreadsheet unchanged
+NO_FILE_NAME = (
+    "cannot name a file; use letters, digits, `.`, `_`, `+`, `-`, and begin with a letter or digit"
+)
+FILE_KINDS = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+    b"\x1f\x8b": "gzipped",
+}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet as it was read: the table (index: the row in the file), and what is wrong with it.
+
+    `table` is None where the file cannot be read as a table with the needed columns.
+    """
+
+    path: str
+    table: pd.DataFrame | None
+    mistakes: list[str]
+
+
+def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
+    """Read a TSV or CSV sheet and check each value by the sheet's schema.
+
+    Taken in stride: a byte order mark, Windows line ends, quoted fields, spaces around fields,
+    empty lines, lines that begin with `#`, `;` as separator, a decimal comma, `NA` for nothing.
+
+    Parameters
+    ----------
+    path
+        The sheet.
+    schema
+        Its columns: needed ones, types, limits, defaults. Further columns are kept; they become
+        numbers where every value is one.
+
+    Returns
+    -------
+    Sheet
+        Whatever the file holds: nothing is raised for its content.
+    """
+    name = str(path)
+    try:
+        lines = _read_lines(Path(path))
+        table = _as_frame(lines, name, schema)
+    except ValueError as error:
+        return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
+    mistakes = [*_excel_marks(table), *_empty_values(table, schema)]
+    _read_numbers(table, schema)
+    mistakes += _wrong_values(table, schema)
+    mistakes.sort(key=lambda mistake: mistake[0])
+    return Sheet(name, table, [f"{name}: row {row}: {text}" for row, text in mistakes])
+
+
+def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFrame:
+    """The table with the schema's defaults in every empty field and absent column that has one."""
+    filled = table.copy()
+    for column, part in schema["properties"].items():
+        default = part.get("default")
+        if "default_column" in part:
+            default = filled[part["default_column"]]
+        if default is None:
+            continue
+        filled[column] = filled[column].fillna(default) if column in filled else default
+    return filled
+
+
+def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows of fields with their line in the file; comments and empty lines are left out."""
+    if not path.exists():
+        beside = (
+            sorted(p.name for p in path.parent.glob("*.[tc]sv")) if path.parent.is_dir() else []
+        )
+        raise ValueError(
+            f"no such file{near(path.name, beside)}; paths are relative to the folder where "
+            f"Snakemake runs ({Path.cwd()})"
+        )
+    if path.is_dir():
+        raise ValueError("is a folder; name the sheet, a TSV or CSV file")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror}); check its permissions") from None
+    for mark, kind in FILE_KINDS.items():
+        if content.startswith(mark):
+            raise ValueError(f"is {kind}; save the sheet as CSV (UTF-8) or TSV")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
+        raise ValueError(f"row {row}: not UTF-8; save the sheet as CSV (UTF-8) or TSV") from None
+    if "\0" in text:
+        raise ValueError("holds binary data; save the sheet as CSV (UTF-8) or TSV")
+    first = next((line for line in text.splitlines() if not _is_empty(line)), "")
+    separator = max(
+        "\t;,", key=lambda mark: (first.count(mark) > 0, mark == "\t", first.count(mark))
+    )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows, start = [], 1
+    try:
+        for fields in reader:
+            if not _is_empty(separator.join(fields)):
+                rows.append((start, [" ".join(field.split()) for field in fields]))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"row {start}: {error}; is a quotation mark left open?") from None
+    return rows
+
+
+def _is_empty(line: str) -> bool:
+    return not line.strip(" \t,;\"'\r\n\ufeff") or line.lstrip("\"' ").startswith("#")
+
+
+def _as_frame(
+    rows: list[tuple[int, list[str]]], name: str, schema: Mapping[str, Any]
+) -> pd.DataFrame:
+    """All rows as text, or every reason why they are no table."""
+    if not rows:
+        raise ValueError("is empty; it needs a header and a row each")
+    columns = list(schema["properties"])
+    (_, header), body = rows[0], rows[1:]
+    while header and not header[-1]:
+        header = header[:-1]
+    missing = [column for column in schema["required"] if column not in header]
+    if len(missing) == len(schema["required"]) and not set(header) & set(columns):
+        raise ValueError(
+            f"row {rows[0][0]}: no header; the first row must name the columns, at least "
+            f"{', '.join(schema['required'])} (found: {', '.join(header)[:80]})"
+        )
+    others = [found for found in header if found not in columns]
+    problems = [
+        *(
+            f"no column `{column}`{near(column, others)}; it has {', '.join(header)}"
+            for column in missing
+        ),
+        *(
+            f"column `{column}` stands there twice; keep one"
+            for column in sorted({name for name in header if name and header.count(name) > 1})
+        ),
+        *(
+            f"column {place} has no name; name it or remove it"
+            for place, column in enumerate(header, start=1)
+            if not column
+        ),
+        *(
+            f"row {number}: {len(fields)} fields for {len(header)} columns; is a separator part "
+            "of a value? Put that value in quotation marks"
+            for number, fields in body
+            if any(fields[len(header) :])
+        ),
+    ]
+    if not body:
+        problems.append("the sheet has no rows below its header")
+    if problems:
+        raise ValueError("\n".join(problems))
+    width = len(header)
+    values = [[*row[:width], *[""] * (width - len(row))] for _, row in body]
+    index = pd.Index([number for number, _ in body], dtype=int)
+    table = pd.DataFrame(values, columns=header, index=index, dtype="str")
+    return table.mask(table.isin(MISSING))
+
+
+Mistake = tuple[int, str]
+
+
+def _excel_marks(table: pd.DataFrame) -> Iterator[Mistake]:
+    """Values that a spreadsheet program has rewritten."""
+    for column in table.columns:
+        for row, value in _values(table[column]):
+            if EXCEL_ERROR.fullmatch(value):
+                yield row, f"`{column}` is `{value}`, an error of the spreadsheet; correct it"
+            elif column in (*IDS, "timepoint") and EXCEL_DATE.fullmatch(value):
+                remedy = "format the column as text and write the name again"
+                yield row, f"`{column}` is `{value}`: a date made by a spreadsheet; {remedy}"
+            elif column in IDS and EXCEL_NUMBER.fullmatch(value):
+                remedy = "format the column as text and write it again"
+                whole = value.split(".")[0] if "E" not in value else ""
+                remedy += f" (`{whole}`?)" if whole else ""
+                yield row, f"`{column}` is `{value}`: a number made by a spreadsheet; {remedy}"
+
+
+def _values(column: pd.Series) -> Iterator[tuple[int, Any]]:
+    """Row and value of what is not empty."""
+    present = column.dropna()
+    yield from zip(present.index.tolist(), present, strict=True)
+
+
+def _empty_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mistake]:
+    for column in schema["required"]:
+        for row in table.index[table[column].isna()].tolist():
+            yield row, f"`{column}` is empty; fill it in"
+
+
+def _read_numbers(table: pd.DataFrame, schema: Mapping[str, Any]) -> None:
+    """Turn columns of numbers into numbers; text in a column of numbers stays, to be named."""
+    for column in list(table):
+        part = schema["properties"].get(column)
+        if part and part.get("type") == "string":
+            continue
+        values = table[column]
+        numbers = pd.to_numeric(values, errors="coerce")
+        with_point = values.str.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)
+        points = pd.to_numeric(with_point, errors="coerce")
+        numbers = points if points.notna().sum() > numbers.notna().sum() else numbers
+        numbers = numbers.where(numbers.abs() < float("inf"))
+        if not values.notna().any():
+            table[column] = numbers.astype(float) if part else values
+        elif numbers.notna().equals(values.notna()):
+            table[column] = numbers
+        elif part:
+            mixed = values.astype(object)
+            mixed[numbers.notna()] = numbers[numbers.notna()].astype(object)
+            table[column] = mixed
+
+
+def _wrong_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Values that the schema refuses."""
+    for column, part in schema["properties"].items():
+        if column not in table:
+            continue
+        validator = jsonschema.Draft202012Validator(part)
+        for row, value in _values(table[column]):
+            plain = value.item() if hasattr(value, "item") else value
+            for error in validator.iter_errors(plain):
+                if error.validator == "pattern":
+                    yield row, f"{column} `{value}` {NO_FILE_NAME}"
+                else:
+                    yield row, explain_value(error, f"`{column}`")
+            meant = _misspelt(str(value), [str(name) for name in part.get("examples", ())])
+            if meant:
+                yield row, f"`{column}` is `{value}` (did you mean `{meant}`?); correct it"
+
+
+def _misspelt(value: str, known: list[str]) -> str:
+    """The usual value that differs from this one in a letter or in case, or nothing."""
+    found = difflib.get_close_matches(value.lower(), known, n=1, cutoff=0.85)
+    return found[0] if found and value not in known else ""

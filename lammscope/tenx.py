@@ -1,0 +1,108 @@
+"""The HDF5 files of Cell Ranger 2 (one group per genome) and of 3 and later (`matrix`)."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from lammscope.counts import EXPRESSION, checked_genome, choose_genes, csr_of, gene_shard
+from lammscope.inputs import AGAIN, open_hdf5
+from lammscope.shards import Shard
+
+
+def is_tenx(file: h5py.File) -> bool:
+    """Whether an open HDF5 file has the layout of a 10x count matrix."""
+    return isinstance(file.get("matrix"), h5py.Group) or bool(_genomes(file))
+
+
+def read_tenx(path: Path, *, genome: str | None) -> Shard:
+    """Read the gene expression of a 10x HDF5 file, of one genome."""
+    with open_hdf5(path) as file:
+        group = _matrix(file, genome=genome)
+        # genes x cells by column, which is cells x genes by row
+        n_genes, n_cells = _values(group, "shape")
+        parts = (_values(group, name) for name in ("data", "indices", "indptr"))
+        counts = csr_of(*parts, shape=(int(n_cells), int(n_genes)))
+        return gene_shard(counts, texts(group, "barcodes"), _features(group), genome=genome)
+
+
+def inspect_tenx(path: Path, *, genome: str | None) -> str:
+    """Name the version of a 10x HDF5 file whose parts are all there."""
+    with open_hdf5(path) as file:
+        group = _matrix(file, genome=genome)
+        for name in ("data", "indices", "indptr", "barcodes"):
+            dataset(group, name)
+        n_genes, n_cells = _values(group, "shape")
+        if not n_genes or not n_cells:
+            raise ValueError(f"the matrix has {n_cells} cells and {n_genes} genes")
+        kinds = _kinds(group)
+        if any(kind.get("feature_type") != EXPRESSION for kind in kinds) or len(kinds) > 1:
+            choose_genes(pd.DataFrame(kinds).assign(gene="", symbol=""), genome=genome)
+        return "10x h5 v3" if "features" in group else "10x h5 v2"
+
+
+def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+    """A dataset of an open HDF5 file, or an error that names it."""
+    found = group.get(name)
+    if not isinstance(found, h5py.Dataset):
+        whole = f"{group.name}/{name}".lstrip("/")
+        raise ValueError(f"the HDF5 file lacks the dataset {whole}: {AGAIN}")
+    return found
+
+
+def texts(group: h5py.Group, name: str) -> np.ndarray:
+    """A dataset of text (shape n), whether its strings are of fixed or variable length."""
+    values = dataset(group, name)[:]
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8")
+    return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values], dtype=object)
+
+
+def _genomes(file: h5py.File) -> list[str]:
+    """Names of the groups that Cell Ranger 2 wrote, one per genome."""
+    groups = {name: file[name] for name in file if isinstance(file[name], h5py.Group)}
+    return [name for name, group in groups.items() if {"genes", "barcodes", "indptr"} <= set(group)]
+
+
+def _matrix(file: h5py.File, *, genome: str | None) -> h5py.Group:
+    if "matrix" in file:
+        return file["matrix"]
+    return file[checked_genome(_genomes(file), genome=genome)]
+
+
+def _values(group: h5py.Group, name: str) -> np.ndarray:
+    return dataset(group, name)[:]
+
+
+def _kinds(group: h5py.Group) -> list[dict[str, str]]:
+    """The distinct types and genomes of the features; their names are decoded in reading only."""
+    part = group.get("features")
+    if part is None:
+        dataset(group, "genes")
+        return []
+    for name in ("id", "name"):
+        dataset(part, name)
+    known = [name for name in ("feature_type", "genome") if name in part]
+    columns = [dataset(part, name) for name in known]
+    # features of a kind stand together: where both ends are alike there is one kind
+    ends = [np.array([column[0], column[-1]]) if len(column) else column[:] for column in columns]
+    if any(len(set(end.tolist())) > 1 for end in ends):
+        ends = [column[:] for column in columns]
+    distinct = set(zip(*(end.tolist() for end in ends), strict=True))
+    return [
+        {name: value.decode() for name, value in zip(known, row, strict=True)} for row in distinct
+    ]
+
+
+def _features(group: h5py.Group) -> pd.DataFrame:
+    """Names, and where they are given type and genome, of the features."""
+    if "features" not in group:
+        ids = texts(group, "genes")
+        symbols = texts(group, "gene_names") if "gene_names" in group else ids
+        genome = group.name.strip("/")
+        return pd.DataFrame({"gene": ids, "symbol": symbols, "genome": genome}).astype(str)
+    part = group["features"]
+    columns = {"gene": texts(part, "id"), "symbol": texts(part, "name")}
+    columns |= {name: texts(part, name) for name in ("feature_type", "genome") if name in part}
+    return pd.DataFrame(columns).astype(str)

@@ -1,0 +1,640 @@
+"""Bad inputs by name: what a user does, what the user is told, and where the run ends."""
+
+import os
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.matrices import (
+    small_shard,
+    write_dense,
+    write_folder,
+    write_h5ad,
+    write_tenx_v2,
+    write_tenx_v3,
+)
+from tests.misuse.cohort import (
+    ARMS,
+    BASELINE,
+    MATRIX,
+    PAIRED,
+    Spoil,
+    append,
+    both,
+    column,
+    config,
+    contrast,
+    copy,
+    cut,
+    dataset,
+    instead,
+    is_early,
+    is_responder,
+    make_folder,
+    matrix,
+    recode,
+    remove,
+    replace,
+    write,
+)
+
+SHARD = small_shard(120, 400, seed=4)
+LOGARITHMS = type(SHARD)(SHARD.counts.astype(float).log1p(), SHARD.barcodes, SHARD.genes)
+SHARD_RESULT = "results/shards/P01_baseline.h5ad"
+GENES_RESULT = "results/joint/reference.tsv.gz"
+ROW2 = "P01_baseline\tP01\tbaseline"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One misuse.
+
+    `target` is asked for instead of everything; where it is given the mistake is found in a job.
+    `fine` marks what is no mistake: the run goes on, and the message is a warning.
+    """
+
+    spoil: Spoil
+    message: str
+    target: str = ""
+    fine: bool = False
+    arguments: tuple[str, ...] = ()
+    unprivileged: bool = False
+
+
+SHEETS = {
+    "no sample sheet": Case(
+        remove("samples.tsv"), "samples.tsv: no such file (did you mean `patients.tsv`?); paths are"
+    ),
+    "a misnamed sample sheet": Case(
+        both(copy("samples.tsv", "sample.tsv"), remove("samples.tsv")),
+        "samples.tsv: no such file (did you mean `sample.tsv`?)",
+    ),
+    "a folder as sample sheet": Case(make_folder("samples.tsv"), "samples.tsv: is a folder"),
+    "an empty sample sheet": Case(write("samples.tsv", ""), "samples.tsv: is empty"),
+    "a header without rows": Case(
+        write("samples.tsv", "sample\tpatient\ttimepoint\tcounts\n"), "no rows below its header"
+    ),
+    "rows without a header": Case(
+        write("samples.tsv", f"{ROW2}\t{MATRIX}\n"), "row 1: no header; the first row must name"
+    ),
+    "an Excel workbook": Case(
+        write("samples.tsv", b"PK\x03\x04\x14\x00\x06\x00"), "is an Excel workbook or a zip archive"
+    ),
+    "a sheet in UTF-16": Case(recode("samples.tsv", "utf-16"), "samples.tsv: is text in UTF-16"),
+    "a sheet in Latin-1": Case(
+        both(replace("patients.tsv", "female", "weiblich (ü)"), recode("patients.tsv", "latin-1")),
+        "patients.tsv: row 2: not UTF-8; save the sheet as CSV (UTF-8) or TSV",
+    ),
+    "a misspelt column": Case(
+        replace("samples.tsv", "timepoint", "time_point"),
+        "no column `timepoint` (did you mean `time_point`?)",
+    ),
+    "a column twice": Case(
+        replace("samples.tsv", "compartment", "patient"), "column `patient` stands there twice"
+    ),
+    "a column without a name": Case(replace("samples.tsv", "compartment", ""), "has no name"),
+    "a separator in a value": Case(
+        replace("samples.tsv", "\tblood", "\tblood\tPB\tx"), "row 2: 8 fields for 6 columns"
+    ),
+    "an open quotation mark": Case(
+        replace("samples.tsv", "P01\tbase", '"P01\tbase'), "is a quotation mark left open?"
+    ),
+    "an empty patient": Case(
+        replace("samples.tsv", "\tP01\t", "\t\t"), "row 2: `patient` is empty; fill it in"
+    ),
+    "a sample twice": Case(
+        replace("samples.tsv", "P01_day_7", "P01_baseline"),
+        "row 3: sample `P01_baseline` stands in row 2 too; names must be unique",
+    ),
+    "a sample twice but for capitals": Case(
+        replace("samples.tsv", "P01_day_7", "p01_Baseline"),
+        "row 3: sample `p01_Baseline` differs from `P01_baseline` only in capitals",
+    ),
+    "a slash in a name": Case(
+        replace("samples.tsv", "P01_baseline", "P01/baseline"), "sample `P01/baseline` cannot name"
+    ),
+    "a name that leaves its folder": Case(
+        replace("samples.tsv", "P01_baseline", "../P01"),
+        "row 2: sample `../P01` cannot name a file",
+    ),
+    "a space in a name": Case(
+        replace("samples.tsv", "P01_baseline", "P01 baseline"), "sample `P01 baseline` cannot name"
+    ),
+    "a quotation mark in a name": Case(
+        replace("samples.tsv", "P01_baseline", "P01'"), "row 2: sample `P01'` cannot name a file"
+    ),
+    "a brace in a name": Case(
+        replace("samples.tsv", "P01_baseline", "{sample}"), "sample `{sample}` cannot name a file"
+    ),
+    "a name of another result": Case(
+        replace("samples.tsv", "P01_day_7", "P01_baseline.moments"), "`.moments` ends other files"
+    ),
+    "a name of 200 letters": Case(
+        replace("samples.tsv", "P01_baseline", "P" * 200), "has 200 letters; at most 100"
+    ),
+    "a date that Excel made of a name": Case(
+        replace("samples.tsv", "P01_baseline", "1-Mar"), "`sample` is `1-Mar`: a date made by"
+    ),
+    "a number that Excel made of a name": Case(
+        replace("samples.tsv", "\tP01\t", "\t1.0\t"),
+        "row 2: `patient` is `1.0`: a number made by a spreadsheet",
+    ),
+    "an exponent that Excel made of a name": Case(
+        replace("samples.tsv", "P01_baseline", "1.0E+05"), "`sample` is `1.0E+05`: a number made by"
+    ),
+    "an error of Excel": Case(
+        replace("samples.tsv", "blood", "#REF!"), "row 2: `compartment` is `#REF!`, an error of"
+    ),
+    "words for a day": Case(
+        replace("samples.tsv", "blood\t-6", "blood\tbefore"), "row 2: `day` is `before`; it must be"
+    ),
+    "an unknown patient": Case(
+        replace("samples.tsv", "\tP01\t", "\tP1\t"),
+        "samples.tsv: row 2: patient `P1` is not in patients.tsv (did you mean `P01`?); add a row",
+    ),
+    "a missing matrix": Case(
+        replace("samples.tsv", "counts/P01_baseline.h5", "counts/P01_basline.h5"),
+        "which does not exist (did you mean `P01_baseline.h5`?)",
+    ),
+    "one matrix for two samples": Case(
+        replace("samples.tsv", "counts/P01_day_7.h5", MATRIX),
+        "rows 2, 3: the same matrix `./counts/P01_baseline.h5` for several samples",
+    ),
+    "a missing list of barcodes": Case(
+        column("samples", "barcodes", lambda row: "list.txt"),
+        "row 2: `barcodes` is `list.txt`, which does not exist",
+    ),
+    "lists that share cells": Case(
+        both(
+            replace("samples.tsv", "counts/P01_day_7.h5", MATRIX),
+            write("P01_baseline.txt", "AAACCTGAGAAACCAT-1\nAAACCTGAGAAACCGC-1\n"),
+            write("P01_day_7.txt", "AAACCTGAGAAACCAT-1\nAAACCTGAGAAACCTA-1\n"),
+            column(
+                "samples",
+                "barcodes",
+                lambda row: f"{row['sample']}.txt" if row["patient"] == "P01" else "",
+            ),
+        ),
+        "`P01_baseline` and `P01_day_7`: their `barcodes` share 1 cells",
+    ),
+    "a list that lists nothing": Case(
+        both(write("none.txt", "\n"), column("samples", "barcodes", lambda row: "none.txt")),
+        "sample `P01_baseline`: barcodes none.txt: lists no barcode",
+    ),
+    "a compartment in capitals": Case(
+        replace("samples.tsv", "blood", "Blood"), "`compartment` is `Blood` (did you mean `blood`?)"
+    ),
+    "a time point in capitals": Case(
+        replace("samples.tsv", "\tbaseline\t", "\tBASELINE\t"),
+        "row 2: `timepoint` is `BASELINE`, but `timepoints` of the config lists `baseline`",
+    ),
+    "a channel that names no file": Case(
+        column("samples", "channel", lambda row: "lane 1"), "channel `lane 1` cannot name a file"
+    ),
+    "the response in the sample sheet": Case(
+        both(
+            replace("patients.tsv", "response", "outcome"),
+            column("samples", "response", lambda row: "CR"),
+        ),
+        "samples.tsv: column `response` holds the response; it belongs to the patient",
+    ),
+    "no patient sheet": Case(remove("patients.tsv"), "patients.tsv: no such file"),
+    "a patient twice with two responses": Case(
+        append("patients.tsv", "P01\tPD\taxi-cel\tfemale\t54\t375\n"),
+        "rows 2, 8: patient `P01` stands there 2 times with response CR and PD",
+    ),
+    "no column of patients": Case(
+        replace("patients.tsv", "patient\t", "patients\t"), "no column `patient` (did you mean"
+    ),
+    "a response in small letters": Case(
+        replace("patients.tsv", "\tCR\t", "\tcr\t"),
+        "patients.tsv: row 2: `response` is `cr`, but `response` of the config lists `CR`",
+    ),
+    "a response column in capitals": Case(
+        replace("patients.tsv", "response", "Response"), "no column `response` (did you mean `Resp"
+    ),
+    "responses that the config does not know": Case(
+        config(response={"responder": ["R"], "non_responder": ["NR"]}),
+        "no value of `response` is a responder's or a non-responder's (CR, PD",
+    ),
+    "a typing error in a number": Case(
+        column("patients", "age", lambda row: "6o" if row["patient"] == "P02" else "60"),
+        "patients.tsv: row 3: `age` is `6o`; it must be a number",
+    ),
+    "an age of 200": Case(
+        column("patients", "age", lambda row: 200), "row 2: `age` is `200`; it must be at most 120"
+    ),
+    "an event that is no 0 or 1": Case(
+        column("patients", "os_event", lambda row: "yes"), "`os_event` is `yes`; allowed: 0, 1"
+    ),
+    "a column in both sheets": Case(
+        column("patients", "day", lambda row: 1), "column `day` is in samples.tsv too"
+    ),
+    "a column of the workflow's name": Case(
+        column("patients", "phase", lambda row: "x"), "column `phase` is a name of the workflow's"
+    ),
+    "a patient without a sample": Case(
+        append("patients.tsv", "P99\tPD\taxi-cel\tmale\t54\t375\n"),
+        "Note: patients.tsv: no sample of P99; not used",
+        target="results/config.yaml",
+        fine=True,
+    ),
+    "a time point of neither phase": Case(
+        replace("samples.tsv", "\tday_7\t", "\tmonth_6\t"),
+        "Note: time points neither before nor after infusion: month_6",
+        target="results/config.yaml",
+        fine=True,
+    ),
+    "a response of neither arm": Case(
+        replace("patients.tsv", "\tCR\t", "\tNE\t"),
+        "Note: patients whose response is in neither arm: NE (1)",
+        target="results/config.yaml",
+        fine=True,
+    ),
+}
+
+CONFIGS = {
+    "tabs in the config": Case(write("config.yaml", "qc:\n\tmin_genes: 3\n"), "not valid JSON or"),
+    "an empty config": Case(write("config.yaml", ""), "keys at top level"),
+    "an unknown section": Case(
+        config(quality={}), "`quality` is no key; keys here: samples, patients"
+    ),
+    "an unknown key": Case(
+        config(qc={"min_count": 3}), "`qc.min_count` is no key (did you mean `min_counts`?)"
+    ),
+    "words for a number": Case(config(seed="one"), "`seed` is `one`; it must be a whole number"),
+    "a number out of range": Case(
+        config(qc={"max_pct_mt": 150}), "`qc.max_pct_mt` is `150`; it must be at most 100"
+    ),
+    "an unknown method": Case(
+        config(integration={"method": "harmny"}),
+        "`integration.method` is `harmny` (did you mean `harmony`?); allowed: harmony, none",
+    ),
+    "a section that is a number": Case(config(qc=5), "`qc` is `5`; it must be a section of keys"),
+    "a key twice": Case(
+        append("config.yaml", "\nresponse:\n  column: response\n"),
+        "`response` stands there twice; YAML keeps only the last one",
+    ),
+    "a pattern that is none": Case(
+        config(car={"features": "(CAR"}), "`car.features` is `(CAR`, which is no regular expression"
+    ),
+    "NO, which YAML reads as false": Case(
+        config(response={"responder": ["CR"], "non_responder": [False]}),
+        "is `false`; it must be text or a number (YAML reads yes, no",
+    ),
+    "a label in both arms": Case(
+        config(response={"responder": ["CR", "PR"], "non_responder": ["PD", "CR"]}),
+        "`CR` is in both `response.responder` and `response.non_responder`; keep it in one",
+    ),
+    "a missing marker panel": Case(
+        config(annotation={"panel": "my_panel.yaml"}),
+        "`annotation.panel` is `my_panel.yaml`, which does not exist",
+    ),
+    "an unknown batch": Case(
+        config(integration={"batch": "chanel"}),
+        "`integration.batch` is `chanel`, no column of the sheets (did you mean `channel`?)",
+    ),
+    "a batch with gaps": Case(
+        both(
+            column("samples", "run", lambda row: "" if row["patient"] == "P01" else "r1"),
+            config(integration={"batch": "run"}),
+        ),
+        "`integration.batch` is `run`, which is empty for P01_baseline, P01_day_7; fill it in",
+    ),
+    "a primary contrast that is none": Case(
+        config(contrasts={"arms": BASELINE}),
+        "`primary.contrast` is 'baseline', which is no contrast; contrasts: arms",
+    ),
+    "a contrast that names no file": Case(
+        config(contrasts={"a/b": BASELINE}), "`contrasts.a/b` names files and cannot be used"
+    ),
+    "a contrast by a name that is taken": Case(
+        config(contrasts={"counts": BASELINE}), "contrast `counts`: this name is taken by"
+    ),
+    "an unknown kind": Case(
+        contrast(**{**BASELINE, "kind": "unpaired"}),
+        "`contrasts.question.kind` is `unpaired` (did you mean `paired`?); allowed: between",
+    ),
+    "a contrast without a test": Case(
+        contrast(kind="between", reference="responder"), "`contrasts.question.test` is missing"
+    ),
+    "an unknown column": Case(
+        contrast(kind="between", column="arn", test="a", reference="b"),
+        "contrast `question`: `column`: no column `arn` in either sheet",
+    ),
+    "an unknown value": Case(
+        contrast(**{**BASELINE, "test": "non_responders"}),
+        "no value `non_responders` (did you mean `non_responder`?)",
+    ),
+    "raw labels of the response": Case(
+        contrast(kind="paired", test="post", reference="pre", where={"response": "CR"}),
+        "`response_label`",
+    ),
+    "a where that no sample meets": Case(
+        contrast(**ARMS, where={"phase": "pre", "timepoint": "day_7"}), "no sample meets"
+    ),
+    "an unknown covariate": Case(
+        contrast(**BASELINE, adjust=["prodct"]), "no column `prodct` in either sheet (did you mean"
+    ),
+    "a covariate of a pair": Case(contrast(**PAIRED, adjust=["age"]), "remove `adjust`"),
+    "the sample as covariate": Case(contrast(**BASELINE, adjust=["sample"]), "`sample`"),
+    "a covariate that no sample has": Case(
+        both(
+            column("patients", "site", lambda row: ""),
+            contrast(**BASELINE, adjust=["site"]),
+        ),
+        "`site`",
+    ),
+    "a covariate with a typing error": Case(
+        both(
+            column("patients", "tumour_ml", lambda row: "12o" if row["patient"] == "P01" else 120),
+            contrast(**BASELINE, adjust=["tumour_ml"]),
+        ),
+        "`12o`",
+    ),
+    "an arm against itself": Case(
+        contrast(**{**BASELINE, "test": "responder"}), "test and reference are both `responder`"
+    ),
+    "first without days": Case(
+        both(replace("samples.tsv", "\tday\n", "\tdays\n"), contrast(**ARMS, choose="first")),
+        "`choose: first` needs a column `day`",
+    ),
+    "an unknown time point to choose": Case(
+        contrast(**ARMS, choose="day_8"), "no time point `day_8` (did you mean `day_7`?)"
+    ),
+    "several samples of a patient": Case(
+        contrast(**ARMS),
+        "have several samples that are no replicates: P01: P01_baseline (baseline), P01_day_7",
+    ),
+    "an infusion product against blood": Case(
+        both(
+            column(
+                "samples",
+                "compartment",
+                lambda row: "product" if row["patient"] == "P01" else "blood",
+            ),
+            contrast(**BASELINE),
+        ),
+        "it mixes the compartments blood, product; a product is never compared with blood",
+    ),
+    "a patient in both arms": Case(
+        contrast(kind="between", column="timepoint", test="day_7", reference="baseline"),
+        "samples in both arms of `timepoint`; use `kind: paired`",
+    ),
+    "an unknown sort": Case(
+        both(
+            column("samples", "sort", lambda row: "none" if is_early(row) else "gate7"),
+            contrast(kind="paired", column="sort", test="none", reference="gate7", match=[]),
+        ),
+        "sort `gate7`: not known what it keeps; say so in the config, e.g. `sorts: {gate7: [T]}`",
+    ),
+    "a lineage that is none": Case(
+        config(sorts={"CD3": ["Tcells"]}), "`Tcells`, which is no lineage"
+    ),
+    "a denominator that the sort removed": Case(
+        both(
+            column("samples", "sort", lambda row: "none" if is_early(row) else "CD3+"),
+            contrast(kind="paired", column="sort", test="none", reference="CD3+", match=[]),
+        ),
+        "the sort CD3+ removed the monocytic cells, the denominator of the primary result",
+    ),
+    "a site that is the response": Case(
+        both(
+            column("patients", "site", lambda row: "north" if is_responder(row) else "south"),
+            config(contrasts={"baseline": {**BASELINE, "adjust": ["site"]}}),
+        ),
+        "cannot be separated from site",
+    ),
+    "a batch that is the response": Case(
+        both(
+            column("patients", "run", lambda row: "a" if is_responder(row) else "b"),
+            config(contrasts={"baseline": {**BASELINE, "adjust": ["run"]}}),
+        ),
+        "cannot be separated from run",
+    ),
+    "a mistake on the command line": Case(
+        lambda folder: None,
+        "config: `seed` is `x`; it must be a whole number",
+        arguments=("--config", "seed=x"),
+    ),
+}
+
+
+def unreadable(folder: Path) -> None:
+    """A matrix of another user who shares it with nobody."""
+    path = folder / MATRIX
+    path.chmod(0o600 if os.geteuid() == 0 else 0)
+    if os.geteuid() == 0:
+        os.chown(path, 54321, 54321)
+
+
+def two_in_one_folder(folder: Path) -> Path:
+    """A folder as downloads leave it, with two samples in it."""
+    folder.mkdir()
+    for name in ("A", "B"):
+        one = write_folder(SHARD, folder / name, version=3)
+        for path in one.iterdir():
+            path.rename(folder / f"{name}_{path.name}")
+        one.rmdir()
+    return folder
+
+
+def no_features(folder: Path) -> Path:
+    """A 10x folder that lost its list of genes."""
+    (write_folder(SHARD, folder, version=3) / "features.tsv.gz").unlink()
+    return folder
+
+
+def edited(path: Path, name: str, old: str, new: str, *, version: int = 2) -> Path:
+    """A 10x folder with a text replaced in one of its files."""
+    file = write_folder(SHARD, path, version=version) / name
+    file.write_text(file.read_text().replace(old, new, 1))
+    return path
+
+
+def not_gzipped(folder: Path) -> Path:
+    """Plain text by the name of a compressed one."""
+    path = write_folder(SHARD, folder, version=2)
+    (path / "matrix.mtx").rename(path / "matrix.mtx.gz")
+    return path
+
+
+def archive(path: Path) -> Path:
+    """A 10x folder, still packed."""
+    folder = write_folder(SHARD, path.with_name("packed"), version=3)
+    with tarfile.open(path, "w") as handle:
+        handle.add(folder)
+    return path
+
+
+def text_value(path: Path) -> Path:
+    """A table of counts with a word in it."""
+    write_dense(SHARD, path)
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].rsplit(",", 1)[0] + ",many"
+    path.write_text("\n".join(lines))
+    return path
+
+
+MATRICES = {
+    "half a download": Case(cut(MATRIX), "counts counts/P01_baseline.h5: "),
+    "an empty file": Case(write(MATRIX, b""), "P01_baseline.h5: the file is empty (0 bytes)"),
+    "a web page saved as h5": Case(
+        write(MATRIX, "<!DOCTYPE html><html><body>404</body></html>"), "a web page, not a count"
+    ),
+    "an empty folder": Case(make_folder(MATRIX), "the folder has no matrix.mtx or other count"),
+    "a file of another user": Case(
+        unreadable, "counts counts/P01_baseline.h5: ", unprivileged=True
+    ),
+    "HDF5 of another kind": Case(
+        matrix(lambda group: group.file.move("matrix", "model_weights")),
+        "HDF5, but not a count matrix (it holds model_weights)",
+    ),
+    "a molecule_info.h5": Case(
+        matrix(
+            lambda group: (
+                [
+                    group.file.create_dataset(name, data=np.arange(3))
+                    for name in ("barcode_idx", "umi", "feature_idx")
+                ]
+                and group.file.__delitem__("matrix")
+            )
+        ),
+        "a molecule_info.h5, which lists molecules",
+    ),
+    "an R object": Case(
+        instead(lambda path: path.write_bytes(b"X\n\0\0\0\3") and path, ".rds"), "an R object"
+    ),
+    "a packed folder": Case(instead(archive, ".tar"), "a tar archive, not a count matrix: unpack"),
+    "a workbook of counts": Case(
+        instead(lambda path: path.write_bytes(b"PK\x03\x04") and path, ".xlsx"), "Excel workbook"
+    ),
+    "several samples in a folder": Case(
+        instead(two_in_one_folder, ""), "the folder has several matrices"
+    ),
+    "a folder without genes": Case(instead(no_features, ""), "features"),
+    "an mtx with another header": Case(
+        instead(lambda path: edited(path, "matrix.mtx", "%%MatrixMarket", "%Matrix"), ""),
+        "MatrixMarket",
+    ),
+    "a gz that is none": Case(
+        instead(not_gzipped, ""), "matrix.mtx.gz ends in .gz but is not compressed"
+    ),
+    "two genomes and no choice": Case(
+        instead(lambda path: write_tenx_v2(SHARD, path, ("hg19", "mm10")), ".h5"),
+        "several genomes (hg19, mm10); write one of them into the column `genome`",
+    ),
+    "logarithms": Case(
+        matrix(lambda g: dataset(g, "data", np.log1p(g["data"][:].astype(float)))),
+        "values are not counts",
+        SHARD_RESULT,
+    ),
+    "negative values": Case(
+        matrix(lambda g: dataset(g, "data", -g["data"][:].astype(int))),
+        "values are not counts, e.g. -",
+        SHARD_RESULT,
+    ),
+    "missing values": Case(
+        matrix(lambda g: dataset(g, "data", np.where(g["data"][:] > 3, np.nan, 1.0))),
+        "values are not counts, e.g. nan",
+        SHARD_RESULT,
+    ),
+    "barcodes twice": Case(
+        matrix(lambda g: dataset(g, "barcodes", np.repeat(b"AAAC-1", len(g["barcodes"])))),
+        "barcode AAAC-1 stands there twice; give one matrix per sample",
+        SHARD_RESULT,
+    ),
+    "a gene out of range": Case(
+        matrix(lambda g: dataset(g, "indices", g["indices"][:].astype(int) + 10**6)),
+        "P01_baseline.h5: ",
+        SHARD_RESULT,
+    ),
+    "no cells": Case(
+        instead(lambda path: write_tenx_v3(small_shard(0, 50), path), ".h5"),
+        "counts counts/other.h5: the matrix has 0 cells",
+    ),
+    "barcodes of another run": Case(
+        instead(lambda path: edited(path, "barcodes.tsv", "-1\n", "-1\nAAACCTGAGAAACCAT-1\n"), ""),
+        "are the files of one run?",
+        SHARD_RESULT,
+    ),
+    "an mtx cut short": Case(
+        both(
+            instead(lambda path: write_folder(SHARD, path, version=2), ""),
+            cut("counts/other/matrix.mtx"),
+        ),
+        "matrix.mtx",
+    ),
+    "an h5ad without counts": Case(
+        instead(lambda path: write_h5ad(LOGARITHMS, path), ".h5ad"),
+        "no integer counts in X",
+    ),
+    "a word among the counts": Case(instead(text_value, ".csv"), "'many' is no number"),
+    "barcodes of another channel": Case(
+        both(
+            write("list.txt", "TTTTTTTTTTTTTTTT-1\nTTTTTTTTTTTTTTTA-1\n"),
+            column(
+                "samples",
+                "barcodes",
+                lambda row: "list.txt" if row["sample"] == "P01_baseline" else "",
+            ),
+        ),
+        "only 0 of 2 barcodes are in the matrix",
+        SHARD_RESULT,
+    ),
+    "a sample of another species": Case(
+        instead(
+            lambda path: write_tenx_v3(
+                type(SHARD)(
+                    SHARD.counts,
+                    SHARD.barcodes,
+                    SHARD.genes.assign(gene=SHARD.genes["gene"].str.replace("ENSG", "ENSMUSG")),
+                ),
+                path,
+            ),
+            ".h5",
+        ),
+        "genes shared with the other samples: `P01_baseline` 0 %, under 60 %",
+        GENES_RESULT,
+    ),
+    "limits that no cell meets": Case(
+        config(qc={"min_genes": 19000}),
+        "no cell of the cohort passes quality control",
+        "results/joint/cells.parquet",
+    ),
+    "a single cell": Case(
+        instead(lambda path: write_tenx_v3(small_shard(1, 5000, rate=3), path), ".h5"),
+        "lammscope: warning: sample P01_baseline: 1 of 1 barcodes pass quality control",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "a sample without a good cell": Case(
+        instead(lambda path: write_tenx_v3(small_shard(120, 60), path), ".h5"),
+        "lammscope: warning: sample P01_baseline: 0 of",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "symbols that Excel made dates": Case(
+        instead(
+            lambda path: write_dense(
+                type(SHARD)(
+                    SHARD.counts,
+                    SHARD.barcodes,
+                    SHARD.genes.assign(
+                        gene=["1-Mar", "ACTB", *SHARD.genes["symbol"][2:]],
+                        symbol=["1-Mar", "ACTB", *SHARD.genes["symbol"][2:]],
+                    ),
+                ),
+                path,
+            ),
+            ".csv",
+        ),
+        "1 gene symbols are dates (e.g. 1-Mar)",
+        SHARD_RESULT,
+        fine=True,
+    ),
+}
+
+CASES = {**SHEETS, **CONFIGS, **MATRICES}

@@ -1,0 +1,165 @@
+"""Ways to spoil a small cohort: each function changes one thing in a folder."""
+
+import csv
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+Spoil = Callable[[Path], object]
+ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
+BASELINE = {**ARMS, "where": {"phase": "pre"}}
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+MATRIX = "counts/P01_baseline.h5"
+
+
+def replace(name: str, old: str, new: str) -> Spoil:
+    """Replace a text once in a file."""
+
+    def spoil(folder: Path) -> None:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert old in text, (name, old)
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return spoil
+
+
+def write(name: str, content: str | bytes) -> Spoil:
+    """Put something else in place of a file."""
+
+    def spoil(folder: Path) -> None:
+        data = content.encode() if isinstance(content, str) else content
+        (folder / name).write_bytes(data)
+
+    return spoil
+
+
+def append(name: str, text: str) -> Spoil:
+    """Add lines to a file."""
+
+    def spoil(folder: Path) -> None:
+        with (folder / name).open("a", encoding="utf-8") as handle:
+            handle.write(text)
+
+    return spoil
+
+
+def recode(name: str, encoding: str) -> Spoil:
+    """Save a text in another encoding."""
+
+    def spoil(folder: Path) -> None:
+        (folder / name).write_bytes((folder / name).read_text(encoding="utf-8").encode(encoding))
+
+    return spoil
+
+
+def remove(name: str) -> Spoil:
+    """Remove a file."""
+    return lambda folder: (folder / name).unlink()
+
+
+def make_folder(name: str) -> Spoil:
+    """Put an empty folder in place of a file."""
+
+    def spoil(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    return spoil
+
+
+def config(**changes: Any) -> Spoil:
+    """Set top-level keys of the config."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / "config.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
+
+    return spoil
+
+
+def contrast(**entry: Any) -> Spoil:
+    """Ask for one contrast, `question`."""
+    return config(contrasts={"question": entry}, primary={"contrast": "question"})
+
+
+def column(sheet: str, name: str, value: Callable[[dict[str, str]], object]) -> Spoil:
+    """Add a column to a sheet, or change it, with a value from each row."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / f"{sheet}.tsv"
+        rows = list(csv.DictReader(io.StringIO(path.read_text()), delimiter="\t"))
+        lines = [[*rows[0], *([] if name in rows[0] else [name])]]
+        lines += [[str(v) for v in {**row, name: value(row)}.values()] for row in rows]
+        path.write_text("\n".join("\t".join(line) for line in lines) + "\n")
+
+    return spoil
+
+
+def both(*spoils: Spoil) -> Spoil:
+    """Several changes."""
+
+    def spoil(folder: Path) -> None:
+        for each in spoils:
+            each(folder)
+
+    return spoil
+
+
+def matrix(change: Callable[[h5py.Group], object], path: str = MATRIX) -> Spoil:
+    """Change a 10x h5 file from inside."""
+
+    def spoil(folder: Path) -> None:
+        with h5py.File(folder / path, "r+") as file:
+            change(file["matrix"])
+
+    return spoil
+
+
+def dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Put other values into a dataset."""
+    text = values.dtype.kind in "OUS"
+    kind = h5py.string_dtype() if text else values.dtype
+    del group[name]
+    group.create_dataset(name, data=values.astype(object) if text else values, dtype=kind)
+
+
+def instead(make: Callable[[Path], Path], suffix: str) -> Spoil:
+    """Let the first sample's `counts` be another file, which `make` writes."""
+
+    def spoil(folder: Path) -> None:
+        name = f"counts/other{suffix}"
+        make(folder / name)
+        replace("samples.tsv", MATRIX, name)(folder)
+
+    return spoil
+
+
+def cut(path: str, share: float = 0.5) -> Spoil:
+    """Keep the first part of a file, as a broken download does."""
+
+    def spoil(folder: Path) -> None:
+        content = (folder / path).read_bytes()
+        (folder / path).write_bytes(content[: int(len(content) * share)])
+
+    return spoil
+
+
+def copy(path: str, to: str) -> Spoil:
+    """Copy a file."""
+    return lambda folder: shutil.copy(folder / path, folder / to)
+
+
+def is_early(row: dict[str, str]) -> bool:
+    """Whether a sample is from before infusion."""
+    return row["timepoint"] == "baseline"
+
+
+def is_responder(row: dict[str, str]) -> bool:
+    """Whether a patient responds."""
+    return row["response"] in ("CR", "PR")

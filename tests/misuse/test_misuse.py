@@ -1,0 +1,117 @@
+"""Every bad input by name: exit code, message, time, and nothing half-written."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.misuse.cases import CASES, Case
+from tests.workflow.conftest import Run, run_snakemake
+
+pytestmark = pytest.mark.slow
+
+MOST_SECONDS = 5  # of one processor, for what sheets, config and a look at matrices can tell
+AS_OTHER_USER = ("unshare", "--map-root-user")  # root of its own, who may read nobody else's files
+
+
+@pytest.fixture(scope="session")
+def outcome_of(
+    request, sound_cohort, tmp_path_factory, repository
+) -> Iterator[Callable[[str], tuple[Path, Run]]]:
+    """Folders and runs of the cases that were asked for; two run at a time, ahead of the tests."""
+    wanted = [item.callspec.params["name"] for item in request.session.items
+              if item.originalname == "test_a_misuse_is_told"]  # fmt: skip
+
+    def run(name: str) -> tuple[Path, Run]:
+        case = CASES[name]
+        folder = tmp_path_factory.mktemp("case") / "cohort"
+        shutil.copytree(sound_cohort, folder)
+        case.spoil(folder)
+        return folder, run_case(case, folder, repository)
+
+    pool = ThreadPoolExecutor(max_workers=2)
+    futures: dict[str, Future[tuple[Path, Run]]] = {name: pool.submit(run, name) for name in wanted}
+    yield lambda name: futures[name].result()
+    pool.shutdown(cancel_futures=True)
+
+
+def run_case(case: Case, folder: Path, repository: Path) -> Run:
+    """Run the workflow on a spoilt cohort."""
+    prefix = AS_OTHER_USER if case.unprivileged and os.geteuid() == 0 else ()
+    arguments = [*([case.target] if case.target else []), *case.arguments]
+    return run_snakemake(repository, folder, *arguments, prefix=prefix)
+
+
+def can_be_another_user() -> bool:
+    """Whether this machine lets root give up reading other users' files."""
+    if os.geteuid() != 0:
+        return True
+    return (
+        subprocess.run([*AS_OTHER_USER, "true"], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_misuse_is_told(name, outcome_of, repository):
+    case = CASES[name]
+    if case.unprivileged and not can_be_another_user():
+        pytest.skip("root can read every file here, and user namespaces are not to be had")
+    folder, run = outcome_of(name)
+    text = run.text
+    assert "Traceback" not in text
+    assert case.message in text
+    if case.fine:
+        assert run.code == 0, text[-3000:]
+        return
+    assert run.code != 0
+    written = sorted(p for p in folder.glob("results/**/*") if p.is_file())
+    if case.target:
+        told = {line for line in text.splitlines() if line.startswith("lammscope: ")}
+        (line,) = {line for line in told if not line.startswith("lammscope: warning: ")}
+        assert case.message in line
+        assert not (folder / case.target).exists()
+        assert not [path for path in written if path.name.startswith(".")]
+        return
+    assert written == []
+    seconds = run.seconds
+    for _ in range(2):  # other work on the machine slows processors, too
+        if seconds > MOST_SECONDS:
+            seconds = min(seconds, run_case(case, folder, repository).seconds)
+    assert seconds <= MOST_SECONDS
+
+
+def test_there_are_many_of_them():
+    assert len(CASES) >= 80
+
+
+def test_the_cohort_that_is_spoilt_is_sound(sound_cohort, repository):
+    run = run_snakemake(repository, sound_cohort, "--dry-run", "--quiet", "rules")
+    assert run.code == 0, run.text[-3000:]
+    assert "lammscope:" not in run.text
+
+
+def test_all_mistakes_are_told_at_once(sound_cohort, tmp_path, repository):
+    folder = tmp_path / "cohort"
+    shutil.copytree(sound_cohort, folder)
+    for name in (
+        *("an unknown key", "a missing matrix", "a typing error in a number"),
+        *("an unknown patient", "a compartment in capitals"),
+    ):
+        CASES[name].spoil(folder)
+    (folder / "counts" / "P02_baseline.h5").write_text("<html>")
+    run = run_snakemake(repository, folder, "--dry-run")
+    assert run.code == 1
+    assert "lammscope: 6 mistakes in config, sheets or matrices; nothing was run:" in run.text
+    for message in (
+        "config.yaml: line 3: `qc.min_count` is no key",
+        "samples.tsv: row 2: patient `P1` is not in patients.tsv",
+        "samples.tsv: row 2: `counts` is `./counts/P01_basline.h5`, which does not exist",
+        "samples.tsv: row 2: `compartment` is `Blood`",
+        "patients.tsv: row 3: `age` is `6o`",
+        "sample `P02_baseline`: counts counts/P02_baseline.h5: a web page",
+    ):
+        assert message in run.text

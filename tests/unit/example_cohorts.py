@@ -1,0 +1,34 @@
+"""Made-up cohorts, for tests of who is compared with whom."""
+
+import numpy as np
+import pandas as pd
+
+from lammscope.contrasts import Contrast, contrasts_from_config
+
+ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
+BASELINE = {**ARMS, "where": {"phase": "pre"}}
+
+
+def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
+    """Patients R1.. and N1.., each before and after infusion."""
+    rows = [
+        {"patient": f"{arm}{i}", "timepoint": timepoint, "arm": arm}
+        for arm in "RN"
+        for i in range(1, n_per_arm + 1)
+        for timepoint in ("D0", "D7")
+    ]
+    table = pd.DataFrame(rows)
+    table["sample"] = table["patient"] + "_" + table["timepoint"]
+    table["phase"] = table["timepoint"].map({"D0": "pre", "D7": "post"})
+    table["response"] = table["arm"].map({"R": "responder", "N": "non_responder"})
+    table["response_label"] = table["arm"].map({"R": "CR", "N": "PD"})
+    table["product"] = np.where(table["patient"].str[1:].astype(int) % 2, "axi", "tisa")
+    table["batch"], table["channel"], table["counts"] = table["sample"], table["sample"], "x.h5"
+    table["compartment"], table["sort"] = "blood", "none"
+    table["day"] = table["timepoint"].map({"D0": 0, "D7": 7})
+    return table.drop(columns="arm").assign(**columns)
+
+
+def one(entry: dict, samples: pd.DataFrame) -> Contrast:
+    """The contrast of an entry of the config."""
+    return contrasts_from_config({"question": entry}, samples)[0]

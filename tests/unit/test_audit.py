@@ -1,0 +1,275 @@
+"""The design audit: what a cohort can answer, said before anything is computed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lammscope.associations import exact_association
+from lammscope.audit import COLUMNS, STATUSES, audit_design
+from lammscope.cohort_audit import arm_phase_table, late_timepoints
+from lammscope.contrasts import contrasts_from_config
+from tests.unit.example_cohorts import ARMS, BASELINE, cohort
+
+POST = {**ARMS, "where": {"phase": "post"}}
+CHANGE = {**ARMS, "kind": "change"}
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+SORTED = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
+
+
+def audit(samples, entry, *, sorts=None):
+    """The audit of one contrast, `question`."""
+    contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
+    return audit_design(samples, contrasts, sorts=sorts or {}, max_exact=20_000, n_draws=10_000)
+
+
+def number(table):
+    return table["patient"].str[1:].astype(int)
+
+
+def responds(table):
+    return table["response"] == "responder"
+
+
+def in_post(column, value, other):
+    """Samples after infusion have `value` where the patient responds, `other` where not."""
+    table = cohort(6)
+    after = table["phase"] == "post"
+    told = np.where(responds(table), value, other)
+    return table.assign(**{column: np.where(after, told, "same")})
+
+
+def without(rows, table=None):
+    table = cohort(6) if table is None else table
+    return table[~rows(table)].reset_index(drop=True)
+
+
+def with_late_samples():
+    """Half a year later responders alone are sampled."""
+    table = cohort(6)
+    late = table[(table["phase"] == "post") & responds(table)].assign(
+        timepoint="M6", day=180, sample=lambda t: t["patient"] + "_M6"
+    )
+    return pd.concat([table, late], ignore_index=True)
+
+
+def sorted_libraries():
+    table = cohort(4)
+    early = table[table["phase"] == "pre"]
+    return pd.concat(
+        [early, early.assign(sort="CD3+", sample=early["sample"] + "_s")], ignore_index=True
+    )
+
+
+COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
+    "balanced": (cohort(6), BASELINE, "ok", "verdict", "6 non-responders against 6 responders"),
+    "balanced, change": (cohort(6), CHANGE, "ok", "verdict", "before and after infusion"),
+    "batch is the response": (
+        cohort(6, batch=lambda t: np.where(responds(t), "run1", "run2")),
+        BASELINE,
+        "confounded",
+        "association_batch",
+        "a difference cannot be told from one of batch",
+    ),
+    "batch is the response and adjusted for": (
+        cohort(6, batch=lambda t: np.where(responds(t), "run1", "run2")),
+        {**BASELINE, "adjust": ["batch"]},
+        "aliased",
+        "rank",
+        "Non-responders against responders cannot be separated from batch",
+    ),
+    "product is the response after infusion": (
+        in_post("product", "axi", "tisa"),
+        POST,
+        "confounded",
+        "association_product",
+        "Every value of product occurs on one side only",
+    ),
+    "product is the response after infusion and adjusted for": (
+        in_post("product", "axi", "tisa"),
+        {**POST, "adjust": ["product"]},
+        "aliased",
+        "verdict",
+        "Cannot be answered: non-responders against responders cannot be separated from product",
+    ),
+    "batch follows response and phase": (
+        in_post("batch", "run1", "run2"),
+        CHANGE,
+        "confounded",
+        "association_batch (post)",
+        "a difference cannot be told from one of batch",
+    ),
+    "no complete pairs": (
+        without(lambda t: (t["phase"] == "post") == (number(t) % 2 == 0)),
+        PAIRED,
+        "too_few_patients",
+        "verdict",
+        "Cannot be answered: 0 pairs of post and pre samples; at least 3 complete pairs",
+    ),
+    "an arm of two": (
+        without(lambda t: responds(t) & (number(t) > 2)),
+        BASELINE,
+        "too_few_patients",
+        "patients_reference",
+        "2 responders (2 samples). At least 3 are needed: nothing is tested.",
+    ),
+    "all late samples from responders": (
+        with_late_samples(),
+        {**ARMS, "where": {"phase": "post"}, "choose": "last"},
+        "survivorship",
+        "late_M6",
+        "At M6 6 of 6 sampled patients are responders, against 6 of 12 in the cohort: those who",
+    ),
+    "three against three": (
+        cohort(3),
+        BASELINE,
+        "no_permutation",
+        "p_floor",
+        "cannot go below 0.1 (labels of patients: exact, 20 assignments)",
+    ),
+    "three pairs": (cohort(3), {**PAIRED, "where": {"response": "responder"}}, "no_permutation",
+                    "p_floor", "3 pairs: p of a permutation test cannot go below 2/8 = 0.25"),
+    "later samples of non-responders missing": (
+        without(lambda t: (t["phase"] == "post") & ~responds(t) & (number(t) > 1)),
+        CHANGE,
+        "too_few_patients",
+        "missing_patients",
+        "0 of 6 responders and 5 of 6 non-responders have no sample of one phase",
+    ),
+    "no sample of an arm in a phase": (
+        without(lambda t: (t["phase"] == "pre") & responds(t)),
+        BASELINE,
+        "too_few_patients",
+        "patients_reference",
+        "0 responders (0 samples)",
+    ),
+    "age parts the arms": (
+        cohort(6, age=lambda t: number(t) + np.where(responds(t), 30, 60)),
+        BASELINE,
+        "confounded",
+        "association_age",
+        "responders: 31 to 36",
+    ),
+    "a sort": (sorted_libraries(), SORTED, "ok", "sort_CD3+", "fractions of all cells stand"),
+    "covariates that determine each other": (
+        cohort(6, twin=lambda t: t["product"]),
+        {**BASELINE, "adjust": ["product", "twin"]},
+        "ok",
+        "rank",
+        "determine each other; redundant columns are left out",
+    ),
+    "more covariates than patients": (
+        cohort(3, a=lambda t: number(t) % 3, b=lambda t: number(t) ** 2 * (1 + responds(t)),
+               c=lambda t: number(t) ** 3, d=lambda t: (number(t) == 2) * 1.0 * responds(t)),
+        {**BASELINE, "adjust": ["a", "b", "c", "d"]},
+        "too_few_patients",
+        "residual_df",
+        "nothing is left to judge noise",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_a_cohort_gets_the_verdict_that_it_deserves(name):
+    samples, entry, verdict, item, words = COHORTS[name]
+    table = audit(samples, entry)
+    rows = table[table["contrast"] == "question"].set_index("item")
+    assert rows.loc["verdict", "value"] == verdict, rows["message"].tolist()
+    assert words in rows.loc[item, "message"]
+    assert table.columns.tolist() == COLUMNS
+    assert set(table["status"]) <= set(STATUSES)
+    assert table["message"].str.endswith((".", ")")).all()
+
+
+def test_there_are_at_least_twelve_of_them():
+    assert len(COHORTS) >= 12
+    assert {verdict for _, _, verdict, _, _ in COHORTS.values()} == {
+        *("ok", "aliased", "too_few_patients", "confounded", "survivorship", "no_permutation")
+    }
+
+
+def test_the_order_of_samples_changes_nothing():
+    for samples, entry, *_ in COHORTS.values():
+        shuffled = samples.sample(frac=1, random_state=1).reset_index(drop=True)
+        pd.testing.assert_frame_equal(audit(samples, entry), audit(shuffled, entry))
+
+
+def test_a_sample_as_its_own_batch_confounds_nothing():
+    table = audit(cohort(6), BASELINE)
+    assert not table["item"].str.contains("batch|channel").any()
+
+
+def test_missing_samples_are_told_by_arm_with_the_p_of_their_unevenness():
+    samples = without(lambda t: (t["phase"] == "post") & ~responds(t) & (number(t) > 1))
+    rows = audit(samples, BASELINE).set_index(["contrast", "item"])
+    row = rows.loc[("cohort", "missing_post")]
+    expected = stats.fisher_exact([[5, 1], [0, 6]]).pvalue
+    assert float(row["value"]) == pytest.approx(expected, rel=1e-3)
+    assert row["status"] == "warning"
+    assert "0 of 6 responders and 5 of 6 non-responders have no sample after" in row["message"]
+    assert ("cohort", "missing_pre") not in rows.index
+
+
+def test_arms_and_phases_are_counted():
+    samples = without(lambda t: (t["sample"] == "R1_D7") | (t["sample"] == "N2_D0"))
+    table = arm_phase_table(samples).set_index(["arm", "phase"])
+    assert table.loc[("responder", "post")].tolist() == [5, 5, 5, 1]
+    assert table.loc[("non_responder", "pre")].tolist() == [5, 5, 5, 1]
+    assert table.loc[("non_responder", "post")].tolist() == [6, 6, 5, 0]
+
+
+def test_a_missing_covariate_leaves_samples_out_by_name_and_arm():
+    samples = cohort(6)
+    samples.loc[samples["patient"] == "N2", "product"] = pd.NA
+    rows = audit(samples, {**BASELINE, "adjust": ["product"]}).set_index("item")
+    message = rows.loc["unused: product is missing", "message"]
+    assert "non-responders: N2_D0" in message
+
+
+def test_a_late_time_point_needs_three_patients_and_a_rise():
+    few = without(lambda t: (t["timepoint"] == "M6") & (number(t) > 2), with_late_samples())
+    assert late_timepoints(few) == {}
+    assert list(late_timepoints(with_late_samples())) == ["M6"]
+    unmapped = with_late_samples()
+    unmapped.loc[unmapped["timepoint"] == "M6", "phase"] = pd.NA
+    assert list(late_timepoints(unmapped)) == ["M6"]
+    usual = without(lambda t: ~responds(t) & (number(t) > 1))  # 6 of 7 patients respond
+    assert late_timepoints(usual) == {}
+
+
+def test_a_cohort_warns_of_survivors_even_where_no_contrast_uses_them():
+    table = audit(with_late_samples(), BASELINE).set_index(["contrast", "item"])
+    assert table.loc[("cohort", "late_M6"), "status"] == "survivorship"
+    assert table.loc[("question", "verdict"), "value"] == "ok"
+
+
+ODD = {
+    "no response": cohort(4).assign(
+        response=pd.Series(pd.NA, index=range(16), dtype="str"),
+        response_label=pd.Series(pd.NA, index=range(16), dtype="str"),
+    ),
+    "one patient": cohort(1).iloc[:2].reset_index(drop=True),
+    "a covariate that is empty": cohort(4, ldh=np.nan),
+    "no phase": cohort(4, phase=pd.Series(pd.NA, index=range(16), dtype="str")),
+    "one sample": cohort(1).iloc[:1],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_cohorts_are_audited_without_a_crash(name):
+    table = audit(ODD[name], None)
+    assert (table["contrast"] == "cohort").any()
+    assert table["message"].str.len().gt(0).all()
+
+
+def test_fisher_agrees_with_scipy_and_sums_over_larger_tables():
+    groups = pd.Series(list("aaaabbbb"))
+    values = pd.Series(list("xxxyyyyy"))
+    expected = stats.fisher_exact(pd.crosstab(values, groups)).pvalue
+    assert exact_association(groups, values)[0] == pytest.approx(expected)
+    p, _ = exact_association(pd.Series(list("aaabbb")), pd.Series(list("xxyzzz")))
+    assert p == pytest.approx(2 / 20)  # tables as rare as (2, 1, 0): itself and its mirror image
+    many = pd.Series([f"s{i % 12}" for i in range(48)])
+    p, name = exact_association(pd.Series(["a", "b"] * 24), many)
+    assert "simulated" in name
+    assert p < 0.001

@@ -1,0 +1,168 @@
+"""Dense tables in the dialects of R, pandas and spreadsheets."""
+
+import gzip
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from lammscope.readers import find_matrices, inspect_matrix, read_matrix
+from lammscope.shards import Shard
+from tests.matrices import small_shard, write_dense, write_lines
+
+SHARD = small_shard()
+SYMBOLS = SHARD.genes.assign(gene=["ACTB", "B2M", *SHARD.genes["symbol"][2:]])
+BY_SYMBOL = Shard(SHARD.counts, SHARD.barcodes, SYMBOLS)
+
+
+def same(read, shard=SHARD):
+    assert (read.counts != shard.counts).nnz == 0
+    assert read.barcodes.tolist() == shard.barcodes.tolist()
+    assert read.genes["gene"].tolist() == shard.genes["gene"].tolist()
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.gz"])
+@pytest.mark.parametrize("separator", [",", "\t", ";", " ", "   "])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("r_header", [False, True])
+@pytest.mark.parametrize("genes_in_rows", [True, False])
+def test_each_dialect_gives_the_same_counts(
+    tmp_path, name, separator, quote, r_header, genes_in_rows
+):
+    dialect = {"separator": separator, "quote": quote, "r_header": r_header}
+    path = write_dense(SHARD, tmp_path / name, genes_in_rows=genes_in_rows, **dialect)
+    assert inspect_matrix(path) == "dense text"
+    same(read_matrix(path))
+
+
+@pytest.mark.parametrize("genes_in_rows", [True, False])
+def test_symbols_tell_genes_from_cells_without_barcodes(tmp_path, genes_in_rows):
+    named = Shard(SHARD.counts, np.array([f"cell{i}" for i in range(40)]), SYMBOLS)
+    same(read_matrix(write_dense(named, tmp_path / "x.csv", genes_in_rows=genes_in_rows)), named)
+
+
+@pytest.mark.parametrize("genes_in_rows", [True, False])
+def test_barcodes_tell_cells_where_no_gene_is_known(tmp_path, genes_in_rows):
+    genes = SHARD.genes.assign(gene=[f"g{i}" for i in range(60)])
+    shard = Shard(SHARD.counts, SHARD.barcodes, genes)
+    same(read_matrix(write_dense(shard, tmp_path / "x.csv", genes_in_rows=genes_in_rows)), shard)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 12), st.integers(5, 12)),
+    genes_in_rows=st.booleans(),
+    separator=st.sampled_from([",", "\t", ";"]),
+    seed=st.integers(0, 1000),
+)
+def test_tables_of_any_shape_are_read(tmp_path_factory, shape, genes_in_rows, separator, seed):
+    shard = small_shard(*shape, seed=seed)
+    path = tmp_path_factory.mktemp("dense") / "x.csv"
+    write_dense(shard, path, separator=separator, genes_in_rows=genes_in_rows)
+    same(read_matrix(path), shard)
+
+
+def test_row_numbers_before_the_names_are_left_out(tmp_path):
+    path = tmp_path / "x.csv"
+    table = pd.DataFrame(SHARD.counts.toarray().T, columns=SHARD.barcodes)
+    table.insert(0, "gene", SHARD.genes["gene"])
+    table.to_csv(path)
+    same(read_matrix(path))
+
+
+def test_numbers_may_name_genes(tmp_path):
+    """Entrez ids in rows are no values, though they are numbers."""
+    genes = SHARD.genes.assign(gene=[str(100 + i) for i in range(60)])
+    shard = Shard(SHARD.counts, SHARD.barcodes, genes)
+    same(read_matrix(write_dense(shard, tmp_path / "x.csv")), shard)
+
+
+def test_marks_line_ends_and_blank_lines_do_not_matter(tmp_path):
+    text = write_dense(SHARD, tmp_path / "x.csv").read_text().replace("\n", "\r\n")
+    (tmp_path / "y.csv").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n\r\n")
+    same(read_matrix(tmp_path / "y.csv"))
+
+
+def table_of(rows):
+    return [",".join(map(str, row)) for row in rows]
+
+
+HEADER = ["", *(f"AAACCCAAGT{i}" for i in range(3))]
+GOOD = [[gene, 1, 0, 2] for gene in ("ACTB", "B2M", "CD74", "LYZ", "MT-CO1", "RPL3", "RPS2", "VIM")]
+BAD = {
+    "word": (
+        [HEADER, *GOOD, ["KIT", 1, "abc", 0]],
+        "row KIT, column AAACCCAAGT1: 'abc' is no number",
+    ),
+    "empty": ([HEADER, *GOOD, ["KIT", 1, "", 0]], "row KIT, column AAACCCAAGT1: '' is no number"),
+    "na": ([HEADER, *GOOD, ["KIT", "NA", 1, 0]], "row KIT, column AAACCCAAGT0: 'NA' is no number"),
+    "bool": ([HEADER, *([gene, 1, 1, "True"] for gene, *_ in GOOD)], "'True' is no number"),
+    "fraction": ([HEADER, *GOOD, ["KIT", 1, 0.25, 0]], "column AAACCCAAGT1: values are not counts"),
+    "negative": ([HEADER, *GOOD, ["KIT", 1, -1, 0]], "not counts, e.g. -1"),
+    "nan": ([HEADER, *GOOD, ["KIT", 1, 1, "nan"]], "row KIT, column AAACCCAAGT2"),
+    "inf": ([HEADER, *GOOD, ["KIT", 1, "inf", 1]], "e.g. inf"),
+    "large": ([HEADER, *GOOD, ["KIT", 1, 2**31, 1]], "2147483648 is too large"),
+    "larger": ([HEADER, *GOOD, ["KIT", 1, 10**25, 1]], "is too large"),
+    "long": ([HEADER, *GOOD, ["KIT", 1, 1, 1, 1]], "line 10 has 5 fields, the lines before have 4"),
+    "short": ([HEADER, *GOOD, ["KIT", 1, 1]], "line 10 has 3 fields"),
+    "short early": ([HEADER, GOOD[0], GOOD[1][:3], GOOD[2]], "line 3 has 3 fields"),
+    "header": ([[*HEADER, "a", "b"], *GOOD], "line 1 has 6 fields and line 2 has 4"),
+    "quote": ([HEADER, *GOOD, ['"KIT', 1, 1, 1]], "line 10 has"),
+    "list": ([["AAACCCAAGT-1"], ["AAACCCAAGG-1"]], "a list, not a count matrix"),
+    "names": ([["a", "b"], ["ENSG01", "ACTB"]], "a list of names"),
+    "one line": ([HEADER], "no second line"),
+    "neither": ([["", "c1", "c2"], ["g1", 1, 2], ["g2", 2, 1]], "cannot tell genes from cells"),
+    "twice": ([["", "c1", "c1", "c2"], *GOOD], "barcode c1 stands there twice"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_table_is_refused_in_one_line_with_the_place(tmp_path, name):
+    rows, message = BAD[name]
+    path = write_lines(table_of(rows), tmp_path / "x.csv")
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_matrix(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ")
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("bad", [0.5, -3, "x"])
+def test_the_first_rows_show_bad_values_without_reading_the_rest(tmp_path, bad):
+    path = write_lines(table_of([HEADER, *GOOD[:2], ["KIT", 1, bad, 0]]), tmp_path / "x.csv")
+    with pytest.raises(ValueError, match="row KIT, column AAACCCAAGT1"):
+        inspect_matrix(path)
+
+
+def test_tables_of_other_things_are_no_matrices(tmp_path):
+    write_dense(BY_SYMBOL, tmp_path / "counts.csv")
+    write_lines(SHARD.barcodes, tmp_path / "barcodes.tsv")
+    write_lines((f"{g}\t{s}" for g, s in SHARD.genes.values), tmp_path / "features.tsv")
+    write_lines(
+        ["cell,n_genes,cluster", "AAACCCAAGT-1,300,2", "AAACCCAAGG-1,20,1"], tmp_path / "m.csv"
+    )
+    write_lines(["gene,logFC", "ACTB,0.5", "B2M,0.2", "CD74,1.5"], tmp_path / "markers.csv")
+    write_lines(["a note"], tmp_path / "notes.txt")
+    (tmp_path / "damaged.csv.gz").write_bytes(gzip.compress(b"x,y\n" * 99)[:20])
+    assert find_matrices(tmp_path) == [tmp_path / "counts.csv"]
+
+
+def test_memory_stays_far_below_the_dense_size(tmp_path):
+    n_genes, n_cells = 4000, 400
+    counts = sparse.random_array((n_cells, n_genes), density=0.02, rng=np.random.default_rng(0))
+    counts.data = np.ceil(counts.data * 9)
+    genes = pd.DataFrame({"gene": [f"ENSG{i:011d}" for i in range(n_genes)]})
+    barcodes = np.array([f"cell{i}" for i in range(n_cells)])
+    shard = Shard(sparse.csr_array(counts.astype(np.int32)), barcodes, genes)
+    path = write_dense(shard, tmp_path / "x.csv")
+    read_matrix(path)  # imports and caches
+    tracemalloc.start()
+    same(read_matrix(path), shard)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < n_genes * n_cells * 8 / 2

@@ -1,0 +1,135 @@
+"""One name per gene, whatever a matrix calls it."""
+
+import pandas as pd
+import pytest
+
+from lammscope.identifiers import match_genes, rename_genes, with_reference
+from tests.matrices import small_shard
+
+N = 40
+
+
+def table(ids=None, symbols=None, first=0, last=N):
+    """Genes `first` to `last` with ids and symbols, or with symbols alone."""
+    symbols = symbols or [f"GENE{i}" for i in range(first, last)]
+    ids = [f"ENSG{i:011d}" for i in range(first, last)] if ids is None else ids
+    return pd.DataFrame({"gene": ids, "symbol": symbols})
+
+
+def by_symbol(**changes):
+    genes = table(**changes)
+    return genes.assign(gene=genes["symbol"])
+
+
+def matched(*tables, min_overlap=60):
+    return match_genes({f"s{i}": t for i, t in enumerate(tables, 1)}, min_overlap=min_overlap)
+
+
+def test_matrices_with_ids_and_with_symbols_meet():
+    reference, overlap = matched(table(), by_symbol(), table())
+    assert reference["gene"].tolist() == table()["gene"].tolist()
+    assert reference["n_samples"].tolist() == [3] * N
+    assert overlap["matched_by"].tolist() == ["ensembl", "symbol", "ensembl"]
+    assert overlap["pct_overlap"].tolist() == [100, 100, 100]
+
+
+def test_symbols_are_the_names_where_no_sample_has_ids():
+    numbered = table(ids=[str(i) for i in range(N)])
+    reference, _ = matched(by_symbol(), numbered)
+    assert reference["gene"].tolist() == sorted(table()["symbol"])
+    assert (reference["n_samples"] == 2).all()
+
+
+def test_a_symbol_of_two_ids_is_matched_to_neither():
+    twice = table(symbols=["TBCE", "TBCE", *[f"GENE{i}" for i in range(2, N)]])
+    symbols = by_symbol(symbols=["TBCE", *[f"GENE{i}" for i in range(1, N)]])
+    reference, overlap = matched(twice, symbols, twice)
+    assert "TBCE" in set(reference["gene"])
+    assert set(reference.loc[reference["symbol"] == "TBCE", "gene"]) == {
+        "TBCE",
+        *twice["gene"][:2],
+    }
+    assert overlap["n_matched"].tolist() == [N, N - 2, N]
+
+
+def test_repeated_symbols_without_ids_stay_apart():
+    genes = by_symbol(symbols=["TBCE", "TBCE", *[f"GENE{i}" for i in range(2, N)]])
+    genes.loc[1, "gene"] = "TBCE-1"
+    reference, _ = matched(genes, genes)
+    assert {"TBCE", "TBCE-1"} <= set(reference["gene"])
+    assert len(reference) == N
+
+
+def test_an_old_symbol_takes_the_name_that_most_samples_use():
+    old = table(symbols=["SEPP1", *[f"GENE{i}" for i in range(1, N)]])
+    new = table(symbols=["SELENOP", *[f"GENE{i}" for i in range(1, N)]])
+    reference, _ = matched(new, old, new)
+    assert with_reference(old, reference)["symbol"][0] == "SELENOP"
+
+
+def test_a_matrix_of_ids_alone_gets_the_symbols_of_the_others():
+    ids = table().assign(symbol=table()["gene"])
+    reference, overlap = matched(ids, table(), ids)
+    assert reference["symbol"].tolist() == table()["symbol"].tolist()
+    assert with_reference(ids, reference)["symbol"].tolist() == table()["symbol"].tolist()
+    assert overlap["pct_overlap"].tolist() == [100, 100, 100]
+
+
+def test_a_cohort_without_any_symbol_is_refused():
+    ids = table().assign(symbol=table()["gene"])
+    with pytest.raises(ValueError, match="no sample has gene symbols"):
+        matched(ids, ids)
+
+
+def test_genes_that_only_one_sample_has_are_kept():
+    car = pd.concat([table(), pd.DataFrame({"gene": ["CAR"], "symbol": ["CAR"]})])
+    reference, overlap = matched(car.reset_index(drop=True), table())
+    assert reference.set_index("gene").loc["CAR", "n_samples"] == 1
+    assert overlap["pct_overlap"].tolist() == [100, 100]
+
+
+def test_a_filtered_matrix_is_not_refused_but_its_missing_genes_are_counted():
+    _, overlap = matched(table(), table(), table(last=N // 4), table())
+    row = overlap.set_index("sample").loc["s3"]
+    assert row["pct_overlap"] == 100
+    assert row["n_missing"] == N - N // 4
+
+
+def test_a_sample_of_another_reference_is_refused_by_name_with_its_overlap():
+    other = table(first=N // 2, last=N + N // 2)
+    with pytest.raises(ValueError, match=r"^genes shared .*: `s3` 50 %, under 60 %") as caught:
+        matched(table(), table(), other, table())
+    assert "`s1`" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    _, overlap = matched(table(), table(), other, table(), min_overlap=40)
+    assert overlap["pct_overlap"].tolist() == [100, 100, 50, 100]
+
+
+def test_two_halves_of_a_cohort_that_do_not_meet_are_both_named():
+    mouse = table(
+        ids=[f"ENSMUSG{i:011d}" for i in range(N)], symbols=[f"Gene{i}" for i in range(N)]
+    )
+    with pytest.raises(ValueError, match="`s1` 0 %, `s2` 0 %, `s3` 0 %, `s4` 0 %"):
+        matched(table(), table(), mouse, mouse)
+
+
+def test_a_single_sample_is_its_own_reference():
+    reference, overlap = matched(by_symbol())
+    assert len(reference) == N
+    assert overlap["pct_overlap"].tolist() == [100]
+
+
+def test_order_of_genes_and_samples_changes_nothing():
+    shuffled = table().sample(frac=1, random_state=1).reset_index(drop=True)
+    first, _ = matched(table(), by_symbol())
+    second, _ = matched(by_symbol(), shuffled)
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_counts_keep_their_place_when_genes_are_renamed():
+    shard = small_shard()
+    reference, _ = matched(shard.genes, shard.genes)
+    symbols = shard.genes.assign(gene=shard.genes["symbol"])
+    renamed = rename_genes(type(shard)(shard.counts, shard.barcodes, symbols), reference)
+    assert renamed.genes["gene"].tolist() == shard.genes["gene"].tolist()
+    assert renamed.counts is shard.counts

@@ -1,0 +1,132 @@
+"""A first form of config and sheets for matrices that somebody has."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from lammscope.new_cohort import guess_sample, main, sample_names
+from lammscope.settings import resolve_config
+from lammscope.sheets import check_sheets
+from tests.matrices import small_shard, write_folder, write_tenx_v2, write_tenx_v3
+
+SHARD = small_shard()
+GUESSES = {  # name: patient, time point, phase, compartment, sort, day
+    "Patient6-Baseline": ("Patient6", "Baseline", "pre", "", "", None),
+    "Axi-R-15_Baseline": ("Axi-R-15", "Baseline", "pre", "", "", None),
+    "P10_Leukapheresis": ("P10", "Leukapheresis", "pre", "", "", None),
+    "P01_D7": ("P01", "D7", "post", "", "", 7),
+    "P01_day_14": ("P01", "day14", "post", "", "", 14),
+    "P3_4wk": ("P3", "4wk", "post", "", "", 28),
+    "S1_D-7": ("S1", "D-7", "pre", "", "", -7),
+    "Tisa-N-28-D7-CART": ("Tisa-N-28", "D7", "post", "", "CART", 7),
+    "P08_PB_M03": ("P08", "M03", "post", "blood", "", 90),
+    "P2_BM_M7.5_CD3+": ("P2", "M7.5", "post", "marrow", "CD3+", 225),
+    "P05_Infusion": ("P05", "Infusion", "", "product", "", None),
+    "ac01": ("ac01", "", "", "", "", None),
+    "CAR-T10310320": ("CAR-T10310320", "", "", "", "", None),
+}
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_names_of_public_data_sets_are_read(name):
+    guess = guess_sample(name)
+    found = (guess.patient, guess.timepoint, guess.phase, guess.compartment, guess.sort, guess.day)
+    assert found == GUESSES[name]
+    assert guess.sample == name
+
+
+PATHS = {
+    "P1/outs/filtered_feature_bc_matrix.h5": "P1",
+    "P2.filtered_feature_bc_matrix.h5": "P2",
+    "GSM1_P3_D7_matrix.mtx.gz": "P3_D7",
+    "GSM2_P10_Leukapheresis_rna.csv.gz": "P10_Leukapheresis",
+    "x/Solo.out/Gene/filtered": "x",
+    "k/counts_unfiltered/cells_x_genes.mtx": "k",
+    "ac01/ac01_matrix.mtx": "ac01",
+    "P4/D7.h5": "P4_D7",
+}
+
+
+def test_a_sample_is_named_by_what_its_path_tells(tmp_path):
+    assert sample_names([tmp_path / path for path in PATHS], tmp_path) == list(PATHS.values())
+
+
+def test_samples_of_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / "a" / "GSM1_x.h5", tmp_path / "b" / "x.h5", tmp_path / "a" / "x.h5ad"]
+    assert len(set(sample_names(paths, tmp_path))) == 3
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder as a pipeline and downloads leave it."""
+    monkeypatch.chdir(tmp_path)
+    for patient in ("P1", "P2", "P3"):
+        folder = tmp_path / "data" / f"{patient}_Baseline" / "outs"
+        folder.mkdir(parents=True)
+        write_tenx_v3(SHARD, folder / "filtered_feature_bc_matrix.h5")
+        write_tenx_v3(SHARD, folder / "raw_feature_bc_matrix.h5")
+        write_folder(SHARD, folder / "filtered_feature_bc_matrix", version=3)
+    write_folder(SHARD, tmp_path / "data" / "P1_D7", version=2)
+    (tmp_path / "data" / "notes.txt").write_text("not a matrix\n")
+    return tmp_path
+
+
+def read(path):
+    return pd.read_csv(path, sep="\t", keep_default_na=False)
+
+
+def test_config_and_sheets_are_written_and_what_is_missing_is_said(data, capsys):
+    assert main(["data", "--output", "study"]) == 0
+    samples, patients = read("study/samples.tsv"), read("study/patients.tsv")
+    assert samples["sample"].tolist() == ["P1_Baseline", "P1_D7", "P2_Baseline", "P3_Baseline"]
+    assert samples["patient"].tolist() == ["P1", "P1", "P2", "P3"]
+    assert samples["counts"].tolist()[0] == "data/P1_Baseline/outs/filtered_feature_bc_matrix.h5"
+    assert patients["patient"].tolist() == ["P1", "P2", "P3"]
+    assert set(patients["response"]) == {""}  # never guessed
+    printed = capsys.readouterr().out
+    assert "4 count matrices below data" in printed
+    assert "patients.tsv: `response` of 3 patients" in printed
+    assert "(pre: Baseline; post: D7)" in printed
+
+
+def test_what_is_written_is_a_sound_config_with_sound_sheets(data):
+    main(["data", "--output", "study"])
+    config = resolve_config(yaml.safe_load((data / "study" / "config.yaml").read_text()))
+    sheets = check_sheets(config)
+    assert sheets.mistakes == []
+    assert sheets.samples["phase"].tolist() == ["pre", "post", "pre", "pre"]
+    assert set(sheets.samples.columns) >= {"day", "channel", "batch"}
+
+
+def test_what_a_name_does_not_tell_is_left_empty_and_listed(data, capsys):
+    (data / "data" / "P1_D7").rename(data / "data" / "ac01")
+    main(["data", "--output", "study"])
+    assert read("study/samples.tsv").set_index("sample").loc["ac01", "timepoint"] == ""
+    assert "samples.tsv: `timepoint` of ac01" in capsys.readouterr().out
+
+
+def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(data, capsys):
+    (data / "data" / "P4_D7.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    write_tenx_v2(SHARD, data / "data" / "P5_D7.h5", ("hg19", "mm10"))
+    main(["data", "--output", "study"])
+    printed = capsys.readouterr().out
+    assert "left out: data/P4_D7.h5: " in printed
+    assert "samples.tsv: `genome` of P5_D7" in printed
+    assert "P4" not in set(read("study/samples.tsv")["patient"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no such folder"),
+        (["empty"], "empty: no count matrix below this folder"),
+        (["data", "--output", "taken"], "taken/patients.tsv is there already"),
+    ],
+)
+def test_a_mistake_ends_with_one_line_and_writes_nothing(data, capsys, arguments, message):
+    (data / "empty").mkdir()
+    (data / "taken").mkdir()
+    (data / "taken" / "patients.tsv").write_text("patient\n")
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
+    assert not (data / "taken" / "samples.tsv").exists()

@@ -1,0 +1,105 @@
+"""What a sort keeps, and which denominators it takes away."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lammscope.contrasts import contrasts_from_config
+from lammscope.design import contrast_mistakes
+from lammscope.panel import load_panel
+from lammscope.sorts import LINEAGES, kept_lineages, refused_denominators, sort_mistakes
+from tests.unit.example_cohorts import BASELINE, cohort
+
+PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
+PRIMARY = {"contrast": "question", "denominator": "monocytic"}
+SORT = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
+
+
+def test_lineages_are_those_of_the_marker_panel():
+    assert set(load_panel(PANEL).lineages.values()) - {"unassigned"} == LINEAGES
+
+
+@pytest.mark.parametrize(
+    ("label", "kept"),
+    [
+        ("none", None),
+        ("NoSo", None),
+        ("unsorted", None),
+        ("live", None),
+        ("PBMC", None),
+        ("CD45+", None),
+        ("CD3+", {"T"}),
+        ("CD3+CAT+", {"T"}),
+        ("live CD3+", {"T"}),
+        ("CD4_CAR+", {"T"}),
+        ("CD14+", {"monocytic"}),
+        ("CD19+", {"B", "malignant"}),
+        ("CD56", {"NK"}),
+        ("CD3-", LINEAGES - {"T"}),
+        ("CD3-CD19-", LINEAGES - {"T", "B", "malignant"}),
+        ("CD4-", None),  # CD8 T cells are left
+    ],
+)
+def test_usual_labels_say_what_they_keep(label, kept):
+    assert kept_lineages(label, {}) == (None if kept is None else frozenset(kept))
+
+
+def test_the_config_goes_before_the_label():
+    assert kept_lineages("CD3+", {"CD3+": "all"}) is None
+    assert kept_lineages("gate7", {"gate7": ["T", "NK"]}) == {"T", "NK"}
+
+
+@pytest.mark.parametrize("label", ["gate7", "CD3+CD19+", "CD3+XYZ+"])
+def test_a_label_that_says_nothing_is_refused_with_the_remedy(label):
+    with pytest.raises(ValueError, match=r"not known what it keeps; say so in the config, e\.g\."):
+        kept_lineages(label, {})
+
+
+def test_what_a_sort_removed_is_no_denominator():
+    refused = refused_denominators(["CD3+", "none", "CD14+"], sorts={})
+    assert refused["monocytic"] == ["CD3+"]
+    assert refused["T"] == ["CD14+"]
+    assert refused["B"] == ["CD14+", "CD3+"]
+    assert "immune" not in refused
+    tumour = refused_denominators(["tumour"], sorts={"tumour": ["malignant"]})
+    assert tumour["immune"] == ["tumour"]
+
+
+def test_lineages_of_the_config_are_checked():
+    assert sort_mistakes({"a": "all", "b": ["T", "NK"]}) == []
+    (mistake,) = sort_mistakes({"a": ["monocytes"]})
+    assert "`monocytes`, which is no lineage (did you mean `monocytic`?)" in mistake
+
+
+def libraries():
+    early = cohort(4)[lambda t: t["phase"] == "pre"]
+    return pd.concat([early, early.assign(sort="CD3+", sample=early["sample"] + "_s")])
+
+
+def mistakes(entry, samples, *, sorts=None, **primary):
+    contrasts = contrasts_from_config({"question": entry}, samples)
+    return contrast_mistakes(
+        samples, contrasts, primary=PRIMARY | primary, sorts=sorts if sorts is not None else {}
+    )
+
+
+def test_a_primary_denominator_that_the_sort_removed_is_a_mistake():
+    (mistake,) = mistakes(SORT, libraries())
+    assert "the sort CD3+ removed the monocytic cells" in mistake
+    assert mistakes(SORT, libraries(), denominator="all") == []
+    assert mistakes(SORT, libraries(), sorts={"CD3+": "all"}) == []
+
+
+def test_a_sort_matters_only_where_a_contrast_uses_it():
+    assert mistakes(BASELINE, libraries().replace({"sort": {"CD3+": "gate7"}})) == []
+
+
+def test_all_mistakes_of_patients_are_found_without_raising():
+    samples = libraries()
+    product = samples["patient"] == "R1"
+    samples.loc[product, "compartment"] = "product"
+    found = mistakes({**BASELINE, "where": {}}, pd.concat([samples, cohort(4)[8:]]))
+    assert any("mixes the compartments blood, product" in text for text in found)
+    unknown = mistakes(BASELINE, cohort(4), contrast="baselin")
+    assert unknown[0].startswith("config: `primary.contrast` is 'baselin', which is no contrast")

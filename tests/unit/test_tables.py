@@ -1,0 +1,177 @@
+"""Sheets as spreadsheet programs write them."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lammscope.settings import read_schema
+from lammscope.tables import fill_defaults, read_sheet
+
+SCHEMA = read_schema("samples")
+HEADER = "sample\tpatient\ttimepoint\tcounts"
+PLAIN = f"{HEADER}\tday\nA1\tA\tpre\tm.h5\t-6\nB1\tB\tpost\tm.h5\t7\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(content, schema=SCHEMA):
+        path = tmp_path / "samples.tsv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        sheet = read_sheet(path, schema=schema)
+        assert all(mistake.startswith(f"{path}: ") for mistake in sheet.mistakes)
+        return sheet
+
+    return write_and_read
+
+
+FORMS = {
+    "tsv": PLAIN,
+    "csv": PLAIN.replace("\t", ","),
+    "semicolons": PLAIN.replace("\t", ";"),
+    "byte order mark": "\ufeff" + PLAIN,
+    "windows line ends": PLAIN.replace("\n", "\r\n"),
+    "old mac line ends": PLAIN.replace("\n", "\r"),
+    "no last line end": PLAIN.rstrip("\n"),
+    "quoted": PLAIN.replace("A1", '"A1"').replace("sample", '"sample"'),
+    "spaces": PLAIN.replace("A1", "  A1 ").replace("patient", " patient "),
+    "empty last lines": PLAIN + "\n\t\t\t\t\n\r\n",
+    "comments": "# written by hand\n" + PLAIN + "# end\n",
+    "trailing separators": PLAIN.replace("\n", "\t\t\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_table(read, form):
+    sheet = read(FORMS[form])
+    assert sheet.mistakes == []
+    assert sheet.table["sample"].tolist() == ["A1", "B1"]
+    assert sheet.table["day"].tolist() == [-6, 7]
+    assert list(sheet.table) == [*HEADER.split("\t"), "day"]
+
+
+def test_rows_have_the_numbers_that_an_editor_shows(read):
+    sheet = read(f'# note\n{HEADER}\tnote\n\nA1\tA\tpre\tm.h5\t"two\nlines"\nB1\tB\tpre\tm.h5\tx\n')
+    assert sheet.table.index.tolist() == [4, 6]
+
+
+def test_names_that_look_like_numbers_stay_text_and_covariates_become_numbers(read):
+    sheet = read(f"{HEADER}\tsite\tload\n01\t007\t7\tm.h5\t3\t1,5\n2\t8\t7\tm.h5\t\tNA\n")
+    assert sheet.mistakes == []
+    assert sheet.table["patient"].tolist() == ["007", "8"]
+    assert sheet.table["timepoint"].tolist() == ["7", "7"]
+    assert sheet.table["site"].tolist()[0] == 3
+    assert sheet.table["load"].tolist()[0] == 1.5
+    assert sheet.table["load"].isna().tolist() == [False, True]
+
+
+def test_defaults_come_from_the_schema(read):
+    table = read(PLAIN + "C1\tC\tpre\tn.h5\n").table.assign(sort=["CD3+", None, None])
+    filled = fill_defaults(table, SCHEMA)
+    assert filled["compartment"].tolist() == ["blood"] * 3
+    assert filled["sort"].tolist() == ["CD3+", "none", "none"]
+    assert filled["batch"].tolist() == ["A1", "B1", "C1"]
+
+
+MISTAKES = {
+    "a column is missing": ("timepoint", "timepiont", "no column `timepoint` (did you mean"),
+    "no header": (HEADER + "\tday\n", "", "row 1: no header; the first row must name the columns"),
+    "a column twice": ("\tday", "\tpatient", "column `patient` stands there twice"),
+    "an unnamed column": ("timepoint\tcounts\tday", "timepoint\tcounts\t\tday", "column 5 has no"),
+    "too many fields": ("A1\tA\tpre\tm.h5\t-6", "A1\tA\tpre\tm.h5\t-6\tx", "row 2: 6 fields for 5"),
+    "an open quote": ("A1", '"A1', "is a quotation mark left open?"),
+    "an empty field": ("A1\tA\tpre", "A1\tA\t", "row 2: `timepoint` is empty; fill it in"),
+    "NA in a needed field": ("A1\tA", "A1\tNA", "row 2: `patient` is empty; fill it in"),
+    "a slash": ("A1", "x/A1", "row 2: sample `x/A1` cannot name a file"),
+    "a way out of the folder": ("A1", "../A1", "row 2: sample `../A1` cannot name a file"),
+    "a space": ("A1", "A 1", "row 2: sample `A 1` cannot name a file"),
+    "a brace": ("A1", "{A1}", "row 2: sample `{A1}` cannot name a file"),
+    "a quote": ("A1", "A'1", "row 2: sample `A'1` cannot name a file"),
+    "a long name": ("A1", "A" * 101, "has 101 letters; at most 100"),
+    "a date of Excel": ("A1\tA", "A1\t1-Mar", "row 2: `patient` is `1-Mar`: a date made by"),
+    "a month of Excel": ("B\tpost", "B\tMar-07", "row 3: `timepoint` is `Mar-07`: a date made"),
+    "a number of Excel": ("A1\tA", "A1\t1.0", "row 2: `patient` is `1.0`: a number made by a"),
+    "an exponent of Excel": ("A1\tA", "A1\t1.2E+05", "`patient` is `1.2E+05`: a number made"),
+    "an error of Excel": ("-6", "#REF!", "row 2: `day` is `#REF!`, an error of the spreadsheet"),
+    "text for a number": ("-6", "six", "row 2: `day` is `six`; it must be a number"),
+    "nothing but a header": ("A1\tA\tpre\tm.h5\t-6\nB1\tB\tpost\tm.h5\t7\n", "", "no rows below"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_names_row_column_and_remedy(read, name):
+    old, new, message = MISTAKES[name]
+    assert old in PLAIN
+    sheet = read(PLAIN.replace(old, new, 1))
+    assert any(message in mistake for mistake in sheet.mistakes), sheet.mistakes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n\n\r\n", "is empty"),
+        (b"PK\x03\x04rest", "is an Excel workbook or a zip archive; save the sheet as CSV"),
+        (PLAIN.encode("utf-16"), "is text in UTF-16; save the sheet as CSV (UTF-8)"),
+        (PLAIN.replace("A1", "Jürg").encode("latin-1"), "row 2: not UTF-8"),
+        (PLAIN.encode() + b"\0\0", "holds binary data"),
+        (b"\x1f\x8b\x08rest", "is gzipped"),
+    ],
+)
+def test_what_is_no_text_file_is_named(read, content, message):
+    sheet = read(content)
+    assert sheet.table is None
+    assert any(message in mistake for mistake in sheet.mistakes), sheet.mistakes
+
+
+def test_a_path_that_is_no_file_is_named(tmp_path):
+    (tmp_path / "sample.tsv").touch()
+    (mistake,) = read_sheet(tmp_path / "samples.tsv", schema=SCHEMA).mistakes
+    assert "no such file (did you mean `sample.tsv`?)" in mistake
+    (mistake,) = read_sheet(tmp_path, schema=SCHEMA).mistakes
+    assert "is a folder" in mistake
+
+
+def test_all_mistakes_of_a_sheet_are_listed_by_row(read):
+    sheet = read(PLAIN.replace("A1\tA", "a/1\t").replace("7", "x"))
+    rows = [mistake.split("row ")[1][0] for mistake in sheet.mistakes]
+    assert rows == ["2", "2", "3"]
+
+
+def test_values_outside_their_limits_are_named(read):
+    sheet = read("patient\tage\tpfs_event\nA\t200\t1\nB\t60\t2\n", read_schema("patients"))
+    assert "`age` is `200`; it must be at most 120" in sheet.mistakes[0]
+    assert "`pfs_event` is `2`; allowed: 0, 1" in sheet.mistakes[1]
+
+
+NAMES = st.sampled_from([*HEADER.split("\t"), "day", "compartment", "age", "", "x"])
+FIELDS = st.one_of(
+    st.sampled_from(["", "A", "1.0", "1-Mar", '"', '"a', "NA", "1e400", "9" * 30, "-", "{", "é"]),
+    st.text(max_size=6),
+)
+
+
+@given(
+    header=st.lists(NAMES, max_size=7),
+    rows=st.lists(st.lists(FIELDS, max_size=8), max_size=5),
+    separator=st.sampled_from("\t,;"),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+@example(header=HEADER.split("\t"), rows=[["a", "b", "c", "9" * 30]], separator=",", end="\n")
+def test_any_table_validates_or_gives_a_message(tmp_path_factory, header, rows, separator, end):
+    path = tmp_path_factory.getbasetemp() / "any.tsv"
+    text = end.join(separator.join(fields) for fields in [header, *rows])
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    sheet = read_sheet(path, schema=SCHEMA)
+    assert sheet.mistakes or sheet.table is not None
+    assert all("\n" not in mistake for mistake in sheet.mistakes)
+    if not sheet.mistakes:
+        assert set(SCHEMA["required"]) <= set(sheet.table)
+        assert sheet.table[SCHEMA["required"]].notna().all(axis=None)
+        assert len(sheet.table) > 0
+
+
+@given(content=st.binary(max_size=200))
+def test_any_file_validates_or_gives_a_message(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.bin"
+    path.write_bytes(content)
+    assert read_sheet(path, schema=SCHEMA).mistakes

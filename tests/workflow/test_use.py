@@ -1,0 +1,133 @@
+"""The ways to start the workflow: overrides, several configs, other folders, as a module."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import run_snakemake
+
+pytestmark = pytest.mark.slow
+
+
+def saved_config(folder):
+    return yaml.safe_load((folder / "results" / "config.yaml").read_text())
+
+
+def planned(text):
+    """Rules of a dry run's table of jobs, and how often each runs."""
+    table = text.split("Job stats:")[1].split("total")[0]
+    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def test_the_command_line_wins_over_configs_and_later_configs_over_earlier(
+    relative_cohort, repository
+):
+    first, second = relative_cohort / "first.yaml", relative_cohort / "second.yaml"
+    first.write_text("seed: 5\nqc: {min_counts: 300, min_genes: 111}\n")
+    second.write_text("seed: 6\nqc: {min_counts: 400}\nreport: {title: Second}\n")
+    run = run_snakemake(
+        repository,
+        relative_cohort,
+        *("results/config.yaml", "--config", "qc={max_pct_mt: 30}", "seed=7"),
+        configs=("config.yaml", first, second),
+    )
+    assert run.code == 0, run.text[-3000:]
+    config = saved_config(relative_cohort)
+    assert config["seed"] == 7
+    assert config["report"]["title"] == "Second"
+    assert config["qc"]["max_pct_mt"] == 30
+    assert (config["qc"]["min_counts"], config["qc"]["min_genes"]) == (400, 111)
+    assert config["qc"]["max_pct_hb"] == 10
+
+
+def test_a_mistake_is_located_in_the_config_that_wins(relative_cohort, repository):
+    first, second = relative_cohort / "first.yaml", relative_cohort / "second.yaml"
+    first.write_text("qc:\n  min_counts: none\n")
+    second.write_text("# later\nqc:\n  min_counts: many\n")
+    run = run_snakemake(
+        repository, relative_cohort, "--dry-run", configs=("config.yaml", first, second)
+    )
+    assert run.code == 1
+    assert f"{second}: line 3: `qc.min_counts` is `many`; it must be a number" in run.text
+
+
+def test_results_go_where_the_path_variable_says(relative_cohort, repository):
+    run = run_snakemake(
+        repository,
+        relative_cohort,
+        *("runs/one/config.yaml", "--config", "pathvars={results: runs/one}"),
+    )
+    assert run.code == 0, run.text[-3000:]
+    assert (relative_cohort / "runs" / "one" / "config.yaml").is_file()
+    assert not (relative_cohort / "results").exists()
+
+
+MODULE = """
+configfile: "study.yaml"
+
+
+module lammscope:
+    snakefile: "{snakefile}"
+    config: config["lamm_cells"]
+
+
+use rule * from lammscope as lamm_*
+
+
+rule all:
+    default_target: True
+    input:
+        rules.lamm_all.input,
+        "flag.txt",
+
+
+rule flag:
+    input:
+        "results/shards/P01_baseline.h5ad",
+    output:
+        "flag.txt",
+    shell:
+        "touch {{output}}"
+"""
+
+
+@pytest.fixture
+def study(relative_cohort, repository):
+    """A workflow of somebody else's that uses this one as a module."""
+    text = MODULE.format(snakefile=repository / "Snakefile")
+    (relative_cohort / "Snakefile").write_text(text)
+    config = yaml.safe_load((relative_cohort / "config.yaml").read_text())
+    (relative_cohort / "study.yaml").write_text(yaml.safe_dump({"lamm_cells": config}))
+    return relative_cohort
+
+
+def as_module(repository, study, *arguments):
+    return run_snakemake(repository, study, *arguments, snakefile=study / "Snakefile", configs=())
+
+
+def test_another_workflow_plans_every_rule_as_a_module(study, repository):
+    run = as_module(repository, study, "--dry-run")
+    assert run.code == 0, run.text[-3000:]
+    own = planned(run_snakemake(repository, study, "--dry-run").text)
+    own.pop("all")
+    expected = {f"lamm_{name}": n for name, n in own.items()} | {"all": 1, "flag": 1}
+    assert planned(run.text) == expected
+
+
+def test_a_job_of_the_module_runs_in_the_other_workflow(study, repository):
+    run = as_module(repository, study, "flag.txt")
+    assert run.code == 0, run.text[-3000:]
+    assert (study / "flag.txt").is_file()
+    run = as_module(repository, study, "flag.txt")
+    assert "Nothing to be done" in run.text
+
+
+def test_a_mistake_in_the_modules_config_ends_the_other_workflow(study, repository):
+    config = yaml.safe_load((study / "study.yaml").read_text())
+    config["lamm_cells"]["qc"] = {"min_gene": 3}
+    (study / "study.yaml").write_text(yaml.safe_dump(config))
+    run = as_module(repository, study, "--dry-run")
+    assert run.code == 1
+    assert "config: `qc.min_gene` is no key (did you mean `min_genes`?)" in run.text
+    assert "Traceback" not in run.text

@@ -1,0 +1,15 @@
+"""One name per gene for all samples; samples of another reference are refused."""
+
+from lammscope.identifiers import match_genes
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_table, write_table
+
+with job_log(snakemake.log[0]) as logger:
+    tables = (read_table(path, columns=["gene", "symbol"]) for path in snakemake.input.moments)
+    reference, overlap = match_genes(
+        dict(zip(snakemake.params.samples, tables, strict=True)),
+        min_overlap=snakemake.params.min_overlap,
+    )
+    write_table(reference, snakemake.output.reference)
+    write_table(overlap, snakemake.output.overlap)
+    logger.info("%d genes; lowest overlap %g %%", len(reference), overlap["pct_overlap"].min())
