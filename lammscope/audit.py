@@ -5,7 +5,13 @@ import pandas as pd
 
 from lammscope.associations import ALPHA, Row, association_rows, covariates_of, split_words
 from lammscope.associations import splits_groups as splits
-from lammscope.cohort_audit import ARMS, cohort_rows, late_timepoints, missingness_rows
+from lammscope.cohort_audit import (
+    ARMS,
+    cohort_rows,
+    counted,
+    late_timepoints,
+    missingness_rows,
+)
 from lammscope.contrasts import Contrast, as_text
 from lammscope.design import (
     MIN_PATIENTS,
@@ -70,7 +76,7 @@ def audit_design(
             *_association_rows(samples, units, contrast, skip_time=bool(survivors)),
             *survivors,
         ]
-        if len(units):
+        if set(units["arm"]) == _arms(contrast):
             floor, scheme = permutation_floor(units, contrast, max_exact=max_exact, n_draws=n_draws)
             found.append(_floor_row(floor, scheme, units, contrast))
         rows += [(contrast.name, *row) for row in (_verdict_row(found, units, contrast), *found)]
@@ -113,6 +119,11 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
     return "verdict", "ok", "ok", f"Can be tested: {sizes}."
 
 
+def _arms(contrast: Contrast) -> set[str]:
+    """The arms without which there is nothing to compare."""
+    return {"pair"} if contrast.kind == "paired" else {"test", "reference"}
+
+
 def _group(contrast: Contrast, side: str) -> str:
     """The patients (for pairs the samples) of a side in words."""
     value = contrast.test if side == "test" else contrast.reference
@@ -124,13 +135,11 @@ def _group(contrast: Contrast, side: str) -> str:
 def _sizes(units: pd.DataFrame, contrast: Contrast) -> str:
     if contrast.kind == "paired":
         test, reference = readable(contrast.test), readable(contrast.reference)
-        pairs = "1 pair" if len(units) == 1 else f"{len(units)} pairs"
-        return f"{pairs} of {test} and {reference} samples"
-    words = []
-    for side in ("test", "reference"):
-        n, group = int((units["arm"] == side).sum()), _group(contrast, side)
-        one = group.replace("responders", "responder").replace("patients", "patient", 1)
-        words.append(f"{n} {one if n == 1 else group}")
+        return f"{counted(len(units), 'pairs')} of {test} and {reference} samples"
+    words = [
+        counted(int((units["arm"] == side).sum()), _group(contrast, side))
+        for side in ("test", "reference")
+    ]
     beside = " with samples before and after infusion" if contrast.kind == "change" else ""
     return f"{' against '.join(words)}{beside}"
 
@@ -144,7 +153,7 @@ def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         what = "complete pairs" if arm == "pair" else _group(contrast, arm)
         if contrast.kind == "change":
             what += " with both phases"
-        message = f"{n} {what} ({n_samples} samples)."
+        message = f"{counted(n, what)} ({counted(n_samples, 'samples')})."
         if n < MIN_PATIENTS:
             message += f" At least {MIN_PATIENTS} are needed: nothing is tested."
         status = "ok" if n >= MIN_PATIENTS else "too_few_patients"
@@ -177,8 +186,7 @@ def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:
             f"{arm}: {len(names) if expected else ', '.join(names)}"
             for arm, names in part["sample"].groupby(arms[part.index])
         )
-        what = "1 sample" if len(part) == 1 else f"{len(part)} samples"
-        message = f"Not used, {reason}: {what} ({listed})."
+        message = f"Not used, {reason}: {counted(len(part), 'samples')} ({listed})."
         rows.append((f"unused: {reason}", len(part), "ok" if expected else "note", message))
     return rows
 
@@ -197,8 +205,7 @@ def _sort_rows(labels: list[str], sorts: Sorts) -> list[Row]:
 
 
 def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
-    arms = {"pair"} if contrast.kind == "paired" else {"test", "reference"}
-    if set(units["arm"]) != arms:
+    if set(units["arm"]) != _arms(contrast):
         return []
     design = design_matrix(units, contrast.adjust)
     involved, others = aliased_columns(design), aliases_of_arm(design)
@@ -218,7 +225,8 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     else:
         rows.append(("rank", value, "ok", f"The model ({columns}) can be estimated."))
     if len(units) <= rank:
-        message = f"{len(units)} patients for {rank} coefficients: nothing is left to judge noise."
+        sizes = f"{counted(len(units), 'patients')} for {counted(rank, 'coefficients')}"
+        message = f"{sizes}: nothing is left to judge noise."
         rows.append(("residual_df", len(units) - rank, "too_few_patients", message))
     return rows
 
@@ -278,7 +286,7 @@ def _survivor_rows(used: pd.DataFrame, contrast: Contrast, late: dict[str, str])
 def _floor_row(floor: float, scheme: str, units: pd.DataFrame, contrast: Contrast) -> Row:
     n = len(units)
     if contrast.kind == "paired":
-        what = f"{n} pairs: p of a permutation test cannot go below "
+        what = f"{counted(n, 'pairs')}: p of a permutation test cannot go below "
         what += f"2/{2**n} = {floor:.3g}." if "exact" in scheme else f"{floor:.2g}."
     else:
         sizes = [int((units["arm"] == arm).sum()) for arm in ("test", "reference")]

@@ -1,5 +1,7 @@
 """The cohort before any contrast: arms by phase, who is missing, and who is no longer sampled."""
 
+import re
+
 import pandas as pd
 
 from lammscope.associations import (
@@ -15,6 +17,12 @@ ARMS = {"responder": "responders", "non_responder": "non-responders"}
 PHASES = {"pre": "before", "post": "after"}
 MIN_LATE = 3  # patients sampled at a time point, from which on their arms are looked at
 MAX_SHARE, MAX_RISE = 0.8, 0.2  # of one arm at a time point, and more than in the cohort
+PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient)s\b")
+
+
+def counted(n: int, what: str) -> str:
+    """`1 patient`, `2 patients`: a number, and what is counted (given in the plural)."""
+    return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
 
 
 def arm_phase_table(samples: pd.DataFrame) -> pd.DataFrame:
@@ -53,27 +61,39 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
     patients = samples.drop_duplicates("patient").set_index("patient")
     response = patients["response"]
     rows: list[Row] = [
-        ("patients", len(patients), "ok", f"{len(patients)} patients, {len(samples)} samples."),
+        (
+            "patients",
+            len(patients),
+            "ok",
+            f"{counted(len(patients), 'patients')}, {counted(len(samples), 'samples')}.",
+        ),
     ]
     for row in arm_phase_table(samples).to_dict("records"):
         message = (
-            f"{row['n_patients']} {ARMS.get(row['arm'], 'patients')} with {row['n_samples']} "
-            f"samples {PHASES[row['phase']]} infusion; {row['n_pairs']} with both phases."
+            f"{counted(row['n_patients'], ARMS.get(row['arm'], 'patients'))} with "
+            f"{counted(row['n_samples'], 'samples')} {PHASES[row['phase']]} infusion; "
+            f"{row['n_pairs']} with both phases."
         )
         status = "ok" if row["n_patients"] >= MIN_LATE else "note"
         rows.append((f"{row['arm']}_{row['phase']}", row["n_patients"], status, message))
     labels = patients.loc[response.isna() & patients["response_label"].notna(), "response_label"]
     if len(labels):
         counts = ", ".join(f"{v} ({n})" for v, n in as_text(labels).value_counts().items())
-        message = f"{len(labels)} patients have a response outside both arms: {counts}."
+        have = f"{counted(len(labels), 'patients')} {'has' if len(labels) == 1 else 'have'}"
+        message = f"{have} a response outside both arms: {counts}."
         rows.append(("other_response", len(labels), "note", message))
     n_missing = int((response.isna() & patients["response_label"].isna()).sum())
     if n_missing:
-        words = f"{n_missing} of {len(patients)} patients have no response label."
+        have = f"{counted(len(patients), 'patients')} {'has' if n_missing == 1 else 'have'}"
+        words = f"{n_missing} of {have} no response label."
         rows.append(("no_response", n_missing, "note", words))
-    both = samples.groupby("patient")["phase"].agg(lambda phase: {"pre", "post"} <= set(phase))
-    message = f"{int(both.sum())} patients have samples before and after infusion."
-    rows.append(("pre_and_post", int(both.sum()), "ok", message))
+    n_both = int(
+        (
+            samples[samples["phase"].isin(list(PHASES))].groupby("patient")["phase"].nunique() == 2
+        ).sum()
+    )
+    have = f"{counted(n_both, 'patients')} {'has' if n_both == 1 else 'have'}"
+    rows.append(("pre_and_post", n_both, "ok", f"{have} samples before and after infusion."))
     groups = response.map(ARMS)
     for phase, when in PHASES.items():
         has = patients.index.isin(samples.loc[samples["phase"] == phase, "patient"])
@@ -98,7 +118,7 @@ def missingness_rows(groups: pd.Series, has: pd.Series, item: str, what: str) ->
     if has.all():
         return []
     sizes = [
-        f"{int((~has[groups == group]).sum())} of {int((groups == group).sum())} {group}"
+        f"{int((~has[groups == group]).sum())} of {counted(int((groups == group).sum()), group)}"
         for group in sorted(groups.unique(), reverse=True)
     ]
     message = f"{' and '.join(sizes)} have {what}"

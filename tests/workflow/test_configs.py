@@ -1,5 +1,6 @@
 """The workflow's own files: the demo config, the schema's defaults, rules and scripts in step."""
 
+import ast
 import re
 
 import pytest
@@ -84,6 +85,21 @@ def test_a_rule_takes_the_modules_that_its_script_uses_as_input(tiny, snakemake)
         *("annotated", "barcodes", "counts", "dense", "folders", "genes", "inputs", "qc"),
         *("readers", "shards", "sidecars", "tenx"),
     }
+
+
+def test_imports_of_the_package_are_written_so_that_rules_find_them(repository):
+    found = set()
+    for folder in ("lammscope", "workflow/scripts"):
+        for path in (repository / folder).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    assert not any(alias.name.startswith("lammscope") for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lamm"):
+                    line = path.read_text().splitlines()[node.lineno - 1]
+                    found.add(line.split("import")[0].strip())
+                    assert re.match(r"\s*from lammscope(\.\w+)? import ", line), (path, line)
+                    assert node.module != "lammscope" or node.lineno == node.end_lineno, path
+    assert len(found) > 20
 
 
 @pytest.mark.slow
