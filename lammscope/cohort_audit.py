@@ -78,7 +78,9 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
         rows.append((f"{row['arm']}_{row['phase']}", row["n_patients"], status, message))
     labels = patients.loc[response.isna() & patients["response_label"].notna(), "response_label"]
     if len(labels):
-        counts = ", ".join(f"{v} ({n})" for v, n in as_text(labels).value_counts().items())
+        by_label = as_text(labels).value_counts().sort_index()
+        by_label = by_label.sort_values(ascending=False, kind="stable")
+        counts = ", ".join(f"{label} ({n})" for label, n in by_label.items())
         have = f"{counted(len(labels), 'patients')} {'has' if len(labels) == 1 else 'have'}"
         message = f"{have} a response outside both arms: {counts}."
         rows.append(("other_response", len(labels), "note", message))
@@ -87,11 +89,8 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
         have = f"{counted(len(patients), 'patients')} {'has' if n_missing == 1 else 'have'}"
         words = f"{n_missing} of {have} no response label."
         rows.append(("no_response", n_missing, "note", words))
-    n_both = int(
-        (
-            samples[samples["phase"].isin(list(PHASES))].groupby("patient")["phase"].nunique() == 2
-        ).sum()
-    )
+    phased = samples[samples["phase"].isin(list(PHASES))]
+    n_both = int((phased.groupby("patient")["phase"].nunique() == 2).sum())
     have = f"{counted(n_both, 'patients')} {'has' if n_both == 1 else 'have'}"
     rows.append(("pre_and_post", n_both, "ok", f"{have} samples before and after infusion."))
     groups = response.map(ARMS)

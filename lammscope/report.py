@@ -17,7 +17,6 @@ from jinja2 import Environment, StrictUndefined
 
 from lammscope.report_design import design_section, gene_section
 from lammscope.report_sections import (
-    SERIOUS,
     audit_rows,
     cohort_section,
     contrast_section,
@@ -106,10 +105,7 @@ def write_report(
         ),
         "design": design_section(samples, audit=audit, contrasts=contrasts),
         "warnings": warning_rows(audit, contrasts=contrasts),
-        "notes": audit_rows(
-            audit[~audit["status"].isin(SERIOUS) & (audit["contrast"] == "cohort")],
-            contrasts=contrasts,
-        ),
+        "notes": audit_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
         "genes": gene_section(gene_overlap),
         "qc_table": build_table(qc_summary, QC_COLUMNS),
         "cluster_table": build_table(clusters, CLUSTER_COLUMNS),

@@ -129,7 +129,7 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
     try:
         for fields in reader:
             if not _is_empty(separator.join(fields)):
-                rows.append((start, [" ".join(field.split()) for field in fields]))
+                rows.append((start, [" ".join(field.splitlines()).strip() for field in fields]))
             start = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(f"row {start}: {error}; is a quotation mark left open?") from None

@@ -472,3 +472,26 @@ def test_excluded_monocytic_types_leave_numerator_and_denominator():
     monocytes = [name for name in members if LINEAGE[name] == "monocytic"]
     share = post[monocytes].sum(axis=1) / post[members].sum(axis=1)
     assert got == pytest.approx(share.mean())
+
+
+@pytest.mark.parametrize(
+    ("label", "sorts", "refused"),
+    [
+        ("CD3+", {}, {"monocytic"}),
+        ("CD14+", {}, {"T", "parent"}),
+        ("gate", {"gate": ["malignant"]}, {"monocytic", "T", "parent", "immune"}),
+        ("gate", {"gate": "all"}, set()),
+    ],
+)
+def test_what_a_sort_removed_is_no_denominator(label, sorts, refused):
+    samples = make_samples().assign(sort=lambda t: t["phase"].map({"pre": "none", "post": label}))
+    entry = {"kind": "paired", "column": "sort", "test": "none", "reference": label, "match": []}
+    settings = SETTINGS | {"sorts": sorts}
+    table = run_test(make_counts(samples), samples, asked(entry, samples), **settings)
+    lost = table["status"] == "sorted_out"
+    assert set(table.loc[lost, "denominator"]) == refused
+    assert not (set(table.loc[~lost, "denominator"]) & refused)
+    assert (table.loc[table["denominator"] == "all", "status"] == "ok").all()
+    assert table.loc[lost, ["estimate", "p", "fdr", "mean_test", "p_floor"]].isna().all(axis=None)
+    assert table.loc[lost, "verdict"].str.contains(f"the sort {label} removed", regex=False).all()
+    assert (table.loc[lost, "n_test"] == 12).all()

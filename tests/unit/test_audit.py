@@ -7,13 +7,14 @@ from scipy import stats
 
 from lammscope.associations import exact_association
 from lammscope.audit import COLUMNS, STATUSES, audit_design
-from lammscope.cohort_audit import arm_phase_table, late_timepoints
+from lammscope.cohort_audit import arm_phase_table, counted, late_timepoints
 from lammscope.contrasts import contrasts_from_config
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort
 
 POST = {**ARMS, "where": {"phase": "post"}}
 CHANGE = {**ARMS, "kind": "change"}
 PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+QUESTIONS = {"baseline": BASELINE, "change": CHANGE, "paired": PAIRED}
 SORTED = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
 
 
@@ -143,6 +144,48 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         "patients_reference",
         "0 responders (0 samples)",
     ),
+    "no response in one arm": (
+        cohort(6, response=lambda t: t["response"].where(responds(t)), response_label=None),
+        BASELINE,
+        "too_few_patients",
+        "verdict",
+        "Cannot be answered: 0 non-responders against 6 responders; at least 3 patients in each",
+    ),
+    "a patient alone in an arm": (
+        without(lambda t: responds(t) & (number(t) > 1)),
+        BASELINE,
+        "too_few_patients",
+        "patients_reference",
+        "1 responder (1 sample). At least 3 are needed",
+    ),
+    "batch is the phase": (
+        cohort(6, batch=lambda t: np.where(t["phase"] == "post", "run2", "run1")),
+        PAIRED,
+        "confounded",
+        "association_batch",
+        "post samples: run2; pre samples: run1",
+    ),
+    "arms differ in product": (
+        cohort(8, product=lambda t: np.where(responds(t) & (number(t) > 2), "axi", "tisa")),
+        BASELINE,
+        "ok",
+        "association_product",
+        "They are associated; a difference may be due to product.",
+    ),
+    "arms differ in product and are adjusted for it": (
+        cohort(8, product=lambda t: np.where(responds(t) & (number(t) > 2), "axi", "tisa")),
+        {**BASELINE, "adjust": ["product"]},
+        "ok",
+        "association_product",
+        "The model is adjusted for it.",
+    ),
+    "a stratum in which one patient alone responds": (
+        cohort(8, product=lambda t: np.where(responds(t) & (number(t) > 1), "axi", "tisa")),
+        {**BASELINE, "adjust": ["product"]},
+        "no_permutation",
+        "p_floor",
+        "below 0.111 (labels of patients within strata of product: exact, 9 assignments)",
+    ),
     "age parts the arms": (
         cohort(6, age=lambda t: number(t) + np.where(responds(t), 30, 60)),
         BASELINE,
@@ -150,7 +193,14 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         "association_age",
         "responders: 31 to 36",
     ),
-    "a sort": (sorted_libraries(), SORTED, "ok", "sort_CD3+", "fractions of all cells stand"),
+    "a sort": (
+        sorted_libraries(),
+        SORTED,
+        "ok",
+        "sort_CD3+",
+        "The sort CD3+ removed B, NK, dendritic, erythroid, granulocytic, malignant, monocytic, "
+        "platelet, progenitor cells: fractions of these and ratios to them are refused",
+    ),
     "covariates that determine each other": (
         cohort(6, twin=lambda t: t["product"]),
         {**BASELINE, "adjust": ["product", "twin"]},
@@ -181,7 +231,7 @@ def test_a_cohort_gets_the_verdict_that_it_deserves(name):
     assert table["message"].str.endswith((".", ")")).all()
 
 
-def test_there_are_at_least_twelve_of_them():
+def test_every_verdict_is_given_to_some_cohort():
     assert len(COHORTS) >= 12
     assert {verdict for _, _, verdict, _, _ in COHORTS.values()} == {
         *("ok", "aliased", "too_few_patients", "confounded", "survivorship", "no_permutation")
@@ -226,6 +276,34 @@ def test_a_missing_covariate_leaves_samples_out_by_name_and_arm():
     assert "non-responders: N2_D0" in message
 
 
+def test_an_arm_without_patients_has_no_smallest_p():
+    samples = without(lambda t: (t["phase"] == "pre") & responds(t))
+    assert "p_floor" not in set(audit(samples, BASELINE)["item"])
+    assert "p_floor" in set(audit(cohort(6), BASELINE)["item"])
+
+
+def test_responses_outside_both_arms_are_told_by_label_the_most_frequent_first():
+    samples = cohort(6)
+    outside = {"N1": "SD", "N2": "NE", "N3": "NE", "R1": "AD"}
+    label = samples["patient"].map(outside)
+    samples["response"] = samples["response"].where(label.isna())
+    samples["response_label"] = label.fillna(samples["response_label"])
+    rows = audit(samples, BASELINE).set_index("item")
+    assert rows.loc["other_response", "message"] == (
+        "4 patients have a response outside both arms: NE (2), AD (1), SD (1)."
+    )
+    assert rows.loc["other_response", "status"] == "note"
+    assert rows.loc["patients_test", "value"] == "3"
+
+
+def test_one_of_a_kind_is_counted_in_the_singular():
+    assert counted(1, "complete pairs") == "1 complete pair"
+    assert counted(1, "non-responders with both phases") == "1 non-responder with both phases"
+    assert counted(1, "patients with samples") == "1 patient with samples"
+    assert counted(2, "patients") == "2 patients"
+    assert counted(0, "samples") == "0 samples"
+
+
 def test_a_late_time_point_needs_three_patients_and_a_rise():
     few = without(lambda t: (t["timepoint"] == "M6") & (number(t) > 2), with_late_samples())
     assert late_timepoints(few) == {}
@@ -235,6 +313,18 @@ def test_a_late_time_point_needs_three_patients_and_a_rise():
     assert list(late_timepoints(unmapped)) == ["M6"]
     usual = without(lambda t: ~responds(t) & (number(t) > 1))  # 6 of 7 patients respond
     assert late_timepoints(usual) == {}
+
+
+def test_a_late_time_point_is_found_by_its_phase_where_no_day_is_given():
+    assert list(late_timepoints(with_late_samples().drop(columns="day"))) == ["M6"]
+
+
+def test_late_samples_from_non_responders_alone_are_told_too():
+    arms = {"responder": "non_responder", "non_responder": "responder"}
+    samples = with_late_samples()
+    samples["response"] = samples["response"].map(arms)
+    words = late_timepoints(samples)["M6"]
+    assert words.endswith("when a sample is taken depends on the outcome.")
 
 
 def test_a_cohort_warns_of_survivors_even_where_no_contrast_uses_them():
@@ -250,6 +340,8 @@ ODD = {
     ),
     "one patient": cohort(1).iloc[:2].reset_index(drop=True),
     "a covariate that is empty": cohort(4, ldh=np.nan),
+    "a covariate known in one arm": cohort(4, ldh=lambda t: np.where(responds(t), 2.0, np.nan)),
+    "nobody": cohort(4).iloc[:0],
     "no phase": cohort(4, phase=pd.Series(pd.NA, index=range(16), dtype="str")),
     "one sample": cohort(1).iloc[:1],
 }
@@ -260,6 +352,23 @@ def test_odd_cohorts_are_audited_without_a_crash(name):
     table = audit(ODD[name], None)
     assert (table["contrast"] == "cohort").any()
     assert table["message"].str.len().gt(0).all()
+
+
+@pytest.mark.parametrize(
+    "contrast", contrasts_from_config(QUESTIONS, cohort(4)), ids=list(QUESTIONS)
+)
+@pytest.mark.parametrize("name", ODD)
+def test_odd_cohorts_can_be_asked_anything(name, contrast):
+    table = audit_design(ODD[name], [contrast], sorts={}, max_exact=20_000, n_draws=10_000)
+    rows = table[table["contrast"] == contrast.name]
+    assert rows["item"].iloc[0] == "verdict"
+    assert set(table["status"]) <= set(STATUSES)
+    assert not table["message"].str.contains("nan|None|<NA>").any()
+
+
+def test_a_cohort_without_contrasts_has_rows_of_its_own_only():
+    table = audit_design(cohort(4), [], sorts={}, max_exact=20_000, n_draws=10_000)
+    assert set(table["contrast"]) == {"cohort"}
 
 
 def test_fisher_agrees_with_scipy_and_sums_over_larger_tables():

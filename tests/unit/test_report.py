@@ -11,11 +11,16 @@ import pandas as pd
 import pytest
 
 from lammscope import abundance, expression
+from lammscope.audit import audit_design
+from lammscope.contrasts import Contrast
 from lammscope.definers import definers_by_population
 from lammscope.drawing import save_figure, sentence_figure
 from lammscope.report import write_report
+from lammscope.report_design import design_section
+from lammscope.report_sections import SERIOUS
 from lammscope.report_tables import (
     Column,
+    Table,
     abundance_rows,
     build_table,
     describe_contrast,
@@ -26,7 +31,7 @@ from lammscope.report_tables import (
     write_cell,
 )
 from lammscope.report_words import FIGURE_WORDS
-from lammscope.wording import MINUS, readable, write_number
+from lammscope.wording import MINUS, NOTHING, readable, write_number
 from tests.unit.example_results import (
     BASELINE,
     CHANGE,
@@ -140,6 +145,13 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+def written(table: Table | None, *keys: str) -> list[list[str]]:
+    """What the cells of some columns of a table say, row by row."""
+    assert table is not None
+    at = [[column.key for column in table.columns].index(key) for key in keys]
+    return [[row[i].text for i in at] for row in table.rows]
+
+
 def words_of(text: str) -> str:
     """The page without tags, scripts and line breaks."""
     text = re.sub(r"<(script|style).*?</\1>", " ", text, flags=re.S)
@@ -195,8 +207,57 @@ def test_the_design_has_a_page_of_comparisons_and_arms(make_report):
     assert "Can be tested: 4 non-responders against 4 responders." in page
     assert "Tested, but with 4 pairs" in page
     assert "Without this phase" in page
-    assert '<li><a href="#design">Design</a></li>' in text
-    assert "1 of 8 patients have no response label." in words
+    assert (
+        '<li><a href="#cohort">Cohort</a></li>\n    <li><a href="#design">Design</a></li>' in text
+    )
+    told = words[words.index("The cohort in words") : words.index("Limits: at least 500 UMIs")]
+    assert "1 of 8 patients have no response label." in told
+    assert words.count("1 of 8 patients have no response label.") == 1
+
+
+@pytest.mark.parametrize("status", SERIOUS)
+def test_what_is_serious_in_a_cohort_is_told_at_the_top_and_with_the_design(make_report, status):
+    row = ["cohort", "late_M6", "M6", status, "At M6 nearly all are responders."]
+    audit = pd.concat([audit_table(), pd.DataFrame([row], columns=audit_table().columns)])
+    text = make_report(audit=audit)
+    for part in text.split('<h2 id="design">')[:2]:
+        assert part.count(f'<li class="{status}"><span class="tag">{readable(status)}</span>') >= 1
+        assert part.count("At M6 nearly all are responders.") == 1
+    assert f".messages .{status}" in text
+
+
+def test_serious_messages_come_in_the_order_of_their_weight(make_report):
+    rows = [["cohort", s, "1", s, f"This is {s}."] for s in (*reversed(SERIOUS), "note", "ok")]
+    audit = pd.DataFrame(rows, columns=audit_table().columns)
+    words = words_of(make_report(audit=audit, contrasts={}))
+    design = words[words.index("The cohort in words") :]
+    places = [design.index(f"This is {s}.") for s in (*SERIOUS, "note", "ok")]
+    assert places == sorted(places)
+
+
+def test_the_design_reads_the_audit_that_the_workflow_writes(cohort):
+    contrasts = [Contrast(**definition) for definition in CONTRASTS.values()]
+    audit = audit_design(cohort.samples, contrasts, sorts={}, max_exact=20_000, n_draws=10_000)
+    design = design_section(cohort.samples, audit=audit, contrasts=CONTRASTS)
+    assert written(design["contrasts"], "name", "test", "reference", "pairs", "rank", "floor") == [
+        ["baseline", "4", "4", NOTHING, "2 of 2", "0.029"],
+        ["pre to post", NOTHING, NOTHING, "4", "1 of 1", "0.125"],
+        ["change", "4", "4", NOTHING, "2 of 2", "0.029"],
+    ]
+    assert written(design["contrasts"], "verdict")[1][0].startswith("Tested, but with 4 pairs")
+    assert written(design["arms"], "arm", "phase", "n_patients", "n_pairs", "n_missing") == [
+        [arm, phase, "4", "4", "0"]
+        for arm in ("responder", "non-responder")
+        for phase in ("before", "after")
+    ]
+
+
+def test_samples_left_out_of_a_comparison_are_counted_unless_nobody_asked_for_them(cohort):
+    samples = cohort.samples.assign(sort=lambda t: ["CD3+", *["none"] * (len(t) - 1)])
+    contrast = Contrast(**BASELINE)
+    audit = audit_design(samples, [contrast], sorts={}, max_exact=20_000, n_draws=10_000)
+    design = design_section(samples, audit=audit, contrasts={"baseline": BASELINE})
+    assert written(design["contrasts"], "reference", "left_out") == [["3", "1"]]
 
 
 def test_a_verdict_against_a_comparison_stands_out(make_report):
@@ -226,14 +287,24 @@ OVERLAP = {
         ({"pct_overlap": [71.0, 100.0, 100.0]}, ["P1_pre"]),
         ({"matched_by": ["ensembl", "symbol", "ensembl"]}, ["P2_pre"]),
         ({"n_genes": [36601, 36601, 2000], "n_missing": [0, 0, 34601]}, ["P3_pre"]),
+        ({"pct_overlap": [99.0, 99.0, 98.9]}, ["P3_pre"]),
+        ({"n_missing": [0, 365, 370]}, ["P3_pre"]),
     ],
 )
 def test_samples_with_other_genes_are_named(make_report, changes, odd):
     words = words_of(make_report(gene_overlap=pd.DataFrame(OVERLAP | changes)))
     assert ("All 3 samples share their genes" in words) == (not odd)
+    assert ("Genes that a sample lacks take no part in the joint space" in words) == bool(odd)
     if odd:
         after = words[words.index("These samples differ from the others") :][:600]
         assert [name for name in OVERLAP["sample"] if name in after] == odd
+
+
+def test_the_lowest_overlap_is_told_and_nothing_without_a_table(make_report):
+    table = pd.DataFrame(OVERLAP | {"pct_overlap": [99.4, 100.0, 100.0]})
+    words = words_of(make_report(gene_overlap=table))
+    assert "All 3 samples share their genes (at least 99.4 %)." in words
+    assert "share their genes" not in words_of(make_report())
 
 
 def test_names_from_the_sheets_cannot_break_the_page(make_report, cohort):
@@ -261,6 +332,7 @@ def test_cohort_without_labels_contrasts_and_primary_says_so(make_report, cohort
     )
     assert "No patient of this cohort has a response label" in words
     assert "No contrast could be made from this cohort" in words
+    assert "No comparison was made: the sheets hold no two groups to compare." in words
     assert "This cohort has no primary result" in words
 
 
