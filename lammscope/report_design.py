@@ -33,8 +33,10 @@ OVERLAP_COLUMNS = (
     Column("sample", "Sample"),
     Column("matched_by", "Matched by", "text"),
     Column("n_genes", "Genes", "count"),
+    Column("n_matched", "Matched", "count", "to the ids of the other samples"),
     Column("n_missing", "Genes it lacks", "count", "that most samples have"),
     Column("pct_overlap", "Shared with the others", "percent"),
+    Column("closest", "With the most similar", "percent"),
 )
 SHARED = 99.0  # % of genes; above it samples differ by no more than a few added features
 PHASE_WORDS = {"pre": "before", "post": "after"}
@@ -60,10 +62,10 @@ def design_section(
 
 def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
     """Whether all samples were counted against one list of genes, and which were not."""
-    if overlap is None or overlap.empty:
+    if overlap is None or len(overlap) < 2:
         return None
     odd = (overlap["pct_overlap"] < SHARED) | (
-        overlap["n_missing"] > (100 - SHARED) / 100 * overlap["n_genes"]
+        overlap["n_missing"] >= (100 - SHARED) / 100 * overlap["n_genes"]
     )
     odd |= overlap["matched_by"] != overlap["matched_by"].mode()[0]
     table = build_table(overlap[odd], OVERLAP_COLUMNS) if odd.any() else None
