@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 
 from lammscope.counts import ENSEMBL
+from lammscope.runtime import logger
 from lammscope.shards import Shard
+
+USUAL_OVERLAP = 95  # % of genes; builds of one species may share less
 
 OVERLAP_COLUMNS = [
     *("sample", "matched_by", "n_genes", "n_matched", "n_missing", "pct_overlap", "closest"),
@@ -76,15 +79,17 @@ def match_genes(
             "closest": 100.0 if alone else np.nanmax(others, axis=1).round(1),
         }
     )[OVERLAP_COLUMNS]
-    refused = overlap[overlap["pct_overlap"] < min_overlap]
-    if len(refused):
-        listed = ", ".join(f"`{row.sample}` {row.pct_overlap:g} %" for row in refused.itertuples())
+    refused = _listed(overlap[overlap["pct_overlap"] < min_overlap])
+    if refused:
         raise ValueError(
-            f"genes shared with the other samples: {listed}, under {min_overlap:g} %: counted "
+            f"genes shared with the other samples: {refused}, under {min_overlap:g} %: counted "
             "against another reference (another species or build; ids there, symbols here)? Count "
             "these samples again with the others' reference, leave them out, or set "
             "`genes.min_overlap`"
         )
+    odd = _listed(overlap[overlap["pct_overlap"] < USUAL_OVERLAP])
+    if odd:
+        logger.warning("genes shared with the other samples: %s; another build?", odd)
     counts = pd.Series(present.sum(axis=0).astype(int), index=known)
     symbols = _symbols(named.values())
     table = pd.DataFrame({"gene": known, "symbol": symbols.reindex(known).to_numpy()})
@@ -114,6 +119,11 @@ def rename_genes(shard: Shard, reference: pd.DataFrame) -> Shard:
 def has_ids(genes: pd.DataFrame) -> bool:
     """Whether most genes are named by Ensembl ids."""
     return bool(genes["gene"].str.match(ENSEMBL).mean() > 0.5)
+
+
+def _listed(overlap: pd.DataFrame) -> str:
+    pairs = zip(overlap["sample"], overlap["pct_overlap"], strict=True)
+    return ", ".join(f"`{sample}` {percent:g} %" for sample, percent in pairs)
 
 
 def _reference(genes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -95,13 +95,14 @@ def test_a_filtered_matrix_is_not_refused_but_its_missing_genes_are_counted():
     assert row["n_missing"] == N - N // 4
 
 
-def test_a_sample_of_another_reference_is_refused_by_name_with_its_overlap():
+def test_a_sample_of_another_reference_is_refused_by_name_with_its_overlap(caplog):
     other = table(first=N // 2, last=N + N // 2)
     with pytest.raises(ValueError, match=r"^genes shared .*: `s3` 50 %, under 60 %") as caught:
         matched(table(), table(), other, table())
     assert "`s1`" not in str(caught.value)
     assert "\n" not in str(caught.value)
     _, overlap = matched(table(), table(), other, table(), min_overlap=40)
+    assert caplog.messages == ["genes shared with the other samples: `s3` 50 %; another build?"]
     assert overlap["pct_overlap"].tolist() == [100, 100, 50, 100]
 
 
