@@ -3,7 +3,10 @@
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lammscope.audit import audit_design
 from lammscope.intake import take_in
 
 
@@ -77,3 +80,69 @@ def test_matrices_need_not_be_opened_again(told, relative_cohort):
     taken, mistakes = told(look=False)
     assert mistakes == []
     assert len(taken.samples) == 12
+
+
+WORDS = st.sampled_from(["pre", "post", "CR", "responder", "none", "7", "A", "x"])
+LIBRARIES = st.tuples(
+    st.sampled_from("ABCD"),
+    st.sampled_from(["pre", "post", "7"]),
+    st.sampled_from(["-6", "7", ""]),
+    st.sampled_from(["none", "7"]),
+    st.sampled_from(["blood", "product", ""]),
+)
+PATIENTS = st.tuples(
+    st.sampled_from(["CR", "PD", "NE", ""]),
+    st.sampled_from(["50", "61", ""]),
+    st.sampled_from(["n", "s", "1"]),
+)
+COLUMNS = ["response", "phase", "timepoint", "sort", "age", "day", "site", "patient"]
+ENTRIES = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["between", "paired", "change"]),
+        "test": st.sampled_from(["non_responder", "post", "CR", "7"]),
+        "reference": st.sampled_from(["responder", "pre", "PD", "7"]),
+    },
+    optional={
+        "column": st.sampled_from(COLUMNS),
+        "where": st.dictionaries(st.sampled_from(COLUMNS), WORDS, max_size=2),
+        "adjust": st.lists(st.sampled_from(COLUMNS), max_size=2),
+        "match": st.lists(st.sampled_from(COLUMNS), max_size=2),
+        "choose": st.sampled_from(["first", "last", "pre"]),
+    },
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    libraries=st.lists(LIBRARIES, min_size=1, max_size=9),
+    patients=st.lists(PATIENTS, min_size=4, max_size=4),
+    contrasts=st.dictionaries(st.sampled_from(["one", "two"]), ENTRIES, max_size=2),
+)
+def test_any_sheets_and_contrasts_are_taken_in_or_give_messages(
+    tmp_path_factory, libraries, patients, contrasts
+):
+    folder = tmp_path_factory.getbasetemp()
+    header = ["sample", "counts", "patient", "timepoint", "day", "sort", "compartment"]
+    tables = {
+        "samples": [header, *([f"S{i}", f"{i}.h5", *row] for i, row in enumerate(libraries))],
+        "patients": [
+            ["patient", "response", "age", "site"],
+            *([name, *row] for name, row in zip("ABCD", patients, strict=True)),
+        ],
+    }
+    for i in range(len(libraries)):
+        (folder / f"{i}.h5").touch()
+    for name, rows in tables.items():
+        (folder / f"{name}.tsv").write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    paths = {name: str(folder / f"{name}.tsv") for name in tables}
+    config = paths | {"contrasts": contrasts, "sorts": {"7": "all"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        try:
+            taken = take_in(config, look=False)
+        except ValueError:
+            return
+    audit = audit_design(
+        taken.samples, taken.contrasts, sorts=taken.config["sorts"], max_exact=100, n_draws=100
+    )
+    assert set(audit["contrast"]) >= {contrast.name for contrast in taken.contrasts}
