@@ -1,7 +1,7 @@
 """Exact association of two groups with a covariate, and covariates that split the groups."""
 
 import re
-from itertools import product
+from collections import Counter
 from math import comb, prod
 
 import numpy as np
@@ -11,6 +11,9 @@ from scipy import stats
 from lammscope.contrasts import as_text
 
 ALPHA = 0.05
+MAX_STATES = 50_000  # kinds of tables; beyond it Fisher's test is simulated
+N_DRAWS = 20_000
+MAX_RANKED = 100  # patients; beyond it the rank sum is near normal
 NO_COVARIATES = {"sample", "patient", "counts", "barcodes", "response", "response_label", "phase"}
 # What happens to a patient later follows the response and confounds nothing.
 OUTCOME = re.compile(r"(best_)?(response|relapsed?|progression|pfs|os|efs|death|survival)(_|$)")
@@ -21,25 +24,14 @@ def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]
     """p of no association between two groups and a covariate, and the test's name.
 
     Text: Fisher's exact test over all tables of the same margins (Freeman and Halton), by
-    simulation (fixed seed) where there are too many tables. Numbers: Wilcoxon's rank sum, exact
-    without ties in small groups.
+    simulation (fixed seed) where their probabilities are too many. Numbers: Wilcoxon's rank sum,
+    exact with ties too, up to 100 patients.
     """
     if pd.api.types.is_numeric_dtype(values):
-        first, second = (values[groups == g] for g in sorted(groups.unique()))
-        return float(stats.mannwhitneyu(first, second).pvalue), "rank sum test"
+        first = (groups == groups.min()).to_numpy()
+        return _rank_sum_p(stats.rankdata(values.to_numpy(dtype=float)), first), "rank sum test"
     table = pd.crosstab(as_text(values), groups).to_numpy()
-    sizes, n_first = table.sum(axis=1), int(table[:, 0].sum())
-    if prod(int(size) + 1 for size in sizes) > 200_000:
-        draws = np.random.default_rng(1).multivariate_hypergeometric(sizes, n_first, size=20_000)
-        weights = _log_tables(sizes, draws)
-        observed = _log_tables(sizes, table[:, 0])
-        return float((1 + np.sum(weights <= observed + 1e-7)) / 20_001), "simulated Fisher test"
-    every = np.array(list(product(*[range(int(size) + 1) for size in sizes])))
-    every = every[every.sum(axis=1) == n_first]
-    weights, observed = _log_tables(sizes, every), _log_tables(sizes, table[:, 0])
-    log_p = weights[weights <= observed + 1e-7]
-    total = np.log(float(comb(int(sizes.sum()), n_first)))
-    return float(min(1.0, np.exp(log_p - total).sum())), "Fisher's exact test"
+    return _fisher_p(table.sum(axis=1).tolist(), table[:, 0].tolist())
 
 
 def covariates_of(samples: pd.DataFrame) -> list[str]:
@@ -61,14 +53,17 @@ def association_rows(
     """
     known = values.notna()
     groups, values, column = groups[known], values[known], str(values.name)
-    unique_text = not pd.api.types.is_numeric_dtype(values) and values.is_unique
-    if groups.nunique() != 2 or values.nunique() < 2 or unique_text:
+    is_text = not pd.api.types.is_numeric_dtype(values)
+    if groups.nunique() != 2 or values.nunique() < 2 or (is_text and values.is_unique):
         return []
     p, test = exact_association(groups, values)
     message = f"{column} and {between}: {test}, p = {p:.2g} ({len(values)} patients)."
     item, value = f"association_{column}", f"{p:.4g}"
     if splits_groups(groups, values, p=p):
         return [(item, value, "confounded", f"{split_words(groups, values)} {message}")]
+    if p >= ALPHA and is_text and _apart(groups, values):
+        message += " No value occurs on both sides, but most patients have one of their own."
+        return [(item, value, "note", message)]
     if p >= ALPHA:
         return [(item, value, "ok", message)]
     if adjusted:
@@ -78,17 +73,17 @@ def association_rows(
 
 
 def splits_groups(groups: pd.Series, values: pd.Series, *, p: float) -> bool:
-    """Whether a covariate tells the groups apart without a fault.
+    """Whether a covariate tells the groups apart without a fault, so that neither can be judged.
 
-    Of values that patients share (most of them: in a hundred batches of one patient two that meet
-    by chance say nothing) each occurs in one group only, however large p is. Numbers that are
-    shared by few must lie apart and have p < 0.05: of six patients chance alone parts one
-    covariate in ten.
+    Of values that patients share each occurs in one group only, however large p is; and they are
+    shared by most patients or by all of a group (in batches of one patient two that meet by chance
+    say nothing). Other numbers must lie apart and have p < 0.05: of six patients chance alone parts
+    one covariate in ten.
     """
     text = as_text(values)
     shared = text.map(text.value_counts()) > 1
-    if 2 * shared.sum() >= len(text):
-        return bool((groups.groupby(text).nunique() == 1).all())
+    if 2 * shared.sum() >= len(text) or shared.groupby(groups).all().any():
+        return _apart(groups, values)
     if not pd.api.types.is_numeric_dtype(values) or p >= ALPHA:
         return False
     low, high = values.groupby(groups).min(), values.groupby(groups).max()
@@ -109,8 +104,56 @@ def split_words(groups: pd.Series, values: pd.Series) -> str:
     )
 
 
-def _log_tables(sizes: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Log of the product of binomial coefficients, the weight of a two-column table."""
-    log_factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, sizes.max() + 1)))])
-    parts = log_factorial[sizes] - log_factorial[first] - log_factorial[sizes - first]
-    return np.asarray(parts.sum(axis=-1))
+def _apart(groups: pd.Series, values: pd.Series) -> bool:
+    """Whether no value occurs in both groups."""
+    return bool((groups.groupby(as_text(values)).nunique() == 1).all())
+
+
+def _rank_sum_p(ranks: np.ndarray, first: np.ndarray) -> float:
+    """Two-sided p of the sum of the ranks of `first` over all choices of as many patients."""
+    n_first, n = int(first.sum()), len(ranks)
+    if n > MAX_RANKED:
+        return float(stats.mannwhitneyu(ranks[first], ranks[~first]).pvalue)
+    doubled = np.rint(2 * ranks).astype(int)  # ties have half ranks
+    ways = np.zeros((n_first + 1, int(doubled.sum()) + 1))  # by patients chosen, and their sum
+    ways[0, 0] = 1
+    for rank in doubled:
+        ways[1:, rank:] += ways[:-1, :-rank].copy()
+    distance = np.abs(np.arange(ways.shape[1]) * n - n_first * int(doubled.sum()))
+    extreme = distance >= distance[doubled[first].sum()]
+    return float(ways[n_first, extreme].sum() / ways[n_first].sum())
+
+
+def _fisher_p(sizes: list[int], first: list[int]) -> tuple[float, str]:
+    """p of a table with two columns: `sizes` of its rows, of which `first` are in column one.
+
+    Row by row, tables are kept as how many there are of one weight (the product of binomial
+    coefficients, an integer) and one sum of column one.
+    """
+    observed, n_first = prod(map(comb, sizes, first)), sum(first)
+    tables, left = Counter({(0, 1): 1}), sum(sizes)
+    for size in sorted(sizes):
+        left -= size
+        longer: Counter[tuple[int, int]] = Counter()
+        for (total, weight), n in tables.items():
+            for k in range(max(0, n_first - total - left), min(size, n_first - total) + 1):
+                longer[total + k, weight * comb(size, k)] += n
+        tables = longer
+        if len(tables) > MAX_STATES:
+            return _simulated_fisher_p(sizes, first), "simulated Fisher test"
+    rare = sum(weight * n for (_, weight), n in tables.items() if weight <= observed)
+    return rare / comb(sum(sizes), n_first), "Fisher's exact test"
+
+
+def _simulated_fisher_p(sizes: list[int], first: list[int]) -> float:
+    draws = np.random.default_rng(1).multivariate_hypergeometric(
+        sizes, sum(first), size=N_DRAWS, method="marginals"
+    )
+    log_factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, max(sizes) + 1)))])
+
+    def log_weights(column: np.ndarray) -> np.ndarray:
+        parts = log_factorial[column] + log_factorial[np.array(sizes) - column]
+        return np.asarray(-parts.sum(axis=-1))
+
+    rare = log_weights(draws) <= log_weights(np.array(first)) + 1e-7
+    return float((1 + np.sum(rare)) / (N_DRAWS + 1))

@@ -33,6 +33,8 @@ STATUSES = (
     *("aliased", "too_few_patients", "confounded", "survivorship", "warning", "note", "ok"),
 )
 
+OF_SAMPLES = {"timepoint", "phase", "day", "compartment", "sort", "batch", "channel"}
+
 
 def audit_design(
     samples: pd.DataFrame,
@@ -162,15 +164,33 @@ def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
 
 
 def _missing_rows(samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast) -> list[Row]:
-    """Patients of each arm that the contrast lacks; pairs have no arms."""
+    """Patients of each arm that the contrast asks for and lacks; pairs have no arms."""
+    if contrast.kind == "paired":
+        return []
+    asked = samples[_asked_patients(samples, contrast)]
     words = {contrast.test: _group(contrast, "test")}
     words[contrast.reference] = _group(contrast, "reference")
-    groups = as_text(samples[contrast.column]).map(words).groupby(samples["patient"])
-    if contrast.kind == "paired" or (groups.nunique() > 1).any():
+    groups = as_text(asked[contrast.column]).map(words).groupby(asked["patient"])
+    if (groups.nunique() > 1).any():
         return []
     has = pd.Series(list(groups.groups), list(groups.groups)).isin(units["patient"])
-    what = "no sample of one phase" if contrast.kind == "change" else "no sample to compare here"
+    what = "no sample to compare here"
+    if contrast.kind == "change":
+        what = "no samples of both phases to compare here"
     return missingness_rows(groups.first(), has, "missing_patients", what)
+
+
+def _asked_patients(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
+    """Samples of patients that `where` asks for: who is left out by their product is not missing.
+
+    Columns of samples are no reason: a patient without the phase that is asked for is missing.
+    """
+    asked = pd.Series(True, index=samples.index)
+    for column in set(contrast.where) - OF_SAMPLES:
+        values = as_text(samples[column])
+        if (values.fillna("").groupby(samples["patient"]).nunique() == 1).all():
+            asked &= values.isin(contrast.where[column])
+    return asked
 
 
 def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:

@@ -26,6 +26,7 @@ from lammscope.report_tables import (
 from lammscope.wording import denominator_words, ratio_name, readable, write_number
 
 SERIOUS = ("aliased", "too_few_patients", "confounded", "survivorship", "warning")
+UNANSWERED = ("aliased", "too_few_patients")
 TOLD_BY_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
 
 
@@ -49,8 +50,11 @@ def warning_rows(
     audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, str]]:
     """What has to be read before the numbers; of a contrast its verdict stands for the details."""
+    is_verdict = audit["item"] == "verdict"
+    unanswered = audit.loc[is_verdict & audit["value"].isin(UNANSWERED), "contrast"]
     detail = audit["item"].astype(str).str.fullmatch(TOLD_BY_VERDICT)
-    told = detail & (audit["contrast"] != "cohort")
+    detail |= (audit["status"] == "confounded") | audit["contrast"].isin(unanswered)
+    told = detail & ~is_verdict & (audit["contrast"] != "cohort")
     return audit_rows(audit[audit["status"].isin(SERIOUS) & ~told], contrasts=contrasts)
 
 

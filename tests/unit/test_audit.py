@@ -1,8 +1,13 @@
 """The design audit: what a cohort can answer, said before anything is computed."""
 
+from itertools import combinations
+from math import comb, prod
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from lammscope.associations import exact_association
@@ -135,7 +140,7 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         CHANGE,
         "too_few_patients",
         "missing_patients",
-        "0 of 6 responders and 5 of 6 non-responders have no sample of one phase",
+        "5 of 6 non-responders have no samples of both phases to compare here",
     ),
     "no sample of an arm in a phase": (
         without(lambda t: (t["phase"] == "pre") & responds(t)),
@@ -164,6 +169,20 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         "confounded",
         "association_batch",
         "post samples: run2; pre samples: run1",
+    ),
+    "a whole arm is one batch, the others are batches of one": (
+        cohort(6, batch=lambda t: np.where(responds(t), "run1", t["patient"])),
+        BASELINE,
+        "confounded",
+        "association_batch",
+        "Every value of batch occurs on one side only",
+    ),
+    "two patients share a batch, the others are batches of one": (
+        cohort(6, batch=lambda t: t["patient"].replace({"R2": "R1"})),
+        BASELINE,
+        "ok",
+        "association_batch",
+        "No value occurs on both sides, but most patients have one of their own.",
     ),
     "arms differ in product": (
         cohort(8, product=lambda t: np.where(responds(t) & (number(t) > 2), "axi", "tisa")),
@@ -238,10 +257,13 @@ def test_every_verdict_is_given_to_some_cohort():
     }
 
 
-def test_the_order_of_samples_changes_nothing():
-    for samples, entry, *_ in COHORTS.values():
-        shuffled = samples.sample(frac=1, random_state=1).reset_index(drop=True)
-        pd.testing.assert_frame_equal(audit(samples, entry), audit(shuffled, entry))
+@given(st.sampled_from(list(COHORTS)), st.randoms())
+@settings(max_examples=12, deadline=None)
+def test_the_order_of_samples_changes_nothing(name, random):
+    samples, entry, *_ = COHORTS[name]
+    order = random.sample(range(len(samples)), len(samples))
+    shuffled = samples.iloc[order].reset_index(drop=True)
+    pd.testing.assert_frame_equal(audit(samples, entry), audit(shuffled, entry))
 
 
 def test_a_sample_as_its_own_batch_confounds_nothing():
@@ -258,6 +280,15 @@ def test_missing_samples_are_told_by_arm_with_the_p_of_their_unevenness():
     assert row["status"] == "warning"
     assert "0 of 6 responders and 5 of 6 non-responders have no sample after" in row["message"]
     assert ("cohort", "missing_pre") not in rows.index
+
+
+def test_patients_of_a_product_that_is_not_asked_for_are_not_missing():
+    samples = without(lambda t: t["sample"] == "R1_D0")
+    rows = audit(samples, {**BASELINE, "where": {"phase": "pre", "product": "axi"}})
+    row = rows[rows["contrast"] == "question"].set_index("item").loc["missing_patients"]
+    assert row["message"].startswith("1 of 3 responders and 0 of 3 non-responders have no sample")
+    all_there = audit(cohort(6), {**BASELINE, "where": {"phase": "pre", "product": "axi"}})
+    assert "missing_patients" not in set(all_there["item"])
 
 
 def test_arms_and_phases_are_counted():
@@ -378,7 +409,56 @@ def test_fisher_agrees_with_scipy_and_sums_over_larger_tables():
     assert exact_association(groups, values)[0] == pytest.approx(expected)
     p, _ = exact_association(pd.Series(list("aaabbb")), pd.Series(list("xxyzzz")))
     assert p == pytest.approx(2 / 20)  # tables as rare as (2, 1, 0): itself and its mirror image
-    many = pd.Series([f"s{i % 12}" for i in range(48)])
-    p, name = exact_association(pd.Series(["a", "b"] * 24), many)
-    assert "simulated" in name
-    assert p < 0.001
+
+
+def test_fisher_is_exact_for_many_sites_and_simulated_for_very_many():
+    sites = pd.Series([f"s{i % 12}" for i in range(48)])
+    p, name = exact_association(pd.Series(["a", "b"] * 24), sites)
+    assert name == "Fisher's exact test"
+    # each site holds one arm: 924 of all tables are as rare as that
+    assert p == pytest.approx(comb(12, 6) / comb(48, 24))
+    groups = pd.Series(np.random.default_rng(2).permutation(["a", "b"] * 145))
+    p, name = exact_association(
+        groups, pd.Series(np.repeat(np.arange(20), np.arange(5, 25)).astype(str))
+    )
+    assert name == "simulated Fisher test"
+    assert 0.01 < p <= 1
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_the_rank_sum_test_is_that_of_scipy_and_exact_with_ties(n):
+    groups = pd.Series(["a"] * n + ["b"] * (n + 1))
+    values = pd.Series(np.random.default_rng(n).normal(size=2 * n + 1))
+    expected = stats.mannwhitneyu(values[:n], values[n:], method="exact").pvalue
+    assert exact_association(groups, values) == (pytest.approx(expected), "rank sum test")
+    tied = values.round()
+    ranks = tied.rank()
+    sums = np.array([ranks[list(chosen)].sum() for chosen in combinations(range(2 * n + 1), n)])
+    distance = np.abs(sums - sums.mean())
+    expected = np.mean(distance >= abs(ranks[:n].sum() - sums.mean()) - 1e-9)
+    assert exact_association(groups, tied)[0] == pytest.approx(expected)
+
+
+def test_three_against_three_apart_have_p_of_a_tenth_tied_or_not():
+    groups = pd.Series(list("aaabbb"))
+    assert exact_association(groups, pd.Series([1, 1, 1, 2, 2, 2]))[0] == pytest.approx(0.1)
+    assert exact_association(groups, pd.Series([1, 2, 3, 4, 5, 6]))[0] == pytest.approx(0.1)
+
+
+@given(st.lists(st.sampled_from("vwxyz"), min_size=4, max_size=14), st.randoms())
+@settings(max_examples=30, deadline=None)
+def test_fisher_is_what_all_assignments_give(values, random):
+    n_first = random.randint(1, len(values) - 1)
+    groups = pd.Series(random.sample("a" * n_first + "b" * (len(values) - n_first), len(values)))
+    kinds = sorted(set(values))
+    sizes = [values.count(kind) for kind in kinds]
+
+    def weight(chosen):
+        return prod(
+            comb(n, sum(values[i] == k for i in chosen)) for k, n in zip(kinds, sizes, strict=True)
+        )
+
+    weights = [weight(chosen) for chosen in combinations(range(len(values)), n_first)]
+    observed = weight(np.flatnonzero(groups == "a"))
+    expected = np.mean(np.array(weights) <= observed)
+    assert exact_association(groups, pd.Series(values))[0] == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""Contrasts, units, design matrices and the permutation floor."""
+"""Units, design matrices and the permutation floor."""
 
 from itertools import combinations, product
 
@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from lammscope import linear
-from lammscope.contrasts import as_text, contrasts_from_config
 from lammscope.design import (
     aliased_columns,
     aliased_contrasts,
@@ -21,54 +20,6 @@ from lammscope.design import (
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort, one
 
 PERMUTATIONS = {"max_exact": 20_000, "n_draws": 10_000}
-
-
-def test_default_contrasts_are_those_of_the_design():
-    names = {c.name: c.kind for c in contrasts_from_config({}, cohort())}
-    assert names == {"baseline": "between", "on_treatment": "between", "change": "change"}
-
-
-def test_default_contrasts_are_made_per_compartment():
-    marrow = cohort().assign(compartment="marrow")
-    marrow["sample"] += "_m"
-    found = contrasts_from_config({}, pd.concat([cohort(), marrow], ignore_index=True))
-    assert [c.name for c in found] == [
-        f"{name}_{place}"
-        for place in ("blood", "marrow")
-        for name in ("baseline", "on_treatment", "change")
-    ]
-    assert found[0].where == {"phase": ("pre",), "compartment": ("blood",)}
-
-
-def test_default_contrasts_without_response_ask_what_is_left():
-    nothing = pd.Series(pd.NA, index=cohort().index, dtype="str")
-    samples = cohort().assign(response=nothing, response_label=nothing)
-    assert [c.name for c in contrasts_from_config({}, samples)] == ["pre_to_post"]
-    assert contrasts_from_config({}, samples[samples["phase"] == "pre"]) == []
-
-
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ({**ARMS, "column": "respons"}, "no column `respons`.*did you mean `response`"),
-        ({**ARMS, "test": "responders"}, "no value `responders`.*did you mean `responder`"),
-        ({**ARMS, "where": {"timepoint": "d7"}}, "`timepoint` has no value `d7`.*`D7`.*D0, D7"),
-        ({**ARMS, "adjust": ["prodct"]}, "no column `prodct`"),
-        ({**ARMS, "reference": "non_responder"}, "test and reference are both"),
-        ({**BASELINE, "choose": "D8"}, "no time point `D8`"),
-        ({"kind": "paired", "test": "post", "reference": "pre", "adjust": ["product"]}, "adjust"),
-    ],
-)
-def test_mistakes_in_a_contrast_are_named_in_one_line(entry, words):
-    with pytest.raises(ValueError, match=f"contrast `question`.*{words}") as error:
-        one(entry, cohort())
-    assert "\n" not in str(error.value)
-
-
-def test_a_contrast_on_response_needs_labels():
-    samples = cohort().assign(response=pd.Series(pd.NA, index=range(16), dtype="str"))
-    with pytest.raises(ValueError, match="asks for `response`"):
-        one(BASELINE, samples)
 
 
 def test_each_patient_gives_one_unit_and_replicates_are_summed():
@@ -267,9 +218,3 @@ def test_a_pair_by_another_column_shares_its_phase():
     samples["compartment"] = samples["timepoint"].map({"D0": "tumour", "D7": "blood"})
     entry = {"kind": "paired", "column": "compartment", "test": "tumour", "reference": "blood"}
     assert comparison_units(samples, one(entry, samples)).empty
-
-
-def test_long_whole_numbers_stay_apart_as_text():
-    dates = pd.Series([20240115.0, 20240118.0, np.nan])
-    assert as_text(dates).tolist()[:2] == ["20240115", "20240118"]
-    assert as_text(dates).isna().tolist() == [False, False, True]

@@ -17,7 +17,7 @@ from lammscope.definers import definers_by_population
 from lammscope.drawing import save_figure, sentence_figure
 from lammscope.report import write_report
 from lammscope.report_design import design_section
-from lammscope.report_sections import SERIOUS
+from lammscope.report_sections import SERIOUS, warning_rows
 from lammscope.report_tables import (
     Column,
     Table,
@@ -267,6 +267,20 @@ def test_a_verdict_against_a_comparison_stands_out(make_report):
     text = make_report(audit=audit)
     assert '<li class="confounded"><span class="tag">confounded</span>' in text
     assert "Tested, but batch is the response." in words_of(text)[:3000]
+
+
+def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch(cohort):
+    samples = cohort.samples.assign(batch=cohort.samples["response"])
+    aliased = BASELINE | {"name": "adjusted", "adjust": ("batch",)}
+    contrasts = {"baseline": BASELINE, "adjusted": aliased}
+    audit = audit_design(
+        samples, [Contrast(**c) for c in contrasts.values()], sorts={}, max_exact=99, n_draws=99
+    )
+    rows = warning_rows(audit, contrasts=contrasts)
+    assert [(row["contrast"], row["status"]) for row in rows] == [
+        ("cohort", "confounded"), ("baseline", "confounded"), ("adjusted", "aliased"),
+    ]  # fmt: skip
+    assert "a difference cannot be told from one of batch" in rows[1]["message"]
 
 
 OVERLAP = {

@@ -93,13 +93,3 @@ def test_a_primary_denominator_that_the_sort_removed_is_a_mistake():
 
 def test_a_sort_matters_only_where_a_contrast_uses_it():
     assert mistakes(BASELINE, libraries().replace({"sort": {"CD3+": "gate7"}})) == []
-
-
-def test_all_mistakes_of_patients_are_found_without_raising():
-    samples = libraries()
-    product = samples["patient"] == "R1"
-    samples.loc[product, "compartment"] = "product"
-    found = mistakes({**BASELINE, "where": {}}, pd.concat([samples, cohort(4)[8:]]))
-    assert any("mixes the compartments blood, product" in text for text in found)
-    unknown = mistakes(BASELINE, cohort(4), contrast="baselin")
-    assert unknown[0].startswith("config: `primary.contrast` is 'baselin', which is no contrast")

@@ -1,0 +1,248 @@
+"""Contrasts of the config: defaults, and every mistake in one line with its remedy."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lammscope.contrasts import as_text, contrasts_from_config, default_contrasts
+from lammscope.design import contrast_mistakes
+from tests.unit.example_cohorts import ARMS, BASELINE, cohort, one
+
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+CHANGE = {**ARMS, "kind": "change"}
+PRIMARY = {"contrast": "question", "denominator": "monocytic"}
+NOTHING = pd.Series(pd.NA, index=range(16), dtype="str")
+
+
+def number(table):
+    return table["patient"].str[1:].astype(int)
+
+
+def with_twins(**columns):
+    """A second sample of each patient and time point, that differs in some columns."""
+    twins = cohort().assign(sample=lambda t: t["sample"] + "_b", **columns)
+    return pd.concat([cohort(), twins], ignore_index=True)
+
+
+def test_default_contrasts_are_those_of_the_design():
+    names = {c.name: c.kind for c in contrasts_from_config({}, cohort())}
+    assert names == {"baseline": "between", "on_treatment": "between", "change": "change"}
+
+
+def test_default_contrasts_are_made_per_compartment():
+    found = contrasts_from_config({}, with_twins(compartment="marrow"))
+    assert [c.name for c in found] == [
+        f"{name}_{place}"
+        for place in ("blood", "marrow")
+        for name in ("baseline", "on_treatment", "change")
+    ]
+    assert found[0].where == {"phase": ("pre",), "compartment": ("blood",)}
+
+
+def test_default_contrasts_without_response_ask_what_is_left():
+    samples = cohort().assign(response=NOTHING, response_label=NOTHING)
+    assert [c.name for c in contrasts_from_config({}, samples)] == ["pre_to_post"]
+    assert contrasts_from_config({}, samples[samples["phase"] == "pre"]) == []
+
+
+def test_default_contrasts_never_ask_for_sorted_libraries():
+    samples = cohort(sort=lambda t: np.where(t["phase"] == "post", "CD3+", "none"))
+    assert [c.name for c in default_contrasts(samples)] == ["baseline"]
+    assert contrasts_from_config({}, cohort(sort="CD3+")) == []
+
+
+def test_pairs_share_compartment_and_phase_unless_these_are_compared():
+    assert one(PAIRED, cohort()).match == ("compartment",)
+    entry = {"kind": "paired", "column": "product", "test": "axi", "reference": "tisa"}
+    assert one(entry, cohort()).match == ("compartment", "phase")
+    sorted_too = one({**PAIRED, "where": {"sort": "none"}}, cohort())
+    assert sorted_too.match == ("compartment", "sort")
+    assert sorted_too.where == {"sort": ("none",)}
+    assert one({**PAIRED, "match": []}, cohort()).match == ()
+
+
+MISTAKES = {  # samples, entry, the whole line but for the contrast's name (a pattern)
+    "kind": (cohort(), {**ARMS, "kind": "betwen"},
+             r"kind `betwen` is not one of between, paired, change \(did you mean `between`\?\)"),
+    "column": (cohort(), {**ARMS, "column": "respons"},
+               r"`column`: no column `respons` in either sheet \(did you mean `response`\?\); "
+               r"columns: patient, timepoint, .*"),
+    "where": (cohort(), {**ARMS, "where": {"phse": "pre"}}, r"`where`: no column `phse` .*"),
+    "adjust": (cohort(), {**BASELINE, "adjust": ["prodct"]},
+               r"`adjust`: no column `prodct` .*did you mean `product`.*"),
+    "match": (cohort(), {**PAIRED, "match": ["source"]}, r"`match`: no column `source` .*"),
+    "test": (cohort(), {**BASELINE, "test": "responders"},
+             r"`test`: column `response` has no value `responders` \(did you mean `responder`\?\); "
+             r"allowed: responder, non_responder \(raw labels, here CR, PD, are in the column "
+             r"`response_label`\)"),
+    "reference": (cohort(), {**ARMS, "column": "product", "test": "axi", "reference": "liso"},
+                  r"`reference`: column `product` has no value `liso`; allowed: axi, tisa"),
+    "value of where": (cohort(), {**ARMS, "where": {"timepoint": "d7"}},
+                       r"`where.timepoint`: column `timepoint` has no value `d7` \(did you mean "
+                       r"`D7`\?\); allowed: D0, D7"),
+    "one value of many": (cohort(12), {**BASELINE, "where": {"batch": "x"}},
+                          r"`where.batch`: column `batch` has no value `x`; allowed: (N\d+_D[07], )"
+                          r"{19}N\d+_D[07], and 28 more"),
+    "no response": (cohort(response=NOTHING), BASELINE,
+                    r"it asks for `response`, but no sample has one; set `response` in the config "
+                    r"and in patients.tsv"),
+    "no phase": (cohort(phase=NOTHING), PAIRED,
+                 r"it asks for `phase`, but no sample has one; set `timepoints`"),
+    "an empty column": (cohort(site=NOTHING), {**ARMS, "where": {"site": "Bonn"}},
+                        r"it asks for `site`, but no sample has one; set column `site` of the "
+                        r"sheets"),
+    "one value twice": (cohort(), {**BASELINE, "reference": "non_responder"},
+                        r"test and reference are both `non_responder`; name two values"),
+    "where that nothing meets": (
+        cohort(), {**ARMS, "where": {"phase": "pre", "timepoint": "D7"}},
+        r"`where`: no sample meets all of it \(phase pre: 8 samples, timepoint D7: 8 samples\); "
+        r"leave out a condition"),
+    "adjusted pairs": (cohort(), {**PAIRED, "adjust": ["product"]},
+                       r"a pair is its own control, covariates of the patient cancel; remove "
+                       r"`adjust`"),
+    "adjusted for what is compared": (
+        cohort(), {**BASELINE, "adjust": ["response"]},
+        r"`adjust`: `response` is what is compared; remove `response` from `adjust`"),
+    "adjusted for names": (
+        cohort(), {**BASELINE, "adjust": ["patient"]},
+        r"`adjust`: `patient` names each row and is no covariate; remove `patient` from `adjust`"),
+    "adjusted for the response": (
+        cohort(), {**BASELINE, "adjust": ["response_label"]},
+        r"`adjust`: `response_label` is the response under another name; remove .*"),
+    "adjusted for a copy of the response": (
+        cohort(best=lambda t: t["response_label"]), {**BASELINE, "adjust": ["best"]},
+        r"`adjust`: `best` is the response under another name; remove `best` from `adjust`"),
+    "adjusted for nothing": (
+        cohort(ldh=np.nan), {**BASELINE, "adjust": ["ldh"]},
+        r"`adjust`: no sample has a value of `ldh`; fill in the sheet, or remove `ldh` .*"),
+    "numbers with a slip": (
+        cohort(ldh=[*"12345678123456", "1x", "1x"]), {**BASELINE, "adjust": ["ldh"]},
+        r"`adjust`: column `ldh`: `1x` \(sample N4_D0, N4_D7\): no number, while the others are; "
+        r"correct it, or leave it empty"),
+    "adjusted for batches of one": (
+        cohort(), {**BASELINE, "adjust": ["batch"]},
+        r"`adjust`: `batch` has another value in every sample; remove `batch` from `adjust`"),
+    "choice without days": (
+        cohort().drop(columns="day"), {**ARMS, "choose": "last"},
+        r"`choose: last` needs a column `day` of numbers in the sample sheet; or choose one of "
+        r"D0, D7"),
+    "choice": (cohort(), {**ARMS, "choose": "d7"},
+               r"`choose`: no time point `d7` \(did you mean `D7`\?\); allowed: first, last, D0, "
+               r"D7"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_in_one_line_with_its_remedy(name):
+    samples, entry, pattern = MISTAKES[name]
+    with pytest.raises(ValueError, match=r"^contrast `question`: ") as error:
+        one(entry, samples)
+    lines = str(error.value).removeprefix("contrast `question`: ").split("\n")
+    assert re.fullmatch(pattern, lines[0]), lines[0]
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["cohort"], "this name is taken by the figures and audit rows of the whole cohort"),
+        (["Counts"], "this name is taken by the file `abundance/counts.tsv`; rename it"),
+        (["a", "A"], "its name differs from `A` in case only; rename one, for both name files"),
+    ],
+)
+def test_names_that_would_overwrite_files_are_refused(names, words):
+    with pytest.raises(ValueError, match=re.escape(f"contrast `{names[0]}`: {words}")):
+        contrasts_from_config(dict.fromkeys(names, BASELINE), cohort())
+
+
+def test_all_mistakes_of_all_contrasts_are_told_at_once():
+    entries = {
+        "one": {**ARMS, "column": "respons", "adjust": ["prodct"]},
+        "two": {**BASELINE, "choose": "D8"},
+        "right": BASELINE,
+    }
+    with pytest.raises(ValueError, match="no column") as error:
+        contrasts_from_config(entries, cohort())
+    assert [line.split(":")[0] for line in str(error.value).split("\n")] == [
+        "contrast `one`", "contrast `one`", "contrast `two`",
+    ]  # fmt: skip
+
+
+PATIENTS = {  # samples, entry, the whole line but for the contrast's name (a pattern)
+    "several samples": (
+        cohort(2), ARMS,
+        r"patients N1, N2, R1, R2 have several samples that are no replicates: N1: N1_D0 \(D0\), "
+        r"N1_D7 \(D7\); .*; narrow `where`, or set `choose` to first, last or a time point"),
+    "replicates that differ": (
+        cohort(age=number).replace({"patient": {"R2": "R1"}}), {**BASELINE, "adjust": ["age"]},
+        r"patient R1 has several samples that are no replicates: R1: R1_D0 \(D0, 1\), R2_D0 "
+        r"\(D0, 2\); .*"),
+    "both arms": (
+        cohort(dose=lambda t: t["timepoint"].map({"D0": "low", "D7": "high"})),
+        {"kind": "between", "column": "dose", "test": "high", "reference": "low"},
+        r"patients N1, .*, R4 have samples in both arms of `dose`; use `kind: paired`, or narrow "
+        r"`where`"),
+    "product with blood": (
+        cohort(compartment=lambda t: np.where(t["patient"] == "R1", "product", "blood")), BASELINE,
+        r"it mixes the compartments blood, product; a product is never compared with blood, "
+        r"tumour or marrow: add `where: \{compartment: \.\.\.\}`"),
+    "product with blood in a pair": (
+        cohort(compartment=lambda t: np.where(t["phase"] == "pre", "product", "blood")),
+        {**PAIRED, "match": []}, r"it mixes the compartments blood, product; .*"),
+    "a covariate that changes": (
+        cohort(crp=lambda t: 1.0 * t["day"] + number(t)), {**CHANGE, "adjust": ["crp"]},
+        r"`crp` differs between the samples of N1, .*, R4; a change is adjusted for columns of "
+        r"patients: remove `crp` from `adjust`"),
+    "a sort of which nothing is known": (
+        cohort(sort="gate7"), {**BASELINE, "where": {"phase": "pre", "sort": "gate7"}},
+        r"sort `gate7`: not known what it keeps; say so in the config, e\.g\. "
+        r"`sorts: \{gate7: \[T\]\}`"),
+    "a primary denominator that is gone": (
+        cohort(sort="CD3+"), {**BASELINE, "where": {"phase": "pre", "sort": "CD3+"}},
+        r"the sort CD3\+ removed the monocytic cells, the denominator of the primary result; set "
+        r"`primary.denominator` to one that it kept, such as all, or name another contrast there"),
+}  # fmt: skip
+
+
+def mistakes(entry, samples, *, sorts=None, **primary):
+    contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
+    return contrast_mistakes(samples, contrasts, primary=PRIMARY | primary, sorts=sorts or {})
+
+
+@pytest.mark.parametrize("name", PATIENTS)
+def test_a_mistake_of_patients_is_returned_in_one_line_with_its_remedy(name):
+    samples, entry, pattern = PATIENTS[name]
+    found = mistakes(entry, samples)
+    assert any(re.fullmatch(f"contrast `question`: {pattern}", line) for line in found), found
+    assert not any("\n" in line for line in found)
+
+
+def test_a_contrast_without_mistakes_has_none():
+    for entry in (BASELINE, PAIRED, CHANGE, {**ARMS, "choose": "first"}):
+        assert mistakes(entry, cohort()) == []
+
+
+def test_a_primary_contrast_has_to_be_one_unless_the_contrasts_are_the_default_ones():
+    assert mistakes(BASELINE, cohort(), contrast="quest") == [
+        "config: `primary.contrast` is 'quest', which is no contrast (did you mean `question`?); "
+        "contrasts: question"
+    ]
+    assert mistakes(None, cohort(response=NOTHING, response_label=NOTHING)) == []
+
+
+def test_mistakes_of_the_config_and_of_every_contrast_are_told_together():
+    samples = cohort(2)
+    contrasts = contrasts_from_config({"one": ARMS, "two": ARMS}, samples)
+    found = contrast_mistakes(samples, contrasts, primary=PRIMARY, sorts={"x": ["monocytes"]})
+    assert [line.split(":")[0] for line in found] == [
+        "config", "config", "contrast `one`", "contrast `two`",
+    ]  # fmt: skip
+    assert "`monocytes`, which is no lineage" in found[0]
+
+
+def test_long_whole_numbers_stay_apart_as_text():
+    dates = pd.Series([20240115.0, 20240118.0, np.nan])
+    assert as_text(dates).tolist()[:2] == ["20240115", "20240118"]
+    assert as_text(dates).isna().tolist() == [False, False, True]
