@@ -165,7 +165,10 @@ def _column(table: h5py.Group | h5py.Dataset, name: str) -> np.ndarray:
 
 def _categories(codes: np.ndarray, categories: h5py.Dataset) -> np.ndarray:
     """The category of each code; code -1 is a missing value, which becomes an empty text."""
-    return np.append(_texts(categories[:]), "")[codes]
+    known = _texts(categories[:])
+    if codes.dtype.kind != "i" or (codes < -1).any() or (codes >= len(known)).any():
+        raise ValueError(f"{categories.name.strip('/')} lacks categories that are used: {AGAIN}")
+    return np.append(known, "")[codes]
 
 
 def _texts(values: np.ndarray) -> np.ndarray:

@@ -123,16 +123,19 @@ def _head(path: Path) -> Head:
     with open_text(path) as handle:
         lines = [handle.readline() for _ in range(N_LINES_LOOKED_AT)]
         more = handle.readlines(BYTES_LOOKED_AT)
-    filled = [line.strip("\n ") for line in lines if line.strip()]
-    first, *body = filled or [""]
+    filled = [number for number, line in enumerate(lines, 1) if line.strip()]
+    first, *body = [lines[number - 1].strip("\n ") for number in filled] or [""]
     if not body:
         raise ValueError("has no second line; a table of counts names its columns in the first")
     separator = _separator(first, body)
     header, *rows = ([*_fields(line, separator)] for line in [first, *body])
     width = len(rows[0])
     if len(header) not in (width, width - 1):
-        raise ValueError(f"line 1 has {len(header)} fields and line 2 has {width}: not a table")
-    for number, row in enumerate(rows[1:], start=3):
+        raise ValueError(
+            f"line {filled[0]} has {len(header)} fields and line {filled[1]} has {width}: "
+            "not a table"
+        )
+    for number, row in zip(filled[2:], rows[1:], strict=True):
         if len(row) != width:
             raise ValueError(f"line {number} has {len(row)} fields, the one before has {width}")
     # by most of the rows: one bad value does not make a column one of names
@@ -141,12 +144,13 @@ def _head(path: Path) -> Head:
     if width - n_names < 1:
         raise ValueError("is a list of names, not a count matrix; give the matrix of counts")
     starts = [_fields(line, separator, n_names)[:n_names] for line in more if line.strip()]
+    named = [names for names in starts if len(names) == n_names]
     return Head(
         separator,
         header[len(header) - (width - n_names) :],
         n_names,
         rows,
-        _name_columns(pd.DataFrame([row[:n_names] for row in rows] + starts)),
+        _name_columns(pd.DataFrame([row[:n_names] for row in rows] + named)),
     )
 
 
@@ -208,10 +212,11 @@ def _counts_in(fields: list[str], *, head: Head) -> tuple[np.ndarray, np.ndarray
         where = f"row {fields[0]}, column {head.columns[at[bad]]}"
         if np.isnan(counts[bad]):
             raise ValueError(
-                f"{where}: {value!r} is no number; give counts, 0 where there are none"
+                f"{where}: `{value}` is no number; give counts, 0 where there are none"
             )
         raise ValueError(f"{where}: {not_counts(counts[bad])}")
-    return np.array(at, dtype=np.int32), counts.astype(np.int32)
+    filled = counts != 0  # zeros may be written as 0.0
+    return np.array(at, dtype=np.int32)[filled], counts[filled].astype(np.int32)
 
 
 def _number(text: str) -> float:

@@ -1,5 +1,7 @@
 """Matrix Market files with their lists of barcodes and genes, as each pipeline names them."""
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.io import mmread
 
 from lammscope.counts import choose_genes, first_non_count, gene_shard, name_genes, not_counts
-from lammscope.inputs import AGAIN, open_bytes, open_text, text_lines
+from lammscope.inputs import AGAIN, open_text, text_lines
 from lammscope.shards import Shard
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
 # further matrices of STARsolo and kallisto|bustools, beside or instead of the one of the genes
 OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|nascent|mature))$")
+
+ENTRIES_AT_A_TIME = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -65,24 +68,20 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
     with open_text(layout.barcodes) as handle:
         barcodes = np.array([_fields(line)[0] for line in handle if line.strip()], dtype=str)
     features = _features(layout)
-    try:
-        with open_bytes(layout.matrix) as handle:
-            entries = sparse.csr_array(mmread(handle, spmatrix=False))
-    except OverflowError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{layout.matrix.name} cannot be read ({error}): {AGAIN}") from error
-    fitting = [
-        counts
-        for counts in ((entries, entries.T) if layout.cells_first else (entries.T, entries))
-        if counts.shape == (len(barcodes), len(features))
-    ]
-    if not fitting:
-        raise ValueError(
-            f"{layout.matrix.name} is {entries.shape[0]} x {entries.shape[1]}, but there are "
-            f"{len(features)} features and {len(barcodes)} barcodes; are the files of one run?"
-        )
-    counts, features = _without_unspliced(sparse.csr_array(fitting[0]), features)
+    wanted = (len(barcodes), len(features))
+    with open_text(layout.matrix) as handle:
+        *shape, n_entries = _size(handle, matrix=layout.matrix)
+        fits = [size == wanted for size in (tuple(shape), tuple(reversed(shape)))]
+        if not any(fits):
+            raise ValueError(
+                f"{layout.matrix.name} is {shape[0]} x {shape[1]}, but there are {wanted[1]} "
+                f"features and {wanted[0]} barcodes; are the files of one run?"
+            )
+        entries = _entries(handle, matrix=layout.matrix, shape=tuple(shape), n_entries=n_entries)
+    cells_first = layout.cells_first if all(fits) else fits[0]
+    counts, features = _without_unspliced(
+        sparse.csr_array(entries if cells_first else entries.T), features
+    )
     return gene_shard(counts, barcodes, features, genome=genome)
 
 
@@ -149,23 +148,9 @@ def _first(folder: Path, names: list[str]) -> Path | None:
 
 
 def _check_start(matrix: Path) -> None:
-    """Check header, size and first values: mmread cuts fractions where the header says integer."""
+    """Check header, size and first values."""
     with open_text(matrix) as handle:
-        header = handle.readline().lower().split()
-        if header[:3] != ["%%matrixmarket", "matrix", "coordinate"] or len(header) < 4:
-            raise ValueError(
-                f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
-                "it is no sparse count matrix; give the matrix.mtx of the pipeline"
-            )
-        if header[3] not in ("integer", "unsigned-integer", "real", "double"):
-            raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
-        line = handle.readline()
-        while line.startswith("%") or line.isspace():
-            line = handle.readline()
-        size = line.split()
-        if len(size) != 3 or not all(number.isdecimal() for number in size):
-            raise ValueError(f"{matrix.name} does not state its size after the header: {AGAIN}")
-        n_rows, n_columns, n_entries = map(int, size)
+        n_rows, n_columns, n_entries = _size(handle, matrix=matrix)
         if not n_rows or not n_columns:
             raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
         # an entry takes 6 bytes or more (`1 1 1`), 1/1032 of that at the best rate of gzip
@@ -177,6 +162,83 @@ def _check_start(matrix: Path) -> None:
     bad = first_non_count(numbers)
     if bad is not None:
         raise ValueError(not_counts(numbers[bad]))
+
+
+def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
+    """Read header, comments and the numbers of rows, columns and entries."""
+    header = handle.readline().lower().split()
+    if header[:3] != ["%%matrixmarket", "matrix", "coordinate"] or len(header) < 4:
+        raise ValueError(
+            f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
+            "it is no sparse count matrix; give the matrix.mtx of the pipeline"
+        )
+    if header[3] not in ("integer", "unsigned-integer", "real", "double"):
+        raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
+    if header[4:] not in ([], ["general"]):
+        raise ValueError(f"{matrix.name} is {header[4]}, not general: no matrix of cells and genes")
+    line = handle.readline()
+    while line.startswith("%") or line.isspace():
+        line = handle.readline()
+    size = line.split()
+    if len(size) != 3 or not all(number.isdecimal() for number in size):
+        raise ValueError(f"{matrix.name} does not state its size after the header: {AGAIN}")
+    n_rows, n_columns, n_entries = map(int, size)
+    return n_rows, n_columns, n_entries
+
+
+def _entries(
+    handle: io.TextIOWrapper, *, matrix: Path, shape: tuple[int, ...], n_entries: int
+) -> sparse.csr_array:
+    """Read the entries, which follow the size; scipy's `mmread` may crash on damaged ones."""
+    parts = [np.empty((3, 0), dtype=np.int64)]
+    for chunk in _chunks(handle, matrix=matrix):
+        rows, columns, values = (chunk[place].to_numpy() for place in range(3))
+        bad = first_non_count(values)
+        if bad is not None:
+            raise ValueError(not_counts(values[bad]))
+        outside = (rows < 1) | (columns < 1) | (rows > shape[0]) | (columns > shape[1])
+        if outside.any():
+            place = outside.argmax()
+            raise ValueError(
+                f"{matrix.name} is {shape[0]} x {shape[1]}, but has an entry in row {rows[place]}, "
+                f"column {columns[place]}: {AGAIN}"
+            )
+        parts.append(np.stack([rows - 1, columns - 1, values.astype(np.int64)]))
+    rows, columns, values = np.concatenate(parts, axis=1)
+    if len(values) != n_entries:
+        more = "truncated" if len(values) < n_entries else "damaged"
+        raise ValueError(
+            f"{matrix.name} is {more} ({len(values)} of {n_entries} entries are there): {AGAIN}"
+        )
+    return sparse.csr_array((values, (rows, columns)), shape=shape)
+
+
+def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]:
+    """Tables of row, column and value: so many entries at a time that their text stays small."""
+    first = handle.readline()
+    for text in (io.StringIO(first), handle):
+        try:
+            for chunk in pd.read_csv(
+                text,
+                # a single blank takes a third of the time that any white space takes
+                sep=" " if re.fullmatch(r"\S+ \S+ \S+\n", first) else r"\s+",
+                header=None,
+                dtype={0: np.int64, 1: np.int64, 2: np.float64},
+                chunksize=ENTRIES_AT_A_TIME,
+                quoting=csv.QUOTE_NONE,
+                na_filter=False,
+            ):
+                if chunk.shape[1] != 3:
+                    raise ValueError(f"{chunk.shape[1]} fields instead of 3")
+                yield chunk
+        except pd.errors.EmptyDataError:
+            continue
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, OverflowError) as error:
+            raise ValueError(
+                f"{matrix.name} has an entry that is not three numbers ({error}): {AGAIN}"
+            ) from error
 
 
 def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:

@@ -28,12 +28,12 @@ def named_errors(path: str | Path) -> Iterator[None]:
     Raises
     ------
     ValueError
-        Instead of the errors of the file system, gzip, the text codec and HDF5, and of any
-        `ValueError`, whose message is kept and put behind the name.
+        Instead of the errors of the file system, gzip, the text codec and HDF5, of a lack of
+        memory, and of any `ValueError`, whose message is kept and put behind the name.
     """
     try:
         yield
-    except (ValueError, OSError, EOFError, OverflowError, *CORRUPT) as error:
+    except (ValueError, OSError, EOFError, OverflowError, MemoryError, *CORRUPT) as error:
         raise ValueError(f"{path}: {_reason(error)}") from error
 
 
@@ -59,8 +59,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     with h5py.File(path, "r") as file:
         try:
             yield file
-        except (RuntimeError, KeyError) as error:
-            raise OSError(str(error.args[0]) if error.args else "") from error
+        except (RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise OSError(str(error)) from error
 
 
 def text_lines(path: Path) -> list[str]:
@@ -81,10 +81,12 @@ def _reason(error: Exception) -> str:
             return f"the compressed data end early or are corrupt ({text}): {AGAIN}"
         case PermissionError():
             return f"no permission to read {error.filename}; ask its owner, or use chmod"
-        case OSError(strerror=str(strerror)):
-            return f"cannot be read ({strerror}: {error.filename})"
-        case OSError():  # what h5py raises carries no error number
+        case OSError(strerror=str(strerror), filename=str() | Path() as name):
+            return f"cannot be read ({strerror}: {name})"
+        case OSError():  # what h5py raises names no file
             return f"HDF5 cannot read it ({text}): {AGAIN}"
+        case MemoryError():
+            return f"needs more memory than there is ({text}); give the job more, or {AGAIN}"
         case OverflowError():
             return f"a number is too large for a count ({text}); give the raw UMI counts"
         case _:

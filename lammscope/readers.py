@@ -268,10 +268,7 @@ def _hdf5_reader(path: Path) -> Reader:
 
 def _checked(shard: Shard, path: Path) -> Shard:
     """The shard with integer counts and unique names, or an error that says what is wrong."""
-    counts = shard.counts
-    bad = first_non_count(counts.data)
-    if bad is not None:
-        raise ValueError(not_counts(counts.data[bad]))
+    counts = _summed(shard.counts)
     barcodes = pd.Index(shard.barcodes)
     if barcodes.has_duplicates:
         raise ValueError(
@@ -287,10 +284,25 @@ def _checked(shard: Shard, path: Path) -> Shard:
         )
     ids = genes["gene"].str.replace(r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$", r"\1\2", regex=True)
     genes["gene"] = _kept_apart(ids)
-    counts = sparse.csr_array(counts, dtype=np.int32)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
     return Shard(counts, barcodes.to_numpy(dtype=str), genes)
+
+
+def _summed(counts: sparse.csr_array) -> sparse.csr_array:
+    """The counts as int32, each place once; what a file lists twice is added up."""
+    _refuse_non_counts(counts.data)
+    if not counts.has_canonical_format:
+        counts = counts.astype(np.int64)  # sums may exceed what the file's type holds
+        counts.sum_duplicates()
+        _refuse_non_counts(counts.data)
+    counts = sparse.csr_array(counts, dtype=np.int32)
+    counts.eliminate_zeros()
+    return counts
+
+
+def _refuse_non_counts(values: np.ndarray) -> None:
+    bad = first_non_count(values)
+    if bad is not None:
+        raise ValueError(not_counts(values[bad]))
 
 
 def _kept_apart(names: pd.Series) -> pd.Series:

@@ -10,6 +10,8 @@ from lammscope.counts import EXPRESSION, checked_genome, choose_genes, csr_of, g
 from lammscope.inputs import AGAIN, open_hdf5
 from lammscope.shards import Shard
 
+PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
+
 
 def is_tenx(file: h5py.File) -> bool:
     """Whether an open HDF5 file has the layout of a 10x count matrix."""
@@ -39,7 +41,7 @@ def inspect_tenx(path: Path, *, genome: str | None) -> str:
         kinds = _kinds(group)
         if any(kind.get("feature_type") != EXPRESSION for kind in kinds) or len(kinds) > 1:
             choose_genes(pd.DataFrame(kinds).assign(gene="", symbol=""), genome=genome)
-        return "10x h5 v3" if "features" in group else "10x h5 v2"
+        return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -56,13 +58,22 @@ def texts(group: h5py.Group, name: str) -> np.ndarray:
     values = dataset(group, name)[:]
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8")
-    return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values], dtype=object)
+    return np.array([_text(value) for value in values], dtype=object)
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _genomes(file: h5py.File) -> list[str]:
     """Names of the groups that Cell Ranger 2 wrote, one per genome."""
-    groups = {name: file[name] for name in file if isinstance(file[name], h5py.Group)}
-    return [name for name, group in groups.items() if {"genes", "barcodes", "indptr"} <= set(group)]
+    groups = {name: file.get(name) for name in file}
+    return [
+        name
+        for name, group in groups.items()
+        # one that lacks a part is told from other HDF5, so that the lack is reported
+        if isinstance(group, h5py.Group) and "genes" in group and len(PARTS & set(group)) > 2
+    ]
 
 
 def _matrix(file: h5py.File, *, genome: str | None) -> h5py.Group:
@@ -77,12 +88,11 @@ def _values(group: h5py.Group, name: str) -> np.ndarray:
 
 def _kinds(group: h5py.Group) -> list[dict[str, str]]:
     """The distinct types and genomes of the features; their names are decoded in reading only."""
-    part = group.get("features")
-    if part is None:
-        dataset(group, "genes")
+    if "genes" in group:
         return []
     for name in ("id", "name"):
-        dataset(part, name)
+        dataset(group, f"features/{name}")
+    part = group["features"]
     known = [name for name in ("feature_type", "genome") if name in part]
     columns = [dataset(part, name) for name in known]
     # features of a kind stand together: where both ends are alike there is one kind
@@ -91,18 +101,18 @@ def _kinds(group: h5py.Group) -> list[dict[str, str]]:
         ends = [column[:] for column in columns]
     distinct = set(zip(*(end.tolist() for end in ends), strict=True))
     return [
-        {name: value.decode() for name, value in zip(known, row, strict=True)} for row in distinct
+        {name: _text(value) for name, value in zip(known, row, strict=True)} for row in distinct
     ]
 
 
 def _features(group: h5py.Group) -> pd.DataFrame:
     """Names, and where they are given type and genome, of the features."""
-    if "features" not in group:
+    if "genes" in group:
         ids = texts(group, "genes")
         symbols = texts(group, "gene_names") if "gene_names" in group else ids
         genome = group.name.strip("/")
         return pd.DataFrame({"gene": ids, "symbol": symbols, "genome": genome}).astype(str)
+    columns = {"gene": texts(group, "features/id"), "symbol": texts(group, "features/name")}
     part = group["features"]
-    columns = {"gene": texts(part, "id"), "symbol": texts(part, "name")}
     columns |= {name: texts(part, name) for name in ("feature_type", "genome") if name in part}
     return pd.DataFrame(columns).astype(str)

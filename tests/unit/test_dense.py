@@ -96,11 +96,11 @@ GOOD = [[gene, 1, 0, 2] for gene in ("ACTB", "B2M", "CD74", "LYZ", "MT-CO1", "RP
 BAD = {
     "word": (
         [HEADER, *GOOD, ["KIT", 1, "abc", 0]],
-        "row KIT, column AAACCCAAGT1: 'abc' is no number",
+        "row KIT, column AAACCCAAGT1: `abc` is no number",
     ),
-    "empty": ([HEADER, *GOOD, ["KIT", 1, "", 0]], "row KIT, column AAACCCAAGT1: '' is no number"),
-    "na": ([HEADER, *GOOD, ["KIT", "NA", 1, 0]], "row KIT, column AAACCCAAGT0: 'NA' is no number"),
-    "bool": ([HEADER, *([gene, 1, 1, "True"] for gene, *_ in GOOD)], "'True' is no number"),
+    "empty": ([HEADER, *GOOD, ["KIT", 1, "", 0]], "row KIT, column AAACCCAAGT1: `` is no number"),
+    "na": ([HEADER, *GOOD, ["KIT", "NA", 1, 0]], "row KIT, column AAACCCAAGT0: `NA` is no number"),
+    "bool": ([HEADER, *([gene, 1, 1, "True"] for gene, *_ in GOOD)], "`True` is no number"),
     "fraction": ([HEADER, *GOOD, ["KIT", 1, 0.25, 0]], "column AAACCCAAGT1: values are not counts"),
     "negative": ([HEADER, *GOOD, ["KIT", 1, -1, 0]], "not counts, e.g. -1"),
     "nan": ([HEADER, *GOOD, ["KIT", 1, 1, "nan"]], "row KIT, column AAACCCAAGT2"),
@@ -110,6 +110,11 @@ BAD = {
     "long": ([HEADER, *GOOD, ["KIT", 1, 1, 1, 1]], "line 10 has 5 fields, the lines before have 4"),
     "short": ([HEADER, *GOOD, ["KIT", 1, 1]], "line 10 has 3 fields"),
     "short early": ([HEADER, GOOD[0], GOOD[1][:3], GOOD[2]], "line 3 has 3 fields"),
+    "short names": (
+        [["", *HEADER], *([gene, gene, *values] for gene, *values in GOOD), ["KIT"]],
+        "line 10 has 1 fields",
+    ),
+    "blank lines": ([HEADER, [], GOOD[0], [], GOOD[1][:3]], "line 5 has 3 fields"),
     "header": ([[*HEADER, "a", "b"], *GOOD], "line 1 has 6 fields and line 2 has 4"),
     "quote": ([HEADER, *GOOD, ['"KIT', 1, 1, 1]], "line 10 has"),
     "list": ([["AAACCCAAGT-1"], ["AAACCCAAGG-1"]], "a list, not a count matrix"),
@@ -152,14 +157,17 @@ def test_tables_of_other_things_are_no_matrices(tmp_path):
     assert find_matrices(tmp_path) == [tmp_path / "counts.csv"]
 
 
-def test_memory_stays_far_below_the_dense_size(tmp_path):
+@pytest.mark.parametrize("form", [np.int32, np.float64])
+def test_memory_stays_far_below_the_dense_size(tmp_path, form):
+    """Zeros are left out also where they are written as 0.0."""
     n_genes, n_cells = 4000, 400
     counts = sparse.random_array((n_cells, n_genes), density=0.02, rng=np.random.default_rng(0))
     counts.data = np.ceil(counts.data * 9)
     genes = pd.DataFrame({"gene": [f"ENSG{i:011d}" for i in range(n_genes)]})
     barcodes = np.array([f"cell{i}" for i in range(n_cells)])
     shard = Shard(sparse.csr_array(counts.astype(np.int32)), barcodes, genes)
-    path = write_dense(shard, tmp_path / "x.csv")
+    values = shard.counts.toarray().astype(form)
+    path = write_dense(shard, tmp_path / "x.csv", values=values)
     read_matrix(path)  # imports and caches
     tracemalloc.start()
     same(read_matrix(path), shard)
