@@ -19,10 +19,10 @@ from lammscope.design import (
     aliases_of_arm,
     comparison_units,
     design_matrix,
-    permutation_floor,
     select_samples,
     used_sorts,
 )
+from lammscope.permutation import permutation_scheme
 from lammscope.selection import UNUSED, USED
 from lammscope.sorts import Sorts, refused_denominators
 from lammscope.wording import readable
@@ -53,7 +53,7 @@ def audit_design(
     sorts
         As in `sorts.kept_lineages`.
     max_exact, n_draws
-        As in `permutation_floor`.
+        As in `permutation.permutation_scheme`.
 
     Returns
     -------
@@ -79,8 +79,8 @@ def audit_design(
             *survivors,
         ]
         if set(units["arm"]) == _arms(contrast):
-            floor, scheme = permutation_floor(units, contrast, max_exact=max_exact, n_draws=n_draws)
-            found.append(_floor_row(floor, scheme, units, contrast))
+            scheme = permutation_scheme(units, contrast, max_exact=max_exact, n_draws=n_draws)
+            found.append(_floor_row(scheme.floor, scheme.words, units, contrast))
         rows += [(contrast.name, *row) for row in (_verdict_row(found, units, contrast), *found)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "str"})
 

@@ -1,10 +1,9 @@
-"""Who is compared with whom: units of a contrast, design matrices, exact permutation counts.
+"""Who is compared with whom: units of a contrast and their design matrices.
 
 The unit is the patient: each gives one row, however many libraries, replicates or cells it has.
 """
 
 from collections.abc import Mapping, Sequence
-from math import comb, factorial, prod
 
 import numpy as np
 import pandas as pd
@@ -23,9 +22,9 @@ __all__ = [
     "comparison_units",
     "contrast_mistakes",
     "contrasts_from_config",
+    "crosses_phases",
     "design_matrix",
     "independent_columns",
-    "permutation_floor",
     "select_samples",
     "used_sorts",
 ]
@@ -211,47 +210,20 @@ def independent_columns(design: pd.DataFrame) -> pd.DataFrame:
     return design[kept]
 
 
-def permutation_floor(
-    units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int
-) -> tuple[float, str]:
-    """Smallest two-sided p a permutation test with |t| can give for these units, and its scheme.
+def crosses_phases(units: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast) -> bool:
+    """Whether samples before and after infusion are compared, whatever column says so.
 
-    Parameters
-    ----------
-    units
-        From `comparison_units`.
-    max_exact, n_draws
-        Up to `max_exact` assignments are enumerated; beyond, `n_draws` are drawn, with the +1 rule.
-
-    Notes
-    -----
-    Between arms (and for `change`, whose patients' differences are compared) labels are permuted
-    within strata of the categorical covariates: the product over strata of n! / (k! (n-k)!)
-    assignments. Exchanging the two arms gives the same |t|; where every stratum that holds both
-    arms holds them in equal numbers that exchange is one of the assignments, so that the smallest
-    p is 2 / assignments, else 1 / assignments. Signs of n pairs: 2 / 2^n. With a numeric
-    covariate residuals are permuted within strata (Freedman and Lane), which is approximate.
+    `units` come from `comparison_units`.
     """
+    if contrast.compares_phases:
+        return True
+    phase = samples.set_index("sample")["phase"]
     if contrast.kind == "paired":
-        total, ties, words = 2 ** len(units), 2, "sign flips of pairs"
-        where = ""
+        sides = [units[f"samples_{side}"] for side in ("test", "reference")]
     else:
-        texts = [c for c in contrast.adjust if not pd.api.types.is_numeric_dtype(units[c])]
-        numbers = [c for c in contrast.adjust if c not in texts]
-        test = units["arm"] == "test"
-        strata = test.groupby([as_text(units[c]) for c in texts]) if texts else [("", test)]
-        sizes = [(len(part), int(part.sum())) for _, part in strata]
-        where = f" within strata of {', '.join(texts)}" if texts else ""
-        if numbers:
-            total, ties = prod(factorial(n) for n, _ in sizes), 1
-            words = f"Freedman-Lane for {', '.join(numbers)}, approximate"
-        else:
-            total = prod(comb(n, k) for n, k in sizes)
-            ties = 2 if all(2 * k == n for n, k in sizes if 0 < k < n) else 1
-            words = "labels of patients"
-    if total > max_exact:
-        return 1 / (n_draws + 1), f"{words}{where}: {n_draws:,} draws"
-    return min(1.0, ties / total), f"{words}{where}: exact, {total:,} assignments"
+        sides = [units.loc[units["arm"] == arm, "samples"] for arm in ("test", "reference")]
+    phases = [set(phase[[name for names in side for name in names]].dropna()) for side in sides]
+    return bool(phases[0] and phases[1] and phases[0] != phases[1])
 
 
 def _unknown(label: str, sorts: Sorts) -> str:

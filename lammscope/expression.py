@@ -247,4 +247,4 @@ def _fit(counts: np.ndarray, design: np.ndarray, block: pd.Series | None) -> lin
                     counts, design, norm_factors=factors, block=block, correlation=correlation
                 )
     fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
-    return linear.moderate(fit, trend=False)
+    return linear.moderate(fit, robust=False, trend=False)

@@ -163,7 +163,7 @@ def ordinary(fit: Fit) -> TestedFit:
     return _test(fit, s2_prior=nothing, df_prior=nothing, s2_post=fit.sigma**2)
 
 
-def moderate(fit: Fit, *, trend: bool) -> TestedFit:
+def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
     """Test each coefficient with variances squeezed towards a common prior (eBayes).
 
     With `trend`, the prior variance follows the feature's mean. The fitted prior is that of
@@ -176,6 +176,8 @@ def moderate(fit: Fit, *, trend: bool) -> TestedFit:
     """
     if not np.any(fit.df_residual > 0):
         raise ValueError("no residual degrees of freedom: as many coefficients as samples")
+    if robust:
+        raise NotImplementedError("robust moderation")
     s2 = fit.sigma**2
     s2_prior, df_prior = fit_prior(s2, fit.df_residual, fit.mean if trend else None)
     with np.errstate(invalid="ignore"):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope import __version__
-from lammscope.abundance import ALPHA
+from lammscope.comparisons import ALPHA
 from lammscope.contrasts import Contrast
 from lammscope.wording import readable
 

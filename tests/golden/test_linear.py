@@ -70,7 +70,7 @@ def test_proportions_between_arms_agree_with_limma(golden, samples, proportions,
         [part["response"] == "R", part["response"] == "NR", part["product"] == "tisa"]
     )
     fit = linear.lm_fit(proportions[scale][:, pre], design)
-    fit = linear.moderate(linear.contrast_fit(fit, [-1.0, 1.0, 0.0]), trend=False)
+    fit = linear.moderate(linear.contrast_fit(fit, [-1.0, 1.0, 0.0]), robust=False, trend=False)
     assert_table(fit, golden(f"abundance_baseline_{scale}.csv"), **EXACT)
 
 
@@ -80,7 +80,9 @@ def test_proportions_of_pairs_agree_with_limma(golden, samples, proportions, sca
     part = samples[paired]
     patients = pd.get_dummies(part["patient"]).to_numpy(dtype=float)
     design = np.column_stack([patients, part["timepoint"] == "post"])
-    fit = linear.moderate(linear.lm_fit(proportions[scale][:, paired], design), trend=False)
+    fit = linear.moderate(
+        linear.lm_fit(proportions[scale][:, paired], design), robust=False, trend=False
+    )
     assert_table(fit, golden(f"abundance_paired_{scale}.csv"), column=-1, **EXACT)
 
 
@@ -91,7 +93,7 @@ def test_change_of_proportions_agrees_with_limma(golden, samples, proportions, s
     expected = float(golden(f"abundance_change_{scale}.correlation.txt").read_text())
     assert correlation == pytest.approx(expected, abs=2e-5)
     fit = linear.lm_fit(y, design, block=block, correlation=correlation)
-    fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), trend=False)
+    fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), robust=False, trend=False)
     assert_table(fit, golden(f"abundance_change_{scale}.csv"), **CHANGE)
 
 
@@ -106,7 +108,9 @@ def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobu
     voom = linear.voom(counts[kept], design, norm_factors=factors)
     expected = pd.read_csv(golden("expression_baseline_voom_weights.csv"))["weight_mean"]
     np.testing.assert_allclose(voom.weights.mean(axis=1), expected, **EXACT)
-    fit = linear.moderate(linear.lm_fit(voom.y, design, weights=voom.weights), trend=False)
+    fit = linear.moderate(
+        linear.lm_fit(voom.y, design, weights=voom.weights), robust=False, trend=False
+    )
     assert_table(fit, golden("expression_baseline_voom.csv"), column=1, **EXACT)
 
 
@@ -124,7 +128,7 @@ def test_voom_with_correlated_patients_agrees_with_limma(golden, samples, pseudo
     expected = float(golden("expression_change_voom.correlation.txt").read_text())
     assert correlation == pytest.approx(expected, abs=2e-5)
     fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
-    fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), trend=False)
+    fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), robust=False, trend=False)
     assert_table(fit, golden("expression_change_voom.csv"), **CHANGE)
 
 
@@ -154,9 +158,9 @@ def test_weights_and_blocks_are_generalised_least_squares():
 def test_equal_weights_change_nothing_and_order_of_samples_is_free():
     rng = np.random.default_rng(2)
     y, design, block = rng.normal(size=(40, 16)), cohort_design(16, rng), np.repeat(np.arange(8), 2)
-    plain = linear.moderate(linear.lm_fit(y, design), trend=False)
+    plain = linear.moderate(linear.lm_fit(y, design), robust=False, trend=False)
     weighted = linear.lm_fit(y, design, weights=np.full(y.shape, 3.0))
-    np.testing.assert_allclose(plain.t, linear.moderate(weighted, trend=False).t)
+    np.testing.assert_allclose(plain.t, linear.moderate(weighted, robust=False, trend=False).t)
     order = rng.permutation(16)
     for weights in (None, rng.uniform(0.5, 2, y.shape)):
         values = [
@@ -203,7 +207,7 @@ def test_moderated_p_values_are_uniform_where_nothing_differs(trend):
     spread = np.sqrt(8 / rng.chisquare(8, (n_features, 1))) * np.exp(-0.2 * level * trend)
     y = level + spread * rng.normal(size=(n_features, 8))
     design = np.column_stack([np.ones(8), np.arange(8) % 2])
-    fit = linear.moderate(linear.lm_fit(y, design), trend=trend)
+    fit = linear.moderate(linear.lm_fit(y, design), robust=False, trend=trend)
     low, high = stats.binom.ppf([0.0005, 0.9995], n_features, 0.05) / n_features
     assert low <= (fit.p_value[:, 1] < 0.05).mean() <= high
     assert 5 < fit.df_prior[0] < 13
@@ -229,7 +233,7 @@ def test_library_factors_undo_composition():
         (lambda: linear.lm_fit(np.ones((1, 3)), np.ones((3, 1)), block=[1, 1, 2]), "together"),
         (lambda: linear.tmm([[1, 0], [2, 0]]), "without counts"),
         (lambda: linear.duplicate_correlation(np.eye(6), np.ones((6, 1)), block=range(6)), "repea"),
-        (lambda: linear.moderate(linear.lm_fit(np.eye(2), np.eye(2)), trend=False), "no residual"),
+        (lambda: linear.moderate(linear.lm_fit(np.eye(2), np.eye(2)), robust=False, trend=False), "no residual"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_fitted_is_refused(call, words):

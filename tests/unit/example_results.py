@@ -214,11 +214,16 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["p"] = np.minimum(1.0, 2 * np.exp(-(table["t"] ** 2) / 1.6))
     table["fdr"] = np.minimum(1.0, 3 * table["p"])
     table["p_moderated"], table["fdr_moderated"] = table["p"], table["fdr"]
+    table["p_permutation"] = np.maximum(2 / 70, table["p"])
     table["p_floor"], table["permutation_scheme"] = 2 / 70, "exact"
     table["mean_reference"] = np.where(is_lamm, 0.05, rng.uniform(0.01, 0.2, len(table)))
     odds = table["mean_reference"] / (1 - table["mean_reference"]) * np.exp(table["estimate"])
     table["mean_test"] = odds / (1 + odds)
     table["n_test"], table["n_reference"] = 4, 4
+    table["influence_low"] = table["estimate"] - 0.3 * table["se"]
+    table["influence_high"] = table["estimate"] + 0.3 * table["se"]
+    table["influence_patient"] = "P01"
+    table["influence_p_max"] = np.minimum(1.0, 2 * table["p"])
     table["detectable"] = 3.5 * table["se"]
     table["compositional"] = table["denominator"] == "all"
     table["status"] = status
@@ -228,7 +233,9 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["notes"] = ""
     if status != "ok":
         tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]
+        tested += ["p_permutation", "influence_low", "influence_high", "influence_p_max"]
         table[[*tested, "p_moderated", "fdr_moderated"]] = np.nan
+        table["influence_patient"] = ""
         table["verdict"] = "not tested: fewer patients than 3 in an arm or than the model needs"
         table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"
     return table

@@ -5,12 +5,9 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from lammscope.abundance import (
-    COLUMNS,
-    count_cells,
-    detectable_difference,
-)
+from lammscope.abundance import count_cells
 from lammscope.abundance import test_abundance as run_test
+from lammscope.comparisons import COLUMNS, detectable_difference
 from lammscope.contrasts import Contrast, contrasts_from_config
 from lammscope.primary import primary_row, primary_sentence
 
@@ -31,6 +28,7 @@ SETTINGS = {
     "exclude_pre_post": ["B", "Malignant_B", "CAR_T"],
     "max_exact": 20_000,
     "n_draws": 10_000,
+    "seed": 1,
     "sorts": {},
 }
 ARMS = {"test": "non_responder", "reference": "responder"}
@@ -495,3 +493,40 @@ def test_what_a_sort_removed_is_no_denominator(label, sorts, refused):
     assert table.loc[lost, ["estimate", "p", "fdr", "mean_test", "p_floor"]].isna().all(axis=None)
     assert table.loc[lost, "verdict"].str.contains(f"the sort {label} removed", regex=False).all()
     assert (table.loc[lost, "n_test"] == 12).all()
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE], ids=["between", "paired", "change"])
+def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(entry):
+    samples = make_samples()
+    one_patient = (samples["patient"] == "n3") & (samples["phase"] == "post")
+    counts = make_counts(samples, LAMM=np.where(one_patient, 2.0, 0.0))
+    table = run_test(counts, samples, asked(entry, samples), **SETTINGS)
+    tested = table[table["status"] == "ok"]
+    assert (tested["p_permutation"] >= tested["p_floor"] - 1e-12).all()
+    # of twelve patients the two tests are close where values are near normal
+    assert (tested["p"] - tested["p_permutation"]).abs().median() < 0.03
+    assert (tested["influence_low"] <= tested["estimate"]).all()
+    assert (tested["influence_high"] >= tested["estimate"]).all()
+    assert set(tested["influence_patient"]) <= set(samples["patient"])
+    untested = table[table["status"] != "ok"]
+    assert untested[["p_permutation", "influence_p_max"]].isna().all(axis=None)
+    if entry is not BETWEEN:
+        lamm = row(table, "LAMM", "monocytic")
+        rest = samples[samples["patient"] != "n3"]
+        kept = counts[counts["sample"].isin(rest["sample"])]
+        without = row(run_test(kept, rest, asked(entry, rest), **SETTINGS), "LAMM", "monocytic")
+        assert lamm["influence_low"] == pytest.approx(without["estimate"])
+
+
+def test_a_row_says_which_patient_a_finding_hangs_on():
+    samples = make_samples()
+    counts = make_counts(samples, LAMM=np.where(samples["response"] == "non_responder", 0.9, 0.0))
+    contrast = asked(BETWEEN, samples)
+    lamm = row(run_test(counts, samples, contrast, **SETTINGS), "LAMM", "monocytic")
+    p = {}
+    for patient in samples["patient"].unique():
+        rest = samples[samples["patient"] != patient]
+        kept = counts[counts["sample"].isin(rest["sample"])]
+        p[patient] = row(run_test(kept, rest, contrast, **SETTINGS), "LAMM", "monocytic")["p"]
+    assert lamm["influence_patient"] == max(p, key=p.get)
+    assert lamm["influence_p_max"] == pytest.approx(max(p.values()))

@@ -14,9 +14,9 @@ from lammscope.design import (
     comparison_units,
     design_matrix,
     independent_columns,
-    permutation_floor,
     select_samples,
 )
+from lammscope.permutation import permutation_scheme
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort, one
 
 PERMUTATIONS = {"max_exact": 20_000, "n_draws": 10_000}
@@ -161,13 +161,13 @@ def test_permutation_floor_between_arms_is_what_enumeration_finds(arms, strata):
     units["stratum"] = list(strata)
     samples = cohort().assign(stratum="a")
     contrast = one({**BASELINE, "adjust": ["stratum"]}, samples)
-    floor, scheme = permutation_floor(units, contrast, **PERMUTATIONS)
+    scheme = permutation_scheme(units, contrast, **PERMUTATIONS)
     expected = smallest_p_by_enumeration(
         (units["arm"] == "test").to_numpy(float), np.array(list(strata)), np.random.default_rng(1)
     )
-    assert floor == pytest.approx(expected)
-    assert "exact" in scheme
-    assert "stratum" in scheme
+    assert scheme.floor == pytest.approx(expected)
+    assert "exact" in scheme.words
+    assert "stratum" in scheme.words
 
 
 def test_permutation_floor_of_pairs_is_two_sign_flips():
@@ -176,21 +176,21 @@ def test_permutation_floor_of_pairs_is_two_sign_flips():
     units = comparison_units(samples, paired)
     y = np.array([3.0, 4.0, 5.0, 6.0, 3.5, 4.5, 5.5, 6.5])
     flips = np.array([np.abs(np.mean(y * signs)) for signs in product([1, -1], repeat=8)])
-    floor, _ = permutation_floor(units, paired, **PERMUTATIONS)
+    floor = permutation_scheme(units, paired, **PERMUTATIONS).floor
     assert floor == np.mean(flips >= y.mean() - 1e-12) == 2 / 2**8
-    assert permutation_floor(units.iloc[:4], paired, **PERMUTATIONS)[0] == 0.125
+    assert permutation_scheme(units.iloc[:4], paired, **PERMUTATIONS).floor == 0.125
 
 
 def test_permutation_floor_with_many_patients_or_numbers():
     samples = cohort(12).assign(age=lambda t: t["patient"].str[1:].astype(int))
-    floor, scheme = permutation_floor(
+    scheme = permutation_scheme(
         comparison_units(samples, one(BASELINE, samples)), one(BASELINE, samples), **PERMUTATIONS
     )
-    assert floor == 1 / 10_001
-    assert "10,000 draws" in scheme
+    assert scheme.floor == 1 / 10_001
+    assert "10,000 draws" in scheme.words
     contrast = one({**BASELINE, "adjust": ["age"]}, samples)
-    _, scheme = permutation_floor(comparison_units(samples, contrast), contrast, **PERMUTATIONS)
-    assert "approximate" in scheme
+    scheme = permutation_scheme(comparison_units(samples, contrast), contrast, **PERMUTATIONS)
+    assert "approximate" in scheme.words
 
 
 @pytest.mark.parametrize("kind", ["between", "change"])

@@ -21,6 +21,7 @@ SETTINGS = {
     "exclude_pre_post": [],
     "max_exact": 20_000,
     "n_draws": 1_000,
+    "seed": 1,
     "sorts": {},
 }
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope import abundance, expression
+from lammscope import expression
 from lammscope.audit import audit_design
+from lammscope.comparisons import COLUMNS
 from lammscope.contrasts import Contrast
 from lammscope.definers import definers_by_population
 from lammscope.drawing import save_figure, sentence_figure
@@ -395,7 +396,7 @@ def test_failing_template_leaves_no_file(make_report, tmp_path):
 
 
 def test_examples_have_the_columns_that_the_workflow_writes(cohort):
-    assert set(abundance_table(cohort.counts)) == set(abundance.COLUMNS)
+    assert set(abundance_table(cohort.counts)) == set(COLUMNS)
     assert set(expression_table()) == set(expression.COLUMNS)
 
 

@@ -65,6 +65,7 @@ rule test_abundance:
         cohort=COHORT,
         contrast=contrast_of,
         settings=config["abundance"],
+        seed=config["seed"],
         sorts=config["sorts"],
     script:
         "../scripts/test_abundance.py"

@@ -11,6 +11,7 @@ with job_log(snakemake.log[0]):
         read_table(snakemake.input.counts),
         read_samples(snakemake.params.cohort),
         Contrast(**snakemake.params.contrast),
+        seed=snakemake.params.seed,
         sorts=snakemake.params.sorts,
         **snakemake.params.settings,
     )

@@ -1,0 +1,265 @@
+"""One population of one contrast: the test of its patients' values, with what stands beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from lammscope import linear
+from lammscope.contrasts import Contrast
+from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
+from lammscope.influence import leave_one_out
+from lammscope.permutation import permutation_p, permutation_scheme
+from lammscope.proportions import LAMM_LEVELS, Measure, arm_means, unit_values
+
+MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
+SEPARABLE = 0.9  # above this share LAMM cells are the monocytic cells
+MIN_EXPECTED = 2  # cells a sample on the thinnest side, if all sides had one proportion
+ALPHA = 0.05
+LAMM_ROWS = ("LAMM", *LAMM_LEVELS)
+COLUMNS = [
+    *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
+    *("fdr", "p_moderated", "fdr_moderated", "p_permutation", "p_floor", "permutation_scheme"),
+    *("mean_test", "mean_reference", "n_test", "n_reference", "influence_low", "influence_high"),
+    *("influence_patient", "influence_p_max", "detectable", "compositional", "status", "verdict"),
+    "notes",
+]
+TEXTS = ("permutation_scheme", "influence_patient", "notes")
+REASONS = {
+    "no_cells": "no such cells in these samples",
+    "too_few_patients": f"fewer patients than {MIN_PATIENTS} in an arm or than the model needs",
+    "aliased": "the arms cannot be separated from a covariate",
+    "not_separable": f"over {100 * SEPARABLE:g} % of the monocytic cells are LAMM cells",
+    "no_variation": "the patients do not differ",
+    "too_few_cells": f"fewer than {MIN_EXPECTED} cells a sample are expected on one side",
+}
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """Up to `max_exact` assignments are enumerated, else `n_draws` are drawn from `seed`."""
+
+    max_exact: int
+    n_draws: int
+    seed: int
+
+
+def compare(
+    family: list[Measure],
+    units: pd.DataFrame,
+    contrast: Contrast,
+    *,
+    scale: str,
+    min_cells: int,
+    permutations: Permutations | None,
+) -> list[dict[str, object]]:
+    """Test measures of one denominator on one scale; those of the same patients share a fit.
+
+    Parameters
+    ----------
+    family
+        Measures of the units, whose moderated values borrow from each other.
+    units
+        From `design.comparison_units`.
+    scale
+        logit, arcsine or log_ratio.
+    min_cells
+        Units with fewer cells of the denominator on a side are left out, and named in `notes`.
+    permutations
+        None for no permutation test.
+
+    Returns
+    -------
+    list of dict
+        `COLUMNS` without the false discovery rates, one per measure. What could not be tested has
+        a `status` and no estimate.
+    """
+    rows: dict[int, dict[str, object]] = {}
+    groups: dict[tuple[bool, ...], list[int]] = {}
+    for i, measure in enumerate(family):
+        cells = measure.total + measure.count if measure.ratio else measure.total
+        groups.setdefault(tuple((cells >= min_cells).all(axis=1).tolist()), []).append(i)
+    for flags, indices in groups.items():
+        keep = np.array(flags, dtype=bool)
+        kept, measures = units[keep], [family[i] for i in indices]
+        design = design_matrix(kept, contrast.adjust)
+        problem = design_problem(kept, design, contrast)
+        arm = kept["arm"].to_numpy()
+        status = [_measure_problem(measure, keep, arm) or problem for measure in measures]
+        values = np.array(
+            [
+                np.zeros(len(kept)) if untested else unit_values(measure, keep, scale)
+                for measure, untested in zip(measures, status, strict=True)
+            ]
+        )
+        tests = _test(values, kept, design, measures, status)
+        shared = empty_row(kept, contrast, scale=scale)
+        shared |= _left_out(units[~keep], contrast, min_cells)
+        shared |= _permute(tests, values, kept, design, contrast, permutations)
+        for i, measure, test in zip(indices, measures, tests, strict=True):
+            row = shared | {"population": measure.population, "denominator": measure.denominator}
+            row |= {"compositional": measure.denominator == "all"}
+            row |= arm_means(measure, keep, arm) | test
+            rows[i] = row | {"verdict": _verdict(row, contrast)}
+    return [rows[i] for i in range(len(family))]
+
+
+def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[str, object]:
+    """A row of a scale without a result: patients per arm (or pairs), and nothing else."""
+    row: dict[str, object] = dict.fromkeys(COLUMNS, np.nan)
+    return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | _sizes(units, contrast)
+
+
+def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
+    """Why these patients cannot be compared, as a status; empty if they can."""
+    arms = ["pair"] if contrast.kind == "paired" else ["test", "reference"]
+    if min(int((units["arm"] == arm).sum()) for arm in arms) < MIN_PATIENTS:
+        return "too_few_patients"
+    if "arm" in aliased_columns(design):
+        return "aliased"
+    return "" if len(units) > independent_columns(design).shape[1] else "too_few_patients"
+
+
+def tested_column(design: pd.DataFrame) -> int:
+    """Place of the effect: the arm, or for pairs the mean difference."""
+    return int(design.columns.get_loc("arm")) if "arm" in design else 0  # type: ignore[arg-type]
+
+
+def detectable_difference(se: float, df: float) -> float:
+    """Difference that a two-sided t-test at 0.05 finds with power 0.80."""
+    return se * _detectable_in_se(round(df, 6))
+
+
+def _sizes(units: pd.DataFrame, contrast: Contrast) -> dict[str, int]:
+    """Patients per arm, or pairs."""
+    return {
+        f"n_{arm}": len(units) if contrast.kind == "paired" else int((units["arm"] == arm).sum())
+        for arm in ("test", "reference")
+    }
+
+
+def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict[str, object]:
+    """The note that names units with too few cells, by arm."""
+    if dropped.empty:
+        return {}
+    names = {"test": contrast.test, "reference": contrast.reference, "pair": "pair"}
+    listed = [f"{u} ({names[a]})" for u, a in zip(dropped["unit"], dropped["arm"], strict=True)]
+    return {"notes": f"under {min_cells} cells of the denominator: {', '.join(listed)}"}
+
+
+def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
+    """Why a measure cannot be tested in the kept units, whose arms are given."""
+    if len(keep) and measure.count[keep if keep.any() else slice(None)].sum() == 0:
+        return "no_cells"
+    count, total = measure.count[keep], measure.total[keep]
+    among_monocytic = measure.denominator == "monocytic" and measure.population in LAMM_ROWS
+    if among_monocytic and count.sum() > SEPARABLE * total.sum():
+        return "not_separable"
+    if not measure.ratio and measure.offset <= measure.share:  # it is all of its denominator
+        return "no_variation"
+    if not keep.any() or total.sum() == 0:
+        return ""
+    # what the thinnest side would hold if all shared one proportion: below it the pseudocount,
+    # and so the depth of sequencing, decides the value
+    depth = min(total[arm == name].mean(axis=0).min() for name in np.unique(arm))
+    return "too_few_cells" if depth * count.sum() / total.sum() < MIN_EXPECTED else ""
+
+
+def _test(
+    values: np.ndarray,
+    units: pd.DataFrame,
+    design: pd.DataFrame,
+    measures: list[Measure],
+    status: list[str],
+) -> list[dict[str, object]]:
+    """Ordinary and moderated tests of the arm (of the mean difference for pairs), and influence."""
+    results: list[dict[str, object]] = [{"status": s or "ok"} for s in status]
+    rows = np.array([i for i, s in enumerate(status) if not s], dtype=int)
+    if len(rows) == 0:
+        return results
+    full = independent_columns(design)
+    at = tested_column(full)
+    test = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy()))
+    influence = leave_one_out(values[rows], full.to_numpy(), at)
+    moderated = np.array([measures[i].partition for i in rows])
+    p_moderated = np.full(len(rows), np.nan)
+    if moderated.sum() >= MIN_MODERATED:
+        part = linear.lm_fit(values[rows[moderated]], full.to_numpy())
+        p_moderated[moderated] = linear.moderate(part, robust=False, trend=False).p_value[:, at]
+    for j, i in enumerate(rows):
+        estimate, df = float(test.coefficients[j, at]), float(test.df_total[j])
+        se = float(test.stdev_unscaled[j, at] * test.sigma[j])
+        if not se > 1e-10 * max(1.0, float(np.abs(values[i]).max())):
+            results[i]["status"] = "no_variation"
+            continue
+        half = stats.t.ppf(1 - ALPHA / 2, df) * se
+        results[i] |= {"estimate": estimate, "se": se, "t": test.t[j, at], "df": df}
+        results[i] |= {"ci_low": estimate - half, "ci_high": estimate + half}
+        results[i] |= {"p": test.p_value[j, at], "p_moderated": p_moderated[j]}
+        results[i]["detectable"] = detectable_difference(se, df)
+        estimates, p = influence.estimate[:, j], influence.p[:, j]
+        if np.isfinite(p).any():
+            results[i] |= {
+                "influence_low": np.nanmin(estimates),
+                "influence_high": np.nanmax(estimates),
+                "influence_patient": str(units["patient"].iloc[int(np.nanargmax(p))]),
+                "influence_p_max": np.nanmax(p),
+            }
+    return results
+
+
+def _permute(
+    tests: list[dict[str, object]],
+    values: np.ndarray,
+    units: pd.DataFrame,
+    design: pd.DataFrame,
+    contrast: Contrast,
+    permutations: Permutations | None,
+) -> dict[str, object]:
+    """Put the permutation p into each test, and return the scheme that all share."""
+    if permutations is None or min(_sizes(units, contrast).values()) == 0:
+        return {}
+    scheme = permutation_scheme(
+        units, contrast, max_exact=permutations.max_exact, n_draws=permutations.n_draws
+    )
+    rows = [i for i, test in enumerate(tests) if test["status"] == "ok"]
+    if rows:
+        full = independent_columns(design)
+        p = permutation_p(
+            values[rows], full.to_numpy(), tested_column(full), scheme, seed=permutations.seed
+        )
+        for i, value in zip(rows, p, strict=True):
+            tests[i]["p_permutation"] = value
+    return {"p_floor": scheme.floor, "permutation_scheme": scheme.words}
+
+
+def _verdict(row: Mapping[str, object], contrast: Contrast) -> str:
+    """The row in words; never more than its p and interval carry."""
+    status = str(row["status"])
+    if status == "too_few_patients" and contrast.kind == "paired":
+        return f"not tested: fewer than {MIN_PATIENTS} complete pairs"
+    if status != "ok":
+        return f"not tested: {REASONS[status]}"
+    estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))  # type: ignore[arg-type]
+    if p >= ALPHA:
+        return f"no evidence; differences from {low:.2f} to {high:.2f} are compatible"
+    if contrast.kind == "change":
+        return f"{'higher' if estimate > 0 else 'lower'} change in {contrast.test}"
+    return f"{'higher' if estimate > 0 else 'lower'} in {contrast.test}"
+
+
+@lru_cache(maxsize=1024)
+def _detectable_in_se(df: float) -> float:
+    """Shift of a noncentral t with power 0.80, by Gauss quadrature over the standard error."""
+    critical = stats.t.ppf(1 - ALPHA / 2, df)
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    spread = critical * np.sqrt(stats.chi2.ppf((nodes + 1) / 2, df) / df)
+
+    def missing_power(shift: float) -> float:
+        power = stats.norm.cdf(shift - spread) + stats.norm.cdf(-shift - spread)
+        return float(weights @ power / 2 - 0.8)
+
+    return float(optimize.brentq(missing_power, 0.1, 1.5 * critical + 2))

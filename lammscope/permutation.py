@@ -1,0 +1,221 @@
+"""Permutation tests in which the patient is what is permuted.
+
+The statistic is that of the row's own test, |t| of an ordinary linear model, in the form of the
+squared partial correlation: a function of |t| that grows with it and is never infinite.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, permutations, product
+from math import comb, factorial, prod
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lammscope.contrasts import Contrast, as_text
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+SIGNS, LABELS, RESIDUALS = "signs", "labels", "residuals"
+TIE = 1e-9  # squared correlations that differ by less are equal up to rounding
+ORDERS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How the units of a contrast are permuted.
+
+    `kind` is `signs` (of pairs' differences), `labels` (of patients) or `residuals` (Freedman and
+    Lane); `strata` is a code per unit, `test` whether it is in the test arm. `exact` says whether
+    all `n_assignments` are taken, else `n_draws` of them at random. `floor` is the smallest p.
+    """
+
+    kind: str
+    strata: Codes
+    test: NDArray[np.bool_]
+    n_assignments: int
+    n_draws: int
+    exact: bool
+    floor: float
+    words: str
+
+
+def permutation_scheme(
+    units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int
+) -> Scheme:
+    """How the units of a contrast can be permuted, and the smallest two-sided p that gives.
+
+    Parameters
+    ----------
+    units
+        From `comparison_units`.
+    max_exact, n_draws
+        Up to `max_exact` assignments are enumerated; beyond, `n_draws` are drawn, with the +1 rule.
+
+    Notes
+    -----
+    Between arms (and for `change`, whose patients' differences are compared) labels are permuted
+    within strata of the categorical covariates: the product over strata of n! / (k! (n-k)!)
+    assignments. Exchanging the two arms gives the same |t|; where every stratum that holds both
+    arms holds them in equal numbers that exchange is one of the assignments, so that the smallest
+    p is 2 / assignments, else 1 / assignments. Signs of n pairs: 2 / 2^n. With a numeric
+    covariate residuals are permuted within strata (Freedman and Lane 1983), which is approximate.
+    """
+    test = (units["arm"] == "test").to_numpy()
+    strata: Codes = np.zeros(len(units), dtype=np.int64)
+    where, ties = "", 2
+    if contrast.kind == "paired":
+        kind, total, words = SIGNS, 2 ** len(units), "sign flips of pairs"
+    else:
+        texts = [c for c in contrast.adjust if not pd.api.types.is_numeric_dtype(units[c])]
+        numbers = [c for c in contrast.adjust if c not in texts]
+        if texts:
+            groups = units.groupby([as_text(units[c]) for c in texts]).ngroup()
+            strata = np.asarray(groups, dtype=np.int64)
+            where = f" within strata of {', '.join(texts)}"
+        sizes = [(int(s.sum()), int(test[s].sum())) for s in _members(strata)]
+        if numbers:
+            kind, total, ties = RESIDUALS, prod(factorial(n) for n, _ in sizes), 1
+            words = f"Freedman-Lane for {', '.join(numbers)}, approximate"
+        else:
+            kind, total = LABELS, prod(comb(n, k) for n, k in sizes)
+            ties = 2 if all(2 * k == n for n, k in sizes if 0 < k < n) else 1
+            words = "labels of patients"
+    exact = total <= max_exact
+    taken = f"exact, {total:,} assignments" if exact else f"{n_draws:,} draws"
+    floor = min(1.0, ties / total) if exact else 1 / (n_draws + 1)
+    return Scheme(kind, strata, test, total, n_draws, exact, floor, f"{words}{where}: {taken}")
+
+
+def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed: int) -> Array:
+    """Two-sided permutation p of one coefficient, one per feature.
+
+    Parameters
+    ----------
+    values
+        Features x units.
+    design
+        Units x coefficients, of full rank; the other columns are kept in every permutation.
+    at
+        The coefficient that is tested: the arm, or the mean of pairs' differences.
+    scheme
+        From `permutation_scheme` for the same units.
+    seed
+        Of the draws; equal units get equal draws.
+
+    Returns
+    -------
+    ndarray
+        The share of all assignments with |t| at least as large, the observed one among them; of
+        draws (count + 1) / (draws + 1). nan where the test has no residual degrees of freedom.
+    """
+    n_units, n_coefficients = design.shape
+    if n_units <= n_coefficients:
+        return np.full(len(values), np.nan)
+    observed = squared_correlations(values, design, at, scheme)
+    count, total = np.zeros(len(values)), 0
+    for permuted in permuted_correlations(values, design, at, scheme, seed=seed):
+        count += (permuted >= observed - TIE).sum(axis=0)
+        total += len(permuted)
+    return count / total if scheme.exact else (count + 1) / (total + 1)
+
+
+def squared_correlations(values: Array, design: Array, at: int, scheme: Scheme) -> Array:
+    """Squared partial correlation of each feature with the tested column: t^2 / (t^2 + df)."""
+    others = np.delete(design, at, axis=1)
+    column = design[:, at]
+    if scheme.kind == SIGNS:
+        return _of_signs(values, np.ones((1, len(design))))[0]
+    return _of_columns(_residuals(values, others), _residuals(column[None], others))[0]
+
+
+def permuted_correlations(
+    values: Array, design: Array, at: int, scheme: Scheme, *, seed: int
+) -> Iterator[Array]:
+    """Squared partial correlations under the permutations: arrays of permutations x features."""
+    rng = np.random.default_rng(seed)
+    if scheme.kind == SIGNS:
+        yield _of_signs(values, sign_flips(scheme, rng=rng))
+        return
+    others = np.delete(design, at, axis=1)
+    if scheme.kind == LABELS:
+        columns = _residuals(permuted_labels(scheme, rng=rng).astype(float), others)
+        yield _of_columns(_residuals(values, others), columns)
+        return
+    residuals, column = _residuals(values, others), _residuals(design[:, at][None], others)[0]
+    for orders in _orders(scheme, rng=rng):
+        moved = _residuals(residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design)), others)
+        moved = moved.reshape(len(orders), len(values), len(design))
+        length = np.sum(moved**2, axis=2) * np.sum(column**2)
+        yield _ratio((moved @ column) ** 2, length)
+
+
+def permuted_labels(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Assignments to the test arm: assignments x units, all of them or as many as are drawn."""
+    members = _members(scheme.strata)
+    if not scheme.exact:
+        labels = np.tile(scheme.test, (scheme.n_draws, 1))
+        for stratum in members:
+            labels[:, stratum] = rng.permuted(labels[:, stratum], axis=1)
+        return labels
+    choices = [
+        list(combinations(np.flatnonzero(stratum), int(scheme.test[stratum].sum())))
+        for stratum in members
+    ]
+    labels = np.zeros((scheme.n_assignments, len(scheme.test)), dtype=bool)
+    for row, chosen in zip(labels, product(*choices), strict=True):
+        row[[unit for part in chosen for unit in part]] = True
+    return labels
+
+
+def sign_flips(scheme: Scheme, *, rng: np.random.Generator) -> Array:
+    """Signs of the pairs' differences: assignments x pairs, all of them or as many as are drawn."""
+    n_pairs = len(scheme.strata)
+    if not scheme.exact:
+        return np.asarray(1.0 - 2.0 * rng.integers(0, 2, size=(scheme.n_draws, n_pairs)))
+    bits = (np.arange(scheme.n_assignments)[:, None] >> np.arange(n_pairs)) & 1
+    return np.asarray(1.0 - 2.0 * bits)
+
+
+def _orders(scheme: Scheme, *, rng: np.random.Generator) -> Iterator[Codes]:
+    """Orders of the units that keep each within its stratum, in portions."""
+    members = [np.flatnonzero(stratum) for stratum in _members(scheme.strata)]
+    if scheme.exact:
+        orders = np.empty((scheme.n_assignments, len(scheme.strata)), dtype=np.int64)
+        for row, parts in zip(orders, product(*map(permutations, members)), strict=True):
+            for stratum, part in zip(members, parts, strict=True):
+                row[stratum] = part
+        yield orders
+        return
+    for start in range(0, scheme.n_draws, ORDERS_AT_A_TIME):
+        n_orders = min(ORDERS_AT_A_TIME, scheme.n_draws - start)
+        orders = np.tile(np.arange(len(scheme.strata)), (n_orders, 1))
+        for stratum in members:
+            orders[:, stratum] = rng.permuted(orders[:, stratum], axis=1)
+        yield orders
+
+
+def _members(strata: Codes) -> list[NDArray[np.bool_]]:
+    return [strata == code for code in np.unique(strata)]
+
+
+def _residuals(rows: Array, others: Array) -> Array:
+    """Rows without what the other columns of the design explain."""
+    basis, _ = np.linalg.qr(others)
+    return rows - (rows @ basis) @ basis.T
+
+
+def _of_columns(residuals: Array, columns: Array) -> Array:
+    """Columns x features; a permuted column that the covariates explain is no evidence: 0."""
+    lengths = np.sum(columns**2, axis=1)
+    columns = np.where(lengths[:, None] > 1e-10, columns, 0.0)  # the arm's column is 0 or 1
+    return _ratio((columns @ residuals.T) ** 2, lengths[:, None] * np.sum(residuals**2, axis=1))
+
+
+def _of_signs(values: Array, signs: Array) -> Array:
+    return _ratio((signs @ values.T) ** 2, len(values.T) * np.sum(values**2, axis=1)[None])
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    return np.asarray(part / np.where(whole > 0, whole, 1.0))
