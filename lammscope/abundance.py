@@ -62,6 +62,25 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     return long[["sample", "population", "lineage", "n_cells", "partition"]]
 
 
+def count_thresholds(
+    cells: pd.DataFrame, samples: pd.DataFrame, *, thresholds: Sequence[float]
+) -> pd.DataFrame:
+    """Count LAMM cells per sample as other thresholds of their probability would have called them.
+
+    Parameters as in `count_cells`; returns `sample`, `level` (positive, elevated), `threshold` and
+    `n_cells`, zeros included.
+    """
+    names = sorted(samples["sample"])
+    tables = []
+    for level in ("positive", "elevated"):
+        for threshold in sorted(set(thresholds)):
+            called = cells.loc[cells[f"lamm_{level}"] >= threshold, "sample"].value_counts()
+            n_cells = called.reindex(names, fill_value=0).to_numpy()
+            about = {"sample": names, "level": level, "threshold": threshold}
+            tables.append(pd.DataFrame(about | {"n_cells": n_cells}))
+    return pd.concat(tables, ignore_index=True)
+
+
 def test_abundance(
     counts: pd.DataFrame,
     samples: pd.DataFrame,

@@ -11,6 +11,7 @@ import pandas as pd
 RESERVED = {
     "cohort": "the figures and audit rows of the whole cohort",
     "counts": "the file `abundance/counts.tsv`",
+    "lamm": "the file `abundance/lamm.tsv`",
 }
 KINDS = ("between", "paired", "change")
 FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}

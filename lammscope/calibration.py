@@ -1,0 +1,264 @@
+"""Self-diagnosis: what the run's own tests give when the labels of its patients mean nothing.
+
+Labels are permuted among the patients and the tests repeated. This is a diagnostic of one cohort:
+its permutations are not independent cohorts, and a true difference leaks into them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import stats
+
+from lammscope.abundance import ask
+from lammscope.comparisons import ALPHA, compare, tested_column
+from lammscope.contrasts import Contrast
+from lammscope.design import comparison_units, design_matrix, independent_columns, select_samples
+from lammscope.expression import test_expression
+from lammscope.permutation import (
+    SIGNS,
+    Scheme,
+    permutation_scheme,
+    permuted_correlations,
+    permuted_labels,
+    sign_flips,
+)
+from lammscope.proportions import unit_values
+from lammscope.selection import USED
+from lammscope.sorts import Sorts
+
+COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "message"]
+POPULATION = "LAMM"
+NOT_TESTED = "There was nothing to calibrate: {} ({})."
+CALIBRATED = (
+    "With the labels of the patients permuted in {n:,} ways, {percent:.1f} % of the tests of {test} "
+    "had p < 0.05; 5 % are expected."
+)
+TOO_MANY = (
+    " p-values of this test may be too small in this cohort, though a true difference leaks into "
+    "permuted labels, too; rely on the permutation test."
+)
+
+
+def diagnose_calibration(
+    counts: pd.DataFrame,
+    pseudobulk: AnnData,
+    samples: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    *,
+    denominator: str,
+    abundance: Mapping[str, Any],
+    expression: Mapping[str, Any],
+    n_expression: int,
+    max_share: float,
+    sorts: Sorts,
+    seed: int,
+) -> pd.DataFrame:
+    """Both diagnoses of each contrast, `diagnose_abundance` and `diagnose_expression`.
+
+    Parameters
+    ----------
+    contrasts
+        The primary one, or none where the cohort cannot ask it (the table is empty then).
+    abundance, expression
+        The other arguments of `abundance.test_abundance` and of `expression.test_expression`.
+    n_expression
+        Relabellings under which genes are tested.
+
+    Returns
+    -------
+    DataFrame
+        The columns `COLUMNS`.
+    """
+    max_exact = abundance["max_exact"]
+    rows = [pd.DataFrame(columns=COLUMNS)]
+    for contrast in contrasts:
+        common: dict[str, Any] = {"max_exact": max_exact, "max_share": max_share, "seed": seed}
+        rows.append(
+            diagnose_abundance(
+                counts,
+                samples,
+                contrast,
+                denominator=denominator,
+                sorts=sorts,
+                **(dict(abundance) | common),
+            )
+        )
+        rows.append(
+            diagnose_expression(
+                pseudobulk, samples, contrast, settings=expression, n_draws=n_expression, **common
+            )
+        )
+    return pd.concat([row for row in rows if len(row)] or rows, ignore_index=True)
+
+
+def diagnose_abundance(
+    counts: pd.DataFrame,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    *,
+    denominator: str,
+    min_cells: int,
+    exclude_pre_post: Sequence[str],
+    sorts: Sorts,
+    max_exact: int,
+    n_draws: int,
+    max_share: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Share of p < 0.05 of the primary row (logit scale) under permuted labels.
+
+    Parameters as in `abundance.test_abundance`; `denominator` is that of the primary row, and a
+    share over `max_share` is a warning. Returns one row of `COLUMNS`.
+    """
+    question = ask(counts, samples, contrast, exclude_pre_post=exclude_pre_post, sorts=sorts)
+    about = {"test": f"LAMM cells as a fraction of {denominator} cells", "contrast": contrast.name}
+    measure = next(
+        measure
+        for family in question.families
+        for measure in family
+        if (measure.population, measure.denominator) == (POPULATION, denominator)
+    )
+    (row,) = compare(
+        [measure],
+        question.units,
+        contrast,
+        scale="logit",
+        min_cells=min_cells,
+        permutations=None,
+    )
+    if row["status"] != "ok":
+        return _not_tested(about, str(row["status"]))
+    keep = (measure.total >= min_cells).all(axis=1)
+    units = question.units[keep]
+    scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=n_draws)
+    design = independent_columns(design_matrix(units, contrast.adjust))
+    at, matrix = tested_column(design), design.to_numpy()
+    (squared,) = permuted_correlations(
+        unit_values(measure, keep, "logit")[None], matrix, at, scheme, seed=seed
+    )
+    squared = squared[~_as_observed(_assignments(scheme, seed=seed), scheme), 0]
+    df = len(units) - matrix.shape[1]
+    with np.errstate(divide="ignore"):  # a perfect fit has an infinite t
+        p = 2 * stats.t.sf(np.sqrt(df * squared / (1 - squared)), df)
+    return _result(about, len(p), p, max_share)
+
+
+def diagnose_expression(
+    pseudobulk: AnnData,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    *,
+    settings: Mapping[str, Any],
+    max_exact: int,
+    n_draws: int,
+    max_share: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Share of p < 0.05 over the genes of LAMM cells under permuted labels.
+
+    Parameters
+    ----------
+    pseudobulk, samples, contrast
+        As in `expression.test_expression`, whose other arguments are `settings`.
+    max_exact, n_draws
+        Of all distinct relabellings (up to exchanging the arms) at most `n_draws` are tested.
+    max_share
+        A share over this is a warning.
+
+    Returns
+    -------
+    DataFrame
+        One row of `COLUMNS`.
+    """
+    about = {"test": "genes in LAMM cells", "contrast": contrast.name}
+    lamm = pseudobulk[(pseudobulk.obs["population"] == POPULATION).to_numpy()].copy()
+    tested = test_expression(lamm, samples, contrast, **settings)
+    tested = tested[tested["p"].notna()]
+    if tested.empty:
+        return _not_tested(about, "no gene of theirs could be tested")
+    units = comparison_units(samples, contrast)
+    selection = select_samples(samples, contrast)
+    used = samples[samples["sample"].isin(selection.loc[selection["use"] == USED, "sample"])]
+    scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=max(n_draws, 1) * 10)
+    assignments = _assignments(scheme, seed=seed)
+    distinct = np.unique(assignments[~_as_observed(assignments, scheme)], axis=0)
+    if all(2 * scheme.test[scheme.strata == s].sum() == (scheme.strata == s).sum()
+           for s in scheme.strata) or scheme.kind == SIGNS:  # fmt: skip
+        distinct = distinct[distinct[:, 0] > 0]  # the other half exchanges the arms
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(distinct))[:n_draws]
+    p = [
+        test_expression(
+            lamm,
+            _relabelled(used, units, contrast, distinct[i]),
+            replace(contrast, choose=None),
+            **settings,
+        )["p"].dropna()
+        for i in chosen
+    ]
+    return _result(about, len(p), np.concatenate([np.empty(0), *p]), max_share)
+
+
+def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int) -> Scheme:
+    """Labels (or signs) permuted within strata; numeric covariates stay with their patients."""
+    texts = [c for c in contrast.adjust if not pd.api.types.is_numeric_dtype(units[c])]
+    return permutation_scheme(
+        units, replace(contrast, adjust=tuple(texts)), max_exact=max_exact, n_draws=n_draws
+    )
+
+
+def _assignments(scheme: Scheme, *, seed: int) -> NDArray[np.int64]:
+    """Assignments x units, in the order of `permuted_correlations`: 1 for the test arm, else 0.
+
+    For pairs 1 stands for a difference as it is and 0 for one of the opposite sign.
+    """
+    rng = np.random.default_rng(seed)
+    if scheme.kind == SIGNS:
+        return (sign_flips(scheme, rng=rng) > 0).astype(np.int64)
+    return permuted_labels(scheme, rng=rng).astype(np.int64)
+
+
+def _as_observed(assignments: NDArray[np.int64], scheme: Scheme) -> NDArray[np.bool_]:
+    """The observed assignment, and the one that only exchanges its arms."""
+    observed = np.ones(len(scheme.test)) if scheme.kind == SIGNS else scheme.test
+    same = assignments == observed
+    return np.asarray(same.all(axis=1) | ~same.any(axis=1))
+
+
+def _relabelled(
+    samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, assignment: NDArray[np.int64]
+) -> pd.DataFrame:
+    """The samples with the labels of an assignment in the column that the contrast compares."""
+    label = samples[contrast.column].astype(object)
+    by_value = {0: contrast.reference, 1: contrast.test}
+    if contrast.kind == "paired":
+        exchanged = units[assignment == 0]
+        for side, new in (("test", contrast.reference), ("reference", contrast.test)):
+            names = [name for listed in exchanged[f"samples_{side}"] for name in listed]
+            label[samples["sample"].isin(names)] = new
+    else:
+        arms = dict(zip(units["patient"], assignment, strict=True))
+        label = samples["patient"].map(arms).map(by_value).astype(object)
+    return samples.assign(**{contrast.column: label})
+
+
+def _result(about: Mapping[str, str], n: int, p: np.ndarray, max_share: float) -> pd.DataFrame:
+    if n == 0:
+        return _not_tested(about, "these patients have no other labels")
+    share = float(np.mean(p < ALPHA))
+    message = CALIBRATED.format(n=n, percent=100 * share, test=about["test"])
+    row = {"n_relabellings": n, "n_tests": len(p), "share": share, "status": "ok"}
+    if share > max_share:
+        row["status"], message = "warning", message + TOO_MANY
+    return pd.DataFrame([{**about, **row, "message": message}], columns=COLUMNS)
+
+
+def _not_tested(about: Mapping[str, str], why: str) -> pd.DataFrame:
+    row = {"n_relabellings": 0, "n_tests": 0, "share": np.nan, "status": "not_tested"}
+    message = NOT_TESTED.format(about["test"], why)
+    return pd.DataFrame([{**about, **row, "message": message}], columns=COLUMNS)
