@@ -6,13 +6,35 @@ doi 10.1186/gb-2014-15-2-r29; Robinson and Oshlack 2010, doi 10.1186/gb-2010-11-
 tested against their numbers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, stats
 
+from lammscope.libraries import filter_by_expression, tmm
+from lammscope.robust_prior import fit_prior_robustly
 from lammscope.variances import Array, fit_prior, lowess, variance_components
+
+__all__ = [
+    "BlockCorrelation",
+    "Fit",
+    "TestedFit",
+    "Voom",
+    "camera",
+    "contrast_fit",
+    "duplicate_correlation",
+    "filter_by_expression",
+    "lm_fit",
+    "moderate",
+    "ordinary",
+    "tmm",
+    "voom",
+]
+
+GENE_CORRELATION = 0.01  # between genes of a set, limma's preset for camera
 
 
 @dataclass(frozen=True)
@@ -34,7 +56,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class TestedFit(Fit):
-    """A fit with t-tests: `t` and `p_value` as `coefficients`, the rest one value per feature."""
+    """A fit with t-tests: `t` and `p_value` as `coefficients`, the rest one value per feature.
+
+    `f` tests that all coefficients (or contrasts) are zero together, with `f_p_value`.
+    """
 
     __test__ = False  # the name is no test of pytest
 
@@ -44,6 +69,8 @@ class TestedFit(Fit):
     t: Array
     df_total: Array
     p_value: Array
+    f: Array
+    f_p_value: Array
 
 
 @dataclass(frozen=True)
@@ -166,8 +193,9 @@ def ordinary(fit: Fit) -> TestedFit:
 def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
     """Test each coefficient with variances squeezed towards a common prior (eBayes).
 
-    With `trend`, the prior variance follows the feature's mean. The fitted prior is that of
-    Smyth 2004 (doi 10.2202/1544-6115.1027).
+    With `trend`, the prior variance follows the feature's mean; with `robust`, features whose
+    variance is an outlier get fewer prior degrees of freedom. The fitted prior is that of Smyth
+    2004 (doi 10.2202/1544-6115.1027) or, robust, of Phipson et al. 2016 (doi 10.1214/16-AOAS920).
 
     Raises
     ------
@@ -176,10 +204,11 @@ def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
     """
     if not np.any(fit.df_residual > 0):
         raise ValueError("no residual degrees of freedom: as many coefficients as samples")
+    s2, covariate = fit.sigma**2, fit.mean if trend else None
     if robust:
-        raise NotImplementedError("robust moderation")
-    s2 = fit.sigma**2
-    s2_prior, df_prior = fit_prior(s2, fit.df_residual, fit.mean if trend else None)
+        s2_prior, df_prior = fit_prior_robustly(s2, float(fit.df_residual[0]), covariate)
+    else:
+        s2_prior, df_prior = fit_prior(s2, fit.df_residual, covariate)
     with np.errstate(invalid="ignore"):
         squeezed = (fit.df_residual * s2 + df_prior * s2_prior) / (fit.df_residual + df_prior)
     s2_post = np.where(np.isinf(df_prior), s2_prior, squeezed)
@@ -239,38 +268,6 @@ def duplicate_correlation(
     return BlockCorrelation(consensus=float(consensus), values=values)
 
 
-def tmm(counts: ArrayLike) -> Array:
-    """Library size factors by trimmed mean of M values, one per sample (calcNormFactors)."""
-    counts = np.asarray(counts, dtype=float)
-    library = _library_sizes(counts)
-    counts = counts[(counts > 0).any(axis=1)]
-    upper = np.quantile(counts, 0.75, axis=0) / library
-    if np.median(upper) < 1e-20:
-        reference = int(np.argmax(np.sqrt(counts).sum(axis=0)))
-    else:
-        reference = int(np.argmin(np.abs(upper - upper.mean())))
-    log_factors = [
-        _trimmed_log_ratio(column, counts[:, reference], size, library[reference])
-        for column, size in zip(counts.T, library, strict=True)
-    ]
-    return np.exp2(np.array(log_factors) - np.mean(log_factors))
-
-
-def filter_by_expression(counts: ArrayLike, design: ArrayLike) -> NDArray[np.bool_]:
-    """Features with enough counts in enough samples for this design (filterByExpr)."""
-    counts, design = np.asarray(counts, dtype=float), np.asarray(design, dtype=float)
-    with_intercept = np.column_stack([np.ones(len(design)), design])
-    basis, scale, _ = linalg.svd(with_intercept, full_matrices=False)
-    basis = basis[:, scale > scale[0] * 1e-10]
-    group_size = 1 / np.max(np.sum(basis**2, axis=1))
-    if group_size > 10:
-        group_size = 10 + (group_size - 10) * 0.7
-    library = _library_sizes(counts)
-    # Ties at the cutoff are decided by rounding: edgeR's order of operations.
-    enough = counts * (1e6 / library) >= 10 / np.median(library) * 1e6
-    return (enough.sum(axis=1) >= group_size - 1e-14) & (counts.sum(axis=1) >= 15 - 1e-14)
-
-
 def voom(
     counts: ArrayLike,
     design: ArrayLike,
@@ -296,11 +293,73 @@ def voom(
     return Voom(y=y, weights=np.interp(fitted, knots, values) ** -4.0)
 
 
-def _library_sizes(counts: Array) -> Array:
-    library = counts.sum(axis=0)
-    if np.any(library == 0):
-        raise ValueError("a sample without counts has no library size: drop it")
-    return library
+def camera(
+    y: ArrayLike,
+    sets: Mapping[str, ArrayLike],
+    design: ArrayLike,
+    contrast: int | ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Competitive test of sets of features: do they differ more than the others (camera)?
+
+    Wu and Smyth 2012 (doi 10.1093/nar/gks461), with one small correlation between the features
+    of a set, limma's preset.
+
+    Parameters
+    ----------
+    y, design, weights
+        As in `lm_fit`.
+    sets
+        Rows of `y` by name of the set: positions or a mask.
+    contrast
+        A coefficient's position, or a vector over the coefficients.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by set, in the order of `sets`: `n_genes`, `direction` (Up, Down), `p` (two-sided),
+        `fdr` (Benjamini-Hochberg). A set without features, or of all of them, has no p.
+
+    Raises
+    ------
+    ValueError
+        As `lm_fit`; with fewer than three features; without residual degrees of freedom.
+    """
+    design = np.asarray(design, dtype=float)
+    vector = np.asarray(contrast, dtype=float)
+    if vector.ndim == 0:
+        vector = np.eye(design.shape[1])[int(vector)]
+    # coefficients turned so that the contrast is the first of them: exact, whatever the weights
+    turned = np.column_stack([vector, linalg.null_space(vector[None])]).T
+    fit = lm_fit(y, design @ linalg.inv(turned), weights=weights)
+    n = len(fit.sigma)
+    if n < 3 or fit.df_residual[0] < 1:
+        raise ValueError("camera needs three features or more, and residual degrees of freedom")
+    test = moderate(fit, robust=False, trend=False)
+    statistic = _to_normal(test.t[:, 0], float(test.df_total[0]))
+    rows = [_camera_row(statistic, np.asarray(members)) for members in sets.values()]
+    table = pd.DataFrame(rows, columns=["n_genes", "direction", "p"], index=pd.Index(sets))
+    table = table.astype({"n_genes": int, "p": float})
+    tested = table["p"].notna()
+    table["fdr"] = np.nan
+    table.loc[tested, "fdr"] = stats.false_discovery_control(table.loc[tested, "p"])
+    return table
+
+
+def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, str, float]:
+    """Two-sample t-test of a set's statistics against the others', the set's variance inflated."""
+    inside = np.zeros(len(statistic), dtype=bool)
+    inside[members.astype(bool if members.dtype == bool else np.int64)] = True
+    n, size = len(statistic), int(inside.sum())
+    others = n - size
+    if size == 0 or others == 0:
+        return size, "", np.nan
+    shift = n / others * (statistic[inside].mean() - statistic.mean())
+    squares = (n - 1) * statistic.var(ddof=1) - shift**2 * size * others / n
+    inflation = 1 + (size - 1) * GENE_CORRELATION
+    t = shift / np.sqrt(squares / (n - 2) * (inflation / size + 1 / others))
+    return size, "Down" if t < 0 else "Up", float(2 * stats.t.sf(abs(t), n - 2))
 
 
 def _check(y: ArrayLike, design: ArrayLike) -> tuple[Array, Array]:
@@ -342,6 +401,11 @@ def _test(fit: Fit, *, s2_prior: Array, df_prior: Array, s2_post: Array) -> Test
     with np.errstate(invalid="ignore", divide="ignore"):  # a feature without variance: t is nan
         t = fit.coefficients / (fit.stdev_unscaled * np.sqrt(s2_post)[:, None])
     t = np.where(np.isfinite(t), t, np.nan)
+    # t statistics to independent ones, by the correlation of the coefficients without weights
+    scale = np.sqrt(np.where(np.diag(fit.cov_coefficients) > 0, np.diag(fit.cov_coefficients), 1))
+    values, axes = np.linalg.eigh(fit.cov_coefficients / np.outer(scale, scale))
+    seen = values > 1e-8 * values.max()
+    f = np.sum((t @ (axes[:, seen] / np.sqrt(values[seen]))) ** 2, axis=1) / seen.sum()
     return TestedFit(
         **vars(fit),
         s2_prior=s2_prior,
@@ -350,26 +414,15 @@ def _test(fit: Fit, *, s2_prior: Array, df_prior: Array, s2_post: Array) -> Test
         t=t,
         df_total=df_total,
         p_value=2 * stats.t.sf(np.abs(t), df_total[:, None]),
+        f=f,
+        f_p_value=stats.f.sf(f, seen.sum(), df_total),
     )
 
 
-def _trimmed_log_ratio(
-    sample: Array, reference: Array, sample_size: float, reference_size: float
-) -> float:
-    """Weighted mean of log2 ratios, 30 % trimmed by ratio and 5 % by intensity at each end."""
-    seen = (sample > 0) & (reference > 0)
-    sample, reference = sample[seen], reference[seen]
-    log_ratio = np.log2((sample / sample_size) / (reference / reference_size))
-    intensity = np.log2(sample / sample_size) + np.log2(reference / reference_size)
-    if len(log_ratio) == 0 or np.abs(log_ratio).max() < 1e-6:
-        return 0.0
-    n = len(log_ratio)
-    keep = np.ones(n, dtype=bool)
-    for values, share in ((log_ratio, 0.3), (intensity / 2, 0.05)):
-        ranks, low = stats.rankdata(values), np.floor(n * share) + 1
-        keep &= (ranks >= low) & (ranks <= n + 1 - low)
-    variance = (sample_size - sample) / sample_size / sample
-    variance += (reference_size - reference) / reference_size / reference
-    if not keep.any():
-        return 0.0
-    return float(np.sum(log_ratio[keep] / variance[keep]) / np.sum(1 / variance[keep]))
+def _to_normal(t: Array, df: float) -> Array:
+    """The normal deviate of each t statistic, by Hill's expansion (Hill 1970, as limma has it)."""
+    a = df - 0.5
+    b = 48 * a**2
+    z = a * np.log1p(t**2 / df)
+    series = (((-0.4 * z - 3.3) * z - 24) * z - 85.5) / (0.8 * z**2 + 100 + b) + z + 3
+    return np.sign(t) * (series / b + 1) * np.sqrt(z)

@@ -63,15 +63,15 @@ def _natural_spline(x: Array, n_basis: int) -> Array:
     return np.column_stack([np.ones_like(x), x, slopes[:, :-1] - slopes[:, -1:]])
 
 
-def lowess(x: Array, y: Array) -> tuple[Array, Array]:
-    """Cleveland's robust local regression over half of the points, sorted by x (R's lowess).
+def lowess(x: Array, y: Array, *, share: float = 0.5) -> tuple[Array, Array]:
+    """Cleveland's robust local regression over a share of the points, sorted by x (R's lowess).
 
     Three robustness steps; points closer than 1 % of the range to a fitted one are interpolated.
     """
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     n = len(x)
-    n_near = max(2, min(n, int(0.5 * n + 1e-7)))
+    n_near = max(2, min(n, int(share * n + 1e-7)))
     span = x[-1] - x[0]
     fitted, robustness = np.zeros(n), np.ones(n)
     for step in range(4):

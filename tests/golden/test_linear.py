@@ -13,6 +13,7 @@ from lammscope import linear
 Golden = Callable[[str], Path]
 EXACT = {"rtol": 1e-6, "atol": 1e-9}
 CHANGE = {"rtol": 1e-4, "atol": 1e-9}  # R's iteration for the correlation stops early
+ROBUST = {"rtol": 1e-4, "atol": 1e-9}
 CHANGE_CONTRAST = [1.0, -1.0, -1.0, 1.0]
 
 
@@ -46,6 +47,14 @@ def treatment(samples: pd.DataFrame) -> np.ndarray:
     )
 
 
+def tag(scale: str, robust: bool) -> str:
+    return f"{scale}_robust" if robust else scale
+
+
+def within(robust: bool) -> dict[str, float]:
+    return ROBUST if robust else EXACT
+
+
 def assert_table(
     fit: linear.TestedFit, path: Path, *, column: int = 0, rtol: float, atol: float
 ) -> None:
@@ -62,39 +71,44 @@ def assert_table(
         np.testing.assert_allclose(values, expected[name], rtol=rtol, atol=atol, err_msg=name)
 
 
+@pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_proportions_between_arms_agree_with_limma(golden, samples, proportions, scale):
+def test_proportions_between_arms_agree_with_limma(golden, samples, proportions, scale, robust):
     pre = (samples["timepoint"] == "pre").to_numpy()
     part = samples[pre]
     design = np.column_stack(
         [part["response"] == "R", part["response"] == "NR", part["product"] == "tisa"]
     )
     fit = linear.lm_fit(proportions[scale][:, pre], design)
-    fit = linear.moderate(linear.contrast_fit(fit, [-1.0, 1.0, 0.0]), robust=False, trend=False)
-    assert_table(fit, golden(f"abundance_baseline_{scale}.csv"), **EXACT)
+    fit = linear.moderate(linear.contrast_fit(fit, [-1.0, 1.0, 0.0]), robust=robust, trend=False)
+    assert_table(fit, golden(f"abundance_baseline_{tag(scale, robust)}.csv"), **within(robust))
 
 
+@pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_proportions_of_pairs_agree_with_limma(golden, samples, proportions, scale):
+def test_proportions_of_pairs_agree_with_limma(golden, samples, proportions, scale, robust):
     paired = samples["patient"].duplicated(keep=False).to_numpy()
     part = samples[paired]
     patients = pd.get_dummies(part["patient"]).to_numpy(dtype=float)
     design = np.column_stack([patients, part["timepoint"] == "post"])
     fit = linear.moderate(
-        linear.lm_fit(proportions[scale][:, paired], design), robust=False, trend=False
+        linear.lm_fit(proportions[scale][:, paired], design), robust=robust, trend=False
     )
-    assert_table(fit, golden(f"abundance_paired_{scale}.csv"), column=-1, **EXACT)
+    assert_table(
+        fit, golden(f"abundance_paired_{tag(scale, robust)}.csv"), column=-1, **within(robust)
+    )
 
 
+@pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_change_of_proportions_agrees_with_limma(golden, samples, proportions, scale):
+def test_change_of_proportions_agrees_with_limma(golden, samples, proportions, scale, robust):
     y, design, block = proportions[scale], groups(samples), samples["patient"]
     correlation = linear.duplicate_correlation(y, design, block=block).consensus
-    expected = float(golden(f"abundance_change_{scale}.correlation.txt").read_text())
+    expected = float(golden(f"abundance_change_{tag(scale, robust)}.correlation.txt").read_text())
     assert correlation == pytest.approx(expected, abs=2e-5)
     fit = linear.lm_fit(y, design, block=block, correlation=correlation)
-    fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), robust=False, trend=False)
-    assert_table(fit, golden(f"abundance_change_{scale}.csv"), **CHANGE)
+    fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), robust=robust, trend=False)
+    assert_table(fit, golden(f"abundance_change_{tag(scale, robust)}.csv"), **CHANGE)
 
 
 def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobulk):
@@ -130,6 +144,241 @@ def test_voom_with_correlated_patients_agrees_with_limma(golden, samples, pseudo
     fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
     fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), robust=False, trend=False)
     assert_table(fit, golden("expression_change_voom.csv"), **CHANGE)
+
+
+def test_gene_sets_agree_with_camera(golden, samples, pseudobulk):
+    pre = (samples["timepoint"] == "pre").to_numpy()
+    counts, design = pseudobulk[:, pre], treatment(samples[pre])
+    genes = pd.read_csv(golden("pseudobulk_counts.csv"), usecols=["gene"])["gene"].to_numpy()
+    kept = linear.filter_by_expression(counts, design)
+    counts, names = counts[kept], genes[kept]
+    voom = linear.voom(counts, design, norm_factors=linear.tmm(counts))
+    random = golden("enrichment_random_set.txt").read_text().split()
+    sets = {
+        "planted_up": np.isin(names, genes[0:99:2]),
+        "planted_down": np.flatnonzero(np.isin(names, genes[1:100:2])),
+        "random": np.isin(names, random),
+    }
+    expected = pd.read_csv(golden("enrichment_baseline_camera.csv")).set_index("set")
+    for contrast in (1, [0.0, 1.0, 0.0]):
+        found = linear.camera(voom.y, sets, design, contrast, weights=voom.weights)
+        assert found["n_genes"].tolist() == expected["NGenes"].tolist()
+        assert found["direction"].tolist() == expected["Direction"].tolist()
+        np.testing.assert_allclose(found["p"], expected["PValue"], **EXACT)
+        np.testing.assert_allclose(found["fdr"], expected["FDR"], **EXACT)
+
+
+# set.seed(7); y <- matrix(round(rnorm(12 * 8), 2), 12); y[3, ] <- round(y[3, ] * 6, 2)
+# y[9, ] <- round(y[9, ] * 0.1, 2); y <- y + seq(0, 5.5, 0.5)
+# d <- model.matrix(~ 0 + factor(rep(c("a", "b", "c"), c(3, 3, 2))))
+# f <- eBayes(contrasts.fit(lmFit(y, d), cbind(c(-1, 1, 0), c(-1, 0, 1), c(0, -1, 1))),
+#             robust = ROBUST, trend = TREND); f$F; f$F.p.value; f$df.total
+Y = [
+    [2.29, 2.28, 1.27, 1, 0.1, 0.08, -0.62, -0.79],
+    [-0.7, 0.82, 0.68, -0.61, 1.43, 0.66, -0.37, 0.19],
+    [-3.14, 12.4, 5.5, 0.16, -0.56, 4.24, -8.84, -1.1],
+    [1.09, 1.97, 2.09, 1.81, 1.49, 2.2, 0.17, 1.2],
+    [1.03, 1.11, 1.02, 3.22, 2.37, 2.32, 1.11, 0.21],
+    [1.55, 2.19, 2.22, 1.8, 4.21, 3.61, 1.94, 3.09],
+    [3.75, 3, 2.13, 2.71, 3.72, 3.77, 2.94, 4.64],
+    [3.38, 4.49, 4.22, 2.19, 3.98, 4.65, 5.92, 2.85],
+    [4.01, 4.08, 4.01, 3.96, 3.84, 4.13, 4.03, 4.06],
+    [6.69, 5.21, 4.42, 4.1, 4.82, 5.2, 4.5, 4.74],
+    [5.36, 6.31, 4.58, 6.35, 5.17, 5.43, 5.03, 5.85],
+    [8.22, 4.11, 4.94, 6.09, 4.6, 4.58, 5.11, 4.93],
+]
+F_TESTS = {
+    (False, False): (
+        [
+            17.074173,
+            0.31641391,
+            2.2553071,
+            3.215232,
+            14.10524,
+            1.5807128,
+            0.69404623,
+            0.26358403,
+            0.051773737,
+            0.95282975,
+            0.09991232,
+            0.25380203,
+        ],
+        [
+            0.0028145955,
+            0.73964856,
+            0.1821701,
+            0.10872838,
+            0.0046503798,
+            0.27744496,
+            0.53391317,
+            0.77632569,
+            0.94994149,
+            0.43476255,
+            0.9063154,
+            0.78337781,
+        ],
+        [
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+            6.3307589,
+        ],
+    ),
+    (False, True): (
+        [
+            15.459564,
+            0.28669533,
+            2.2079982,
+            3.3005321,
+            14.827603,
+            1.6196261,
+            0.71903335,
+            0.2636331,
+            0.087871115,
+            0.95609317,
+            0.097620993,
+            0.24915604,
+        ],
+        [
+            0.0038993124,
+            0.7601802,
+            0.18878936,
+            0.10568733,
+            0.004341296,
+            0.27172779,
+            0.52380844,
+            0.77645385,
+            0.91699938,
+            0.43460828,
+            0.90835948,
+            0.78690546,
+        ],
+        [
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+            6.1984267,
+        ],
+    ),
+    (True, False): (
+        [
+            14.363349,
+            0.31692495,
+            2.0078515,
+            2.7573108,
+            11.113377,
+            1.6018995,
+            0.69020515,
+            0.28403443,
+            0.025108933,
+            0.94184559,
+            0.095617898,
+            0.27709255,
+        ],
+        [
+            0.0029713248,
+            0.73794961,
+            0.21964695,
+            0.12840526,
+            0.0061329027,
+            0.26513814,
+            0.53151886,
+            0.76071452,
+            0.97528775,
+            0.43273561,
+            0.90993368,
+            0.76563323,
+        ],
+        [
+            7.2798442,
+            7.2798442,
+            5.6321157,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+            7.2798442,
+        ],
+    ),
+    (True, True): (
+        [
+            0.77974057,
+            0.22666337,
+            1.4628893,
+            2.5447426,
+            13.631583,
+            1.128108,
+            0.50016487,
+            0.22791133,
+            0.32006775,
+            0.69017653,
+            0.074451683,
+            0.32044792,
+        ],
+        [
+            0.470287,
+            0.79895093,
+            0.25234724,
+            0.1004007,
+            0.00012503524,
+            0.34092756,
+            0.61288353,
+            0.80369758,
+            0.72928613,
+            0.51158867,
+            0.92847538,
+            0.73265155,
+        ],
+        [
+            22.970481,
+            22.970481,
+            22.970481,
+            22.970481,
+            22.970481,
+            22.970481,
+            22.970481,
+            5.2364481,
+            22.970481,
+            22.970481,
+            22.970481,
+            10.5423,
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("robust", "trend"), F_TESTS)
+def test_f_over_dependent_contrasts_agrees_with_limma(robust, trend):
+    design = np.eye(3)[[0, 0, 0, 1, 1, 1, 2, 2]]
+    fit = linear.contrast_fit(
+        linear.lm_fit(Y, design), np.array([[-1, -1, 0], [1, 0, -1], [0, 1, 1]])
+    )
+    test = linear.moderate(fit, robust=robust, trend=trend)
+    expected = F_TESTS[robust, trend]
+    rtol = 1e-6
+    np.testing.assert_allclose(test.df_total, expected[2], rtol=rtol)
+    np.testing.assert_allclose(test.f, expected[0], rtol=rtol)
+    np.testing.assert_allclose(test.f_p_value, expected[1], rtol=rtol)
 
 
 # ---- closed forms and properties: no reference file needed ----
@@ -233,9 +482,68 @@ def test_library_factors_undo_composition():
         (lambda: linear.lm_fit(np.ones((1, 3)), np.ones((3, 1)), block=[1, 1, 2]), "together"),
         (lambda: linear.tmm([[1, 0], [2, 0]]), "without counts"),
         (lambda: linear.duplicate_correlation(np.eye(6), np.ones((6, 1)), block=range(6)), "repea"),
-        (lambda: linear.moderate(linear.lm_fit(np.eye(2), np.eye(2)), robust=False, trend=False), "no residual"),
+        (
+            lambda: linear.moderate(linear.lm_fit(np.eye(2), np.eye(2)), robust=False, trend=False),
+            "no residual",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_fitted_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_f_of_one_contrast_is_t_squared():
+    rng = np.random.default_rng(8)
+    fit = linear.lm_fit(rng.normal(size=(20, 9)), cohort_design(9, rng))
+    test = linear.moderate(linear.contrast_fit(fit, [0.0, 1.0, 0.0]), robust=False, trend=False)
+    np.testing.assert_allclose(test.f, test.t[:, 0] ** 2)
+    np.testing.assert_allclose(test.f_p_value, test.p_value[:, 0])
+
+
+def test_a_feature_of_extreme_variance_is_left_to_itself():
+    rng = np.random.default_rng(9)
+    y = rng.normal(size=(200, 12))
+    y[7] *= 1e6
+    design = np.column_stack([np.ones(12), np.arange(12) % 2])
+    plain, robust = (
+        linear.moderate(linear.lm_fit(y, design), robust=choice, trend=False)
+        for choice in (False, True)
+    )
+    others = np.arange(200) != 7
+    assert robust.df_prior[7] < 0.1 < 20 < robust.df_prior[others].min()
+    assert plain.df_prior[0] < robust.df_prior[others].min()
+    assert np.isfinite(robust.p_value).all()
+
+
+def test_camera_finds_a_shifted_set_in_either_direction_and_no_other():
+    rng = np.random.default_rng(10)
+    n = 10
+    design = np.column_stack([np.ones(n), np.arange(n) % 2])
+    y = rng.normal(size=(1000, n))
+    y[:40, 1::2] += 1.0
+    y[40:80, 1::2] -= 1.0
+    sets = {"up": np.arange(40), "down": np.arange(40, 80), "none": np.arange(80, 120)}
+    for weights in (None, rng.uniform(0.5, 2, y.shape)):
+        found = linear.camera(y, sets, design, 1, weights=weights)
+        assert found["direction"].tolist()[:2] == ["Up", "Down"]
+        assert (found["p"].iloc[:2] < 1e-4).all()
+        assert found["p"].iloc[2] > 0.01
+
+
+def test_camera_has_no_p_for_a_set_of_nothing_or_of_everything():
+    rng = np.random.default_rng(11)
+    sets = {"empty": np.array([], dtype=int), "all": np.ones(30, dtype=bool), "one": np.array([3])}
+    found = linear.camera(rng.normal(size=(30, 6)), sets, cohort_design(6, rng), 1)
+    assert found["n_genes"].tolist() == [0, 30, 1]
+    assert found["p"].isna().tolist() == [True, True, False]
+    assert linear.camera(rng.normal(size=(30, 6)), {}, cohort_design(6, rng), 1).empty
+
+
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("n_features", [1, 2, 30])
+def test_features_without_variance_have_no_p_from_nothing(robust, n_features):
+    design = np.column_stack([np.ones(6), np.arange(6) % 2])
+    fit = linear.lm_fit(np.zeros((n_features, 6)), design)
+    test = linear.moderate(fit, robust=robust, trend=False)
+    assert not (test.p_value < 1).any()

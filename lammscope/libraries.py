@@ -1,0 +1,73 @@
+"""Sizes of libraries of counts, and which features have enough of them: edgeR's methods.
+
+Robinson and Oshlack 2010 (doi 10.1186/gb-2010-11-3-r25); Chen, Lun and Smyth 2016 (doi
+10.12688/f1000research.8987.2).
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, stats
+
+Array = NDArray[np.float64]
+
+
+def tmm(counts: ArrayLike) -> Array:
+    """Library size factors by trimmed mean of M values, one per sample (calcNormFactors)."""
+    counts = np.asarray(counts, dtype=float)
+    library = library_sizes(counts)
+    counts = counts[(counts > 0).any(axis=1)]
+    upper = np.quantile(counts, 0.75, axis=0) / library
+    if np.median(upper) < 1e-20:
+        reference = int(np.argmax(np.sqrt(counts).sum(axis=0)))
+    else:
+        reference = int(np.argmin(np.abs(upper - upper.mean())))
+    log_factors = [
+        _trimmed_log_ratio(column, counts[:, reference], size, library[reference])
+        for column, size in zip(counts.T, library, strict=True)
+    ]
+    return np.exp2(np.array(log_factors) - np.mean(log_factors))
+
+
+def filter_by_expression(counts: ArrayLike, design: ArrayLike) -> NDArray[np.bool_]:
+    """Features with enough counts in enough samples for this design (filterByExpr)."""
+    counts, design = np.asarray(counts, dtype=float), np.asarray(design, dtype=float)
+    with_intercept = np.column_stack([np.ones(len(design)), design])
+    basis, scale, _ = linalg.svd(with_intercept, full_matrices=False)
+    basis = basis[:, scale > scale[0] * 1e-10]
+    group_size = 1 / np.max(np.sum(basis**2, axis=1))
+    if group_size > 10:
+        group_size = 10 + (group_size - 10) * 0.7
+    library = library_sizes(counts)
+    # Ties at the cutoff are decided by rounding: edgeR's order of operations.
+    enough = counts * (1e6 / library) >= 10 / np.median(library) * 1e6
+    return (enough.sum(axis=1) >= group_size - 1e-14) & (counts.sum(axis=1) >= 15 - 1e-14)
+
+
+def library_sizes(counts: Array) -> Array:
+    """Sums of the columns; a column without counts is refused."""
+    library = counts.sum(axis=0)
+    if np.any(library == 0):
+        raise ValueError("a sample without counts has no library size: drop it")
+    return library
+
+
+def _trimmed_log_ratio(
+    sample: Array, reference: Array, sample_size: float, reference_size: float
+) -> float:
+    """Weighted mean of log2 ratios, 30 % trimmed by ratio and 5 % by intensity at each end."""
+    seen = (sample > 0) & (reference > 0)
+    sample, reference = sample[seen], reference[seen]
+    log_ratio = np.log2((sample / sample_size) / (reference / reference_size))
+    intensity = np.log2(sample / sample_size) + np.log2(reference / reference_size)
+    if len(log_ratio) == 0 or np.abs(log_ratio).max() < 1e-6:
+        return 0.0
+    n = len(log_ratio)
+    keep = np.ones(n, dtype=bool)
+    for values, share in ((log_ratio, 0.3), (intensity / 2, 0.05)):
+        ranks, low = stats.rankdata(values), np.floor(n * share) + 1
+        keep &= (ranks >= low) & (ranks <= n + 1 - low)
+    variance = (sample_size - sample) / sample_size / sample
+    variance += (reference_size - reference) / reference_size / reference
+    if not keep.any():
+        return 0.0
+    return float(np.sum(log_ratio[keep] / variance[keep]) / np.sum(1 / variance[keep]))

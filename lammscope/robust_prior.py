@@ -1,0 +1,152 @@
+"""The prior of variances when some features are outliers: limma's robust empirical Bayes.
+
+Phipson et al. 2016 (doi 10.1214/16-AOAS920): moments of winsorised log variances give the prior of
+most features; a feature whose variance lies too far above it is given fewer prior degrees of
+freedom. Results agree with limma's `fitFDistRobustly`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+
+from lammscope.variances import fit_prior, lowess
+
+Array = NDArray[np.float64]
+LOWER_TAIL, UPPER_TAIL = 0.05, 0.1  # shares of features that are winsorised
+N_NODES = 128
+SHARE = 0.4  # of the features in each local regression of log variances on the mean
+
+
+def fit_prior_robustly(s2: Array, df: float, covariate: Array | None) -> tuple[Array, Array]:
+    """Prior variance and prior degrees of freedom, one of each per feature.
+
+    Parameters
+    ----------
+    s2
+        Residual variances, one per feature.
+    df
+        Their degrees of freedom, the same for all.
+    covariate
+        What the prior variance follows (mean log expression), or None.
+    """
+    plain = fit_prior(s2, np.full(len(s2), df), covariate)
+    middle = np.median(s2)
+    if len(s2) < 1 / max(LOWER_TAIL, UPPER_TAIL) or middle <= 0:  # no feature would be winsorised
+        return plain
+    z = np.log(np.maximum(s2, middle * 1e-12))
+    trend = _trend(z, covariate)
+    winsorised = _winsorise(z - trend)
+    variance = winsorised.var(ddof=1)
+    bound = _excess(np.inf, df, variance)
+    df_plain = float(plain[1][0])
+    if bound <= 0:
+        df_prior = np.inf
+    elif np.isinf(df_plain):
+        return plain
+    else:
+        df_prior = _solve_df(df_plain, df, variance)
+    centre = trend + winsorised.mean() - _moments(df, df_prior)[0]
+    return np.exp(centre), _outlier_df(z - centre, df, df_prior)
+
+
+def _trend(z: Array, covariate: Array | None) -> Array:
+    if covariate is None:
+        return np.full(len(z), stats.trim_mean(z, UPPER_TAIL))
+    order = np.argsort(covariate, kind="stable")
+    fitted = np.empty(len(z))
+    fitted[order] = lowess(covariate, z, share=SHARE)[1]
+    return fitted
+
+
+def _winsorise(residuals: Array) -> Array:
+    low, high = np.quantile(residuals, [LOWER_TAIL, 1 - UPPER_TAIL])
+    return np.clip(residuals, low, high)
+
+
+def _solve_df(df_plain: float, df: float, variance: float) -> float:
+    """The prior degrees of freedom whose winsorised variance is the observed one.
+
+    The search runs over x = df_prior / (1 + df_prior), from the value without robustness upwards.
+    """
+
+    def excess(x: float) -> float:
+        return _excess(x / (1 - x) if x < 1 else np.inf, df, variance)
+
+    start = df_plain / (1 + df_plain)
+    if excess(start) >= 0:
+        return df_plain
+    root = float(optimize.brentq(excess, start, 1.0, xtol=1e-13))
+    return root / (1 - root)
+
+
+def _excess(df_prior: float, df: float, variance: float) -> float:
+    return float(np.log(variance / _moments(df, df_prior)[1])) if variance > 0 else -np.inf
+
+
+def _moments(df: float, df_prior: float) -> tuple[float, float]:
+    """Mean and variance of the logarithm of a winsorised F(df, df_prior) variable.
+
+    Gauss quadrature over x = F / (1 + F) between the two quantiles.
+    """
+    tails = np.array([LOWER_TAIL, UPPER_TAIL])
+    at = np.array([LOWER_TAIL, 1 - UPPER_TAIL])
+    ends = stats.chi2.ppf(at, df) / df if np.isinf(df_prior) else stats.f.ppf(at, df, df_prior)
+    nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
+    low, high = ends / (1 + ends)
+    x = low + (high - low) * (nodes + 1) / 2
+    ratio = x / (1 - x)
+    if np.isinf(df_prior):
+        density = df * stats.chi2.pdf(df * ratio, df)
+    else:
+        density = stats.f.pdf(ratio, df, df_prior)
+    mass = (high - low) / 2 * weights * density / (1 - x) ** 2
+    logs = np.log(ratio)
+    mean = float(mass @ logs + tails @ np.log(ends))
+    return mean, float(mass @ (logs - mean) ** 2 + tails @ (np.log(ends) - mean) ** 2)
+
+
+def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
+    """Prior degrees of freedom of each feature: fewer, the less its variance fits the prior.
+
+    `excess` is the log ratio of variance and prior variance. A feature is no outlier with the
+    probability of its upper tail over the share of features that are at least as large.
+    """
+    n, ratio = len(excess), np.exp(excess)
+    expected = np.log((n - stats.rankdata(ratio) + 0.5) / n)
+    tail = _log_upper_tail(ratio, df, df_prior)
+    fits = np.exp(np.minimum(tail - expected, 0.0))
+    found = np.full(n, df_prior)
+    order = np.argsort(tail, kind="stable")
+    if not (fits < 1).any():
+        return found
+    if np.isinf(df_prior):
+        found[fits < 1] = fits[fits < 1] * n * df
+        found[order] = np.maximum.accumulate(found[order])
+        return found
+    # the worst feature gets so few degrees of freedom that its tail probability is one half
+    worst = np.log(0.5) / tail.min() * df_prior
+    largest = np.array([ratio.max()])
+    worst = np.log(0.5) / _log_upper_tail(largest, df, worst)[0] * worst
+    found = fits * df_prior + (1 - fits) * worst
+    ordered = found[order]
+    means = np.cumsum(ordered) / np.arange(1, n + 1)
+    least = int(np.argmin(means))
+    ordered[: least + 1] = means[least]
+    found[order] = np.maximum.accumulate(ordered)
+    return found
+
+
+def _log_upper_tail(ratio: Array, df: float, df_prior: float) -> Array:
+    """Logarithm of P(F > ratio), also where the probability itself is too small for a number."""
+    if np.isinf(df_prior):
+        x = df * ratio / 2
+        tail = stats.chi2.sf(2 * x, df)
+        # leading terms of the incomplete gamma function
+        small = (df / 2 - 1) * np.log(x) - x - special.gammaln(df / 2) + np.log1p((df / 2 - 1) / x)
+    else:
+        a, b = df_prior / 2, df / 2
+        share = df_prior / (df_prior + df * ratio)
+        tail = stats.f.sf(ratio, df, df_prior)
+        small = a * np.log(share) + b * np.log1p(-share) - np.log(a) - special.betaln(a, b)
+        small = small + np.log(special.hyp2f1(a + b, 1.0, a + 1, share))
+    return np.where(tail > 1e-280, np.log(np.maximum(tail, 1e-300)), small)
