@@ -6,7 +6,7 @@ Robinson and Oshlack 2010 (doi 10.1186/gb-2010-11-3-r25); Chen, Lun and Smyth 20
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, stats
+from scipy import linalg
 
 Array = NDArray[np.float64]
 
@@ -64,10 +64,24 @@ def _trimmed_log_ratio(
     n = len(log_ratio)
     keep = np.ones(n, dtype=bool)
     for values, share in ((log_ratio, 0.3), (intensity / 2, 0.05)):
-        ranks, low = stats.rankdata(values), np.floor(n * share) + 1
-        keep &= (ranks >= low) & (ranks <= n + 1 - low)
+        low = int(np.floor(n * share)) + 1
+        keep &= _between_ranks(values, low, n + 1 - low)
     variance = (sample_size - sample) / sample_size / sample
     variance += (reference_size - reference) / reference_size / reference
     if not keep.any():
         return 0.0
     return float(np.sum(log_ratio[keep] / variance[keep]) / np.sum(1 / variance[keep]))
+
+
+def _between_ranks(values: Array, low: int, high: int) -> NDArray[np.bool_]:
+    """Whether the rank of each value (from 1; equal ones share their mean) is from low to high."""
+    ordered = np.sort(values)
+
+    def rank(value: float) -> float:
+        first, beyond = (np.searchsorted(ordered, value, side=s) for s in ("left", "right"))
+        return float(first + 1 + beyond) / 2
+
+    start, end = ordered[low - 1], ordered[high - 1]
+    above = values >= start if rank(start) >= low else values > start
+    below = values <= end if rank(end) <= high else values < end
+    return np.asarray(above & below)

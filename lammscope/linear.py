@@ -16,7 +16,7 @@ from scipy import linalg, stats
 
 from lammscope.libraries import filter_by_expression, tmm
 from lammscope.robust_prior import fit_prior_robustly
-from lammscope.variances import Array, fit_prior, lowess, variance_components
+from lammscope.variances import Array, fit_prior, lowess_knots, variance_components
 
 __all__ = [
     "BlockCorrelation",
@@ -138,12 +138,15 @@ def lm_fit(
         variances = np.broadcast_to(np.diag(cov_coefficients), (len(y), n_coefficients))
     else:
         root_weights = np.sqrt(_check_weights(weights, y.shape))
-        x = np.matmul(whiten, root_weights[:, :, None] * basis)
-        response = (root_weights * y) @ whiten.T
-        cross = np.linalg.inv(np.einsum("gsi,gsj->gij", x, x, optimize=True))
-        effects = np.einsum("gij,gsj,gs->gi", cross, x, response, optimize=True)
-        residuals = response - np.einsum("gsi,gi->gs", x, effects, optimize=True)
-        variances = np.einsum("ki,gij,kj->gk", inverse, cross, inverse, optimize=True)
+        precision = whiten.T @ whiten  # of equally weighted samples: pairs within blocks only
+        one, other = np.nonzero(np.abs(precision) > 1e-14)
+        pairs = root_weights[:, one] * root_weights[:, other] * precision[one, other]
+        products = (basis[one][:, :, None] * basis[other][:, None, :]).reshape(len(one), -1)
+        cross = np.linalg.inv((pairs @ products).reshape(len(y), n_coefficients, n_coefficients))
+        effects = np.matmul(cross, ((pairs * y[:, other]) @ basis[one])[:, :, None])[:, :, 0]
+        residuals = (root_weights * (y - effects @ basis.T)) @ whiten.T
+        variances = np.matmul(inverse, cross)
+        variances = np.matmul(variances, inverse.T).diagonal(axis1=1, axis2=2)
     df_residual = n_samples - n_coefficients
     with np.errstate(invalid="ignore"):  # no residual degrees of freedom: sigma is nan
         sigma = np.sqrt(np.sum(residuals**2, axis=1) / np.float64(df_residual))
@@ -285,9 +288,7 @@ def voom(
         return Voom(y=y, weights=np.ones_like(y))
     counted = counts.sum(axis=1) > 0
     size = (fit.mean + np.mean(np.log2(library + 1)) - np.log2(1e6))[counted]
-    trend_x, trend_y = lowess(size, np.sqrt(fit.sigma[counted]))
-    knots, where = np.unique(trend_x, return_inverse=True)
-    values = np.bincount(where, trend_y) / np.bincount(where)
+    knots, values = lowess_knots(size, np.sqrt(fit.sigma[counted]))
     fitted = fit.coefficients @ np.asarray(design, dtype=float).T
     fitted = fitted + np.log2(library + 1) - np.log2(1e6)
     return Voom(y=y, weights=np.interp(fitted, knots, values) ** -4.0)
