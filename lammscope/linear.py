@@ -16,7 +16,13 @@ from scipy import linalg, stats
 
 from lammscope.libraries import filter_by_expression, tmm
 from lammscope.robust_prior import fit_prior_robustly
-from lammscope.variances import Array, fit_prior, lowess_knots, variance_components
+from lammscope.variances import (
+    Array,
+    block_squares,
+    fit_prior,
+    lowess_knots,
+    variance_components,
+)
 
 __all__ = [
     "BlockCorrelation",
@@ -239,28 +245,18 @@ def duplicate_correlation(
     if free < 3 or not 1 < len(sizes) < n_samples - 1:
         raise ValueError("the correlation within blocks needs repeated blocks and more samples")
     if weights is None:
-        basis, _ = linalg.qr(design, mode="economic")
-        residuals = y - (y @ basis) @ basis.T
-        overlap = member.T @ basis
-        spread, axes = np.linalg.eigh(np.diag(sizes) - overlap @ overlap.T)
-        projected = residuals @ member @ axes
+        basis, residuals = np.linalg.qr(design)[0][None], y
     else:
         root_weights = np.sqrt(_check_weights(weights, y.shape))
-        basis, _ = np.linalg.qr(root_weights[:, :, None] * design)
-        residuals = root_weights * y
-        residuals -= np.einsum("gsi,gti,gt->gs", basis, basis, residuals, optimize=True)
-        overlap = np.matmul(member.T, basis)
-        spread, axes = np.linalg.eigh(np.diag(sizes) - overlap @ overlap.transpose(0, 2, 1))
-        projected = np.einsum("gb,gbk->gk", residuals @ member, axes, optimize=True)
-    # Independent squares: one per block direction, with mean (within + spread * between), and
-    # the rest of the residual sum of squares, which depends on the variance within alone.
-    spread = np.broadcast_to(spread, projected.shape)
-    seen = spread > 1e-10
-    squares = np.where(seen, projected**2 / np.where(seen, spread, 1), 0.0)
-    rest = np.maximum(np.sum(residuals**2, axis=1) - squares.sum(axis=1), 0)
-    count = np.column_stack([seen, free - seen.sum(axis=1)]).astype(float)
-    spread = np.column_stack([np.where(seen, spread, 0), np.zeros(len(y))])
-    squares = np.column_stack([squares, rest / np.maximum(count[:, -1], 1)])
+        basis, residuals = np.linalg.qr(root_weights[:, :, None] * design)[0], root_weights * y
+    effects = np.matmul(residuals[:, None, :], basis)
+    residuals = residuals - np.matmul(effects, basis.transpose(0, 2, 1))[:, 0, :]
+    squares, spread, count = block_squares(residuals, basis, member, sizes)
+    # The rest of the residual sum of squares depends on the variance within blocks alone.
+    rest = np.maximum(np.sum(residuals**2, axis=1) - np.sum(count * squares, axis=1), 0)
+    left = free - count.sum(axis=1)
+    squares = np.column_stack([squares, rest / np.maximum(left, 1)])
+    spread, count = np.column_stack([spread, np.zeros(len(y))]), np.column_stack([count, left])
     within, between = variance_components(squares, spread, count).T
     with np.errstate(invalid="ignore", divide="ignore"):  # a feature without variance: nan
         values = between / (within + between)

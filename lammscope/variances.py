@@ -138,6 +138,43 @@ def _local_line(x: Array, y: Array, weight: Array, i: int, near: slice, span: fl
     return float(level - mean * slope)
 
 
+def block_squares(
+    residuals: Array, basis: Array, member: Array, sizes: NDArray[np.int64]
+) -> tuple[Array, Array, Array]:
+    """Independent mean squares of the blocks: each has mean (within + spread * between).
+
+    `residuals` is features x samples; `basis` is features x samples x coefficients, with one
+    feature where all share it. The sums of the blocks have the covariance diag(sizes) - O O', with
+    O the sums of the basis. Of blocks of equal size only as many directions as there are
+    coefficients meet O; all others have the spread `size` and are pooled. Returns squares, spread
+    and how many directions each stands for, features x directions.
+    """
+    sums, overlap = residuals @ member, np.matmul(member.T, basis)
+    inside, shapes, corner, pooled = [], [], [], []
+    for size in np.unique(sizes):
+        of_size = sizes == size
+        axes, shape = np.linalg.qr(overlap[:, of_size])
+        own = np.matmul(sums[:, None, of_size], axes)[:, 0, :]
+        others = int(of_size.sum()) - axes.shape[2]
+        outside = np.maximum(np.sum(sums[:, of_size] ** 2, axis=1) - np.sum(own**2, axis=1), 0)
+        pooled.append((outside / (size * max(others, 1)), float(size), float(others)))
+        inside.append(own)
+        shapes.append(shape)
+        corner += [float(size)] * axes.shape[2]
+    meeting = np.concatenate(shapes, axis=1)
+    spread, axes = np.linalg.eigh(np.diag(corner) - meeting @ meeting.transpose(0, 2, 1))
+    projected = np.matmul(np.concatenate(inside, axis=1)[:, None, :], axes)[:, 0, :]
+    spread = np.broadcast_to(spread, projected.shape)
+    seen = spread > 1e-10
+    squares = np.where(seen, projected**2 / np.where(seen, spread, 1), 0.0)
+    n = len(residuals)
+    return (
+        np.column_stack([squares, *(square for square, _, _ in pooled)]),
+        np.column_stack([np.where(seen, spread, 0), *(np.full(n, s) for _, s, _ in pooled)]),
+        np.column_stack([seen, *(np.full(n, c) for _, _, c in pooled)]).astype(float),
+    )
+
+
 def variance_components(squares: Array, spread: Array, count: Array) -> Array:
     """Gamma regression of squares on (1, spread) with identity link, one per feature (glmgam.fit).
 
