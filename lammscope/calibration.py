@@ -35,8 +35,8 @@ COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "
 POPULATION = "LAMM"
 NOT_TESTED = "There was nothing to calibrate: {} ({})."
 CALIBRATED = (
-    "With the labels of the patients permuted in {n:,} ways, {percent:.1f} % of the tests of {test} "
-    "had p < 0.05; 5 % are expected."
+    "With the labels of the patients permuted in {n:,} ways, {percent:.1f} % of the tests of "
+    "{test} had p < 0.05; 5 % are expected."
 )
 TOO_MANY = (
     " p-values of this test may be too small in this cohort, though a true difference leaks into "

@@ -15,10 +15,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from lammscope.drawing import ARM_COLOURS, NEUTRAL, STYLE, sentence_figure
 from lammscope.expression_plots import volcano
 from lammscope.forest_plots import abundance_forest
+from lammscope.robustness_plots import robustness_forest
 from lammscope.wording import denominator_words, readable
 
 W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
-CONTRAST_FIGURES = ("lamm", "abundance", "volcano")
+CONTRAST_FIGURES = ("lamm", "abundance", "robustness", "volcano")
 
 
 def contrast_figures(
@@ -29,8 +30,10 @@ def contrast_figures(
     counts: pd.DataFrame,
     samples: pd.DataFrame,
     abundance: pd.DataFrame,
+    robustness: pd.DataFrame,
     expression: pd.DataFrame,
     level: str,
+    probability: float,
     min_cells: int,
     max_fdr: float,
     n_labels: int,
@@ -49,10 +52,11 @@ def contrast_figures(
         `abundance/counts.tsv`.
     samples
         The sample table.
-    abundance, expression
-        `abundance/{contrast}.tsv` and `expression/{contrast}.tsv.gz`; may be empty.
-    level
-        The configured LAMM level, `elevated` or `positive`.
+    abundance, robustness, expression
+        `abundance/{contrast}.tsv`, `abundance/robustness.{contrast}.tsv` and
+        `expression/{contrast}.tsv.gz`; may be empty.
+    level, probability
+        The configured LAMM level, `elevated` or `positive`, and its threshold.
     min_cells
         Samples with fewer cells in a denominator are drawn hollow: they are not tested.
     max_fdr
@@ -69,6 +73,9 @@ def contrast_figures(
                 min_cells=min_cells,
             ),
             "abundance": abundance_forest(abundance, name=name, contrast=contrast, level=level),
+            "robustness": robustness_forest(
+                robustness, name=name, contrast=contrast, probability=probability
+            ),
             "volcano": volcano(
                 expression, name=name, contrast=contrast, max_fdr=max_fdr, n_labels=n_labels
             ),

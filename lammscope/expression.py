@@ -1,40 +1,28 @@
-"""Differential expression within populations: limma-voom on pseudobulks, one model per contrast."""
+"""Differential expression within populations, and what is missing from it, per contrast."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse, stats
+from scipy import stats
 
-from lammscope import linear
 from lammscope.contrasts import Contrast
-from lammscope.design import (
-    MIN_PATIENTS,
-    aliased_columns,
-    comparison_sides,
-    design_matrix,
-    independent_columns,
-)
+from lammscope.design import comparison_sides, select_samples
+from lammscope.engines import ENGINES
+from lammscope.models import Untested, kept_sides, plain_pseudobulks, population_model
+from lammscope.selection import UNUSED
 
 COLUMNS = [
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
     *("p", "fdr", "n_test", "n_reference", "status"),
 ]
 EXCLUDED_COLUMNS = ["cell_type", "patient", "arm", "side", "samples", "n_cells", "reason"]
-EFFECT = "effect"
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Pseudobulks in plain arrays: `obs` (sample, population, n_cells), counts rows x genes."""
-
-    obs: pd.DataFrame
-    counts: sparse.csr_array
-    genes: np.ndarray
-    symbols: np.ndarray
+MISSING_COLUMNS = [
+    *("cell_type", "n_test", "n_reference", "kept_test", "kept_reference", "p"),
+]
+EVERY = "(all)"  # instead of a population, for what is missing from every one
 
 
 def test_expression(
@@ -44,6 +32,8 @@ def test_expression(
     *,
     min_cells: int,
     exclude: Sequence[str],
+    engine: str = "limma_voom",  # noqa: PT028  # no test of pytest
+    threads: int = 1,  # noqa: PT028
 ) -> pd.DataFrame:
     """Test every gene in every population.
 
@@ -57,27 +47,47 @@ def test_expression(
     min_cells
         Pseudobulks of fewer cells are left out (see `excluded_pseudobulks`).
     exclude
-        Regular expressions of whole symbols or gene ids, any case: genes that are not tested.
+        Regular expressions of whole symbols or gene ids, any case: genes that are not tested,
+        and count neither in the filter nor in the library sizes.
+    engine
+        One of `engines.ENGINES`.
+    threads
+        Populations that are tested at a time; it changes no result.
 
     Returns
     -------
     DataFrame
         The columns `COLUMNS`, by population and p; `log2fc` with a 95 % interval, `fdr` within
-        the population. A population that cannot be tested has one row without a gene, with its
-        `status`: too_few_patients, aliased, or no_genes (too few counts in a pseudobulk).
+        the population. A population that cannot be tested has one row without a gene, with the
+        `status` of `models.population_model`; a gene without a p has that of its engine.
     """
     sides = comparison_sides(samples, contrast)
-    sums = _plain(pseudobulk)
-    tested = _tested_genes(sums, exclude)
-    sums = Sums(sums.obs, sums.counts[:, tested], sums.genes[tested], sums.symbols[tested])
-    tables = [
-        _test_population(sums, population, sides, contrast, min_cells)
-        for population in sorted(sums.obs["population"].unique())
-    ]
-    tables = [table for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    sums = plain_pseudobulks(pseudobulk, exclude=exclude)
+
+    def test_population(population: str) -> pd.DataFrame:
+        # limma keeps patients with one phase, as blocks; PyDESeq2 has no blocks.
+        model = population_model(
+            sums,
+            population,
+            sides,
+            contrast,
+            min_cells=min_cells,
+            within_patients=engine != "limma_voom",
+        )
+        if isinstance(model, Untested):
+            table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
+        else:
+            table = ENGINES[engine](model).assign(gene=model.genes, symbol=model.symbols)
+            table["fdr"] = adjusted(table["p"])
+            table = table.sort_values(["p", "gene"], kind="stable")
+        table = table.assign(
+            cell_type=population, n_test=model.n_test, n_reference=model.n_reference
+        )
+        return table.reindex(columns=COLUMNS)
+
+    # PyDESeq2's warnings are caught by a filter that all threads share
+    with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
+        return _stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
 
 
 test_expression.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
@@ -86,165 +96,109 @@ test_expression.__test__ = False  # type: ignore[attr-defined]  # the name is no
 def excluded_pseudobulks(
     pseudobulk: AnnData, samples: pd.DataFrame, contrast: Contrast, *, min_cells: int
 ) -> pd.DataFrame:
-    """Patients' pseudobulks that a contrast leaves out, by arm: missingness may differ by arm."""
+    """Patients' pseudobulks that a contrast leaves out, by arm: missingness may differ by arm.
+
+    Returns
+    -------
+    DataFrame
+        The columns `EXCLUDED_COLUMNS`. Samples without a value of a covariate are missing from
+        every population: their `cell_type` is `(all)` and they have no `n_cells`.
+    """
     sides = comparison_sides(samples, contrast)
-    obs = _plain(pseudobulk).obs
-    tables = []
-    for population in sorted(obs["population"].unique()):
-        kept = _kept_sides(obs, population, sides, contrast, min_cells)
+    sums = plain_pseudobulks(pseudobulk)
+    tables = [_without_covariate(samples, contrast)]
+    for population in sums.populations:
+        kept = kept_sides(sums.obs, population, sides, contrast, min_cells=min_cells)
         lost = kept[kept["reason"] != ""].assign(cell_type=population)
-        tables.append(lost.assign(samples=lost["samples"].map(",".join)))
-    tables = [table[EXCLUDED_COLUMNS] for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame(columns=EXCLUDED_COLUMNS)
-    return pd.concat(tables, ignore_index=True)
+        tables.append(lost.assign(samples=lost["samples"].map(",".join))[EXCLUDED_COLUMNS])
+    return _stacked(tables, EXCLUDED_COLUMNS)
 
 
-def _plain(pseudobulk: AnnData) -> Sums:
-    obs = pd.DataFrame(
-        {
-            "sample": pseudobulk.obs["sample"].astype(str).to_numpy(),
-            "population": pseudobulk.obs["population"].astype(str).to_numpy(),
-            "n_cells": pseudobulk.obs["n_cells"].to_numpy(),
-        }
-    )
-    symbols = pseudobulk.var["symbol"].astype(str).to_numpy()
-    genes = pseudobulk.var_names.astype(str).to_numpy()
-    return Sums(obs, sparse.csr_array(pseudobulk.X), genes, symbols)
-
-
-def _tested_genes(sums: Sums, exclude: Sequence[str]) -> np.ndarray:
-    patterns = [re.compile(pattern, re.IGNORECASE) for pattern in exclude]
-    names = zip(sums.genes, sums.symbols, strict=True)
-    return np.array(
-        [not any(p.fullmatch(name) for p in patterns for name in pair) for pair in names],
-        dtype=bool,
-    )
-
-
-def _kept_sides(
-    obs: pd.DataFrame, population: str, sides: pd.DataFrame, contrast: Contrast, min_cells: int
+def missingness(
+    pseudobulk: AnnData, samples: pd.DataFrame, contrast: Contrast, *, min_cells: int
 ) -> pd.DataFrame:
-    """The sides with their cells of this population, and the reason why one is left out."""
-    cells = obs[obs["population"] == population].set_index("sample")["n_cells"]
-    result = sides.assign(
-        n_cells=[int(cells.reindex(names).fillna(0).sum()) for names in sides["samples"]], reason=""
-    )
-    result.loc[result["n_cells"] < min_cells, "reason"] = f"under {min_cells} cells"
-    if contrast.kind == "paired":
-        n_sides = result[result["reason"] == ""].groupby("patient")["side"].nunique()
-        lonely = (result["reason"] == "") & ~result["patient"].isin(n_sides.index[n_sides == 2])
-        result.loc[lonely, "reason"] = "partner is missing"
+    """How many patients each population keeps, by arm, and whether the arms lose alike.
+
+    A population that is too small in one arm only (non-responders without B cells, say) is
+    compared among the patients who happen to have it.
+
+    Returns
+    -------
+    DataFrame
+        The columns `MISSING_COLUMNS`: a row `(all)` for samples without a value of a covariate,
+        where the contrast has any, then the populations. `n_test` and `n_reference` are the
+        patients of the arms that could be compared (for a change those with both phases; for
+        pairs the pairs), `kept_test` and `kept_reference` those of them with enough cells. `p` is
+        of Fisher's exact test of kept against lost; for pairs, whose sides are of the same
+        patients, of McNemar's exact test.
+    """
+    sides = comparison_sides(samples, contrast)
+    sums = plain_pseudobulks(pseudobulk)
+    rows = []
+    if contrast.adjust:
+        lost = _without_covariate(samples, contrast).assign(kept=False)
+        every = pd.concat([sides.assign(kept=True), lost], ignore_index=True)
+        rows.append({"cell_type": EVERY, **_kept_by_arm(every, contrast)})
+    for population in sums.populations:
+        kept = kept_sides(sums.obs, population, sides, contrast, min_cells=min_cells)
+        kept = kept.assign(kept=kept["n_cells"] >= min_cells)
+        rows.append({"cell_type": population, **_kept_by_arm(kept, contrast)})
+    return pd.DataFrame(rows, columns=MISSING_COLUMNS)
+
+
+def adjusted(p: pd.Series) -> pd.Series:
+    """Benjamini and Hochberg's false discovery rates over the p-values there are."""
+    known = p.notna()
+    result = pd.Series(np.nan, index=p.index)
+    if known.any():
+        result[known] = stats.false_discovery_control(p[known])
     return result
 
 
-def _test_population(
-    sums: Sums, population: str, sides: pd.DataFrame, contrast: Contrast, min_cells: int
-) -> pd.DataFrame:
-    kept = _kept_sides(sums.obs, population, sides, contrast, min_cells)
-    kept = kept[kept["reason"] == ""].reset_index(drop=True)
-    n_test, n_reference = _patients_per_arm(kept, contrast)
-    about = {"cell_type": population, "n_test": n_test, "n_reference": n_reference}
-    untested = {"gene": "", "symbol": ""}
-    if min(n_test, n_reference) < MIN_PATIENTS:
-        return _one_row(about | untested | {"status": "too_few_patients"})
-    design = _design(kept, contrast)
-    if EFFECT in aliased_columns(design):
-        return _one_row(about | untested | {"status": "aliased"})
-    matrix = independent_columns(design).to_numpy()
-    spare = 3 if contrast.kind == "change" else 1  # residual degrees of freedom that a fit needs
-    if len(kept) - matrix.shape[1] < spare:
-        return _one_row(about | untested | {"status": "too_few_patients"})
-    counts = _sum_replicates(sums, population, kept)
-    if not counts.sum(axis=0).all():
-        return _one_row(about | untested | {"status": "no_genes"})
-    expressed = linear.filter_by_expression(counts, matrix)
-    if not expressed.any() or not counts[expressed].sum(axis=0).all():
-        return _one_row(about | untested | {"status": "no_genes"})
-    fit = _fit(counts[expressed], matrix, kept["patient"] if contrast.kind == "change" else None)
-    at = list(independent_columns(design).columns).index(EFFECT)
-    se = fit.stdev_unscaled[:, at] * np.sqrt(fit.s2_post)
-    half = stats.t.ppf(0.975, fit.df_total) * se
-    table = pd.DataFrame(
-        {
-            "gene": sums.genes[expressed],
-            "symbol": sums.symbols[expressed],
-            "mean_expression": fit.mean,
-            "log2fc": fit.coefficients[:, at],
-            "ci_low": fit.coefficients[:, at] - half,
-            "ci_high": fit.coefficients[:, at] + half,
-            "t": fit.t[:, at],
-            "df": fit.df_total,
-            "p": fit.p_value[:, at],
-            "fdr": stats.false_discovery_control(fit.p_value[:, at]),
-        }
+def _without_covariate(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
+    """The samples that would be compared if they had a value of each covariate."""
+    selection = select_samples(samples, contrast)
+    reasons = [f"{column} is missing" for column in contrast.adjust]
+    lost = selection[(selection["use"] == UNUSED) & selection["reason"].isin(reasons)]
+    lost = lost.rename(columns={"sample": "samples"})
+    return lost.assign(cell_type=EVERY, n_cells=np.nan)[EXCLUDED_COLUMNS]
+
+
+def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
+    """Patients and kept patients of each arm, and the p of their difference."""
+    if contrast.kind == "paired":
+        return _kept_by_side(sides)
+    patients = sides.groupby("patient").agg(
+        arm=("arm", "first"), n_sides=("side", "nunique"), kept=("kept", "all")
     )
-    table["status"] = "ok"
-    table["cell_type"], table["n_test"], table["n_reference"] = population, n_test, n_reference
-    return table.sort_values(["p", "gene"], kind="stable")
-
-
-def _one_row(values: dict[str, object]) -> pd.DataFrame:
-    return pd.DataFrame([dict.fromkeys(COLUMNS, np.nan) | values])
-
-
-def _patients_per_arm(kept: pd.DataFrame, contrast: Contrast) -> tuple[int, int]:
-    """Patients per arm; for pairs and changes only those with both sides."""
-    if contrast.kind == "paired":
-        n = kept["patient"].nunique()
-        return n, n
     if contrast.kind == "change":
-        kept = kept[kept.groupby("patient")["side"].transform("nunique") == 2]
-    n_patients = kept.groupby("arm")["patient"].nunique()
-    return int(n_patients.get("test", 0)), int(n_patients.get("reference", 0))
+        patients = patients[patients["n_sides"] == 2]
+    n, kept = (
+        [int((part["arm"] == arm).sum()) for arm in ("test", "reference")]
+        for part in (patients, patients[patients["kept"]])
+    )
+    lost = [all_ - some for all_, some in zip(n, kept, strict=True)]
+    p = stats.fisher_exact([kept, lost]).pvalue if min(n) else np.nan
+    return _row(n, kept, float(p))
 
 
-def _design(kept: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
-    """The model's matrix; the comparison itself is the column `effect`.
-
-    Patients' own levels for pairs; for a change the four groups of arm and phase, coded so that
-    the difference of differences is one coefficient (with weights that is exact, where a
-    contrast of group means is not), and covariates with an effect on each phase.
-    """
-    test_side = (kept["side"] == "test").astype(float)
-    if contrast.kind == "paired":
-        patients = pd.get_dummies(kept["patient"], prefix="patient", dtype=float)
-        return patients.assign(**{EFFECT: test_side})[[EFFECT, *patients]]
-    between = design_matrix(kept, contrast.adjust)
-    if contrast.kind == "between":
-        return between.rename(columns={"arm": EFFECT})
-    change = between.mul(test_side, axis=0).add_suffix(":post")
-    return pd.concat([between, change], axis=1).rename(columns={"arm:post": EFFECT})
+def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
+    """The same for pairs: whether one side is lost more often than the other."""
+    kept = sides.pivot(index="patient", columns="side", values="kept")
+    kept = kept.reindex(columns=["test", "reference"], fill_value=False)
+    n_test_only = int((kept["test"] & ~kept["reference"]).sum())
+    n_one_only = n_test_only + int((kept["reference"] & ~kept["test"]).sum())
+    p = stats.binomtest(n_test_only, n_one_only).pvalue if n_one_only else 1.0
+    sizes = [int(kept[side].sum()) for side in ("test", "reference")]
+    return _row([len(kept), len(kept)], sizes, float(p) if len(kept) else np.nan)
 
 
-def _sum_replicates(sums: Sums, population: str, kept: pd.DataFrame) -> np.ndarray:
-    """Counts of this population, genes x sides."""
-    rows = np.flatnonzero(sums.obs["population"] == population)
-    position = dict(zip(sums.obs["sample"].iloc[rows], rows, strict=True))
-    member = [
-        (i, position[name])
-        for i, names in enumerate(kept["samples"])
-        for name in names
-        if name in position
-    ]
-    side, row = np.array(member).T
-    chosen = sparse.csr_array((np.ones(len(member)), (side, row)), shape=(len(kept), len(sums.obs)))
-    return (chosen @ sums.counts).toarray().T
+def _row(n: Sequence[int], kept: Sequence[int], p: float) -> dict[str, float]:
+    return dict(zip(MISSING_COLUMNS[1:], (*n, *kept, p), strict=True))
 
 
-def _fit(counts: np.ndarray, design: np.ndarray, block: pd.Series | None) -> linear.TestedFit:
-    """TMM, voom and the moderated model; with blocks their correlation is estimated twice."""
-    factors = linear.tmm(counts)
-    voom = linear.voom(counts, design, norm_factors=factors)
-    correlation = None
-    if block is not None:
-        for last in (False, True):
-            correlation = linear.duplicate_correlation(
-                voom.y, design, block=block, weights=voom.weights
-            ).consensus
-            if not last:
-                voom = linear.voom(
-                    counts, design, norm_factors=factors, block=block, correlation=correlation
-                )
-    fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
-    return linear.moderate(fit, robust=False, trend=False)
+def _stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(tables, ignore_index=True)

@@ -56,7 +56,7 @@ def abundance_forest(
     for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
         if starts:
             title = f"Share {denominator_words(row['denominator'])}"
-            _write(axis, NAMES_AT - 0.01, place - 1.0, title, weight="bold", fontsize=8)
+            write_words(axis, NAMES_AT - 0.01, place - 1.0, title, weight="bold", fontsize=8)
         fraction = "points" if contrast["kind"] == "change" else "fraction"
         _row_words(axis, place, row, fraction=fraction)
         if np.isfinite(row["estimate"]):
@@ -77,7 +77,8 @@ def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return ranks.drop(columns=["_denominator", "_population"]).reset_index(drop=True)
 
 
-def _write(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> None:
+def write_words(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> None:
+    """Write beside the plot: `x` is a place on its width (0 to 1 is the plot), `y` a row."""
     style: dict[str, Any] = {
         "va": "center",
         "fontsize": 7,
@@ -89,19 +90,19 @@ def _write(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> None:
 def _row_words(axis: Axes, place: float, row: Mapping[Any, Any], *, fraction: str) -> None:
     is_lamm = str(row["population"]).startswith("LAMM")
     style = {"color": LAMM_COLOUR, "weight": "bold"} if is_lamm else {"color": INK}
-    _write(axis, NAMES_AT, place, population_words(row["population"]), fontsize=7.5, **style)
+    write_words(axis, NAMES_AT, place, population_words(row["population"]), fontsize=7.5, **style)
     for x, key in ((REFERENCE_AT, "mean_reference"), (TEST_AT, "mean_test")):
         if key in row:
-            _write(axis, x, place, write_number(float(row[key]), fraction), ha="center")
+            write_words(axis, x, place, write_number(float(row[key]), fraction), ha="center")
     if not np.isfinite(row["estimate"]):
         words = f"not tested: {readable(row.get('status', ''))}"
-        _write(axis, 0.5, place, words, ha="center", color="#8b9399")
+        write_words(axis, 0.5, place, words, ha="center", color="#8b9399")
         return
     ratio, low, high = (
         write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
     )
-    _write(axis, RATIO_AT, place, f"{ratio} ({low} to {high})")
-    _write(axis, P_AT, place, write_number(float(row["p"]), "p"))
+    write_words(axis, RATIO_AT, place, f"{ratio} ({low} to {high})")
+    write_words(axis, P_AT, place, write_number(float(row["p"]), "p"))
 
 
 def _row_marks(
@@ -128,7 +129,18 @@ def _row_marks(
 
 
 def _frame(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom: float) -> None:
+    ratio_axis(axis, contrast=contrast, reach=reach, bottom=bottom)
     test, reference = readable(contrast["test"]), readable(contrast["reference"])
+    mean = "mean change" if contrast["kind"] == "change" else "mean"
+    write_words(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)
+    write_words(axis, TEST_AT, 0.15, f"{test}\n{mean}", ha="center", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, f"{ratio_name(contrast)} (95 % CI)", color=NEUTRAL)
+    write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
+
+
+def ratio_axis(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom: float) -> None:
+    """Make an axis of ratios on the log scale from -`reach` to `reach`, rows from top down."""
+    test = readable(contrast["test"])
     axis.axvline(0, color="#9aa3a9", linewidth=0.8, zorder=0)
     axis.set_xlim(-reach, reach)
     axis.set_ylim(bottom, -0.4)
@@ -137,12 +149,7 @@ def _frame(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom: flo
     ratios = (RATIOS if reach < np.log(25) else FEW_RATIOS).copy()
     ratios = ratios[np.abs(np.log(ratios)) <= reach]
     axis.set_xticks(np.log(ratios), [f"{ratio:g}" for ratio in ratios])
-    what = ratio_name(contrast)
     axis.set_xlabel(
-        f"{what}, log scale, 95 % confidence interval\n← lower in {test}      higher in {test} →"
+        f"{ratio_name(contrast)}, log scale, 95 % confidence interval\n"
+        f"← lower in {test}      higher in {test} →"
     )
-    mean = "mean change" if contrast["kind"] == "change" else "mean"
-    _write(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)
-    _write(axis, TEST_AT, 0.15, f"{test}\n{mean}", ha="center", color=NEUTRAL)
-    _write(axis, RATIO_AT, 0.15, f"{what} (95 % CI)", color=NEUTRAL)
-    _write(axis, P_AT, 0.15, "p", color=NEUTRAL)

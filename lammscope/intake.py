@@ -14,6 +14,7 @@ from lammscope.design import contrast_mistakes
 from lammscope.readers import inspect_matrix
 from lammscope.settings import ConfigLines, check_config
 from lammscope.sheets import check_sheets
+from lammscope.signatures import read_gene_sets
 
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
 HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
@@ -56,7 +57,7 @@ def take_in(
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
-    mistakes += _missing_files(resolved, lines)
+    mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
     sheets = check_sheets(resolved)
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
@@ -92,6 +93,25 @@ def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
         for section, key in FILE_KEYS
         if not any((folder / config[section][key]).is_file() for folder in (Path(), HOME))
     ]
+
+
+def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
+    """GMT files that are not there, and what is wrong in those that are."""
+    mistakes, found = [], []
+    for i, path in enumerate(config["expression"]["gene_sets"]):
+        files = [folder / path for folder in (Path(), HOME) if (folder / path).is_file()]
+        found += files[:1]
+        if not files:
+            mistakes.append(
+                f"{lines.place(('expression', 'gene_sets', i))}: `expression.gene_sets` names "
+                f"`{path}`, which does not exist; paths are relative to the folder where Snakemake "
+                "runs"
+            )
+    try:
+        read_gene_sets(found)
+    except ValueError as error:
+        mistakes += str(error).splitlines()
+    return mistakes
 
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:

@@ -24,6 +24,7 @@ from lammscope.report_sections import (
     primary_section,
     warning_rows,
 )
+from lammscope.report_statistics import calibration_rows, lamm_table
 from lammscope.report_tables import CLUSTER_COLUMNS, QC_COLUMNS, build_table
 from lammscope.report_words import FIGURE_WORDS, REFERENCES
 from lammscope.runtime import whole_file
@@ -47,8 +48,13 @@ def write_report(
     clusters: pd.DataFrame,
     definers: pd.DataFrame | None,
     audit: pd.DataFrame,
+    lamm_results: pd.DataFrame,
+    calibration: pd.DataFrame,
     abundance: Mapping[str, pd.DataFrame],
+    robustness: Mapping[str, pd.DataFrame],
     expression: Mapping[str, pd.DataFrame],
+    missing: Mapping[str, pd.DataFrame],
+    gene_sets: Mapping[str, pd.DataFrame],
     figures: Sequence[str | Path],
     max_fdr: float,
     n_genes: int,
@@ -79,7 +85,9 @@ def write_report(
         `abundance/counts.tsv`, `qc/summary.tsv`, `annotation/clusters.tsv`, `design/audit.tsv`.
     definers
         From `definers.definers_by_population`, or None.
-    abundance, expression
+    lamm_results, calibration
+        `abundance/lamm.tsv` and `design/calibration.tsv`; they may be empty.
+    abundance, robustness, expression, missing, gene_sets
         Tables by name of the contrast; they may be empty.
     figures
         PNG files. `.../cohort/umap_lamm.png` is found as the cohort's `umap_lamm`,
@@ -101,10 +109,19 @@ def write_report(
         "versions": dict(versions),
         "cohort": cohort_section(samples, cells=cells),
         "primary": primary_section(
-            primary_sentence, config=config, contrasts=contrasts, abundance=abundance
+            primary_sentence,
+            config=config,
+            contrasts=contrasts,
+            abundance=abundance,
+            robustness=robustness,
         ),
         "design": design_section(samples, audit=audit, contrasts=contrasts),
-        "warnings": warning_rows(audit, contrasts=contrasts),
+        "warnings": [
+            *warning_rows(audit, contrasts=contrasts),
+            *(row for row in calibration_rows(calibration) if row["status"] == "warning"),
+        ],
+        "calibration": calibration_rows(calibration),
+        "lamm_results": lamm_table(lamm_results),
         "notes": audit_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
         "genes": gene_section(gene_overlap),
         "qc_table": build_table(qc_summary, QC_COLUMNS),
@@ -116,7 +133,10 @@ def write_report(
                 contrast=contrasts[name],
                 audit=audit[audit["contrast"] == name],
                 abundance=abundance.get(name, pd.DataFrame()),
+                robustness=robustness.get(name, pd.DataFrame()),
                 expression=expression.get(name, pd.DataFrame()),
+                missing=missing.get(name, pd.DataFrame()),
+                gene_sets=gene_sets.get(name, pd.DataFrame()),
                 max_fdr=max_fdr,
                 n_genes=n_genes,
             )

@@ -11,6 +11,12 @@ from markupsafe import Markup
 from lammscope.contrast_plots import lamm_fractions
 from lammscope.drawing import population_order, sample_groups
 from lammscope.expression_plots import volcano_types
+from lammscope.report_statistics import (
+    gene_set_table,
+    influence_line,
+    missing_lines,
+    robustness_line,
+)
 from lammscope.report_tables import (
     GENE_COLUMNS,
     Column,
@@ -64,11 +70,14 @@ def primary_section(
     config: Mapping[str, Any],
     contrasts: Mapping[str, Mapping[str, Any]],
     abundance: Mapping[str, pd.DataFrame],
+    robustness: Mapping[str, pd.DataFrame],
 ) -> dict[str, Any]:
-    """The primary result: its sentence and, where it was tested, its numbers."""
+    """The primary result: its sentence and, where it was tested, its numbers and how firm it is."""
     name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
     facts: list[tuple[str, str, str]] = []
-    result = {"sentence": sentence, "contrast": name, "made": name in contrasts, "facts": facts}
+    beside: list[str] = []
+    result = {"sentence": sentence, "contrast": name, "made": name in contrasts}
+    result |= {"facts": facts, "beside": beside}
     table = abundance.get(name, pd.DataFrame())
     if name not in contrasts or table.empty:
         return result
@@ -92,11 +101,15 @@ def primary_section(
         write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
     )
     facts.append((ratio_name(contrast), ratio, f"95 % CI {low} to {high}"))
-    beside = "patient-level model"
+    test = "patient-level model"
     permuted = float(row.get("p_permutation", np.nan))
     if np.isfinite(permuted):
-        beside += f"; permutation p {write_number(permuted, 'p')}"
-    facts.append(("p", write_number(float(row["p"]), "p"), beside))
+        test += f"; permutation p {write_number(permuted, 'p')}"
+    facts.append(("p", write_number(float(row["p"]), "p"), test))
+    lines = [influence_line(row.to_dict(), contrast=contrast)]
+    if name in robustness and not robustness[name].empty:
+        lines.append(robustness_line(robustness[name], contrast=contrast))
+    beside += [line for line in lines if line]
     return result
 
 
@@ -220,7 +233,10 @@ def contrast_section(
     contrast: Mapping[str, Any],
     audit: pd.DataFrame,
     abundance: pd.DataFrame,
+    robustness: pd.DataFrame,
     expression: pd.DataFrame,
+    missing: pd.DataFrame,
+    gene_sets: pd.DataFrame,
     max_fdr: float,
     n_genes: int,
 ) -> dict[str, Any]:
@@ -232,10 +248,13 @@ def contrast_section(
         "audit": audit_rows(audit[audit["status"] != "ok"], contrasts={name: contrast}),
         "audit_ok": audit_rows(audit[audit["status"] == "ok"], contrasts={name: contrast}),
         "lamm": [],
+        "robustness": "",
         "dropped": [],
         "untested": [],
         "abundance": None,
         "genes": None,
+        "gene_sets": gene_set_table(gene_sets, contrast=contrast),
+        "missing": missing_lines(missing, contrast=contrast),
         "gene_counts": [],
         "explorer": None,
         "test": readable(contrast["test"]),
@@ -244,6 +263,8 @@ def contrast_section(
         result["abundance"] = abundance_rows(abundance, contrast=contrast)
         result["lamm"] = lamm_lines(abundance, contrast=contrast)
         result["dropped"] = dropped_lines(abundance)
+    if not robustness.empty:
+        result["robustness"] = robustness_line(robustness, contrast=contrast)
     if not expression.empty:
         tested = set(expression.loc[expression["p"].notna(), "cell_type"])
         others = expression[~expression["cell_type"].isin(tested)].drop_duplicates("cell_type")

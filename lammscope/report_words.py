@@ -69,6 +69,14 @@ FIGURE_WORDS = {
         "multiple testing.",
         "Forest plot of odds ratios per population and denominator.",
     ),
+    ("contrast", "robustness"): (
+        "Robustness of the LAMM result",
+        "The LAMM result of this contrast with one choice changed at a time. The dotted line is "
+        "the main analysis. These are the same patients again, no further evidence: they show "
+        "whether the result hangs on a choice.",
+        "Forest plot of the LAMM result under other scales, denominators, thresholds, covariates, "
+        "and without each patient.",
+    ),
     ("contrast", "volcano"): (
         "Differential expression",
         "Each point is a gene in pseudobulks of one population; coloured genes pass the false "

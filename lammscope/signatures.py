@@ -1,28 +1,84 @@
 """Gene sets in GMT files: a name, a source, then symbols, separated by tabs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from lammscope.inputs import named_errors, open_text
 
-def read_signatures(paths: Iterable[str | Path]) -> dict[str, list[str]]:
-    """Read gene sets.
+
+@dataclass(frozen=True)
+class GeneSet:
+    """A named list of genes (symbols or Ensembl ids), each once, and where it is from."""
+
+    name: str
+    source: str
+    genes: tuple[str, ...]
+
+
+def read_gene_sets(paths: Iterable[str | Path]) -> list[GeneSet]:
+    """Read gene sets, in the order of the files and lines.
+
+    Files may be compressed by gzip. Weights after a comma (`TNF,1.0`, as Enrichr writes them) are
+    left out.
 
     Raises
     ------
     ValueError
-        If a line has no gene, or a name stands in two places.
+        One line per mistake: a file that cannot be read, a line without tabs, a set without a name
+        or without genes, a name that stands in two places.
     """
-    signatures: dict[str, list[str]] = {}
+    sets: dict[str, GeneSet] = {}
+    mistakes: list[str] = []
     for path in paths:
-        text = Path(path).read_text(encoding="utf-8")
-        for number, line in enumerate(text.splitlines(), start=1):
-            if not line.strip():
-                continue
-            name, *rest = [field.strip() for field in line.split("\t")]
-            genes = [gene for gene in rest[1:] if gene]
-            if not genes:
-                raise ValueError(f"{path}: row {number}: set `{name}` has no genes; add symbols")
-            if name in signatures:
-                raise ValueError(f"{path}: row {number}: set `{name}` is there twice; rename one")
-            signatures[name] = genes
-    return signatures
+        try:
+            found = list(_parsed(path))
+        except ValueError as error:
+            mistakes.append(str(error))
+            continue
+        for row, part in found:
+            if isinstance(part, str):
+                mistakes.append(f"{path}: row {row}: {part}")
+            elif part.name in sets:
+                mistakes.append(f"{path}: row {row}: set `{part.name}` is there twice; rename one")
+            else:
+                sets[part.name] = part
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return list(sets.values())
+
+
+def read_signatures(paths: Iterable[str | Path]) -> dict[str, list[str]]:
+    """The genes of each set of `read_gene_sets`, by name."""
+    return {part.name: list(part.genes) for part in read_gene_sets(paths)}
+
+
+def _parsed(path: str | Path) -> Iterator[tuple[int, GeneSet | str]]:
+    """The row and either the set of each line that is not blank, or what is wrong with it."""
+    with named_errors(path), open_text(Path(path)) as handle:
+        lines = handle.read().splitlines()
+    for row, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        name, *rest = [field.strip() for field in line.split("\t")]
+        fields = [field.split(",")[0].strip() for field in rest[1:]]
+        genes = tuple(dict.fromkeys(field for field in fields if field))
+        if not rest:
+            yield (
+                row,
+                (
+                    f"`{_short(line)}` is no line of a GMT file; write name, source and symbols, "
+                    "separated by tabs"
+                ),
+            )
+        elif not name:
+            yield row, f"`{_short(line)}` has no name; put one before the first tab"
+        elif not genes:
+            yield row, f"set `{_short(name)}` has no genes; add symbols"
+        else:
+            yield row, GeneSet(name, rest[0], genes)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else f"{text[:40]}..."

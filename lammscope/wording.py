@@ -9,6 +9,7 @@ NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 WORDS = {
     "LAMM_positive": "LAMM (positive)",
+    "ldh": "LDH",
     "LAMM_elevated": "LAMM (elevated)",
 }
 DENOMINATORS = {

@@ -292,6 +292,17 @@ CONFIGS = {
         config(annotation={"panel": "my_panel.yaml"}),
         "`annotation.panel` is `my_panel.yaml`, which does not exist",
     ),
+    "a gene-set file that is not there": Case(
+        config(expression={"gene_sets": ["my_sets.gmt"]}),
+        "`expression.gene_sets` names `my_sets.gmt`, which does not exist",
+    ),
+    "a gene-set file that is none": Case(
+        config(expression={"gene_sets": ["samples.tsv"]}), "samples.tsv"
+    ),
+    "an unknown engine": Case(
+        config(expression={"engine": "deseq2"}),
+        "`expression.engine` is `deseq2` (did you mean `pydeseq2`?)",
+    ),
     "an unknown batch": Case(
         config(integration={"batch": "chanel"}),
         "`integration.batch` is `chanel`, no column of the sheets (did you mean `channel`?)",

@@ -241,6 +241,52 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     return table
 
 
+def robustness_table(*, seed: int = 0, status: str = "ok", n_patients: int = 8) -> pd.DataFrame:
+    """Rows as `abundance/robustness.{contrast}.tsv` has them, with made-up numbers."""
+    keys = [("main", np.nan), ("scale", "arcsine"), ("denominator", "immune"), ("denominator", "T")]
+    keys += [("level", "positive"), ("threshold", "0.1"), ("threshold", "0.5"), ("adjust", "ldh")]
+    keys += [("leave_one_out", f"P{i:02d}") for i in range(1, n_patients + 1)]
+    table = pd.DataFrame(keys, columns=["analysis", "setting"])
+    rng = np.random.default_rng(seed)
+    table["population"], table["denominator"], table["scale"] = "LAMM", "monocytic", "logit"
+    table["log_odds"] = table["estimate"] = 1.4 + rng.normal(0, 0.15, len(table))
+    table["se"], table["df"] = 0.3, 6
+    table["log_odds_low"] = table["ci_low"] = table["estimate"] - 0.73
+    table["log_odds_high"] = table["ci_high"] = table["estimate"] + 0.73
+    table["p"] = 0.004
+    table["n_test"], table["n_reference"], table["status"] = 4, 4, status
+    table["verdict"] = "higher in non_responder"
+    if status != "ok":
+        numbers = ["estimate", "se", "ci_low", "ci_high", "df", "p"]
+        table[[*numbers, "log_odds", "log_odds_low", "log_odds_high"]] = np.nan
+    return table
+
+
+def missing_table(*, p: float = 1.0) -> pd.DataFrame:
+    """Rows as `expression/missing.{contrast}.tsv` has them."""
+    row = {"cell_type": "B", "n_test": 4, "n_reference": 4, "kept_test": 0, "kept_reference": 4}
+    return pd.DataFrame([row | {"p": p}])
+
+
+def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
+    """Rows as `expression/gene_sets.{contrast}.tsv` has them, one of them not tested."""
+    names = [f"SET_{i}" for i in range(n_sets)]
+    table = pd.DataFrame({"cell_type": "LAMM", "gene_set": names, "n_genes": 12, "n_missing": 1})
+    table["direction"], table["mean_log2fc"] = "up", 0.8
+    table["p"] = np.linspace(0.001, 0.5, n_sets)
+    table["fdr"], table["status"], table["source"] = table["p"] * 2, "ok", "a paper"
+    untested = {"cell_type": "NK", "gene_set": "", "status": "too_few_patients"}
+    return pd.concat([table, pd.DataFrame([untested])], ignore_index=True)
+
+
+def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFrame:
+    """Rows as `design/calibration.tsv` has them."""
+    row = {"test": "genes in LAMM cells", "contrast": "baseline", "n_relabellings": 20}
+    row |= {"n_tests": 20_000, "share": share, "status": status}
+    row["message"] = f"With permuted labels {100 * share:.1f} % of the tests had p < 0.05."
+    return pd.DataFrame([row])
+
+
 def selection_table(samples: pd.DataFrame, *, contrast: dict[str, Any]) -> pd.DataFrame:
     """Which samples a contrast uses, as `design.select_samples` says it."""
     where = contrast["where"]

@@ -6,58 +6,20 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from lammscope.contrasts import Contrast, contrasts_from_config
-from lammscope.expression import COLUMNS, excluded_pseudobulks
+from lammscope.expression import COLUMNS, adjusted, excluded_pseudobulks, missingness
 from lammscope.expression import test_expression as run_test
+from tests.unit.example_pseudobulks import (
+    BETWEEN,
+    CHANGE,
+    N_PLANTED,
+    PAIRED,
+    asked,
+    make_pseudobulk,
+    make_samples,
+    shifted,
+)
 
-ARMS = {"test": "non_responder", "reference": "responder"}
-BETWEEN = {"kind": "between", **ARMS, "where": {"phase": "pre"}}
-PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
-CHANGE = {"kind": "change", **ARMS}
 SETTINGS = {"min_cells": 10, "exclude": ["^(XIST|GENE0[0-2])$"]}
-N_GENES, N_PLANTED = 600, 30
-
-
-def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
-    rows = [
-        {
-            "sample": f"{arm[0]}{i}_{phase}",
-            "patient": f"{arm[0]}{i}",
-            "timepoint": phase,
-            "phase": phase,
-            "response": arm,
-            "product": "axi" if i % 2 else "tisa",
-        }
-        for arm in ("responder", "non_responder")
-        for i in range(n_per_arm)
-        for phase in ("pre", "post")
-    ]
-    return pd.DataFrame(rows).assign(compartment="blood", sort="none")
-
-
-def make_pseudobulk(
-    samples: pd.DataFrame, shift: np.ndarray, *, seed: int = 1, populations: tuple = ("LAMM", "NK")
-) -> anndata.AnnData:
-    """Negative binomial counts; `shift` is the log fold change of the first genes per sample."""
-    rng = np.random.default_rng(seed)
-    mean = rng.gamma(0.8, 60, N_GENES) + 5
-    blocks, obs = [], []
-    for population in populations:
-        patients = {p: rng.normal(0, 0.3, N_GENES) for p in samples["patient"].unique()}
-        for i, sample in enumerate(samples["sample"]):
-            rate = mean * np.exp(patients[samples["patient"].iloc[i]]) * rng.lognormal(0, 0.3)
-            rate[:N_PLANTED] *= np.exp(shift[i] if population == "LAMM" else 0.0)
-            blocks.append(rng.negative_binomial(8, 8 / (8 + rate)))
-            obs.append({"sample": sample, "population": population, "n_cells": 60})
-    table = pd.DataFrame(obs)
-    table.index = pd.Index(table["sample"] + "|" + table["population"])
-    symbols = [f"GENE{i:02d}" for i in range(N_GENES)]
-    var = pd.DataFrame({"symbol": symbols}, index=[f"ENSG{i:05d}" for i in range(N_GENES)])
-    return anndata.AnnData(sparse.csr_matrix(np.array(blocks)), obs=table, var=var)
-
-
-def asked(entry: dict, samples: pd.DataFrame) -> Contrast:
-    return contrasts_from_config({"question": entry}, samples)[0]
 
 
 def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
@@ -76,13 +38,8 @@ def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
 )
 def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
     samples = make_samples(8)
-    hit = np.all([samples[column] == value for column, value in who.items()], axis=0)
-    table = run_test(
-        make_pseudobulk(samples, np.where(hit, 1.4, 0.0)),
-        samples,
-        asked(entry, samples),
-        **SETTINGS,
-    )
+    data = make_pseudobulk(samples, shifted(samples, 1.4, **who))
+    table = run_test(data, samples, asked(entry, samples), **SETTINGS)
     assert list(table.columns) == COLUMNS
     assert set(table["status"]) == {"ok"}
     found = planted(table)
@@ -98,7 +55,7 @@ def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
 
 def test_excluded_genes_are_not_tested():
     samples = make_samples()
-    data = make_pseudobulk(samples, np.zeros(len(samples)))
+    data = make_pseudobulk(samples)
     table = run_test(data, samples, asked(BETWEEN, samples), **SETTINGS)
     assert not table["symbol"].isin(["GENE00", "GENE01", "GENE02"]).any()
     assert table["symbol"].eq("GENE03").any()
@@ -109,9 +66,23 @@ def test_excluded_genes_are_not_tested():
     assert car["symbol"].eq("GENE05").any()  # a pattern names whole symbols
 
 
+def test_excluded_genes_count_neither_in_library_sizes_nor_in_the_filter():
+    samples = make_samples()
+    data = make_pseudobulk(samples)
+    loud = data.copy()
+    counts = loud.X.toarray()
+    counts[::3, 0] = 10**6  # a transgene that fills some libraries
+    loud.X = sparse.csr_matrix(counts)
+    contrast = asked(BETWEEN, samples)
+    table = run_test(loud, samples, contrast, min_cells=10, exclude=["GENE00"])
+    pd.testing.assert_frame_equal(
+        table, run_test(data[:, 1:].copy(), samples, contrast, min_cells=10, exclude=[])
+    )
+
+
 def test_replicates_are_summed_before_the_test():
     samples = make_samples()
-    whole = make_pseudobulk(samples, np.zeros(len(samples)))
+    whole = make_pseudobulk(samples)
     twin = samples[samples["sample"] == "r1_pre"].assign(sample="r1_pre_b")
     rng = np.random.default_rng(2)
     counts = whole.X.toarray()
@@ -132,7 +103,7 @@ def test_replicates_are_summed_before_the_test():
 
 def test_order_of_samples_changes_nothing():
     samples = make_samples()
-    data = make_pseudobulk(samples, np.zeros(len(samples)))
+    data = make_pseudobulk(samples)
     order = np.random.default_rng(1).permutation(data.n_obs)
     for entry in (BETWEEN, CHANGE):
         one = run_test(data, samples, asked(entry, samples), **SETTINGS)
@@ -143,7 +114,7 @@ def test_order_of_samples_changes_nothing():
 
 def test_small_pseudobulks_are_left_out_and_listed_by_arm():
     samples = make_samples(4)
-    data = make_pseudobulk(samples, np.zeros(len(samples)))
+    data = make_pseudobulk(samples)
     small = data.obs["sample"].isin(["n1_pre", "n2_pre"]) & (data.obs["population"] == "LAMM")
     data.obs.loc[small, "n_cells"] = 3
     contrast = asked(BETWEEN, samples)
@@ -164,10 +135,7 @@ def test_small_pseudobulks_are_left_out_and_listed_by_arm():
 
 def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
     samples = make_samples(5)
-    shift = np.where(
-        (samples["response"] == "non_responder") & (samples["phase"] == "post"), 1.4, 0
-    )
-    data = make_pseudobulk(samples, shift)
+    data = make_pseudobulk(samples, shifted(samples, 1.4, response="non_responder", phase="post"))
     missing = ["n0_pre", "r1_post"]
     kept = samples[~samples["sample"].isin(missing)]
     part = data[~data.obs["sample"].isin(missing)].copy()
@@ -178,7 +146,7 @@ def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
 
 def test_aliased_designs_and_empty_populations_have_a_status():
     samples = make_samples().assign(site=lambda t: t["response"].str[0])
-    data = make_pseudobulk(samples, np.zeros(len(samples)))
+    data = make_pseudobulk(samples)
     table = run_test(data, samples, asked({**BETWEEN, "adjust": ["site"]}, samples), **SETTINGS)
     assert set(table["status"]) == {"aliased"}
     empty = data.copy()
@@ -188,28 +156,49 @@ def test_aliased_designs_and_empty_populations_have_a_status():
     assert table["gene"].tolist() == ["", ""]
 
 
-@pytest.mark.real_data
-def test_interferon_genes_rise_in_stimulated_monocytes_of_three_donors(real_data):
-    """Kang 2018: of another group's top genes, every one that can be tested goes up."""
-    folder = real_data("kang_ifnb")
-    cells = anndata.read_h5ad(folder / "kang_ifnb_2000.h5ad")
-    name = cells.obs["donor"].astype(str) + "_" + cells.obs["stim"].astype(str)
-    monocytes = cells.obs["kang_cell"] == "CD14+ Monocytes"
-    labels = sorted(name[monocytes].unique())
-    member = np.array([(name == label) & monocytes for label in labels], dtype=float)
-    obs = pd.DataFrame(
-        {"sample": labels, "population": "monocytes", "n_cells": member.sum(axis=1)}, index=labels
-    )
-    var = pd.DataFrame({"symbol": cells.var_names}, index=cells.var_names)
-    data = anndata.AnnData(sparse.csr_matrix(member @ cells.X.toarray()), obs=obs, var=var)
-    parts = pd.Series(labels).str.split("_", expand=True)
-    samples = pd.DataFrame({"sample": labels, "patient": parts[0], "stim": parts[1]})
-    samples = samples.assign(timepoint="day 0", compartment="blood", sort="none", phase=pd.NA)
-    entry = {"kind": "paired", "column": "stim", "test": "stim", "reference": "ctrl"}
-    table = run_test(data, samples, asked(entry, samples), min_cells=10, exclude=[])
-    assert table["n_test"].max() == 3
-    top = pd.read_csv(folder / "reference_top20_CD14Mono_stim_vs_ctrl.csv")["gene"]
-    found = table[table["symbol"].isin(top)]
-    assert len(found) >= 5
-    assert (found["log2fc"] > 0).all()
-    assert set(table["symbol"].head(20)) & {"CXCL10", "IFIT1", "IFIT2", "RSAD2", "CXCL11"}
+def without(data: anndata.AnnData, names: list[str], population: str = "LAMM") -> anndata.AnnData:
+    """The pseudobulks, those of a population and of these samples with too few cells."""
+    data = data.copy()
+    small = data.obs["sample"].isin(names) & (data.obs["population"] == population)
+    data.obs.loc[small, "n_cells"] = 3
+    return data
+
+
+def test_missingness_that_differs_between_arms_shows():
+    samples = make_samples(6)
+    lost = [f"n{i}_pre" for i in range(5)]
+    data = without(make_pseudobulk(samples, n_genes=20), lost)
+    for entry in (BETWEEN, CHANGE):
+        table = missingness(data, samples, asked(entry, samples), min_cells=10)
+        table = table.set_index("cell_type")
+        assert table.loc["LAMM"].tolist()[:4] == [6, 6, 1, 6]
+        expected = stats.fisher_exact([[1, 6], [5, 0]]).pvalue
+        assert table.loc["LAMM", "p"] == pytest.approx(expected)
+        assert table.loc["NK"].tolist() == [6, 6, 6, 6, 1.0]
+
+
+def test_missingness_of_pairs_compares_the_sides_of_the_same_patients():
+    samples = make_samples(6)
+    lost = [*(f"n{i}_post" for i in range(5)), "r1_post", "r1_pre", "r2_pre"]
+    data = without(make_pseudobulk(samples, n_genes=20), lost)
+    table = missingness(data, samples, asked(PAIRED, samples), min_cells=10).set_index("cell_type")
+    assert table.loc["LAMM"].tolist()[:4] == [12, 12, 6, 10]
+    assert table.loc["LAMM", "p"] == pytest.approx(stats.binomtest(1, 6).pvalue)
+    assert table.loc["NK"].tolist() == [12, 12, 12, 12, 1.0]
+
+
+def test_missingness_of_an_arm_without_patients_has_no_p():
+    samples = make_samples(4)
+    data = make_pseudobulk(samples, n_genes=20)
+    alone = samples[samples["response"] == "responder"]
+    contrast = asked(BETWEEN, samples)
+    table = missingness(data, alone, contrast, min_cells=10)
+    assert table["n_test"].tolist() == [0, 0]
+    assert table["p"].isna().all()
+
+
+def test_fdr_is_over_the_p_values_there_are():
+    p = pd.Series([0.01, np.nan, 0.02, 0.5], index=list("abcd"))
+    expected = stats.false_discovery_control([0.01, 0.02, 0.5])
+    assert adjusted(p).dropna().to_dict() == dict(zip("acd", expected, strict=True))
+    assert adjusted(pd.Series([np.nan])).isna().all()

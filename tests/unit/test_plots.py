@@ -33,6 +33,7 @@ from lammscope.drawing import (
 from lammscope.expression_plots import volcano
 from lammscope.forest_plots import abundance_forest, order_rows
 from lammscope.plots import COHORT_FIGURES, cohort_figures
+from lammscope.robustness_plots import robustness_forest
 from lammscope.umap_plots import umap_lamm
 from tests.unit.example_results import (
     BASELINE,
@@ -42,6 +43,7 @@ from tests.unit.example_results import (
     abundance_table,
     example,
     expression_table,
+    robustness_table,
     selection_table,
 )
 
@@ -75,8 +77,10 @@ def draw_contrast(cohort: Example, name: str, **changes: object) -> dict[str, Fi
         "counts": cohort.counts,
         "samples": cohort.samples,
         "abundance": abundance_table(cohort.counts),
+        "robustness": robustness_table(),
         "expression": expression_table(),
         "level": "elevated",
+        "probability": 0.9,
         "min_cells": 5,
         "max_fdr": 0.05,
         "n_labels": 8,
@@ -127,6 +131,7 @@ def test_every_cohort_figure_is_there_whatever_the_cohort_lacks(cohort, change, 
 def test_every_contrast_figure_is_there_even_without_results(cohort, tmp_path):
     empty = {
         "abundance": abundance_table(cohort.counts, status="too_few_patients"),
+        "robustness": robustness_table(status="too_few_patients"),
         "expression": expression_table().iloc[:0],
     }
     for name in CONTRASTS:
@@ -134,6 +139,7 @@ def test_every_contrast_figure_is_there_even_without_results(cohort, tmp_path):
             figures = draw_contrast(cohort, name, **changes)
             assert tuple(figures) == CONTRAST_FIGURES
     assert "No population could be tested" in words_of(figures["abundance"])
+    assert "LAMM cells could not be tested" in words_of(figures["robustness"])
     assert "No population had enough samples" in words_of(figures["volcano"])
     save_figure(figures["volcano"], tmp_path / "volcano", dpi=50)
 
@@ -343,3 +349,20 @@ def test_figures_are_written_where_asked(cohort, tmp_path):
     )
     assert paths == [tmp_path / "new" / "lamm.v1.png", tmp_path / "new" / "lamm.v1.pdf"]
     assert all(Path(path).stat().st_size > 0 for path in paths)
+
+
+def test_robustness_of_many_patients_shows_those_that_matter_most():
+    table = robustness_table(n_patients=40)
+    figure = robustness_forest(table, name="b", contrast=BASELINE, probability=0.9)
+    words = words_of(figure)
+    assert "Without one patient (30 more lie between)" in words
+    left = table[table["analysis"] == "leave_one_out"].sort_values("log_odds")["setting"]
+    assert f"without {left.iloc[0]}" in words
+    assert f"without {left.iloc[-1]}" in words
+    assert f"without {left.iloc[20]}" not in words
+    assert "uncertain cells count as LAMM" in words
+    assert "probability of 0.5 or more" in words
+    few = words_of(
+        robustness_forest(robustness_table(), name="b", contrast=BASELINE, probability=0.9)
+    )
+    assert all(f"without P{i:02d}" in few for i in range(1, 9))

@@ -16,9 +16,16 @@ from lammscope.comparisons import COLUMNS
 from lammscope.contrasts import Contrast
 from lammscope.definers import definers_by_population
 from lammscope.drawing import save_figure, sentence_figure
+from lammscope.lamm_results import gather_lamm
 from lammscope.report import write_report
 from lammscope.report_design import design_section
 from lammscope.report_sections import SERIOUS, warning_rows
+from lammscope.report_statistics import (
+    gene_set_table,
+    influence_line,
+    lamm_table,
+    robustness_line,
+)
 from lammscope.report_tables import (
     Column,
     Table,
@@ -40,8 +47,12 @@ from tests.unit.example_results import (
     Example,
     abundance_table,
     audit_table,
+    calibration_table,
     example,
     expression_table,
+    gene_set_rows,
+    missing_table,
+    robustness_table,
 )
 
 SENTENCE = "LAMM cells made up more of the `monocytic` cells in non-responders: p = 0.03 & n < 9."
@@ -53,7 +64,7 @@ CONFIG: dict[str, Any] = {
     "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
-    "expression": {"min_cells": 10},
+    "expression": {"engine": "limma_voom", "min_cells": 10},
     "report": {"title": "Demo cohort"},
 }
 CLUSTERS = pd.DataFrame(
@@ -98,7 +109,16 @@ def make_report(cohort, figures, repository, tmp_path):
             ),
             "audit": audit_table(),
             "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
+            "robustness": {name: robustness_table() for name in CONTRASTS},
+            "lamm_results": gather_lamm(
+                {name: abundance_table(cohort.counts) for name in CONTRASTS},
+                primary=CONFIG["primary"],
+                level="elevated",
+            ),
+            "calibration": calibration_table(),
             "expression": {name: expression_table() for name in CONTRASTS},
+            "missing": {name: missing_table() for name in CONTRASTS},
+            "gene_sets": {name: gene_set_rows() for name in CONTRASTS},
             "figures": figures,
             "max_fdr": 0.05,
             "n_genes": 10,
@@ -522,3 +542,75 @@ def test_patients_outside_both_arms_are_counted(make_report, cohort):
     samples.loc[samples["patient"] == "P01", "response"] = None
     words = words_of(make_report(samples=samples))
     assert "1 patient has no response in either arm and takes no part" in words
+
+
+def test_the_primary_result_says_how_firm_it_is(make_report):
+    page = make_report()
+    assert "With any one patient left out the odds ratio stays between" in page
+    assert "(without P01)" in page
+    assert "Of 15 other analyses, each with one choice changed" in page
+    assert "15 point the same way and 15 of these have p &lt; 0.05" in page
+
+
+def test_other_analyses_are_counted_by_direction_and_p():
+    table = robustness_table()
+    table.loc[table["analysis"] == "denominator", ["log_odds", "p"]] = [-0.2, 0.6]
+    table.loc[table["analysis"] == "level", ["log_odds", "p"]] = np.nan
+    line = robustness_line(table, contrast=BASELINE)
+    assert "Of 14 other analyses" in line
+    assert "12 point the same way and 12 of these have p < 0.05" in line
+    assert "odds ratio 0.82 to" in line
+    assert robustness_line(robustness_table(status="no_cells"), contrast=BASELINE) == ""
+
+
+def test_influence_is_silent_where_nothing_was_tested(cohort):
+    rows = abundance_table(cohort.counts, status="too_few_patients").to_dict("records")
+    assert influence_line(rows[0], contrast=BASELINE) == ""
+
+
+def test_a_warning_of_the_self_diagnosis_stands_before_the_numbers(make_report):
+    warning = calibration_table(share=0.12, status="warning")
+    page = make_report(calibration=warning)
+    before, _, after = page.partition('<h2 id="cohort">')
+    assert "12.0" in before
+    assert "12.0" in after
+    page = make_report()
+    assert "With permuted labels" not in page.partition('<h2 id="cohort">')[0]
+    assert "With permuted labels 4.0" in page
+    empty = calibration_table().iloc[:0]
+    assert "<h3>Calibration</h3>" not in make_report(calibration=empty)
+
+
+def test_lamm_rows_of_all_contrasts_stand_in_one_table_with_the_primary_first(make_report, cohort):
+    page = make_report()
+    assert "LAMM cells in all contrasts" in page
+    primary = {"contrast": "baseline", "denominator": "monocytic"}
+    table = lamm_table(
+        gather_lamm(
+            {name: abundance_table(cohort.counts) for name in CONTRASTS},
+            primary=primary,
+            level="elevated",
+        )
+    )
+    assert table is not None
+    place = [column.key for column in table.columns].index("role")
+    assert [row[place].text for row in table.rows].count("primary") == 1
+    assert table.rows[0][place].text == "primary"
+    assert lamm_table(gather_lamm({}, primary=primary, level="elevated")) is None
+
+
+def test_gene_sets_stand_with_their_direction_and_the_others_are_silent(make_report):
+    page = make_report()
+    assert "Gene sets, " in page
+    assert "SET 0" in page
+    none = gene_set_rows(0)
+    assert "<h4>Gene sets</h4>" not in make_report(gene_sets=dict.fromkeys(CONTRASTS, none))
+    many = gene_set_table(gene_set_rows(100), contrast=BASELINE)
+    assert many is not None
+    assert len(many.rows) == 40
+
+
+def test_a_population_that_one_arm_lacks_is_named(make_report):
+    assert "Missing from one side" not in make_report()
+    page = make_report(missing=dict.fromkeys(CONTRASTS, missing_table(p=0.029)))
+    assert "B: 0 of 4 non-responder and 4 of 4 responder patients have enough cells" in page

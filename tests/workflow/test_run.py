@@ -19,13 +19,16 @@ CELL_COLUMNS = {
 }
 ABUNDANCE_COLUMNS = {
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
-    *("fdr", "p_moderated", "fdr_moderated", "p_floor", "permutation_scheme", "mean_test"),
-    *("mean_reference", "n_test", "n_reference", "detectable", "compositional", "status"),
-    "verdict",
+    *("fdr", "p_moderated", "fdr_moderated", "p_permutation", "p_floor", "permutation_scheme"),
+    *("mean_test", "mean_reference", "n_test", "n_reference", "influence_low", "influence_high"),
+    *("influence_patient", "influence_p_max", "detectable", "compositional", "status", "verdict"),
 }
 EXPRESSION_COLUMNS = {
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
     *("p", "fdr", "n_test", "n_reference", "status"),
+}
+STATISTICS = {
+    *("gather_lamm", "test_robustness", "diagnose_calibration", "test_gene_sets"),
 }
 
 
@@ -41,6 +44,15 @@ def test_every_result_is_there_with_the_promised_columns(finished):
         assert set(abundance) >= ABUNDANCE_COLUMNS
         expression = pd.read_csv(results / "expression" / f"{contrast}.tsv.gz", sep="\t")
         assert set(expression) >= EXPRESSION_COLUMNS
+        gene_sets = pd.read_csv(results / "expression" / f"gene_sets.{contrast}.tsv", sep="\t")
+        assert "ok" in set(gene_sets["status"])
+        robustness = pd.read_csv(results / "abundance" / f"robustness.{contrast}.tsv", sep="\t")
+        lamm = abundance.query("population == 'LAMM' and denominator == 'monocytic'")
+        assert robustness["p"].iloc[0] == pytest.approx(lamm.query("scale == 'logit'")["p"].iloc[0])
+    roles = pd.read_csv(results / "abundance" / "lamm.tsv", sep="\t")["role"].value_counts()
+    assert roles["primary"] == 1
+    calibration = pd.read_csv(results / "design" / "calibration.tsv", sep="\t")
+    assert set(calibration["contrast"]) == {"baseline"}
     for figure in COHORT_FIGURES:
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
@@ -103,6 +115,7 @@ def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tm
     assert run.code == 0, run.text[-2000:]
     downstream = {
         *("audit_design", "test_abundance", "test_expression", "draw_cohort", "draw_contrast"),
+        *STATISTICS,
         *("assemble_cohort", "write_report", "save_config", "all"),
     }
     assert "test_abundance" in jobs(run.text)
@@ -119,6 +132,7 @@ def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, t
     assert run.code == 0, run.text[-2000:]
     assert set(jobs(run.text)) <= {
         *("audit_design", "test_abundance", "test_expression", "draw_contrast"),
+        *STATISTICS,
         *("write_report", "save_config", "all"),
     }
     assert jobs(run.text)["test_abundance"] == 1

@@ -1,3 +1,13 @@
+# The configured probability, and the one above which a call is uncertain, stand among those tried.
+THRESHOLDS = sorted(
+    {
+        *config["robustness"]["thresholds"],
+        config["lamm"]["probability"],
+        round(1 - config["lamm"]["probability"], 9),
+    }
+)
+
+
 rule audit_design:
     """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
     input:
@@ -30,6 +40,7 @@ rule count_cells:
         code=code("count_cells"),
     output:
         counts=ensure("<results>/abundance/counts.tsv", non_empty=True),
+        thresholds=ensure("<results>/abundance/counts.thresholds.tsv", non_empty=True),
     log:
         "<logs>/count_cells.log",
     benchmark:
@@ -41,6 +52,7 @@ rule count_cells:
     params:
         samples=SAMPLES,
         probability=config["lamm"]["probability"],
+        thresholds=THRESHOLDS,
     script:
         "../scripts/count_cells.py"
 
@@ -69,3 +81,84 @@ rule test_abundance:
         sorts=config["sorts"],
     script:
         "../scripts/test_abundance.py"
+
+
+rule gather_lamm:
+    """The LAMM results of the run: the primary one, and the secondary ones with Holm's correction."""
+    input:
+        abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
+        code=code("gather_lamm"),
+    output:
+        table=ensure("<results>/abundance/lamm.tsv", non_empty=True),
+    log:
+        "<logs>/gather_lamm.log",
+    benchmark:
+        "<benchmarks>/gather_lamm.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        contrasts=list(CONTRASTS),
+        primary=config["primary"],
+        level=config["lamm"]["level"],
+    script:
+        "../scripts/gather_lamm.py"
+
+
+rule test_robustness:
+    """Compare LAMM cells again with one choice changed at a time, in one contrast."""
+    input:
+        counts="<results>/abundance/counts.tsv",
+        thresholds="<results>/abundance/counts.thresholds.tsv",
+        sheets=SHEETS,
+        code=code("test_robustness"),
+    output:
+        table=ensure("<results>/abundance/robustness.{contrast}.tsv", non_empty=True),
+    log:
+        "<logs>/test_robustness/{contrast}.log",
+    benchmark:
+        "<benchmarks>/test_robustness/{contrast}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        cohort=COHORT,
+        contrast=contrast_of,
+        lamm={key: config["lamm"][key] for key in ("level", "probability")},
+        denominator=config["primary"]["denominator"],
+        settings={key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")},
+        sorts=config["sorts"],
+    script:
+        "../scripts/test_robustness.py"
+
+
+rule diagnose_calibration:
+    """The primary tests under permuted labels of the patients."""
+    input:
+        counts="<results>/abundance/counts.tsv",
+        pseudobulk="<results>/expression/pseudobulk.h5ad",
+        sheets=SHEETS,
+        code=code("diagnose_calibration"),
+    output:
+        table=ensure("<results>/design/calibration.tsv", non_empty=True),
+    log:
+        "<logs>/diagnose_calibration.log",
+    benchmark:
+        "<benchmarks>/diagnose_calibration.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        cohort=COHORT,
+        contrasts=[c for name, c in CONTRASTS.items() if name == config["primary"]["contrast"]],
+        denominator=config["primary"]["denominator"],
+        abundance=config["abundance"],
+        expression=EXPRESSION_TESTS,
+        calibration=config["calibration"],
+        sorts=config["sorts"],
+        seed=config["seed"],
+    script:
+        "../scripts/diagnose_calibration.py"

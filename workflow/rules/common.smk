@@ -37,6 +37,10 @@ CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 CONTRASTS = {contrast.name: asdict(contrast) for contrast in RUN.contrasts}
 ALIASED = design.aliased_contrasts(RUN.samples, RUN.contrasts)
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
+EXPRESSION_TESTS = {
+    "min_cells": config["expression"]["min_cells"],
+    "exclude": [*config["expression"]["exclude"], config["car"]["features"]],
+}
 LAMM_GENES = [
     *config["lamm"]["definers"],
     *(gene for veto in config["lamm"]["vetoes"].values() for gene in veto["genes"]),

@@ -27,8 +27,9 @@ rule test_expression:
         sheets=SHEETS,
         code=code("test_expression"),
     output:
-        table="<results>/expression/{contrast}.tsv.gz",
-        excluded="<results>/expression/excluded.{contrast}.tsv",
+        table=ensure("<results>/expression/{contrast}.tsv.gz", non_empty=True),
+        excluded=ensure("<results>/expression/excluded.{contrast}.tsv", non_empty=True),
+        missing=ensure("<results>/expression/missing.{contrast}.tsv", non_empty=True),
     log:
         "<logs>/test_expression/{contrast}.log",
     benchmark:
@@ -37,10 +38,38 @@ rule test_expression:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
+    threads: config["threads"]
     params:
         cohort=COHORT,
         contrast=contrast_of,
-        settings=config["expression"],
-        car_features=config["car"]["features"],
+        settings=EXPRESSION_TESTS,
+        engine=config["expression"]["engine"],
+        threads=config["threads"],
     script:
         "../scripts/test_expression.py"
+
+
+rule test_gene_sets:
+    """Compare sets of genes with all other genes within each population, in one contrast."""
+    input:
+        pseudobulk="<results>/expression/pseudobulk.h5ad",
+        gene_sets=[resource(path) for path in config["expression"]["gene_sets"]],
+        sheets=SHEETS,
+        code=code("test_gene_sets"),
+    output:
+        table=ensure("<results>/expression/gene_sets.{contrast}.tsv", non_empty=True),
+    log:
+        "<logs>/test_gene_sets/{contrast}.log",
+    benchmark:
+        "<benchmarks>/test_gene_sets/{contrast}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        cohort=COHORT,
+        contrast=contrast_of,
+        settings=EXPRESSION_TESTS,
+        min_genes=config["expression"]["min_set_genes"],
+    script:
+        "../scripts/test_gene_sets.py"

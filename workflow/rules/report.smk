@@ -9,7 +9,7 @@ COHORT_FIGURES = [
     "composition",
     "lamm_patients",
 ]
-CONTRAST_FIGURES = ["lamm", "abundance", "volcano"]
+CONTRAST_FIGURES = ["lamm", "abundance", "robustness", "volcano"]
 
 
 rule save_config:
@@ -105,6 +105,7 @@ rule draw_contrast:
     input:
         counts="<results>/abundance/counts.tsv",
         abundance="<results>/abundance/{contrast}.tsv",
+        robustness="<results>/abundance/robustness.{contrast}.tsv",
         expression="<results>/expression/{contrast}.tsv.gz",
         sheets=SHEETS,
         code=code("draw_contrast"),
@@ -127,7 +128,7 @@ rule draw_contrast:
     params:
         cohort=COHORT,
         contrast=contrast_of,
-        level=config["lamm"]["level"],
+        lamm={key: config["lamm"][key] for key in ("level", "probability")},
         min_cells=config["abundance"]["min_cells"],
         max_fdr=config["report"]["max_fdr"],
         n_labels=config["report"]["n_labels"],
@@ -144,11 +145,16 @@ rule write_report:
         panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
         clusters="<results>/annotation/clusters.tsv",
         counts="<results>/abundance/counts.tsv",
-        summary="<results>/qc/summary.tsv",
-        overlap="<results>/qc/gene_overlap.tsv",
+        qc_summary="<results>/qc/summary.tsv",
+        gene_overlap="<results>/qc/gene_overlap.tsv",
         audit="<results>/design/audit.tsv",
+        lamm_results="<results>/abundance/lamm.tsv",
+        calibration="<results>/design/calibration.tsv",
         abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
+        robustness=collect("<results>/abundance/robustness.{contrast}.tsv", contrast=CONTRASTS),
         expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
+        missing=collect("<results>/expression/missing.{contrast}.tsv", contrast=CONTRASTS),
+        gene_sets=collect("<results>/expression/gene_sets.{contrast}.tsv", contrast=CONTRASTS),
         figures=[
             collect("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
             collect(

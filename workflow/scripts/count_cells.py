@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lammscope.abundance import count_cells
+from lammscope.abundance import count_cells, count_thresholds
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_table, write_table
 
@@ -11,3 +11,5 @@ with job_log(snakemake.log[0]):
     samples = pd.DataFrame({"sample": snakemake.params.samples})
     counts = count_cells(cells, samples, probability=snakemake.params.probability)
     write_table(counts, snakemake.output.counts)
+    thresholds = count_thresholds(cells, samples, thresholds=snakemake.params.thresholds)
+    write_table(thresholds, snakemake.output.thresholds)

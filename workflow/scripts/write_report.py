@@ -12,29 +12,28 @@ with job_log(snakemake.log[0]):
     index_cells, index = read_cells(snakemake.input.index)
     panel = stack_counts(snakemake.input.panel, index=index)[:2]
     cells = read_table(snakemake.input.cells, index=index)
-    abundance = dict(zip(contrasts, map(read_table, snakemake.input.abundance), strict=True))
-    expression = dict(zip(contrasts, map(read_table, snakemake.input.expression), strict=True))
+    names = ("counts", "qc_summary", "gene_overlap", "clusters", "audit", "lamm_results")
+    cohort_tables = {name: read_table(snakemake.input[name]) for name in (*names, "calibration")}
+    tables = {
+        name: dict(zip(contrasts, map(read_table, snakemake.input[name]), strict=True))
+        for name in ("abundance", "robustness", "expression", "missing", "gene_sets")
+    }
     write_report(
         snakemake.output.report,
         template=snakemake.input.template,
         config=config,
         contrasts=contrasts,
         versions=software_versions(),
-        primary_sentence=state_primary(abundance, contrasts, config=config),
+        primary_sentence=state_primary(tables["abundance"], contrasts, config=config),
         samples=read_samples(config),
         cells=cells,
-        counts=read_table(snakemake.input.counts),
-        qc_summary=read_table(snakemake.input.summary),
-        gene_overlap=read_table(snakemake.input.overlap),
-        clusters=read_table(snakemake.input.clusters),
         definers=definers_by_population(
             definer_counts([panel], definers=config["lamm"]["definers"]),
             total_counts=index_cells["total_counts"].to_numpy(),
             population=cells["population"],
         ),
-        audit=read_table(snakemake.input.audit),
-        abundance=abundance,
-        expression=expression,
+        **cohort_tables,
+        **tables,
         figures=snakemake.input.figures,
         **snakemake.params.settings,
     )

@@ -1,0 +1,168 @@
+"""Engines of the expression test: limma-voom in NumPy, and PyDESeq2, from a model to a table."""
+
+import logging
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from lammscope import linear
+from lammscope.models import Model
+
+logger = logging.getLogger("lammscope")
+QUANTILE = 0.975  # of the 95 % intervals
+ESTIMATES = ["log2fc", "ci_low", "ci_high", "t", "df", "p"]
+
+
+def fit_limma_voom(model: Model) -> pd.DataFrame:
+    """Test each gene with limma: voom weights, then moderated t-tests.
+
+    With blocks their correlation is estimated twice, before and after the weights that use it.
+
+    Returns
+    -------
+    DataFrame
+        One row per gene of the model, in its order: `mean_expression` (mean log2 counts per
+        million), `log2fc` with `ci_low` and `ci_high` (95 %), `t`, `df`, `p`, `status`. A gene
+        without any variance has no p (`no_variation`).
+    """
+    design, block = model.design.to_numpy(), model.block
+    voom = linear.voom(model.counts, design, norm_factors=model.norm_factors)
+    correlation = None
+    if block is not None:
+        correlation = _correlation(voom, design, block)
+        voom = linear.voom(
+            model.counts,
+            design,
+            norm_factors=model.norm_factors,
+            block=block,
+            correlation=correlation,
+        )
+        correlation = _correlation(voom, design, block)
+    fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
+    effect = (np.arange(design.shape[1]) == model.at).astype(float)
+    test = linear.moderate(linear.contrast_fit(fit, effect), robust=False, trend=False)
+    change, p = test.coefficients[:, 0], test.p_value[:, 0]
+    half = stats.t.ppf(QUANTILE, test.df_total) * test.stdev_unscaled[:, 0] * np.sqrt(test.s2_post)
+    return pd.DataFrame(
+        {
+            "mean_expression": test.mean,
+            "log2fc": change,
+            "ci_low": change - half,
+            "ci_high": change + half,
+            "t": test.t[:, 0],
+            "df": test.df_total,
+            "p": p,
+            "status": np.where(np.isfinite(p), "ok", "no_variation"),
+        }
+    )
+
+
+def fit_pydeseq2(model: Model) -> pd.DataFrame:
+    """Test each gene with PyDESeq2: a negative binomial model and Wald's test.
+
+    Size factors are medians of ratios, over genes without a zero where there are any, else over
+    each gene's positive counts. Outliers by Cook's distance are replaced where seven sides share
+    their row of the design, as in DESeq2 (Love, Huber and Anders 2014,
+    doi 10.1186/s13059-014-0550-8; Muzellec et al. 2023, doi 10.1093/bioinformatics/btad547). The
+    model's genes are tested as they are: no second filter.
+
+    Returns
+    -------
+    DataFrame
+        As of `fit_limma_voom`. `t` is Wald's statistic; it is compared with the normal
+        distribution, so that `df` is infinite. Genes with an outlier that was not replaced keep
+        their fold change and have no p (`outlier`); a fit that did not converge has neither
+        (`not_converged`).
+    """
+    table = pd.DataFrame({"mean_expression": model.log_cpm.mean(axis=1)})
+    found = _wald_tests(model)
+    if found is None:
+        return table.assign(**dict.fromkeys(ESTIMATES, np.nan), status="not_converged")
+    half = stats.norm.ppf(QUANTILE) * found["se"]
+    table = table.assign(
+        log2fc=found["change"],
+        ci_low=found["change"] - half,
+        ci_high=found["change"] + half,
+        t=found["wald"],
+        df=np.inf,
+        p=found["p"].where(~found["outlier"]),
+        status=np.where(found["outlier"], "outlier", "ok"),
+    )
+    lost = ~found["converged"] | found["wald"].isna()
+    table.loc[lost, ESTIMATES] = np.nan
+    table.loc[lost, "status"] = "not_converged"
+    return table
+
+
+ENGINES: dict[str, Callable[[Model], pd.DataFrame]] = {
+    "limma_voom": fit_limma_voom,
+    "pydeseq2": fit_pydeseq2,
+}
+FORESEEN = (  # what PyDESeq2 warns of, and why nothing is lost by not passing it on
+    "The 'future.infer_string' option",  # anndata with pandas 3.1
+    "The inplace keyword in Series.drop",  # PyDESeq2 with pandas 3.1
+    "As the residual degrees of freedom is less than 3",  # said in the documents
+    "The dispersion trend curve fitting did not converge",  # logged below
+)
+
+
+def _correlation(voom: linear.Voom, design: NDArray[np.float64], block: np.ndarray) -> float:
+    found = linear.duplicate_correlation(voom.y, design, block=block, weights=voom.weights)
+    return found.consensus
+
+
+def _wald_tests(model: Model) -> pd.DataFrame | None:
+    """PyDESeq2's results by position of the gene; none where no gene has any dispersion.
+
+    The steps are those of its `deseq2`, which cannot stop at counts that vary less than Poisson
+    ones throughout: there is no trend to shrink dispersions towards.
+    """
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.ds import DeseqStats
+
+    sides = model.design.index.astype(str)
+    some_zero = (model.counts == 0).any(axis=1)
+    contrast = (np.arange(model.design.shape[1]) == model.at).astype(float)
+    with warnings.catch_warnings():
+        for message in FORESEEN:
+            warnings.filterwarnings("ignore", message=message)
+        data = DeseqDataSet(
+            counts=pd.DataFrame(model.counts.T.astype(int), index=sides, columns=model.genes),
+            metadata=pd.DataFrame(index=sides),
+            design=model.design.set_axis(sides),
+            size_factors_fit_type="poscounts" if some_zero.all() else "ratio",
+            n_cpus=1,
+            quiet=True,
+        )
+        data.fit_size_factors()
+        data.fit_genewise_dispersions()
+        if not (data.var["genewise_dispersions"] >= 100 * data.min_disp).any():
+            return None
+        data.fit_dispersion_trend()
+        data.fit_dispersion_prior()
+        data.fit_MAP_dispersions()
+        data.fit_LFC()
+        data.calculate_cooks()
+        data.refit()
+        outlier = data.cooks_outlier().to_numpy(dtype=bool)
+        tests = DeseqStats(
+            data, contrast=contrast, independent_filter=False, inference=data.inference, quiet=True
+        )
+        tests.summary()
+    if data.uns["disp_function_type"] != "parametric":
+        logger.info("%s: no parametric trend of dispersions; their mean is used", model.population)
+    found = tests.results_df.reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            "change": found["log2FoldChange"],
+            "se": found["lfcSE"],
+            "wald": found["stat"],
+            "p": found["pvalue"],
+            "outlier": outlier | (found["lfcSE"] == 0),  # the latter: replaced by zeros alone
+            "converged": data.var["_LFC_converged"].to_numpy(dtype=bool),
+        }
+    )

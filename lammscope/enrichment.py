@@ -1,0 +1,143 @@
+"""Competitive gene-set tests within populations: camera on the model of the expression test."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from lammscope import linear
+from lammscope.contrasts import Contrast
+from lammscope.design import comparison_sides
+from lammscope.models import Model, Untested, plain_pseudobulks, population_model
+from lammscope.signatures import GeneSet
+
+COLUMNS = [
+    *("cell_type", "gene_set", "n_genes", "n_missing", "direction", "mean_log2fc", "p", "fdr"),
+    *("n_test", "n_reference", "status", "source"),
+]
+
+
+def test_gene_sets(
+    pseudobulk: AnnData,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    *,
+    gene_sets: Sequence[GeneSet],
+    min_cells: int,
+    exclude: Sequence[str],
+    min_genes: int,
+) -> pd.DataFrame:
+    """Test whether the genes of a set change more than the other genes, in every population.
+
+    Pseudobulks, filter, normalisation and voom weights are those of the limma expression test;
+    the test is camera's (Wu and Smyth 2012, doi 10.1093/nar/gks461), whose model has no blocks: a
+    change is compared within the patients who have both phases.
+
+    Parameters
+    ----------
+    pseudobulk, samples, min_cells, exclude
+        As in `expression.test_expression`.
+    gene_sets
+        Genes are symbols or Ensembl ids, of any case, ids with or without a version.
+    min_genes
+        Sets with fewer genes among the tested ones, or outside the set, are not tested.
+
+    Returns
+    -------
+    DataFrame
+        The columns `COLUMNS`, by population and p. `n_genes` of the set were tested, `n_missing`
+        were not (absent from the data, too low, or excluded); `direction` is up or down in the
+        test arm; `mean_log2fc` is over the set's tested genes; `fdr` is Benjamini and Hochberg's
+        over the sets of a population. `status` is ok or too_few_genes; a population that
+        cannot be tested has one row without a set, with the status of `models.population_model`.
+    """
+    sides = comparison_sides(samples, contrast)
+    sums = plain_pseudobulks(pseudobulk, exclude=exclude)
+    tables = []
+    for population in sums.populations if gene_sets else []:
+        model = population_model(
+            sums, population, sides, contrast, min_cells=min_cells, within_patients=True
+        )
+        if isinstance(model, Untested):
+            table = pd.DataFrame([{"gene_set": "", "source": "", "status": model.status}])
+        else:
+            table = _test_sets(model, gene_sets, min_genes=min_genes)
+        table = table.assign(
+            cell_type=population, n_test=model.n_test, n_reference=model.n_reference
+        )
+        tables.append(table.reindex(columns=COLUMNS))
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    whole = {"n_genes": "Int64", "n_missing": "Int64"}
+    return pd.concat([table.astype(whole) for table in tables], ignore_index=True)
+
+
+test_gene_sets.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+
+
+def match_genes(
+    gene_sets: Sequence[GeneSet], *, genes: np.ndarray, symbols: np.ndarray, level: np.ndarray
+) -> dict[str, NDArray[np.int64]]:
+    """Rows of the genes of each set, each gene of a set once.
+
+    Parameters
+    ----------
+    genes, symbols
+        Ids and symbols of the rows.
+    level
+        Expression of the rows: of rows that share a symbol the highest stands for it.
+    """
+    order = np.argsort(level, kind="stable")  # later ones, the higher, replace earlier ones
+    rows = {symbols[row].upper(): row for row in order}
+    rows |= {_plain_id(genes[row]): row for row in order}
+    return {
+        part.name: np.unique(
+            np.array([rows[name] for gene in part.genes if (name := _plain_id(gene)) in rows], int)
+        )
+        for part in gene_sets
+    }
+
+
+def _test_sets(model: Model, gene_sets: Sequence[GeneSet], *, min_genes: int) -> pd.DataFrame:
+    design = model.design.to_numpy()
+    voom = linear.voom(model.counts, design, norm_factors=model.norm_factors)
+    fit = linear.lm_fit(voom.y, design, weights=voom.weights)
+    change = fit.coefficients[:, model.at]
+    sets = match_genes(gene_sets, genes=model.genes, symbols=model.symbols, level=fit.mean)
+    n_others = len(change) - min_genes
+    testable = {name: rows for name, rows in sets.items() if min_genes <= len(rows) <= n_others}
+    about = pd.DataFrame(
+        {
+            "gene_set": [part.name for part in gene_sets],
+            "source": [part.source for part in gene_sets],
+            "n_genes": [len(sets[part.name]) for part in gene_sets],
+            "n_missing": [len(part.genes) - len(sets[part.name]) for part in gene_sets],
+            "mean_log2fc": [_mean(change[sets[part.name]]) for part in gene_sets],
+            "status": ["ok" if part.name in testable else "too_few_genes" for part in gene_sets],
+        }
+    )
+    found = _camera(voom, testable, design, model.at)
+    table = about.merge(found, how="left", left_on="gene_set", right_index=True)
+    return table.sort_values(["p", "gene_set"], kind="stable")
+
+
+def _camera(
+    voom: linear.Voom, sets: Mapping[str, np.ndarray], design: np.ndarray, at: int
+) -> pd.DataFrame:
+    """Direction, p and fdr of each set; none where no set can be tested."""
+    if not sets:
+        return pd.DataFrame(columns=["direction", "p", "fdr"])
+    found = linear.camera(voom.y, sets, design, at, weights=voom.weights)
+    return found.assign(direction=found["direction"].str.lower())[["direction", "p", "fdr"]]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+def _plain_id(gene: str) -> str:
+    """A gene's name in capitals; without the version where it is an Ensembl id."""
+    return re.sub(r"^(ENS[A-Z]*G\d+)\.\d+$", r"\1", gene.upper())

@@ -1,0 +1,134 @@
+"""What the report says beside a result: influence, other analyses, calibration, secondary rows."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lammscope.comparisons import ALPHA
+from lammscope.report_tables import Column, Table, build_table
+from lammscope.wording import denominator_words, ratio_name, readable, write_number
+
+MAIN = "main"
+N_SETS = 40  # rows of a gene-set table: those with the smallest p
+GENE_SET_COLUMNS = (
+    Column("cell_type", "Population", "name"),
+    Column("gene_set", "Gene set", "name"),
+    Column("direction", "In {test}", "text"),
+    Column("mean_log2fc", "Mean log₂ fold change", "signed"),
+    Column("n_genes", "Genes tested", "count"),
+    Column("n_missing", "missing", "count"),
+    Column("p", "p", "small_p", "camera: the set against all other genes of the population"),
+    Column("fdr", "FDR", "small_p", "Benjamini-Hochberg over the sets of the population"),
+)
+LAMM_COLUMNS = (
+    Column("title", "Contrast", "name"),
+    Column("population", "Population", "name"),
+    Column("denominator", "Share", "text"),
+    Column("role", "Role", "text"),
+    Column("ratio", "Ratio", "ratio", "odds ratio; of a change the ratio of odds ratios"),
+    Column("interval", "95 % CI", "text"),
+    Column("p", "p", "p", "patient-level linear model, not moderated"),
+    Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
+    Column("p_permutation", "p, permutation", "p"),
+    Column("influence_p_max", "p without one", "p", "largest p after leaving out one patient"),
+    Column("influence_patient", "which", "text", "the patient whose absence gives that p"),
+    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; a planning aid"),
+    Column("verdict", "Verdict", "name"),
+)
+
+
+def influence_line(row: Mapping[str, Any], *, contrast: Mapping[str, Any]) -> str:
+    """How much one patient matters to a row of an abundance table; empty if it was not tested."""
+    p_max = float(row.get("influence_p_max", np.nan))
+    if not np.isfinite(p_max):
+        return ""
+    low, high = (write_number(float(row[f"influence_{end}"]), "ratio") for end in ("low", "high"))
+    words = (
+        f"With any one patient left out the {ratio_name(contrast)} stays between {low} and {high}"
+    )
+    words += f"; p is at most {write_number(p_max, 'p').removeprefix('< ')}"
+    return f"{words} (without {row['influence_patient']})."
+
+
+def robustness_line(robustness: pd.DataFrame, *, contrast: Mapping[str, Any]) -> str:
+    """What the other analyses of the LAMM result say together; empty if there is no result."""
+    tested = robustness[robustness["log_odds"].notna()]
+    main = tested[tested["analysis"] == MAIN]
+    others = tested[tested["analysis"] != MAIN]
+    if main.empty or others.empty:
+        return ""
+    same = np.sign(others["log_odds"]) == np.sign(main["log_odds"].iloc[0])
+    clear = same & (others["p"] < ALPHA)
+    low, high = (
+        write_number(float(end), "ratio")
+        for end in (others["log_odds"].min(), others["log_odds"].max())
+    )
+    return (
+        f"Of {len(others)} other analyses, each with one choice changed (scale, denominator, "
+        f"threshold and level of LAMM calls, covariates, one patient left out), {same.sum()} point "
+        f"the same way and {clear.sum()} of these have p < {ALPHA:g}; {ratio_name(contrast)} "
+        f"{low} to {high}."
+    )
+
+
+def calibration_rows(calibration: pd.DataFrame) -> list[dict[str, str]]:
+    """Messages of the self-diagnosis, as those of the design audit."""
+    return [
+        {key: str(row[key]) for key in ("contrast", "status", "message")}
+        for row in calibration.to_dict("records")
+    ]
+
+
+def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table | None:
+    """The gene sets with the smallest p, those of LAMM cells first; None if none was tested."""
+    if gene_sets.empty or gene_sets["p"].isna().all():
+        return None
+    rows = gene_sets[gene_sets["p"].notna()].nsmallest(N_SETS, "p", keep="first")
+    rows = rows.assign(_other=rows["cell_type"] != "LAMM")
+    rows = rows.sort_values(["_other", "cell_type", "p"], kind="stable")
+    words = {"test": readable(contrast["test"])}
+    columns = [replace(column, label=column.label.format(**words)) for column in GENE_SET_COLUMNS]
+    return build_table(rows, columns)
+
+
+def missing_lines(missing: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:
+    """Populations that one side lacks more often than the other, from unequal 5 % on."""
+    if missing.empty:
+        return []
+    sides = {side: readable(contrast[side]) for side in ("test", "reference")}
+    what = "pairs" if contrast["kind"] == "paired" else "patients"
+    lines = []
+    for row in missing[missing["p"] < ALPHA].to_dict("records"):
+        name = "samples" if row["cell_type"] == "(all)" else readable(row["cell_type"])
+        counts = " and ".join(
+            f"{row[f'kept_{side}']:.0f} of {row[f'n_{side}']:.0f} {words}"
+            for side, words in sides.items()
+        )
+        lines.append(
+            f"{name}: {counts} {what} have enough cells (p = {row['p']:.2g} that both lack them "
+            "alike): a comparison of genes is one of those who have these cells"
+        )
+    return lines
+
+
+def lamm_table(results: pd.DataFrame) -> Table | None:
+    """The LAMM results of the run, the primary one first; None without any."""
+    if results.empty:
+        return None
+    low, high = (
+        results[key].map(lambda end: write_number(end, "ratio")) for key in ("ci_low", "ci_high")
+    )
+    rows = results.assign(
+        title=results["contrast"],
+        denominator=results["denominator"].map(denominator_words),
+        ratio=results["estimate"],
+        interval=(low + " to " + high).where(results["ci_low"].notna(), None),
+        influence_patient=results["influence_patient"].astype(object).where(
+            results["influence_patient"].notna(), None
+        ),
+        verdict=results["verdict"].str.split(";").str[0],
+    )  # fmt: skip
+    return build_table(rows, LAMM_COLUMNS)

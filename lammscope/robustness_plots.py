@@ -1,0 +1,133 @@
+"""Forest plot of the robustness table: the LAMM result with one choice changed at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lammscope.drawing import LAMM_COLOUR, NEUTRAL, sentence_figure
+from lammscope.forest_plots import INK, ratio_axis, write_words
+from lammscope.wording import denominator_words, ratio_name, readable, write_number
+
+NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
+MAX_PATIENTS = 16  # beyond, only those whose absence changes the result most
+SHOWN = 5  # of either end
+GROUPS = {
+    "main": "Main analysis",
+    "scale": "Other scale",
+    "denominator": "Other denominator",
+    "level": "Other level of LAMM calls",
+    "threshold": "Other threshold of LAMM calls",
+    "adjust": "Other covariates",
+    "leave_one_out": "Without one patient",
+}
+
+
+def robustness_forest(
+    robustness: pd.DataFrame,
+    *,
+    name: str,
+    contrast: Mapping[str, Any],
+    probability: float,
+) -> Figure:
+    """Draw each analysis of `abundance/robustness.{contrast}.tsv` on the scale of log odds.
+
+    `name` is the contrast's, `probability` the configured threshold of LAMM calls.
+    """
+    if robustness.empty or not robustness["log_odds"].notna().any():
+        return sentence_figure(f"LAMM cells could not be tested in the contrast {readable(name)}.")
+    rows, between = _few_patients(robustness)
+    paired = contrast["kind"] == "paired"
+    first = (rows["analysis"] != rows["analysis"].shift()).to_numpy()
+    places = np.cumsum(np.where(first, 2.1, 1.0))
+    height = 0.95 + 0.185 * (places[-1] + 1.2)
+    figure = Figure(figsize=(9.0, height))
+    figure.subplots_adjust(left=0.33, right=0.74, top=1 - 0.1 / height, bottom=0.62 / height)
+    axis = figure.subplots()
+    ends = rows[["log_odds_low", "log_odds_high"]].to_numpy(dtype=float)
+    reach = float(np.clip(1.05 * np.nanpercentile(np.abs(ends), 96), 1.0, 5.0))
+    main = rows.iloc[0]
+    if np.isfinite(main["log_odds"]):
+        axis.axvline(main["log_odds"], color=LAMM_COLOUR, linewidth=0.8, linestyle=":", zorder=0)
+    for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
+        if starts:
+            title = GROUPS[row["analysis"]]
+            title += (
+                f" ({between} more lie between)" if between and "leave" in row["analysis"] else ""
+            )
+            write_words(axis, NAMES_AT - 0.01, place - 0.95, title, weight="bold", fontsize=8)
+        _draw_row(axis, place, row, reach=reach, probability=probability, paired=paired)
+    ratio_axis(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
+    arms = f"{readable(contrast['test'])} /\n{readable(contrast['reference'])}"
+    n = "pairs" if paired else arms
+    write_words(axis, SIZES_AT, 0.15, n, ha="center", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, f"{ratio_name(contrast)} (95 % CI)", color=NEUTRAL)
+    write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
+    return figure
+
+
+def setting_words(row: Mapping[Any, Any], *, probability: float) -> str:
+    """What an analysis changed, in words."""
+    setting = str(row["setting"])
+    match row["analysis"]:
+        case "main":
+            return f"LAMM {denominator_words(row['denominator'])}"
+        case "scale":
+            return f"{setting}, as log odds"
+        case "denominator":
+            return f"LAMM {denominator_words(setting)}"
+        case "level":
+            return f"{setting} level"
+        case "threshold":
+            if np.isclose(float(setting), 1 - probability):
+                return "uncertain cells count as LAMM"
+            return f"probability of {float(setting):g} or more"
+        case "adjust":
+            return "unadjusted" if setting == "none" else f"adjusted for {readable(setting)}"
+        case _:
+            return f"without {setting}"
+
+
+def _few_patients(robustness: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Without most of the patients that change little, and how many those are."""
+    table = robustness.assign(setting=robustness["setting"].fillna("").astype(str))
+    left = table[table["analysis"] == "leave_one_out"]
+    left = left.sort_values("log_odds", kind="stable")
+    hidden = left.iloc[SHOWN:-SHOWN] if len(left) > MAX_PATIENTS else left.iloc[:0]
+    rows = pd.concat([table[table["analysis"] != "leave_one_out"], left.drop(index=hidden.index)])
+    return rows.reset_index(drop=True), len(hidden)
+
+
+def _draw_row(
+    axis: Axes,
+    place: float,
+    row: Mapping[Any, Any],
+    *,
+    reach: float,
+    probability: float,
+    paired: bool,
+) -> None:
+    main = row["analysis"] == "main"
+    style = {"color": LAMM_COLOUR, "weight": "bold"} if main else {"color": INK}
+    words = setting_words(row, probability=probability)
+    write_words(axis, NAMES_AT, place, words, fontsize=7.5, **style)
+    sizes = f"{row['n_test']:.0f}" + ("" if paired else f" / {row['n_reference']:.0f}")
+    write_words(axis, SIZES_AT, place, sizes, ha="center")
+    if not np.isfinite(row["log_odds"]):
+        reason = f"not tested: {readable(row['status'])}"
+        write_words(axis, 0.5, place, reason, ha="center", color="#8b9399")
+        return
+    keys = ("log_odds", "log_odds_low", "log_odds_high")
+    ratio, low, high = (write_number(float(row[key]), "ratio") for key in keys)
+    write_words(axis, RATIO_AT, place, f"{ratio} ({low} to {high})")
+    write_words(axis, P_AT, place, write_number(float(row["p"]), "p"))
+    colour = LAMM_COLOUR if main else NEUTRAL
+    middle, start, end = np.clip([row[key] for key in keys], -reach, reach)
+    axis.plot([start, end], [place, place], color=colour, linewidth=2.0 if main else 1.2)
+    for value, key, marker in ((start, keys[1], "<"), (end, keys[2], ">")):
+        if row[key] != value:
+            axis.plot(value, place, marker, color=colour, markersize=3.5, clip_on=False)
+    axis.plot(middle, place, "s", markersize=6 if main else 4.5, color=colour, zorder=3)

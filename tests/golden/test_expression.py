@@ -1,0 +1,114 @@
+"""The expression and gene-set tests against limma and DESeq2: the cohort of `make_golden.R`."""
+
+from dataclasses import dataclass
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.enrichment import test_gene_sets as run_sets
+from lammscope.expression import test_expression as run_test
+from lammscope.signatures import GeneSet
+
+ARMS = {"NR": "non_responder", "R": "responder"}
+COMPARED = {"test": "non_responder", "reference": "responder"}
+CONTRASTS = {
+    "baseline": {"kind": "between", **COMPARED, "where": {"phase": "pre"}, "adjust": ["product"]},
+    "change": {"kind": "change", **COMPARED},
+}
+EXACT = {"rtol": 1e-6, "atol": 1e-9}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The reference cohort as the tests take it."""
+
+    pseudobulk: anndata.AnnData
+    samples: pd.DataFrame
+    baseline: Contrast
+    change: Contrast
+
+
+@pytest.fixture
+def cohort(golden) -> Cohort:
+    samples = pd.read_csv(golden("samples.csv")).assign(compartment="blood", sort="none")
+    samples = samples.assign(phase=samples["timepoint"], response=samples["response"].map(ARMS))
+    counts = pd.read_csv(golden("pseudobulk_counts.csv"), index_col="gene")[samples["sample"]]
+    names = samples["sample"].to_numpy()
+    data = anndata.AnnData(
+        sparse.csr_matrix(counts.to_numpy().T),
+        obs=pd.DataFrame({"sample": names, "population": "LAMM", "n_cells": 50}, index=names),
+        var=pd.DataFrame({"symbol": counts.index}, index=counts.index),
+    )
+    return Cohort(data, samples, *contrasts_from_config(CONTRASTS, samples))
+
+
+def fold_changes(cohort: Cohort, contrast: Contrast, **engine: str) -> pd.DataFrame:
+    table = run_test(
+        cohort.pseudobulk, cohort.samples, contrast, min_cells=10, exclude=[], **engine
+    )
+    return table.set_index("gene")
+
+
+def test_baseline_agrees_with_limma(golden, cohort):
+    expected = pd.read_csv(golden("expression_baseline_voom.csv"), index_col="feature")
+    found = fold_changes(cohort, cohort.baseline)
+    assert len(found) == len(expected)
+    found = found.loc[expected.index]
+    for column, other in {
+        "log2fc": "estimate",
+        "t": "t",
+        "df": "df",
+        "p": "p",
+        "fdr": "fdr",
+    }.items():
+        np.testing.assert_allclose(found[column], expected[other], **EXACT, err_msg=column)
+
+
+def test_change_agrees_with_limma(golden, cohort):
+    expected = pd.read_csv(golden("expression_change_voom.csv"), index_col="feature")
+    found = fold_changes(cohort, cohort.change)
+    assert len(found) == len(expected)
+    found = found.loc[expected.index]
+    np.testing.assert_allclose(found["log2fc"], expected["estimate"], rtol=1e-4, atol=1e-6)
+    # the change is a coefficient here, with its exact standard error; limma's contrast is not
+    assert np.median(np.abs(found["t"] / expected["t"] - 1)) < 1e-3
+    np.testing.assert_allclose(found["t"], expected["t"], rtol=0.1, atol=1e-3)
+
+
+def test_gene_sets_agree_with_limma(golden, cohort):
+    names = [f"GENE{i:04d}" for i in range(1, 101)]
+    random = golden("enrichment_random_set.txt").read_text().split()
+    sets = {"planted_up": names[::2], "planted_down": names[1::2], "random": random}
+    table = run_sets(
+        cohort.pseudobulk,
+        cohort.samples,
+        cohort.baseline,
+        gene_sets=[GeneSet(name, "", tuple(genes)) for name, genes in sets.items()],
+        min_cells=10,
+        exclude=[],
+        min_genes=3,
+    ).set_index("gene_set")
+    expected = pd.read_csv(golden("enrichment_baseline_camera.csv"), index_col="set")
+    found = table.loc[expected.index]
+    assert found["n_genes"].tolist() == expected["NGenes"].tolist()
+    assert found["direction"].tolist() == expected["Direction"].str.lower().tolist()
+    np.testing.assert_allclose(found["p"], expected["PValue"], **EXACT)
+    np.testing.assert_allclose(found["fdr"], expected["FDR"], **EXACT)
+
+
+@pytest.mark.slow
+def test_baseline_agrees_with_deseq2(golden, cohort):
+    expected = pd.read_csv(golden("expression_baseline_deseq2.csv"), index_col="gene")
+    found = fold_changes(cohort, cohort.baseline, engine="pydeseq2")
+    assert len(found) == len(expected)
+    found = found.loc[expected.index]
+    common = expected["baseMean"] > 10
+    fold, reference = found.loc[common, "log2fc"], expected.loc[common, "log2FoldChange"]
+    np.testing.assert_allclose(fold, reference, rtol=0, atol=1e-2)
+    wald, reference = found.loc[common, "t"], expected.loc[common, "stat"]
+    np.testing.assert_allclose(wald, reference, rtol=2e-2, atol=2e-2)
+    assert (found["p"].isna() == expected["pvalue"].isna()).all()  # outliers by Cook's distance

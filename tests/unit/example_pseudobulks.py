@@ -1,0 +1,73 @@
+"""Pseudobulks of a made-up cohort, with or without a planted effect."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.contrasts import Contrast, contrasts_from_config
+
+ARMS = {"test": "non_responder", "reference": "responder"}
+BETWEEN = {"kind": "between", **ARMS, "where": {"phase": "pre"}}
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+CHANGE = {"kind": "change", **ARMS}
+N_PLANTED = 30
+
+
+def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
+    """Patients `r0`, `n0`, ... of two arms, each before and after infusion."""
+    rows = [
+        {
+            "sample": f"{arm[0]}{i}_{phase}",
+            "patient": f"{arm[0]}{i}",
+            "timepoint": phase,
+            "phase": phase,
+            "response": arm,
+            "product": "axi" if i % 2 else "tisa",
+        }
+        for arm in ("responder", "non_responder")
+        for i in range(n_per_arm)
+        for phase in ("pre", "post")
+    ]
+    return pd.DataFrame(rows).assign(compartment="blood", sort="none")
+
+
+def make_pseudobulk(
+    samples: pd.DataFrame,
+    shift: np.ndarray | float = 0.0,
+    *,
+    seed: int = 1,
+    populations: Sequence[str] = ("LAMM", "NK"),
+    n_genes: int = 600,
+) -> anndata.AnnData:
+    """Negative binomial counts; `shift` is the log fold change of LAMM's first genes per sample."""
+    rng = np.random.default_rng(seed)
+    shift = np.broadcast_to(shift, len(samples))
+    mean = rng.gamma(0.8, 60, n_genes) + 5
+    blocks, obs = [], []
+    for population in populations:
+        patients = {p: rng.normal(0, 0.3, n_genes) for p in samples["patient"].unique()}
+        for i, sample in enumerate(samples["sample"]):
+            rate = mean * np.exp(patients[samples["patient"].iloc[i]]) * rng.lognormal(0, 0.3)
+            rate[:N_PLANTED] *= np.exp(shift[i] if population == "LAMM" else 0.0)
+            blocks.append(rng.negative_binomial(8, 8 / (8 + rate)))
+            obs.append({"sample": sample, "population": population, "n_cells": 60})
+    table = pd.DataFrame(obs)
+    table.index = pd.Index(table["sample"] + "|" + table["population"])
+    symbols = [f"GENE{i:02d}" for i in range(n_genes)]
+    var = pd.DataFrame({"symbol": symbols}, index=[f"ENSG{i:05d}" for i in range(n_genes)])
+    return anndata.AnnData(sparse.csr_matrix(np.array(blocks)), obs=table, var=var)
+
+
+def shifted(samples: pd.DataFrame, size: float, **who: str) -> np.ndarray:
+    """`size` for the samples whose columns have the values of `who`, else 0."""
+    hit = np.all([samples[column] == value for column, value in who.items()], axis=0)
+    return np.where(hit, size, 0.0)
+
+
+def asked(entry: dict[str, Any], samples: pd.DataFrame) -> Contrast:
+    """The contrast of a config's entry."""
+    return contrasts_from_config({"question": entry}, samples)[0]

@@ -1,0 +1,150 @@
+"""What cannot be tested has a status and no p: both engines and gene sets, the same way."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from lammscope.enrichment import test_gene_sets as run_sets
+from lammscope.expression import excluded_pseudobulks, missingness
+from lammscope.expression import test_expression as run_test
+from lammscope.signatures import GeneSet
+from tests.unit.example_pseudobulks import (
+    BETWEEN,
+    CHANGE,
+    PAIRED,
+    asked,
+    make_pseudobulk,
+    make_samples,
+)
+
+SETTINGS = {"min_cells": 10, "exclude": []}
+SIZE = {"populations": ("LAMM",), "n_genes": 60}
+ALL = [BETWEEN, PAIRED, CHANGE]
+SETS = [GeneSet("some", "here", tuple(f"GENE{i:02d}" for i in range(10, 25)))]
+
+
+def limma(data, samples, entry):
+    return run_test(data, samples, asked(entry, samples), **SETTINGS)
+
+
+def deseq(data, samples, entry):
+    return run_test(data, samples, asked(entry, samples), **SETTINGS, engine="pydeseq2")
+
+
+def sets(data, samples, entry):
+    contrast = asked(entry, samples)
+    return run_sets(data, samples, contrast, gene_sets=SETS, min_genes=3, **SETTINGS)
+
+
+@pytest.fixture(params=[limma, deseq, sets], ids=lambda f: f.__name__)
+def tested(request):
+    return request.param
+
+
+def assert_untested(table: pd.DataFrame, status: str) -> None:
+    """One row that says why, and nothing that could be taken for a result."""
+    assert table["status"].tolist() == [status]
+    assert table[["p", "fdr"]].isna().all(axis=None)
+    assert table.filter(regex="log2fc|^t$|direction|ci_").isna().all(axis=None)
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda e: e["kind"])
+def test_one_patient_per_arm(tested, entry):
+    samples = make_samples(1)
+    table = tested(make_pseudobulk(samples, **SIZE), samples, entry)
+    assert_untested(table, "too_few_patients")
+    assert table["n_test"].item() == (2 if entry["kind"] == "paired" else 1)
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+def test_a_population_absent_in_one_arm(tested, entry):
+    samples = make_samples(4)
+    data = make_pseudobulk(samples, **SIZE)
+    table = tested(data[data.obs["sample"].str.startswith("r")].copy(), samples, entry)
+    assert_untested(table, "too_few_patients")
+    assert (table["n_test"].item(), table["n_reference"].item()) == (0, 4)
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+def test_a_covariate_that_is_the_arm(tested, entry):
+    samples = make_samples(4).assign(site=lambda t: t["response"].str[0])
+    data = make_pseudobulk(samples, **SIZE)
+    assert_untested(tested(data, samples, {**entry, "adjust": ["site"]}), "aliased")
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize(("n_covariates", "status"), [(4, "too_few_patients"), (5, "aliased")])
+def test_as_many_coefficients_as_patients_or_more(tested, entry, n_covariates, status):
+    samples = make_samples(3)
+    names = [f"level_{i}" for i in range(n_covariates)]
+    patients = samples["patient"].unique()
+    values = np.random.default_rng(1).normal(size=(len(patients), n_covariates))
+    levels = pd.DataFrame(values, index=patients, columns=names)
+    samples = samples.join(levels, on="patient")
+    data = make_pseudobulk(samples, **SIZE)
+    assert_untested(tested(data, samples, {**entry, "adjust": names}), status)
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda e: e["kind"])
+def test_a_population_whose_genes_are_all_too_low(tested, entry):
+    samples = make_samples(4)
+    data = make_pseudobulk(samples, **SIZE)
+    data.X = sparse.csr_matrix(np.random.default_rng(1).poisson(1.0, data.shape))
+    assert_untested(tested(data, samples, entry), "no_genes")
+    data.X = sparse.csr_matrix(data.shape, dtype=int)
+    assert_untested(tested(data, samples, entry), "no_genes")
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda e: e["kind"])
+def test_the_same_counts_in_every_patient(tested, entry):
+    samples = make_samples(4)
+    data = make_pseudobulk(samples, **SIZE)
+    data.X = sparse.csr_matrix(np.tile(data.X.toarray()[0], (data.n_obs, 1)))
+    assert_untested(tested(data, samples, entry), "no_variation")
+
+
+def test_genes_without_a_count_are_left_out_and_change_nothing(tested):
+    samples = make_samples(4)
+    data = make_pseudobulk(samples, **SIZE)
+    wide = data.X.toarray()
+    wide[:, 40:] = 0
+    empty = data.copy()
+    empty.X = sparse.csr_matrix(wide)
+    pd.testing.assert_frame_equal(
+        tested(empty, samples, BETWEEN), tested(data[:, :40].copy(), samples, BETWEEN)
+    )
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+def test_covariates_that_say_nothing_or_the_same_change_nothing(tested, entry):
+    samples = make_samples(5).assign(one="x", unit=3.5)
+    samples["again"] = samples["product"].str.upper()
+    data = make_pseudobulk(samples, **SIZE)
+    expected = tested(data, samples, {**entry, "adjust": ["product"]})
+    assert set(expected["status"]) == {"ok"}
+    adjust = ["product", "one", "unit", "again"]
+    pd.testing.assert_frame_equal(expected, tested(data, samples, {**entry, "adjust": adjust}))
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+def test_patients_without_a_covariate_are_named_and_counted(tested, entry):
+    samples = make_samples(5)
+    rng = np.random.default_rng(1)
+    age = dict(zip(samples["patient"].unique(), rng.normal(60, 9, 10), strict=True))
+    samples["age"] = samples["patient"].map(age | {"n1": np.nan, "n3": np.nan, "r0": np.nan})
+    data = make_pseudobulk(samples, **SIZE)
+    entry = {**entry, "adjust": ["age"]}
+    table = tested(data, samples, entry)
+    assert set(table["n_test"]) == {3}
+    assert set(table["n_reference"]) == {4}
+    contrast = asked(entry, samples)
+    lost = excluded_pseudobulks(data, samples, contrast, min_cells=10)
+    assert set(lost["reason"]) == {"age is missing"}
+    assert set(lost["cell_type"]) == {"(all)"}
+    by_arm = lost.groupby("arm")["patient"].unique().map(sorted).to_dict()
+    assert by_arm == {"test": ["n1", "n3"], "reference": ["r0"]}
+    counted = missingness(data, samples, contrast, min_cells=10).set_index("cell_type")
+    assert counted.loc["(all)", ["n_test", "kept_test"]].tolist() == [5, 3]
+    assert counted.loc["(all)", ["n_reference", "kept_reference"]].tolist() == [5, 4]
+    assert counted.loc["LAMM", ["n_test", "kept_test"]].tolist() == [3, 3]

@@ -1,0 +1,240 @@
+"""Competitive gene-set tests on pseudobulks, and the GMT files they read."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lammscope import linear
+from lammscope.design import comparison_sides
+from lammscope.enrichment import COLUMNS, match_genes
+from lammscope.enrichment import test_gene_sets as run_test
+from lammscope.expression import test_expression as run_genes
+from lammscope.intake import take_in
+from lammscope.models import plain_pseudobulks, population_model
+from lammscope.signatures import GeneSet, read_gene_sets, read_signatures
+from tests.unit.example_pseudobulks import (
+    BETWEEN,
+    CHANGE,
+    N_PLANTED,
+    PAIRED,
+    asked,
+    make_pseudobulk,
+    make_samples,
+    shifted,
+)
+
+PLANTED = GeneSet("planted", "here", tuple(f"GENE{i:02d}" for i in range(N_PLANTED)))
+OTHERS = GeneSet("others", "there", tuple(f"GENE{i}" for i in range(300, 340)))
+SETTINGS = {"min_cells": 10, "exclude": [], "min_genes": 3}
+SHEETS = {"samples": "samples.tsv", "patients": "patients.tsv"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "who"),
+    [
+        ({**BETWEEN, "adjust": ["product"]}, {"response": "non_responder"}),
+        (PAIRED, {"phase": "post"}),
+        (CHANGE, {"response": "non_responder", "phase": "post"}),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_planted_set_is_found_with_its_direction_and_others_are_not(entry, who, sign):
+    samples = make_samples(6)
+    data = make_pseudobulk(samples, shifted(samples, sign * 1.0, **who))
+    contrast = asked(entry, samples)
+    table = run_test(data, samples, contrast, gene_sets=[OTHERS, PLANTED], **SETTINGS)
+    assert list(table.columns) == COLUMNS
+    assert set(table["status"]) == {"ok"}
+    rows = table.set_index(["cell_type", "gene_set"])
+    found = rows.loc[("LAMM", "planted")]
+    assert found["direction"] == ("up" if sign > 0 else "down")
+    assert np.sign(found["mean_log2fc"]) == sign
+    assert found["fdr"] < 0.01
+    assert found["source"] == "here"
+    assert rows.loc[("NK", "planted"), "p"] > 0.01
+    sizes = set(zip(table["gene_set"], table["n_genes"] + table["n_missing"], strict=True))
+    assert sizes == {("planted", 30), ("others", 40)}
+
+
+@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE], ids=lambda e: e["kind"])
+def test_random_sets_are_calibrated(entry):
+    samples = make_samples(6)
+    rng = np.random.default_rng(3)
+    gene_sets = [
+        GeneSet(f"set {i}", "", tuple(f"GENE{g:02d}" for g in rng.choice(600, 20, replace=False)))
+        for i in range(400)
+    ]
+    data = make_pseudobulk(samples, populations=("NK",))
+    table = run_test(data, samples, asked(entry, samples), gene_sets=gene_sets, **SETTINGS)
+    # Genes are independent here, whereas camera allows for a small correlation within sets.
+    assert 0.015 <= (table["p"] < 0.05).mean() <= 0.08
+
+
+def test_genes_weights_and_changes_are_those_of_the_expression_test():
+    samples = make_samples(6)
+    data = make_pseudobulk(samples, shifted(samples, 1.0, response="non_responder"))
+    contrast = asked({**BETWEEN, "adjust": ["product"]}, samples)
+    genes = run_genes(data, samples, contrast, min_cells=10, exclude=[])
+    genes = genes[genes["cell_type"] == "LAMM"].set_index("symbol")["log2fc"]
+    table = run_test(data, samples, contrast, gene_sets=[PLANTED, OTHERS], **SETTINGS)
+    table = table[table["cell_type"] == "LAMM"].set_index("gene_set")
+    for part in (PLANTED, OTHERS):
+        tested = genes.reindex(part.genes).dropna()
+        assert table.loc[part.name, "n_genes"] == len(tested)
+        assert table.loc[part.name, "mean_log2fc"] == pytest.approx(tested.mean())
+    model = population_model(
+        plain_pseudobulks(data),
+        "LAMM",
+        comparison_sides(samples, contrast),
+        contrast,
+        min_cells=10,
+        within_patients=True,
+    )
+    voom = linear.voom(model.counts, model.design, norm_factors=model.norm_factors)
+    rows = {
+        part.name: np.flatnonzero(np.isin(model.symbols, part.genes)) for part in (PLANTED, OTHERS)
+    }
+    expected = linear.camera(
+        voom.y, rows, model.design.to_numpy(), model.at, weights=voom.weights
+    ).loc[table.index]
+    np.testing.assert_allclose(table["p"], expected["p"])
+    np.testing.assert_allclose(table["fdr"], stats.false_discovery_control(expected["p"]))
+
+
+def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients():
+    samples = make_samples(5)
+    data = make_pseudobulk(samples, populations=("LAMM",))
+    lonely = samples["sample"].isin(["n0_pre", "r1_post"])
+    part = samples[~lonely]
+    contrast = asked(CHANGE, part)
+    genes = run_genes(data, part, contrast, min_cells=10, exclude=[])["symbol"]
+    every = GeneSet("half", "", tuple(genes.sort_values()[::2]))
+    table = run_test(data, part, contrast, gene_sets=[every], **SETTINGS)
+    assert table["n_missing"].item() == 0
+    assert (table["n_test"].item(), table["n_reference"].item()) == (4, 4)
+    whole = samples[~samples["patient"].isin(["n0", "r1"])]
+    other = run_test(data, whole, asked(CHANGE, whole), gene_sets=[every], **SETTINGS)
+    assert other["mean_log2fc"].item() == pytest.approx(table["mean_log2fc"].item(), abs=0.05)
+
+
+def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr():
+    samples = make_samples(5)
+    data = make_pseudobulk(samples, populations=("LAMM",), n_genes=100)
+    gene_sets = [
+        GeneSet("two", "", ("GENE50", "GENE51", "NO_SUCH")),
+        GeneSet("none", "", ("NO_SUCH",)),
+        GeneSet("every", "", tuple(data.var["symbol"])),
+        GeneSet("some", "", tuple(data.var["symbol"][20:40])),
+    ]
+    contrast = asked(PAIRED, samples)
+    table = run_test(data, samples, contrast, gene_sets=gene_sets, **SETTINGS)
+    table = table.set_index("gene_set")
+    few = ["two", "none", "every"]
+    assert table.loc[few, "status"].tolist() == ["too_few_genes"] * 3
+    assert table.loc[few, ["p", "fdr", "direction"]].isna().all(axis=None)
+    assert table.loc[["two", "none"], "n_genes"].tolist() == [2, 0]
+    assert table.loc[["two", "none"], "n_missing"].tolist() == [1, 1]
+    assert table.loc["some", "fdr"] == table.loc["some", "p"]
+    alone = run_test(data, samples, contrast, gene_sets=gene_sets[:1], **SETTINGS)
+    assert alone["status"].tolist() == ["too_few_genes"]
+
+
+def test_excluded_genes_belong_to_no_set():
+    samples = make_samples(5)
+    data = make_pseudobulk(samples, populations=("LAMM",), n_genes=100)
+    contrast = asked(PAIRED, samples)
+    settings = SETTINGS | {"exclude": ["^GENE2[0-4]$"]}
+    some = GeneSet("some", "", tuple(f"GENE{i}" for i in range(20, 40)))
+    with_all, without = (
+        run_test(data, samples, contrast, gene_sets=[some], **used)["n_genes"].item()
+        for used in (SETTINGS, settings)
+    )
+    assert with_all - without == 5
+
+
+def test_no_set_gives_an_empty_table_with_its_columns():
+    samples = make_samples(4)
+    data = make_pseudobulk(samples, n_genes=20)
+    table = run_test(data, samples, asked(PAIRED, samples), gene_sets=[], **SETTINGS)
+    assert len(table) == 0
+    assert list(table.columns) == COLUMNS
+
+
+def test_genes_are_matched_by_symbol_or_id_of_any_case_and_version():
+    genes = np.array(["ENSG00000170458", "ENSG00000182578", "ENSG1", "ENSG2"])
+    symbols = np.array(["CD14", "CSF1R", "C1orf54", "CD14"])
+    part = GeneSet("s", "", ("cd14", "ensg00000182578.7", "C1ORF54", "CSF1R", "TNF"))
+    rows = match_genes([part], genes=genes, symbols=symbols, level=np.array([1.0, 1, 1, 5]))
+    assert rows["s"].tolist() == [1, 2, 3]  # of two rows of CD14 the higher; CSF1R once
+    assert match_genes([], genes=genes, symbols=symbols, level=np.zeros(4)) == {}
+
+
+# ---- GMT files ----
+
+
+def test_shipped_sets_are_read_and_named_once(repository):
+    paths = sorted((repository / "resources" / "signatures").glob("*.gmt"))
+    gene_sets = {part.name: part for part in read_gene_sets(paths)}
+    assert gene_sets["LAMM_core"].genes == ("CSF1R", "CD14", "CD68")
+    assert gene_sets["LAMM_proxy"].source.startswith("PROXY")
+    assert all(part.source for part in gene_sets.values())
+    aliases = {"IL23", "FASL", "PDL1", "IL8", "MACRO", "SEPP1", "CD123", "H2AFC", "HIST1H4C"}
+    genes = [gene for part in gene_sets.values() for gene in part.genes]
+    assert not aliases & set(genes)
+    assert all(gene == gene.strip() and " " not in gene for gene in genes)
+    assert read_signatures(paths)["LAMM_core"] == ["CSF1R", "CD14", "CD68"]
+
+
+def test_gmt_files_as_others_write_them(tmp_path):
+    text = "One\t\tTNF,1.0\tIL6,0.5\t\r\n\nTwo\thttp://site\tENSG1\tTNF\tTNF\n"
+    with gzip.open(tmp_path / "sets.gmt.gz", "wt", encoding="utf-8", newline="") as file:
+        file.write(text)
+    one, two = read_gene_sets([tmp_path / "sets.gmt.gz"])
+    assert one == GeneSet("One", "", ("TNF", "IL6"))
+    assert two == GeneSet("Two", "http://site", ("ENSG1", "TNF"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"gene,set\nTNF,a\n", "row 1: `gene,set` is no line of a GMT file"),
+        (b"A\tsource\tTNF\nB\tsource\n", "row 2: set `B` has no genes"),
+        (b"A\tsource\tTNF\nA\tsource\tIL6\n", "row 2: set `A` is there twice"),
+        (b"\tsource\tTNF\n", "has no name"),
+        (b"A\tsource\t\xff\xfe\n", "no UTF-8"),
+    ],
+)
+def test_what_is_no_gmt_file_is_told(tmp_path, content, words):
+    path = tmp_path / "mine.gmt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mine\.gmt") as caught:
+        read_gene_sets([path])
+    assert words in str(caught.value)
+
+
+def test_every_mistake_of_gene_sets_is_told_at_the_start(relative_cohort, monkeypatch):
+    monkeypatch.chdir(relative_cohort)
+    Path("broken.gmt").write_text("no tabs\nA\tsource\n")
+    source = Path("mine.yaml")
+    source.write_text("expression:\n  gene_sets:\n    - broken.gmt\n    - absent.gmt\n")
+    config = SHEETS | {"expression": {"gene_sets": ["broken.gmt", "absent.gmt"]}}
+    with pytest.raises(ValueError, match="absent") as caught:
+        take_in(config, sources=[source])
+    lines = str(caught.value).splitlines()
+    assert (
+        "mine.yaml: line 4: `expression.gene_sets` names `absent.gmt`, which does not exist"
+        in (lines[0])
+    )
+    assert lines[1].startswith("broken.gmt: row 1: `no tabs` is no line of a GMT file")
+    assert lines[2].startswith("broken.gmt: row 2: set `A` has no genes")
+    assert len(lines) == 3
+
+
+def test_shipped_sets_and_none_are_fine(relative_cohort, monkeypatch):
+    monkeypatch.chdir(relative_cohort)
+    assert len(take_in(SHEETS).config["expression"]["gene_sets"]) == 4
+    none = SHEETS | {"expression": {"gene_sets": []}}
+    assert take_in(none).config["expression"]["gene_sets"] == []

@@ -1,0 +1,24 @@
+"""The primary tests under permuted labels of the patients."""
+
+import anndata
+
+from lammscope.calibration import diagnose_calibration
+from lammscope.contrasts import Contrast
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import read_table, write_table
+
+with job_log(snakemake.log[0]):
+    table = diagnose_calibration(
+        read_table(snakemake.input.counts),
+        anndata.read_h5ad(snakemake.input.pseudobulk),
+        read_samples(snakemake.params.cohort),
+        [Contrast(**definition) for definition in snakemake.params.contrasts],
+        denominator=snakemake.params.denominator,
+        abundance=snakemake.params.abundance,
+        expression=snakemake.params.expression,
+        sorts=snakemake.params.sorts,
+        seed=snakemake.params.seed,
+        **snakemake.params.calibration,
+    )
+    write_table(table, snakemake.output.table)

@@ -1,0 +1,21 @@
+"""Compare sets of genes with all other genes within each population, in one contrast."""
+
+import anndata
+
+from lammscope.contrasts import Contrast
+from lammscope.enrichment import test_gene_sets
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import write_table
+from lammscope.signatures import read_gene_sets
+
+with job_log(snakemake.log[0]):
+    table = test_gene_sets(
+        anndata.read_h5ad(snakemake.input.pseudobulk),
+        read_samples(snakemake.params.cohort),
+        Contrast(**snakemake.params.contrast),
+        gene_sets=read_gene_sets(snakemake.input.gene_sets),
+        min_genes=snakemake.params.min_genes,
+        **snakemake.params.settings,
+    )
+    write_table(table, snakemake.output.table)

@@ -1,0 +1,20 @@
+"""Compare LAMM cells again with one choice changed at a time, in one contrast."""
+
+from lammscope.contrasts import Contrast
+from lammscope.robustness import test_robustness
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import read_table, write_table
+
+with job_log(snakemake.log[0]):
+    table = test_robustness(
+        read_table(snakemake.input.counts),
+        read_table(snakemake.input.thresholds),
+        read_samples(snakemake.params.cohort),
+        Contrast(**snakemake.params.contrast),
+        denominator=snakemake.params.denominator,
+        sorts=snakemake.params.sorts,
+        **snakemake.params.lamm,
+        **snakemake.params.settings,
+    )
+    write_table(table, snakemake.output.table)
