@@ -25,6 +25,7 @@ include: "workflow/rules/ingest.smk"
 include: "workflow/rules/joint.smk"
 include: "workflow/rules/annotate.smk"
 include: "workflow/rules/abundance.smk"
+include: "workflow/rules/neighborhoods.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/report.smk"
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, stats
 
+from lammscope.least_squares import disjoint_first, products, solve_normal_equations
 from lammscope.libraries import filter_by_expression, tmm
 from lammscope.robust_prior import fit_prior_robustly
 from lammscope.variances import (
@@ -40,6 +41,8 @@ __all__ = [
     "voom",
 ]
 
+FLAT = 1e-4  # the least square root of a standard deviation, in log2, that voom has weights for
+ROUNDING = 1e-14  # residuals that are smaller than this share of y are zero
 GENE_CORRELATION = 0.01  # between genes of a set, limma's preset for camera
 
 
@@ -64,7 +67,8 @@ class Fit:
 class TestedFit(Fit):
     """A fit with t-tests: `t` and `p_value` as `coefficients`, the rest one value per feature.
 
-    `f` tests that all coefficients (or contrasts) are zero together, with `f_p_value`.
+    `f` tests that all coefficients (or contrasts) are zero together. As in limma its `f_p_value`
+    takes `df_residual + df_prior` degrees of freedom, where `df_total` is at most their pooled sum.
     """
 
     __test__ = False  # the name is no test of pytest
@@ -124,8 +128,9 @@ def lm_fit(
     """
     y, design = _check(y, design)
     n_samples, n_coefficients = design.shape
-    basis, upper = linalg.qr(design, mode="economic")
-    inverse = linalg.solve_triangular(upper, np.eye(n_coefficients))
+    order, n_apart = disjoint_first(design)
+    basis, upper = linalg.qr(design[:, order], mode="economic")
+    inverse = linalg.solve_triangular(upper, np.eye(n_coefficients))[np.argsort(order)]
     whiten = np.eye(n_samples)
     if (block is None) != (correlation is None):
         raise ValueError("lm_fit takes block and correlation together")
@@ -147,15 +152,19 @@ def lm_fit(
         precision = whiten.T @ whiten  # of equally weighted samples: pairs within blocks only
         one, other = np.nonzero(np.abs(precision) > 1e-14)
         pairs = root_weights[:, one] * root_weights[:, other] * precision[one, other]
-        products = (basis[one][:, :, None] * basis[other][:, None, :]).reshape(len(one), -1)
-        cross = np.linalg.inv((pairs @ products).reshape(len(y), n_coefficients, n_coefficients))
-        effects = np.matmul(cross, ((pairs * y[:, other]) @ basis[one])[:, :, None])[:, :, 0]
+        effects, variances = solve_normal_equations(
+            pairs,
+            (pairs * y[:, other]) @ basis[one],
+            basis[one],
+            basis[other],
+            inverse,
+            n_apart if block is None else 0,
+        )
         residuals = (root_weights * (y - effects @ basis.T)) @ whiten.T
-        variances = np.matmul(inverse, cross)
-        variances = np.matmul(variances, inverse.T).diagonal(axis1=1, axis2=2)
+        response = root_weights * y
     df_residual = n_samples - n_coefficients
-    with np.errstate(invalid="ignore"):  # no residual degrees of freedom: sigma is nan
-        sigma = np.sqrt(np.sum(residuals**2, axis=1) / np.float64(df_residual))
+    squares = _sums_of_squares(residuals, response)
+    sigma = np.sqrt(squares / df_residual) if df_residual else np.full(len(y), np.nan)
     return Fit(
         coefficients=effects @ inverse.T,
         stdev_unscaled=np.sqrt(variances),
@@ -213,11 +222,9 @@ def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
     """
     if not np.any(fit.df_residual > 0):
         raise ValueError("no residual degrees of freedom: as many coefficients as samples")
-    s2, covariate = fit.sigma**2, fit.mean if trend else None
-    if robust:
-        s2_prior, df_prior = fit_prior_robustly(s2, float(fit.df_residual[0]), covariate)
-    else:
-        s2_prior, df_prior = fit_prior(s2, fit.df_residual, covariate)
+    s2 = np.where(fit.df_residual > 0, fit.sigma, 0.0) ** 2
+    fit_variances = fit_prior_robustly if robust else fit_prior
+    s2_prior, df_prior = fit_variances(s2, fit.df_residual, fit.mean if trend else None)
     with np.errstate(invalid="ignore"):
         squeezed = (fit.df_residual * s2 + df_prior * s2_prior) / (fit.df_residual + df_prior)
     s2_post = np.where(np.isinf(df_prior), s2_prior, squeezed)
@@ -244,16 +251,25 @@ def duplicate_correlation(
     free = n_samples - n_coefficients
     if free < 3 or not 1 < len(sizes) < n_samples - 1:
         raise ValueError("the correlation within blocks needs repeated blocks and more samples")
-    if weights is None:
-        basis, residuals = np.linalg.qr(design)[0][None], y
-    else:
+    basis = linalg.qr(design, mode="economic")[0]
+    root_weights = np.ones((1, n_samples))
+    if weights is not None:
         root_weights = np.sqrt(_check_weights(weights, y.shape))
-        basis, residuals = np.linalg.qr(root_weights[:, :, None] * design)[0], root_weights * y
-    effects = np.matmul(residuals[:, None, :], basis)
-    residuals = residuals - np.matmul(effects, basis.transpose(0, 2, 1))[:, 0, :]
-    squares, spread, count = block_squares(residuals, basis, member, sizes)
+    # `turn` makes the weighted basis orthonormal, feature by feature.
+    gram = root_weights**2 @ products(basis, basis)
+    root = np.linalg.cholesky(gram.reshape(-1, n_coefficients, n_coefficients))
+    turn = np.linalg.inv(root).transpose(0, 2, 1)
+    effects = np.matmul(((root_weights**2 * y) @ basis)[:, None, :], turn)
+    effects = np.matmul(effects, turn.transpose(0, 2, 1))[:, 0, :]
+    residuals = root_weights * (y - effects @ basis.T)
+    overlap = (root_weights @ products(member, basis)).reshape(-1, len(sizes), n_coefficients)
+    total = _sums_of_squares(residuals, root_weights * y)
+    squares, spread, count = block_squares(residuals @ member, np.matmul(overlap, turn), sizes)
+    if not (count * spread > 0).any():
+        raise ValueError("the design has a level for each block: they cannot be correlated too")
     # The rest of the residual sum of squares depends on the variance within blocks alone.
-    rest = np.maximum(np.sum(residuals**2, axis=1) - np.sum(count * squares, axis=1), 0)
+    squares[total == 0] = 0
+    rest = np.maximum(total - np.sum(count * squares, axis=1), 0)
     left = free - count.sum(axis=1)
     squares = np.column_stack([squares, rest / np.maximum(left, 1)])
     spread, count = np.column_stack([spread, np.zeros(len(y))]), np.column_stack([count, left])
@@ -280,14 +296,15 @@ def voom(
     library = counts.sum(axis=0) * np.asarray(norm_factors, dtype=float)
     y = np.log2((counts + 0.5) / (library + 1) * 1e6)
     fit = lm_fit(y, design, block=block, correlation=correlation)
-    if len(y) < 2 or fit.df_residual[0] == 0:
-        return Voom(y=y, weights=np.ones_like(y))
     counted = counts.sum(axis=1) > 0
+    if counted.sum() < 2 or fit.df_residual[0] == 0:
+        return Voom(y=y, weights=np.ones_like(y))
     size = (fit.mean + np.mean(np.log2(library + 1)) - np.log2(1e6))[counted]
     knots, values = lowess_knots(size, np.sqrt(fit.sigma[counted]))
     fitted = fit.coefficients @ np.asarray(design, dtype=float).T
     fitted = fitted + np.log2(library + 1) - np.log2(1e6)
-    return Voom(y=y, weights=np.interp(fitted, knots, values) ** -4.0)
+    trend = np.maximum(np.abs(np.interp(fitted, knots, values)), FLAT)
+    return Voom(y=y, weights=(1 / trend**2) ** 2)
 
 
 def camera(
@@ -355,6 +372,8 @@ def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, st
     shift = n / others * (statistic[inside].mean() - statistic.mean())
     squares = (n - 1) * statistic.var(ddof=1) - shift**2 * size * others / n
     inflation = 1 + (size - 1) * GENE_CORRELATION
+    if not squares > 1e-20 * n * np.max(statistic**2):  # no feature varies, or all alike
+        return size, "", np.nan
     t = shift / np.sqrt(squares / (n - 2) * (inflation / size + 1 / others))
     return size, "Down" if t < 0 else "Up", float(2 * stats.t.sf(abs(t), n - 2))
 
@@ -376,6 +395,12 @@ def _check_weights(weights: ArrayLike, shape: tuple[int, ...]) -> Array:
     if weights.shape != shape or not np.all(np.isfinite(weights) & (weights > 0)):
         raise ValueError(f"weights must be positive and of shape {shape}")
     return weights
+
+
+def _sums_of_squares(residuals: Array, response: Array) -> Array:
+    """Sums over samples; nothing where rounding alone keeps y from what is fitted."""
+    found, whole = np.sum(residuals**2, axis=1), np.sum(response**2, axis=1)
+    return np.where(found < ROUNDING**2 * whole, 0.0, found)
 
 
 def _block_members(block: ArrayLike, n_samples: int) -> tuple[Array, NDArray[np.int64]]:
@@ -412,7 +437,7 @@ def _test(fit: Fit, *, s2_prior: Array, df_prior: Array, s2_post: Array) -> Test
         df_total=df_total,
         p_value=2 * stats.t.sf(np.abs(t), df_total[:, None]),
         f=f,
-        f_p_value=stats.f.sf(f, seen.sum(), df_total),
+        f_p_value=stats.f.sf(f, seen.sum(), np.minimum(fit.df_residual + df_prior, 1e15)),
     )
 
 

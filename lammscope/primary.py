@@ -66,9 +66,9 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
             f"LAMM cells as a fraction of {whole} were not compared in the primary contrast "
             f"`{contrast.name}` ({sizes}): {reason}."
         )
-    estimate, low, high, p, floor = (
+    estimate, low, high, p, permuted, floor = (
         float(row[key])  # type: ignore[arg-type]
-        for key in ("estimate", "ci_low", "ci_high", "p", "p_floor")
+        for key in ("estimate", "ci_low", "ci_high", "p", "p_permutation", "p_floor")
     )
     words = {
         "between": f"{test} status was associated with a {{}} fraction of LAMM cells among {whole}"
@@ -86,8 +86,9 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
         claim += ", without evidence of a difference"
     return (
         f"In the primary contrast `{contrast.name}`, {claim}: {ratio} {np.exp(estimate):.2f} "
-        f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; a "
-        f"permutation test of these patients cannot give less than p = {floor:.3g}). "
+        f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; "
+        f"permutation test p = {permuted:.2g}, and these patients cannot give less than p = "
+        f"{floor:.3g}). "
         "An association in one cohort shows no cause."
     )
 

@@ -52,6 +52,7 @@ def write_report(
     calibration: pd.DataFrame,
     abundance: Mapping[str, pd.DataFrame],
     robustness: Mapping[str, pd.DataFrame],
+    neighborhoods: Mapping[str, pd.DataFrame],
     expression: Mapping[str, pd.DataFrame],
     missing: Mapping[str, pd.DataFrame],
     gene_sets: Mapping[str, pd.DataFrame],
@@ -87,8 +88,8 @@ def write_report(
         From `definers.definers_by_population`, or None.
     lamm_results, calibration
         `abundance/lamm.tsv` and `design/calibration.tsv`; they may be empty.
-    abundance, robustness, expression, missing, gene_sets
-        Tables by name of the contrast; they may be empty.
+    abundance, robustness, neighborhoods, expression, missing, gene_sets
+        Tables by name of the contrast (of neighbourhoods those by population); they may be empty.
     figures
         PNG files. `.../cohort/umap_lamm.png` is found as the cohort's `umap_lamm`,
         `.../{contrast}/lamm.png` as that contrast's; one that is missing is left out.
@@ -134,6 +135,7 @@ def write_report(
                 audit=audit[audit["contrast"] == name],
                 abundance=abundance.get(name, pd.DataFrame()),
                 robustness=robustness.get(name, pd.DataFrame()),
+                neighborhoods=neighborhoods.get(name, pd.DataFrame()),
                 expression=expression.get(name, pd.DataFrame()),
                 missing=missing.get(name, pd.DataFrame()),
                 gene_sets=gene_sets.get(name, pd.DataFrame()),

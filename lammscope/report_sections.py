@@ -15,6 +15,7 @@ from lammscope.report_statistics import (
     gene_set_table,
     influence_line,
     missing_lines,
+    neighborhood_table,
     robustness_line,
 )
 from lammscope.report_tables import (
@@ -134,7 +135,10 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         Column("patient", "Patient"),
         Column("response_label", "Response"),
         Column("arm", "Arm"),
-        *(Column(c, readable(c).capitalize()) for c in ("product", "age", "sex", "ldh")),
+        *(
+            Column(c, readable(c)[0].upper() + readable(c)[1:])
+            for c in ("product", "age", "sex", "ldh")
+        ),
         Column("n_samples", "Samples", "count"),
         *(Column(str(w), f"Cells, {readable(w)}", "count") for w in times),
     ]
@@ -234,6 +238,7 @@ def contrast_section(
     audit: pd.DataFrame,
     abundance: pd.DataFrame,
     robustness: pd.DataFrame,
+    neighborhoods: pd.DataFrame,
     expression: pd.DataFrame,
     missing: pd.DataFrame,
     gene_sets: pd.DataFrame,
@@ -252,6 +257,7 @@ def contrast_section(
         "dropped": [],
         "untested": [],
         "abundance": None,
+        "neighborhoods": neighborhood_table(neighborhoods, contrast=contrast),
         "genes": None,
         "gene_sets": gene_set_table(gene_sets, contrast=contrast),
         "missing": missing_lines(missing, contrast=contrast),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.comparisons import ALPHA
+from lammscope.drawing import population_order
 from lammscope.report_tables import Column, Table, build_table
 from lammscope.wording import denominator_words, ratio_name, readable, write_number
 
@@ -37,6 +38,16 @@ LAMM_COLUMNS = (
     Column("influence_patient", "which", "text", "the patient whose absence gives that p"),
     Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; a planning aid"),
     Column("verdict", "Verdict", "name"),
+)
+NEIGHBORHOOD_COLUMNS = (
+    Column("population", "Population", "name", "that of most cells of a neighbourhood"),
+    Column("n_neighborhoods", "Neighbourhoods", "count"),
+    Column("n_tested", "Tested", "count"),
+    Column("n_higher", "Higher in {test}", "count", "within the spatial false discovery rate"),
+    Column("n_lower", "Lower in {test}", "count", "within the spatial false discovery rate"),
+    Column("median_log2fc", "Median log₂ fold change", "signed"),
+    Column("min_spatial_fdr", "Smallest spatial FDR", "small_p"),
+    Column("n_mixed", "Mixed", "count", "without a clear majority of one population"),
 )
 
 
@@ -92,6 +103,19 @@ def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Mapping[str, Any]) -> T
     words = {"test": readable(contrast["test"])}
     columns = [replace(column, label=column.label.format(**words)) for column in GENE_SET_COLUMNS]
     return build_table(rows, columns)
+
+
+def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table | None:
+    """Neighbourhoods by population; None if none was tested."""
+    if neighborhoods.empty or not neighborhoods["n_tested"].any():
+        return None
+    words = {"test": readable(contrast["test"])}
+    columns = [
+        replace(column, label=column.label.format(**words)) for column in NEIGHBORHOOD_COLUMNS
+    ]
+    ordered = neighborhoods.set_index("population")
+    ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
+    return build_table(ordered, columns)
 
 
 def missing_lines(missing: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:

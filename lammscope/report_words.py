@@ -77,6 +77,12 @@ FIGURE_WORDS = {
         "Forest plot of the LAMM result under other scales, denominators, thresholds, covariates, "
         "and without each patient.",
     ),
+    ("contrast", "neighborhoods"): (
+        "Neighbourhoods",
+        "Abundance without clusters: each dot is a group of neighbouring cells, tested with the "
+        "patient as the unit. Coloured dots pass the spatial false discovery rate.",
+        "UMAP of neighbourhoods coloured by their difference, and differences by population.",
+    ),
     ("contrast", "volcano"): (
         "Differential expression",
         "Each point is a gene in pseudobulks of one population; coloured genes pass the false "

@@ -17,36 +17,59 @@ N_NODES = 128
 SHARE = 0.4  # of the features in each local regression of log variances on the mean
 
 
-def fit_prior_robustly(s2: Array, df: float, covariate: Array | None) -> tuple[Array, Array]:
+def fit_prior_robustly(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Array]:
     """Prior variance and prior degrees of freedom, one of each per feature.
+
+    A feature without degrees of freedom has the prior that is common to the others.
 
     Parameters
     ----------
     s2
         Residual variances, one per feature.
     df
-        Their degrees of freedom, the same for all.
+        Their degrees of freedom: zero, or one number for all others.
     covariate
         What the prior variance follows (mean log expression), or None.
+
+    Raises
+    ------
+    ValueError
+        If the degrees of freedom differ.
     """
+    known = df > 0
+    if len(np.unique(df[known])) > 1:
+        raise ValueError("robust moderation takes equal residual degrees of freedom")
+    followed = covariate if covariate is None else covariate[known]
+    prior, df_prior, common = _fit_known(s2[known], float(df[known][0]), followed)
+    s2_all, df_all = np.full(len(s2), prior[0]), np.full(len(s2), common)
+    s2_all[known], df_all[known] = prior, df_prior
+    if covariate is not None and followed is not None and not known.all():
+        levels, at = np.unique(followed, return_inverse=True)
+        logs = np.bincount(at, np.log(prior)) / np.bincount(at)
+        s2_all[~known] = np.exp(np.interp(covariate[~known], levels, logs))
+    return s2_all, df_all
+
+
+def _fit_known(s2: Array, df: float, covariate: Array | None) -> tuple[Array, Array, float]:
+    """Prior variances, prior degrees of freedom, and those of features that are no outliers."""
     plain = fit_prior(s2, np.full(len(s2), df), covariate)
     middle = np.median(s2)
+    df_plain = float(plain[1][0])
     if len(s2) < 1 / max(LOWER_TAIL, UPPER_TAIL) or middle <= 0:  # no feature would be winsorised
-        return plain
+        return *plain, df_plain
     z = np.log(np.maximum(s2, middle * 1e-12))
     trend = _trend(z, covariate)
     winsorised = _winsorise(z - trend)
     variance = winsorised.var(ddof=1)
     bound = _excess(np.inf, df, variance)
-    df_plain = float(plain[1][0])
     if bound <= 0:
         df_prior = np.inf
     elif np.isinf(df_plain):
-        return plain
+        return *plain, df_plain
     else:
         df_prior = _solve_df(df_plain, df, variance)
     centre = trend + winsorised.mean() - _moments(df, df_prior)[0]
-    return np.exp(centre), _outlier_df(z - centre, df, df_prior)
+    return np.exp(centre), _outlier_df(z - centre, df, df_prior), df_prior
 
 
 def _trend(z: Array, covariate: Array | None) -> Array:
@@ -138,15 +161,16 @@ def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
 
 def _log_upper_tail(ratio: Array, df: float, df_prior: float) -> Array:
     """Logarithm of P(F > ratio), also where the probability itself is too small for a number."""
+    whole = stats.chi2.sf(df * ratio, df) if np.isinf(df_prior) else stats.f.sf(ratio, df, df_prior)
+    found = np.log(np.maximum(whole, 1e-300))
+    small = whole <= 1e-280
     if np.isinf(df_prior):
-        x = df * ratio / 2
-        tail = stats.chi2.sf(2 * x, df)
+        x, a = df * ratio[small] / 2, df / 2
         # leading terms of the incomplete gamma function
-        small = (df / 2 - 1) * np.log(x) - x - special.gammaln(df / 2) + np.log1p((df / 2 - 1) / x)
+        found[small] = (a - 1) * np.log(x) - x - special.gammaln(a) + np.log1p((a - 1) / x)
     else:
         a, b = df_prior / 2, df / 2
-        share = df_prior / (df_prior + df * ratio)
-        tail = stats.f.sf(ratio, df, df_prior)
-        small = a * np.log(share) + b * np.log1p(-share) - np.log(a) - special.betaln(a, b)
-        small = small + np.log(special.hyp2f1(a + b, 1.0, a + 1, share))
-    return np.where(tail > 1e-280, np.log(np.maximum(tail, 1e-300)), small)
+        share = df_prior / (df_prior + df * ratio[small])
+        log_beta = a * np.log(share) + b * np.log1p(-share) - np.log(a) - special.betaln(a, b)
+        found[small] = log_beta + np.log(special.hyp2f1(a + b, 1.0, a + 1, share))
+    return found

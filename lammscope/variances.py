@@ -12,30 +12,39 @@ Array = NDArray[np.float64]
 
 
 def fit_prior(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Array]:
-    """Scaled F distribution of variances: prior variance and degrees of freedom (fitFDist)."""
-    n = len(s2)
+    """Scaled F distribution of variances: prior variance and degrees of freedom (fitFDist).
+
+    A feature without degrees of freedom has the prior of the others. Where no variance is above
+    zero nothing is known of it: the prior variance is nan.
+    """
+    known = df > 0
+    n, n_all = int(known.sum()), len(s2)
+    s2, df = s2[known], df[known]
+    if not (s2 > 0).any():
+        return np.full(n_all, np.nan), np.zeros(n_all)
     if n == 1:
-        return s2, np.zeros(1)
+        return np.full(n_all, s2[0]), np.zeros(n_all)
     middle = np.median(s2)
     floored = np.maximum(s2, 1e-5 * (middle if middle > 0 else 1.0))
     log_s2 = np.log(floored) - special.digamma(df / 2) + np.log(df / 2)
     n_spline = 1
     if covariate is not None:
-        n_spline = min(1 + (n >= 3) + (n >= 6) + (n >= 30), len(np.unique(covariate)))
+        n_spline = min(1 + (n >= 3) + (n >= 6) + (n >= 30), len(np.unique(covariate[known])))
     if covariate is None or n_spline < 2:
-        centre = np.full(n, log_s2.mean())
+        centre = np.full(n_all, log_s2.mean())
         n_spline = 1
     else:
-        spline = _natural_spline(covariate, n_spline)
-        centre = spline @ np.linalg.lstsq(spline, log_s2, rcond=None)[0]
-    excess = np.sum((log_s2 - centre) ** 2) / (n - n_spline)
+        spline = _natural_spline(covariate, covariate[known], n_spline)
+        n_spline = spline.shape[1]
+        centre = spline @ np.linalg.lstsq(spline[known], log_s2, rcond=None)[0]
+    excess = np.sum((log_s2 - centre[known]) ** 2) / (n - n_spline)
     excess -= np.mean(special.polygamma(1, df / 2))
     if excess > 0:
         df_prior = 2 * _inverse_trigamma(float(excess))
         centre = centre + special.digamma(df_prior / 2) - np.log(df_prior / 2)
-        return np.exp(centre), np.full(n, df_prior)
-    prior = np.exp(centre) if n_spline > 1 else np.full(n, floored.mean())
-    return prior, np.full(n, np.inf)
+        return np.exp(centre), np.full(n_all, df_prior)
+    prior = np.exp(centre) if n_spline > 1 else np.full(n_all, floored.mean())
+    return prior, np.full(n_all, np.inf)
 
 
 def _inverse_trigamma(value: float) -> float:
@@ -54,10 +63,11 @@ def _inverse_trigamma(value: float) -> float:
     return float(x)
 
 
-def _natural_spline(x: Array, n_basis: int) -> Array:
-    """Basis of natural cubic splines with an intercept and knots at quantiles (splines::ns)."""
-    x = (x - x.min()) / (x.max() - x.min())
-    knots = np.quantile(x, np.linspace(0, 1, n_basis))
+def _natural_spline(x: Array, known: Array, n_basis: int) -> Array:
+    """Natural cubic splines at x, with an intercept and knots at quantiles of `known` (ns)."""
+    low, span = known.min(), known.max() - known.min()
+    knots = np.unique(np.quantile((known - low) / span, np.linspace(0, 1, n_basis)))
+    x = (x - low) / span
     cubes = np.maximum(x[:, None] - knots, 0) ** 3
     slopes = (cubes[:, :-1] - cubes[:, -1:]) / (knots[-1] - knots[:-1])
     return np.column_stack([np.ones_like(x), x, slopes[:, :-1] - slopes[:, -1:]])
@@ -86,7 +96,7 @@ def lowess_knots(x: Array, y: Array, *, share: float = 0.5) -> tuple[Array, Arra
             knots[k] = _local_line(x, y, weight * robustness[near], places[k], near, span)
         residuals = np.abs(y - np.interp(x, at, knots))
         scale = 6 * np.median(residuals)
-        if step == 3 or scale < 1e-7 * residuals.mean():
+        if step == 3 or scale <= 1e-7 * residuals.mean():
             break
         robustness = (1 - np.minimum(residuals / scale, 1) ** 2) ** 2
         robustness[residuals <= 0.001 * scale] = 1
@@ -139,35 +149,34 @@ def _local_line(x: Array, y: Array, weight: Array, i: int, near: slice, span: fl
 
 
 def block_squares(
-    residuals: Array, basis: Array, member: Array, sizes: NDArray[np.int64]
+    sums: Array, overlap: Array, sizes: NDArray[np.int64]
 ) -> tuple[Array, Array, Array]:
     """Independent mean squares of the blocks: each has mean (within + spread * between).
 
-    `residuals` is features x samples; `basis` is features x samples x coefficients, with one
-    feature where all share it. The sums of the blocks have the covariance diag(sizes) - O O', with
-    O the sums of the basis. Of blocks of equal size only as many directions as there are
-    coefficients meet O; all others have the spread `size` and are pooled. Returns squares, spread
-    and how many directions each stands for, features x directions.
+    `sums` are sums of residuals, features x blocks; `overlap` O those of the orthonormal basis of
+    the design, features x blocks x coefficients, with one feature where all share it. The sums
+    have the covariance diag(sizes) - O O'. Of blocks of equal size only as many directions as
+    there are coefficients meet O; all others have the spread `size` and are pooled. Returns
+    squares, spread and how many directions each stands for, features x directions.
     """
-    sums, overlap = residuals @ member, np.matmul(member.T, basis)
+    n, p = len(sums), overlap.shape[2]
+    joint = np.concatenate([np.broadcast_to(overlap, (n, len(sizes), p)), sums[:, :, None]], axis=2)
     inside, shapes, corner, pooled = [], [], [], []
     for size in np.unique(sizes):
-        of_size = sizes == size
-        axes, shape = np.linalg.qr(overlap[:, of_size])
-        own = np.matmul(sums[:, None, of_size], axes)[:, 0, :]
-        others = int(of_size.sum()) - axes.shape[2]
-        outside = np.maximum(np.sum(sums[:, of_size] ** 2, axis=1) - np.sum(own**2, axis=1), 0)
-        pooled.append((outside / (size * max(others, 1)), float(size), float(others)))
-        inside.append(own)
-        shapes.append(shape)
-        corner += [float(size)] * axes.shape[2]
+        n_blocks = int((sizes == size).sum())
+        upper = np.linalg.qr(joint[:, sizes == size], mode="r")
+        met = min(n_blocks, p)
+        inside.append(upper[:, :met, p])
+        shapes.append(upper[:, :met, :p])
+        corner += [float(size)] * met
+        outside = np.sum(upper[:, met:, p] ** 2, axis=1) / (size * max(n_blocks - met, 1))
+        pooled.append((outside, float(size), float(n_blocks - met)))
     meeting = np.concatenate(shapes, axis=1)
     spread, axes = np.linalg.eigh(np.diag(corner) - meeting @ meeting.transpose(0, 2, 1))
     projected = np.matmul(np.concatenate(inside, axis=1)[:, None, :], axes)[:, 0, :]
     spread = np.broadcast_to(spread, projected.shape)
     seen = spread > 1e-10
     squares = np.where(seen, projected**2 / np.where(seen, spread, 1), 0.0)
-    n = len(residuals)
     return (
         np.column_stack([squares, *(square for square, _, _ in pooled)]),
         np.column_stack([np.where(seen, spread, 0), *(np.full(n, s) for _, s, _ in pooled)]),

@@ -1,6 +1,7 @@
 """limma's and edgeR's numbers, reproduced: the reference cohort of `make_golden.R`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,10 +123,11 @@ def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobu
     voom = linear.voom(counts[kept], design, norm_factors=factors)
     expected = pd.read_csv(golden("expression_baseline_voom_weights.csv"))["weight_mean"]
     np.testing.assert_allclose(voom.weights.mean(axis=1), expected, **EXACT)
-    fit = linear.moderate(
-        linear.lm_fit(voom.y, design, weights=voom.weights), robust=False, trend=False
-    )
-    assert_table(fit, golden("expression_baseline_voom.csv"), column=1, **EXACT)
+    fit = linear.lm_fit(voom.y, design, weights=voom.weights)
+    for robust in (False, True):
+        test = linear.moderate(fit, robust=robust, trend=False)
+        path = golden(f"expression_baseline_{tag('voom', robust)}.csv")
+        assert_table(test, path, column=1, **within(robust))
 
 
 def test_voom_with_correlated_patients_agrees_with_limma(golden, samples, pseudobulk):
@@ -388,12 +390,27 @@ def cohort_design(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.column_stack([np.ones(n), np.arange(n) % 2, rng.normal(size=n)])
 
 
-def test_weights_and_blocks_are_generalised_least_squares():
+def pair_design(n: int) -> np.ndarray:
+    """Which side, between the levels of the first and of the other patients."""
+    patients = np.eye(n // 2).repeat(2, axis=0)
+    return np.column_stack([patients[:, :2], np.arange(n) % 2, patients[:, 2:]])
+
+
+@pytest.mark.parametrize("correlation", [None, 0.4, -0.3])
+@pytest.mark.parametrize("kind", ["covariate", "pairs", "groups"])
+def test_weights_and_blocks_are_generalised_least_squares(kind, correlation):
     rng = np.random.default_rng(1)
-    n, block = 12, np.repeat(np.arange(6), 2)
-    y, weights, design = rng.normal(size=(5, n)), rng.uniform(0.5, 2, (5, n)), cohort_design(n, rng)
-    fit = linear.lm_fit(y, design, weights=weights, block=block, correlation=0.4)
-    common = np.where(block[:, None] == block, 0.4, 0.0) + 0.6 * np.eye(n)
+    n, block = 12, np.arange(12) % 6
+    y, weights = rng.normal(size=(5, n)), rng.uniform(0.5, 2, (5, n))
+    design = {
+        "covariate": cohort_design(n, rng),
+        "pairs": pair_design(n),
+        "groups": np.eye(3)[np.arange(n) % 3],
+    }[kind]
+    blocks = {} if correlation is None else {"block": block, "correlation": correlation}
+    fit = linear.lm_fit(y, design, weights=weights, **blocks)
+    shared = (block[:, None] == block) & ~np.eye(n, dtype=bool)
+    common = np.eye(n) + (correlation or 0.0) * shared
     for i in range(5):
         inverse = np.linalg.inv(common / np.sqrt(np.outer(weights[i], weights[i])))
         covariance = np.linalg.inv(design.T @ inverse @ design)
@@ -401,7 +418,7 @@ def test_weights_and_blocks_are_generalised_least_squares():
         rest = y[i] - design @ beta
         np.testing.assert_allclose(fit.coefficients[i], beta)
         np.testing.assert_allclose(fit.stdev_unscaled[i] ** 2, np.diag(covariance))
-        np.testing.assert_allclose(fit.sigma[i] ** 2, rest @ inverse @ rest / (n - 3))
+        np.testing.assert_allclose(fit.sigma[i] ** 2, rest @ inverse @ rest / (n - design.shape[1]))
 
 
 def test_equal_weights_change_nothing_and_order_of_samples_is_free():
@@ -486,6 +503,12 @@ def test_library_factors_undo_composition():
             lambda: linear.moderate(linear.lm_fit(np.eye(2), np.eye(2)), robust=False, trend=False),
             "no residual",
         ),
+        (
+            lambda: linear.duplicate_correlation(
+                Y, pair_design(8), block=np.arange(8) // 2
+            ),
+            "a level for each block",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_fitted_is_refused(call, words):
@@ -498,7 +521,8 @@ def test_f_of_one_contrast_is_t_squared():
     fit = linear.lm_fit(rng.normal(size=(20, 9)), cohort_design(9, rng))
     test = linear.moderate(linear.contrast_fit(fit, [0.0, 1.0, 0.0]), robust=False, trend=False)
     np.testing.assert_allclose(test.f, test.t[:, 0] ** 2)
-    np.testing.assert_allclose(test.f_p_value, test.p_value[:, 0])
+    df = test.df_residual + test.df_prior
+    np.testing.assert_allclose(test.f_p_value, 2 * stats.t.sf(np.abs(test.t[:, 0]), df))
 
 
 def test_a_feature_of_extreme_variance_is_left_to_itself():
@@ -541,9 +565,88 @@ def test_camera_has_no_p_for_a_set_of_nothing_or_of_everything():
 
 
 @pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("trend", [False, True])
 @pytest.mark.parametrize("n_features", [1, 2, 30])
-def test_features_without_variance_have_no_p_from_nothing(robust, n_features):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_features_without_variance_have_no_p(robust, trend, n_features, weighted):
+    rng = np.random.default_rng(12)
+    design = cohort_design(6, rng)
+    y = rng.normal(size=(n_features, 3)) @ design.T * 1e3  # rounding remains
+    weights = rng.uniform(0.5, 2, y.shape) if weighted else None
+    fit = linear.lm_fit(y, design, weights=weights)
+    for test in (linear.ordinary(fit), linear.moderate(fit, robust=robust, trend=trend)):
+        assert np.isnan(test.p_value).all()
+        assert np.isnan(test.f_p_value).all()
+
+
+def test_one_feature_is_tested_with_its_own_variance():
+    rng = np.random.default_rng(13)
+    fit = linear.lm_fit(rng.normal(size=(1, 9)), cohort_design(9, rng))
+    expected = linear.ordinary(fit).p_value
+    for robust in (False, True):
+        for trend in (False, True):
+            test = linear.moderate(fit, robust=robust, trend=trend)
+            np.testing.assert_allclose(test.p_value, expected)
+
+
+def test_equal_variances_have_endless_prior_degrees_of_freedom():
+    rng = np.random.default_rng(14)
+    design = np.column_stack([np.ones(8), np.arange(8) % 2])
+    pattern = rng.normal(size=8)
+    y = rng.normal(size=(40, 2)) @ design.T + rng.choice([-1.0, 1.0], (40, 1)) * pattern
+    for robust in (False, True):
+        test = linear.moderate(linear.lm_fit(y, design), robust=robust, trend=False)
+        assert np.isinf(test.df_prior).all()
+        np.testing.assert_allclose(test.s2_post, test.s2_prior)
+        np.testing.assert_allclose(test.df_total, 40 * 6)  # pooled
+        np.testing.assert_allclose(test.f_p_value, stats.chi2.sf(2 * test.f, 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("trend", [False, True])
+@pytest.mark.parametrize("n_features", [10, 11, 25, 300])
+def test_one_residual_degree_of_freedom_is_moderated_robustly(n_features, trend):
+    rng = np.random.default_rng(n_features)
+    y = rng.normal(size=(n_features, 4)) * rng.choice([1, 50], (n_features, 1), p=[0.9, 0.1])
+    fit = linear.lm_fit(y + rng.uniform(0, 5, (n_features, 1)), cohort_design(4, rng))
+    test = linear.moderate(fit, robust=True, trend=trend)
+    assert ((test.p_value > 0) & (test.p_value <= 1)).all()
+
+
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("trend", [False, True])
+def test_features_without_degrees_of_freedom_take_the_prior_of_the_others(robust, trend):
+    rng = np.random.default_rng(15)
+    y = rng.normal(size=(40, 8)) * rng.uniform(0.5, 2, (40, 1)) + np.arange(40)[:, None] % 7
+    whole, lost = linear.lm_fit(y, cohort_design(8, rng)), np.arange(40) < 3
+    fit = replace(
+        whole,
+        sigma=np.where(lost, np.nan, whole.sigma),
+        df_residual=np.where(lost, 0, whole.df_residual),
+    )
+    test = linear.moderate(fit, robust=robust, trend=trend)
+    part = {name: value[~lost] for name, value in vars(whole).items() if len(value) == 40}
+    others = linear.moderate(replace(whole, **part), robust=robust, trend=trend)
+    np.testing.assert_allclose(test.p_value[~lost], others.p_value)
+    np.testing.assert_allclose(test.s2_post[lost], test.s2_prior[lost])
+    assert np.isfinite(test.p_value).all()
+    assert others.df_prior.max() == test.df_prior[lost].max() == test.df_prior[lost].min()
+    if trend:
+        assert others.s2_prior.min() < test.s2_prior[lost].min()
+        assert test.s2_prior[lost].max() < others.s2_prior.max()
+    else:
+        assert (test.s2_prior == others.s2_prior[0]).all()
+
+
+def test_robust_moderation_refuses_unequal_degrees_of_freedom():
+    rng = np.random.default_rng(16)
+    fit = linear.lm_fit(rng.normal(size=(20, 6)), cohort_design(6, rng))
+    fit = replace(fit, df_residual=np.repeat([2.0, 3.0], 10))
+    with pytest.raises(ValueError, match="equal residual"):
+        linear.moderate(fit, robust=True, trend=False)
+
+
+def test_counts_that_never_vary_have_finite_voom_weights():
     design = np.column_stack([np.ones(6), np.arange(6) % 2])
-    fit = linear.lm_fit(np.zeros((n_features, 6)), design)
-    test = linear.moderate(fit, robust=robust, trend=False)
-    assert not (test.p_value < 1).any()
+    for counts in (np.full((20, 6), 50), np.zeros((20, 6)), np.arange(6.0).repeat(6).reshape(6, 6)):
+        weights = linear.voom(counts, design, norm_factors=np.ones(6)).weights
+        assert (np.isfinite(weights) & (weights > 0)).all()

@@ -74,3 +74,18 @@ def test_ages_and_sexes_of_blood_have_the_published_t(propeller, what, level):
     expected = expected.loc[counts.columns]
     np.testing.assert_allclose(test.t[:, at], expected["Tstatistic"], rtol=5e-4)
     np.testing.assert_allclose(test.p_value[:, at], expected["P.Value"], rtol=5e-4)
+
+
+def test_three_ages_of_hearts_have_the_published_f(propeller):
+    table = pd.read_csv(propeller / "heart_counts.tsv", sep="\t", index_col=0)
+    male, counts = table.pop("Sex") == "m", table
+    age = counts.index.str[0]
+    design = np.column_stack([np.ones(len(age)), age == "y", age == "a", male])
+    fit = linear.contrast_fit(
+        linear.lm_fit(transformed(counts, "logit"), design), np.eye(4)[:, 1:3]
+    )
+    test = linear.moderate(fit, robust=True, trend=False)
+    expected = published(propeller, "propeller.anova(prop.logit,design = design.anova")
+    expected = expected.loc[counts.columns]
+    np.testing.assert_allclose(test.f, expected["Fstatistic"], rtol=5e-4)
+    np.testing.assert_allclose(test.f_p_value, expected["P.Value"], rtol=5e-4)

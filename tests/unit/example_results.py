@@ -268,6 +268,13 @@ def missing_table(*, p: float = 1.0) -> pd.DataFrame:
     return pd.DataFrame([row | {"p": p}])
 
 
+def neighborhood_rows(n_tested: int = 5) -> pd.DataFrame:
+    """Rows as `abundance/neighborhoods_by_type.{contrast}.tsv` has them."""
+    row = {"population": "LAMM", "n_neighborhoods": 6, "n_tested": n_tested, "n_higher": 3}
+    row |= {"n_lower": 0, "median_log2fc": 1.2, "min_spatial_fdr": 0.004, "n_mixed": 1}
+    return pd.DataFrame([row])
+
+
 def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
     """Rows as `expression/gene_sets.{contrast}.tsv` has them, one of them not tested."""
     names = [f"SET_{i}" for i in range(n_sets)]

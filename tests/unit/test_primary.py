@@ -51,9 +51,7 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
         & (table["scale"] == "logit")
     ].iloc[0]
     assert row["status"] == "ok"
-    assert (
-        f"permutation test of these patients cannot give less than p = {row['p_floor']:.3g}" in text
-    )
+    assert f"these patients cannot give less than p = {row['p_floor']:.3g}" in text
     assert "95 % interval" in text
     assert "positive level" not in text
 

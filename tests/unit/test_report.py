@@ -52,6 +52,7 @@ from tests.unit.example_results import (
     expression_table,
     gene_set_rows,
     missing_table,
+    neighborhood_rows,
     robustness_table,
 )
 
@@ -117,6 +118,7 @@ def make_report(cohort, figures, repository, tmp_path):
             ),
             "calibration": calibration_table(),
             "expression": {name: expression_table() for name in CONTRASTS},
+            "neighborhoods": {name: neighborhood_rows() for name in CONTRASTS},
             "missing": {name: missing_table() for name in CONTRASTS},
             "gene_sets": {name: gene_set_rows() for name in CONTRASTS},
             "figures": figures,
@@ -614,3 +616,11 @@ def test_a_population_that_one_arm_lacks_is_named(make_report):
     assert "Missing from one side" not in make_report()
     page = make_report(missing=dict.fromkeys(CONTRASTS, missing_table(p=0.029)))
     assert "B: 0 of 4 non-responder and 4 of 4 responder patients have enough cells" in page
+
+
+def test_neighbourhoods_stand_by_population_where_any_was_tested(make_report):
+    page = make_report()
+    assert "Neighbourhoods by population" in page
+    assert "Higher in non-responder" in page
+    none = dict.fromkeys(CONTRASTS, neighborhood_rows(0))
+    assert "<h4>Neighbourhoods</h4>" not in make_report(neighborhoods=none)

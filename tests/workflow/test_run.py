@@ -29,6 +29,7 @@ EXPRESSION_COLUMNS = {
 }
 STATISTICS = {
     *("gather_lamm", "test_robustness", "diagnose_calibration", "test_gene_sets"),
+    *("test_neighborhoods", "draw_neighborhoods"),
 }
 
 
@@ -56,7 +57,7 @@ def test_every_result_is_there_with_the_promised_columns(finished):
     for figure in COHORT_FIGURES:
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
-    for figure in CONTRAST_FIGURES:
+    for figure in (*CONTRAST_FIGURES, "neighborhoods"):
         assert (results / "figures" / "baseline" / f"{figure}.png").stat().st_size > 1000
     assert (results / "config.yaml").is_file()
     assert (results / "design" / "audit.tsv").is_file()

@@ -36,9 +36,9 @@ rule test_expression:
         "<benchmarks>/test_expression/{contrast}.tsv"
     conda:
         "../../envs/lammscope.yaml"
+    threads: config["threads"]
     resources:
         mem_mb=memory(800, 20),
-    threads: config["threads"]
     params:
         cohort=COHORT,
         contrast=contrast_of,

@@ -152,6 +152,9 @@ rule write_report:
         calibration="<results>/design/calibration.tsv",
         abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
         robustness=collect("<results>/abundance/robustness.{contrast}.tsv", contrast=CONTRASTS),
+        neighborhoods=collect(
+            "<results>/abundance/neighborhoods_by_type.{contrast}.tsv", contrast=CONTRASTS
+        ),
         expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
         missing=collect("<results>/expression/missing.{contrast}.tsv", contrast=CONTRASTS),
         gene_sets=collect("<results>/expression/gene_sets.{contrast}.tsv", contrast=CONTRASTS),
@@ -160,7 +163,7 @@ rule write_report:
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,
-                figure=CONTRAST_FIGURES,
+                figure=[*CONTRAST_FIGURES, "neighborhoods"],
             ),
         ],
         template=workflow.source_path("../../lammscope/templates/report.html.jinja"),

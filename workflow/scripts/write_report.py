@@ -14,9 +14,10 @@ with job_log(snakemake.log[0]):
     cells = read_table(snakemake.input.cells, index=index)
     names = ("counts", "qc_summary", "gene_overlap", "clusters", "audit", "lamm_results")
     cohort_tables = {name: read_table(snakemake.input[name]) for name in (*names, "calibration")}
+    names = ("abundance", "robustness", "neighborhoods", "expression", "missing", "gene_sets")
     tables = {
         name: dict(zip(contrasts, map(read_table, snakemake.input[name]), strict=True))
-        for name in ("abundance", "robustness", "expression", "missing", "gene_sets")
+        for name in names
     }
     write_report(
         snakemake.output.report,

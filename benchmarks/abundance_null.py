@@ -1,0 +1,221 @@
+"""How often the abundance tests call a difference in simulated cohorts that have none.
+
+    python -m benchmarks.abundance_null [cohorts] [--kind between paired change] [--scenario ...]
+
+Prints the share of cohorts with p < 0.05 for the rows of LAMM cells, and the largest share of any
+other row; the largest share, over denominators, of cohorts in which a population without a change
+has a false discovery rate below 0.05, and the mean share of such populations among those found.
+Ends with status 1 if a scenario that the project promises leaves its limits.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.count_tables import (
+    QUESTIONS,
+    Key,
+    PValues,
+    TableSettings,
+    contrast_of,
+    differences,
+    draw_counts,
+    false_discovery_rates,
+    lineages,
+    run_many,
+    run_whole,
+    sample_sheet,
+)
+
+ALPHA = 0.05
+LOW, HIGH = 0.035, 0.07  # of p < 0.05; other shares and permutation p have the upper limit alone
+ENOUGH = 0.1  # of the cohorts test a row, else its share is not shown
+PHASES = ("paired", "change")
+ROWS = {
+    "all": ("all", "logit"),
+    "immune": ("immune", "logit"),
+    "monocytic": ("monocytic", "logit"),
+    "LAMM/T": ("T", "log_ratio"),
+    "all, arcsine": ("all", "arcsine"),
+    "monocytic, arcsine": ("monocytic", "arcsine"),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Cohorts of one kind; `promised`: outside the limits the run fails."""
+
+    settings: TableSettings
+    kinds: tuple[str, ...] = tuple(QUESTIONS)
+    adjust: tuple[str, ...] = ()
+    planted: tuple[str, ...] = ()
+    promised: bool = True
+
+
+SCENARIOS = {
+    "equal spread": Scenario(TableSettings()),
+    "LAMM spread x 3": Scenario(TableSettings(lamm_spread=3)),
+    "demo types, equal spread": Scenario(TableSettings(composition="demo")),
+    "demo types, LAMM spread x 3": Scenario(TableSettings(composition="demo", lamm_spread=3)),
+    "B fall": Scenario(TableSettings(b_shift=-3), kinds=PHASES, planted=("B",)),
+    "B fall, LAMM spread x 3": Scenario(
+        TableSettings(b_shift=-3, lamm_spread=3), kinds=PHASES, planted=("B",)
+    ),
+    "B fall in test arm only": Scenario(
+        TableSettings(b_shift=-3, b_arms=("non_responder",)), kinds=PHASES, planted=("B",)
+    ),
+    "arms of 4 and 8": Scenario(TableSettings(n_test=4, n_reference=8, lamm_spread=3)),
+    "arms of 3 and 3": Scenario(TableSettings(n_test=3, n_reference=3, lamm_spread=3)),
+    "LAMM 0.3 % of cells": Scenario(TableSettings(lamm_share=0.003)),
+    "test arm a third as deep": Scenario(TableSettings(test_cells=1 / 3)),
+    "400 cells a sample": Scenario(TableSettings(cells=400)),
+    "products 5:1 and 1:5, adjusted": Scenario(
+        TableSettings(product_shift=1.0), kinds=("between", "change"), adjust=("product",)
+    ),
+    "unequal spreads of all": Scenario(TableSettings(spread_sd=0.5)),
+    "heavy tails (t, 3 df)": Scenario(TableSettings(tails=3), promised=False),
+    "rare and shallow in test arm": Scenario(
+        TableSettings(lamm_share=0.003, test_cells=0.2), promised=False
+    ),
+    "test arm spread x 2": Scenario(TableSettings(test_spread=2), promised=False),
+    "test arm spread x 2, 4 and 8": Scenario(
+        TableSettings(n_test=4, n_reference=8, test_spread=2), promised=False
+    ),
+    "test arm spread x 2, 8 and 4": Scenario(
+        TableSettings(n_test=8, n_reference=4, test_spread=2), promised=False
+    ),
+}
+
+
+def main() -> int:
+    """Run the scenarios that are asked for and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cohorts", nargs="?", type=int, default=2000)
+    parser.add_argument("--kind", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS))
+    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--check", type=int, default=5, help="cohorts to test once more, singly")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    rows = []
+    for name in given.scenario:
+        scenario = SCENARIOS[name]
+        for kind in [k for k in scenario.kinds if k in given.kind]:
+            seed = (given.seed, list(SCENARIOS).index(name))
+            many = simulate(scenario, kind, given.cohorts, seed=seed, check=given.check)
+            rows.append({"scenario": name, "contrast": kind} | summarise(many, scenario.planted))
+            rows[-1]["outside"] = (
+                outside_limits(rows[-1], planted=bool(scenario.planted))
+                if scenario.promised
+                else ""
+            )
+    print(as_text(pd.DataFrame(rows)))
+    return int(any(row["outside"] for row in rows))
+
+
+def simulate(
+    scenario: Scenario,
+    kind: str,
+    n_cohorts: int,
+    *,
+    seed: Sequence[int],
+    check: int,
+    **selection: Any,
+) -> PValues:
+    """p of many cohorts of a scenario, the first `check` of them tested singly too.
+
+    `selection` is handed to `run_many`.
+
+    Raises
+    ------
+    RuntimeError
+        If a cohort tested singly has another p.
+    """
+    settings = scenario.settings
+    rng = np.random.default_rng(seed)
+    samples, lineage = sample_sheet(settings), lineages(settings)
+    contrast = contrast_of(kind, samples, adjust=scenario.adjust)
+    counts = draw_counts(settings, rng, n_cohorts=n_cohorts)
+    many = run_many(counts, samples, contrast, lineage, **selection)
+    for number in range(min(check, n_cohorts)):
+        table = run_whole(counts[number], samples, contrast, lineage)
+        if found := differences(many, number, table):
+            raise RuntimeError(f"{kind}, cohort {number}: test_abundance differs in {found[0]}")
+    return many
+
+
+def summarise(many: PValues, planted: tuple[str, ...]) -> dict[str, object]:
+    """Shares of cohorts that call a difference, over rows in which none is planted."""
+    shares = {name: _shares(many[name]) for name in many}
+    result: dict[str, object] = {}
+    for label, (denominator, scale) in ROWS.items():
+        result[label] = shares["p"].get(("LAMM", denominator, scale), np.nan)
+    for denominator in ("all", "monocytic"):
+        key = ("LAMM", denominator, "logit")
+        result[f"permutation, {denominator}"] = shares["p_permutation"].get(key, np.nan)
+    other = {k: v for k, v in shares["p"].items() if k[0] not in ("LAMM", *planted)}
+    result["largest other"], result["of row"] = _largest(other)
+    any_false, false_share = _discoveries(many, planted)
+    result["any FDR"], result["of denominator"] = _largest(any_false)
+    result["false share"], _ = _largest(false_share)
+    return result
+
+
+def outside_limits(row: Mapping[str, object], *, planted: bool) -> str:
+    """Names of the shares outside their limits.
+
+    Where something is planted, a false discovery rate bounds the share of false discoveries among
+    all, not whether there is any: the true ones make room for false ones.
+    """
+    both = [name for name in ROWS if not LOW <= _number(row[name], LOW) <= HIGH]
+    upper = ["permutation, all", "permutation, monocytic", "largest other", "false share"]
+    upper += [] if planted else ["any FDR"]
+    return ", ".join([*both, *(name for name in upper if _number(row[name], 0.0) > HIGH)])
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """Shares as per cent, a block per scenario."""
+    numbers = table.select_dtypes("number").columns
+    table[numbers] = table[numbers] * 100
+    return table.to_csv(sep="\t", index=False, float_format="%.1f", na_rep="-")
+
+
+def _shares(rows: Mapping[Key, np.ndarray]) -> dict[Key, float]:
+    """Share of p < 0.05 among the cohorts that test a row, where enough do."""
+    tested = {key: p[np.isfinite(p)] for key, p in rows.items()}
+    enough = {key: len(p) > ENOUGH * len(rows[key]) for key, p in tested.items()}
+    return {key: float((p < ALPHA).mean()) for key, p in tested.items() if enough[key]}
+
+
+def _discoveries(
+    many: PValues, planted: tuple[str, ...]
+) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]:
+    """Per denominator and scale: cohorts with a false discovery, and its mean share among all."""
+    false: dict[tuple[str, ...], np.ndarray] = {}
+    every: dict[tuple[str, ...], np.ndarray] = {}
+    for (population, *family), rate in false_discovery_rates(many["p"]).items():
+        found = (rate < ALPHA).astype(int)
+        every[tuple(family)] = every.get(tuple(family), 0) + found
+        false[tuple(family)] = false.get(tuple(family), 0) + found * (population not in planted)
+    any_false = {key: float((n > 0).mean()) for key, n in false.items()}
+    share = {key: float((n / np.maximum(every[key], 1)).mean()) for key, n in false.items()}
+    return any_false, share
+
+
+def _largest(shares: Mapping[Any, float]) -> tuple[float, str]:
+    key = max(shares, key=lambda k: shares[k])
+    return shares[key], " ".join(key)
+
+
+def _number(value: object, otherwise: float) -> float:
+    """A share, or a harmless one where the row was not tested."""
+    share = float(value)  # type: ignore[arg-type]
+    return share if np.isfinite(share) else otherwise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

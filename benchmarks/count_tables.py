@@ -1,0 +1,353 @@
+"""Simulated cohorts as tables of cells per sample and population, and many tests of them at once.
+
+For calibration and power of the abundance tests, without matrices: patients and samples have normal
+effects on the log weight of every population, cells are drawn from the proportions that result.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from lammscope import linear
+from lammscope.abundance import test_abundance
+from lammscope.cohorts import CAR_T_WEIGHT, CohortSettings
+from lammscope.comparisons import MIN_EXPECTED, SEPARABLE, Permutations, compare, tested_column
+from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.design import comparison_units, design_matrix
+from lammscope.permutation import permutation_p, permutation_scheme
+from lammscope.programmes import read_programmes
+from lammscope.proportions import Measure, families, unit_values
+
+Key = tuple[str, str, str]  # population, denominator, scale
+Floats = NDArray[np.float64]
+PValues = dict[str, dict[Key, Floats]]  # kind of p, row -> one value per cohort
+Counts = NDArray[np.int64]
+
+# The defaults of the config: every test of the benchmarks goes through them.
+TEST: dict[str, Any] = {
+    "min_cells": 20,
+    "exclude_pre_post": ["B", "Malignant_B", "CAR_T"],
+    "max_exact": 20_000,
+    "n_draws": 10_000,
+    "seed": 1,
+    "sorts": {},
+}
+P_VALUES = ("p", "p_permutation")
+ARMS = {"test": "non_responder", "reference": "responder"}
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "between": {"kind": "between", **ARMS, "where": {"phase": "pre"}},
+    "paired": {
+        "kind": "paired",
+        "test": "post",
+        "reference": "pre",
+        "where": {"response": "non_responder"},
+    },
+    "change": {"kind": "change", **ARMS},
+}
+LINEAGE = {
+    "B": "B",
+    "CAR_T": "T",
+    "CD4_T": "T",
+    "CD8_T": "T",
+    "Classical_monocyte": "monocytic",
+    "LAMM": "monocytic",
+    "Macrophage": "monocytic",
+    "Malignant_B": "malignant",
+    "NK": "NK",
+}
+# cells of a sample, in per cent; LAMM is a fifth of the monocytic cells
+FEW = dict(zip(LINEAGE, [9, 1.2, 28, 15, 15, 4.5, 2.3, 1.5, 9], strict=True))
+MORE = {"MAIT": "T", "Gamma_delta_T": "T", "Plasma": "B"}
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """A cohort: patients, composition, spread, depth, and what is planted (natural logarithms)."""
+
+    n_test: int = 6
+    n_reference: int = 6
+    composition: str = "few"  # 9 populations; "demo": the 17 of the demo cohort, "and more": 20
+    patient_sd: float = 0.35  # of a population's log weight, between patients
+    sample_sd: float = 0.20  # and between samples of a patient
+    lamm_spread: float = 1.0  # multiplies both for LAMM
+    spread_sd: float = 0.0  # sd of the log of that factor, for the other populations
+    test_spread: float = 1.0  # multiplies both in the test arm
+    tails: float = np.inf  # degrees of freedom of the effects, scaled to the same sd
+    cells: float = 4000.0  # median cells of a sample
+    cells_sd: float = 0.4  # of their logarithm
+    test_cells: float = 1.0  # multiplies the cells of the test arm
+    lamm_share: float | None = None  # of all cells; None: that of the composition
+    lamm_shift: float = 0.0  # of the log weight of LAMM, test arm
+    product_shift: float = 0.0  # of the log weight of LAMM, one product; products unbalanced
+    b_shift: float = 0.0  # of the log weight of B, after infusion
+    b_arms: tuple[str, ...] = ("non_responder", "responder")  # in these arms
+
+
+def sample_sheet(settings: TableSettings) -> pd.DataFrame:
+    """Samples of a cohort, one before and one after infusion per patient."""
+    sizes = {"responder": settings.n_reference, "non_responder": settings.n_test}
+    unbalanced = settings.product_shift != 0
+    rows = []
+    for arm, size in sizes.items():
+        for i in range(size):
+            axi = i % 2 == 0
+            if unbalanced:  # all but one of an arm have its product
+                axi = (i == 0) == (arm == "responder")
+            rows += [
+                {
+                    "sample": f"{arm}_{i}_{phase}",
+                    "patient": f"{arm}_{i}",
+                    "timepoint": phase,
+                    "phase": phase,
+                    "response": arm,
+                    "response_label": arm,
+                    "product": "axi" if axi else "tisa",
+                }
+                for phase in ("pre", "post")
+            ]
+    return pd.DataFrame(rows).assign(compartment="blood", sort="none", batch="b", counts="x.h5")
+
+
+def composition(settings: TableSettings) -> pd.DataFrame:
+    """Lineage and mean share of each population."""
+    if settings.composition in ("demo", "demo and more"):
+        types, demo = _demo_types(), CohortSettings()
+        monocytic = types["lineage"] == "monocytic"
+        share = types["fraction"].fillna(0.0)
+        share["CAR_T"] = CAR_T_WEIGHT
+        share[monocytic] *= (1 - demo.lamm_fraction) / share[monocytic].sum()
+        share["LAMM"] = demo.lamm_fraction
+        share[monocytic] *= demo.monocytic_fraction
+        share[~monocytic] *= (1 - demo.monocytic_fraction) / share[~monocytic].sum()
+        table = pd.DataFrame({"lineage": types["lineage"], "share": share})
+        if settings.composition == "demo and more":
+            for name, lineage in MORE.items():
+                table.loc[name] = (lineage, 0.02)
+            table["share"] /= table["share"].sum()
+    else:
+        table = pd.DataFrame({"lineage": LINEAGE, "share": FEW})
+        table["share"] /= table["share"].sum()
+    if settings.lamm_share is not None:
+        others = table["share"].drop("LAMM")
+        table["share"] = (1 - settings.lamm_share) / others.sum() * others
+        table.loc["LAMM", "share"] = settings.lamm_share
+    return table.sort_index()
+
+
+def lineages(settings: TableSettings) -> dict[str, str]:
+    """Lineage of each population, in the order of the counts."""
+    return {str(name): str(lineage) for name, lineage in composition(settings)["lineage"].items()}
+
+
+def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts: int) -> Counts:
+    """Cells of many cohorts: cohorts x samples (of `sample_sheet`) x populations."""
+    samples, table = sample_sheet(settings), composition(settings)
+    lamm, b = (table.index.get_loc(name) for name in ("LAMM", "B"))
+    patients, patient = np.unique(samples["patient"], return_inverse=True)
+    shape = (n_cohorts, len(samples), len(table))
+    spread = np.exp(settings.spread_sd * rng.standard_normal((n_cohorts, 1, len(table))))
+    spread[:, :, lamm] = settings.lamm_spread
+    test = (samples["response"] == "non_responder").to_numpy()
+    spread = spread * np.where(test, settings.test_spread, 1.0)[:, None]
+    own = _effects(settings, rng, (n_cohorts, len(patients), len(table)))[:, patient]
+    effects = settings.patient_sd * own
+    effects += settings.sample_sd * _effects(settings, rng, shape)
+    logs = np.log(table["share"].to_numpy()) + spread * effects
+    logs[:, test, lamm] += settings.lamm_shift
+    logs[:, (samples["product"] == "axi").to_numpy(), lamm] += settings.product_shift
+    falls = (samples["phase"] == "post") & samples["response"].isin(settings.b_arms)
+    logs[:, falls.to_numpy(), b] += settings.b_shift
+    depth = settings.cells * np.exp(settings.cells_sd * rng.standard_normal(shape[:2]))
+    cells = np.rint(depth * np.where(test, settings.test_cells, 1.0)).astype(np.int64)
+    return rng.multinomial(cells, special.softmax(logs, axis=2))
+
+
+def contrast_of(kind: str, samples: pd.DataFrame, *, adjust: tuple[str, ...] = ()) -> Contrast:
+    """The contrast of a kind; pairs are those of the test arm, as in the default contrasts."""
+    entry = {**QUESTIONS[kind], **({"adjust": list(adjust)} if adjust else {})}
+    return contrasts_from_config({kind: entry}, samples)[0]
+
+
+def run_whole(
+    counts: Counts,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    lineage: Mapping[str, str],
+    *,
+    permute: bool = True,
+) -> pd.DataFrame:
+    """The whole table of one cohort (samples x populations) by the package's own function."""
+    wide = pd.DataFrame(counts, columns=list(lineage)).assign(sample=samples["sample"])
+    long = wide.melt(id_vars="sample", var_name="population", value_name="n_cells")
+    long = long.assign(lineage=long["population"].map(lineage), partition=True)
+    settings = TEST if permute else TEST | {"max_exact": 1, "n_draws": 1}
+    return test_abundance(long, samples, contrast, **settings)
+
+
+def run_many(
+    counts: Counts,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    lineage: Mapping[str, str],
+    *,
+    kinds: Sequence[str] = P_VALUES,
+    populations: Collection[str] | None = None,
+) -> PValues:
+    """p of every row for many cohorts; NaN where a row is not tested.
+
+    Measures, model and permutations are the package's functions, called once for all cohorts.
+    What `compare` decides per row (too few cells) is decided here for all; where a cohort loses a
+    sample of the denominator, `compare` tests the row. `differences` shows that all agree.
+
+    Parameters
+    ----------
+    counts
+        Cohorts x samples x populations, populations as in `lineage`.
+    kinds
+        Of `P_VALUES`.
+    populations
+        Whose rows are tested; all without it.
+
+    Returns
+    -------
+    dict
+        For each of `kinds`: population, denominator and scale -> values per cohort.
+    """
+    units = comparison_units(samples, contrast)
+    position = {name: i for i, name in enumerate(samples["sample"])}
+    sides = [c for c in units if str(c).startswith("samples")]
+    at = [[position[names[0]] for names in units[side]] for side in sides]
+    about = pd.DataFrame({"lineage": lineage, "partition": True})
+    excluded = set() if contrast.kind == "between" else set(TEST["exclude_pre_post"])
+    # populations, units, sides, cohorts: the arithmetic of a measure holds for all cohorts at once
+    cube = counts[:, at].transpose(3, 2, 1, 0).astype(float)
+    cells = dict(zip(lineage, cube, strict=True))
+    measures = [m for family in families(cells, about, excluded) for m in family]
+    wanted = [m for m in measures if populations is None or m.population in populations]
+    result: PValues = {name: {} for name in kinds}
+    for measure in wanted:
+        whole = _whole(measure)
+        tested = whole & _testable(measure, units["arm"].to_numpy())
+        for scale in ["log_ratio"] if measure.ratio else ["logit", "arcsine"]:
+            key = (measure.population, measure.denominator, scale)
+            at_once = _p_values(_of(measure, tested), scale, units, contrast, kinds)
+            singly = _compared(_of(measure, ~whole), scale, units, contrast, kinds)
+            for name in kinds:
+                result[name][key] = np.full(len(counts), np.nan)
+                result[name][key][tested] = at_once[name]
+                result[name][key][~whole] = singly[name]
+    return result
+
+
+def differences(many: PValues, number: int, table: pd.DataFrame) -> list[Key]:
+    """Rows in which `run_many` disagrees with the table of `run_whole` of the same cohort."""
+    found = []
+    for name, values in many.items():
+        expected = dict(zip(keys_of(table), table[name], strict=True))
+        found += [
+            key
+            for key in expected.keys() | values.keys()
+            if key not in expected
+            or key not in values
+            or not np.isclose(values[key][number], expected[key], rtol=1e-9, atol=0, equal_nan=True)
+        ]
+    return sorted(found)
+
+
+def keys_of(table: pd.DataFrame) -> list[Key]:
+    """Population, denominator and scale of each row."""
+    return list(zip(table["population"], table["denominator"], table["scale"], strict=True))
+
+
+def false_discovery_rates(many: Mapping[Key, Floats]) -> dict[Key, Floats]:
+    """Benjamini-Hochberg over the populations of each denominator and scale, as in the package."""
+    groups: dict[tuple[str, str], list[Key]] = {}
+    for key in many:
+        if key[2] != "log_ratio" and key[0] != "monocytic":
+            groups.setdefault(key[1:], []).append(key)
+    rates: dict[Key, Floats] = {}
+    for keys in groups.values():
+        p = np.array([many[key] for key in keys])
+        order = np.argsort(p, axis=0)  # rows without a p come last
+        rank = np.arange(1, len(keys) + 1)[:, None]
+        steps = np.take_along_axis(p, order, axis=0) * np.isfinite(p).sum(axis=0) / rank
+        steps = np.fmin.accumulate(steps[::-1])[::-1]
+        rate = np.empty_like(p)
+        np.put_along_axis(rate, order, steps, axis=0)
+        rates |= dict(zip(keys, np.where(np.isfinite(p), rate, np.nan), strict=True))
+    return rates
+
+
+@cache
+def _demo_types() -> pd.DataFrame:
+    return read_programmes().types
+
+
+def _effects(settings: TableSettings, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Effects with standard deviation 1: normal, or Student's with the given tails."""
+    if np.isinf(settings.tails):
+        return rng.standard_normal(shape)
+    return rng.standard_t(settings.tails, shape) * np.sqrt(1 - 2 / settings.tails)
+
+
+def _whole(measure: Measure) -> NDArray[np.bool_]:
+    """Cohorts whose every sample has the cells that the denominator needs."""
+    total = measure.total + measure.count if measure.ratio else measure.total
+    return np.asarray((total >= TEST["min_cells"]).all(axis=(0, 1)))
+
+
+def _testable(measure: Measure, arm: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Cohorts in which the package tests the row: enough cells expected, and not nearly all."""
+    count, total = measure.count.sum(axis=(0, 1)), measure.total.sum(axis=(0, 1))
+    depth = [measure.total[arm == name].mean(axis=0).min(axis=0) for name in np.unique(arm)]
+    share = count / np.maximum(total, 1)
+    tested = (count > 0) & (np.min(depth, axis=0) * share >= MIN_EXPECTED)
+    if measure.denominator == "monocytic" and measure.population == "LAMM":
+        tested &= share <= SEPARABLE
+    return np.asarray(tested)
+
+
+def _of(measure: Measure, cohorts: NDArray[np.bool_] | int) -> Measure:
+    return replace(measure, count=measure.count[..., cohorts], total=measure.total[..., cohorts])
+
+
+def _p_values(
+    measure: Measure, scale: str, units: pd.DataFrame, contrast: Contrast, kinds: Sequence[str]
+) -> dict[str, Floats]:
+    """Each kind of p, all cohorts at once."""
+    if measure.count.size == 0:
+        return {name: np.empty(0) for name in kinds}
+    values = unit_values(measure, np.ones(len(units), dtype=bool), scale).T
+    table = design_matrix(units, contrast.adjust)
+    design, at = table.to_numpy(), tested_column(table)
+    found = {"p": linear.ordinary(linear.lm_fit(values, design)).p_value[:, at]}
+    if "p_permutation" in kinds:
+        scheme = permutation_scheme(
+            units, contrast, max_exact=TEST["max_exact"], n_draws=TEST["n_draws"]
+        )
+        found["p_permutation"] = permutation_p(values, design, at, scheme, seed=TEST["seed"])
+    return {name: found[name] for name in kinds}
+
+
+def _compared(
+    measure: Measure, scale: str, units: pd.DataFrame, contrast: Contrast, kinds: Sequence[str]
+) -> dict[str, Floats]:
+    """Each kind of p, every cohort with the patients that it keeps."""
+    permutations = None
+    if "p_permutation" in kinds:
+        permutations = Permutations(TEST["max_exact"], TEST["n_draws"], TEST["seed"])
+    rows = compare(
+        [_of(measure, i) for i in range(measure.count.shape[-1])],
+        units,
+        contrast,
+        scale=scale,
+        min_cells=TEST["min_cells"],
+        permutations=permutations,
+    )
+    return {name: np.array([row[name] for row in rows], dtype=float) for name in kinds}

@@ -1,0 +1,270 @@
+"""How often the tests of neighbourhoods call a difference in simulated cohorts that have none.
+
+    python -m benchmarks.neighborhood_null [cohorts] [--kind ...] [--scenario ...] [--models]
+
+Cells lie in a space of eight dimensions, each population along an axis of states. Patients and
+samples have normal effects on the log weight of every population, and on the states of its cells.
+Neighbourhoods are sampled and tested by the package's own functions, at the config's defaults.
+
+Prints, in per cent of neighbourhoods or cohorts: neighbourhoods that are `tested`; `p` < 0.05 among
+them, and among those of the population of largest spread (`p widest`); cohorts with `any`
+discovery. Where a difference is planted (a third of the states of classical monocytes is so many
+times as frequent): cohorts in which it is `found`, the number of neighbourhoods (`n found`), and
+the `false` share of the discoveries. With `--models` other models stand beside: no moderation, a
+prior variance that follows the mean, voom weights. Ends with status 1 outside the
+promised limits, which fewer than about 150 cohorts leave by chance.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from benchmarks.count_tables import (
+    QUESTIONS,
+    TableSettings,
+    composition,
+    contrast_of,
+    sample_sheet,
+)
+from lammscope import linear
+from lammscope.comparisons import tested_column
+from lammscope.contrasts import Contrast
+from lammscope.design import comparison_units, crosses_phases, design_matrix
+from lammscope.neighborhood_abundance import spatial_fdr, sum_sides, test_neighborhoods
+from lammscope.neighborhoods import Neighborhoods, sample_neighborhoods
+
+ALPHA, MAX_SPATIAL_FDR = 0.05, 0.1
+LOW, HIGH, HIGH_ANY = 0.035, 0.07, 0.13  # the last leaves room for chance in 200 cohorts
+LOST = ["B", "Malignant_B", "CAR_T"]  # no part of the library where phases are compared
+MIN_CELLS, MIN_EXPECTED = 20, 2.0
+N_DIMENSIONS, WIDEST, PLANTED = 8, "Malignant_B", "Classical_monocyte"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A cohort: patients an arm, their spread, depth, and what is planted."""
+
+    patients: int = 6
+    patient_sd: float = 0.35  # of a population's log weight between patients
+    widest: float = 3.0  # multiplies it for malignant B cells
+    sample_sd: float = 0.20  # between samples of a patient
+    state_sd: float = 0.25  # of the states of a population's cells; they range over 3
+    cells: float = 400.0  # a sample
+    cells_sd: float = 0.0  # of their logarithm
+    test_cells: float = 1.0  # multiplies those of the test arm after infusion, and before
+    post_cells: float = 1.0  # multiplies those of all samples after infusion
+    fold: float = 1.0  # planted: of the upper third of the states of a population
+
+
+SCENARIOS = {
+    "equal spread": Scenario(widest=1),
+    "one population x 3": Scenario(),
+    "unequal depth": Scenario(cells_sd=0.7, cells=500),
+    "test arm a third as deep": Scenario(test_cells=1 / 3, cells_sd=0.3, cells=600),
+    "post samples a third as deep": Scenario(post_cells=1 / 3, cells_sd=0.3, cells=600),
+    "large spread": Scenario(patient_sd=0.8, widest=1.5),
+    "arms of 4": Scenario(patients=4),
+    "arms of 12": Scenario(patients=12, cells=250),
+    "doubled, arms of 10": Scenario(patients=10, fold=2),
+    "tripled, arms of 6": Scenario(fold=3),
+}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Neighbourhoods of a simulated cohort, its cells, and the share of planted cells in each."""
+
+    neighborhoods: Neighborhoods
+    labels: pd.DataFrame
+    samples: pd.DataFrame
+    planted: Floats
+
+
+def simulate(scenario: Scenario, kind: str, rng: np.random.Generator) -> Cohort:
+    """Draw the cells of a cohort and sample its neighbourhoods."""
+    settings = TableSettings(n_test=scenario.patients, n_reference=scenario.patients)
+    samples, shares = sample_sheet(settings), composition(settings)["share"]
+    names, fixed = shares.index.to_numpy(dtype=object), np.random.default_rng(2)
+    centres = fixed.normal(0, 2.5, (len(names), N_DIMENSIONS))
+    axes = fixed.normal(0, 0.7, (len(names), N_DIMENSIONS))
+    centres[names == "LAMM"] = centres[names == PLANTED] + 3 * axes[names == PLANTED]
+    patients, patient = np.unique(samples["patient"], return_inverse=True)
+    spread = scenario.patient_sd * np.where(names == WIDEST, scenario.widest, 1.0)
+    test = (samples["response"] == "non_responder").to_numpy()
+    post = (samples["phase"] == "post").to_numpy()
+    own = rng.standard_normal((2, len(patients), len(names)))[:, patient]
+    weights = np.log(shares.to_numpy()) + spread * (own[0] + 0.7 * post[:, None] * own[1])
+    weights += scenario.sample_sd * rng.standard_normal(weights.shape)
+    shift = scenario.state_sd * rng.standard_normal((len(patients), len(names)))[patient]
+    depth = scenario.cells * np.exp(scenario.cells_sd * rng.standard_normal(len(samples)))
+    depth *= np.where(test, scenario.test_cells, 1) * np.where(post, scenario.post_cells, 1)
+    risen = test & (post if kind != "between" else ~post)
+    tables, states = [], []
+    for i, sample in enumerate(samples["sample"]):
+        drawn = max(int(depth[i]), 60)
+        code = rng.choice(len(names), size=drawn, p=special.softmax(weights[i]))
+        state = rng.uniform(-1.5, 1.5, drawn)
+        if risen[i]:
+            inside = (names[code] == PLANTED) & (state > 0.5)
+            odds = np.where(inside, scenario.fold, 1.0)
+            again = rng.choice(drawn, size=drawn, p=odds / odds.sum())
+            code, state = code[again], state[again]
+        position = state + shift[i][code] + 0.1 * rng.standard_normal()
+        states.append(centres[code] + position[:, None] * axes[code])
+        labels = pd.DataFrame({"sample": sample, "population": names[code]})
+        tables.append(labels.assign(planted=(names[code] == PLANTED) & (state > 0.5)))
+    labels = pd.concat(tables, ignore_index=True)
+    labels["cell"] = [f"{name}_{i}" for i, name in enumerate(labels["sample"])]
+    space = np.concatenate(states) + 0.4 * rng.standard_normal((len(labels), N_DIMENSIONS))
+    neighborhoods = sample_neighborhoods(
+        space,
+        labels,
+        share=0.1,
+        max_number=2000,
+        cells_per_sample=5,
+        min_size=50,
+        seed=1,
+        threads=1,
+    )
+    planted = labels["planted"].to_numpy()[neighborhoods.members].mean(axis=1)
+    return Cohort(neighborhoods, labels, samples, planted)
+
+
+def measure(cohort: Cohort, contrast: Contrast, *, models: bool) -> dict[str, float]:
+    """Rates of one cohort in one contrast; missing where nothing was tested."""
+    table = test_neighborhoods(
+        cohort.neighborhoods,
+        cohort.labels,
+        cohort.samples,
+        contrast,
+        min_cells=MIN_CELLS,
+        min_expected=MIN_EXPECTED,
+        exclude_pre_post=LOST,
+    )
+    tested = (table["status"] == "ok").to_numpy()
+    row = {"tested": float(tested.mean())}
+    if not tested.any():
+        return row
+    planted = (cohort.planted > 0.3) & (table["log2fc"] > 0).to_numpy()
+    widest = (table["population"] == WIDEST).to_numpy()
+    values = {"": table["p"].to_numpy()[tested]}
+    if models:
+        values[" unmoderated"] = table["p_unmoderated"].to_numpy()[tested]
+        values |= {name: model(cohort, contrast, tested) for name, model in MODELS.items()}
+    for name, p in values.items():
+        rate = spatial_fdr(p, distance=cohort.neighborhoods.distance[tested])
+        found = rate <= MAX_SPATIAL_FDR
+        true = found & planted[tested]
+        row[f"p{name}"] = float((p < ALPHA).mean())
+        if widest[tested].any():
+            row[f"p widest{name}"] = float((p[widest[tested]] < ALPHA).mean())
+        row[f"any{name}"] = float(found.any())
+        row[f"found{name}"], row[f"n found{name}"] = float(true.any()), float(true.sum())
+        row[f"false{name}"] = float((found & ~true).sum() / max(found.sum(), 1))
+    return row
+
+
+def trend_p(cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]) -> Floats:
+    """A prior variance that follows the mean log frequency."""
+    cells, library, design, at = _counts(cohort, contrast, tested)
+    values = np.log2((cells + 0.5) / (library + 1))
+    differences = values[:, 0] - values[:, 1] if values.shape[1] == 2 else values[:, 0]
+    fit = linear.lm_fit(differences, design)
+    fit = linear.Fit(**{**vars(fit), "mean": values.mean(axis=(1, 2))})
+    return np.asarray(linear.moderate(fit, robust=True, trend=True).p_value[:, at])
+
+
+def voom_p(cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]) -> Floats:
+    """Voom weights: patients' own levels for two sides, so that their differences are tested."""
+    cells, library, design, at = _counts(cohort, contrast, tested)
+    n_units = cells.shape[2]
+    if cells.shape[1] == 2:
+        levels = np.vstack([np.eye(n_units)] * 2)
+        design = np.column_stack([np.vstack([design, 0 * design]), levels])
+    # every cell that no tested neighbourhood counts is one more feature: the library is whole
+    cells, library = cells.reshape(len(cells), -1), library.reshape(-1)
+    cells = np.vstack([cells, np.maximum(library - cells.sum(axis=0), 0)])
+    factors = library / cells.sum(axis=0)
+    voom = linear.voom(cells, design, norm_factors=factors)
+    fit = linear.lm_fit(voom.y[:-1], design, weights=voom.weights[:-1])
+    return np.asarray(linear.moderate(fit, robust=True, trend=False).p_value[:, at])
+
+
+MODELS: dict[str, Callable[[Cohort, Contrast, NDArray[np.bool_]], Floats]] = {
+    " trend": trend_p,
+    " voom": voom_p,
+}
+
+
+def _counts(
+    cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats, int]:
+    """Cells and library of the units, their design, and the place of the effect in it."""
+    units = comparison_units(cohort.samples, contrast)
+    excluded = LOST if crosses_phases(units, cohort.samples, contrast) else []
+    labels = cohort.labels[~cohort.labels["population"].isin(excluded)]
+    counts = pd.DataFrame(cohort.neighborhoods.counts.T, index=cohort.neighborhoods.samples)
+    library = sum_sides(labels["sample"].value_counts().to_frame(), units)[0]
+    design = design_matrix(units, contrast.adjust)
+    cells = sum_sides(counts, units)[tested]
+    return cells, library, design.to_numpy(), tested_column(design)
+
+
+def run(
+    scenario: Scenario, kinds: list[str], n_cohorts: int, *, seed: list[int], models: bool
+) -> dict[str, pd.Series]:
+    """Mean rates per kind of contrast; without a planted difference all kinds share a cohort."""
+    rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    for number in range(n_cohorts):
+        cohort = None
+        for kind in kinds:
+            if cohort is None or scenario.fold != 1:
+                cohort = simulate(scenario, kind, np.random.default_rng([*seed, number]))
+            contrast = contrast_of(kind, cohort.samples)
+            rows[kind].append(measure(cohort, contrast, models=models))
+    return {kind: pd.DataFrame(found).mean() for kind, found in rows.items()}
+
+
+def outside_limits(rates: pd.Series, scenario: Scenario) -> list[str]:
+    """Names of the rates outside their limits, where nothing is planted."""
+    if scenario.fold != 1 or "p" not in rates:
+        return []
+    wrong = {"p": not LOW <= rates["p"] <= HIGH, "any": rates["any"] > HIGH_ANY}
+    return [name for name, flag in wrong.items() if flag]
+
+
+def main() -> int:
+    """Run the scenarios that are asked for and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cohorts", nargs="?", type=int, default=200)
+    parser.add_argument("--kind", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS))
+    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--models", action="store_true", help="other models beside")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    failed = False
+    for name in given.scenario:
+        scenario, seed = SCENARIOS[name], [given.seed, list(SCENARIOS).index(name)]
+        means = run(scenario, given.kind, given.cohorts, seed=seed, models=given.models)
+        for kind, rates in means.items():
+            outside = outside_limits(rates, scenario)
+            failed |= bool(outside)
+            shown = [
+                f"{key} {value * (1 if 'n found' in key else 100):.1f}"
+                for key, value in rates.items()
+                if scenario.fold != 1 or not re.match("found|n found|false", str(key))
+            ]
+            print(name, kind, ", ".join(shown), *outside, sep="\t", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

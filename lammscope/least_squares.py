@@ -1,0 +1,52 @@
+"""Normal equations of many features at a time, whose weights differ.
+
+The numerical part under `linear.lm_fit`: no loop over features, and no design matrix per feature.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def products(left: Array, right: Array) -> Array:
+    """All products of a column of each, rows x (columns of left times columns of right)."""
+    return (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
+
+
+def disjoint_first(design: Array) -> tuple[NDArray[np.int64], int]:
+    """An order of the columns in which the first ones share no sample, and how many these are.
+
+    Patients' own levels are such columns; their normal equations are diagonal, whatever the
+    weights.
+    """
+    used = design != 0
+    apart: list[int] = []
+    for column in np.argsort(used.sum(axis=0), kind="stable"):
+        if not used[:, [*apart, column]].sum(axis=1).max() > 1:
+            apart.append(int(column))
+    rest = [i for i in range(design.shape[1]) if i not in apart]
+    return np.array([*apart, *rest]), len(apart)
+
+
+def solve_normal_equations(
+    pairs: Array, right: Array, one: Array, other: Array, inverse: Array, n_apart: int
+) -> tuple[Array, Array]:
+    """Effects on the basis, and variances of the coefficients `inverse` x effects.
+
+    The matrix of a feature is the sum of `pairs` times the outer product of `one` and `other`.
+    Its first `n_apart` rows are diagonal among themselves and are eliminated first.
+    """
+    n, p, k = len(pairs), one.shape[1], n_apart
+    diagonal = pairs @ (one[:, :k] * other[:, :k])
+    border = (pairs @ products(one[:, :k], other[:, k:])).reshape(n, k, p - k)
+    corner = (pairs @ products(one[:, k:], other[:, k:])).reshape(n, p - k, p - k)
+    share = border / diagonal[:, :, None]
+    corner = np.linalg.inv(corner - np.matmul(border.transpose(0, 2, 1), share))
+    rest = right[:, k:] - np.matmul(right[:, None, :k], share)[:, 0]
+    rest = np.matmul(rest[:, None, :], corner)[:, 0]
+    first = right[:, :k] / diagonal - np.matmul(share, rest[:, :, None])[:, :, 0]
+    through = inverse[:, k:] - np.matmul(inverse[:, :k], share)
+    variances = (1 / diagonal) @ (inverse[:, :k] ** 2).T
+    variances = variances + np.sum(np.matmul(through, corner) * through, axis=2)
+    return np.column_stack([first, rest]), variances

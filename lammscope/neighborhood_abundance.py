@@ -1,0 +1,224 @@
+"""Abundance without clusters: neighbourhoods of the joint space compared between patients.
+
+Milo's idea (Dann et al. 2022, doi 10.1038/s41587-021-01033-z) with the patient as the unit: one
+value a patient, a moderated linear model over all neighbourhoods, and a false discovery rate that
+allows for their overlap.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lammscope import linear
+from lammscope.comparisons import MIN_MODERATED, design_problem, tested_column
+from lammscope.contrasts import Contrast
+from lammscope.design import comparison_units, crosses_phases, design_matrix, independent_columns
+from lammscope.neighborhoods import Neighborhoods, count_members
+
+PSEUDOCOUNT = 0.5  # cells: that of the populations' logits
+FLAT = 1e-8  # log2: less is rounding and no variation between patients
+COLUMNS = [
+    *("neighborhood", "cell", "population", "population_fraction", "n_cells", "log2fc", "se", "t"),
+    *("df", "p", "spatial_fdr", "p_unmoderated", "n_test", "n_reference", "status"),
+]
+SUMMARY_COLUMNS = [
+    *("population", "n_neighborhoods", "n_tested", "n_higher", "n_lower", "median_log2fc"),
+    *("min_spatial_fdr", "n_mixed"),
+]
+Floats = NDArray[np.float64]
+
+
+def test_neighborhoods(
+    neighborhoods: Neighborhoods,
+    labels: pd.DataFrame,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    *,
+    min_cells: int,
+    min_expected: float,
+    exclude_pre_post: Sequence[str],
+) -> pd.DataFrame:
+    """Test each neighbourhood.
+
+    A patient's value is log2((n + 0.5) / (N + 1)) for n of its N cells, replicates summed
+    (`between`), or the difference of the test minus the reference side (`paired`, `change`). Its
+    mean, or its difference between arms beside covariates, is tested with moderated variances.
+    Neither trend nor voom weights: neighbourhoods are of one size, so that their mean log count
+    is low where patients differ much, and a variance that follows it calls false differences.
+
+    Parameters
+    ----------
+    neighborhoods
+        From `sample_neighborhoods`.
+    labels
+        `cell`, `sample`, `population` of all cells, in the order of the cell index.
+    samples
+        The sample table.
+    min_cells
+        Patients with fewer cells on a side are left out.
+    min_expected
+        Cells a sample that the thinnest side would have at least if all had one proportion;
+        neighbourhoods with fewer are not tested, since depth would decide their value.
+    exclude_pre_post
+        Populations that N leaves out where phases are compared; when they vanish, the share of
+        every other cell would rise.
+
+    Returns
+    -------
+    DataFrame
+        The columns `COLUMNS`, a row per neighbourhood: `cell` is its index cell, `population` that
+        of most members, `n_cells` those in the samples of the contrast; `log2fc` of the frequency
+        is a ratio of ratios for `change`. `status` is ok, too_few_patients, aliased,
+        too_few_cells or no_variation; only ok has an estimate and p.
+    """
+    table = _describe(neighborhoods, labels)
+    units = comparison_units(samples, contrast)
+    excluded = set(exclude_pre_post) if crosses_phases(units, samples, contrast) else set()
+    counts = pd.DataFrame(neighborhoods.counts.T, index=neighborhoods.samples)
+    counted = labels.loc[~labels["population"].isin(excluded), "sample"].value_counts()
+    cells, library = sum_sides(counts, units), sum_sides(counted.to_frame(), units)[0]
+    keep = (library >= min_cells).all(axis=0)
+    units, cells, library = units[keep], cells[:, :, keep], library[:, keep]
+    pairs = contrast.kind == "paired"
+    table["n_test"] = len(units) if pairs else int((units["arm"] == "test").sum())
+    table["n_reference"] = len(units) if pairs else int((units["arm"] == "reference").sum())
+    table["n_cells"] = cells.sum(axis=(1, 2)).astype(int)
+    design = design_matrix(units, contrast.adjust)
+    table["status"] = design_problem(units, design, contrast)
+    if (table["status"] == "").all():
+        rare = _expected(cells, library, units["arm"].to_numpy()) < min_expected
+        values = _unit_values(cells, library)
+        full = independent_columns(design)
+        flat = linear.lm_fit(values, full.to_numpy()).sigma < FLAT
+        table["status"] = np.select([rare, flat], ["too_few_cells", "no_variation"], "ok")
+        tested = (table["status"] == "ok").to_numpy()
+        if tested.any():
+            for name, column in _test(values[tested], full).items():
+                table.loc[tested, name] = column
+            rate = spatial_fdr(
+                table.loc[tested, "p"].to_numpy(), distance=neighborhoods.distance[tested]
+            )
+            table.loc[tested, "spatial_fdr"] = rate
+    return table[COLUMNS]
+
+
+test_neighborhoods.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+
+
+def spatial_fdr(p: Floats, *, distance: Floats) -> Floats:
+    """Benjamini-Hochberg in which a neighbourhood weighs as the space that it fills (Milo).
+
+    Where cells are dense, neighbourhoods are many and share cells: each counts 1 / `distance` of
+    its farthest member less than one that stands alone does. Equal distances give the usual rate.
+
+    Parameters
+    ----------
+    p
+        One per neighbourhood, without missing values.
+    distance
+        From `Neighborhoods`; 0 (identical cells) counts as the smallest distance above it.
+    """
+    positive = distance[distance > 0]
+    smallest = float(positive.min()) if len(positive) else 1.0
+    weight = 1 / np.maximum(np.asarray(distance, dtype=float), smallest)
+    order = np.argsort(p, kind="stable")
+    rate = p[order] * weight.sum() / np.cumsum(weight[order])
+    result = np.empty(len(p))
+    result[order] = np.minimum(np.minimum.accumulate(rate[::-1])[::-1], 1.0)
+    return result
+
+
+def summarise_neighborhoods(
+    table: pd.DataFrame, populations: Sequence[str], *, max_spatial_fdr: float, min_fraction: float
+) -> pd.DataFrame:
+    """Neighbourhoods per population: how many are higher or lower in the test arm.
+
+    Parameters
+    ----------
+    table
+        From `test_neighborhoods`.
+    populations
+        Every population of the cohort: one without any neighbourhood has a row that says so.
+    max_spatial_fdr
+        Neighbourhoods up to this rate count as higher or lower.
+    min_fraction
+        Neighbourhoods in which the population is less are `n_mixed`; they count in its row.
+
+    Returns
+    -------
+    DataFrame
+        The columns `SUMMARY_COLUMNS`, sorted by population.
+    """
+    found = table["spatial_fdr"] <= max_spatial_fdr
+    marked = table.assign(
+        n_neighborhoods=1,
+        n_tested=table["status"] == "ok",
+        n_higher=found & (table["log2fc"] > 0),
+        n_lower=found & (table["log2fc"] < 0),
+        n_mixed=table["population_fraction"] < min_fraction,
+    )
+    counts = ["n_neighborhoods", "n_tested", "n_higher", "n_lower", "n_mixed"]
+    groups = marked.groupby("population")
+    summary = groups[counts].sum().reindex(sorted(set(populations)), fill_value=0).astype(int)
+    summary["median_log2fc"] = groups["log2fc"].median()
+    summary["min_spatial_fdr"] = groups["spatial_fdr"].min()
+    return summary.reset_index(names="population")[SUMMARY_COLUMNS]
+
+
+def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> Floats:
+    """Counts of units: samples x features as features x sides x units, replicates summed.
+
+    `units` come from `design.comparison_units`; where there are two sides, they are test and
+    reference. A sample that `counts` lacks has none.
+    """
+    sides = [column for column in units if str(column).startswith("samples")]
+    names = [list(lists) for side in sides for lists in units[side]]
+    known = {name: i for i, name in enumerate(counts.index)}
+    chosen = np.zeros((len(names), len(counts)))
+    for row, listed in enumerate(names):
+        chosen[row, [known[name] for name in listed if name in known]] = 1
+    sums = chosen @ counts.to_numpy(dtype=float)
+    return sums.T.reshape(counts.shape[1], len(sides), len(units))
+
+
+def _describe(neighborhoods: Neighborhoods, labels: pd.DataFrame) -> pd.DataFrame:
+    """A row per neighbourhood, with the population of most members; of equals the first by name."""
+    names, codes = np.unique(labels["population"].to_numpy(dtype=str), return_inverse=True)
+    shares = count_members(codes[neighborhoods.members], n_labels=len(names))
+    table = pd.DataFrame(index=range(len(shares)), columns=COLUMNS, dtype=float)
+    table["neighborhood"] = np.arange(1, len(shares) + 1)
+    table["cell"] = labels["cell"].to_numpy(dtype=object)[neighborhoods.index_cells]
+    table["population"] = names.astype(object)[shares.argmax(axis=1)]
+    table["population_fraction"] = shares.max(axis=1) / neighborhoods.members.shape[1]
+    return table
+
+
+def _expected(cells: Floats, library: Floats, arm: np.ndarray) -> Floats:
+    """Mean cells a sample on the thinnest side, if all samples had one proportion."""
+    depth = min(library[:, arm == name].mean(axis=1).min() for name in np.unique(arm))
+    return np.asarray(depth * cells.sum(axis=(1, 2)) / library.sum())
+
+
+def _unit_values(cells: Floats, library: Floats) -> Floats:
+    """Log2 frequencies, neighbourhoods x units; test minus reference side where there are two."""
+    values = np.log2((cells + PSEUDOCOUNT) / (library + 2 * PSEUDOCOUNT))
+    return np.asarray(values[:, 0] - values[:, 1] if values.shape[1] == 2 else values[:, 0])
+
+
+def _test(values: Floats, design: pd.DataFrame) -> dict[str, Floats]:
+    """Moderated tests of the effect, robust to neighbourhoods in which patients differ most."""
+    at = tested_column(design)
+    fit = linear.lm_fit(values, design.to_numpy())
+    plain = linear.ordinary(fit)
+    few = len(values) < MIN_MODERATED
+    test = plain if few else linear.moderate(fit, robust=True, trend=False)
+    return {
+        "log2fc": test.coefficients[:, at],
+        "se": test.stdev_unscaled[:, at] * np.sqrt(test.s2_post),
+        "t": test.t[:, at],
+        "df": test.df_total,
+        "p": test.p_value[:, at],
+        "p_unmoderated": plain.p_value[:, at],
+    }

@@ -1,0 +1,263 @@
+"""Figure of the neighbourhoods of a contrast: on the UMAP, and by population beside it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from lammscope.drawing import (
+    ARM_COLOURS,
+    BACKGROUND,
+    LAMM_COLOUR,
+    NEUTRAL,
+    STYLE,
+    population_order,
+    sentence_figure,
+)
+from lammscope.wording import readable
+
+MIXED = "mixed"
+PALE, EDGE, INK = "#ffffff", "#8b949a", "#1f262b"
+LOWER, HIGHER = "#2f6f9f", "#a3432a"  # where the sides are no arms
+ROW_HALF = 0.38  # of a population's row that its points may fill
+N_BINS = 60  # of the width of a row, within which points stand above each other
+UNTESTED = {
+    "too_few_patients": "too few patients in an arm, or too few pairs",
+    "aliased": "the arms cannot be separated from a covariate",
+    "too_few_cells": "too few cells in these samples",
+    "no_variation": "the patients do not differ",
+}
+
+
+def neighborhood_figure(
+    table: pd.DataFrame,
+    *,
+    name: str,
+    contrast: Mapping[str, Any],
+    umap: np.ndarray,
+    cells: pd.DataFrame,
+    max_spatial_fdr: float,
+    min_fraction: float,
+    max_points: int,
+    rng: np.random.Generator,
+) -> Figure:
+    """Draw the neighbourhoods of one contrast.
+
+    Parameters
+    ----------
+    table
+        `abundance/neighborhoods.{contrast}.tsv`.
+    name, contrast
+        The contrast's name, and its plain values: `kind`, `test`, `reference`.
+    umap, cells
+        Cells x 2 and their `cell` and `population`, in the order of the cell index.
+    max_spatial_fdr
+        Neighbourhoods up to this rate are coloured.
+    min_fraction
+        Neighbourhoods in which no population has this share are `mixed`.
+    max_points, rng
+        So many cells are drawn behind, of more a random choice.
+    """
+    tested = table[table["status"] == "ok"]
+    if tested.empty:
+        return sentence_figure(
+            f"No neighbourhood in the contrast {readable(name)}: {_untested_words(table)}."
+        )
+    tested = tested.assign(
+        row=tested["population"].where(tested["population_fraction"] >= min_fraction, MIXED),
+        found=tested["spatial_fdr"] <= max_spatial_fdr,
+    )
+    shown = tested.loc[tested["found"], "log2fc"] if tested["found"].any() else tested["log2fc"]
+    limit = float(np.clip(np.quantile(shown.abs(), 0.95), 1.0, 6.0))
+    colours = ScalarMappable(Normalize(-limit, limit), _colour_map(contrast))
+    names = [*population_order(set(tested["row"]) - {MIXED})]
+    names += [MIXED] if (tested["row"] == MIXED).any() else []
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10.0, max(4.6, 1.5 + 0.27 * len(names))), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        _map(left, tested, umap=umap, cells=cells, colours=colours, max_points=max_points, rng=rng)
+        _name_populations(left, table["population"].unique(), umap=umap, cells=cells)
+        _strips(right, tested, names=names, contrast=contrast, colours=colours)
+        _legend(figure, tested, contrast=contrast, colours=colours, max_spatial_fdr=max_spatial_fdr)
+        words = f"{tested['found'].sum():,} of {len(tested):,} tested neighbourhoods differ"
+        left.set_title(f"{words} (spatial FDR ≤ {100 * max_spatial_fdr:g} %)")
+        left.set_xlabel(_untested_words(table), color=NEUTRAL, fontsize=7)
+    return figure
+
+
+def direction_words(contrast: Mapping[str, Any]) -> tuple[str, str]:
+    """What a negative and a positive estimate mean."""
+    test, reference = readable(contrast["test"]), readable(contrast["reference"])
+    if contrast["kind"] == "change":
+        return f"rises less in {test}", f"rises more in {test}"
+    return f"more frequent in {reference}", f"more frequent in {test}"
+
+
+def _colour_map(contrast: Mapping[str, Any]) -> LinearSegmentedColormap:
+    """From the colour of the reference over white to that of the test arm."""
+    low = ARM_COLOURS.get(str(contrast["reference"]), LOWER)
+    high = ARM_COLOURS.get(str(contrast["test"]), HIGHER)
+    return LinearSegmentedColormap.from_list("difference", [low, PALE, high])
+
+
+def _sizes(n_cells: pd.Series) -> np.ndarray:
+    """Areas of dots in square points; a larger neighbourhood is larger."""
+    return 8 + 42 * n_cells.to_numpy(dtype=float) / max(float(n_cells.max()), 1.0)
+
+
+def _fill(tested: pd.DataFrame, colours: ScalarMappable) -> np.ndarray:
+    """Colours of estimates; white where the rate is above the limit."""
+    fill = np.array(colours.to_rgba(tested["log2fc"].to_numpy(dtype=float)))
+    fill[~tested["found"].to_numpy()] = (1, 1, 1, 1)
+    return fill
+
+
+def _map(
+    axis: Axes,
+    tested: pd.DataFrame,
+    *,
+    umap: np.ndarray,
+    cells: pd.DataFrame,
+    colours: ScalarMappable,
+    max_points: int,
+    rng: np.random.Generator,
+) -> None:
+    drawn = umap
+    if len(umap) > max_points:
+        drawn = umap[rng.choice(len(umap), size=max_points, replace=False)]
+    size = float(np.clip(30_000 / max(len(drawn), 1), 0.5, 6.0))
+    axis.scatter(drawn[:, 0], drawn[:, 1], s=size, color=BACKGROUND, linewidths=0, rasterized=True)
+    place = pd.Series(np.arange(len(cells)), index=cells["cell"].to_numpy())
+    # what differs lies on top
+    order = np.argsort(tested["found"].to_numpy(), kind="stable")
+    ordered = tested.iloc[order]
+    xy = umap[place[ordered["cell"]].to_numpy()]
+    axis.scatter(
+        xy[:, 0], xy[:, 1], s=_sizes(ordered["n_cells"]), c=_fill(ordered, colours),
+        edgecolors=np.where(ordered["found"], INK, EDGE).tolist(), linewidths=0.4,
+    )  # fmt: skip
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_aspect("equal", adjustable="datalim")
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _name_populations(
+    axis: Axes, names: Iterable[str], *, umap: np.ndarray, cells: pd.DataFrame
+) -> None:
+    """Names above their cells."""
+    populations = cells["population"].astype(str).to_numpy()
+    for name in population_order(names):
+        inside = umap[populations == name]
+        axis.annotate(
+            readable(name), (np.median(inside[:, 0]), np.quantile(inside[:, 1], 0.95)),
+            xytext=(0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=6.5,
+            color=LAMM_COLOUR if name == "LAMM" else INK,
+            path_effects=[withStroke(linewidth=2.2, foreground="white")],
+        )  # fmt: skip
+
+
+def _strips(
+    axis: Axes,
+    tested: pd.DataFrame,
+    *,
+    names: list[str],
+    contrast: Mapping[str, Any],
+    colours: ScalarMappable,
+) -> None:
+    """Estimates by population, one dot a neighbourhood."""
+    x = tested["log2fc"].to_numpy(dtype=float)
+    reach = 1.08 * max(float(np.abs(x).max()), 1.0)
+    y = np.empty(len(tested))
+    for row, name in enumerate(names):
+        inside = (tested["row"] == name).to_numpy()
+        y[inside] = row + _offsets(x[inside], reach=reach)
+    found = tested["found"].to_numpy()
+    axis.axvline(0, color="#c3c9ce", linewidth=0.8, zorder=0)
+    axis.scatter(x[~found], y[~found], s=11, c=PALE, edgecolors="#a9b1b6", linewidths=0.5)
+    axis.scatter(
+        x[found], y[found], s=15, c=_fill(tested, colours)[found], edgecolors=INK, linewidths=0.4
+    )
+    for row, name in enumerate(names):
+        inside = (tested["row"] == name).to_numpy()
+        middle = float(np.median(x[inside]))
+        axis.plot([middle, middle], [row - 0.3, row + 0.3], color=INK, linewidth=1.2)
+        words = f"{(inside & found).sum():,} of {inside.sum():,}"
+        axis.text(
+            1.01, row, words, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5,
+            color=INK if (inside & found).any() else NEUTRAL,
+        )  # fmt: skip
+    axis.text(
+        1.01, -0.75, "differ", transform=axis.get_yaxis_transform(), fontsize=6.5, color=NEUTRAL
+    )
+    axis.set_yticks(range(len(names)), [readable(name) for name in names])
+    for label, name in zip(axis.get_yticklabels(), names, strict=True):
+        label.set_color(LAMM_COLOUR if name == "LAMM" else INK)
+        label.set_fontstyle("italic" if name == MIXED else "normal")
+    axis.set_xlim(-reach, reach)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    axis.set_title("Neighbourhoods by population")
+    powers = np.arange(-np.floor(reach), np.floor(reach) + 1, 1 if reach < 5 else 2)
+    axis.set_xticks(powers, [f"{2**k:g}" if k >= 0 else f"1/{2**-k:g}" for k in powers])
+    lower, higher = direction_words(contrast)
+    ratio = "ratio of frequency ratios" if contrast["kind"] == "change" else "frequency ratio"
+    axis.set_xlabel(f"{ratio}, log scale\n← {lower}      {higher} →")
+
+
+def _offsets(x: np.ndarray, *, reach: float) -> np.ndarray:
+    """Heights around a row's middle, so that dots of nearly equal `x` stand above each other."""
+    bins = np.floor((x + reach) / (2 * reach) * N_BINS).astype(int)
+    rank = np.zeros(len(x))
+    for number in np.unique(bins):
+        inside = np.flatnonzero(bins == number)
+        inside = inside[np.argsort(x[inside], kind="stable")]
+        rank[inside] = np.arange(len(inside)) - (len(inside) - 1) / 2
+    step = min(0.11, ROW_HALF / max(float(np.abs(rank).max(initial=0.0)), 1.0))
+    return step * rank
+
+
+def _untested_words(table: pd.DataFrame) -> str:
+    """How many neighbourhoods are not drawn, and why."""
+    lost = table.loc[table["status"] != "ok", "status"].value_counts()
+    return "; ".join(f"{n:,} not tested: {UNTESTED[str(status)]}" for status, n in lost.items())
+
+
+def _legend(
+    figure: Figure,
+    tested: pd.DataFrame,
+    *,
+    contrast: Mapping[str, Any],
+    colours: ScalarMappable,
+    max_spatial_fdr: float,
+) -> None:
+    """What dots and lines mean, below both plots."""
+    largest = int(tested["n_cells"].max())
+    examples = sorted({max(round(largest / 4), 1), largest})
+    ends = np.array(colours.to_rgba(0.8 * np.array(colours.get_clim())))
+    kinds: list[tuple[str, Any]] = list(
+        zip(direction_words(contrast), map(tuple, ends), strict=True)
+    )
+    kinds.append((f"spatial FDR over {100 * max_spatial_fdr:g} %", PALE))
+    dots = [(words, colour, 5.0) for words, colour in kinds]
+    areas = _sizes(pd.Series(examples))
+    dots += [(f"{n:,} cells", PALE, np.sqrt(a)) for n, a in zip(examples, areas, strict=True)]
+    handles = [
+        Line2D(
+            [], [], linestyle="", marker="o", markersize=size, color=colour, label=words,
+            markeredgecolor=EDGE if colour == PALE else INK, markeredgewidth=0.5,
+        )
+        for words, colour, size in dots
+    ]  # fmt: skip
+    handles.append(Line2D([], [], color=INK, linewidth=1.2, label="median"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -1,0 +1,95 @@
+NEIGHBORHOODS = config["neighborhoods"]
+
+
+rule sample_neighborhoods:
+    """Sample neighbourhoods of the joint space and count their cells per sample."""
+    input:
+        space=JOINT_SPACE,
+        cells="<results>/joint/cells.parquet",
+        code=code("sample_neighborhoods"),
+    output:
+        neighborhoods="<results>/joint/neighborhoods.npz",
+    log:
+        "<logs>/sample_neighborhoods.log",
+    benchmark:
+        "<benchmarks>/sample_neighborhoods.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        settings={
+            key: NEIGHBORHOODS[key]
+            for key in ("share", "max_number", "cells_per_sample", "min_size")
+        },
+        seed=config["seed"],
+        threads=config["threads"],
+    script:
+        "../scripts/sample_neighborhoods.py"
+
+
+rule test_neighborhoods:
+    """Compare neighbourhoods between patients in one contrast."""
+    input:
+        neighborhoods="<results>/joint/neighborhoods.npz",
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        sheets=SHEETS,
+        code=code("test_neighborhoods"),
+    output:
+        table=ensure("<results>/abundance/neighborhoods.{contrast}.tsv", non_empty=True),
+        by_type=ensure("<results>/abundance/neighborhoods_by_type.{contrast}.tsv", non_empty=True),
+    log:
+        "<logs>/test_neighborhoods/{contrast}.log",
+    benchmark:
+        "<benchmarks>/test_neighborhoods/{contrast}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 8),
+    params:
+        cohort=COHORT,
+        contrast=contrast_of,
+        settings={
+            "min_expected": NEIGHBORHOODS["min_expected"],
+            "min_cells": config["abundance"]["min_cells"],
+            "exclude_pre_post": config["abundance"]["exclude_pre_post"],
+        },
+        limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
+    script:
+        "../scripts/test_neighborhoods.py"
+
+
+rule draw_neighborhoods:
+    """Draw the neighbourhoods of one contrast on the UMAP and by population."""
+    input:
+        table="<results>/abundance/neighborhoods.{contrast}.tsv",
+        umap="<results>/joint/umap.npz",
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        code=code("draw_neighborhoods"),
+    output:
+        png=report(
+            "<results>/figures/{contrast}/neighborhoods.png",
+            caption="../report/contrast.rst",
+            category="Contrasts",
+            subcategory="{contrast}",
+        ),
+        pdf="<results>/figures/{contrast}/neighborhoods.pdf",
+    log:
+        "<logs>/draw_neighborhoods/{contrast}.log",
+    benchmark:
+        "<benchmarks>/draw_neighborhoods/{contrast}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        contrast=contrast_of,
+        limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
+        max_points=config["report"]["max_points"],
+        seed=config["seed"],
+        dpi=config["report"]["dpi"],
+    script:
+        "../scripts/draw_neighborhoods.py"

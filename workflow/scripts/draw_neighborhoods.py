@@ -1,0 +1,24 @@
+"""Draw the neighbourhoods of one contrast on the UMAP and by population."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lammscope.drawing import save_figure
+from lammscope.neighborhood_plots import neighborhood_figure
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_arrays, read_cells, read_table
+
+with job_log(snakemake.log[0]):
+    index = read_cells(snakemake.input.index)[1]
+    figure = neighborhood_figure(
+        read_table(snakemake.input.table),
+        name=snakemake.wildcards.contrast,
+        contrast=snakemake.params.contrast,
+        umap=read_arrays(snakemake.input.umap, index=index)["umap"],
+        cells=read_table(snakemake.input.cells, columns=["cell", "population"], index=index),
+        max_points=snakemake.params.max_points,
+        rng=np.random.default_rng(snakemake.params.seed),
+        **snakemake.params.limits,
+    )
+    save_figure(figure, Path(snakemake.output.png).with_suffix(""), dpi=snakemake.params.dpi)

@@ -1,0 +1,16 @@
+"""Sample neighbourhoods of the joint space and count their cells per sample."""
+
+from lammscope.neighborhoods import sample_neighborhoods
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_arrays, read_cells, write_arrays
+
+with job_log(snakemake.log[0], threads=snakemake.params.threads):
+    cells, index = read_cells(snakemake.input.cells)
+    neighborhoods = sample_neighborhoods(
+        read_arrays(snakemake.input.space, index=index)["space"],
+        cells,
+        **snakemake.params.settings,
+        seed=snakemake.params.seed,
+        threads=snakemake.params.threads,
+    )
+    write_arrays(snakemake.output.neighborhoods, index=index, **vars(neighborhoods))

@@ -1,0 +1,25 @@
+"""Compare neighbourhoods between patients in one contrast."""
+
+from lammscope.contrasts import Contrast
+from lammscope.neighborhood_abundance import summarise_neighborhoods, test_neighborhoods
+from lammscope.neighborhoods import Neighborhoods
+from lammscope.runtime import job_log
+from lammscope.sheets import read_samples
+from lammscope.sidecars import read_arrays, read_cells, read_table, write_table
+
+with job_log(snakemake.log[0]):
+    index = read_cells(snakemake.input.index)[1]
+    labels = read_table(
+        snakemake.input.cells, columns=["cell", "sample", "population"], index=index
+    )
+    table = test_neighborhoods(
+        Neighborhoods(**read_arrays(snakemake.input.neighborhoods, index=index)),
+        labels,
+        read_samples(snakemake.params.cohort),
+        Contrast(**snakemake.params.contrast),
+        **snakemake.params.settings,
+    )
+    write_table(table, snakemake.output.table)
+    populations = labels["population"].unique()
+    summary = summarise_neighborhoods(table, populations, **snakemake.params.limits)
+    write_table(summary, snakemake.output.by_type)
