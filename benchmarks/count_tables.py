@@ -89,8 +89,9 @@ class TableSettings:
     b_arms: tuple[str, ...] = ("non_responder", "responder")  # in these arms
 
 
+@cache
 def sample_sheet(settings: TableSettings) -> pd.DataFrame:
-    """Samples of a cohort, one before and one after infusion per patient."""
+    """Samples of a cohort, one before and one after infusion per patient; not to be changed."""
     sizes = {"responder": settings.n_reference, "non_responder": settings.n_test}
     unbalanced = settings.product_shift != 0
     rows = []
@@ -114,10 +115,11 @@ def sample_sheet(settings: TableSettings) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(compartment="blood", sort="none", batch="b", counts="x.h5")
 
 
+@cache
 def composition(settings: TableSettings) -> pd.DataFrame:
-    """Lineage and mean share of each population."""
+    """Lineage and mean share of each population; not to be changed."""
     if settings.composition in ("demo", "demo and more"):
-        types, demo = _demo_types(), CohortSettings()
+        types, demo = read_programmes().types, CohortSettings()
         monocytic = types["lineage"] == "monocytic"
         share = types["fraction"].fillna(0.0)
         share["CAR_T"] = CAR_T_WEIGHT
@@ -282,11 +284,6 @@ def false_discovery_rates(many: Mapping[Key, Floats]) -> dict[Key, Floats]:
         np.put_along_axis(rate, order, steps, axis=0)
         rates |= dict(zip(keys, np.where(np.isfinite(p), rate, np.nan), strict=True))
     return rates
-
-
-@cache
-def _demo_types() -> pd.DataFrame:
-    return read_programmes().types
 
 
 def _effects(settings: TableSettings, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
