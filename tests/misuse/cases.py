@@ -297,7 +297,7 @@ CONFIGS = {
         "`expression.gene_sets` names `my_sets.gmt`, which does not exist",
     ),
     "a gene-set file that is none": Case(
-        config(expression={"gene_sets": ["samples.tsv"]}), "samples.tsv"
+        config(expression={"gene_sets": ["config.yaml"]}), "config.yaml: row 1: "
     ),
     "an unknown engine": Case(
         config(expression={"engine": "deseq2"}),
