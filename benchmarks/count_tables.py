@@ -23,6 +23,7 @@ from lammscope.design import comparison_units, design_matrix
 from lammscope.permutation import permutation_p, permutation_scheme
 from lammscope.programmes import read_programmes
 from lammscope.proportions import Measure, families, unit_values
+from lammscope.settings import read_schema
 
 Key = tuple[str, str, str]  # population, denominator, scale
 Floats = NDArray[np.float64]
@@ -30,14 +31,9 @@ PValues = dict[str, dict[Key, Floats]]  # kind of p, row -> one value per cohort
 Counts = NDArray[np.int64]
 
 # The defaults of the config: every test of the benchmarks goes through them.
-TEST: dict[str, Any] = {
-    "min_cells": 20,
-    "exclude_pre_post": ["B", "Malignant_B", "CAR_T"],
-    "max_exact": 20_000,
-    "n_draws": 10_000,
-    "seed": 1,
-    "sorts": {},
-}
+DEFAULTS = read_schema("config")["properties"]["abundance"]["properties"]
+TEST: dict[str, Any] = {key: entry["default"] for key, entry in DEFAULTS.items()}
+TEST |= {"seed": 1, "sorts": {}}
 P_VALUES = ("p", "p_permutation")
 ARMS = {"test": "non_responder", "reference": "responder"}
 QUESTIONS: dict[str, dict[str, Any]] = {

@@ -37,8 +37,9 @@ from lammscope import linear
 from lammscope.comparisons import tested_column
 from lammscope.contrasts import Contrast
 from lammscope.design import comparison_units, crosses_phases, design_matrix
-from lammscope.neighborhood_abundance import spatial_fdr, sum_sides, test_neighborhoods
+from lammscope.neighborhood_abundance import spatial_fdr, test_neighborhoods
 from lammscope.neighborhoods import Neighborhoods, sample_neighborhoods
+from lammscope.proportions import sum_sides
 
 ALPHA, MAX_SPATIAL_FDR = 0.05, 0.1
 LOW, HIGH, HIGH_ANY = 0.035, 0.07, 0.13  # the last leaves room for chance in 200 cohorts
@@ -212,7 +213,8 @@ def _counts(
     excluded = LOST if crosses_phases(units, cohort.samples, contrast) else []
     labels = cohort.labels[~cohort.labels["population"].isin(excluded)]
     counts = pd.DataFrame(cohort.neighborhoods.counts.T, index=cohort.neighborhoods.samples)
-    library = sum_sides(labels["sample"].value_counts().to_frame(), units)[0]
+    sizes = labels["sample"].value_counts().reindex(counts.index, fill_value=0)
+    library = sum_sides(sizes.to_frame(), units)[0]
     design = design_matrix(units, contrast.adjust)
     cells = sum_sides(counts, units)[tested]
     return cells, library, design.to_numpy(), tested_column(design)

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lammscope.comparisons import COLUMNS, Permutations, compare, empty_row
 from lammscope.contrasts import Contrast
 from lammscope.design import comparison_units, crosses_phases, select_samples, used_sorts
+from lammscope.multiplicity import benjamini_hochberg
 from lammscope.proportions import LAMM_LEVELS, Measure, families, unit_cells
 from lammscope.sorts import Sorts, refused_denominators
+
+LEVELS = ("positive", "elevated")  # of LAMM calls
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,14 @@ class Question:
     units: pd.DataFrame
     families: list[list[Measure]]
     removed: list[list[str]]
+
+    def measure(self, population: str, denominator: str) -> Measure | None:
+        """A population of a denominator; None if there is none, or a sort removed it."""
+        for family, removed in zip(self.families, self.removed, strict=True):
+            for measure in family if not removed else []:
+                if (measure.population, measure.denominator) == (population, denominator):
+                    return measure
+        return None
 
 
 def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
@@ -50,9 +61,8 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     names = sorted(samples["sample"])
     table = pd.crosstab(cells["sample"].astype(str), cells["population"].astype(str))
     table = table.reindex(index=names, columns=list(lineages), fill_value=0)
-    for level in ("positive", "elevated"):
-        called = cells.loc[cells[f"lamm_{level}"] >= probability, "sample"].value_counts()
-        table[f"LAMM_{level}"] = called.reindex(names, fill_value=0)
+    for level in LEVELS:
+        table[f"LAMM_{level}"] = _count_called(cells, names, level=level, threshold=probability)
     table = table.astype(int).reset_index(names="sample")
     long = table.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.sort_values(["sample", "population"], ignore_index=True)
@@ -72,12 +82,11 @@ def count_thresholds(
     """
     names = sorted(samples["sample"])
     tables = []
-    for level in ("positive", "elevated"):
+    for level in LEVELS:
         for threshold in sorted(set(thresholds)):
-            called = cells.loc[cells[f"lamm_{level}"] >= threshold, "sample"].value_counts()
-            n_cells = called.reindex(names, fill_value=0).to_numpy()
+            n_cells = _count_called(cells, names, level=level, threshold=threshold)
             about = {"sample": names, "level": level, "threshold": threshold}
-            tables.append(pd.DataFrame(about | {"n_cells": n_cells}))
+            tables.append(pd.DataFrame(about | {"n_cells": n_cells.to_numpy()}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -123,7 +132,7 @@ def test_abundance(
     """
     question = ask(counts, samples, contrast, exclude_pre_post=exclude_pre_post, sorts=sorts)
     permutations = Permutations(max_exact, n_draws, seed)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     partition: list[bool] = []
     for family, removed in zip(question.families, question.removed, strict=True):
         for scale in ["log_ratio"] if family[0].ratio else ["logit", "arcsine"]:
@@ -170,9 +179,17 @@ def ask(
     return Question(units, found, removed)
 
 
+def _count_called(
+    cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
+) -> pd.Series:
+    """LAMM cells of each sample by a threshold of the level's probability."""
+    called = cells.loc[cells[f"lamm_{level}"] >= threshold, "sample"].value_counts()
+    return called.reindex(names, fill_value=0)
+
+
 def _refused_rows(
     family: list[Measure], units: pd.DataFrame, contrast: Contrast, scale: str, removed: list[str]
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Rows of a denominator that a sort removed: no means either, they would mislead."""
     words = f"not tested: the sort {', '.join(removed)} removed what they would be counted against"
     row = empty_row(units, contrast, scale=scale)
@@ -183,8 +200,6 @@ def _refused_rows(
 def _with_fdr(table: pd.DataFrame, partition: np.ndarray) -> pd.DataFrame:
     """Add false discovery rates over the populations of each denominator and scale."""
     for name, target in (("p", "fdr"), ("p_moderated", "fdr_moderated")):
-        tested = table[partition & table[name].notna()]
-        for _, part in tested.groupby(["denominator", "scale"]):
-            p = part[name].to_numpy(dtype=float)
-            table.loc[part.index, target] = stats.false_discovery_control(p)
+        for _, part in table[partition].groupby(["denominator", "scale"]):
+            table.loc[part.index, target] = benjamini_hochberg(part[name])
     return table

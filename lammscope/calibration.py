@@ -22,10 +22,9 @@ from lammscope.expression import test_expression
 from lammscope.permutation import (
     SIGNS,
     Scheme,
+    assigned_correlations,
+    assignments,
     permutation_scheme,
-    permuted_correlations,
-    permuted_labels,
-    sign_flips,
 )
 from lammscope.proportions import unit_values
 from lammscope.selection import USED
@@ -65,7 +64,8 @@ def diagnose_calibration(
     contrasts
         The primary one, or none where the cohort cannot ask it (the table is empty then).
     abundance, expression
-        The other arguments of `abundance.test_abundance` and of `expression.test_expression`.
+        The other arguments of `abundance.test_abundance` and of `expression.test_expression`
+        (without engine and threads).
     n_expression
         Relabellings under which genes are tested.
 
@@ -117,12 +117,9 @@ def diagnose_abundance(
     """
     question = ask(counts, samples, contrast, exclude_pre_post=exclude_pre_post, sorts=sorts)
     about = {"test": f"LAMM cells as a fraction of {denominator} cells", "contrast": contrast.name}
-    measure = next(
-        measure
-        for family in question.families
-        for measure in family
-        if (measure.population, measure.denominator) == (POPULATION, denominator)
-    )
+    measure = question.measure(POPULATION, denominator)
+    if measure is None:
+        return _not_tested(about, "sorted_out")
     (row,) = compare(
         [measure],
         question.units,
@@ -137,12 +134,11 @@ def diagnose_abundance(
     units = question.units[keep]
     scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=n_draws)
     design = independent_columns(design_matrix(units, contrast.adjust))
-    at, matrix = tested_column(design), design.to_numpy()
-    (squared,) = permuted_correlations(
-        unit_values(measure, keep, "logit")[None], matrix, at, scheme, seed=seed
-    )
-    squared = squared[~_as_observed(_assignments(scheme, seed=seed), scheme), 0]
-    df = len(units) - matrix.shape[1]
+    values = unit_values(measure, keep, "logit")[None]
+    squared = assigned_correlations(
+        values, design.to_numpy(), tested_column(design), scheme, _other_labels(scheme, seed=seed)
+    )[:, 0]
+    df = len(units) - design.shape[1]
     with np.errstate(divide="ignore"):  # a perfect fit has an infinite t
         p = 2 * stats.t.sf(np.sqrt(df * squared / (1 - squared)), df)
     return _result(about, len(p), p, max_share)
@@ -164,7 +160,8 @@ def diagnose_expression(
     Parameters
     ----------
     pseudobulk, samples, contrast
-        As in `expression.test_expression`, whose other arguments are `settings`.
+        As in `expression.test_expression`, whose other arguments are `settings`; limma tests,
+        whatever the engine of the run, since it is much faster.
     max_exact, n_draws
         Of all distinct relabellings (up to exchanging the arms) at most `n_draws` are tested.
     max_share
@@ -177,19 +174,19 @@ def diagnose_expression(
     """
     about = {"test": "genes in LAMM cells", "contrast": contrast.name}
     lamm = pseudobulk[(pseudobulk.obs["population"] == POPULATION).to_numpy()].copy()
-    tested = test_expression(lamm, samples, contrast, **settings)
+    limma = {**settings, "engine": "limma_voom", "threads": 1}
+    tested = test_expression(lamm, samples, contrast, **limma)
     tested = tested[tested["p"].notna()]
     if tested.empty:
         return _not_tested(about, "no gene of theirs could be tested")
     units = comparison_units(samples, contrast)
     selection = select_samples(samples, contrast)
     used = samples[samples["sample"].isin(selection.loc[selection["use"] == USED, "sample"])]
-    scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=max(n_draws, 1) * 10)
-    assignments = _assignments(scheme, seed=seed)
-    distinct = np.unique(assignments[~_as_observed(assignments, scheme)], axis=0)
-    if all(2 * scheme.test[scheme.strata == s].sum() == (scheme.strata == s).sum()
-           for s in scheme.strata) or scheme.kind == SIGNS:  # fmt: skip
-        distinct = distinct[distinct[:, 0] > 0]  # the other half exchanges the arms
+    scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=10 * n_draws)
+    distinct = np.unique(_other_labels(scheme, seed=seed), axis=0)
+    halves = (2 * scheme.test[scheme.strata == s].mean() == 1 for s in np.unique(scheme.strata))
+    if scheme.kind == SIGNS or all(halves):
+        distinct = distinct[distinct[:, 0]]  # the other half exchanges the arms
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(distinct))[:n_draws]
     p = [
@@ -197,7 +194,7 @@ def diagnose_expression(
             lamm,
             _relabelled(used, units, contrast, distinct[i]),
             replace(contrast, choose=None),
-            **settings,
+            **limma,
         )["p"].dropna()
         for i in chosen
     ]
@@ -212,32 +209,21 @@ def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws:
     )
 
 
-def _assignments(scheme: Scheme, *, seed: int) -> NDArray[np.int64]:
-    """Assignments x units, in the order of `permuted_correlations`: 1 for the test arm, else 0.
-
-    For pairs 1 stands for a difference as it is and 0 for one of the opposite sign.
-    """
-    rng = np.random.default_rng(seed)
-    if scheme.kind == SIGNS:
-        return (sign_flips(scheme, rng=rng) > 0).astype(np.int64)
-    return permuted_labels(scheme, rng=rng).astype(np.int64)
-
-
-def _as_observed(assignments: NDArray[np.int64], scheme: Scheme) -> NDArray[np.bool_]:
-    """The observed assignment, and the one that only exchanges its arms."""
-    observed = np.ones(len(scheme.test)) if scheme.kind == SIGNS else scheme.test
-    same = assignments == observed
-    return np.asarray(same.all(axis=1) | ~same.any(axis=1))
+def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
+    """The assignments without the observed one, and the one that only exchanges its arms."""
+    assigned = assignments(scheme, rng=np.random.default_rng(seed))
+    same = assigned == scheme.observed
+    return assigned[~same.all(axis=1) & same.any(axis=1)]
 
 
 def _relabelled(
-    samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, assignment: NDArray[np.int64]
+    samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, assignment: NDArray[np.bool_]
 ) -> pd.DataFrame:
     """The samples with the labels of an assignment in the column that the contrast compares."""
     label = samples[contrast.column].astype(object)
-    by_value = {0: contrast.reference, 1: contrast.test}
+    by_value = {False: contrast.reference, True: contrast.test}
     if contrast.kind == "paired":
-        exchanged = units[assignment == 0]
+        exchanged = units[~assignment]
         for side, new in (("test", contrast.reference), ("reference", contrast.test)):
             names = [name for listed in exchanged[f"samples_{side}"] for name in listed]
             label[samples["sample"].isin(names)] = new

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from lammscope.contrasts import Contrast
 from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
 from lammscope.influence import leave_one_out
 from lammscope.permutation import permutation_p, permutation_scheme
-from lammscope.proportions import LAMM_LEVELS, Measure, arm_means, unit_values
+from lammscope.proportions import LAMM_LEVELS, Measure, arm_means, thinnest_depth, unit_values
 
 MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
 SEPARABLE = 0.9  # above this share LAMM cells are the monocytic cells
@@ -55,7 +56,7 @@ def compare(
     scale: str,
     min_cells: int,
     permutations: Permutations | None,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Test measures of one denominator on one scale; those of the same patients share a fit.
 
     Parameters
@@ -77,7 +78,7 @@ def compare(
         `COLUMNS` without the false discovery rates, one per measure. What could not be tested has
         a `status` and no estimate.
     """
-    rows: dict[int, dict[str, object]] = {}
+    rows: dict[int, dict[str, Any]] = {}
     groups: dict[tuple[bool, ...], list[int]] = {}
     for i, measure in enumerate(family):
         cells = measure.total + measure.count if measure.ratio else measure.total
@@ -86,7 +87,7 @@ def compare(
         keep = np.array(flags, dtype=bool)
         kept, measures = units[keep], [family[i] for i in indices]
         design = design_matrix(kept, contrast.adjust)
-        problem = design_problem(kept, design, contrast)
+        problem, full = design_problem(kept, design, contrast), independent_columns(design)
         arm = kept["arm"].to_numpy()
         status = [_measure_problem(measure, keep, arm) or problem for measure in measures]
         values = np.array(
@@ -95,10 +96,10 @@ def compare(
                 for measure, untested in zip(measures, status, strict=True)
             ]
         )
-        tests = _test(values, kept, design, measures, status)
+        tests = _test(values, kept, full, measures, status)
         shared = empty_row(kept, contrast, scale=scale)
         shared |= _left_out(units[~keep], contrast, min_cells)
-        shared |= _permute(tests, values, kept, design, contrast, permutations)
+        shared |= _permute(tests, values, kept, full, contrast, permutations)
         for i, measure, test in zip(indices, measures, tests, strict=True):
             row = shared | {"population": measure.population, "denominator": measure.denominator}
             row |= {"compositional": measure.denominator == "all"}
@@ -107,10 +108,10 @@ def compare(
     return [rows[i] for i in range(len(family))]
 
 
-def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[str, object]:
+def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[str, Any]:
     """A row of a scale without a result: patients per arm (or pairs), and nothing else."""
-    row: dict[str, object] = dict.fromkeys(COLUMNS, np.nan)
-    return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | _sizes(units, contrast)
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
+    return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | arm_sizes(units, contrast)
 
 
 def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
@@ -125,7 +126,15 @@ def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast
 
 def tested_column(design: pd.DataFrame) -> int:
     """Place of the effect: the arm, or for pairs the mean difference."""
-    return int(design.columns.get_loc("arm")) if "arm" in design else 0  # type: ignore[arg-type]
+    return list(design).index("arm") if "arm" in design else 0
+
+
+def arm_sizes(units: pd.DataFrame, contrast: Contrast) -> dict[str, int]:
+    """`n_test` and `n_reference`: patients per arm, or pairs."""
+    return {
+        f"n_{arm}": len(units) if contrast.kind == "paired" else int((units["arm"] == arm).sum())
+        for arm in ("test", "reference")
+    }
 
 
 def detectable_difference(se: float, df: float) -> float:
@@ -133,15 +142,7 @@ def detectable_difference(se: float, df: float) -> float:
     return se * _detectable_in_se(round(df, 6))
 
 
-def _sizes(units: pd.DataFrame, contrast: Contrast) -> dict[str, int]:
-    """Patients per arm, or pairs."""
-    return {
-        f"n_{arm}": len(units) if contrast.kind == "paired" else int((units["arm"] == arm).sum())
-        for arm in ("test", "reference")
-    }
-
-
-def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict[str, object]:
+def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict[str, Any]:
     """The note that names units with too few cells, by arm."""
     if dropped.empty:
         return {}
@@ -164,23 +165,22 @@ def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str
         return ""
     # what the thinnest side would hold if all shared one proportion: below it the pseudocount,
     # and so the depth of sequencing, decides the value
-    depth = min(total[arm == name].mean(axis=0).min() for name in np.unique(arm))
-    return "too_few_cells" if depth * count.sum() / total.sum() < MIN_EXPECTED else ""
+    expected = thinnest_depth(total, arm) * count.sum() / total.sum()
+    return "too_few_cells" if expected < MIN_EXPECTED else ""
 
 
 def _test(
     values: np.ndarray,
     units: pd.DataFrame,
-    design: pd.DataFrame,
+    full: pd.DataFrame,
     measures: list[Measure],
     status: list[str],
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Ordinary and moderated tests of the arm (of the mean difference for pairs), and influence."""
-    results: list[dict[str, object]] = [{"status": s or "ok"} for s in status]
+    results: list[dict[str, Any]] = [{"status": s or "ok"} for s in status]
     rows = np.array([i for i, s in enumerate(status) if not s], dtype=int)
     if len(rows) == 0:
         return results
-    full = independent_columns(design)
     at = tested_column(full)
     test = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy()))
     influence = leave_one_out(values[rows], full.to_numpy(), at)
@@ -189,13 +189,14 @@ def _test(
     if moderated.sum() >= MIN_MODERATED:
         part = linear.lm_fit(values[rows[moderated]], full.to_numpy())
         p_moderated[moderated] = linear.moderate(part, robust=False, trend=False).p_value[:, at]
+    critical = stats.t.ppf(1 - ALPHA / 2, test.df_total)
     for j, i in enumerate(rows):
         estimate, df = float(test.coefficients[j, at]), float(test.df_total[j])
         se = float(test.stdev_unscaled[j, at] * test.sigma[j])
         if not se > 1e-10 * max(1.0, float(np.abs(values[i]).max())):
             results[i]["status"] = "no_variation"
             continue
-        half = stats.t.ppf(1 - ALPHA / 2, df) * se
+        half = float(critical[j]) * se
         results[i] |= {"estimate": estimate, "se": se, "t": test.t[j, at], "df": df}
         results[i] |= {"ci_low": estimate - half, "ci_high": estimate + half}
         results[i] |= {"p": test.p_value[j, at], "p_moderated": p_moderated[j]}
@@ -212,22 +213,21 @@ def _test(
 
 
 def _permute(
-    tests: list[dict[str, object]],
+    tests: list[dict[str, Any]],
     values: np.ndarray,
     units: pd.DataFrame,
-    design: pd.DataFrame,
+    full: pd.DataFrame,
     contrast: Contrast,
     permutations: Permutations | None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Put the permutation p into each test, and return the scheme that all share."""
-    if permutations is None or min(_sizes(units, contrast).values()) == 0:
+    if permutations is None or min(arm_sizes(units, contrast).values()) == 0:
         return {}
     scheme = permutation_scheme(
         units, contrast, max_exact=permutations.max_exact, n_draws=permutations.n_draws
     )
     rows = [i for i, test in enumerate(tests) if test["status"] == "ok"]
     if rows:
-        full = independent_columns(design)
         p = permutation_p(
             values[rows], full.to_numpy(), tested_column(full), scheme, seed=permutations.seed
         )
@@ -236,14 +236,14 @@ def _permute(
     return {"p_floor": scheme.floor, "permutation_scheme": scheme.words}
 
 
-def _verdict(row: Mapping[str, object], contrast: Contrast) -> str:
+def _verdict(row: Mapping[str, Any], contrast: Contrast) -> str:
     """The row in words; never more than its p and interval carry."""
     status = str(row["status"])
     if status == "too_few_patients" and contrast.kind == "paired":
         return f"not tested: fewer than {MIN_PATIENTS} complete pairs"
     if status != "ok":
         return f"not tested: {REASONS[status]}"
-    estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))  # type: ignore[arg-type]
+    estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))
     if p >= ALPHA:
         return f"no evidence; differences from {low:.2f} to {high:.2f} are compatible"
     if contrast.kind == "change":

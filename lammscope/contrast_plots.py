@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from lammscope.drawing import ARM_COLOURS, NEUTRAL, STYLE, sentence_figure
+from lammscope.drawing import ARM_COLOURS, INK, NEUTRAL, STYLE, sentence_figure
 from lammscope.expression_plots import volcano
 from lammscope.forest_plots import abundance_forest
 from lammscope.robustness_plots import robustness_forest
@@ -215,7 +215,7 @@ def _paired_points(axis: Axes, table: pd.DataFrame, *, denominator: str, min_cel
     for slot, points in table[table["full"]].groupby("slot"):
         place = slots.index(str(slot))
         median = points["y"].median()
-        axis.plot([place - 0.26, place + 0.26], [median, median], color="#1f262b", linewidth=1.8)
+        axis.plot([place - 0.26, place + 0.26], [median, median], color=INK, linewidth=1.8)
     full = table["full"]
     axis.scatter(
         table.loc[full, "x"], table.loc[full, "y"], s=26, c=table.loc[full, "arm"],
@@ -243,7 +243,7 @@ def _point_legend(figure: Figure, table: pd.DataFrame, *, min_cells: int) -> Non
     arms = [arm for arm in ARM_COLOURS if (table["response"] == arm).any()]
     style: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 5}
     handles = [Line2D([], [], color=ARM_COLOURS[a], label=readable(a), **style) for a in arms]
-    handles.append(Line2D([], [], color="#1f262b", linewidth=1.8, label="median"))
+    handles.append(Line2D([], [], color=INK, linewidth=1.8, label="median"))
     if not _in_test(table, denominator="monocytic", min_cells=min_cells).all():
         hollow = f"not in the test, or under {min_cells} cells"
         handles.append(

@@ -49,6 +49,7 @@ LAMM_COLOUR = POPULATION_COLOURS["LAMM"]
 ARM_COLOURS = {"responder": "#2a6fb0", "non_responder": "#b8560b"}
 PHASE_COLOURS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
 NEUTRAL = "#56616a"
+INK = "#1f262b"  # of words and of what is to be seen first
 BACKGROUND = "#e4e6e9"
 
 PROBABILITY_MAP = LinearSegmentedColormap.from_list(

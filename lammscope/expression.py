@@ -12,6 +12,7 @@ from lammscope.contrasts import Contrast
 from lammscope.design import comparison_sides, select_samples
 from lammscope.engines import ENGINES
 from lammscope.models import Untested, kept_sides, plain_pseudobulks, population_model
+from lammscope.multiplicity import benjamini_hochberg
 from lammscope.selection import UNUSED
 
 COLUMNS = [
@@ -32,8 +33,8 @@ def test_expression(
     *,
     min_cells: int,
     exclude: Sequence[str],
-    engine: str = "limma_voom",  # noqa: PT028  # no test of pytest
-    threads: int = 1,  # noqa: PT028
+    engine: str,
+    threads: int,
 ) -> pd.DataFrame:
     """Test every gene in every population.
 
@@ -78,7 +79,7 @@ def test_expression(
             table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
         else:
             table = ENGINES[engine](model).assign(gene=model.genes, symbol=model.symbols)
-            table["fdr"] = adjusted(table["p"])
+            table["fdr"] = benjamini_hochberg(table["p"])
             table = table.sort_values(["p", "gene"], kind="stable")
         table = table.assign(
             cell_type=population, n_test=model.n_test, n_reference=model.n_reference
@@ -144,15 +145,6 @@ def missingness(
         kept = kept.assign(kept=kept["n_cells"] >= min_cells)
         rows.append({"cell_type": population, **_kept_by_arm(kept, contrast)})
     return pd.DataFrame(rows, columns=MISSING_COLUMNS)
-
-
-def adjusted(p: pd.Series) -> pd.Series:
-    """Benjamini and Hochberg's false discovery rates over the p-values there are."""
-    known = p.notna()
-    result = pd.Series(np.nan, index=p.index)
-    if known.any():
-        result[known] = stats.false_discovery_control(p[known])
-    return result
 
 
 def _without_covariate(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lammscope.drawing import LAMM_COLOUR, NEUTRAL, population_order, sentence_figure
+from lammscope.drawing import INK, LAMM_COLOUR, NEUTRAL, population_order, sentence_figure
 from lammscope.wording import readable
 
 VOLCANO_FIRST = ("LAMM", "Classical_monocyte", "CD8_T", "CD4_T", "CAR_T", "Macrophage", "NK")
@@ -67,7 +67,7 @@ def _volcano_panel(
     axis.set_xlim(-reach, reach)
     axis.set_ylim(0, 1.12 * max(float(y.max()), 1.5))
     axis.axvline(0, color="#dfe3e6", linewidth=0.7, zorder=0)
-    axis.set_title(readable(title), color=LAMM_COLOUR if title == "LAMM" else "#1f262b")
+    axis.set_title(readable(title), color=LAMM_COLOUR if title == "LAMM" else INK)
     words = f"{up.sum()} up, {down.sum()} down"
     axis.text(
         1.0,

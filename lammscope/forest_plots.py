@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.drawing import (
+    INK,
     LAMM_COLOUR,
     NEUTRAL,
     population_colours,
@@ -23,7 +24,7 @@ from lammscope.wording import (
     write_number,
 )
 
-INK = "#1f262b"
+KEYS = ("estimate", "ci_low", "ci_high")
 # Columns of text, as places on the x axis of the plot (0 to 1 is the plot itself).
 NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53
 RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000])
@@ -87,6 +88,47 @@ def write_words(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> 
     axis.text(x, y, words, **style)
 
 
+def write_result(
+    axis: Axes,
+    place: float,
+    row: Mapping[Any, Any],
+    *,
+    keys: tuple[str, str, str],
+    ratio_at: float,
+    p_at: float,
+) -> None:
+    """Write a row's ratio with its interval and p, or why it has none.
+
+    `keys` are the columns of the estimate and both ends of its interval, logarithms of ratios.
+    """
+    if not np.isfinite(row[keys[0]]):
+        words = f"not tested: {readable(row.get('status', ''))}"
+        write_words(axis, 0.5, place, words, ha="center", color="#8b9399")
+        return
+    ratio, low, high = (write_number(float(row[key]), "ratio") for key in keys)
+    write_words(axis, ratio_at, place, f"{ratio} ({low} to {high})")
+    write_words(axis, p_at, place, write_number(float(row["p"]), "p"))
+
+
+def draw_interval(
+    axis: Axes,
+    place: float,
+    row: Mapping[Any, Any],
+    *,
+    keys: tuple[str, str, str],
+    reach: float,
+    color: str,
+    linewidth: float,
+) -> float:
+    """Draw a row's interval, with arrows where it passes `reach`; return where its middle is."""
+    middle, low, high = np.clip([row[key] for key in keys], -reach, reach)
+    axis.plot([low, high], [place, place], color=color, linewidth=linewidth)
+    for end, key, marker in ((low, keys[1], "<"), (high, keys[2], ">")):
+        if row[key] != end:
+            axis.plot(end, place, marker, color=color, markersize=3.5, clip_on=False)
+    return float(middle)
+
+
 def _row_words(axis: Axes, place: float, row: Mapping[Any, Any], *, fraction: str) -> None:
     is_lamm = str(row["population"]).startswith("LAMM")
     style = {"color": LAMM_COLOUR, "weight": "bold"} if is_lamm else {"color": INK}
@@ -94,15 +136,7 @@ def _row_words(axis: Axes, place: float, row: Mapping[Any, Any], *, fraction: st
     for x, key in ((REFERENCE_AT, "mean_reference"), (TEST_AT, "mean_test")):
         if key in row:
             write_words(axis, x, place, write_number(float(row[key]), fraction), ha="center")
-    if not np.isfinite(row["estimate"]):
-        words = f"not tested: {readable(row.get('status', ''))}"
-        write_words(axis, 0.5, place, words, ha="center", color="#8b9399")
-        return
-    ratio, low, high = (
-        write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
-    )
-    write_words(axis, RATIO_AT, place, f"{ratio} ({low} to {high})")
-    write_words(axis, P_AT, place, write_number(float(row["p"]), "p"))
+    write_result(axis, place, row, keys=KEYS, ratio_at=RATIO_AT, p_at=P_AT)
 
 
 def _row_marks(
@@ -110,11 +144,9 @@ def _row_marks(
 ) -> None:
     is_lamm = str(row["population"]).startswith("LAMM")
     line = LAMM_COLOUR if is_lamm else NEUTRAL
-    low, middle, high = np.clip([row["ci_low"], row["estimate"], row["ci_high"]], -reach, reach)
-    axis.plot([low, high], [place, place], color=line, linewidth=2.0 if is_lamm else 1.2)
-    for end, key, marker in ((low, "ci_low", "<"), (high, "ci_high", ">")):
-        if row[key] != end:
-            axis.plot(end, place, marker, color=line, markersize=3.5, clip_on=False)
+    middle = draw_interval(
+        axis, place, row, keys=KEYS, reach=reach, color=line, linewidth=2.0 if is_lamm else 1.2
+    )
     fill = LAMM_COLOUR if row["population"] == "LAMM" else "white" if is_lamm else colour
     axis.plot(
         middle,

@@ -19,6 +19,7 @@ from lammscope.signatures import read_gene_sets
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
 HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
 FILE_KEYS = (("annotation", "panel"), ("lamm", "references"))
+NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,9 @@ def cohort_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
     """Files that neither the user has nor the workflow brings."""
     return [
-        f"{lines.place((section, key))}: `{section}.{key}` is `{config[section][key]}`, which does "
-        "not exist; paths are relative to the folder where Snakemake runs"
+        f"{lines.place((section, key))}: `{section}.{key}` is `{config[section][key]}`, {NO_FILE}"
         for section, key in FILE_KEYS
-        if not any((folder / config[section][key]).is_file() for folder in (Path(), HOME))
+        if _find_file(config[section][key]) is None
     ]
 
 
@@ -99,19 +99,22 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
     """GMT files that are not there, and what is wrong in those that are."""
     mistakes, found = [], []
     for i, path in enumerate(config["expression"]["gene_sets"]):
-        files = [folder / path for folder in (Path(), HOME) if (folder / path).is_file()]
-        found += files[:1]
-        if not files:
-            mistakes.append(
-                f"{lines.place(('expression', 'gene_sets', i))}: `expression.gene_sets` names "
-                f"`{path}`, which does not exist; paths are relative to the folder where Snakemake "
-                "runs"
-            )
+        file = _find_file(path)
+        if file is not None:
+            found.append(file)
+            continue
+        place = lines.place(("expression", "gene_sets", i))
+        mistakes.append(f"{place}: `expression.gene_sets` names `{path}`, {NO_FILE}")
     try:
         read_gene_sets(found)
     except ValueError as error:
         mistakes += str(error).splitlines()
     return mistakes
+
+
+def _find_file(path: str) -> Path | None:
+    """The user's own file, or the one that comes with the workflow."""
+    return next((file for f in (Path(), HOME) if (file := f / path).is_file()), None)
 
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lammscope.multiplicity import holm
+
 COLUMNS = [
     *("contrast", "population", "denominator", "scale", "role", "estimate", "ci_low", "ci_high"),
     *("p", "p_holm", "p_permutation", "p_floor", "n_test", "n_reference", "influence_low"),
@@ -50,16 +52,5 @@ def gather_lamm(
         & (rows["population"] == "LAMM")
     )
     rows["role"] = np.where(is_primary, "primary", "secondary")
-    tested = ~is_primary & rows["p"].notna()
-    rows["p_holm"] = np.nan
-    rows.loc[tested, "p_holm"] = holm(rows.loc[tested, "p"].to_numpy(dtype=float))
+    rows["p_holm"] = holm(rows["p"].mask(is_primary))
     return rows.sort_values("role", kind="stable", ignore_index=True)[COLUMNS]
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values by Holm's step-down method (Holm 1979; R's `p.adjust`)."""
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted

@@ -16,6 +16,7 @@ from scipy import linalg, stats
 
 from lammscope.least_squares import disjoint_first, products, solve_normal_equations
 from lammscope.libraries import filter_by_expression, tmm
+from lammscope.multiplicity import benjamini_hochberg
 from lammscope.robust_prior import fit_prior_robustly
 from lammscope.variances import (
     Array,
@@ -355,10 +356,7 @@ def camera(
     rows = [_camera_row(statistic, np.asarray(members)) for members in sets.values()]
     table = pd.DataFrame(rows, columns=["n_genes", "direction", "p"], index=pd.Index(sets))
     table = table.astype({"n_genes": int, "p": float})
-    tested = table["p"].notna()
-    table["fdr"] = np.nan
-    table.loc[tested, "fdr"] = stats.false_discovery_control(table.loc[tested, "p"])
-    return table
+    return table.assign(fdr=benjamini_hochberg(table["p"]))
 
 
 def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, str, float]:

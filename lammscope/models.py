@@ -75,7 +75,7 @@ class Model:
     @property
     def at(self) -> int:
         """The position of the comparison among the coefficients."""
-        return int(self.design.columns.get_loc(EFFECT))  # type: ignore[arg-type]
+        return list(self.design).index(EFFECT)
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ def kept_sides(
     DataFrame
         `sides` with `n_cells` and `reason`, which is empty for those that are kept.
     """
-    cells = obs[obs["population"] == population].set_index("sample")["n_cells"]
-    result = sides.assign(
-        n_cells=[int(cells.reindex(names).fillna(0).sum()) for names in sides["samples"]], reason=""
-    )
+    own = obs[obs["population"] == population]
+    cells = dict(zip(own["sample"], own["n_cells"], strict=True))
+    n_cells = [int(sum(cells.get(name, 0) for name in names)) for names in sides["samples"]]
+    result = sides.assign(n_cells=n_cells, reason="")
     result.loc[result["n_cells"] < min_cells, "reason"] = f"under {min_cells} cells"
     if contrast.kind == "paired":
         n_sides = result[result["reason"] == ""].groupby("patient")["side"].nunique()

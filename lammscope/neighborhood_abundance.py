@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lammscope import linear
-from lammscope.comparisons import MIN_MODERATED, design_problem, tested_column
+from lammscope.comparisons import MIN_MODERATED, arm_sizes, design_problem, tested_column
 from lammscope.contrasts import Contrast
 from lammscope.design import comparison_units, crosses_phases, design_matrix, independent_columns
 from lammscope.neighborhoods import Neighborhoods, count_members
+from lammscope.proportions import sum_sides, thinnest_depth
 
 PSEUDOCOUNT = 0.5  # cells: that of the populations' logits
 FLAT = 1e-8  # log2: less is rounding and no variation between patients
@@ -77,13 +78,16 @@ def test_neighborhoods(
     units = comparison_units(samples, contrast)
     excluded = set(exclude_pre_post) if crosses_phases(units, samples, contrast) else set()
     counts = pd.DataFrame(neighborhoods.counts.T, index=neighborhoods.samples)
-    counted = labels.loc[~labels["population"].isin(excluded), "sample"].value_counts()
-    cells, library = sum_sides(counts, units), sum_sides(counted.to_frame(), units)[0]
+    counted = labels.loc[~labels["population"].isin(excluded), "sample"].value_counts().to_frame()
+    # a sample whose cells are all excluded, or that has none, has no row yet
+    cells, library = (
+        sum_sides(part.reindex(samples["sample"], fill_value=0), units)
+        for part in (counts, counted)
+    )
+    library = library[0]
     keep = (library >= min_cells).all(axis=0)
     units, cells, library = units[keep], cells[:, :, keep], library[:, keep]
-    pairs = contrast.kind == "paired"
-    table["n_test"] = len(units) if pairs else int((units["arm"] == "test").sum())
-    table["n_reference"] = len(units) if pairs else int((units["arm"] == "reference").sum())
+    table = table.assign(**arm_sizes(units, contrast))
     table["n_cells"] = cells.sum(axis=(1, 2)).astype(int)
     design = design_matrix(units, contrast.adjust)
     table["status"] = design_problem(units, design, contrast)
@@ -167,22 +171,6 @@ def summarise_neighborhoods(
     return summary.reset_index(names="population")[SUMMARY_COLUMNS]
 
 
-def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> Floats:
-    """Counts of units: samples x features as features x sides x units, replicates summed.
-
-    `units` come from `design.comparison_units`; where there are two sides, they are test and
-    reference. A sample that `counts` lacks has none.
-    """
-    sides = [column for column in units if str(column).startswith("samples")]
-    names = [list(lists) for side in sides for lists in units[side]]
-    known = {name: i for i, name in enumerate(counts.index)}
-    chosen = np.zeros((len(names), len(counts)))
-    for row, listed in enumerate(names):
-        chosen[row, [known[name] for name in listed if name in known]] = 1
-    sums = chosen @ counts.to_numpy(dtype=float)
-    return sums.T.reshape(counts.shape[1], len(sides), len(units))
-
-
 def _describe(neighborhoods: Neighborhoods, labels: pd.DataFrame) -> pd.DataFrame:
     """A row per neighbourhood, with the population of most members; of equals the first by name."""
     names, codes = np.unique(labels["population"].to_numpy(dtype=str), return_inverse=True)
@@ -197,8 +185,7 @@ def _describe(neighborhoods: Neighborhoods, labels: pd.DataFrame) -> pd.DataFram
 
 def _expected(cells: Floats, library: Floats, arm: np.ndarray) -> Floats:
     """Mean cells a sample on the thinnest side, if all samples had one proportion."""
-    depth = min(library[:, arm == name].mean(axis=1).min() for name in np.unique(arm))
-    return np.asarray(depth * cells.sum(axis=(1, 2)) / library.sum())
+    return np.asarray(thinnest_depth(library.T, arm) * cells.sum(axis=(1, 2)) / library.sum())
 
 
 def _unit_values(cells: Floats, library: Floats) -> Floats:

@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from lammscope.drawing import (
     ARM_COLOURS,
     BACKGROUND,
+    INK,
     LAMM_COLOUR,
     NEUTRAL,
     STYLE,
@@ -25,7 +26,7 @@ from lammscope.drawing import (
 from lammscope.wording import readable
 
 MIXED = "mixed"
-PALE, EDGE, INK = "#ffffff", "#8b949a", "#1f262b"
+PALE, EDGE = "#ffffff", "#8b949a"
 LOWER, HIGHER = "#2f6f9f", "#a3432a"  # where the sides are no arms
 ROW_HALF = 0.38  # of a population's row that its points may fill
 N_BINS = 60  # of the width of a row, within which points stand above each other

@@ -40,6 +40,11 @@ class Scheme:
     floor: float
     words: str
 
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """The assignment of the data: who is in the test arm, or every difference as it is."""
+        return np.ones_like(self.test) if self.kind == SIGNS else self.test
+
 
 def permutation_scheme(
     units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int
@@ -113,46 +118,53 @@ def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed
     n_units, n_coefficients = design.shape
     if n_units <= n_coefficients:
         return np.full(len(values), np.nan)
-    observed = squared_correlations(values, design, at, scheme)
+    observed = assigned_correlations(values, design, at, scheme, scheme.observed[None])[0]
     count, total = np.zeros(len(values)), 0
-    for permuted in permuted_correlations(values, design, at, scheme, seed=seed):
+    for permuted in _permuted_correlations(values, design, at, scheme, seed=seed):
         count += (permuted >= observed - TIE).sum(axis=0)
         total += len(permuted)
     return count / total if scheme.exact else (count + 1) / (total + 1)
 
 
-def squared_correlations(values: Array, design: Array, at: int, scheme: Scheme) -> Array:
-    """Squared partial correlation of each feature with the tested column: t^2 / (t^2 + df)."""
-    others = np.delete(design, at, axis=1)
-    column = design[:, at]
+def assigned_correlations(
+    values: Array, design: Array, at: int, scheme: Scheme, assigned: NDArray[np.bool_]
+) -> Array:
+    """Squared partial correlation with the tested column, t^2 / (t^2 + df), as units are assigned.
+
+    `assigned` is assignments x units, as in `assignments`; returns assignments x features.
+    """
     if scheme.kind == SIGNS:
-        return _of_signs(values, np.ones((1, len(design))))[0]
-    return _of_columns(_residuals(values, others), _residuals(column[None], others))[0]
+        return _of_signs(values, np.where(assigned, 1.0, -1.0))
+    others = np.delete(design, at, axis=1)
+    return _of_columns(_residuals(values, others), _residuals(assigned.astype(float), others))
 
 
-def permuted_correlations(
+def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Assignments x units, all of them or as many as are drawn: whether a unit is in the test arm.
+
+    For pairs it says whether a difference is as it is, or of the opposite sign.
+    """
+    return _sign_flips(scheme, rng) if scheme.kind == SIGNS else _permuted_labels(scheme, rng)
+
+
+def _permuted_correlations(
     values: Array, design: Array, at: int, scheme: Scheme, *, seed: int
 ) -> Iterator[Array]:
     """Squared partial correlations under the permutations: arrays of permutations x features."""
     rng = np.random.default_rng(seed)
-    if scheme.kind == SIGNS:
-        yield _of_signs(values, sign_flips(scheme, rng=rng))
+    if scheme.kind != RESIDUALS:
+        yield assigned_correlations(values, design, at, scheme, assignments(scheme, rng=rng))
         return
     others = np.delete(design, at, axis=1)
-    if scheme.kind == LABELS:
-        columns = _residuals(permuted_labels(scheme, rng=rng).astype(float), others)
-        yield _of_columns(_residuals(values, others), columns)
-        return
     residuals, column = _residuals(values, others), _residuals(design[:, at][None], others)[0]
-    for orders in _orders(scheme, rng=rng):
+    for orders in _orders(scheme, rng):
         moved = _residuals(residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design)), others)
         moved = moved.reshape(len(orders), len(values), len(design))
         length = np.sum(moved**2, axis=2) * np.sum(column**2)
         yield _ratio((moved @ column) ** 2, length)
 
 
-def permuted_labels(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Assignments to the test arm: assignments x units, all of them or as many as are drawn."""
+def _permuted_labels(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
     members = _members(scheme.strata)
     if not scheme.exact:
         labels = np.tile(scheme.test, (scheme.n_draws, 1))
@@ -169,16 +181,14 @@ def permuted_labels(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.b
     return labels
 
 
-def sign_flips(scheme: Scheme, *, rng: np.random.Generator) -> Array:
-    """Signs of the pairs' differences: assignments x pairs, all of them or as many as are drawn."""
-    n_pairs = len(scheme.strata)
+def _sign_flips(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
+    n_pairs = len(scheme.test)
     if not scheme.exact:
-        return np.asarray(1.0 - 2.0 * rng.integers(0, 2, size=(scheme.n_draws, n_pairs)))
-    bits = (np.arange(scheme.n_assignments)[:, None] >> np.arange(n_pairs)) & 1
-    return np.asarray(1.0 - 2.0 * bits)
+        return rng.integers(0, 2, size=(scheme.n_draws, n_pairs)) == 0
+    return (np.arange(scheme.n_assignments)[:, None] >> np.arange(n_pairs)) & 1 == 0
 
 
-def _orders(scheme: Scheme, *, rng: np.random.Generator) -> Iterator[Codes]:
+def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
     """Orders of the units that keep each within its stratum, in portions."""
     members = [np.flatnonzero(stratum) for stratum in _members(scheme.strata)]
     if scheme.exact:

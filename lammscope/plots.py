@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
 from lammscope.contrast_plots import lamm_patients
 from lammscope.drawing import (
+    INK,
     LAMM_COLOUR,
     NEUTRAL,
     STYLE,
@@ -186,7 +187,7 @@ def _boxes(axis: Axes, boxes: Sequence[tuple[float, ...]]) -> None:
     place, low, q1, median, q3, high = np.array(boxes).T
     axis.vlines(place, low, high, color=NEUTRAL, linewidth=0.8)
     axis.bar(place, q3 - q1, 0.3, q1, color="white", edgecolor=NEUTRAL, linewidth=0.9, zorder=3)
-    axis.hlines(median, place - 0.15, place + 0.15, color="#1f262b", linewidth=1.6, zorder=4)
+    axis.hlines(median, place - 0.15, place + 0.15, color=INK, linewidth=1.6, zorder=4)
 
 
 def qc_barcodes(qc_summary: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:

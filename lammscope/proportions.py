@@ -35,15 +35,28 @@ def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]
 
     `wide` is samples x populations; `units` come from `design.comparison_units`.
     """
-    position = {name: i for i, name in enumerate(wide.index)}
-    counts = wide.to_numpy(dtype=float)
+    cube = sum_sides(wide, units)
+    return {str(name): cube[k].T for k, name in enumerate(wide.columns)}
+
+
+def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+    """Counts of units: samples x features as features x sides x units, replicates summed.
+
+    `units` come from `design.comparison_units`; where there are two sides, they are test and
+    reference.
+    """
+    position = {name: i for i, name in enumerate(counts.index)}
     sides = [column for column in units if str(column).startswith("samples")]
-    sums = [
-        [counts[[position[name] for name in names]].sum(axis=0) for names in units[side]]
-        for side in sides
-    ]
-    cube = np.array(sums).reshape(len(sides), len(units), wide.shape[1])
-    return {str(name): cube[:, :, k].T for k, name in enumerate(wide.columns)}
+    chosen = np.zeros((len(sides) * len(units), len(counts)))
+    for row, names in zip(chosen, (n for side in sides for n in units[side]), strict=True):
+        row[[position[name] for name in names]] = 1
+    sums = chosen @ counts.to_numpy(dtype=float)
+    return sums.T.reshape(counts.shape[1], len(sides), len(units))
+
+
+def thinnest_depth(total: np.ndarray, arm: np.ndarray) -> float:
+    """Mean cells of a unit where arm and side have fewest; `total` is units x sides."""
+    return float(min(total[arm == name].mean(axis=0).min() for name in np.unique(arm)))
 
 
 def families(

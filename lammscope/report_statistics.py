@@ -1,7 +1,6 @@
 """What the report says beside a result: influence, other analyses, calibration, secondary rows."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 
 from lammscope.comparisons import ALPHA
 from lammscope.drawing import population_order
-from lammscope.report_tables import Column, Table, build_table
+from lammscope.report_tables import Column, Table, build_table, interval_words, name_columns
 from lammscope.wording import denominator_words, ratio_name, readable, write_number
 
 MAIN = "main"
@@ -25,11 +24,11 @@ GENE_SET_COLUMNS = (
     Column("fdr", "FDR", "small_p", "Benjamini-Hochberg over the sets of the population"),
 )
 LAMM_COLUMNS = (
-    Column("title", "Contrast", "name"),
+    Column("contrast", "Contrast", "name"),
     Column("population", "Population", "name"),
     Column("denominator", "Share", "text"),
     Column("role", "Role", "text"),
-    Column("ratio", "Ratio", "ratio", "odds ratio; of a change the ratio of odds ratios"),
+    Column("estimate", "Ratio", "ratio", "odds ratio; of a change the ratio of odds ratios"),
     Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, not moderated"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
@@ -100,22 +99,16 @@ def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Mapping[str, Any]) -> T
     rows = gene_sets[gene_sets["p"].notna()].nsmallest(N_SETS, "p", keep="first")
     rows = rows.assign(_other=rows["cell_type"] != "LAMM")
     rows = rows.sort_values(["_other", "cell_type", "p"], kind="stable")
-    words = {"test": readable(contrast["test"])}
-    columns = [replace(column, label=column.label.format(**words)) for column in GENE_SET_COLUMNS]
-    return build_table(rows, columns)
+    return build_table(rows, name_columns(GENE_SET_COLUMNS, test=readable(contrast["test"])))
 
 
 def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table | None:
     """Neighbourhoods by population; None if none was tested."""
     if neighborhoods.empty or not neighborhoods["n_tested"].any():
         return None
-    words = {"test": readable(contrast["test"])}
-    columns = [
-        replace(column, label=column.label.format(**words)) for column in NEIGHBORHOOD_COLUMNS
-    ]
     ordered = neighborhoods.set_index("population")
     ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
-    return build_table(ordered, columns)
+    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, test=readable(contrast["test"])))
 
 
 def missing_lines(missing: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:
@@ -142,17 +135,9 @@ def lamm_table(results: pd.DataFrame) -> Table | None:
     """The LAMM results of the run, the primary one first; None without any."""
     if results.empty:
         return None
-    low, high = (
-        results[key].map(lambda end: write_number(end, "ratio")) for key in ("ci_low", "ci_high")
-    )
     rows = results.assign(
-        title=results["contrast"],
         denominator=results["denominator"].map(denominator_words),
-        ratio=results["estimate"],
-        interval=(low + " to " + high).where(results["ci_low"].notna(), None),
-        influence_patient=results["influence_patient"].astype(object).where(
-            results["influence_patient"].notna(), None
-        ),
+        interval=interval_words(results),
         verdict=results["verdict"].str.split(";").str[0],
-    )  # fmt: skip
+    )
     return build_table(rows, LAMM_COLUMNS)

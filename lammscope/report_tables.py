@@ -169,13 +169,12 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> T
     arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
     if len(arcsine):
         rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
-    ends = [rows[key].map(lambda end: write_number(end, "ratio")) for key in ("ci_low", "ci_high")]
     is_ratio = rows["scale"] == "log_ratio"
     rows = rows.assign(
         population=rows["population"].map(population_words),
         denominator=rows["denominator"].map(denominator_words),
         odds_ratio=rows["estimate"],
-        interval=(ends[0] + " to " + ends[1]).where(rows["ci_low"].notna(), None),
+        interval=interval_words(rows),
         verdict=rows["verdict"].str.split(";").str[0],
         n=_sizes(rows, paired=contrast["kind"] == "paired"),
         **{f"mean_{s}": rows[f"mean_{s}"].mask(is_ratio) for s in ("test", "reference")},
@@ -188,15 +187,26 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> T
         "mean": "Mean change" if change else "Mean",
     }
     columns = [
-        replace(
-            column,
-            label=column.label.format(**words),
-            help=column.help.format(**words),
-            kind="points" if change and column.kind == "fraction" else column.kind,
-        )
-        for column in ABUNDANCE_COLUMNS
+        replace(column, kind="points") if change and column.kind == "fraction" else column
+        for column in name_columns(ABUNDANCE_COLUMNS, **words)
     ]
     return build_table(rows, columns)
+
+
+def name_columns(columns: Sequence[Column], **words: str) -> list[Column]:
+    """Columns with the words of a contrast put into their headings and hints."""
+    return [
+        replace(column, label=column.label.format(**words), help=column.help.format(**words))
+        for column in columns
+    ]
+
+
+def interval_words(rows: pd.DataFrame) -> pd.Series:
+    """Confidence intervals of ratios as text, from logarithms; None where there is none."""
+    low, high = (
+        rows[key].map(lambda end: write_number(end, "ratio")) for key in ("ci_low", "ci_high")
+    )
+    return (low + " to " + high).where(rows["ci_low"].notna(), None)
 
 
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:

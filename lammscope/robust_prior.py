@@ -6,12 +6,10 @@ freedom. Results agree with limma's `fitFDistRobustly`.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from lammscope.variances import fit_prior, lowess
+from lammscope.variances import Array, fit_prior, lowess
 
-Array = NDArray[np.float64]
 LOWER_TAIL, UPPER_TAIL = 0.05, 0.1  # shares of features that are winsorised
 N_NODES = 128
 SHARE = 0.4  # of the features in each local regression of log variances on the mean

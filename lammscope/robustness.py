@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,8 +72,8 @@ def test_robustness(
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
         mean fraction, else the estimate itself.
     """
-    rules = {"exclude_pre_post": exclude_pre_post, "sorts": sorts}
-    question = ask(counts, samples, contrast, **rules)  # type: ignore[arg-type]
+    rules: dict[str, Any] = {"exclude_pre_post": exclude_pre_post, "sorts": sorts}
+    question = ask(counts, samples, contrast, **rules)
     analyses = _analyses(question, thresholds, contrast, denominator, level, probability)
     adjusted = _adjusted(counts, samples, contrast, denominator, rules)
     rows = [
@@ -85,14 +86,6 @@ def test_robustness(
 
 
 test_robustness.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
-
-
-def _lamm(question: Question, denominator: str, population: str = "LAMM") -> Measure | None:
-    """The measure of LAMM cells, unless a sort removed its denominator."""
-    for family, removed in zip(question.families, question.removed, strict=True):
-        if family[0].denominator == denominator and not removed:
-            return next((m for m in family if m.population == population), None)
-    return None
 
 
 def _scale(measure: Measure) -> str:
@@ -109,18 +102,18 @@ def _analyses(
 ) -> Iterator[Analysis]:
     """The analyses of all patients with the contrast's own covariates."""
     units = question.units
-    main = _lamm(question, denominator)
+    main = question.measure("LAMM", denominator)
     if main is None:
         return
     yield Analysis("main", "", main, units, contrast, _scale(main))
     if not main.ratio:
         yield Analysis("scale", "arcsine", main, units, contrast, "arcsine")
     for name in DENOMINATORS:
-        measure = _lamm(question, name)
+        measure = question.measure("LAMM", name)
         if name != denominator and measure is not None:
             yield Analysis("denominator", name, measure, units, contrast, _scale(measure))
     other = "positive" if level == "elevated" else "elevated"
-    measure = _lamm(question, denominator, f"LAMM_{other}")
+    measure = question.measure(f"LAMM_{other}", denominator)
     if measure is not None:
         yield Analysis("level", other, measure, units, contrast, _scale(measure))
     own = thresholds[thresholds["level"] == level]
@@ -136,7 +129,7 @@ def _adjusted(
     samples: pd.DataFrame,
     contrast: Contrast,
     denominator: str,
-    rules: Mapping[str, object],
+    rules: Mapping[str, Any],
 ) -> Iterator[Analysis]:
     """Without each covariate and without all of them; where there are none, with each known one."""
     if contrast.kind == "paired":  # a pair is its own control
@@ -149,8 +142,8 @@ def _adjusted(
         choices = dict.fromkeys((c,) for c in known if c != contrast.column)
     for adjust in choices:
         changed = replace(contrast, adjust=adjust)
-        question = ask(counts, samples, changed, **rules)  # type: ignore[arg-type]
-        measure = _lamm(question, denominator)
+        question = ask(counts, samples, changed, **rules)
+        measure = question.measure("LAMM", denominator)
         if measure is not None:
             setting = ", ".join(adjust) or "none"
             yield Analysis("adjust", setting, measure, question.units, changed, _scale(measure))
@@ -159,7 +152,7 @@ def _adjusted(
 def _without_each_patient(
     question: Question, contrast: Contrast, denominator: str
 ) -> Iterator[Analysis]:
-    main = _lamm(question, denominator)
+    main = question.measure("LAMM", denominator)
     if main is None:
         return
     patients = question.units["patient"].astype(str)
@@ -170,7 +163,7 @@ def _without_each_patient(
         yield Analysis("leave_one_out", patient, measure, units, contrast, _scale(main))
 
 
-def _row(analysis: Analysis, min_cells: int) -> dict[str, object]:
+def _row(analysis: Analysis, min_cells: int) -> dict[str, Any]:
     (result,) = compare(
         [analysis.measure],
         analysis.units,
@@ -179,7 +172,7 @@ def _row(analysis: Analysis, min_cells: int) -> dict[str, object]:
         min_cells=min_cells,
         permutations=None,
     )
-    row: dict[str, object] = {name: result[name] for name in COLUMNS if name in result}
+    row: dict[str, Any] = {name: result[name] for name in COLUMNS if name in result}
     row |= {"analysis": analysis.analysis, "setting": analysis.setting}
     total = float(analysis.measure.total.sum())
     share = float(analysis.measure.count.sum()) / total if total else 0.0
@@ -187,4 +180,4 @@ def _row(analysis: Analysis, min_cells: int) -> dict[str, object]:
     if analysis.scale == "arcsine" and 0 < share < 1:
         slope = 2 / float(np.sqrt(share * (1 - share)))  # d logit(p) / d asin(sqrt(p))
     names = {"log_odds": "estimate", "log_odds_low": "ci_low", "log_odds_high": "ci_high"}
-    return row | {to: slope * float(result[of]) for to, of in names.items()}  # type: ignore[arg-type]
+    return row | {to: slope * float(result[of]) for to, of in names.items()}

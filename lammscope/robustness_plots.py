@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lammscope.drawing import LAMM_COLOUR, NEUTRAL, sentence_figure
-from lammscope.forest_plots import INK, ratio_axis, write_words
-from lammscope.wording import denominator_words, ratio_name, readable, write_number
+from lammscope.drawing import INK, LAMM_COLOUR, NEUTRAL, sentence_figure
+from lammscope.forest_plots import draw_interval, ratio_axis, write_result, write_words
+from lammscope.wording import denominator_words, ratio_name, readable
 
 NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
 MAX_PATIENTS = 16  # beyond, only those whose absence changes the result most
 SHOWN = 5  # of either end
+KEYS = ("log_odds", "log_odds_low", "log_odds_high")
 GROUPS = {
     "main": "Main analysis",
     "scale": "Other scale",
@@ -55,9 +56,8 @@ def robustness_forest(
     for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
         if starts:
             title = GROUPS[row["analysis"]]
-            title += (
-                f" ({between} more lie between)" if between and "leave" in row["analysis"] else ""
-            )
+            if between and row["analysis"] == "leave_one_out":
+                title += f" ({between} more lie between)"
             write_words(axis, NAMES_AT - 0.01, place - 0.95, title, weight="bold", fontsize=8)
         _draw_row(axis, place, row, reach=reach, probability=probability, paired=paired)
     ratio_axis(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
@@ -116,18 +116,11 @@ def _draw_row(
     write_words(axis, NAMES_AT, place, words, fontsize=7.5, **style)
     sizes = f"{row['n_test']:.0f}" + ("" if paired else f" / {row['n_reference']:.0f}")
     write_words(axis, SIZES_AT, place, sizes, ha="center")
+    write_result(axis, place, row, keys=KEYS, ratio_at=RATIO_AT, p_at=P_AT)
     if not np.isfinite(row["log_odds"]):
-        reason = f"not tested: {readable(row['status'])}"
-        write_words(axis, 0.5, place, reason, ha="center", color="#8b9399")
         return
-    keys = ("log_odds", "log_odds_low", "log_odds_high")
-    ratio, low, high = (write_number(float(row[key]), "ratio") for key in keys)
-    write_words(axis, RATIO_AT, place, f"{ratio} ({low} to {high})")
-    write_words(axis, P_AT, place, write_number(float(row["p"]), "p"))
     colour = LAMM_COLOUR if main else NEUTRAL
-    middle, start, end = np.clip([row[key] for key in keys], -reach, reach)
-    axis.plot([start, end], [place, place], color=colour, linewidth=2.0 if main else 1.2)
-    for value, key, marker in ((start, keys[1], "<"), (end, keys[2], ">")):
-        if row[key] != value:
-            axis.plot(value, place, marker, color=colour, markersize=3.5, clip_on=False)
+    middle = draw_interval(
+        axis, place, row, keys=KEYS, reach=reach, color=colour, linewidth=2.0 if main else 1.2
+    )
     axis.plot(middle, place, "s", markersize=6 if main else 4.5, color=colour, zorder=3)

@@ -46,9 +46,15 @@ def cohort(golden) -> Cohort:
     return Cohort(data, samples, *contrasts_from_config(CONTRASTS, samples))
 
 
-def fold_changes(cohort: Cohort, contrast: Contrast, **engine: str) -> pd.DataFrame:
+def fold_changes(cohort: Cohort, contrast: Contrast, engine: str = "limma_voom") -> pd.DataFrame:
     table = run_test(
-        cohort.pseudobulk, cohort.samples, contrast, min_cells=10, exclude=[], **engine
+        cohort.pseudobulk,
+        cohort.samples,
+        contrast,
+        min_cells=10,
+        exclude=[],
+        engine=engine,
+        threads=1,
     )
     return table.set_index("gene")
 

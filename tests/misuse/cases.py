@@ -582,7 +582,7 @@ MATRICES = {
         instead(lambda path: write_h5ad(LOGARITHMS, path), ".h5ad"),
         "no integer counts in X",
     ),
-    "a word among the counts": Case(instead(text_value, ".csv"), "'many' is no number"),
+    "a word among the counts": Case(instead(text_value, ".csv"), "`many` is no number"),
     "barcodes of another channel": Case(
         both(
             write("list.txt", "TTTTTTTTTTTTTTTT-1\nTTTTTTTTTTTTTTTA-1\n"),

@@ -7,6 +7,8 @@ from lammscope.contrasts import Contrast, contrasts_from_config
 
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
 BASELINE = {**ARMS, "where": {"phase": "pre"}}
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+CHANGE = {**ARMS, "kind": "change"}
 
 
 def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
@@ -29,6 +31,25 @@ def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
     return table.drop(columns="arm").assign(**columns)
 
 
-def one(entry: dict, samples: pd.DataFrame) -> Contrast:
+def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
+    """Patients `r0`, `n0`, ... of two arms, each before and after infusion."""
+    rows = [
+        {
+            "sample": f"{arm[0]}{i}_{phase}",
+            "patient": f"{arm[0]}{i}",
+            "timepoint": phase,
+            "phase": phase,
+            "response": arm,
+            "response_label": arm,
+            "product": "axi" if i % 2 else "tisa",
+        }
+        for arm in ("responder", "non_responder")
+        for i in range(n_per_arm)
+        for phase in ("pre", "post")
+    ]
+    return pd.DataFrame(rows).assign(compartment="blood", sort="none", batch="b", counts="x.h5")
+
+
+def asked(entry: dict, samples: pd.DataFrame) -> Contrast:
     """The contrast of an entry of the config."""
     return contrasts_from_config({"question": entry}, samples)[0]

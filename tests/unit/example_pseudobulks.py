@@ -1,38 +1,15 @@
 """Pseudobulks of a made-up cohort, with or without a planted effect."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.contrasts import Contrast, contrasts_from_config
-
-ARMS = {"test": "non_responder", "reference": "responder"}
-BETWEEN = {"kind": "between", **ARMS, "where": {"phase": "pre"}}
-PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
-CHANGE = {"kind": "change", **ARMS}
+LIMMA = {"engine": "limma_voom", "threads": 2}
+PYDESEQ2 = {"engine": "pydeseq2", "threads": 1}
 N_PLANTED = 30
-
-
-def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
-    """Patients `r0`, `n0`, ... of two arms, each before and after infusion."""
-    rows = [
-        {
-            "sample": f"{arm[0]}{i}_{phase}",
-            "patient": f"{arm[0]}{i}",
-            "timepoint": phase,
-            "phase": phase,
-            "response": arm,
-            "product": "axi" if i % 2 else "tisa",
-        }
-        for arm in ("responder", "non_responder")
-        for i in range(n_per_arm)
-        for phase in ("pre", "post")
-    ]
-    return pd.DataFrame(rows).assign(compartment="blood", sort="none")
 
 
 def make_pseudobulk(
@@ -66,8 +43,3 @@ def shifted(samples: pd.DataFrame, size: float, **who: str) -> np.ndarray:
     """`size` for the samples whose columns have the values of `who`, else 0."""
     hit = np.all([samples[column] == value for column, value in who.items()], axis=0)
     return np.where(hit, size, 0.0)
-
-
-def asked(entry: dict[str, Any], samples: pd.DataFrame) -> Contrast:
-    """The contrast of a config's entry."""
-    return contrasts_from_config({"question": entry}, samples)[0]

@@ -8,9 +8,10 @@ from scipy import special, stats
 from lammscope.abundance import count_cells
 from lammscope.abundance import test_abundance as run_test
 from lammscope.comparisons import COLUMNS, detectable_difference
-from lammscope.contrasts import Contrast, contrasts_from_config
 from lammscope.primary import primary_row, primary_sentence
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
+ARMS = ("non_responder", "responder")
 LINEAGE = {
     "B": "B",
     "CAR_T": "T",
@@ -31,28 +32,6 @@ SETTINGS = {
     "seed": 1,
     "sorts": {},
 }
-ARMS = {"test": "non_responder", "reference": "responder"}
-BETWEEN = {"kind": "between", **ARMS, "where": {"phase": "pre"}}
-PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
-CHANGE = {"kind": "change", **ARMS}
-
-
-def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
-    rows = [
-        {
-            "sample": f"{arm[0]}{i}_{phase}",
-            "patient": f"{arm[0]}{i}",
-            "timepoint": phase,
-            "phase": phase,
-            "response": arm,
-            "response_label": arm,
-            "product": "axi" if i % 2 else "tisa",
-        }
-        for arm in ("responder", "non_responder")
-        for i in range(n_per_arm)
-        for phase in ("pre", "post")
-    ]
-    return pd.DataFrame(rows).assign(compartment="blood", sort="none", batch="b", counts="x.h5")
 
 
 def make_counts(
@@ -78,10 +57,6 @@ def make_counts(
         ],
         ignore_index=True,
     )
-
-
-def asked(entry: dict, samples: pd.DataFrame) -> Contrast:
-    return contrasts_from_config({"question": entry}, samples)[0]
 
 
 def row(table: pd.DataFrame, population: str, denominator: str, scale: str = "logit") -> pd.Series:
@@ -138,11 +113,11 @@ def test_cohort_without_cells_of_interest_still_has_a_lamm_row():
 def test_between_is_the_t_test_of_logits_by_hand():
     samples = make_samples()
     counts = make_counts(samples)
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     assert list(table.columns) == COLUMNS
     y = proportions(counts, "LAMM", MONOCYTIC).reindex(samples["sample"])
     pre = (samples["phase"] == "pre").to_numpy()
-    arms = [y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS.values()]
+    arms = [y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS]
     expected = stats.ttest_ind(*arms)
     got = row(table, "LAMM", "monocytic")
     assert got["estimate"] == pytest.approx(arms[0].mean() - arms[1].mean())
@@ -178,7 +153,7 @@ def test_two_complementary_populations_have_opposite_estimates():
     samples = make_samples()
     counts = make_counts(samples)
     counts = counts[~counts["population"].isin(["Macrophage"])]
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     lamm, other = (row(table, p, "monocytic") for p in ("LAMM", "Classical_monocyte"))
     assert lamm["estimate"] == pytest.approx(-other["estimate"])
     assert lamm["p"] == pytest.approx(other["p"])
@@ -187,7 +162,7 @@ def test_two_complementary_populations_have_opposite_estimates():
 def test_rows_of_the_same_cells_agree_and_totals_add_up():
     samples = make_samples()
     counts = make_counts(samples)
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     for denominator in ("all", "immune", "monocytic"):
         for scale in ("logit", "arcsine"):
             ours = row(table, "LAMM", denominator, scale)
@@ -204,7 +179,7 @@ def test_planted_rise_of_lamm_is_found_and_covered():
     samples = make_samples(10)
     planted = np.where(samples["response"] == "non_responder", 1.2, 0.0)
     counts = make_counts(samples, LAMM=planted)
-    contrast = asked({**BETWEEN, "adjust": ["product"]}, samples)
+    contrast = asked({**BASELINE, "adjust": ["product"]}, samples)
     table = run_test(counts, samples, contrast, **SETTINGS)
     got = row(table, "LAMM", "monocytic")
     assert got["ci_low"] < 1.2 < got["ci_high"]
@@ -257,7 +232,7 @@ def test_null_is_calibrated_over_many_populations():
     )
     table["lineage"], table["partition"] = "T", True
     table.loc[table["population"] == "LAMM", "lineage"] = "monocytic"
-    for entry in (BETWEEN, PAIRED, CHANGE):
+    for entry in (BASELINE, PAIRED, CHANGE):
         result = run_test(table, samples, asked(entry, samples), **SETTINGS)
         p = result.loc[
             (result["denominator"] == "all") & (result["scale"] == "logit"), "p"
@@ -270,11 +245,11 @@ def test_null_is_calibrated_over_many_populations():
 def test_order_of_patients_and_rows_changes_nothing():
     samples = make_samples()
     counts = make_counts(samples)
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     shuffled = run_test(
         counts.sample(frac=1, random_state=1),
         samples.sample(frac=1, random_state=2),
-        asked(BETWEEN, samples),
+        asked(BASELINE, samples),
         **SETTINGS,
     )
     pd.testing.assert_frame_equal(table, shuffled)
@@ -283,8 +258,8 @@ def test_order_of_patients_and_rows_changes_nothing():
 def test_exchanged_arms_exchange_signs_only():
     samples = make_samples()
     counts = make_counts(samples)
-    one = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
-    swapped = {**BETWEEN, "test": ARMS["reference"], "reference": ARMS["test"]}
+    one = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
+    swapped = {**BASELINE, "test": BASELINE["reference"], "reference": BASELINE["test"]}
     other = run_test(counts, samples, asked(swapped, samples), **SETTINGS)
     np.testing.assert_allclose(one["estimate"], -other["estimate"])
     np.testing.assert_allclose(one["p"], other["p"])
@@ -293,7 +268,7 @@ def test_exchanged_arms_exchange_signs_only():
 
 def test_moderated_values_need_five_populations():
     samples = make_samples()
-    table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
     partition = table["fdr"].notna()
     assert table.loc[partition & (table["denominator"] == "all"), "p_moderated"].notna().all()
     assert table.loc[table["denominator"] == "monocytic", "p_moderated"].isna().all()
@@ -308,7 +283,7 @@ def test_samples_with_few_cells_are_dropped_and_named():
     counts.loc[
         (counts["sample"] == "r2_pre") & counts["lineage"].isin(["monocytic"]), "n_cells"
     ] = 1
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     got = row(table, "LAMM", "monocytic")
     assert (got["n_test"], got["n_reference"]) == (6, 5)
     assert got["notes"] == "under 20 cells of the denominator: r2 (responder)"
@@ -316,7 +291,7 @@ def test_samples_with_few_cells_are_dropped_and_named():
     assert row(table, "LAMM", "all")["n_reference"] == 6
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE])
+@pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE])
 def test_too_few_patients_get_means_but_no_inference(entry):
     samples = make_samples(2)
     if entry is PAIRED:
@@ -333,7 +308,7 @@ def test_too_few_patients_get_means_but_no_inference(entry):
 def test_no_patient_at_all_is_still_a_table():
     samples = make_samples()
     samples.loc[samples["phase"] == "pre", "sort"] = "CD3"
-    table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
     assert set(table["status"]) == {"too_few_patients"}
     assert set(table["n_test"]) == {0}
 
@@ -342,7 +317,7 @@ def test_cohort_without_myeloid_cells_says_so():
     samples = make_samples()
     counts = make_counts(samples)
     counts.loc[counts["lineage"] == "monocytic", "n_cells"] = 0
-    contrast = asked(BETWEEN, samples)
+    contrast = asked(BASELINE, samples)
     table = run_test(counts, samples, contrast, **SETTINGS)
     got = row(table, "LAMM", "monocytic")
     assert got["status"] == row(table, "LAMM", "all")["status"] == "no_cells"
@@ -356,7 +331,7 @@ def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are():
     counts = make_counts(samples)
     for population, n in (("LAMM", 400), ("Macrophage", 10), ("Classical_monocyte", 10)):
         counts.loc[counts["population"] == population, "n_cells"] = n
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     assert row(table, "LAMM", "monocytic")["status"] == "not_separable"
     assert np.isnan(row(table, "LAMM", "monocytic")["p"])
     assert row(table, "LAMM", "immune")["status"] == "ok"
@@ -365,10 +340,10 @@ def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are():
 def test_aliased_covariate_and_constant_population_have_a_status():
     samples = make_samples().assign(site=lambda t: t["response"].str[0])
     counts = make_counts(samples)
-    table = run_test(counts, samples, asked({**BETWEEN, "adjust": ["site"]}, samples), **SETTINGS)
+    table = run_test(counts, samples, asked({**BASELINE, "adjust": ["site"]}, samples), **SETTINGS)
     assert set(table["status"]) == {"aliased"}
     counts["n_cells"] = 50
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     assert row(table, "NK", "all")["status"] == "no_variation"
     assert table["p"].isna().all()
 
@@ -378,7 +353,7 @@ def test_population_absent_in_one_arm_is_tested():
     counts = make_counts(samples)
     responder = counts["sample"].str.startswith("r")
     counts.loc[responder & (counts["population"] == "Macrophage"), "n_cells"] = 0
-    got = row(run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS), "Macrophage", "all")
+    got = row(run_test(counts, samples, asked(BASELINE, samples), **SETTINGS), "Macrophage", "all")
     assert got["status"] == "ok"
     assert got["mean_reference"] == 0
     assert got["verdict"] == "higher in non_responder"
@@ -394,7 +369,7 @@ def test_detectable_difference_has_power_080():
 
 def test_primary_row_is_the_logit_row_of_the_primary_denominator():
     samples = make_samples()
-    table = run_test(make_counts(samples), samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
     got = primary_row(table, denominator="immune")
     assert (got["population"], got["denominator"], got["scale"]) == ("LAMM", "immune", "logit")
 
@@ -425,7 +400,7 @@ def test_cells_of_a_patient_that_is_left_out_are_no_evidence():
     rare = pd.Series(0, index=samples["sample"])
     rare["r0_pre"] = 10
     counts = with_population(counts, "Rare", "NK", rare)
-    table = run_test(counts, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     assert row(table, "Rare", "all")["status"] == "no_cells"
     assert np.isnan(row(table, "Rare", "all")["p"])
 
@@ -434,14 +409,14 @@ def test_a_population_too_rare_for_the_thinnest_side_has_no_p():
     samples = make_samples(4)
     counts = make_counts(samples)
     one_each = with_population(counts, "Rare", "NK", pd.Series(1, index=samples["sample"]))
-    rare = row(run_test(one_each, samples, asked(BETWEEN, samples), **SETTINGS), "Rare", "all")
+    rare = row(run_test(one_each, samples, asked(BASELINE, samples), **SETTINGS), "Rare", "all")
     assert rare["status"] == "too_few_cells"
     assert np.isnan(rare["p"])
     # absent in one arm but plentiful in the other is a difference, and is tested
     only = samples.set_index("sample")["response"].map({"responder": 0, "non_responder": 200})
     only *= np.linspace(0.8, 1.2, len(only))
     found = with_population(counts, "Rare", "NK", only.astype(int))
-    found = row(run_test(found, samples, asked(BETWEEN, samples), **SETTINGS), "Rare", "all")
+    found = row(run_test(found, samples, asked(BASELINE, samples), **SETTINGS), "Rare", "all")
     assert found["status"] == "ok"
     assert found["estimate"] > 2
 
@@ -495,7 +470,7 @@ def test_what_a_sort_removed_is_no_denominator(label, sorts, refused):
     assert (table.loc[lost, "n_test"] == 12).all()
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE], ids=["between", "paired", "change"])
+@pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=["between", "paired", "change"])
 def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(entry):
     samples = make_samples()
     one_patient = (samples["patient"] == "n3") & (samples["phase"] == "post")
@@ -510,7 +485,7 @@ def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(entry):
     assert set(tested["influence_patient"]) <= set(samples["patient"])
     untested = table[table["status"] != "ok"]
     assert untested[["p_permutation", "influence_p_max"]].isna().all(axis=None)
-    if entry is not BETWEEN:
+    if entry is not BASELINE:
         lamm = row(table, "LAMM", "monocytic")
         rest = samples[samples["patient"] != "n3"]
         kept = counts[counts["sample"].isin(rest["sample"])]
@@ -521,7 +496,7 @@ def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(entry):
 def test_a_row_says_which_patient_a_finding_hangs_on():
     samples = make_samples()
     counts = make_counts(samples, LAMM=np.where(samples["response"] == "non_responder", 0.9, 0.0))
-    contrast = asked(BETWEEN, samples)
+    contrast = asked(BASELINE, samples)
     lamm = row(run_test(counts, samples, contrast, **SETTINGS), "LAMM", "monocytic")
     p = {}
     for patient in samples["patient"].unique():

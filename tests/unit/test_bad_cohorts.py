@@ -9,27 +9,21 @@ from lammscope.enrichment import test_gene_sets as run_sets
 from lammscope.expression import excluded_pseudobulks, missingness
 from lammscope.expression import test_expression as run_test
 from lammscope.signatures import GeneSet
-from tests.unit.example_pseudobulks import (
-    BETWEEN,
-    CHANGE,
-    PAIRED,
-    asked,
-    make_pseudobulk,
-    make_samples,
-)
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
+from tests.unit.example_pseudobulks import LIMMA, PYDESEQ2, make_pseudobulk
 
 SETTINGS = {"min_cells": 10, "exclude": []}
 SIZE = {"populations": ("LAMM",), "n_genes": 60}
-ALL = [BETWEEN, PAIRED, CHANGE]
+ALL = [BASELINE, PAIRED, CHANGE]
 SETS = [GeneSet("some", "here", tuple(f"GENE{i:02d}" for i in range(10, 25)))]
 
 
 def limma(data, samples, entry):
-    return run_test(data, samples, asked(entry, samples), **SETTINGS)
+    return run_test(data, samples, asked(entry, samples), **SETTINGS, **LIMMA)
 
 
 def deseq(data, samples, entry):
-    return run_test(data, samples, asked(entry, samples), **SETTINGS, engine="pydeseq2")
+    return run_test(data, samples, asked(entry, samples), **SETTINGS, **PYDESEQ2)
 
 
 def sets(data, samples, entry):
@@ -57,7 +51,7 @@ def test_one_patient_per_arm(tested, entry):
     assert table["n_test"].item() == (2 if entry["kind"] == "paired" else 1)
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
 def test_a_population_absent_in_one_arm(tested, entry):
     samples = make_samples(4)
     data = make_pseudobulk(samples, **SIZE)
@@ -66,14 +60,14 @@ def test_a_population_absent_in_one_arm(tested, entry):
     assert (table["n_test"].item(), table["n_reference"].item()) == (0, 4)
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
 def test_a_covariate_that_is_the_arm(tested, entry):
     samples = make_samples(4).assign(site=lambda t: t["response"].str[0])
     data = make_pseudobulk(samples, **SIZE)
     assert_untested(tested(data, samples, {**entry, "adjust": ["site"]}), "aliased")
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
 @pytest.mark.parametrize(("n_covariates", "status"), [(4, "too_few_patients"), (5, "aliased")])
 def test_as_many_coefficients_as_patients_or_more(tested, entry, n_covariates, status):
     samples = make_samples(3)
@@ -112,11 +106,11 @@ def test_genes_without_a_count_are_left_out_and_change_nothing(tested):
     empty = data.copy()
     empty.X = sparse.csr_matrix(wide)
     pd.testing.assert_frame_equal(
-        tested(empty, samples, BETWEEN), tested(data[:, :40].copy(), samples, BETWEEN)
+        tested(empty, samples, BASELINE), tested(data[:, :40].copy(), samples, BASELINE)
     )
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
 def test_covariates_that_say_nothing_or_the_same_change_nothing(tested, entry):
     samples = make_samples(5).assign(one="x", unit=3.5)
     samples["again"] = samples["product"].str.upper()
@@ -127,7 +121,7 @@ def test_covariates_that_say_nothing_or_the_same_change_nothing(tested, entry):
     pd.testing.assert_frame_equal(expected, tested(data, samples, {**entry, "adjust": adjust}))
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
 def test_patients_without_a_covariate_are_named_and_counted(tested, entry):
     samples = make_samples(5)
     rng = np.random.default_rng(1)

@@ -8,19 +8,12 @@ from scipy import sparse
 
 from lammscope.calibration import COLUMNS, diagnose_abundance, diagnose_calibration
 from lammscope.calibration import diagnose_expression as diagnose_genes
-from tests.unit.test_abundance import (
-    BETWEEN,
-    CHANGE,
-    PAIRED,
-    SETTINGS,
-    asked,
-    make_counts,
-    make_samples,
-)
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
+from tests.unit.test_abundance import SETTINGS, make_counts
 
 ABUNDANCE = {key: value for key, value in SETTINGS.items() if key not in ("seed", "sorts")}
 EXPRESSION = {"min_cells": 10, "exclude": []}
-ENTRIES = [BETWEEN, PAIRED, CHANGE]
+ENTRIES = [BASELINE, PAIRED, CHANGE]
 KINDS = ["between", "paired", "change"]
 
 
@@ -60,17 +53,17 @@ def test_every_relabelling_of_a_small_cohort_is_tested_once(entry):
 
 def test_values_without_outliers_pass_and_a_planted_difference_is_said_to_leak():
     samples = make_samples(6)
-    record = diagnose_lamm(make_counts(samples), samples, asked(BETWEEN, samples))
+    record = diagnose_lamm(make_counts(samples), samples, asked(BASELINE, samples))
     assert record["status"] == "ok"
     assert "p < 0.05; 5 % are expected" in record["message"]
-    strict = diagnose_lamm(make_counts(samples), samples, asked(BETWEEN, samples), max_share=0.001)
+    strict = diagnose_lamm(make_counts(samples), samples, asked(BASELINE, samples), max_share=0.001)
     assert strict["status"] == "warning"
     assert "leaks" in strict["message"]
 
 
 def test_many_patients_are_drawn_the_same_way_each_time():
     samples = make_samples(12)
-    contrast, counts = asked(BETWEEN, samples), make_counts(samples)
+    contrast, counts = asked(BASELINE, samples), make_counts(samples)
     records = [diagnose_lamm(counts, samples, contrast, n_draws=500) for _ in range(2)]
     assert records[0] == records[1]
     assert 495 <= records[0]["n_relabellings"] <= 500
@@ -94,14 +87,14 @@ def test_labels_are_permuted_within_strata_and_numbers_stay_with_their_patients(
     samples = make_samples(4)
     number = dict(zip(samples["patient"].unique(), range(8), strict=True))
     samples["age"] = samples["patient"].map(number) % 5
-    contrast = asked({**BETWEEN, "adjust": ["product", "age"]}, samples)
+    contrast = asked({**BASELINE, "adjust": ["product", "age"]}, samples)
     record = diagnose_lamm(make_counts(samples), samples, contrast)
     assert record["n_relabellings"] == 6 * 6 - 2  # two strata of two against two
 
 
 def test_what_was_not_tested_has_nothing_to_calibrate():
     samples = make_samples(2)
-    counts, contrast = make_counts(samples), asked(BETWEEN, samples)
+    counts, contrast = make_counts(samples), asked(BASELINE, samples)
     table = diagnose_calibration(
         counts, pseudobulks(samples), samples, [contrast], denominator="monocytic",
         abundance=ABUNDANCE, expression=EXPRESSION, n_expression=5, max_share=0.08, sorts={},

@@ -8,7 +8,7 @@ import pytest
 
 from lammscope.contrasts import as_text, contrasts_from_config, default_contrasts
 from lammscope.design import contrast_mistakes
-from tests.unit.example_cohorts import ARMS, BASELINE, cohort, one
+from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
 PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
 CHANGE = {**ARMS, "kind": "change"}
@@ -54,13 +54,13 @@ def test_default_contrasts_never_ask_for_sorted_libraries():
 
 
 def test_pairs_share_compartment_and_phase_unless_these_are_compared():
-    assert one(PAIRED, cohort()).match == ("compartment",)
+    assert asked(PAIRED, cohort()).match == ("compartment",)
     entry = {"kind": "paired", "column": "product", "test": "axi", "reference": "tisa"}
-    assert one(entry, cohort()).match == ("compartment", "phase")
-    sorted_too = one({**PAIRED, "where": {"sort": "none"}}, cohort())
+    assert asked(entry, cohort()).match == ("compartment", "phase")
+    sorted_too = asked({**PAIRED, "where": {"sort": "none"}}, cohort())
     assert sorted_too.match == ("compartment", "sort")
     assert sorted_too.where == {"sort": ("none",)}
-    assert one({**PAIRED, "match": []}, cohort()).match == ()
+    assert asked({**PAIRED, "match": []}, cohort()).match == ()
 
 
 MISTAKES = {  # samples, entry, the whole line but for the contrast's name (a pattern)
@@ -138,7 +138,7 @@ MISTAKES = {  # samples, entry, the whole line but for the contrast's name (a pa
 def test_a_mistake_is_told_in_one_line_with_its_remedy(name):
     samples, entry, pattern = MISTAKES[name]
     with pytest.raises(ValueError, match=r"^contrast `question`: ") as error:
-        one(entry, samples)
+        asked(entry, samples)
     lines = str(error.value).removeprefix("contrast `question`: ").split("\n")
     assert re.fullmatch(pattern, lines[0]), lines[0]
     assert len(lines) == 1

@@ -9,16 +9,8 @@ from scipy import sparse
 
 from lammscope.expression import COLUMNS
 from lammscope.expression import test_expression as run_test
-from tests.unit.example_pseudobulks import (
-    BETWEEN,
-    CHANGE,
-    N_PLANTED,
-    PAIRED,
-    asked,
-    make_pseudobulk,
-    make_samples,
-    shifted,
-)
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
+from tests.unit.example_pseudobulks import N_PLANTED, PYDESEQ2, make_pseudobulk, shifted
 
 LAMM = {"populations": ("LAMM",), "n_genes": 120}
 SETTINGS = {"min_cells": 10, "exclude": []}
@@ -27,7 +19,7 @@ SETTINGS = {"min_cells": 10, "exclude": []}
 @pytest.mark.parametrize(
     ("entry", "who"),
     [
-        ({**BETWEEN, "adjust": ["product"]}, {"response": "non_responder"}),
+        ({**BASELINE, "adjust": ["product"]}, {"response": "non_responder"}),
         (PAIRED, {"phase": "post"}),
         (CHANGE, {"response": "non_responder", "phase": "post"}),
     ],
@@ -65,7 +57,7 @@ def test_a_change_is_that_of_complete_patients():
             part,
             asked(CHANGE, part),
             **SETTINGS,
-            engine="pydeseq2",
+            **PYDESEQ2,
         )
         .set_index("gene")
         .sort_index()
@@ -86,7 +78,7 @@ def test_an_outlier_leaves_a_gene_without_p_and_is_named():
     best = counts.sum(axis=0).argmax()
     counts[at, best] = 400 * counts[:, best].max()
     data.X = sparse.csr_matrix(counts)
-    table = run_test(data, samples, asked(BETWEEN, samples), **SETTINGS, engine="pydeseq2")
+    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2)
     gene = table.set_index("gene").loc[data.var_names[best]]
     assert gene["status"] == "outlier"
     assert np.isfinite(gene["log2fc"])
@@ -103,7 +95,7 @@ def test_counts_below_poisson_variance_have_no_dispersion_to_test_with():
     rng = np.random.default_rng(0)
     level = rng.poisson(50, data.n_vars)
     data.X = sparse.csr_matrix(level + rng.integers(0, 2, data.shape))
-    table = run_test(data, samples, asked(BETWEEN, samples), **SETTINGS, engine="pydeseq2")
+    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2)
     assert set(table["status"]) == {"not_converged"}
     assert table[["log2fc", "p", "fdr"]].isna().all(axis=None)
 
@@ -115,7 +107,7 @@ def test_genes_with_a_zero_each_still_have_size_factors():
     pre = np.flatnonzero(samples["phase"] == "pre")
     counts[pre[np.arange(data.n_vars) % len(pre)], np.arange(data.n_vars)] = 0
     data.X = sparse.csr_matrix(counts)
-    table = run_test(data, samples, asked(BETWEEN, samples), **SETTINGS, engine="pydeseq2")
+    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2)
     assert (table["status"] == "ok").mean() > 0.9
     assert (table["p"] < 0.01).mean() < 0.1
 
@@ -124,8 +116,7 @@ def test_the_engine_prints_nothing_and_is_deterministic(capfd):
     samples = make_samples(4)
     data = make_pseudobulk(samples, populations=("LAMM",), n_genes=60)
     one, other = (
-        run_test(data, samples, asked(BETWEEN, samples), **SETTINGS, engine="pydeseq2")
-        for _ in range(2)
+        run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2) for _ in range(2)
     )
     assert one.equals(other)
     assert capfd.readouterr() == ("", "")

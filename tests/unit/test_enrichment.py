@@ -15,16 +15,8 @@ from lammscope.expression import test_expression as run_genes
 from lammscope.intake import take_in
 from lammscope.models import plain_pseudobulks, population_model
 from lammscope.signatures import GeneSet, read_gene_sets, read_signatures
-from tests.unit.example_pseudobulks import (
-    BETWEEN,
-    CHANGE,
-    N_PLANTED,
-    PAIRED,
-    asked,
-    make_pseudobulk,
-    make_samples,
-    shifted,
-)
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
+from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, shifted
 
 PLANTED = GeneSet("planted", "here", tuple(f"GENE{i:02d}" for i in range(N_PLANTED)))
 OTHERS = GeneSet("others", "there", tuple(f"GENE{i}" for i in range(300, 340)))
@@ -35,7 +27,7 @@ SHEETS = {"samples": "samples.tsv", "patients": "patients.tsv"}
 @pytest.mark.parametrize(
     ("entry", "who"),
     [
-        ({**BETWEEN, "adjust": ["product"]}, {"response": "non_responder"}),
+        ({**BASELINE, "adjust": ["product"]}, {"response": "non_responder"}),
         (PAIRED, {"phase": "post"}),
         (CHANGE, {"response": "non_responder", "phase": "post"}),
     ],
@@ -59,7 +51,7 @@ def test_a_planted_set_is_found_with_its_direction_and_others_are_not(entry, who
     assert sizes == {("planted", 30), ("others", 40)}
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE], ids=lambda e: e["kind"])
+@pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=lambda e: e["kind"])
 def test_random_sets_are_calibrated(entry):
     samples = make_samples(6)
     rng = np.random.default_rng(3)
@@ -76,8 +68,8 @@ def test_random_sets_are_calibrated(entry):
 def test_genes_weights_and_changes_are_those_of_the_expression_test():
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.0, response="non_responder"))
-    contrast = asked({**BETWEEN, "adjust": ["product"]}, samples)
-    genes = run_genes(data, samples, contrast, min_cells=10, exclude=[])
+    contrast = asked({**BASELINE, "adjust": ["product"]}, samples)
+    genes = run_genes(data, samples, contrast, min_cells=10, exclude=[], **LIMMA)
     genes = genes[genes["cell_type"] == "LAMM"].set_index("symbol")["log2fc"]
     table = run_test(data, samples, contrast, gene_sets=[PLANTED, OTHERS], **SETTINGS)
     table = table[table["cell_type"] == "LAMM"].set_index("gene_set")
@@ -110,7 +102,7 @@ def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients():
     lonely = samples["sample"].isin(["n0_pre", "r1_post"])
     part = samples[~lonely]
     contrast = asked(CHANGE, part)
-    genes = run_genes(data, part, contrast, min_cells=10, exclude=[])["symbol"]
+    genes = run_genes(data, part, contrast, min_cells=10, exclude=[], **LIMMA)["symbol"]
     every = GeneSet("half", "", tuple(genes.sort_values()[::2]))
     table = run_test(data, part, contrast, gene_sets=[every], **SETTINGS)
     assert table["n_missing"].item() == 0

@@ -6,20 +6,13 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from lammscope.expression import COLUMNS, adjusted, excluded_pseudobulks, missingness
+from lammscope.expression import COLUMNS, excluded_pseudobulks, missingness
 from lammscope.expression import test_expression as run_test
-from tests.unit.example_pseudobulks import (
-    BETWEEN,
-    CHANGE,
-    N_PLANTED,
-    PAIRED,
-    asked,
-    make_pseudobulk,
-    make_samples,
-    shifted,
-)
+from lammscope.multiplicity import benjamini_hochberg
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
+from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, shifted
 
-SETTINGS = {"min_cells": 10, "exclude": ["^(XIST|GENE0[0-2])$"]}
+SETTINGS = {"min_cells": 10, "exclude": ["^(XIST|GENE0[0-2])$"], **LIMMA}
 
 
 def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
@@ -30,8 +23,8 @@ def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("entry", "who"),
     [
-        (BETWEEN, {"response": "non_responder"}),
-        ({**BETWEEN, "adjust": ["product"]}, {"response": "non_responder"}),
+        (BASELINE, {"response": "non_responder"}),
+        ({**BASELINE, "adjust": ["product"]}, {"response": "non_responder"}),
         (PAIRED, {"phase": "post"}),
         (CHANGE, {"response": "non_responder", "phase": "post"}),
     ],
@@ -56,11 +49,16 @@ def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
 def test_excluded_genes_are_not_tested():
     samples = make_samples()
     data = make_pseudobulk(samples)
-    table = run_test(data, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS)
     assert not table["symbol"].isin(["GENE00", "GENE01", "GENE02"]).any()
     assert table["symbol"].eq("GENE03").any()
     car = run_test(
-        data, samples, asked(BETWEEN, samples), min_cells=10, exclude=["gene03|GENE04", "GENE"]
+        data,
+        samples,
+        asked(BASELINE, samples),
+        min_cells=10,
+        exclude=["gene03|GENE04", "GENE"],
+        **LIMMA,
     )
     assert not car["symbol"].isin(["GENE03", "GENE04"]).any()
     assert car["symbol"].eq("GENE05").any()  # a pattern names whole symbols
@@ -73,10 +71,10 @@ def test_excluded_genes_count_neither_in_library_sizes_nor_in_the_filter():
     counts = loud.X.toarray()
     counts[::3, 0] = 10**6  # a transgene that fills some libraries
     loud.X = sparse.csr_matrix(counts)
-    contrast = asked(BETWEEN, samples)
-    table = run_test(loud, samples, contrast, min_cells=10, exclude=["GENE00"])
+    contrast = asked(BASELINE, samples)
+    table = run_test(loud, samples, contrast, min_cells=10, exclude=["GENE00"], **LIMMA)
     pd.testing.assert_frame_equal(
-        table, run_test(data[:, 1:].copy(), samples, contrast, min_cells=10, exclude=[])
+        table, run_test(data[:, 1:].copy(), samples, contrast, min_cells=10, exclude=[], **LIMMA)
     )
 
 
@@ -97,15 +95,15 @@ def test_replicates_are_summed_before_the_test():
         var=whole.var,
     )
     both = pd.concat([samples, twin], ignore_index=True)
-    one = run_test(whole, samples, asked(BETWEEN, samples), **SETTINGS)
-    pd.testing.assert_frame_equal(one, run_test(split, both, asked(BETWEEN, both), **SETTINGS))
+    one = run_test(whole, samples, asked(BASELINE, samples), **SETTINGS)
+    pd.testing.assert_frame_equal(one, run_test(split, both, asked(BASELINE, both), **SETTINGS))
 
 
 def test_order_of_samples_changes_nothing():
     samples = make_samples()
     data = make_pseudobulk(samples)
     order = np.random.default_rng(1).permutation(data.n_obs)
-    for entry in (BETWEEN, CHANGE):
+    for entry in (BASELINE, CHANGE):
         one = run_test(data, samples, asked(entry, samples), **SETTINGS)
         shuffled = samples.sample(frac=1, random_state=1)
         other = run_test(data[order].copy(), shuffled, asked(entry, samples), **SETTINGS)
@@ -117,7 +115,7 @@ def test_small_pseudobulks_are_left_out_and_listed_by_arm():
     data = make_pseudobulk(samples)
     small = data.obs["sample"].isin(["n1_pre", "n2_pre"]) & (data.obs["population"] == "LAMM")
     data.obs.loc[small, "n_cells"] = 3
-    contrast = asked(BETWEEN, samples)
+    contrast = asked(BASELINE, samples)
     table = run_test(data, samples, contrast, **SETTINGS)
     lamm = table[table["cell_type"] == "LAMM"]
     assert lamm["status"].tolist() == ["too_few_patients"]
@@ -147,11 +145,11 @@ def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
 def test_aliased_designs_and_empty_populations_have_a_status():
     samples = make_samples().assign(site=lambda t: t["response"].str[0])
     data = make_pseudobulk(samples)
-    table = run_test(data, samples, asked({**BETWEEN, "adjust": ["site"]}, samples), **SETTINGS)
+    table = run_test(data, samples, asked({**BASELINE, "adjust": ["site"]}, samples), **SETTINGS)
     assert set(table["status"]) == {"aliased"}
     empty = data.copy()
     empty.X = sparse.csr_matrix((empty.X.toarray() > 1000).astype(int))
-    table = run_test(empty, samples, asked(BETWEEN, samples), **SETTINGS)
+    table = run_test(empty, samples, asked(BASELINE, samples), **SETTINGS)
     assert set(table["status"]) == {"no_genes"}
     assert table["gene"].tolist() == ["", ""]
 
@@ -168,7 +166,7 @@ def test_missingness_that_differs_between_arms_shows():
     samples = make_samples(6)
     lost = [f"n{i}_pre" for i in range(5)]
     data = without(make_pseudobulk(samples, n_genes=20), lost)
-    for entry in (BETWEEN, CHANGE):
+    for entry in (BASELINE, CHANGE):
         table = missingness(data, samples, asked(entry, samples), min_cells=10)
         table = table.set_index("cell_type")
         assert table.loc["LAMM"].tolist()[:4] == [6, 6, 1, 6]
@@ -191,7 +189,7 @@ def test_missingness_of_an_arm_without_patients_has_no_p():
     samples = make_samples(4)
     data = make_pseudobulk(samples, n_genes=20)
     alone = samples[samples["response"] == "responder"]
-    contrast = asked(BETWEEN, samples)
+    contrast = asked(BASELINE, samples)
     table = missingness(data, alone, contrast, min_cells=10)
     assert table["n_test"].tolist() == [0, 0]
     assert table["p"].isna().all()
@@ -200,5 +198,7 @@ def test_missingness_of_an_arm_without_patients_has_no_p():
 def test_fdr_is_over_the_p_values_there_are():
     p = pd.Series([0.01, np.nan, 0.02, 0.5], index=list("abcd"))
     expected = stats.false_discovery_control([0.01, 0.02, 0.5])
-    assert adjusted(p).dropna().to_dict() == dict(zip("acd", expected, strict=True))
-    assert adjusted(pd.Series([np.nan])).isna().all()
+    assert pd.Series(benjamini_hochberg(p), p.index).dropna().to_dict() == dict(
+        zip("acd", expected, strict=True)
+    )
+    assert np.isnan(benjamini_hochberg(pd.Series([np.nan]))).all()

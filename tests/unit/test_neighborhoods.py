@@ -16,9 +16,10 @@ from lammscope.neighborhood_abundance import test_neighborhoods as run_test
 from lammscope.neighborhood_plots import direction_words, neighborhood_figure
 from lammscope.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.sidecars import read_arrays, write_arrays
+from tests.unit.example_cohorts import BASELINE as BETWEEN
+from tests.unit.example_cohorts import CHANGE as CHANGE_ENTRY
+from tests.unit.example_cohorts import PAIRED, asked, make_samples
 from tests.unit.example_results import BASELINE, CHANGE, PRE_TO_POST
-from tests.unit.test_abundance import BETWEEN, PAIRED, asked, make_samples
-from tests.unit.test_abundance import CHANGE as CHANGE_ENTRY
 
 SAMPLING = {"share": 0.1, "max_number": 500, "cells_per_sample": 5, "min_size": 50, "seed": 3}
 LIMITS = {"min_cells": 20, "min_expected": 2, "exclude_pre_post": ["B"]}

@@ -6,19 +6,12 @@ import pytest
 
 from lammscope.abundance import count_thresholds
 from lammscope.abundance import test_abundance as run_abundance
-from lammscope.lamm_results import gather_lamm, holm
+from lammscope.lamm_results import gather_lamm
+from lammscope.multiplicity import holm
 from lammscope.robustness import COLUMNS
 from lammscope.robustness import test_robustness as run_test
-from tests.unit.test_abundance import (
-    BETWEEN,
-    CHANGE,
-    PAIRED,
-    SETTINGS,
-    asked,
-    make_counts,
-    make_samples,
-    row,
-)
+from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
+from tests.unit.test_abundance import SETTINGS, make_counts, row
 
 RULES = {key: SETTINGS[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
 OPTIONS = {"denominator": "monocytic", "level": "elevated", "probability": 0.9, **RULES}
@@ -56,7 +49,7 @@ def analysis(table: pd.DataFrame, name: str, setting: str = "") -> pd.Series:
     return found.iloc[0]
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE], ids=["between", "paired", "change"])
+@pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=["between", "paired", "change"])
 def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(cohort, entry):
     samples, counts = cohort
     contrast = asked(entry, samples)
@@ -82,7 +75,7 @@ def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(cohort,
     assert pairs[1][0]["log_odds"] == pytest.approx(main["log_odds"], abs=0.15)
 
 
-@pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE], ids=["between", "paired", "change"])
+@pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=["between", "paired", "change"])
 def test_each_patient_left_out_is_a_run_without_that_patient(cohort, entry):
     samples, counts = cohort
     contrast = asked(entry, samples)
@@ -104,13 +97,13 @@ def test_each_patient_left_out_is_a_run_without_that_patient(cohort, entry):
 
 def test_thresholds_count_other_cells_of_the_same_denominator(cohort):
     samples, counts = cohort
-    table = run_test(counts, thresholds_of(counts), samples, asked(BETWEEN, samples), **OPTIONS)
+    table = run_test(counts, thresholds_of(counts), samples, asked(BASELINE, samples), **OPTIONS)
     assert table.loc[table["analysis"] == "threshold", "setting"].tolist() == ["0.1", "0.5"]
     changed = counts.assign(
         n_cells=counts["n_cells"] + np.where(counts["population"] == "LAMM", 5, 0)
         - np.where(counts["population"] == "Macrophage", 5, 0)
     )  # fmt: skip
-    same = run_abundance(changed, samples, asked(BETWEEN, samples), **SETTINGS)
+    same = run_abundance(changed, samples, asked(BASELINE, samples), **SETTINGS)
     expected = row(same, "LAMM", "monocytic")["estimate"]
     assert analysis(table, "threshold", "0.5")["estimate"] == pytest.approx(expected)
 
@@ -118,12 +111,12 @@ def test_thresholds_count_other_cells_of_the_same_denominator(cohort):
 def test_covariates_are_left_out_in_turn_or_tried_where_none_is_adjusted(cohort):
     samples, counts = cohort
     thresholds = thresholds_of(counts)
-    unadjusted = run_test(counts, thresholds, samples, asked(BETWEEN, samples), **OPTIONS)
+    unadjusted = run_test(counts, thresholds, samples, asked(BASELINE, samples), **OPTIONS)
     assert unadjusted.loc[unadjusted["analysis"] == "adjust", "setting"].tolist() == [
         "product",
         "ldh",
     ]
-    both = asked({**BETWEEN, "adjust": ["product", "ldh"]}, samples)
+    both = asked({**BASELINE, "adjust": ["product", "ldh"]}, samples)
     table = run_test(counts, thresholds, samples, both, **OPTIONS)
     assert table.loc[table["analysis"] == "adjust", "setting"].tolist() == [
         "ldh",
@@ -131,7 +124,7 @@ def test_covariates_are_left_out_in_turn_or_tried_where_none_is_adjusted(cohort)
         "none",
     ]
     assert analysis(table, "adjust", "none")["p"] == analysis(unadjusted, "main")["p"]
-    one = asked({**BETWEEN, "adjust": ["ldh"]}, samples)
+    one = asked({**BASELINE, "adjust": ["ldh"]}, samples)
     expected = row(run_abundance(counts, samples, one, **SETTINGS), "LAMM", "monocytic")
     for other in (table, unadjusted):
         assert analysis(other, "adjust", "ldh")["p"] == pytest.approx(expected["p"])
@@ -140,14 +133,14 @@ def test_covariates_are_left_out_in_turn_or_tried_where_none_is_adjusted(cohort)
 def test_a_cohort_without_lamm_cells_or_with_few_patients_has_statuses():
     samples = make_samples(2)
     counts = make_counts(samples)
-    table = run_test(counts, thresholds_of(counts), samples, asked(BETWEEN, samples), **OPTIONS)
+    table = run_test(counts, thresholds_of(counts), samples, asked(BASELINE, samples), **OPTIONS)
     assert set(table["status"]) == {"too_few_patients"}
     assert table["p"].isna().all()
     samples = make_samples()
     counts = make_counts(samples)
     counts.loc[counts["population"].str.startswith("LAMM"), "n_cells"] = 0
     thresholds = thresholds_of(counts).assign(n_cells=0)
-    table = run_test(counts, thresholds, samples, asked(BETWEEN, samples), **OPTIONS)
+    table = run_test(counts, thresholds, samples, asked(BASELINE, samples), **OPTIONS)
     assert set(table["status"]) == {"no_cells"}
     assert table[["p", "log_odds"]].isna().all(axis=None)
 
@@ -169,7 +162,7 @@ def test_one_row_is_primary_and_the_others_share_one_correction(cohort):
     samples, counts = cohort
     tables = {
         name: run_abundance(counts, samples, asked(entry, samples), **SETTINGS)
-        for name, entry in (("baseline", BETWEEN), ("change", CHANGE))
+        for name, entry in (("baseline", BASELINE), ("change", CHANGE))
     }
     primary = {"contrast": "baseline", "denominator": "monocytic"}
     table = gather_lamm(tables, primary=primary, level="elevated")

@@ -1,0 +1,26 @@
+"""Corrections of p-values for the number of tests; a test without a p (nan) takes no part."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+
+def benjamini_hochberg(p: ArrayLike) -> Array:
+    """False discovery rates over the p-values there are, in their order."""
+    p = np.asarray(p, dtype=float)
+    rates, known = np.full(len(p), np.nan), np.isfinite(p)
+    if known.any():
+        rates[known] = stats.false_discovery_control(p[known])
+    return rates
+
+
+def holm(p: ArrayLike) -> Array:
+    """Adjust p-values by Holm's step-down method (Holm 1979; R's `p.adjust`), in their order."""
+    p = np.asarray(p, dtype=float)
+    adjusted, order = np.full(len(p), np.nan), np.argsort(p, kind="stable")
+    order = order[: np.isfinite(p).sum()]  # nan is sorted last
+    steps = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
