@@ -30,7 +30,7 @@ demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the 
 	@echo "Report: $(CURDIR)/results/report.html"
 
 test: .venv/dev.stamp ## all tests: unit, script, workflow, and real data where it is there
-	python -m pytest
+	python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile
 
 test-fast: .venv/dev.stamp ## the tests that take seconds
 	python -m pytest -m "not slow and not real_data"

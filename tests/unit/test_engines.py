@@ -10,7 +10,7 @@ from scipy import sparse
 from lammscope.expression import COLUMNS
 from lammscope.expression import test_expression as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
-from tests.unit.example_pseudobulks import N_PLANTED, PYDESEQ2, make_pseudobulk, shifted
+from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, PYDESEQ2, make_pseudobulk, shifted
 
 LAMM = {"populations": ("LAMM",), "n_genes": 120}
 SETTINGS = {"min_cells": 10, "exclude": []}
@@ -28,10 +28,10 @@ def test_both_engines_test_the_same_genes_and_agree_on_the_change(entry, who):
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.4, **who), **LAMM)
     limma, deseq = (
-        run_test(data, samples, asked(entry, samples), **SETTINGS, engine=engine)
+        run_test(data, samples, asked(entry, samples), **SETTINGS, **engine)
         .set_index("gene")
         .sort_index()
-        for engine in ("limma_voom", "pydeseq2")
+        for engine in (LIMMA, PYDESEQ2)
     )
     assert deseq.reset_index().reindex(columns=COLUMNS).columns.tolist() == COLUMNS
     assert deseq.index.equals(limma.index)
