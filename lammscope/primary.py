@@ -87,7 +87,7 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
     return (
         f"In the primary contrast `{contrast.name}`, {claim}: {ratio} {np.exp(estimate):.2f} "
         f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; "
-        f"permutation test p = {permuted:.2g}, and these patients cannot give less than p = "
+        f"permutation test p = {permuted:.3g}, and these patients cannot give less than p = "
         f"{floor:.3g}). "
         "An association in one cohort shows no cause."
     )
