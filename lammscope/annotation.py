@@ -113,12 +113,14 @@ def collapse_genes(
 def neighbor_pooling(neighbors: np.ndarray, *, keep: np.ndarray | None = None) -> sparse.csr_array:
     """The matrix that adds every cell and its neighbours: n_cells x n_cells of ones.
 
-    With `keep` (n_cells, bool) only kept cells are added, and other cells have empty rows.
+    A neighbour -1 is none. With `keep` (n_cells, bool) only kept cells are added, and other cells
+    have empty rows.
     """
     n_cells, k = neighbors.shape
     own = np.arange(n_cells, dtype=np.int32)[:, None]
     columns = np.hstack([own, neighbors.astype(np.int32)]).ravel()
-    data = np.ones(len(columns), dtype=np.float32)
+    data = (columns >= 0).astype(np.float32)
+    columns = np.maximum(columns, 0)
     if keep is not None:
         data *= keep[columns] & np.repeat(keep, k + 1)
     indptr = np.arange(0, n_cells * (k + 1) + 1, k + 1)
@@ -144,8 +146,26 @@ class _Scorer:
         self.branch_of_type = np.array(
             [index for index, branch in enumerate(self.branches) for _ in branch.types]
         )
+        self.leads = self._rivals()
         # A branch with one type has no second level: its type takes the branch's score.
         self.single = np.array([not cell_type.markers for cell_type in self.types])
+
+    def _rivals(self) -> list[tuple[int, float, list[int]]]:
+        """Types that need a lead: their column, the lead, and the columns it is over."""
+        return [
+            (
+                column,
+                own.lead,
+                [
+                    other
+                    for other, rival in enumerate(self.types)
+                    if self.branch_of_type[other] == self.branch_of_type[column]
+                    and rival.lineage != own.lineage
+                ],
+            )
+            for column, own in enumerate(self.types)
+            if own.lead > 0
+        ]
 
     @staticmethod
     def _weights(
@@ -174,6 +194,9 @@ class _Scorer:
         branch_scores = np.nan_to_num(activity @ self.branch_weights, nan=-np.inf)
         type_scores = np.nan_to_num(activity @ self.type_weights, nan=-np.inf)
         type_scores[:, self.single] = branch_scores[:, self.branch_of_type[self.single]]
+        for column, lead, rivals in self.leads:
+            best_rival = type_scores[:, rivals].max(axis=1, initial=-np.inf)
+            type_scores[type_scores[:, column] < best_rival + lead, column] = -np.inf
 
         branch, branch_score, next_branch, branch_margin = _best_two(branch_scores)
         inside = np.where(self.branch_of_type == branch[:, None], type_scores, -np.inf)

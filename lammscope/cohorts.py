@@ -61,6 +61,7 @@ class CohortSettings:
             "patients without a later sample must be 0 to all of an arm": 0
             <= self.missing_post
             <= self.patients_per_arm,
+            "the depth must be above 0": self.droplets.depth > 0,
             "the seed must not be negative": self.seed >= 0,
             "doublets, dying, empty and ambient fractions must be from 0 to 1": all(
                 0 <= getattr(self.droplets, f"{name}_fraction") <= 1

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotation import neighbor_pooling
+
 
 def definer_counts(
     panels: Sequence[tuple[sparse.csr_array, pd.DataFrame]], *, definers: Sequence[str]
@@ -40,34 +42,55 @@ def log_levels(counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarr
     return np.log1p(counts * (1e4 / totals)[:, None])
 
 
-def definers_by_population(
-    counts: pd.DataFrame,
-    *,
-    total_counts: Sequence[float] | np.ndarray,
-    population: Sequence[str] | pd.Series,
+def pooled_levels(
+    counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarray, neighbors: np.ndarray
 ) -> pd.DataFrame:
-    """Level of each definer in each population of the cohort.
+    """log(1 + UMIs per 10,000) of cells with their neighbours (cells x k indices, -1 for none)."""
+    pooling = neighbor_pooling(neighbors)
+    totals = pooling @ np.asarray(total_counts, dtype=float)
+    pooled = pd.DataFrame(pooling @ counts.to_numpy(dtype=float), columns=counts.columns)
+    return log_levels(pooled, total_counts=totals)
+
+
+def levels_by_group(
+    counts: sparse.csr_array,
+    *,
+    totals: Sequence[float] | np.ndarray,
+    groups: Sequence[str] | np.ndarray | pd.Series,
+    genes: Sequence[str],
+) -> pd.DataFrame:
+    """Level of each gene in each group of cells.
+
+    Parameters
+    ----------
+    counts
+        Cells x genes, UMIs.
+    totals
+        All UMIs of each cell.
+    groups
+        The group of each cell.
+    genes
+        Names of the columns.
 
     Returns
     -------
     DataFrame
-        `population`, `n_cells`, `gene`, `per_10k` (UMIs of the gene per 10,000 UMIs of all cells of
-        the population together), `pct_detected` (% of cells with a UMI of it).
+        `group`, `n_cells`, `gene`, `per_10k` (UMIs of the gene per 10,000 UMIs of all cells of the
+        group together), `pct_detected` (% of cells with a UMI of it); by group, then by gene.
     """
-    names = pd.Series(np.asarray(population, dtype=str), name="population")
-    totals = pd.Series(np.asarray(total_counts, dtype=float)).groupby(names).sum()
-    n_cells = names.value_counts().rename("n_cells")
-    parts = []
-    for gene in counts.columns:
-        values = counts[gene].reset_index(drop=True)
-        table = pd.DataFrame(
-            {
-                "n_cells": n_cells,
-                "gene": gene,
-                "per_10k": 1e4 * values.groupby(names).sum() / totals.clip(lower=1.0),
-                "pct_detected": 100 * (values > 0).groupby(names).mean(),
-            }
-        )
-        parts.append(table.rename_axis("population").reset_index())
-    columns = ["population", "n_cells", "gene", "per_10k", "pct_detected"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    member = sparse.csr_array(
+        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
+    )
+    n_cells = np.bincount(codes, minlength=len(names))
+    depth = np.maximum(member @ np.asarray(totals, dtype=float), 1.0) / 1e4
+    seen = sparse.csr_array((counts > 0).astype(np.float64))
+    return pd.DataFrame(
+        {
+            "group": np.repeat(names, len(genes)),
+            "n_cells": np.repeat(n_cells, len(genes)),
+            "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
+            "per_10k": ((member @ counts).toarray() / depth[:, None]).ravel(),
+            "pct_detected": (100 * (member @ seen).toarray() / n_cells[:, None]).ravel(),
+        }
+    )

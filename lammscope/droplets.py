@@ -31,6 +31,7 @@ class DropletSettings:
     empty_fraction: float = 0.20
     ambient_fraction: float = 0.03  # of a cell's UMI; libraries vary around it
     empty_counts: float = 70.0  # median UMI of an empty droplet
+    depth: float = 1.0  # multiplies the median UMI of every type
     depth_sd: float = 0.40
     gene_sd: float = 0.45  # of a gene's level between cells of a type, beyond counting noise
     head_level: float = 0.7  # UMI per 10,000 from which a gene varies by itself between cells
@@ -165,7 +166,7 @@ def _draw_cells(
     is_empty = types < 0
     is_dying = np.zeros(n, dtype=bool)
     is_dying[plan.n_cells : n_singles] = True
-    depth = programmes.types["depth"].to_numpy()[types] * plan.depth_factor
+    depth = programmes.types["depth"].to_numpy()[types] * plan.depth_factor * settings.depth
     depth *= np.exp(rng.normal(0, settings.depth_sd, n))
     depth *= np.where(is_dying, rng.uniform(0.12, 0.45, n), 1.0)
     soup = settings.empty_counts * np.exp(rng.normal(0, 0.5, n))

@@ -5,7 +5,8 @@ the other samples; a symbol that stands for several ids is not matched, since no
 was meant. Where no sample has ids, symbols are the names.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,18 @@ def match_genes(
     symbols = _symbols(named.values())
     table = pd.DataFrame({"gene": known, "symbol": symbols.reindex(known).to_numpy()})
     return table.assign(n_samples=counts.to_numpy()), overlap
+
+
+def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
+    """Refuse definers of LAMM cells that no sample's matrix has; ValueError names near symbols."""
+    known = dict.fromkeys(symbols)
+    for gene in definers:
+        if gene not in known:
+            similar = ", ".join(get_close_matches(gene, list(known), n=3)) or "none"
+            raise ValueError(
+                f"lamm.definers: {gene} is in no sample's features (near names: {similar}); "
+                "correct the symbol or remove it"
+            )
 
 
 def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:

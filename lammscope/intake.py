@@ -19,6 +19,7 @@ from lammscope.signatures import read_gene_sets
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
 HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
 FILE_KEYS = (("annotation", "panel"), ("lamm", "references"))
+GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
 
@@ -97,19 +98,21 @@ def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
 
 def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
     """GMT files that are not there, and what is wrong in those that are."""
-    mistakes, found = [], []
-    for i, path in enumerate(config["expression"]["gene_sets"]):
-        file = _find_file(path)
-        if file is not None:
-            found.append(file)
-            continue
-        place = lines.place(("expression", "gene_sets", i))
-        mistakes.append(f"{place}: `expression.gene_sets` names `{path}`, {NO_FILE}")
-    try:
-        read_gene_sets(found)
-    except ValueError as error:
-        mistakes += str(error).splitlines()
-    return mistakes
+    mistakes: list[str] = []
+    for section, key in GENE_SET_KEYS:
+        found = []
+        for i, path in enumerate(config[section][key]):
+            file = _find_file(path)
+            if file is not None:
+                found.append(file)
+                continue
+            place = lines.place((section, key, i))
+            mistakes.append(f"{place}: `{section}.{key}` names `{path}`, {NO_FILE}")
+        try:
+            read_gene_sets(found)
+        except ValueError as error:
+            mistakes += str(error).splitlines()
+    return list(dict.fromkeys(mistakes))
 
 
 def _find_file(path: str) -> Path | None:

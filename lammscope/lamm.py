@@ -4,7 +4,6 @@ Nothing here knows patients or response. How a call is made, and why so: `resour
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
 from lammscope.annotation import collapse_genes, neighbor_pooling
+from lammscope.identifiers import check_definers
 from lammscope.panel import PER
+from lammscope.refinement import refine
 
 MONOCYTIC = "monocytic"
 NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages whose definer counts are ambient RNA
@@ -90,6 +91,7 @@ def call_lamm(
     fold: float,
     prior_counts: float,
     dispersion: float,
+    cell_dispersion: float,
     vetoes: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
     """Probability that each cell is a LAMM cell, at both levels, and the call at one of them.
@@ -99,7 +101,8 @@ def call_lamm(
     that the rate exceeds a reference; the genes' product is the probability that all do.
     `positive` compares with the rate of non-myeloid cells of the same samples times `fold`, from a
     prior around the rate of the cell's type; `elevated` also with fixed levels of ordinary
-    monocytes, from a neutral prior.
+    monocytes, from a neutral prior, and is then refined by the cell's own counts
+    (`refinement.refine`).
 
     Parameters
     ----------
@@ -116,6 +119,8 @@ def call_lamm(
     prior_counts : weight of the prior, in counts.
     dispersion : squared coefficient of variation between the true rates of a cell and its
         neighbourhood; pooled evidence never counts as more than 1 / dispersion counts.
+    cell_dispersion : squared coefficient of variation of a gene's true rate between cells of one
+        population.
     vetoes : by reason, `genes`, `per_10k` (the rate of their sum that vetoes) and `scope` (whose
         counts are read: "cell" or "pool"), tried in order; "ambient" comes last by itself.
 
@@ -183,6 +188,18 @@ def call_lamm(
 
     vetoed = reason != ""
     positive[vetoed], elevated[vetoed] = 0.0, 0.0
+    free = np.flatnonzero(~vetoed)
+    refined = refine(
+        elevated[free],
+        wanted[rows[free], :n_definers].toarray().astype(float),
+        depth=totals[rows[free]] / PER,
+        pooling=pooling[free][:, rows[free]],
+        types=np.asarray(cell_type, dtype=str)[rows[free]],
+        bars=levels["elevated"].to_numpy(),
+        sure=probability,
+        dispersion=cell_dispersion,
+    )
+    elevated[free] = np.minimum(refined, positive[free])
     rates = (own + prior_counts) / (depth[:, None] + prior_counts / prior_rates)
     score = np.log2(rates / levels["typical"].to_numpy()).mean(axis=1)
     result = _nothing_called(n_cells)
@@ -215,18 +232,35 @@ def call_car(
     car_symbols: Sequence[str],
     lineage: Sequence[str] | np.ndarray,
     has_feature: np.ndarray,
+    before_infusion: np.ndarray,
+    sorted_out: np.ndarray,
 ) -> pd.Series:
     """CAR status of each cell: positive, negative, or unknown.
 
     A T cell with at least one UMI of a CAR feature is positive. CAR UMIs in other cells are
-    ambient or engulfed RNA: negative. Where the cell's sample has no CAR feature in its matrix
-    (`has_feature`, n_cells, False) the status is unknown. One UMI is the rule of the field;
-    dropout makes it miss transduced cells, so `negative` means "not seen".
+    ambient or engulfed RNA, and before infusion there are no CAR-T cells: negative. Where the
+    cell's sample has no CAR feature in its matrix the status is unknown, and so is a cell of a
+    sorted library that shows no transcript, since the sort may have chosen it by its CAR. One UMI
+    is the rule of the field; dropout makes it miss transduced cells, so `negative` means "not
+    seen".
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes raw counts.
+    symbols : n_genes gene symbols.
+    car_symbols : those of CAR features.
+    lineage : n_cells.
+    has_feature, before_infusion, sorted_out : n_cells, bool, of the cell's sample: its matrix has a
+        CAR feature; it was taken before infusion; its library was sorted.
     """
     columns = [column for column, symbol in enumerate(symbols) if symbol in set(car_symbols)]
-    seen = _sum_columns(counts, columns) >= 1
-    status = np.where(seen & (np.asarray(lineage, dtype=str) == "T"), "positive", "negative")
-    return pd.Series(np.where(np.asarray(has_feature, dtype=bool), status, "unknown"), dtype="str")
+    seen = (_sum_columns(counts, columns) >= 1) & ~np.asarray(before_infusion, dtype=bool)
+    positive = seen & (np.asarray(lineage, dtype=str) == "T")
+    unknown = ~np.asarray(has_feature, dtype=bool) | (
+        np.asarray(sorted_out, dtype=bool) & ~positive
+    )
+    status = np.where(positive, "positive", "negative")
+    return pd.Series(np.where(unknown, "unknown", status), dtype="str")
 
 
 def apply_car(cell_type: Sequence[str] | np.ndarray, *, car: pd.Series) -> pd.Series:
@@ -330,13 +364,7 @@ def _check_settings(
         raise ValueError(f"lamm.probability is {probability}; give a number between 0.5 and 1")
     if not definers:
         raise ValueError("lamm.definers is empty; name at least one gene")
-    for gene in definers:
-        if gene not in symbols:
-            near = ", ".join(get_close_matches(gene, list(symbols), n=3)) or "none"
-            raise ValueError(
-                f"lamm.definers: {gene} is in no sample's features (near names: {near}); "
-                "correct the symbol or remove it"
-            )
+    check_definers(definers, symbols=symbols)
     for name, veto in vetoes.items():
         if veto["scope"] not in SCOPES:
             raise ValueError(

@@ -50,6 +50,37 @@ def find_neighbors(
     return _without_self(indices, np.sqrt(np.maximum(squared, 0)))
 
 
+def find_neighbors_within(
+    space: np.ndarray, *, groups: np.ndarray, n_neighbors: int, seed: int, threads: int
+) -> np.ndarray:
+    """The nearest neighbours of each cell among the cells of its own group.
+
+    Parameters
+    ----------
+    space
+        Cells x components.
+    groups
+        The group of each cell; cells of the group "" have no neighbours.
+    n_neighbors, seed, threads
+        As in `find_neighbors`.
+
+    Returns
+    -------
+    ndarray
+        Cells x `n_neighbors`, int32, nearest first; -1 where a group has no more cells.
+    """
+    found = np.full((len(space), n_neighbors), -1, dtype=np.int32)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        if group == "" or len(rows) < 2:
+            continue
+        indices, _ = find_neighbors(
+            space[rows], n_neighbors=n_neighbors, seed=seed, threads=threads
+        )
+        found[rows, : indices.shape[1]] = rows[indices]
+    return found
+
+
 def shared_neighbor_graph(indices: np.ndarray) -> sparse.csr_array:
     """Graph of cells weighted by the Jaccard overlap of their neighbourhoods [1]_.
 

@@ -27,11 +27,16 @@ class Marker:
 
 @dataclass(frozen=True)
 class CellType:
-    """A leaf of the panel. Without markers of its own it is the only type of its branch."""
+    """A leaf of the panel. Without markers of its own it is the only type of its branch.
+
+    It is no candidate unless its score is `lead` above the best type of the branch's other
+    lineages.
+    """
 
     name: str
     lineage: str
     markers: tuple[Marker, ...]
+    lead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -152,9 +157,10 @@ def _read_branch(entry: "_Entry", name: str, sources: Mapping[str, str]) -> Bran
     types = []
     for type_name, value in entry.get("types", dict).items():
         inner = _Entry(entry.path, f"{entry.where}.types.{type_name}", value)
-        inner.refuse_others("lineage", "note", "positive", "negative")
+        inner.refuse_others("lineage", "note", "lead", "positive", "negative")
         markers = inner.markers(sources)
-        types.append(CellType(type_name, inner.get("lineage", str), markers))
+        lead = inner.number("lead", low=0, high=1) if "lead" in inner.value else 0.0
+        types.append(CellType(type_name, inner.get("lineage", str), markers, lead))
     if len(types) > 1:
         for cell_type in types:
             if not any(marker.weight > 0 for marker in cell_type.markers):

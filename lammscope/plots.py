@@ -59,6 +59,7 @@ def cohort_figures(
     *,
     umap: np.ndarray,
     expression: pd.DataFrame,
+    pooled: pd.DataFrame,
     qc: Mapping[str, pd.DataFrame],
     qc_summary: pd.DataFrame,
     samples: pd.DataFrame,
@@ -78,6 +79,8 @@ def cohort_figures(
         n x 2 coordinates, rows as in `cells`.
     expression
         n x definers, log(1 + UMI per 10,000), rows as in `cells`, columns are symbols.
+    pooled
+        The same of every cell with its neighbours.
     qc
         Per sample, `qc/{sample}.parquet`.
     qc_summary
@@ -93,7 +96,8 @@ def cohort_figures(
     max_points
         UMAPs show a random subset of this many cells.
     """
-    for name, n_rows in {"umap": len(umap), "expression": len(expression)}.items():
+    sizes = {"umap": len(umap), "expression": len(expression), "pooled": len(pooled)}
+    for name, n_rows in sizes.items():
         if n_rows != len(cells):
             raise ValueError(
                 f"{name} has {n_rows} rows but cells has {len(cells)}: "
@@ -115,7 +119,7 @@ def cohort_figures(
             "umap_sample": umap_sample(points, xy=xy, order=order, samples=samples),
             "umap_phase": umap_phase(points, xy=xy, order=order),
             "umap_lamm": umap_lamm(points, xy=xy, order=order),
-            "umap_definers": umap_definers(expression, xy=xy, order=order),
+            "umap_definers": umap_definers(expression, pooled=pooled, xy=xy, order=order),
             "composition": composition(counts, samples=samples),
             "lamm_patients": lamm_patients(counts, samples=samples, min_cells=min_cells),
         }

@@ -18,10 +18,13 @@ from jinja2 import Environment, StrictUndefined
 from lammscope.report_design import design_section, gene_section
 from lammscope.report_sections import (
     audit_rows,
+    car_section,
     cohort_section,
     contrast_section,
     lamm_section,
+    marker_line,
     primary_section,
+    state_line,
     warning_rows,
 )
 from lammscope.report_statistics import calibration_rows, lamm_table
@@ -46,7 +49,11 @@ def write_report(
     counts: pd.DataFrame,
     qc_summary: pd.DataFrame,
     clusters: pd.DataFrame,
-    definers: pd.DataFrame | None,
+    population_genes: pd.DataFrame,
+    calls: pd.DataFrame,
+    car: pd.DataFrame,
+    state_genes: pd.DataFrame,
+    missing_markers: pd.DataFrame,
     audit: pd.DataFrame,
     lamm_results: pd.DataFrame,
     calibration: pd.DataFrame,
@@ -84,8 +91,8 @@ def write_report(
         `lamm_elevated`, `lamm_call` and `lamm_veto`.
     counts, qc_summary, clusters, audit
         `abundance/counts.tsv`, `qc/summary.tsv`, `annotation/clusters.tsv`, `design/audit.tsv`.
-    definers
-        From `definers.definers_by_population`, or None.
+    population_genes, calls, car, state_genes, missing_markers
+        Of the same names in `annotation/`.
     lamm_results, calibration
         `abundance/lamm.tsv` and `design/calibration.tsv`; they may be empty.
     abundance, robustness, neighborhoods, expression, missing, gene_sets
@@ -127,7 +134,16 @@ def write_report(
         "genes": gene_section(gene_overlap),
         "qc_table": build_table(qc_summary, QC_COLUMNS),
         "cluster_table": build_table(clusters, CLUSTER_COLUMNS),
-        "lamm": lamm_section(cells, counts=counts, samples=samples, definers=definers),
+        "lamm": lamm_section(
+            cells,
+            counts=counts,
+            samples=samples,
+            genes=population_genes[population_genes["gene"].isin(config["lamm"]["definers"])],
+            calls=calls,
+        ),
+        "car": car_section(car),
+        "state_line": state_line(state_genes),
+        "marker_line": marker_line(missing_markers),
         "contrasts": [
             contrast_section(
                 name,

@@ -19,6 +19,7 @@ from lammscope.report_statistics import (
     robustness_line,
 )
 from lammscope.report_tables import (
+    CAR_COLUMNS,
     GENE_COLUMNS,
     Column,
     Table,
@@ -170,12 +171,14 @@ def lamm_section(
     *,
     counts: pd.DataFrame,
     samples: pd.DataFrame,
-    definers: pd.DataFrame | None,
+    genes: pd.DataFrame,
+    calls: pd.DataFrame,
 ) -> dict[str, Any]:
     """LAMM calls per sample at both levels, vetoes, and the definers by population."""
     monocytic = cells[cells["lineage"] == "monocytic"]
     result: dict[str, Any] = {"n_monocytic": len(monocytic), "table": None, "vetoes": None}
-    result["definers"] = _definer_table(definers)
+    result["support"] = ""
+    result["definers"] = _definer_table(genes)
     levels = {level: lamm_fractions(counts, level=level) for level in ("positive", "elevated")}
     result["share"] = {
         level: write_number(
@@ -194,6 +197,9 @@ def lamm_section(
     table["n_uncertain"] = by_sample["lamm_call"].agg(lambda call: (call == "uncertain").sum())
     vetoed = monocytic["lamm_veto"].fillna("").astype(str)
     table["n_vetoed"] = (vetoed != "").groupby(monocytic["sample"]).sum()
+    called = calls.set_index("sample")
+    table["pct_supported"] = called["pct_supported"]
+    result["support"] = support_line(calls)
     numbers = ["n_uncertain", "n_vetoed"]
     table[numbers] = table[numbers].fillna(0)
     columns = [
@@ -206,6 +212,7 @@ def lamm_section(
         Column("of_positive", "of monocytic", "fraction"),
         Column("n_uncertain", "Uncertain", "count", "at the configured level"),
         Column("n_vetoed", "Vetoed", "count"),
+        Column("pct_supported", "Borne alone", "percent", "calls that the patient's cells bear"),
     ]
     result["table"] = build_table(table.reset_index(), columns)
     reasons = vetoed[vetoed != ""].value_counts().sort_index().sort_values(ascending=False)
@@ -213,13 +220,62 @@ def lamm_section(
     return result
 
 
-def _definer_table(definers: pd.DataFrame | None) -> Table | None:
-    if definers is None or definers.empty:
+def support_line(calls: pd.DataFrame) -> str:
+    """How many calls the patient's own cells bear, in words; "" without calls."""
+    n_called = int(calls["n_lamm"].sum())
+    if not n_called:
+        return ""
+    supported, against = (int(calls[name].sum()) for name in ("n_supported", "n_contradicted"))
+    return (
+        f"Neighbours of all patients speak for a call. From the patient's own cells alone, "
+        f"{write_number(supported / n_called, 'fraction')} of the {n_called:,} calls would be more "
+        f"likely than not, and {write_number(against / n_called, 'fraction')} would be refused."
+    )
+
+
+def car_section(car: pd.DataFrame) -> dict[str, Any]:
+    """CAR transcripts per sample, and a sentence on those before infusion."""
+    seen = car[car["car_umi"] > 0]
+    stray = car[car["reading"] == "contamination"]
+    lines = []
+    if not len(seen):
+        lines.append("No CAR transcript was seen in this cohort, or its matrices hold no CAR gene.")
+    elif len(stray):
+        lines.append(
+            f"CAR transcripts before infusion, or in other cells alone, are contamination and make "
+            f"no CAR-T cell: {stray['car_umi'].sum():,} UMIs in {len(stray)} samples."
+        )
+    return {"lines": lines, "table": build_table(car, CAR_COLUMNS) if len(seen) else None}
+
+
+def state_line(state_genes: pd.DataFrame) -> str:
+    """Programmes without a score, in words; "" where all have one."""
+    short = state_genes[state_genes["status"] != "ok"]
+    if short.empty:
+        return ""
+    names = ", ".join(
+        f"{readable(row['state'])} ({row['n_found']} of {row['n_genes']} genes)"
+        for row in short.to_dict("records")
+    )
+    return f"Not scored, since under half of the genes are in these data: {names}."
+
+
+def marker_line(missing: pd.DataFrame) -> str:
+    """Types that the data cannot give, in words; "" where there are none."""
+    dropped = missing[missing["dropped"].astype(bool)] if len(missing) else missing
+    if dropped.empty:
+        return ""
+    names = ", ".join(readable(str(name)) for name in dropped["entry"])
+    return f"Left out of the marker panel, since the data lack most of their markers: {names}."
+
+
+def _definer_table(definers: pd.DataFrame) -> Table | None:
+    if definers.empty:
         return None
     genes = list(dict.fromkeys(definers["gene"]))
-    wide = definers.pivot(index="population", columns="gene", values=["per_10k", "pct_detected"])
-    table = pd.DataFrame(index=population_order(definers["population"]))
-    table["n_cells"] = definers.groupby("population")["n_cells"].first()
+    wide = definers.pivot(index="group", columns="gene", values=["per_10k", "pct_detected"])
+    table = pd.DataFrame(index=population_order(definers["group"]))
+    table["n_cells"] = definers.groupby("group")["n_cells"].first()
     columns = [Column("population", "Population", "name"), Column("n_cells", "Cells", "count")]
     for gene in genes:
         for key, label, kind in (

@@ -141,7 +141,18 @@ CLUSTER_COLUMNS = (
     Column("score", "Score", "number"),
     Column("margin", "Margin", "number", "lead over the runner-up"),
     Column("runner_up", "Runner-up", "name"),
+    Column("pct_lamm", "LAMM", "percent", "of its cells, as called"),
+    Column("pct_uncertain", "Uncertain", "percent"),
     Column("top_markers", "Strongest markers", "words"),
+)
+CAR_COLUMNS = (
+    Column("sample", "Sample"),
+    Column("phase", "Phase"),
+    Column("n_t_cells", "T cells", "count"),
+    Column("n_t_with_car", "T cells with CAR", "count", "at least one UMI"),
+    Column("pct_of_t", "of T cells", "percent"),
+    Column("n_other_with_car", "Other cells with CAR", "count", "ambient or engulfed RNA"),
+    Column("reading", "Read as", "words"),
 )
 QC_COLUMNS = (
     Column("sample", "Sample"),

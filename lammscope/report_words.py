@@ -40,10 +40,28 @@ FIGURE_WORDS = {
     ),
     ("cohort", "umap_definers"): (
         "Expression of the definers",
-        "Log-normalised expression of each LAMM definer in single cells, not smoothed, "
-        "highest cells on top. Sparse detection is expected: calls rest on pooled neighbours, "
-        "not on single cells.",
-        "UMAPs of the expression of each LAMM definer.",
+        "Level of each LAMM definer in single cells (above), highest cells on top, and of cells "
+        "together with their neighbours (below). Sparse detection is expected: calls rest on both.",
+        "UMAPs of the expression of each LAMM definer, single cells and pooled over neighbours.",
+    ),
+    ("cohort", "marker_dots"): (
+        "Markers by cluster",
+        "Clusters by the LAMM definers and by the strongest markers of the types found: size is "
+        "the share of cells with the gene, colour the level.",
+        "Dot plot of marker genes, one row per cluster, grouped by cell type.",
+    ),
+    ("cohort", "lamm_calls"): (
+        "Certainty of the calls",
+        "How the monocytic cells of each sample spread over the probabilities of both levels, and "
+        "which were vetoed. Calls that are sure lie in the outer bands.",
+        "Stacked bars per sample: probabilities of both LAMM levels in four bands, and vetoes.",
+    ),
+    ("cohort", "states"): (
+        "Programmes of myeloid cells",
+        "Mean score of each gene set in each population, the mean over samples (number of cells "
+        "in brackets). 0 is the average myeloid cell of this cohort, 1 a standard deviation in "
+        "every gene. Descriptive: contrasts test gene sets. A proxy is no published signature.",
+        "Heatmap of programme scores by myeloid population.",
     ),
     ("cohort", "composition"): (
         "Composition of samples",

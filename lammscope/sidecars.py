@@ -155,6 +155,27 @@ def stack_counts(
     return sparse.csr_array(stacked), parts[0][1], arrays
 
 
+def stack_panel(
+    paths: Iterable[str | Path], *, index: str
+) -> tuple[sparse.csr_array, list[str], np.ndarray]:
+    """Stack the panel counts of all samples, without genes that no sample's matrix has.
+
+    Returns
+    -------
+    counts
+        Cells x genes.
+    symbols
+        Of the columns; `CAR` stands for all CAR features.
+    has_car
+        Cells, bool: whether the matrix of the cell's sample has a CAR feature.
+    """
+    counts, genes, arrays = stack_counts(paths, index=index)
+    known = arrays["present"].any(axis=0)
+    has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
+    symbols = genes.loc[known, "symbol"].tolist()
+    return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
+
+
 def _check_index(path: str | Path, found: str, expected: str) -> None:
     if found != expected:
         raise ValueError(

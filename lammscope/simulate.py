@@ -214,6 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 doublet_fraction=given.doublets,
                 empty_fraction=given.empty,
                 ambient_fraction=given.ambient,
+                depth=given.depth,
             ),
         )
         cohort = simulate_cohort(settings, given.directory, threads=given.threads)
@@ -314,6 +315,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=droplets.ambient_fraction,
         help="ambient molecules, as a fraction of a cell's UMI",
+    )
+    add(
+        "--depth",
+        type=float,
+        default=droplets.depth,
+        help="multiplies the UMI of every cell (1: a median of about 3,400)",
     )
     add("--seed", type=int, default=defaults.seed, help="same seed, same files")
     add("--threads", type=int, default=2, help="samples made at the same time; changes no result")

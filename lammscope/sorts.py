@@ -6,6 +6,8 @@ A denominator that a sort removed is no denominator: what is left of it are cont
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+import pandas as pd
+
 from lammscope.contrasts import near
 from lammscope.proportions import NOT_IMMUNE
 
@@ -75,6 +77,14 @@ def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
             f"`sorts: {{{label}: [T]}}`"
         )
     return None if kept == LINEAGES else kept
+
+
+def sorted_samples(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
+    """Samples whose library was sorted, by the column `sort` (where there is one)."""
+    if "sort" not in samples:
+        return []
+    labels = samples.set_index("sample")["sort"].dropna().astype(str)
+    return [str(name) for name, label in labels.items() if kept_lineages(label, sorts) is not None]
 
 
 def refused_denominators(labels: Iterable[str], *, sorts: Sorts) -> dict[str, list[str]]:

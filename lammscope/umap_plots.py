@@ -176,34 +176,35 @@ def umap_lamm(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Fig
     return figure
 
 
-def umap_definers(levels: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
-    """UMAPs of log-normalised expression of each definer, highest cells on top, not smoothed."""
+def umap_definers(
+    levels: pd.DataFrame, *, pooled: pd.DataFrame, xy: np.ndarray, order: np.ndarray
+) -> Figure:
+    """UMAPs of each definer in single cells, and below with their neighbours, as calls read it."""
     if levels.shape[1] == 0:
         return sentence_figure("None of the LAMM definers is among the genes of this cohort.")
-    n_columns = min(3, levels.shape[1])
-    n_rows = -(-levels.shape[1] // n_columns)
+    genes = list(levels)
     figure = Figure(
-        figsize=_umap_size(xy, panel=3.1, n_columns=n_columns, n_rows=n_rows), layout="constrained"
+        figsize=_umap_size(xy, panel=3.1, n_columns=len(genes), n_rows=2), layout="constrained"
     )
-    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axis, gene in zip(axes, levels.columns, strict=False):
-        values = levels[gene].to_numpy(dtype=float)
-        detected = values[values > 0]
-        top = float(np.percentile(detected, 99)) if len(detected) else 1.0
-        by_level = order[np.argsort(values[order], kind="stable")]
-        drawn = _scatter(
-            axis,
-            xy[by_level],
-            n_drawn=len(order),
-            c=values[by_level],
-            cmap=EXPRESSION_MAP,
-            vmin=0,
-            vmax=top,
-        )
-        _umap_axis(axis, f"{gene} (in {100 * np.mean(values > 0):.0f} % of cells)")
-        bar = figure.colorbar(drawn, ax=axis, shrink=0.7, aspect=18, pad=0.01)
-        bar.set_label("log(1 + UMI per 10,000)", fontsize=6)
-        bar.outline.set_visible(False)
-    for axis in axes[levels.shape[1] :]:
-        axis.set_visible(False)
+    axes = figure.subplots(2, len(genes), squeeze=False, sharex=True, sharey=True)
+    for row, table in zip(axes, (levels, pooled), strict=True):
+        for axis, gene in zip(row, genes, strict=True):
+            values = table[gene].to_numpy(dtype=float)
+            detected = values[values > 0]
+            top = float(np.percentile(detected, 99)) if len(detected) else 1.0
+            by_level = order[np.argsort(values[order], kind="stable")]
+            drawn = _scatter(
+                axis,
+                xy[by_level],
+                n_drawn=len(order),
+                c=values[by_level],
+                cmap=EXPRESSION_MAP,
+                vmin=0,
+                vmax=top,
+            )
+            single = f"{gene} (in {100 * np.mean(values > 0):.0f} % of cells)"
+            _umap_axis(axis, single if table is levels else f"{gene}, with neighbours")
+            bar = figure.colorbar(drawn, ax=axis, shrink=0.7, aspect=18, pad=0.01)
+            bar.set_label("log(1 + UMI per 10,000)", fontsize=6)
+            bar.outline.set_visible(False)
     return figure

@@ -10,6 +10,7 @@ MINUS = "\N{MINUS SIGN}"
 WORDS = {
     "LAMM_positive": "LAMM (positive)",
     "ldh": "LDH",
+    "doublet_t_monocyte": "doublet of T cell and monocyte",
     "LAMM_elevated": "LAMM (elevated)",
 }
 DENOMINATORS = {

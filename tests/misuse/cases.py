@@ -299,6 +299,10 @@ CONFIGS = {
     "a gene-set file that is none": Case(
         config(expression={"gene_sets": ["config.yaml"]}), "config.yaml: row 1: "
     ),
+    "a file of programmes that is not there": Case(
+        config(annotation={"states": ["my_states.gmt"]}),
+        "`annotation.states` names `my_states.gmt`, which does not exist",
+    ),
     "an unknown engine": Case(
         config(expression={"engine": "deseq2"}),
         "`expression.engine` is `deseq2` (did you mean `pydeseq2`?)",

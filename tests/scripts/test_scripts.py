@@ -98,7 +98,7 @@ def test_samples_become_an_index_a_space_and_clusters(ingested, run_script, conf
         "match_genes",
         input={"moments": moments},
         output={"reference": reference, "overlap": tmp_path / "qc" / "gene_overlap.tsv"},
-        params={"samples": samples, "min_overlap": 60},
+        params={"samples": samples, "min_overlap": 60, "definers": []},
     )
     run_script(
         "select_genes",

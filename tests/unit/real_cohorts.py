@@ -25,6 +25,11 @@ VETOES = {
     "dc3": {"genes": ["CD1C", "FCER1A"], "per_10k": 2, "scope": "pool"},
     "neutrophil": {"genes": ["FCGR3B", "CXCR2", "CMTM2"], "per_10k": 3, "scope": "pool"},
     "platelet": {"genes": ["PPBP", "PF4", "TUBB1"], "per_10k": 10, "scope": "cell"},
+    "progenitor": {
+        "genes": ["CD34", "MPO", "AZU1", "ELANE", "PRTN3"],
+        "per_10k": 4,
+        "scope": "pool",
+    },
 }
 CARPALL_LIBRARIES = (
     "CAR-T10310325",  # P10 blood, unsorted

@@ -270,6 +270,40 @@ def test_a_small_panel_of_the_users_works(tmp_path):
     assert cells["cell_type"].tolist() == ["T", "T", UNASSIGNED]
 
 
+def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path):
+    def marker(gene):
+        return {"gene": gene, "weight": 1, "level": 10, "source": "a"}
+
+    def calls(lead):
+        branch = {
+            "positive": [marker("LYZ")],
+            "types": {
+                "common": {"lineage": "monocytic", "positive": [marker("CD14"), marker("LYZ")]},
+                "rare": {
+                    "lineage": "dendritic",
+                    "lead": lead,
+                    "positive": [marker("CD1C"), marker("LYZ")],
+                },
+            },
+        }
+        path = tmp_path / "panel.yaml"
+        path.write_text(yaml.safe_dump({**SMALL, "branches": {"myeloid": branch}}))
+        counts = np.array([[20, 2, 4], [20, 1, 9], [20, 8, 1]])
+        cells, _ = annotate_cells(
+            sparse.csr_array(counts),
+            totals=np.full(3, 10_000),
+            symbols=["LYZ", "CD14", "CD1C"],
+            clusters=["a", "b", "c"],
+            neighbors=np.full((3, 1), -1, dtype=np.int32),
+            panel=load_panel(path),
+            **SETTINGS,
+        )
+        return cells["cell_type"].tolist()
+
+    assert calls(0) == ["rare", "rare", "common"]
+    assert calls(0.2) == ["common", "rare", "common"]
+
+
 @pytest.mark.real_data
 def test_lineages_agree_with_bead_purified_blood(real_data):
     cells = real_cohorts.pbmc_facs(real_data("pbmc_facs")).cells
@@ -280,8 +314,7 @@ def test_lineages_agree_with_bead_purified_blood(real_data):
     # The CD34+ purification is known to hold a third of other cells (Zheng 2017).
     assert agrees.mean() >= 0.93
     assert agrees[truth != "progenitor"].mean() >= 0.98
-    # Some purified CD14+ cells carry CD1C and FCER1A and are named dendritic cells.
-    assert agrees[truth == "monocytic"].mean() >= 0.85
+    assert agrees[truth == "monocytic"].mean() >= 0.93  # in this plain space; test_real has the own
     lymphocytes = truth.isin(["T", "NK", "B"])
     assert (cells.loc[lymphocytes, "lineage"] == "monocytic").mean() <= 0.01
 

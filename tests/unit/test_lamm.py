@@ -27,6 +27,7 @@ SETTINGS = {
     "fold": 2,
     "prior_counts": 2,
     "dispersion": 0.02,
+    "cell_dispersion": 0.25,
     "vetoes": VETOES,
 }
 SYMBOLS = [*DEFINERS, *(gene for veto in VETOES.values() for gene in veto["genes"]), "CAR"]
@@ -195,6 +196,7 @@ def test_only_monocytic_cells_give_a_result_from_the_table(references):
         ("dc3", {"CD1C": 6, "FCER1A": 6}),
         ("neutrophil", {"FCGR3B": 10, "CXCR2": 4}),
         ("platelet", {"PPBP": 60, "PF4": 30}),
+        ("progenitor", {"MPO": 9, "AZU1": 5}),
     ],
 )
 def test_look_alikes_are_vetoed_with_their_reason(references, reason, changes):
@@ -291,6 +293,30 @@ def test_a_wrong_reference_table_is_refused(tmp_path, references, edit, message)
         load_references(path)
 
 
+BLOOD = {"before_infusion": False, "sorted_out": False}  # unsorted, after infusion
+
+
+@pytest.mark.parametrize(
+    ("before", "sorted_out", "expected"),
+    [
+        ([True, True, False], False, ["negative", "negative", "negative"]),
+        (False, [True, True, False], ["positive", "unknown", "negative"]),
+        (True, True, ["unknown", "unknown", "unknown"]),
+    ],
+)
+def test_car_status_knows_infusion_and_sort(before, sorted_out, expected):
+    car = call_car(
+        sparse.csr_array(np.array([[2], [0], [0]])),
+        symbols=["CAR"],
+        car_symbols=["CAR"],
+        lineage=["T", "T", "T"],
+        has_feature=True,
+        before_infusion=before,
+        sorted_out=sorted_out,
+    )
+    assert car.tolist() == expected
+
+
 def test_car_status_follows_umis_lineage_and_feature():
     counts = sparse.csr_array(np.array([[0, 1], [3, 0], [0, 2], [0, 1], [5, 0]]))
     car = call_car(
@@ -299,6 +325,7 @@ def test_car_status_follows_umis_lineage_and_feature():
         car_symbols=["CAT_scFv"],
         lineage=["T", "T", "monocytic", "T", "T"],
         has_feature=np.array([True, True, True, False, False]),
+        **BLOOD,
     )
     assert car.tolist() == ["positive", "negative", "negative", "unknown", "unknown"]
     types = apply_car(["CD8_T", "CD4_T", "Macrophage", "Treg", "Treg"], car=car)
@@ -312,6 +339,7 @@ def test_car_status_without_any_feature_is_unknown():
         car_symbols=[],
         lineage=["T", "B"],
         has_feature=np.zeros(2, dtype=bool),
+        **BLOOD,
     )
     assert car.tolist() == ["unknown", "unknown"]
 
@@ -360,6 +388,7 @@ def test_the_car_transcript_marks_sorted_t_cells(real_data):
         car_symbols=["CAT_scFv"],
         lineage=cohort.cells["lineage"],
         has_feature=np.ones(len(cohort.cells), dtype=bool),
+        **BLOOD,
     )
     share = (car == "positive").groupby(cohort.cells["sort"]).mean()
     assert share["CD3+CAT+"] > 2 * share["NoSo"]

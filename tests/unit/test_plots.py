@@ -21,7 +21,7 @@ from lammscope.contrast_plots import (
     lamm_contrast,
     lamm_fractions,
 )
-from lammscope.definers import definer_counts, definers_by_population, log_levels
+from lammscope.definers import definer_counts, levels_by_group, log_levels
 from lammscope.drawing import (
     ARM_COLOURS,
     LAMM_COLOUR,
@@ -58,6 +58,7 @@ def draw_cohort(cohort: Example, *, max_points: int = 100_000, seed: int = 1) ->
         cohort.cells,
         umap=cohort.umap,
         expression=cohort.definers,
+        pooled=cohort.definers,
         qc=cohort.qc,
         qc_summary=cohort.qc_summary,
         samples=cohort.samples,
@@ -336,8 +337,13 @@ def test_definer_levels_by_hand():
     assert counts.to_dict("list") == {"CSF1R": [0, 0, 4], "CD14": [2, 0, 1]}
     totals = [1000, 1000, 2000]
     assert log_levels(counts, total_counts=totals)["CD14"].iloc[0] == pytest.approx(np.log1p(20))
-    table = definers_by_population(counts, total_counts=totals, population=["T", "T", "LAMM"])
-    row = table.set_index(["population", "gene"]).loc[("T", "CD14")]
+    table = levels_by_group(
+        sparse.csr_array(counts.to_numpy()),
+        totals=totals,
+        groups=["T", "T", "LAMM"],
+        genes=list(counts),
+    )
+    row = table.set_index(["group", "gene"]).loc[("T", "CD14")]
     assert row["per_10k"] == pytest.approx(10)
     assert row["pct_detected"] == pytest.approx(50)
     assert row["n_cells"] == 2

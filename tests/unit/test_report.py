@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from lammscope import expression
 from lammscope.audit import audit_design
 from lammscope.comparisons import COLUMNS
 from lammscope.contrasts import Contrast
-from lammscope.definers import definers_by_population
+from lammscope.definers import levels_by_group
 from lammscope.drawing import save_figure, sentence_figure
+from lammscope.evidence import count_calls
 from lammscope.lamm_results import gather_lamm
 from lammscope.report import write_report
 from lammscope.report_design import design_section
@@ -73,6 +75,32 @@ CLUSTERS = pd.DataFrame(
 )
 
 
+STATE_GENES = pd.DataFrame(
+    {"state": ["LA_TAM", "M1"], "n_genes": [39, 16], "n_found": [39, 3],
+     "status": ["ok", "under half of its genes"]}
+)  # fmt: skip
+MISSING_MARKERS = pd.DataFrame(
+    {"entry": ["cDC1"], "missing": ["CLEC9A,XCR1"], "present_weight": [0.1], "dropped": [True]}
+)
+
+
+def car_table(samples: pd.DataFrame, *, umi: int = 3) -> pd.DataFrame:
+    """A CAR table in which samples before infusion hold stray transcripts."""
+    pre = samples["phase"] == "pre"
+    return pd.DataFrame(
+        {
+            "sample": samples["sample"],
+            "phase": samples["phase"],
+            "n_t_cells": 100,
+            "n_t_with_car": np.where(pre, 1, 20),
+            "pct_of_t": np.where(pre, 1.0, 20.0),
+            "n_other_with_car": 0,
+            "car_umi": umi,
+            "reading": np.where(pre, "contamination", "CAR-T cells"),
+        }
+    )
+
+
 @pytest.fixture(scope="module")
 def cohort() -> Example:
     return example()
@@ -105,9 +133,21 @@ def make_report(cohort, figures, repository, tmp_path):
             "counts": cohort.counts,
             "qc_summary": cohort.qc_summary,
             "clusters": CLUSTERS,
-            "definers": definers_by_population(
-                raw, total_counts=np.full(len(raw), 4000.0), population=population
+            "population_genes": levels_by_group(
+                sparse.csr_array(raw.to_numpy()),
+                totals=np.full(len(raw), 4000.0),
+                groups=population,
+                genes=list(raw),
             ),
+            "calls": count_calls(
+                cohort.cells.assign(lamm_own_patient=0.8),
+                samples=cohort.samples["sample"],
+                reasons=["dc3"],
+                probability=0.9,
+            ),
+            "car": car_table(cohort.samples),
+            "state_genes": STATE_GENES,
+            "missing_markers": MISSING_MARKERS,
             "audit": audit_table(),
             "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
             "robustness": {name: robustness_table() for name in CONTRASTS},
@@ -534,9 +574,35 @@ def test_tables_read_back_from_files_give_the_same_page(make_report, cohort, tmp
 
 
 def test_report_without_definer_table_and_with_few_columns(make_report, cohort):
-    text = make_report(definers=None, cells=cohort.cells.drop(columns=["patient", "car"]))
+    no_genes = pd.DataFrame({"group": [], "n_cells": [], "gene": []})
+    cells = cohort.cells.drop(columns=["patient", "car"])
+    text = make_report(population_genes=no_genes, cells=cells)
     Page(text)
     assert "Definers by population" not in words_of(text)
+
+
+def test_calls_say_whose_cells_bear_them(make_report):
+    words = words_of(make_report())
+    assert "own cells alone, 100.0 % of the" in words
+    assert "and 0.0 % would be refused" in words
+
+
+def test_car_transcripts_before_infusion_are_told_as_contamination(make_report, cohort):
+    words = words_of(make_report())
+    assert "are contamination and make no CAR-T cell: 24 UMIs in 8 samples" in words
+    words = words_of(make_report(car=car_table(cohort.samples, umi=0).assign(reading="none seen")))
+    assert "No CAR transcript was seen in this cohort" in words
+
+
+def test_what_the_genes_cannot_give_is_said(make_report):
+    words = words_of(make_report())
+    assert "under half of the genes are in these data: M1 (3 of 16 genes)" in words
+    assert "since the data lack most of their markers: cDC1" in words
+    words = words_of(
+        make_report(state_genes=STATE_GENES[:1], missing_markers=MISSING_MARKERS.iloc[:0])
+    )
+    assert "lack most of their markers" not in words
+    assert "under half" not in words
 
 
 def test_patients_outside_both_arms_are_counted(make_report, cohort):

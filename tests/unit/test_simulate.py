@@ -1,6 +1,7 @@
 """Simulated cohorts hold what their truth says, and look like 10x data."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -182,6 +183,15 @@ def test_depths_follow_the_medians_of_the_types(demo: Demo) -> None:
         median = np.median(demo.total[demo.is_type(str(name))])
         assert 1500 <= row["depth"] <= 6000
         assert median == pytest.approx(row["depth"], rel=0.25), name
+
+
+def test_depth_multiplies_the_counts_of_every_cell(tmp_path: Path) -> None:
+    medians = []
+    for depth in (0.5, 2.0):
+        droplets = replace(SMALL.droplets, depth=depth)
+        cells = simulate_cohort(replace(SMALL, droplets=droplets), tmp_path / str(depth)).cells
+        medians.append(cells.loc[~cells["is_empty"], "total_counts"].median())
+    assert medians[1] / medians[0] == pytest.approx(4, rel=0.05)
 
 
 def test_definers_have_the_levels_of_real_monocytes(levels: pd.DataFrame) -> None:
@@ -412,6 +422,7 @@ def test_lamm_cells_without_distinctness_look_like_classical_monocytes(tmp_path:
         (["--doublets", "2"], "must be from 0 to 1"),
         (["--missing-post", "9"], "0 to all of an arm"),
         (["--threads", "0"], "threads must be at least 1"),
+        (["--depth", "0"], "the depth must be above 0"),
         (["--seed", "-4"], "the seed must not be negative"),
         (["--patients", "few"], "invalid int value: 'few'"),
     ],

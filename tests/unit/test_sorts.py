@@ -8,7 +8,13 @@ import pytest
 from lammscope.contrasts import contrasts_from_config
 from lammscope.design import contrast_mistakes
 from lammscope.panel import load_panel
-from lammscope.sorts import LINEAGES, kept_lineages, refused_denominators, sort_mistakes
+from lammscope.sorts import (
+    LINEAGES,
+    kept_lineages,
+    refused_denominators,
+    sort_mistakes,
+    sorted_samples,
+)
 from tests.unit.example_cohorts import BASELINE, cohort
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
@@ -18,6 +24,13 @@ SORT = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+",
 
 def test_lineages_are_those_of_the_marker_panel():
     assert set(load_panel(PANEL).lineages.values()) - {"unassigned"} == LINEAGES
+
+
+def test_sorted_samples_are_those_that_lost_a_lineage():
+    samples = pd.DataFrame({"sample": ["a", "b", "c", "d"], "sort": ["NoSo", "CD3+", "mine", None]})
+    assert sorted_samples(samples, {"mine": "all"}) == ["b"]
+    assert sorted_samples(samples, {"mine": ["T"]}) == ["b", "c"]
+    assert sorted_samples(samples.drop(columns="sort"), {}) == []
 
 
 @pytest.mark.parametrize(

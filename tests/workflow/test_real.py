@@ -1,8 +1,10 @@
-"""Real libraries end to end: paediatric CAR-T patients, unsorted against sorted (CD3+CAR+)."""
+"""Real cells end to end: CAR-T patients by sort, and blood cells whose types are known."""
 
 import pandas as pd
 import pytest
 import yaml
+
+from benchmarks import lamm_calls
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
@@ -70,3 +72,11 @@ def test_no_job_needs_more_than_two_gibibytes(carpall):
     for path in (carpall / "benchmarks").rglob("*.tsv"):
         peaks[path] = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max()
     assert max(value for value in peaks.values() if value == value) < 2048  # MiB
+
+
+@pytest.mark.parametrize("name", ["pbmc_facs", "kang_ifnb"])
+def test_cell_types_and_levels_agree_with_what_is_known_of_the_cells(name, real_data, tmp_path):
+    data = real_data(name).parent
+    figures = list(lamm_calls.REAL[name](name, tmp_path, data=data, cores=2))
+    assert figures
+    assert [figure for figure in figures if not figure.kept] == []

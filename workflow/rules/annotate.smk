@@ -9,7 +9,8 @@ rule annotate_cells:
         code=code("annotate_cells"),
     output:
         types="<results>/annotation/types.parquet",
-        clusters=ensure("<results>/annotation/clusters.tsv", non_empty=True),
+        clusters=ensure("<results>/annotation/cluster_types.tsv", non_empty=True),
+        missing=ensure("<results>/annotation/missing_markers.tsv", non_empty=True),
     log:
         "<logs>/annotate_cells.log",
     benchmark:
@@ -19,7 +20,9 @@ rule annotate_cells:
     resources:
         mem_mb=memory(800, 20),
     params:
-        settings=config["annotation"],
+        settings={
+            key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
+        },
     script:
         "../scripts/annotate_cells.py"
 
@@ -30,6 +33,7 @@ rule call_lamm:
         counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
         cells="<results>/joint/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
+        space=JOINT_SPACE,
         types="<results>/annotation/types.parquet",
         references=resource(config["lamm"]["references"]),
         code=code("call_lamm"),
@@ -41,12 +45,75 @@ rule call_lamm:
         "<benchmarks>/call_lamm.tsv"
     conda:
         "../../envs/lammscope.yaml"
+    threads: config["threads"]
     resources:
         mem_mb=memory(800, 20),
     params:
-        settings=config["lamm"],
+        settings={key: value for key, value in config["lamm"].items() if key != "references"},
+        before_infusion=[sample for sample, phase in PHASES.items() if phase == "pre"],
+        sorted_out=SORTED,
+        seed=config["seed"],
+        threads=config["threads"],
     script:
         "../scripts/call_lamm.py"
+
+
+rule describe_cells:
+    """Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
+    input:
+        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        types="<results>/annotation/cluster_types.tsv",
+        code=code("describe_cells"),
+    output:
+        clusters=ensure("<results>/annotation/clusters.tsv", non_empty=True),
+        genes=ensure("<results>/annotation/cluster_genes.tsv", non_empty=True),
+        populations=ensure("<results>/annotation/population_genes.tsv", non_empty=True),
+        calls=ensure("<results>/annotation/calls.tsv", non_empty=True),
+        car=ensure("<results>/annotation/car.tsv", non_empty=True),
+    log:
+        "<logs>/describe_cells.log",
+    benchmark:
+        "<benchmarks>/describe_cells.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        genes=LAMM_GENES,
+        phases=PHASES,
+        vetoes=list(config["lamm"]["vetoes"]),
+        probability=config["lamm"]["probability"],
+    script:
+        "../scripts/describe_cells.py"
+
+
+rule score_states:
+    """Programmes of myeloid cells, and their means in every population."""
+    input:
+        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        neighbors="<results>/joint/neighbors.npz",
+        gene_sets=[resource(path) for path in config["annotation"]["states"]],
+        code=code("score_states"),
+    output:
+        scores="<results>/annotation/states.parquet",
+        means=ensure("<results>/annotation/states.tsv", non_empty=True),
+        sets=ensure("<results>/annotation/state_genes.tsv", non_empty=True),
+    log:
+        "<logs>/score_states.log",
+    benchmark:
+        "<benchmarks>/score_states.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 30),
+    params:
+        min_cells=config["expression"]["min_cells"],
+    script:
+        "../scripts/score_states.py"
 
 
 rule sum_groups:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from lammscope import design, intake
+from lammscope import design, intake, sorts
 
 
 def stop(heading, lines):
@@ -45,6 +45,8 @@ LAMM_GENES = [
     *config["lamm"]["definers"],
     *(gene for veto in config["lamm"]["vetoes"].values() for gene in veto["genes"]),
 ]
+PHASES = SHEET["phase"].fillna("other").to_dict()
+SORTED = sorts.sorted_samples(SHEET, config["sorts"])
 JOINT_SPACE = (
     "<results>/joint/pca.npz"
     if config["integration"]["method"] == "none"
@@ -143,9 +145,6 @@ def package_imports(path):
     for listed in re.findall(r"^\s*from lammscope import (.+)", text, re.M):
         names |= {name.strip() for name in listed.split(",") if not name.startswith("_")}
     return frozenset(names - {"runtime"})
-
-
-SIGNATURES = ["resources/signatures/lamm.gmt", "resources/signatures/myeloid.gmt"]
 
 
 def batches():

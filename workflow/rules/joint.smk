@@ -42,6 +42,7 @@ rule match_genes:
     params:
         samples=SAMPLES,
         min_overlap=config["genes"]["min_overlap"],
+        definers=config["lamm"]["definers"],
     script:
         "../scripts/match_genes.py"
 
@@ -98,7 +99,7 @@ rule extract_panel:
         cells="<results>/joint/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
         panel=resource(config["annotation"]["panel"]),
-        signatures=[resource(path) for path in SIGNATURES],
+        signatures=[resource(path) for path in config["annotation"]["states"]],
         code=code("extract_panel"),
     output:
         counts="<results>/joint/panel/{sample}.npz",

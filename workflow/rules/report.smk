@@ -9,6 +9,7 @@ COHORT_FIGURES = [
     "composition",
     "lamm_patients",
 ]
+EVIDENCE_FIGURES = ["marker_dots", "lamm_calls", "states"]
 CONTRAST_FIGURES = ["lamm", "abundance", "robustness", "volcano"]
 
 
@@ -66,6 +67,7 @@ rule draw_cohort:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         umap="<results>/joint/umap.npz",
+        neighbors="<results>/joint/neighbors.npz",
         panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         summary="<results>/qc/summary.tsv",
@@ -98,6 +100,41 @@ rule draw_cohort:
         dpi=config["report"]["dpi"],
     script:
         "../scripts/draw_cohort.py"
+
+
+rule draw_evidence:
+    """Draw what cell types and LAMM calls rest on."""
+    input:
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        clusters="<results>/annotation/clusters.tsv",
+        cluster_genes="<results>/annotation/cluster_genes.tsv",
+        calls="<results>/annotation/calls.tsv",
+        states="<results>/annotation/states.tsv",
+        panel=resource(config["annotation"]["panel"]),
+        sheets=SHEETS,
+        code=code("draw_evidence"),
+    output:
+        pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=EVIDENCE_FIGURES),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=EVIDENCE_FIGURES),
+    log:
+        "<logs>/draw_evidence.log",
+    benchmark:
+        "<benchmarks>/draw_evidence.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        cohort=COHORT,
+        definers=config["lamm"]["definers"],
+        dpi=config["report"]["dpi"],
+    script:
+        "../scripts/draw_evidence.py"
 
 
 rule draw_contrast:
@@ -142,8 +179,12 @@ rule write_report:
     input:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
-        panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
         clusters="<results>/annotation/clusters.tsv",
+        population_genes="<results>/annotation/population_genes.tsv",
+        calls="<results>/annotation/calls.tsv",
+        car="<results>/annotation/car.tsv",
+        state_genes="<results>/annotation/state_genes.tsv",
+        missing_markers="<results>/annotation/missing_markers.tsv",
         counts="<results>/abundance/counts.tsv",
         qc_summary="<results>/qc/summary.tsv",
         gene_overlap="<results>/qc/gene_overlap.tsv",
@@ -159,7 +200,10 @@ rule write_report:
         missing=collect("<results>/expression/missing.{contrast}.tsv", contrast=CONTRASTS),
         gene_sets=collect("<results>/expression/gene_sets.{contrast}.tsv", contrast=CONTRASTS),
         figures=[
-            collect("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
+            collect(
+                "<results>/figures/cohort/{figure}.png",
+                figure=[*COHORT_FIGURES, *EVIDENCE_FIGURES],
+            ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,

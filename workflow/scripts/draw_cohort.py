@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lammscope.definers import definer_counts, log_levels
+from lammscope.definers import definer_counts, log_levels, pooled_levels
 from lammscope.drawing import save_figure
 from lammscope.plots import cohort_figures
 from lammscope.runtime import job_log
@@ -15,11 +15,14 @@ with job_log(snakemake.log[0]):
     index_cells, index = read_cells(snakemake.input.index)
     panel = stack_counts(snakemake.input.panel, index=index)[:2]
     counts = definer_counts([panel], definers=snakemake.params.definers)
+    totals = index_cells["total_counts"].to_numpy()
+    neighbors = read_arrays(snakemake.input.neighbors, index=index)["indices"]
     qc = map(read_table, snakemake.input.qc)
     figures = cohort_figures(
         read_table(snakemake.input.cells, index=index),
         umap=read_arrays(snakemake.input.umap, index=index)["umap"],
-        expression=log_levels(counts, total_counts=index_cells["total_counts"].to_numpy()),
+        expression=log_levels(counts, total_counts=totals),
+        pooled=pooled_levels(counts, total_counts=totals, neighbors=neighbors),
         qc=dict(zip(snakemake.params.samples, qc, strict=True)),
         qc_summary=read_table(snakemake.input.summary),
         samples=read_samples(snakemake.params.cohort),

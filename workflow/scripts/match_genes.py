@@ -1,6 +1,6 @@
 """One name per gene for all samples; samples of another reference are refused."""
 
-from lammscope.identifiers import match_genes
+from lammscope.identifiers import check_definers, match_genes
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_table, write_table
 
@@ -10,6 +10,7 @@ with job_log(snakemake.log[0]) as logger:
         dict(zip(snakemake.params.samples, tables, strict=True)),
         min_overlap=snakemake.params.min_overlap,
     )
+    check_definers(snakemake.params.definers, symbols=reference["symbol"])
     write_table(reference, snakemake.output.reference)
     write_table(overlap, snakemake.output.overlap)
     logger.info("%d genes; lowest overlap %g %%", len(reference), overlap["pct_overlap"].min())

@@ -1,0 +1,324 @@
+"""How right the cell types and LAMM calls are, on simulated cohorts and on real data with a truth.
+
+    python -m benchmarks.lamm_calls [part ...] [--work FOLDER] [--data FOLDER] [--cores N]
+
+Each part runs the workflow up to the calls in a folder of its own and compares them with the truth,
+over all cells that passed quality control; an uncertain cell counts as not called. Prints a row per
+figure with its limit; ends with status 1 where one is missed. A part whose data are absent is
+skipped, and said.
+
+Simulated parts hold every look-alike of the programmes (ordinary monocytes, macrophages, DC3,
+neutrophils, doublets with T cells). `set aside` is another make of cohort, on which nothing was
+ever tuned: see `SET_ASIDE`.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from lammscope.annotation import collapse_genes
+from lammscope.cohorts import CohortSettings
+from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings
+from lammscope.sidecars import read_cells, stack_counts
+from lammscope.simulate import simulate_cohort
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+CALLED = 0.9  # the default of `lamm.probability`
+DEFINERS = ["CSF1R", "CD14", "CD68"]
+TYPICAL_UMI = 3400.0  # median of a healthy cell where `depth` is 1
+RARE = {"lamm_fraction": 0.0205, "lamm_log_odds": 0.0, "change_log_odds": 0.0}
+SET_ASIDE = CohortSettings(
+    patients_per_arm=5,
+    cells=500,
+    lamm_distinctness=0.9,
+    lamm_fraction=0.10,
+    monocytic_fraction=0.22,
+    batch_strength=0.35,
+    patient_strength=0.2,
+    seed=4711,
+    droplets=DropletSettings(ambient_fraction=0.05, doublet_fraction=0.06, gene_sd=0.5),
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured number and the limits it has to keep."""
+
+    part: str
+    what: str
+    value: float
+    low: float = -np.inf
+    high: float = np.inf
+
+    @property
+    def kept(self) -> bool:
+        """Whether the number lies within its limits."""
+        return bool(self.low <= self.value <= self.high)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated cohort, and the least F1 of both levels."""
+
+    settings: CohortSettings
+    umi: float
+    elevated: float | None = None
+    positive: float | None = None
+    recall: float | None = None
+    uncertain: float = 0.10
+
+
+SIMULATED = {
+    "4,000 UMI": Simulated(CohortSettings(), 4000, elevated=0.90, positive=0.95),
+    "1,500 UMI": Simulated(CohortSettings(), 1500, elevated=0.80, positive=0.90),
+    "no LAMM cells": Simulated(CohortSettings(without=("LAMM",)), 4000),
+    "rare": Simulated(CohortSettings(cells=1200, **RARE), 4000, recall=0.7),
+    "rare, small cohort": Simulated(CohortSettings(seed=3, **RARE), 4000),
+    "set aside": Simulated(SET_ASIDE, 4000, elevated=0.90, positive=0.95),
+    "set aside, 1,500 UMI": Simulated(SET_ASIDE, 1500, elevated=0.80, positive=0.90),
+}
+
+
+@dataclass(frozen=True)
+class Called:
+    """A run of the workflow up to the calls: cells in the order of the index, and raw definers."""
+
+    cells: pd.DataFrame
+    definers: np.ndarray
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_workflow(folder: Path, config: dict[str, object], *, cores: int) -> Called:
+    """Run the workflow in `folder` up to the calls."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder)]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(folder / "config.yaml")]
+    command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
+    command += ["--cores", str(cores), "results/annotation/cells.parquet"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr[-4000:])
+    results = folder / "results"
+    cells = pd.read_parquet(results / "annotation" / "cells.parquet")
+    _, index = read_cells(results / "joint" / "cells.parquet")
+    paths = [results / "joint" / "panel" / f"{name}.npz" for name in sorted(set(cells["sample"]))]
+    counts, genes, _ = stack_counts(paths, index=index)
+    definers = collapse_genes(counts, symbols=genes["symbol"].tolist(), genes=DEFINERS).toarray()
+    seconds = {
+        name: pd.read_csv(results / "benchmarks" / f"{name}.tsv", sep="\t")["s"].sum()
+        for name in ("annotate_cells", "call_lamm")
+    }
+    return Called(cells, definers, seconds)
+
+
+def f1(called: np.ndarray, true: np.ndarray) -> float:
+    """Harmonic mean of precision and recall; NaN where there is nothing to find."""
+    return float(2 * (called & true).sum() / (called.sum() + true.sum())) if true.any() else np.nan
+
+
+def simulated(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
+    """Figures of a simulated cohort."""
+    part = SIMULATED[name]
+    droplets = replace(part.settings.droplets, depth=part.umi / TYPICAL_UMI)
+    cohort = simulate_cohort(replace(part.settings, droplets=droplets), folder)
+    called = run_workflow(folder, yaml.safe_load((folder / "config.yaml").read_text()), cores=cores)
+    truth = cohort.cells.assign(cell=cohort.cells["sample"] + "_" + cohort.cells["barcode"])
+    truth = truth.set_index("cell").loc[called.cells["cell"]].reset_index()
+    cells = called.cells
+    single = ~truth["is_doublet"].to_numpy()
+    types = truth["cell_type"].to_numpy(dtype=str)
+    lamm = truth["is_lamm"].to_numpy(dtype=bool)
+    expresses = np.isin(types, MONOCYTIC_TYPES) & single
+    monocytic = (cells["lineage"] == "monocytic").to_numpy()
+    elevated, positive = (cells[f"lamm_{level}"].to_numpy() for level in ("elevated", "positive"))
+    gate = (called.definers > 0).all(axis=1)
+    yield Figure(name, "median UMI", float(truth["total_counts"].median()))
+    yield Figure(name, "LAMM cells, % of all", 100 * lamm.mean())
+    if lamm.any():
+        yield Figure(name, "F1 elevated", f1(elevated >= CALLED, lamm), low=part.elevated or 0)
+        yield Figure(name, "  precision", (lamm[elevated >= CALLED]).mean())
+        yield Figure(name, "  recall", (elevated[lamm] >= CALLED).mean(), low=part.recall or 0)
+        yield Figure(name, "F1 of the gate per cell, elevated", f1(gate, lamm))
+    else:
+        share = 100 * (elevated >= CALLED).mean()
+        yield Figure(name, "elevated, % of all cells", share, high=0.5)
+    yield Figure(name, "F1 positive", f1(positive >= CALLED, expresses), low=part.positive or 0)
+    yield Figure(name, "F1 of the gate per cell, positive", f1(gate, expresses))
+    for level, values, true in (("elevated", elevated, lamm), ("positive", positive, expresses)):
+        unsure = monocytic & (values > 1 - CALLED) & (values < CALLED)
+        share = unsure.sum() / monocytic.sum()
+        yield Figure(name, f"uncertain {level}, of monocytic", share, high=part.uncertain)
+        for low, high, limits in ((0.8, 1.0, {"low": 0.85}), (0.0, 0.2, {"high": 0.10})):
+            given = (values >= low) & (values <= high)
+            if true.any() and given.any():
+                what = f"true {level} where {low:g} to {high:g} is given"
+                yield Figure(name, what, true[given].mean(), **limits)
+
+
+def pbmc_facs(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
+    """Bead-purified blood cells (Zheng 2017)."""
+    source = data / "pbmc_facs" / "pbmc_facs.h5ad"
+    cells, called = _run_h5ad(folder, source, {"pbmc": None}, cores=cores)
+    beads = cells["celltype"].astype(str)
+    names = {"CD14+ Monocyte": "monocytic", "CD19+ B": "B", "CD34+": "progenitor"}
+    names["CD56+ NK"] = "NK"
+    truth = beads.map(lambda label: names.get(label, "T"))
+    lineage, monocytes = called.cells["lineage"], (truth == "monocytic").to_numpy()
+    in_lineage = (lineage == "monocytic").to_numpy()
+    positive, elevated = (
+        (called.cells[f"lamm_{level}"] >= CALLED).to_numpy() for level in ("positive", "elevated")
+    )
+    yield Figure(
+        name, "CD14+ beads in the monocytic lineage", in_lineage[monocytes].mean(), low=0.95
+    )
+    lymphocytes = sorted(set(beads) - {"CD14+ Monocyte", "CD34+"})
+    worst = max(in_lineage[(beads == label).to_numpy()].mean() for label in lymphocytes)
+    yield Figure(name, "largest share of a lymphocyte type there", worst, high=0.01)
+    yield Figure(
+        name, "lineage right, 10 types", (lineage.to_numpy() == truth.to_numpy()).mean(), low=0.93
+    )
+    yield Figure(name, "positive, of CD14+ beads", positive[monocytes].mean(), low=0.80)
+    others = beads.isin(lymphocytes).to_numpy()
+    yield Figure(name, "positive, of lymphocytes", positive[others].mean(), high=0.005)
+    yield Figure(name, "elevated, of CD14+ beads", elevated[monocytes].mean(), high=0.05)
+
+
+def kang_ifnb(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
+    """Lupus blood, control and stimulated (Kang 2018)."""
+    source = data / "kang_ifnb" / "kang_ifnb_2000.h5ad"
+    samples = {stim: lambda obs, stim=stim: obs["stim"] == stim for stim in ("ctrl", "stim")}
+    cells, called = _run_h5ad(folder, source, samples, cores=cores)
+    names = dict.fromkeys(["CD4 Naive T", "CD4 Memory T", "CD8 T", "T activated"], "T")
+    names |= {"B": "B", "B Activated": "B", "NK": "NK", "DC": "dendritic", "pDC": "dendritic"}
+    names |= {"CD14 Mono": "monocytic", "CD16 Mono": "monocytic"}
+    truth = cells["seurat_annotations"].astype(str).map(names)
+    agrees = (called.cells["lineage"].to_numpy() == truth.to_numpy())[truth.notna()]
+    yield Figure(name, f"lineage as given, {len(agrees)} cells", agrees.mean(), low=0.90)
+
+
+def carpall(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
+    """Blood and marrow after CD19 CAR-T cells (Anderson 2023)."""
+    source = data / "carpall"
+    samples = pd.read_csv(source / "samples.tsv", sep="\t")
+    samples["counts"] = [
+        str(source / f"{sample}.filtered_feature_bc_matrix.h5") for sample in samples["sample"]
+    ]
+    samples["compartment"] = samples["source"].map(
+        {"PB": "blood", "BM": "marrow", "PROD": "product"}
+    )
+    config = yaml.safe_load((ROOT / "tests" / "configs" / "carpall.yaml").read_text())
+    called = run_workflow(folder, config | _write_sheets(folder, samples), cores=cores)
+    about = samples.set_index("sample").loc[called.cells["sample"]].reset_index()
+    positive = (called.cells["lamm_positive"] >= CALLED).to_numpy()
+    monocytic = (called.cells["lineage"] == "monocytic").to_numpy()
+    place = [about[column].to_numpy() for column in ("patient", "source", "timepoint", "sort")]
+    pairs = (("P02", "PB", "M02"), ("P03", "BM", "M06"), ("P08", "PB", "M03"), ("P10", "PB", "M03"))
+    for what, values in (("monocytic", monocytic), ("positive", positive)):
+        share = pd.Series(values).groupby(place).mean()
+        for pair in pairs:
+            ratio = share[(*pair, "NoSo")] / max(share[(*pair, "CD3+CAT+")], 1e-4)
+            yield Figure(name, f"{what}, unsorted / sorted, {' '.join(pair)}", ratio, low=1.0)
+    product = (about["source"] == "PROD").to_numpy()
+    yield Figure(name, "positive, of the infusion product", positive[product].mean(), high=0.005)
+    elevated = (called.cells["lamm_elevated"] >= CALLED).to_numpy()
+    yield Figure(name, "elevated, of monocytic cells", elevated[monocytic].mean())
+
+
+def speed(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
+    """Seconds of the two jobs for 100,000 cells."""
+    settings = CohortSettings(patients_per_arm=12, cells=2080)
+    simulate_cohort(settings, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    called = run_workflow(folder, config, cores=cores)
+    yield Figure(name, "cells", len(called.cells))
+    yield Figure(name, "seconds, cells in, calls out", sum(called.seconds.values()), high=60)
+
+
+def _run_h5ad(
+    folder: Path,
+    source: Path,
+    samples: dict[str, Callable[[pd.DataFrame], pd.Series] | None],
+    *,
+    cores: int,
+) -> tuple[pd.DataFrame, Called]:
+    """Run one file as some samples; its cells' own table, and the calls, in one order."""
+    import anndata
+
+    obs = anndata.read_h5ad(source, backed="r").obs
+    rows, parts = [], []
+    for sample, chosen in samples.items():
+        own = obs if chosen is None else obs[chosen(obs).to_numpy()]
+        row = {"sample": sample, "patient": sample, "timepoint": "pre", "counts": str(source)}
+        if chosen is not None:
+            row["barcodes"] = str(folder / f"{sample}.txt")
+            Path(row["barcodes"]).write_text("".join(f"{name}\n" for name in own.index))
+        rows.append(row)
+        parts.append(own.set_axis([f"{sample}_{name}" for name in own.index]))
+    called = run_workflow(folder, _write_sheets(folder, pd.DataFrame(rows)), cores=cores)
+    return pd.concat(parts).loc[called.cells["cell"]], called
+
+
+def _write_sheets(folder: Path, samples: pd.DataFrame) -> dict[str, object]:
+    paths = {name: str(folder / f"{name}.tsv") for name in ("samples", "patients")}
+    samples.to_csv(paths["samples"], sep="\t", index=False)
+    samples[["patient"]].drop_duplicates().to_csv(paths["patients"], sep="\t", index=False)
+    return dict(paths)
+
+
+REAL = {"pbmc_facs": pbmc_facs, "kang_ifnb": kang_ifnb, "carpall": carpall}
+
+
+def main() -> int:
+    """Measure, print, and say whether every limit is kept."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = [*SIMULATED, *REAL, "speed"]
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=parts, metavar="part")
+    parser.add_argument("--work", type=Path, help="folder to keep; default a temporary one")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
+    parser.add_argument("--cores", type=int, default=2)
+    given = parser.parse_args()
+    work = given.work or Path(tempfile.mkdtemp())
+    missed = 0
+    try:
+        for name in given.parts:
+            if name in REAL and not (given.data / name).exists():
+                print(f"{name}\tskipped: {given.data / name} is not there")
+                continue
+            folder = work / name.replace(" ", "_").replace(",", "")
+            folder.mkdir(parents=True, exist_ok=True)
+            if name in REAL:
+                figures = REAL[name](name, folder, data=given.data, cores=given.cores)
+            else:
+                figures = (speed if name == "speed" else simulated)(name, folder, cores=given.cores)
+            for figure in figures:
+                limits = [f">= {figure.low:g}"] * (figure.low > -np.inf)
+                limits += [f"<= {figure.high:g}"] * (figure.high < np.inf)
+                missed += not figure.kept
+                words = "" if figure.kept else "MISSED"
+                print(
+                    figure.part,
+                    figure.what,
+                    f"{figure.value:.4g}",
+                    *limits,
+                    words,
+                    sep="\t",
+                    flush=True,
+                )
+    finally:
+        if given.work is None:
+            shutil.rmtree(work)
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,149 @@
+"""What people can check a call by: clusters with the genes that speak, and counts per sample."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.lamm import AMBIENT, LAMM, MONOCYTIC, UNCERTAIN
+
+NO_FEATURE = "unknown: no CAR feature"
+SUPPORTED = 0.5  # probability from the patient's own cells alone
+
+
+def describe_clusters(
+    clusters: pd.DataFrame, *, cells: pd.DataFrame, levels: pd.DataFrame, genes: Sequence[str]
+) -> pd.DataFrame:
+    """Add to the cluster table what was called in each, and the level of some genes.
+
+    Parameters
+    ----------
+    clusters : `cluster` and its type, as of `annotation.annotate_cells`.
+    cells : `cluster`, `lineage`, `lamm_call`, `lamm_veto`.
+    levels : of `definers.levels_by_group` over clusters.
+    genes : which genes to show, those that `levels` lacks left out.
+
+    Returns
+    -------
+    DataFrame
+        `clusters` with `pct_monocytic`, `pct_lamm`, `pct_uncertain`, `pct_vetoed` (% of its cells)
+        and for each gene `<gene>_per_10k` and `<gene>_pct` (% of cells with a UMI of it).
+    """
+    share = pd.DataFrame(
+        {
+            "pct_monocytic": cells["lineage"] == MONOCYTIC,
+            "pct_lamm": cells["lamm_call"] == LAMM,
+            "pct_uncertain": cells["lamm_call"] == UNCERTAIN,
+            "pct_vetoed": cells["lamm_veto"].fillna("") != "",
+        }
+    )
+    share = 100 * share.groupby(cells["cluster"].astype(str).to_numpy()).mean()
+    result = clusters.join(share, on="cluster")
+    for gene in genes:
+        own = levels[levels["gene"] == gene].set_index("group")
+        if len(own):
+            result[f"{gene}_per_10k"] = result["cluster"].map(own["per_10k"])
+            result[f"{gene}_pct"] = result["cluster"].map(own["pct_detected"])
+    return result
+
+
+def count_calls(
+    cells: pd.DataFrame,
+    *,
+    samples: Sequence[str],
+    reasons: Sequence[str],
+    probability: float,
+) -> pd.DataFrame:
+    """Calls and vetoes of every sample, and how many calls the patient's own cells bear.
+
+    A call pools neighbours of all patients. `lamm_own_patient` is the probability of the same level
+    from the patient's own cells alone: a call is supported from 0.5 on, contradicted where that
+    evidence would call the cell no LAMM cell.
+
+    Parameters
+    ----------
+    cells : `sample`, `lineage`, `lamm_positive`, `lamm_elevated`, `lamm_call`, `lamm_veto`,
+        `lamm_own_patient`.
+    samples : all samples, those without cells included.
+    reasons : names of the vetoes of the config; `ambient` is added.
+    probability : `lamm.probability`.
+
+    Returns
+    -------
+    DataFrame
+        `sample`, `n_cells`, `n_monocytic`, `n_positive`, `n_elevated`, `n_lamm`, `n_uncertain`,
+        `n_supported`, `n_contradicted` (of `n_lamm`), `pct_supported`, and `veto_<reason>`.
+    """
+    called = cells["lamm_call"] == LAMM
+    own = cells["lamm_own_patient"]
+    flags = pd.DataFrame(
+        {
+            "n_cells": True,
+            "n_monocytic": cells["lineage"] == MONOCYTIC,
+            "n_positive": cells["lamm_positive"] >= probability,
+            "n_elevated": cells["lamm_elevated"] >= probability,
+            "n_lamm": called,
+            "n_uncertain": cells["lamm_call"] == UNCERTAIN,
+            "n_supported": called & (own >= SUPPORTED),
+            "n_contradicted": called & (own <= 1 - probability),
+        },
+        index=cells.index,
+    )
+    vetoes = cells["lamm_veto"].fillna("")
+    for reason in [*reasons, AMBIENT]:
+        flags[f"veto_{reason}"] = vetoes == reason
+    table = flags.groupby(cells["sample"].astype(str).to_numpy()).sum()
+    table = table.reindex(sorted(samples), fill_value=0).astype(int)
+    place = list(table).index("n_contradicted") + 1
+    share = 100 * table["n_supported"] / table["n_lamm"].replace(0, np.nan)
+    table.insert(place, "pct_supported", share)
+    return table.rename_axis("sample").reset_index()
+
+
+def count_car(
+    counts: sparse.csr_array,
+    *,
+    symbols: Sequence[str],
+    cells: pd.DataFrame,
+    samples: Mapping[str, str],
+    has_feature: Mapping[str, bool],
+) -> pd.DataFrame:
+    """CAR-T cells and stray CAR transcripts of every sample, with what they may be taken for.
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes raw counts with the column `CAR`, rows as `cells`.
+    symbols : n_genes.
+    cells : `sample`, `lineage`.
+    samples : phase of every sample (`pre`, `post`, or another word).
+    has_feature : whether the sample's matrix has a CAR feature.
+
+    Returns
+    -------
+    DataFrame
+        `sample`, `phase`, `n_t_cells`, `n_t_with_car`, `pct_of_t`, `n_other_with_car` (cells of
+        other lineages with a CAR UMI), `car_umi`, `reading`: `CAR-T cells`, `contamination` (UMIs
+        before infusion, or in other cells only), `none seen`, `unknown: no CAR feature`.
+    """
+    columns = [column for column, symbol in enumerate(symbols) if symbol == "CAR"]
+    umi = np.asarray(counts[:, columns].sum(axis=1)).ravel()
+    is_t = (cells["lineage"] == "T").to_numpy()
+    table = pd.DataFrame(
+        {
+            "n_t_cells": is_t,
+            "n_t_with_car": is_t & (umi > 0),
+            "n_other_with_car": ~is_t & (umi > 0),
+            "car_umi": umi,
+        }
+    )
+    table = table.groupby(cells["sample"].astype(str).to_numpy()).sum()
+    table = table.reindex(sorted(samples), fill_value=0).astype(int)
+    table.insert(2, "pct_of_t", 100 * table["n_t_with_car"] / table["n_t_cells"].replace(0, np.nan))
+    table.insert(0, "phase", [samples[name] for name in table.index])
+    table["reading"] = "CAR-T cells"
+    stray = (table["phase"] == "pre") | (table["n_t_with_car"] == 0)
+    table.loc[stray, "reading"] = "contamination"
+    table.loc[table["car_umi"] == 0, "reading"] = "none seen"
+    table.loc[[not has_feature[str(name)] for name in table.index], "reading"] = NO_FEATURE
+    return table.rename_axis("sample").reset_index()

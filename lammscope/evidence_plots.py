@@ -1,0 +1,265 @@
+"""Figures that show on what cell types and LAMM calls rest."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import PercentFormatter
+
+from lammscope.drawing import (
+    EXPRESSION_MAP,
+    INK,
+    LAMM_COLOUR,
+    NEUTRAL,
+    STYLE,
+    population_order,
+    sample_axis,
+    sample_groups,
+    sample_places,
+    sample_width,
+    sentence_figure,
+)
+from lammscope.panel import Panel
+from lammscope.wording import readable
+
+EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
+MARKERS_A_TYPE = 3
+BIN_EDGES = (0.1, 0.5, 0.9)
+BINS = {
+    "0.9 to 1": LAMM_COLOUR,
+    "0.5 to 0.9": "#e88a9c",
+    "0.1 to 0.5": "#b9aecb",
+    "0 to 0.1": "#e4e6e9",
+}
+VETO_COLOURS = ("#8e63b8", "#3b7fc4", "#b8ad98", "#58b39a", "#4a5258", "#e0b24f", "#7a8288")
+
+
+def evidence_figures(
+    *,
+    clusters: pd.DataFrame,
+    cluster_genes: pd.DataFrame,
+    panel: Panel,
+    definers: Sequence[str],
+    cells: pd.DataFrame,
+    calls: pd.DataFrame,
+    states: pd.DataFrame,
+    samples: pd.DataFrame,
+) -> dict[str, Figure]:
+    """Draw every figure of the evidence; the keys are `EVIDENCE_FIGURES`, always all of them.
+
+    Parameters
+    ----------
+    clusters, cluster_genes, calls, states
+        `annotation/clusters.tsv`, `cluster_genes.tsv`, `calls.tsv` and `states.tsv`.
+    panel
+        The marker panel.
+    definers
+        Of LAMM cells.
+    cells
+        `annotation/cells.parquet`: `sample`, `lineage`, `lamm_positive`, `lamm_elevated`.
+    samples
+        The sample table.
+    """
+    with rc_context(STYLE):
+        return {
+            "marker_dots": marker_dots(
+                clusters, cluster_genes=cluster_genes, panel=panel, definers=definers
+            ),
+            "lamm_calls": lamm_calls(cells, calls=calls, samples=samples),
+            "states": state_map(states),
+        }
+
+
+# --- clusters by markers --------------------------------------------------------------------------
+
+
+def marker_dots(
+    clusters: pd.DataFrame, *, cluster_genes: pd.DataFrame, panel: Panel, definers: Sequence[str]
+) -> Figure:
+    """Dot plot: clusters by the LAMM definers and the strongest markers of the types found.
+
+    A dot's size is the share of cells with the gene, its colour the level, where 1 is the panel's
+    typical level of the population that carries the gene.
+    """
+    order = population_order(clusters["cell_type"])
+    rows = clusters.assign(rank=clusters["cell_type"].map(order.index))
+    rows = rows.sort_values(["rank", "n_cells"], ascending=[True, False], kind="stable")
+    wide = cluster_genes.astype({"cluster": str}).set_index(["cluster", "gene"])
+    groups = _marker_groups(panel, order, definers, known=set(cluster_genes["gene"]))
+    genes = [gene for group in groups.values() for gene in group]
+    index = pd.MultiIndex.from_product([rows["cluster"].astype(str), genes])
+    found = wide.reindex(index)
+    level = found["per_10k"].to_numpy().reshape(len(rows), len(genes))
+    share = found["pct_detected"].to_numpy().reshape(len(rows), len(genes))
+    typical = {m.gene: m.level for entry in panel.branches for m in entry.markers}
+    typical |= {m.gene: m.level for entry in panel.types for m in entry.markers}
+    scale = np.array([typical.get(g, np.nanmax(level[:, i])) for i, g in enumerate(genes)])
+    activity = np.minimum(np.log10(1 + 9 * level / np.maximum(scale, 1e-9)), 1)
+
+    n_gaps = len(groups) - 1
+    gaps = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
+    x, y = np.arange(len(genes)) + 0.8 * gaps, np.arange(len(rows))
+    size = (2.6 + 0.17 * (len(genes) + 0.8 * n_gaps), 1.7 + 0.19 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    axis = figure.subplots()
+    drawn = axis.scatter(
+        np.tile(x, len(rows)), np.repeat(y, len(genes)), s=0.62 * share.ravel(), c=activity.ravel(),
+        cmap=EXPRESSION_MAP, vmin=0, vmax=1, linewidths=0.25, edgecolors="#9aa2a8",
+    )  # fmt: skip
+    axis.set_xlim(x[0] - 0.8, x[-1] + 0.8)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
+    axis.set_xticks(x, genes, rotation=90)
+    names = [
+        f"{row.cluster}  {readable(row.cell_type)}  ({row.n_cells:,})" for row in rows.itertuples()
+    ]
+    axis.set_yticks(y, names)
+    axis.tick_params(length=0)
+    axis.grid(color="#f0f2f3", linewidth=0.6)
+    _name_groups(axis, groups, x=x)
+    bar = figure.colorbar(drawn, ax=axis, shrink=0.5, aspect=14, pad=0.01, anchor=(0, 0))
+    bar.set_label("level (1: typical of the type)", fontsize=6)
+    bar.outline.set_visible(False)
+    dots = [
+        Line2D([], [], linestyle="", marker="o", color=NEUTRAL, markersize=np.sqrt(0.62 * pct),
+               label=f"{pct} % of cells")
+        for pct in (10, 50, 100)
+    ]  # fmt: skip
+    figure.legend(handles=dots, loc="outside right upper")
+    return figure
+
+
+def _marker_groups(
+    panel: Panel, types: Sequence[str], definers: Sequence[str], *, known: set[str]
+) -> dict[str, list[str]]:
+    """The definers, then the heaviest positive markers of each type found that no other has."""
+    groups = {"LAMM definers": [gene for gene in definers if gene in known]}
+    seen = set(groups["LAMM definers"])
+    for branch in panel.branches:
+        for cell_type in branch.types:
+            markers = cell_type.markers or branch.markers
+            ordered = sorted(markers, key=lambda marker: -marker.weight)
+            genes = [
+                marker.gene
+                for marker in ordered
+                if marker.weight > 0 and marker.gene in known and marker.gene not in seen
+            ][:MARKERS_A_TYPE]
+            if cell_type.name in types and genes:
+                groups[cell_type.name] = genes
+                seen |= set(genes)
+    order = ["LAMM definers", *types]
+    return {name: groups[name] for name in order if groups.get(name)}
+
+
+def _name_groups(axis: Axes, groups: Mapping[str, Sequence[str]], *, x: np.ndarray) -> None:
+    start = 0
+    for name, genes in groups.items():
+        inside = x[start : start + len(genes)]
+        start += len(genes)
+        colour = LAMM_COLOUR if name == "LAMM definers" else INK
+        axis.plot(
+            [inside[0] - 0.35, inside[-1] + 0.35], [-0.85, -0.85], color=colour, linewidth=1.2,
+            clip_on=False,
+        )  # fmt: skip
+        axis.text(
+            inside.mean() - 0.15, -1.05, readable(name), rotation=45, ha="left", va="bottom",
+            fontsize=6.5, color=colour,
+        )  # fmt: skip
+
+
+# --- calls by sample ------------------------------------------------------------------------------
+
+
+def lamm_calls(cells: pd.DataFrame, *, calls: pd.DataFrame, samples: pd.DataFrame) -> Figure:
+    """Per sample: how monocytic cells spread over both probabilities, and what was vetoed."""
+    monocytic = cells[cells["lineage"] == "monocytic"]
+    if monocytic.empty:
+        return sentence_figure("No monocytic cells in this cohort: LAMM cells cannot be called.")
+    groups = sample_groups(samples[samples["sample"].isin(calls["sample"])])
+    places = sample_places(groups)
+    figure = Figure(figsize=(sample_width(len(groups)), 5.4), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True)
+    for axis, level in zip(axes, ("positive", "elevated"), strict=False):
+        bins = np.digitize(monocytic[f"lamm_{level}"], BIN_EDGES)
+        table = pd.crosstab(monocytic["sample"].astype(str), bins)
+        table = table.reindex(index=groups["sample"], columns=range(4), fill_value=0)
+        share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
+        _stack(axis, places, share[[3, 2, 1, 0]], colours=list(BINS.values()))
+        axis.set_ylabel(f"{level},\nof monocytic cells")
+    vetoes = calls.set_index("sample").reindex(groups["sample"])
+    n_monocytic = vetoes["n_monocytic"].replace(0, np.nan)
+    reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]
+    reasons = reasons.loc[:, reasons.sum() > 0].div(n_monocytic, axis=0).fillna(0)
+    _stack(axes[2], places, reasons, colours=VETO_COLOURS)
+    axes[2].set_ylabel("vetoed,\nof monocytic cells")
+    axes[2].set_ylim(0, max(0.05, 1.1 * float(reasons.sum(axis=1).max())))
+    sample_axis(axes[0], groups, name_groups=True, labels=False)
+    sample_axis(axes[2], groups, name_groups=False, labels=True)
+    axes[0].legend(
+        handles=[Patch(color=colour, label=label) for label, colour in BINS.items()],
+        title="probability", title_fontsize=7, alignment="left",
+        bbox_to_anchor=(1.0, 1.0), loc="upper left",
+    )  # fmt: skip
+    if reasons.shape[1]:
+        patches = [
+            Patch(color=VETO_COLOURS[i], label=readable(str(name).removeprefix("veto_")))
+            for i, name in enumerate(reasons)
+        ]
+        axes[2].legend(
+            handles=patches, title="reason", title_fontsize=7, alignment="left",
+            bbox_to_anchor=(1.0, 1.0), loc="upper left",
+        )  # fmt: skip
+    return figure
+
+
+def _stack(axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colours: Sequence[str]) -> None:
+    bottom = np.zeros(len(shares))
+    for i, column in enumerate(shares):
+        axis.bar(places, shares[column], 0.84, bottom, color=colours[i % len(colours)])
+        bottom += shares[column].to_numpy(dtype=float)
+    axis.set_ylim(0, 1)
+    axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+# --- states ---------------------------------------------------------------------------------------
+
+
+def state_map(states: pd.DataFrame) -> Figure:
+    """Heatmap of programmes by myeloid population, both in their own order."""
+    if states.empty:
+        return sentence_figure("No myeloid cells in this cohort: their programmes have no scores.")
+    names = population_order(states["population"])
+    wide = states.pivot(index="state", columns="population", values="mean")
+    wide = wide.loc[list(dict.fromkeys(states["state"])), names]
+    n_cells = states.groupby("population")["n_cells"].first()
+    figure = Figure(figsize=(2.6 + 0.52 * len(names), 1.2 + 0.2 * len(wide)), layout="constrained")
+    axis = figure.subplots()
+    reach = max(1.0, float(np.nanpercentile(np.abs(wide.to_numpy()), 97)))
+    drawn = axis.imshow(
+        wide.to_numpy(), cmap=colormaps["RdBu_r"], vmin=-reach, vmax=reach, aspect="auto"
+    )
+    for (row, column), value in np.ndenumerate(wide.to_numpy()):
+        if np.isfinite(value):
+            words = f"{round(value, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
+            colour = "white" if abs(value) > 0.65 * reach else INK
+            axis.text(column, row, words, ha="center", va="center", fontsize=6, color=colour)
+    axis.set_xticks(
+        range(len(names)), [f"{readable(name)} ({n_cells[name]:,})" for name in names],
+        rotation=45, ha="left", rotation_mode="anchor",
+    )  # fmt: skip
+    for label, name in zip(axis.get_xticklabels(), names, strict=True):
+        label.set_color(LAMM_COLOUR if name == "LAMM" else INK)
+        label.set_fontweight("bold" if name == "LAMM" else "normal")
+    axis.xaxis.tick_top()
+    axis.set_yticks(range(len(wide)), [readable(str(name)) for name in wide.index])
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    bar = figure.colorbar(drawn, ax=axis, shrink=0.6, aspect=20, pad=0.02)
+    bar.set_label("mean score (standard deviations)", fontsize=6)
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,138 @@
+"""Programmes of myeloid cells: how LAMM cells differ from other myeloid cells, not only how many.
+
+A score is the mean over a set's genes of the cell's standardised level (the z-score method of Lee
+et al. 2008, PLoS Comput Biol 4:e1000217, with the mean for the sum over the root of the number): 0
+is the average myeloid cell of the cohort, 1 a standard deviation above it in every gene. Levels are
+those of the cell and its neighbours together, since single cells hold too few of most genes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.annotation import CHUNK, collapse_genes, neighbor_pooling
+from lammscope.panel import PER
+
+MYELOID = ("monocytic", "dendritic", "granulocytic")
+MIN_FOUND = 0.5  # of a set's genes; under it a set has no score
+UP, DOWN = "_up", "_down"
+SET_COLUMNS = ["state", "n_genes", "n_found", "found", "missing", "status"]
+COLUMNS = ["population", "state", "mean", "sd", "n_samples", "n_cells"]
+
+
+def score_states(
+    counts: sparse.csr_array,
+    *,
+    totals: np.ndarray,
+    symbols: Sequence[str],
+    neighbors: np.ndarray,
+    lineage: Sequence[str] | np.ndarray,
+    gene_sets: Mapping[str, Sequence[str]],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score sets of genes in myeloid cells.
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes raw counts, at least of the sets' genes.
+    totals : n_cells, all UMIs of the cell.
+    symbols : n_genes gene symbols that some sample's matrix has.
+    neighbors : n_cells x k indices of the nearest cells, -1 for none.
+    lineage : n_cells labels; cells of `MYELOID` are scored, among themselves.
+    gene_sets : genes by set. A set `X_up` that has a partner `X_down` is scored as up minus down
+        under the name `X`.
+
+    Returns
+    -------
+    scores : n_cells x sets; NaN outside myeloid cells and in sets of which too few genes are there.
+    sets : `state`, `n_genes`, `n_found`, `found`, `missing` (comma lists), `status` (`ok`, or
+        `under half of its genes`).
+    """
+    known = set(symbols)
+    members: dict[str, list[str]] = {}
+    rows = []
+    for name, genes in gene_sets.items():
+        found = [gene for gene in genes if gene in known]
+        missing = [gene for gene in genes if gene not in known]
+        enough = len(found) >= MIN_FOUND * len(genes)
+        if enough:
+            members[name] = found
+        status = "ok" if enough else "under half of its genes"
+        listed = (",".join(found), ",".join(missing))
+        rows.append((name, len(genes), len(found), *listed, status))
+    sets = pd.DataFrame(rows, columns=SET_COLUMNS)
+    myeloid = np.isin(np.asarray(lineage, dtype=str), MYELOID)
+    scored = sorted({gene for found in members.values() for gene in found})
+    values = np.full((len(myeloid), len(members)), np.nan)
+    if myeloid.any() and scored:
+        levels = _pooled_levels(
+            collapse_genes(counts, symbols=symbols, genes=scored),
+            totals=np.asarray(totals, dtype=float),
+            neighbors=neighbors,
+            keep=myeloid,
+        )
+        spread = levels.std(axis=0)
+        levels = (levels - levels.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        place = {gene: column for column, gene in enumerate(scored)}
+        weights = np.zeros((len(scored), len(members)), dtype=np.float32)
+        for column, found in enumerate(members.values()):
+            weights[[place[gene] for gene in found], column] = 1 / len(found)
+        values[myeloid] = levels @ weights
+    scores = pd.DataFrame(values, columns=list(members))
+    return _differences(scores), sets
+
+
+def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int) -> pd.DataFrame:
+    """Mean score of every population: the mean over samples of the samples' means.
+
+    Parameters
+    ----------
+    scores : of `score_states`, rows as `cells`.
+    cells : `sample`, `population`, `lineage`.
+    min_cells : samples with fewer cells of a population are left out of its mean.
+
+    Returns
+    -------
+    DataFrame
+        `population`, `state`, `mean`, `sd` (between samples), `n_samples`, `n_cells`; myeloid
+        populations only, without those that no sample has enough cells of.
+    """
+    keep = cells["lineage"].isin(MYELOID).to_numpy()
+    labels = cells.loc[keep, ["population", "sample"]].astype(str)
+    grouped = scores[keep].groupby([labels["population"], labels["sample"]])
+    size = grouped.size().rename("n_cells")
+    size = size[size >= min_cells]
+    if size.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    by_sample = grouped.mean().loc[size.index].groupby(level=0)
+    long = pd.concat(
+        {"mean": by_sample.mean().stack(), "sd": by_sample.std().stack()}, axis=1
+    ).rename_axis(["population", "state"])
+    long = long.join(size.groupby(level=0).agg(n_samples="size", n_cells="sum"), on="population")
+    return long.reset_index()[COLUMNS]
+
+
+def _pooled_levels(
+    counts: sparse.csr_array, *, totals: np.ndarray, neighbors: np.ndarray, keep: np.ndarray
+) -> np.ndarray:
+    """log(1 + UMI per 10,000) of kept cells with their kept neighbours: cells x genes, float32."""
+    pooling = neighbor_pooling(neighbors, keep=keep)[np.flatnonzero(keep)]
+    parts = []
+    for start in range(0, pooling.shape[0], CHUNK):
+        rows = pooling[start : start + CHUNK]
+        depth = np.maximum(rows @ totals, 1.0) / PER
+        parts.append(np.log1p((rows @ counts).toarray() / depth[:, None]).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def _differences(scores: pd.DataFrame) -> pd.DataFrame:
+    """Pairs `X_up`, `X_down` as one column `X`, in the place of the first."""
+    result = {}
+    for name in map(str, scores):
+        partner = f"{name.removesuffix(UP)}{DOWN}"
+        if name.endswith(UP) and partner in scores:
+            result[name.removesuffix(UP)] = scores[name] - scores[partner]
+        elif not (name.endswith(DOWN) and f"{name.removesuffix(DOWN)}{UP}" in scores):
+            result[name] = scores[name]
+    return pd.DataFrame(result, index=scores.index)

@@ -1,0 +1,72 @@
+"""Calls of cells put together: neighbours of the patient alone, CAR, populations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lammscope.annotation import neighbor_pooling
+from lammscope.calls import call_cells
+from lammscope.identifiers import check_definers
+from lammscope.neighbors import find_neighbors_within
+from tests.unit.test_lamm import ORDINARY, SETTINGS, load_references, plant
+from tests.unit.test_lamm import REFERENCES as REFERENCE_FILE
+
+
+def test_neighbours_within_a_group_stay_there_and_are_the_nearest():
+    space = np.array([[0.0], [1.0], [2.5], [2.6], [9.0], [9.1]])
+    groups = np.array(["a", "b", "a", "a", "", "b"])
+    found = find_neighbors_within(space, groups=groups, n_neighbors=3, seed=1, threads=1)
+    assert found.tolist() == [
+        [2, 3, -1],
+        [5, -1, -1],
+        [3, 0, -1],
+        [2, 0, -1],
+        [-1, -1, -1],
+        [1, -1, -1],
+    ]
+
+
+def test_no_neighbour_adds_nothing():
+    pooling = neighbor_pooling(np.array([[1, -1], [-1, -1], [0, 1]], dtype=np.int32))
+    assert pooling.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_call_says_whether_the_patient_alone_bears_it(alone):
+    roles, data = plant({**ORDINARY, "strong": 200}, depth=4000)
+    planted = roles == "strong"
+    space = np.where(planted, 10.0, 0.0) + np.random.default_rng(0).random(len(roles))
+    patient = np.where(np.arange(len(roles)) % 2, "P1", "P2")
+    if alone:  # patient P3 has one such cell, near those of the others
+        patient[np.flatnonzero(planted)[0]] = "P3"
+        patient[np.flatnonzero(roles == "monocyte")[:40]] = "P3"
+    cells = {"sample": patient, "patient": patient}
+    cells |= {name: data[name] for name in ("lineage", "cell_type")}
+    result = call_cells(
+        pd.DataFrame(cells),
+        data["counts"],
+        symbols=data["symbols"],
+        totals=data["totals"],
+        neighbors=data["neighbors"],
+        space=space[:, None],
+        has_car=np.ones(len(roles), dtype=bool),
+        before_infusion=["P2"],
+        sorted_out=[],
+        references=load_references(REFERENCE_FILE),
+        settings=SETTINGS,
+        seed=1,
+        threads=1,
+    )
+    called = (result["lamm_call"] == "LAMM").to_numpy()
+    assert called[planted].mean() > 0.9
+    assert (result.loc[called, "population"] == "LAMM").all()
+    own = result["lamm_own_patient"].to_numpy()
+    assert (own[called & (patient != "P3")] >= 0.5).mean() > 0.95
+    if alone:
+        assert own[np.flatnonzero(planted)[0]] < 0.5
+
+
+def test_a_definer_that_no_sample_has_is_refused_with_near_names():
+    check_definers(["CSF1R"], symbols=["CSF1R", "CD14"])
+    with pytest.raises(ValueError, match=r"CSFR1 is in no sample's features \(near names: CSF1R"):
+        check_definers(["CD14", "CSFR1"], symbols=["CD14", "CSF1R"])

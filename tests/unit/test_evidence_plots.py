@@ -1,0 +1,105 @@
+"""Figures of the evidence: what they show, and that nothing to show is said in words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+
+from lammscope.evidence import count_calls
+from lammscope.evidence_plots import EVIDENCE_FIGURES, evidence_figures
+from lammscope.panel import load_panel
+from tests.unit.example_results import example
+from tests.unit.real_cohorts import DEFINERS, PANEL
+
+GENES = [*DEFINERS, "S100A8", "CD3D", "CD4", "CD40LG", "C1QA", "LYZ"]
+
+
+@pytest.fixture(scope="module")
+def arguments():
+    cohort = example()
+    cells = cohort.cells.reset_index(drop=True).assign(lamm_own_patient=0.8)
+    clusters = pd.DataFrame(
+        {
+            "cluster": ["0", "1", "2"],
+            "cell_type": ["CD4_T", "Classical_monocyte", "unassigned"],
+            "n_cells": [30, 20, 4],
+        }
+    )
+    genes = pd.MultiIndex.from_product([clusters["cluster"], GENES]).to_frame(index=False)
+    genes = genes.set_axis(["cluster", "gene"], axis=1).assign(per_10k=2.0, pct_detected=40.0)
+    states = pd.DataFrame(
+        {
+            "population": ["LAMM", "LAMM", "Macrophage", "Macrophage"],
+            "state": ["LA_TAM", "M_MDSC_proxy"] * 2,
+            "mean": [0.5, -0.01, 1.5, -2.0],
+            "n_cells": [40, 40, 12, 12],
+        }
+    )
+    calls = count_calls(cells, samples=cohort.samples["sample"], reasons=["dc3"], probability=0.9)
+    return {
+        "clusters": clusters,
+        "cluster_genes": genes,
+        "panel": load_panel(PANEL),
+        "definers": DEFINERS,
+        "cells": cells,
+        "calls": calls,
+        "states": states,
+        "samples": cohort.samples,
+    }
+
+
+def words_of(figure):
+    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+
+
+def test_every_figure_is_there(arguments):
+    assert tuple(evidence_figures(**arguments)) == EVIDENCE_FIGURES
+
+
+def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(arguments):
+    genes = arguments["cluster_genes"].copy()
+    high = (genes["cluster"] == "1") & (genes["gene"] == "CD14")
+    genes.loc[high, ["per_10k", "pct_detected"]] = [90.0, 80.0]
+    figure = evidence_figures(**(arguments | {"cluster_genes": genes}))["marker_dots"]
+    axis = figure.axes[0]
+    (dots,) = (item for item in axis.collections if isinstance(item, PathCollection))
+    names = [label.get_text() for label in axis.get_xticklabels()]
+    assert names[:3] == DEFINERS
+    rows = [label.get_text() for label in axis.get_yticklabels()]
+    assert rows == ["1  Classical monocyte  (20)", "0  CD4 T  (30)", "2  unassigned  (4)"]
+    place = names.index("CD14")  # of the first row
+    assert dots.get_sizes()[place] == pytest.approx(2 * dots.get_sizes()[0])
+    assert dots.get_array()[place] == 1
+    assert "CD3D" not in names  # markers of the type, not of its branch
+
+
+def test_calls_fill_the_bars_and_vetoes_are_named(arguments):
+    cells = arguments["cells"].copy()
+    first = cells.index[cells["lineage"] == "monocytic"][0]
+    cells.loc[first, "lamm_veto"] = "dc3"
+    calls = count_calls(
+        cells, samples=arguments["samples"]["sample"], reasons=["dc3"], probability=0.9
+    )
+    figure = evidence_figures(**(arguments | {"cells": cells, "calls": calls}))["lamm_calls"]
+    for axis in figure.axes[:2]:
+        tops = {}
+        for bar in axis.patches:
+            tops[bar.get_x()] = max(tops.get(bar.get_x(), 0), bar.get_y() + bar.get_height())
+        assert set(np.round(list(tops.values()), 6)) <= {0.0, 1.0}
+    assert "dc3" in words_of(figure)
+
+
+def test_the_map_of_programmes_has_a_row_each_and_no_minus_nought(arguments):
+    words = words_of(evidence_figures(**arguments)["states"])
+    assert {"LA TAM", "M MDSC proxy", "LAMM (40)", "Macrophage (12)"} <= set(words)
+    assert "0.0" in words
+    assert "\N{MINUS SIGN}0.0" not in words
+    assert "\N{MINUS SIGN}2.0" in words
+
+
+def test_without_monocytic_cells_it_is_said_in_words(arguments):
+    cells = arguments["cells"].query("lineage != 'monocytic'")
+    changed = arguments | {"cells": cells, "states": arguments["states"].iloc[:0]}
+    figures = evidence_figures(**changed)
+    assert "No monocytic cells in this cohort" in words_of(figures["lamm_calls"])[0]
+    assert "No myeloid cells in this cohort" in words_of(figures["states"])[0]

@@ -1,0 +1,29 @@
+"""Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
+
+from lammscope.definers import levels_by_group
+from lammscope.evidence import count_calls, count_car, describe_clusters
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_cells, read_table, stack_panel, write_table
+
+with job_log(snakemake.log[0]):
+    about, index = read_cells(snakemake.input.index)
+    counts, symbols, has_car = stack_panel(snakemake.input.counts, index=index)
+    cells = read_table(snakemake.input.cells, index=index)
+    cluster_levels, population_levels = (
+        levels_by_group(counts, totals=about["total_counts"], groups=cells[name], genes=symbols)
+        for name in ("cluster", "population")
+    )
+    params, samples = snakemake.params, snakemake.params.phases
+    clusters = read_table(snakemake.input.types).astype({"cluster": str})
+    clusters = describe_clusters(clusters, cells=cells, levels=cluster_levels, genes=params.genes)
+    calls = count_calls(
+        cells, samples=list(samples), reasons=params.vetoes, probability=params.probability
+    )
+    has_feature = dict.fromkeys(samples, False)
+    has_feature |= dict(zip(cells["sample"], has_car, strict=True))
+    car = count_car(counts, symbols=symbols, cells=cells, samples=samples, has_feature=has_feature)
+    write_table(clusters, snakemake.output.clusters)
+    write_table(cluster_levels.rename(columns={"group": "cluster"}), snakemake.output.genes)
+    write_table(population_levels, snakemake.output.populations)
+    write_table(calls, snakemake.output.calls)
+    write_table(car, snakemake.output.car)
