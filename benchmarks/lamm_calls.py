@@ -282,15 +282,18 @@ def main() -> int:
     """Measure, print, and say whether every limit is kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = [*SIMULATED, *REAL, "speed"]
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=parts, metavar="part")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"some of: {'; '.join(parts)}")
     parser.add_argument("--work", type=Path, help="folder to keep; default a temporary one")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
     parser.add_argument("--cores", type=int, default=2)
     given = parser.parse_args()
+    unknown = sorted(set(given.parts) - set(parts))
+    if unknown:
+        parser.error(f"no such part: {'; '.join(unknown)}")
     work = given.work or Path(tempfile.mkdtemp())
     missed = 0
     try:
-        for name in given.parts:
+        for name in given.parts or parts:
             if name in REAL and not (given.data / name).exists():
                 print(f"{name}\tskipped: {given.data / name} is not there")
                 continue

@@ -18,7 +18,7 @@ from lammscope.signatures import read_gene_sets
 
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
 HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
-FILE_KEYS = (("annotation", "panel"), ("lamm", "references"))
+FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
@@ -92,7 +92,7 @@ def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
     return [
         f"{lines.place((section, key))}: `{section}.{key}` is `{config[section][key]}`, {NO_FILE}"
         for section, key in FILE_KEYS
-        if _find_file(config[section][key]) is None
+        if config[section][key] and _find_file(config[section][key]) is None
     ]
 
 

@@ -303,6 +303,10 @@ CONFIGS = {
         config(annotation={"states": ["my_states.gmt"]}),
         "`annotation.states` names `my_states.gmt`, which does not exist",
     ),
+    "a CellTypist model that is not there": Case(
+        config(annotation={"celltypist_model": "Immune_All_Low.pkl"}),
+        "`annotation.celltypist_model` is `Immune_All_Low.pkl`, which does not exist",
+    ),
     "an unknown engine": Case(
         config(expression={"engine": "deseq2"}),
         "`expression.engine` is `deseq2` (did you mean `pydeseq2`?)",

@@ -1,6 +1,31 @@
+rule label_cells:
+    """Label one sample's kept cells by a CellTypist model."""
+    input:
+        shard="<results>/shards/{sample}.h5ad",
+        cells="<results>/joint/cells.parquet",
+        reference="<results>/joint/reference.tsv.gz",
+        model=TYPE_MODEL,
+        code=code("label_cells"),
+    output:
+        labels="<results>/annotation/labels/{sample}.parquet",
+    log:
+        "<logs>/label_cells/{sample}.log",
+    benchmark:
+        "<benchmarks>/label_cells/{sample}.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 40),
+    script:
+        "../scripts/label_cells.py"
+
+
 rule annotate_cells:
     """Cell types by the marker panel, over clusters and neighbourhoods."""
     input:
+        labels=collect(
+            "<results>/annotation/labels/{sample}.parquet", sample=SAMPLES if TYPE_MODEL else []
+        ),
         counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
         cells="<results>/joint/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",

@@ -47,6 +47,7 @@ LAMM_GENES = [
 ]
 PHASES = SHEET["phase"].fillna("other").to_dict()
 SORTED = sorts.sorted_samples(SHEET, config["sorts"])
+TYPE_MODEL = config["annotation"]["celltypist_model"]
 JOINT_SPACE = (
     "<results>/joint/pca.npz"
     if config["integration"]["method"] == "none"

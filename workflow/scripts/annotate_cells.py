@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lammscope.annotation import annotate_cells
+from lammscope.celltypist_model import apply_labels
 from lammscope.panel import load_panel, missing_markers
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_arrays, read_cells, read_table, stack_panel, write_table
@@ -21,6 +22,8 @@ with job_log(snakemake.log[0]) as logger:
         panel=panel,
         **snakemake.params.settings,
     )
+    labels = [read_table(path, index=index) for path in snakemake.input.labels]
+    types, table = apply_labels(types, table, labels, names=clusters)
     missing = missing_markers(panel, symbols)
     for row in missing[missing["dropped"]].itertuples():
         logger.warning("type %s is left out: no sample has its markers %s", row.entry, row.missing)

@@ -1,0 +1,165 @@
+"""Cell types from a CellTypist model on disk, by CellTypist's own formula.
+
+The package `celltypist` is not needed: its models are pickles of scikit-learn objects. A pickle
+runs code when it is opened, so a model is as trustworthy as where it came from.
+"""
+
+import pickle
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+
+from lammscope.panel import PER, UNASSIGNED
+
+MIN_GENES = 0.3  # of a model's genes that the data must have
+MAX_SCALED = 10  # levels are cut there, as in CellTypist
+CHUNK = 2_000  # cells at once
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TypeModel:
+    """A logistic model per type: `coef` is types x genes, `mean` and `scale` are of the genes."""
+
+    types: NDArray[np.str_]
+    genes: NDArray[np.str_]
+    mean: Floats
+    scale: Floats
+    coef: Floats
+    intercept: Floats
+
+
+def load_model(path: str | Path) -> TypeModel:
+    """Read a model file of CellTypist (`.pkl`); ValueError if it is none."""
+    try:
+        with Path(path).open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it was written by another version of scikit-learn
+            content = pickle.load(file)
+        classifier, scaler = content["Model"], content["Scaler_"]
+        coef, intercept = np.atleast_2d(classifier.coef_), np.atleast_1d(classifier.intercept_)
+        if len(coef) == 1:  # two types share one row, of the second
+            coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
+        mean = scaler.mean_ if scaler.with_mean else np.zeros(coef.shape[1])
+        model = TypeModel(
+            types=np.asarray(classifier.classes_, dtype=str),
+            genes=np.asarray(classifier.features, dtype=str),
+            mean=np.asarray(mean, dtype=float),
+            scale=np.asarray(scaler.scale_, dtype=float),
+            coef=np.asarray(coef, dtype=float),
+            intercept=np.asarray(intercept, dtype=float),
+        )
+    except Exception as error:  # a pickle may raise anything
+        raise ValueError(
+            f"{path}: no CellTypist model ({type(error).__name__}: {error}); give a .pkl file that "
+            "CellTypist wrote"
+        ) from error
+    return model
+
+
+def predict_types(
+    counts: sparse.csr_array, *, symbols: Sequence[str] | np.ndarray, model: TypeModel
+) -> pd.DataFrame:
+    """The best type of every cell ("best match" of CellTypist, without majority voting).
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes raw counts of all genes: levels are relative to a cell's total.
+    symbols : n_genes; of genes that share a symbol the first stands for it.
+    model : of `load_model`; genes that the data lack are left out of it.
+
+    Returns
+    -------
+    DataFrame
+        `label`, `probability` (of that type against all others).
+
+    Raises
+    ------
+    ValueError
+        If the data have under 30 % of the model's genes.
+
+    References
+    ----------
+    Dominguez Conde et al. 2022, Science 376:eabl5197, doi 10.1126/science.abl5197.
+    """
+    place = {symbol: column for column, symbol in reversed(list(enumerate(symbols)))}
+    used = np.array([gene in place for gene in model.genes])
+    if used.mean() < MIN_GENES:
+        raise ValueError(
+            f"annotation.celltypist_model: only {used.sum()} of the model's {len(used)} genes are "
+            "in the data; give a model of the same species that names genes by symbol"
+        )
+    columns = [place[gene] for gene in model.genes[used]]
+    totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
+    chosen = sparse.csr_array(counts[:, columns])
+    labels, probabilities = [], []
+    for start in range(0, chosen.shape[0], CHUNK):
+        rows = slice(start, start + CHUNK)
+        levels = np.log1p(chosen[rows].toarray() / totals[rows, None] * PER)
+        scaled = np.minimum((levels - model.mean[used]) / model.scale[used], MAX_SCALED)
+        scores = scaled @ model.coef[:, used].T + model.intercept
+        best = scores.argmax(axis=1)
+        labels.append(model.types[best])
+        probabilities.append(expit(scores[np.arange(len(best)), best]))
+    return pd.DataFrame(
+        {
+            "label": pd.array(np.concatenate([*labels, np.array([], dtype=str)]), dtype="str"),
+            "probability": np.concatenate([*probabilities, np.array([])]),
+        }
+    )
+
+
+def apply_labels(
+    cells: pd.DataFrame,
+    clusters: pd.DataFrame,
+    labels: Sequence[pd.DataFrame],
+    *,
+    names: np.ndarray,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put a model's types in the place of the panel's; the lineage stays the panel's.
+
+    Each cluster takes the label that most of its cells have (CellTypist's majority voting), and
+    each label the lineage that the panel gives most of its cells, so that a population never lies
+    in two lineages.
+
+    Parameters
+    ----------
+    cells : of `annotation.annotate_cells`, in the order of the index.
+    clusters : its table of clusters.
+    labels : of `predict_types`, sample by sample in the order of the index; without any, all stays.
+    names : the cluster of every cell.
+
+    Returns
+    -------
+    cells, clusters
+        With `cell_type` and `lineage` changed, and in `cells` `panel_type`, the panel's own.
+    """
+    if not labels:
+        return cells, clusters
+    found = pd.concat(labels, ignore_index=True)["label"]
+    by_cluster = found.groupby(np.asarray(names, dtype=str)).agg(_most_frequent)
+    voted = pd.Series(np.asarray(names, dtype=str)).map(by_cluster)
+    known = cells["lineage"] != UNASSIGNED
+    lineage = cells.loc[known, "lineage"].groupby(voted[known]).agg(_most_frequent)
+    result = cells.assign(
+        panel_type=cells["cell_type"],
+        cell_type=voted.astype("str"),
+        lineage=voted.map(lineage).fillna(UNASSIGNED).astype("str"),
+    )
+    changed = clusters["cluster"].astype(str).map(by_cluster)
+    table = clusters.assign(
+        cell_type=changed, lineage=changed.map(lineage).fillna(UNASSIGNED), runner_up=""
+    )
+    return result, table
+
+
+def _most_frequent(values: pd.Series) -> str:
+    """The most frequent value; of equals the first by name."""
+    counts = values.value_counts()
+    return str(min(counts.index[counts == counts.iloc[0]]))

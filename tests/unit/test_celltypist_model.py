@@ -1,0 +1,113 @@
+"""Cell types from a CellTypist model: its formula, and what stands in the place of the panel."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from lammscope.celltypist_model import apply_labels, load_model, predict_types
+
+TYPES = ["B cells", "Monocytes", "T cells"]
+GENES = [f"G{i}" for i in range(30)]
+
+
+@pytest.fixture(scope="module")
+def cells():
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 240)
+    profiles = rng.gamma(0.5, 2, (3, 30))
+    return truth, rng.poisson(profiles[truth])
+
+
+def write_model(path, cells, *, types=(0, 1, 2), genes=GENES):
+    """A model as CellTypist pickles it, trained on these cells."""
+    truth, counts = cells
+    keep = np.isin(truth, types)
+    levels = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)[keep]
+    scaler = StandardScaler().fit(levels)
+    classifier = LogisticRegression(max_iter=500).fit(
+        scaler.transform(levels), np.array(TYPES)[truth[keep]]
+    )
+    classifier.features = np.array(genes)
+    content = {"Model": classifier, "Scaler_": scaler, "description": {}}
+    path.write_bytes(pickle.dumps(content))
+    return path, classifier, scaler
+
+
+def test_labels_and_probabilities_are_those_of_the_formula(tmp_path, cells):
+    truth, counts = cells
+    path, classifier, scaler = write_model(tmp_path / "model.pkl", cells)
+    found = predict_types(sparse.csr_array(counts), symbols=GENES, model=load_model(path))
+    levels = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    scores = classifier.decision_function(np.minimum(scaler.transform(levels), 10))
+    assert found["label"].tolist() == classifier.classes_[scores.argmax(axis=1)].tolist()
+    np.testing.assert_allclose(found["probability"], expit(scores.max(axis=1)), rtol=1e-9)
+    assert (found["label"] == np.array(TYPES)[truth]).mean() > 0.95
+
+
+def test_genes_may_be_missing_or_in_another_order(tmp_path, cells):
+    _, counts = cells
+    model = load_model(write_model(tmp_path / "model.pkl", cells)[0])
+    order = np.random.default_rng(2).permutation(30)
+    whole = predict_types(sparse.csr_array(counts), symbols=GENES, model=model)
+    moved = predict_types(
+        sparse.csr_array(counts[:, order]), symbols=np.array(GENES)[order], model=model
+    )
+    pd.testing.assert_frame_equal(moved, whole)
+    half = predict_types(sparse.csr_array(counts[:, :20]), symbols=GENES[:20], model=model)
+    assert (half["label"] == whole["label"]).mean() > 0.7
+    with pytest.raises(ValueError, match="only 5 of the model's 30 genes are in the data"):
+        predict_types(sparse.csr_array(counts[:, :5]), symbols=GENES[:5], model=model)
+
+
+def test_a_model_of_two_types_has_both(tmp_path, cells):
+    truth, counts = cells
+    path = write_model(tmp_path / "model.pkl", cells, types=(0, 2))[0]
+    model = load_model(path)
+    assert model.coef.shape == (2, 30)
+    keep = truth != 1
+    found = predict_types(sparse.csr_array(counts[keep]), symbols=GENES, model=model)
+    assert (found["label"] == np.array(TYPES)[truth[keep]]).mean() > 0.95
+
+
+def test_no_cells_give_an_empty_table(tmp_path, cells):
+    model = load_model(write_model(tmp_path / "model.pkl", cells)[0])
+    assert predict_types(sparse.csr_array((0, 30)), symbols=GENES, model=model).empty
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "model.pkl"
+    for content in (b"no pickle", pickle.dumps({"Model": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model.pkl: no CellTypist model"):
+            load_model(path)
+
+
+def test_clusters_take_the_label_of_most_cells_and_labels_one_lineage():
+    names = np.array(["0"] * 4 + ["1"] * 3 + ["2"] * 2)
+    cells = pd.DataFrame(
+        {
+            "cell_type": ["Classical_monocyte"] * 4 + ["CD4_T"] * 3 + ["CD8_T", "unassigned"],
+            "lineage": ["monocytic"] * 4 + ["T"] * 3 + ["T", "unassigned"],
+        }
+    )
+    clusters = pd.DataFrame(
+        {"cluster": ["0", "1", "2"], "cell_type": "x", "lineage": "y", "runner_up": "z"}
+    )
+    labels = [
+        pd.DataFrame({"label": ["Mono", "Mono", "DC", "Mono"]}),
+        pd.DataFrame({"label": ["Tcm", "Tcm", "Mono", "Tcm", "Tcm"]}),
+    ]
+    changed, table = apply_labels(cells, clusters, labels, names=names)
+    assert changed["cell_type"].tolist() == ["Mono"] * 4 + ["Tcm"] * 5
+    assert changed["lineage"].tolist() == ["monocytic"] * 4 + ["T"] * 5
+    assert changed["panel_type"].tolist() == cells["cell_type"].tolist()
+    assert table["cell_type"].tolist() == ["Mono", "Tcm", "Tcm"]
+    same, same_table = apply_labels(cells, clusters, [], names=names)
+    assert same is cells
+    assert same_table is clusters
