@@ -28,7 +28,7 @@ from lammscope.panel import Panel
 from lammscope.wording import readable
 
 EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
-MARKERS_A_TYPE = 3
+MARKERS_A_TYPE = 2
 BIN_EDGES = (0.1, 0.5, 0.9)
 BINS = {
     "0.9 to 1": LAMM_COLOUR,
