@@ -4,7 +4,7 @@ rule label_cells:
         shard="<results>/shards/{sample}.h5ad",
         cells="<results>/joint/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
-        model=TYPE_MODEL,
+        model=TYPE_MODEL or [],
         code=code("label_cells"),
     output:
         labels="<results>/annotation/labels/{sample}.parquet",
