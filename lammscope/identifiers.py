@@ -102,7 +102,9 @@ def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
     known = dict.fromkeys(symbols)
     for gene in definers:
         if gene not in known:
-            similar = ", ".join(get_close_matches(gene, list(known), n=3)) or "none"
+            swapped = [symbol for symbol in known if sorted(symbol) == sorted(gene)]
+            close = dict.fromkeys([*swapped, *get_close_matches(gene, list(known), n=3)])
+            similar = ", ".join(list(close)[:3]) or "none"
             raise ValueError(
                 f"lamm.definers: {gene} is in no sample's features (near names: {similar}); "
                 "correct the symbol or remove it"

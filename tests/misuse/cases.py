@@ -303,6 +303,11 @@ CONFIGS = {
         config(annotation={"states": ["my_states.gmt"]}),
         "`annotation.states` names `my_states.gmt`, which does not exist",
     ),
+    "a misspelt definer": Case(
+        config(lamm={"definers": ["CSFR1", "CD14", "CD68"]}),
+        "lamm.definers: CSFR1 is in no sample's features (near names: CSF1R",
+        GENES_RESULT,
+    ),
     "a CellTypist model that is not there": Case(
         config(annotation={"celltypist_model": "Immune_All_Low.pkl"}),
         "`annotation.celltypist_model` is `Immune_All_Low.pkl`, which does not exist",

@@ -58,7 +58,7 @@ def test_a_byte_order_mark_is_no_part_of_a_barcode(tmp_path):
         (b"barcode\n", "lists no barcode"),
         (f"{TEN[0]}\n{TEN[1]}\n{TEN[0]}\n".encode(), f"lists {TEN[0]} twice"),
         (b"\xff\x00\xe4", "no UTF-8 text"),
-        (gzip.compress(b"AAACCCAAGT\n" * 9)[:20], "end early"),
+        (gzip.compress(b"AAACCCAAGT\n" * 9, mtime=0)[:20], "end early"),
         (b'"' + b"A" * 200_000, "field larger than"),
     ],
 )
