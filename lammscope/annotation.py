@@ -59,12 +59,9 @@ def annotate_cells(
     genes = panel_symbols(panel)
     counts = collapse_genes(counts, symbols=symbols, genes=genes)
     totals = np.asarray(totals, dtype=float)
-    names, codes = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    membership = sparse.csr_array(
-        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
-    )
-    cluster_counts = (membership @ counts).toarray()
-    cluster_totals = membership @ totals
+    names, codes, member = membership(clusters)
+    cluster_counts = (member @ counts).toarray()
+    cluster_totals = member @ totals
     cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
     scorer = _Scorer(panel, genes, set(symbols))
     # A cluster of few UMIs must not set a gene's scale by chance, hence the added UMIs.
@@ -94,6 +91,19 @@ def annotate_cells(
         ["n_cells", "cluster"], ascending=[False, True], ignore_index=True
     )
     return cells[["lineage", "cell_type", "cell_type_margin"]], cluster_table
+
+
+def membership(
+    groups: Sequence[str] | np.ndarray | pd.Series,
+) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
+    """Names of groups, each cell's number among them, and the matrix that sums cells by group.
+
+    The matrix is n_groups x n_cells, of ones.
+    """
+    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    places = (codes, np.arange(len(codes)))
+    shape = (len(names), len(codes))
+    return names, codes, sparse.csr_array((np.ones(len(codes)), places), shape=shape)
 
 
 def collapse_genes(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotation import neighbor_pooling
+from lammscope.annotation import membership, neighbor_pooling
 
 
 def definer_counts(
@@ -78,10 +78,7 @@ def levels_by_group(
         `group`, `n_cells`, `gene`, `per_10k` (UMIs of the gene per 10,000 UMIs of all cells of the
         group together), `pct_detected` (% of cells with a UMI of it); by group, then by gene.
     """
-    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    member = sparse.csr_array(
-        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
-    )
+    names, codes, member = membership(groups)
     n_cells = np.bincount(codes, minlength=len(names))
     depth = np.maximum(member @ np.asarray(totals, dtype=float), 1.0) / 1e4
     seen = sparse.csr_array((counts > 0).astype(np.float64))

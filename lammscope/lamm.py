@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
-from lammscope.annotation import collapse_genes, neighbor_pooling
+from lammscope.annotation import collapse_genes, membership, neighbor_pooling
 from lammscope.identifiers import check_definers
 from lammscope.panel import PER
 from lammscope.refinement import refine
@@ -311,13 +311,10 @@ def _sample_background(
     Samples with few such cells lean on the cohort's rate; no rate is below the table's, so that a
     clean library does not make one stray UMI a signal.
     """
-    outside = np.isin(lineage, NON_MYELOID)
-    names, codes = np.unique(samples, return_inverse=True)
-    member = sparse.csr_array(
-        (outside.astype(float), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
-    )
-    counts = (member @ definers).toarray()
-    depth = (member @ totals) / PER
+    outside = np.isin(lineage, NON_MYELOID).astype(float)
+    _, codes, member = membership(samples)
+    counts = (member @ sparse.csr_array(definers * outside[:, None])).toarray()
+    depth = (member @ (totals * outside)) / PER
     cohort = np.maximum(counts.sum(axis=0) / max(depth.sum(), 1e-9), table)
     rates = (counts + prior_counts) / (depth[:, None] + prior_counts / cohort)
     return np.maximum(rates, table)[codes]
@@ -325,10 +322,7 @@ def _sample_background(
 
 def _type_rates(definers: sparse.csr_array, *, totals: np.ndarray, types: np.ndarray) -> np.ndarray:
     """Rate of each definer in all monocytic cells of each cell's type, half a count added."""
-    names, codes = np.unique(types, return_inverse=True)
-    member = sparse.csr_array(
-        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
-    )
+    _, codes, member = membership(types)
     rates = ((member @ definers).toarray() + 0.5) / (member @ totals / PER)[:, None]
     return rates[codes]
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit, logit
 
+from lammscope.annotation import membership
+
 MIN_SEEDS = 5  # cells called at first: fewer do not tell a population's levels
 PRIOR_WEIGHT = 0.2  # of the cohort's mean probability; a neighbour that shares all others has 1
 TYPE_DEPTH = 5.0  # 10,000 UMIs that all ordinary cells count for in the levels of one type
@@ -63,10 +65,7 @@ def refine(
         return probability
     neighbors = _shared_weights(pooling)
     weight = neighbors.sum(axis=1)
-    names, codes = np.unique(types, return_inverse=True)
-    of_type = sparse.csr_array(
-        (np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes))
-    )
+    _, codes, of_type = membership(types)
     now, weights = probability, (elevated.astype(float), ordinary.astype(float))
     for _ in range(MAX_ROUNDS):
         inside, outside = weights

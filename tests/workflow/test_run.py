@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from lammscope.contrast_plots import CONTRAST_FIGURES
+from lammscope.evidence_plots import EVIDENCE_FIGURES
 from lammscope.plots import COHORT_FIGURES
 
 pytestmark = pytest.mark.slow
@@ -16,6 +17,7 @@ CONTRASTS = ["baseline", "on_treatment", "change"]
 CELL_COLUMNS = {
     *("cell", "sample", "patient", "cluster", "lineage", "cell_type", "population", "lamm_score"),
     *("lamm_positive", "lamm_elevated", "lamm_call", "lamm_veto", "car"),
+    "lamm_own_patient",
 }
 ABUNDANCE_COLUMNS = {
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
@@ -54,7 +56,19 @@ def test_every_result_is_there_with_the_promised_columns(finished):
     assert roles["primary"] == 1
     calibration = pd.read_csv(results / "design" / "calibration.tsv", sep="\t")
     assert set(calibration["contrast"]) == {"baseline"}
-    for figure in COHORT_FIGURES:
+    calls = pd.read_csv(results / "annotation" / "calls.tsv", sep="\t")
+    assert calls["n_lamm"].sum() == (cells["lamm_call"] == "LAMM").sum()
+    assert calls["n_supported"].sum() > 0.8 * calls["n_lamm"].sum()
+    car = pd.read_csv(results / "annotation" / "car.tsv", sep="\t").set_index("sample")
+    assert set(car.loc[car["phase"] == "post", "reading"]) == {"CAR-T cells"}
+    before = cells["sample"].isin(car.index[car["phase"] == "pre"])
+    assert not (cells.loc[before, "car"] == "positive").any()
+    states = pd.read_csv(results / "annotation" / "states.tsv", sep="\t")
+    means = states.pivot(index="state", columns="population", values="mean")
+    assert means.loc["LAMM_core", "LAMM"] == means.loc["LAMM_core"].max()
+    clusters = pd.read_csv(results / "annotation" / "clusters.tsv", sep="\t")
+    assert {"pct_lamm", "CSF1R_per_10k", "CD68_pct", "CD1C_pct"} <= set(clusters)
+    for figure in (*COHORT_FIGURES, *EVIDENCE_FIGURES):
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
     for figure in (*CONTRAST_FIGURES, "neighborhoods"):
@@ -116,7 +130,7 @@ def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tm
     assert run.code == 0, run.text[-2000:]
     downstream = {
         *("audit_design", "test_abundance", "test_expression", "draw_cohort", "draw_contrast"),
-        *STATISTICS,
+        *("draw_evidence", *STATISTICS),
         *("assemble_cohort", "write_report", "save_config", "all"),
     }
     assert "test_abundance" in jobs(run.text)
