@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from lammscope.annotation import collapse_genes
 from lammscope.cohorts import CohortSettings
+from lammscope.definers import definer_counts
 from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings
 from lammscope.sidecars import read_cells, stack_counts
 from lammscope.simulate import simulate_cohort
@@ -112,8 +112,8 @@ def run_workflow(folder: Path, config: dict[str, object], *, cores: int) -> Call
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
     _, index = read_cells(results / "joint" / "cells.parquet")
     paths = [results / "joint" / "panel" / f"{name}.npz" for name in sorted(set(cells["sample"]))]
-    counts, genes, _ = stack_counts(paths, index=index)
-    definers = collapse_genes(counts, symbols=genes["symbol"].tolist(), genes=DEFINERS).toarray()
+    panel = stack_counts(paths, index=index)[:2]
+    definers = definer_counts([panel], definers=DEFINERS).to_numpy()
     seconds = {
         name: pd.read_csv(results / "benchmarks" / f"{name}.tsv", sep="\t")["s"].sum()
         for name in ("annotate_cells", "call_lamm")

@@ -200,9 +200,9 @@ class _Scorer:
         self, rates: np.ndarray, scale: np.ndarray, *, min_score: float, min_margin: float
     ) -> pd.DataFrame:
         """Best type of each row of `rates` with its score, margin and runner-up."""
-        activity = _activity(rates, scale)
-        branch_scores = np.nan_to_num(activity @ self.branch_weights, nan=-np.inf)
-        type_scores = np.nan_to_num(activity @ self.type_weights, nan=-np.inf)
+        active = activity(rates, scale)
+        branch_scores = np.nan_to_num(active @ self.branch_weights, nan=-np.inf)
+        type_scores = np.nan_to_num(active @ self.type_weights, nan=-np.inf)
         type_scores[:, self.single] = branch_scores[:, self.branch_of_type[self.single]]
         for column, lead, rivals in self.leads:
             best_rival = type_scores[:, rivals].max(axis=1, initial=-np.inf)
@@ -236,7 +236,7 @@ class _Scorer:
         )
 
 
-def _activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Rates on a log scale where 0 is absent and 1 is the gene's typical level or more."""
     return np.minimum(np.log1p(9 * rates / scale) / np.log(10), 1)
 
@@ -267,7 +267,7 @@ def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
 def _top_markers(rates: np.ndarray, scale: np.ndarray, genes: Sequence[str]) -> list[str]:
     """Panel genes that stand out in each cluster: highest activity above the mean of the others."""
-    activity = _activity(rates, scale)
-    others = (activity.sum(axis=0) - activity) / max(len(activity) - 1, 1)
-    order = np.argsort(others - activity, axis=1, kind="stable")[:, :N_TOP_MARKERS]
+    active = activity(rates, scale)
+    others = (active.sum(axis=0) - active) / max(len(active) - 1, 1)
+    order = np.argsort(others - active, axis=1, kind="stable")[:, :N_TOP_MARKERS]
     return [",".join(genes[column] for column in row) for row in order]

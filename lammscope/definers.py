@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotation import membership, neighbor_pooling
+from lammscope.annotation import CHUNK, membership, neighbor_pooling
+from lammscope.panel import PER
 
 
 def definer_counts(
@@ -43,13 +44,41 @@ def log_levels(counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarr
 
 
 def pooled_levels(
-    counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarray, neighbors: np.ndarray
-) -> pd.DataFrame:
-    """log(1 + UMIs per 10,000) of cells with their neighbours (cells x k indices, -1 for none)."""
-    pooling = neighbor_pooling(neighbors)
-    totals = pooling @ np.asarray(total_counts, dtype=float)
-    pooled = pd.DataFrame(pooling @ counts.to_numpy(dtype=float), columns=counts.columns)
-    return log_levels(pooled, total_counts=totals)
+    counts: sparse.csr_array,
+    *,
+    totals: Sequence[float] | np.ndarray,
+    neighbors: np.ndarray,
+    keep: np.ndarray | None = None,
+    dtype: type[np.floating] = np.float64,
+) -> np.ndarray:
+    """log(1 + UMIs per 10,000) of cells with their neighbours.
+
+    Parameters
+    ----------
+    counts
+        Cells x genes, UMIs.
+    totals
+        All UMIs of each cell.
+    neighbors
+        Cells x k indices, -1 for none.
+    keep
+        Cells, bool: which are wanted, and count as neighbours; all without it.
+
+    Returns
+    -------
+    ndarray
+        Wanted cells x genes, of `dtype`.
+    """
+    pooling = neighbor_pooling(neighbors, keep=keep)
+    totals = np.asarray(totals, dtype=float)
+    if keep is not None:
+        pooling = pooling[np.flatnonzero(keep)]
+    levels = np.empty((pooling.shape[0], counts.shape[1]), dtype=dtype)
+    for start in range(0, len(levels), CHUNK):
+        rows = pooling[start : start + CHUNK]
+        depth = np.maximum(rows @ totals, 1.0) / PER
+        levels[start : start + CHUNK] = np.log1p((rows @ counts).toarray() / depth[:, None])
+    return levels
 
 
 def levels_by_group(

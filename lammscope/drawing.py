@@ -4,7 +4,7 @@ Figures are made with the object interface of matplotlib, without pyplot, so tha
 between figures and start-up stays short.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 
 from lammscope.wording import readable
 
@@ -172,6 +173,18 @@ def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: 
                 fontsize=7.5 if len(inside) > 2 else 6,
                 color=NEUTRAL,
             )
+
+
+def stack_shares(
+    axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colours: Sequence[str]
+) -> None:
+    """Stacked bars of shares (samples x parts, 0 to 1), one at each place, first part lowest."""
+    bottom = np.zeros(len(shares))
+    for i, column in enumerate(shares):
+        axis.bar(places, shares[column], 0.84, bottom, color=colours[i % len(colours)])
+        bottom += shares[column].to_numpy(dtype=float)
+    axis.set_ylim(0, 1)
+    axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
 def sample_width(n_samples: int) -> float:

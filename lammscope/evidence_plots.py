@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
+from lammscope.annotation import activity
 from lammscope.drawing import (
     EXPRESSION_MAP,
     INK,
@@ -23,8 +23,9 @@ from lammscope.drawing import (
     sample_places,
     sample_width,
     sentence_figure,
+    stack_shares,
 )
-from lammscope.panel import Panel
+from lammscope.panel import Panel, panel_entries
 from lammscope.wording import readable
 
 EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
@@ -96,10 +97,9 @@ def marker_dots(
     found = wide.reindex(index)
     level = found["per_10k"].to_numpy().reshape(len(rows), len(genes))
     share = found["pct_detected"].to_numpy().reshape(len(rows), len(genes))
-    typical = {m.gene: m.level for entry in panel.branches for m in entry.markers}
-    typical |= {m.gene: m.level for entry in panel.types for m in entry.markers}
+    typical = {m.gene: m.level for entry in panel_entries(panel) for m in entry.markers}
     scale = np.array([typical.get(g, np.nanmax(level[:, i])) for i, g in enumerate(genes)])
-    activity = np.minimum(np.log10(1 + 9 * level / np.maximum(scale, 1e-9)), 1)
+    active = activity(level, np.maximum(scale, 1e-9))
 
     n_gaps = len(groups) - 1
     gaps = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
@@ -108,7 +108,7 @@ def marker_dots(
     figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
     drawn = axis.scatter(
-        np.tile(x, len(rows)), np.repeat(y, len(genes)), s=0.62 * share.ravel(), c=activity.ravel(),
+        np.tile(x, len(rows)), np.repeat(y, len(genes)), s=0.62 * share.ravel(), c=active.ravel(),
         cmap=EXPRESSION_MAP, vmin=0, vmax=1, linewidths=0.25, edgecolors="#9aa2a8",
     )  # fmt: skip
     axis.set_xlim(x[0] - 0.8, x[-1] + 0.8)
@@ -188,13 +188,13 @@ def lamm_calls(cells: pd.DataFrame, *, calls: pd.DataFrame, samples: pd.DataFram
         table = pd.crosstab(monocytic["sample"].astype(str), bins)
         table = table.reindex(index=groups["sample"], columns=range(4), fill_value=0)
         share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
-        _stack(axis, places, share[[3, 2, 1, 0]], colours=list(BINS.values()))
+        stack_shares(axis, places, share[[3, 2, 1, 0]], colours=list(BINS.values()))
         axis.set_ylabel(f"{level},\nof monocytic cells")
     vetoes = calls.set_index("sample").reindex(groups["sample"])
     n_monocytic = vetoes["n_monocytic"].replace(0, np.nan)
     reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]
     reasons = reasons.loc[:, reasons.sum() > 0].div(n_monocytic, axis=0).fillna(0)
-    _stack(axes[2], places, reasons, colours=VETO_COLOURS)
+    stack_shares(axes[2], places, reasons, colours=VETO_COLOURS)
     axes[2].set_ylabel("vetoed,\nof monocytic cells")
     axes[2].set_ylim(0, max(0.05, 1.1 * float(reasons.sum(axis=1).max())))
     sample_axis(axes[0], groups, name_groups=True, labels=False)
@@ -214,15 +214,6 @@ def lamm_calls(cells: pd.DataFrame, *, calls: pd.DataFrame, samples: pd.DataFram
             bbox_to_anchor=(1.0, 1.0), loc="upper left",
         )  # fmt: skip
     return figure
-
-
-def _stack(axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colours: Sequence[str]) -> None:
-    bottom = np.zeros(len(shares))
-    for i, column in enumerate(shares):
-        axis.bar(places, shares[column], 0.84, bottom, color=colours[i % len(colours)])
-        bottom += shares[column].to_numpy(dtype=float)
-    axis.set_ylim(0, 1)
-    axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
 # --- states ---------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from lammscope.contrast_plots import lamm_patients
 from lammscope.drawing import (
@@ -26,6 +26,7 @@ from lammscope.drawing import (
     sample_places,
     sample_width,
     save_figure,
+    stack_shares,
 )
 from lammscope.umap_plots import (
     umap_cell_type,
@@ -244,13 +245,8 @@ def composition(counts: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
         ).reindex(groups["sample"])
         share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
         colours = population_colours(share.columns[share.sum() > 0])
-        bottom = np.zeros(len(share))
-        for name, colour in colours.items():
-            axis.bar(places, share[name], 0.84, bottom, color=colour)
-            bottom += share[name].to_numpy()
+        stack_shares(axis, places, share[list(colours)], colours=list(colours.values()))
         shown |= colours
-        axis.set_ylim(0, 1)
-        axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axis.set_ylabel(label)
         last = axis is axes[-1]
         sample_axis(axis, groups, name_groups=axis is axes[0], labels=last)

@@ -40,7 +40,7 @@ def state_primary(
     return f"{sentence} {POSITIVE}" if level == "positive" else sentence
 
 
-def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, object]:
+def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, Any]:
     """The pre-specified row: LAMM cells in the primary denominator, on the logit scale."""
     chosen = table[
         (table["population"] == "LAMM")
@@ -55,7 +55,7 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
     row = primary_row(table, denominator=denominator)
     test, reference = readable(contrast.test), readable(contrast.reference)
     whole = f"{denominator} cells" if denominator != "all" else "all cells"
-    n_test, n_reference = int(row["n_test"]), int(row["n_reference"])  # type: ignore[call-overload]
+    n_test, n_reference = int(row["n_test"]), int(row["n_reference"])
     if contrast.kind == "paired":
         sizes = f"{n_test} pairs of {test} and {reference} samples"
     else:
@@ -67,7 +67,7 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
             f"`{contrast.name}` ({sizes}): {reason}."
         )
     estimate, low, high, p, permuted, floor = (
-        float(row[key])  # type: ignore[arg-type]
+        float(row[key])
         for key in ("estimate", "ci_low", "ci_high", "p", "p_permutation", "p_floor")
     )
     words = {

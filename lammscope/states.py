@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotation import CHUNK, collapse_genes, neighbor_pooling
-from lammscope.panel import PER
+from lammscope.annotation import collapse_genes
+from lammscope.definers import pooled_levels
 
 MYELOID = ("monocytic", "dendritic", "granulocytic")
 MIN_FOUND = 0.5  # of a set's genes; under it a set has no score
@@ -66,11 +66,12 @@ def score_states(
     scored = sorted({gene for found in members.values() for gene in found})
     values = np.full((len(myeloid), len(members)), np.nan)
     if myeloid.any() and scored:
-        levels = _pooled_levels(
+        levels = pooled_levels(
             collapse_genes(counts, symbols=symbols, genes=scored),
             totals=np.asarray(totals, dtype=float),
             neighbors=neighbors,
             keep=myeloid,
+            dtype=np.float32,
         )
         spread = levels.std(axis=0)
         levels = (levels - levels.mean(axis=0)) / np.where(spread > 0, spread, 1)
@@ -111,19 +112,6 @@ def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int
     ).rename_axis(["population", "state"])
     long = long.join(size.groupby(level=0).agg(n_samples="size", n_cells="sum"), on="population")
     return long.reset_index()[COLUMNS]
-
-
-def _pooled_levels(
-    counts: sparse.csr_array, *, totals: np.ndarray, neighbors: np.ndarray, keep: np.ndarray
-) -> np.ndarray:
-    """log(1 + UMI per 10,000) of kept cells with their kept neighbours: cells x genes, float32."""
-    pooling = neighbor_pooling(neighbors, keep=keep)[np.flatnonzero(keep)]
-    parts = []
-    for start in range(0, pooling.shape[0], CHUNK):
-        rows = pooling[start : start + CHUNK]
-        depth = np.maximum(rows @ totals, 1.0) / PER
-        parts.append(np.log1p((rows @ counts).toarray() / depth[:, None]).astype(np.float32))
-    return np.concatenate(parts)
 
 
 def _differences(scores: pd.DataFrame) -> pd.DataFrame:

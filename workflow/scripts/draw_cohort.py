@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from scipy import sparse
 
 from lammscope.definers import definer_counts, log_levels, pooled_levels
 from lammscope.drawing import save_figure
@@ -17,12 +19,13 @@ with job_log(snakemake.log[0]):
     counts = definer_counts([panel], definers=snakemake.params.definers)
     totals = index_cells["total_counts"].to_numpy()
     neighbors = read_arrays(snakemake.input.neighbors, index=index)["indices"]
+    pooled = pooled_levels(sparse.csr_array(counts), totals=totals, neighbors=neighbors)
     qc = map(read_table, snakemake.input.qc)
     figures = cohort_figures(
         read_table(snakemake.input.cells, index=index),
         umap=read_arrays(snakemake.input.umap, index=index)["umap"],
         expression=log_levels(counts, total_counts=totals),
-        pooled=pooled_levels(counts, total_counts=totals, neighbors=neighbors),
+        pooled=pd.DataFrame(pooled, columns=counts.columns),
         qc=dict(zip(snakemake.params.samples, qc, strict=True)),
         qc_summary=read_table(snakemake.input.summary),
         samples=read_samples(snakemake.params.cohort),
