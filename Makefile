@@ -5,7 +5,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := demo
 
-.PHONY: help setup demo test test-fast lint format bench lock docs clean
+.PHONY: help setup setup-scvi demo test test-fast lint format bench lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,12 @@ setup: .venv/base.stamp ## make the environment (.venv) from requirements.lock
 
 .venv/dev.stamp: .venv/base.stamp requirements-dev.lock
 	@sh envs/setup.sh requirements.lock requirements-dev.lock
+	@touch $@
+
+setup-scvi: .venv/scvi.stamp ## add scvi-tools, for `integration.method: scvi` (6 GB with CUDA)
+
+.venv/scvi.stamp: .venv/base.stamp requirements-scvi.lock
+	@sh envs/setup.sh requirements.lock requirements-scvi.lock
 	@touch $@
 
 $(DEMO)/samples.tsv: | .venv/base.stamp
@@ -47,8 +53,8 @@ format: .venv/dev.stamp ## put the code into its form
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: .venv/base.stamp ## time the demo from nothing to the report
-	sh benchmarks/demo.sh
+bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000 that size to markers, beside scanpy
+	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference)
 
 lock: .venv/base.stamp ## compile the three lock files anew
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock

@@ -31,6 +31,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
+    refuse_missing_scvi()
     refuse_aliased_contrasts()
     announce_run()
 
@@ -40,6 +41,8 @@ rule all:
     input:
         "<results>/config.yaml",
         "<results>/design/audit.tsv",
+        "<results>/joint/stability.tsv",
+        "<results>/joint/integration_scores.tsv",
         "<results>/annotation/markers.tsv",
         "<results>/cohort.h5ad",
         "<results>/report.html",

@@ -1,4 +1,4 @@
-"""Write envs/lammscope.yaml with the versions of requirements.lock, for `snakemake --sdm conda`."""
+"""Write the environment files for `snakemake --sdm conda`, with the versions of the lock files."""
 
 import re
 import tomllib
@@ -11,14 +11,22 @@ CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base"}
 BIOCONDA = {"snakemake": "snakemake-minimal"}
 
 
-def conda_environment() -> str:
-    """The environment file: the direct dependencies, pinned to the versions of the lock."""
+def conda_environment(*, group: str = "") -> str:
+    """An environment file: the direct dependencies, pinned to the versions of the lock.
+
+    With `group`, also those of that dependency group of `pyproject.toml`.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    versions = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, flags=re.MULTILINE))
-    names = [re.split(r"[<>=]", entry)[0] for entry in project["project"]["dependencies"]]
+    entries = [*project["project"]["dependencies"]]
+    locks = ["requirements.lock"]
+    if group:
+        entries += project["dependency-groups"][group]
+        locks.append(f"requirements-{group}.lock")
+    text = "\n".join((ROOT / lock).read_text(encoding="utf-8") for lock in locks)
+    versions = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text, flags=re.MULTILINE))
+    names = [re.split(r"[<>=]", entry)[0] for entry in entries]
     lines = [
-        "# Written by envs/pin_conda.py from requirements.lock (`make lock`).",
+        f"# Written by envs/pin_conda.py from {' and '.join(locks)} (`make lock`).",
         "channels: [conda-forge, bioconda, nodefaults]",
         "dependencies:",
         "  - python=3.12",
@@ -31,3 +39,4 @@ def conda_environment() -> str:
 
 if __name__ == "__main__":
     (ROOT / "envs" / "lammscope.yaml").write_text(conda_environment(), encoding="utf-8")
+    (ROOT / "envs" / "scvi.yaml").write_text(conda_environment(group="scvi"), encoding="utf-8")

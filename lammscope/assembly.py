@@ -1,13 +1,20 @@
-"""The end product for further work: one AnnData object of all kept cells."""
+"""The end product for further work: one AnnData file of all kept cells and all genes.
 
-from collections.abc import Mapping
+Written sample by sample, so memory follows the largest sample and the labels, not the counts.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.qc import normalise
+from lammscope.shards import Shard
 
 LABELS = [
     *("cluster", "lineage", "cell_type", "cell_type_margin", "population"),
@@ -15,17 +22,20 @@ LABELS = [
 ]
 # of the sample table; paths of one machine have no place in a shared object
 LEFT_OUT = ["counts", "barcodes", "patient"]
+# gzip is the one compression that every reader of HDF5 has, R's among them
+PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1 << 17,)}
 
 
-def assemble_cohort(
+def describe_cohort(
     index: pd.DataFrame,
     labels: pd.DataFrame,
     samples: pd.DataFrame,
     *,
-    counts: list[tuple[sparse.csr_array, pd.DataFrame]],
+    reference: pd.DataFrame,
+    variable: pd.Series,
     spaces: Mapping[str, np.ndarray],
 ) -> anndata.AnnData:
-    """Put cells, labels, sheets, joint spaces and the extracted genes together.
+    """Put cells, labels, sheets, genes and joint spaces together, still without counts.
 
     Parameters
     ----------
@@ -35,36 +45,137 @@ def assemble_cohort(
         `annotation/cells.parquet`, rows as in the index.
     samples
         The sample table; its columns are repeated for each cell.
-    counts
-        Counts of the variable genes and of the panel (cells x genes) with their genes. A gene of
-        both is taken once.
+    reference
+        The cohort's genes: `gene`, `symbol`, `n_samples`.
+    variable
+        Ids of the highly variable genes.
     spaces
         Cells x dimensions by name, for `obsm`.
 
     Returns
     -------
     AnnData
-        `X` holds log(1 + UMIs per 10,000), `layers["counts"]` UMIs, of the variable and the panel
-        genes only; all genes are in the shards. `var` has `symbol` and `highly_variable`.
+        `var` is named by gene id and has `feature_name` (symbol), `feature_is_filtered` (false:
+        no gene was taken out of `X`), `highly_variable`, `n_samples` (whose matrices have the
+        gene), as the CELLxGENE schema names them [1]_.
+
+    References
+    ----------
+    .. [1] https://github.com/chanzuckerberg/single-cell-curation
     """
-    genes = pd.concat([table for _, table in counts], ignore_index=True)
-    matrix = sparse.hstack([matrix for matrix, _ in counts], format="csr")
-    kept = ~genes["gene"].duplicated().to_numpy()
-    genes, matrix = genes[kept], matrix[:, np.flatnonzero(kept)]
     sheet = samples.drop(columns=LEFT_OUT, errors="ignore")
     obs = pd.concat([index, labels[LABELS]], axis=1).merge(
         sheet, on="sample", how="left", validate="many_to_one", suffixes=("", "_sheet")
     )
     obs = obs.set_index("cell").drop(columns="position")
-    for name in obs.select_dtypes(exclude="number").columns:
+    for name in obs.select_dtypes(exclude="number").columns.drop("barcode"):
         obs[name] = obs[name].astype("str").astype("category")
-    var = genes.set_index("gene")[["symbol"]]
-    var["highly_variable"] = np.arange(len(var)) < len(counts[0][1])
-    totals = index["total_counts"].to_numpy()
-    return anndata.AnnData(
-        sparse.csr_matrix(normalise(sparse.csr_array(matrix), totals)),
-        obs=obs,
-        var=var,
-        layers={"counts": sparse.csr_matrix(matrix.astype(np.int32))},
-        obsm={name: np.asarray(space) for name, space in spaces.items()},  # type: ignore[misc]
-    )
+    var = reference.set_index("gene").rename(columns={"symbol": "feature_name"})
+    var.insert(1, "feature_is_filtered", False)
+    var.insert(2, "highly_variable", var.index.isin(variable))
+    arrays: dict[str, Any] = {name: np.asarray(space) for name, space in spaces.items()}
+    return anndata.AnnData(obs=obs, var=var, obsm=arrays)
+
+
+def write_cohort(
+    cohort: anndata.AnnData,
+    shards: Iterable[tuple[Shard, np.ndarray]],
+    path: str | Path,
+    *,
+    log_normalised: bool,
+) -> None:
+    """Write the cohort with its counts, one sample after the other.
+
+    Parameters
+    ----------
+    cohort
+        From `describe_cohort`.
+    shards
+        Per sample in the order of the cells, its shard with the cohort's gene names, and the rows
+        that are kept cells.
+    path
+        The file to write.
+    log_normalised
+        Whether `X` holds log(1 + UMIs per 10,000), and `raw` the counts; else `X` holds the counts
+        and there is no `raw`.
+    """
+    cohort.write_h5ad(path, compression="gzip")
+    genes = pd.Index(cohort.var_names)
+    totals = cohort.obs["total_counts"].to_numpy()
+    with h5py.File(path, "r+") as file:
+        if "X" in file:
+            del file["X"]
+        matrix = _Stack(file, "X", n_columns=len(genes))
+        raw = None
+        if log_normalised:
+            if "raw" in file:
+                del file["raw"]
+            group = file.create_group("raw")
+            group.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
+            file.copy("var", group)
+            file.copy("varm", group)
+            raw = _Stack(group, "X", n_columns=len(genes), like=matrix)
+        for shard, rows in shards:
+            counts = _in_order(shard, rows, genes)
+            start = matrix.n_rows
+            matrix.append(
+                normalise(counts, totals[start : start + len(rows)]) if log_normalised else counts
+            )
+            if raw is not None:
+                raw.append(counts)
+        if matrix.n_rows != len(totals):
+            raise ValueError(
+                f"{path}: {len(totals)} cells, but the shards hold {matrix.n_rows} of them"
+            )
+
+
+def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_array:
+    """Kept cells of a sample over all genes of the cohort, which its matrix may lack."""
+    counts = shard.counts[rows]
+    columns = genes.get_indexer(pd.Index(shard.genes["gene"])).astype(np.int32)
+    parts = (counts.data, columns[counts.indices], counts.indptr)
+    ordered = sparse.csr_array(parts, shape=(len(rows), len(genes)))
+    ordered.sort_indices()
+    return ordered
+
+
+class _Stack:
+    """A sparse matrix in a file, to which rows are added; in AnnData's on-disk format 0.1.0.
+
+    With `like`, only values are written: rows and columns are those of the other matrix, linked.
+    """
+
+    def __init__(
+        self, parent: h5py.Group, name: str, *, n_columns: int, like: "_Stack | None" = None
+    ) -> None:
+        self.group = parent.create_group(name)
+        self.group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
+        self.linked = like is not None
+        self.n_columns, self.n_rows = n_columns, 0
+        self._make("data", np.float32)
+        if like is not None:
+            for part in ("indices", "indptr"):
+                self.group[part] = like.group[part]
+        else:
+            self._make("indices", np.int32)
+            self._make("indptr", np.int64)
+            self._extend("indptr", np.zeros(1, dtype=np.int64))
+
+    def append(self, rows: sparse.csr_array) -> None:
+        """Add rows at the end."""
+        before = len(self.group["data"])
+        self._extend("data", rows.data.astype(np.float32))
+        if not self.linked:
+            self._extend("indices", rows.indices)
+            self._extend("indptr", before + rows.indptr[1:].astype(np.int64))
+        self.n_rows += rows.shape[0]
+        self.group.attrs["shape"] = (self.n_rows, self.n_columns)
+
+    def _make(self, name: str, kind: Any) -> None:
+        self.group.create_dataset(name, shape=(0,), maxshape=(None,), dtype=kind, **PACKED)
+
+    def _extend(self, name: str, values: np.ndarray) -> None:
+        dataset = self.group[name]
+        start = len(dataset)
+        dataset.resize((start + len(values),))
+        dataset[start:] = values

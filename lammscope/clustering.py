@@ -1,10 +1,19 @@
 """Clusters of the neighbourhood graph, and its picture in two dimensions."""
 
 import random
+from collections.abc import Sequence
+from itertools import combinations
 
 import igraph
 import numpy as np
+import pandas as pd
 from scipy import sparse
+
+from lammscope.neighbors import find_neighbors, shared_neighbor_graph
+
+STABILITY_CELLS = 20_000  # of larger cohorts so many are drawn
+N_DRAWS = 5
+DRAWN = 0.8  # share of those cells in each draw
 
 
 def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> np.ndarray:
@@ -38,6 +47,108 @@ def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> n
     rank = np.empty(len(order), dtype=int)
     rank[order] = np.arange(len(order))
     return rank[membership].astype(str)
+
+
+def compare_resolutions(
+    graph: sparse.csr_array,
+    clusters: np.ndarray,
+    *,
+    resolution: float,
+    resolutions: Sequence[float],
+    seed: int,
+) -> pd.DataFrame:
+    """Clusters of every cell at several resolutions.
+
+    Parameters
+    ----------
+    graph, seed
+        As in `cluster_cells`.
+    clusters
+        Those at `resolution`, which are not made again.
+    resolutions
+        Those to compare.
+
+    Returns
+    -------
+    DataFrame
+        A row per cell, a column `resolution_R` per resolution.
+    """
+    return pd.DataFrame(
+        {
+            f"resolution_{other:g}": clusters
+            if other == resolution
+            else cluster_cells(graph, resolution=other, seed=seed)
+            for other in resolutions
+        }
+    )
+
+
+def stability(
+    space: np.ndarray, *, resolutions: Sequence[float], n_neighbors: int, seed: int, threads: int
+) -> pd.DataFrame:
+    """How much clusters depend on which cells happen to be there, by resolution.
+
+    Cells are drawn several times, neighbours found and clusters made anew each time, and each two
+    draws compared on the cells they share, as in [1]_.
+
+    Parameters
+    ----------
+    space
+        Cells x components.
+    resolutions
+        Of the Leiden algorithm.
+    n_neighbors, seed, threads
+        As in `neighbors.find_neighbors`.
+
+    Returns
+    -------
+    DataFrame
+        Per `resolution`: `stability`, the mean adjusted Rand index of two draws, `lowest`, that of
+        the worst pair, `n_clusters_drawn` (mean), `n_cells_drawn` and `n_draws`.
+
+    References
+    ----------
+    .. [1] Lange, Roth, Braun, Buhmann, Neural Comput 16, 1299-1323 (2004), doi
+       10.1162/089976604773717621.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    rng = np.random.default_rng(seed)
+    n_cells = min(len(space), STABILITY_CELLS)
+    pool = rng.choice(len(space), n_cells, replace=False)
+    size = max(2, round(DRAWN * n_cells))
+    draws = [np.sort(rng.choice(pool, size, replace=False)) for _ in range(N_DRAWS)]
+    found: dict[float, list[np.ndarray]] = {resolution: [] for resolution in resolutions}
+    for cells in draws:
+        indices, _ = find_neighbors(
+            space[cells], n_neighbors=n_neighbors, seed=seed, threads=threads
+        )
+        graph = shared_neighbor_graph(indices)
+        for resolution, clusters in found.items():
+            clusters.append(cluster_cells(graph, resolution=resolution, seed=seed))
+    shared = [
+        np.intersect1d(one, other, assume_unique=True, return_indices=True)[1:]
+        for one, other in combinations(draws, 2)
+    ]
+    rows = []
+    for resolution, clusters in found.items():
+        indexes = [
+            adjusted_rand_score(one[in_one], other[in_other])
+            for (one, other), (in_one, in_other) in zip(
+                combinations(clusters, 2), shared, strict=True
+            )
+        ]
+        rows.append(
+            {
+                "resolution": resolution,
+                "stability": np.mean(indexes),
+                "lowest": np.min(indexes),
+                "n_clusters_drawn": np.mean([len(set(labels)) for labels in clusters]),
+                "n_cells_drawn": size,
+                "n_draws": N_DRAWS,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def project_umap(

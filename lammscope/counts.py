@@ -84,7 +84,8 @@ def gene_shard(
     genes = choose_genes(features, genome=genome)
     places = genes.index.to_numpy()
     if len(places) == places[-1] - places[0] + 1:  # mostly: a slice takes a tenth of the time
-        counts = counts[:, places[0] : places[-1] + 1]
+        whole = len(places) == counts.shape[1]
+        counts = counts if whole else counts[:, places[0] : places[-1] + 1]
     else:
         counts = counts[:, places]
     return Shard(counts, np.asarray(barcodes, dtype=str), genes[["gene", "symbol"]])

@@ -9,6 +9,7 @@ References
 .. [1] Wolock, Lopez, Klein, Cell Syst 8, 281-291 (2019), doi 10.1016/j.cels.2018.11.005.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import faiss
@@ -17,9 +18,11 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.embedding import principal_components
-from lammscope.genes import gene_columns, shared_genes
+from lammscope.genes import shared_ids
 from lammscope.qc import normalise
 from lammscope.shards import Shard
+
+CHUNK = 2_000  # cells, and simulated doublets, that are looked at at a time
 
 
 def score_doublets(
@@ -62,16 +65,18 @@ def score_doublets(
     n_cells = counts.shape[0]
     if n_cells < min_cells:
         return np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool)
-    counts = counts[:, _variable(counts, n_genes)].astype(np.int64)
+    counts = counts[:, _variable(counts, n_genes)]
     pairs = rng.integers(0, n_cells, size=(int(simulated_per_cell * n_cells), 2))
-    both = sparse.vstack([counts, counts[pairs[:, 0]] + counts[pairs[:, 1]]], format="csr")
-    totals = np.asarray(both.sum(axis=1)).ravel()
-    values = normalise(both, totals)
-    space = principal_components(values[:n_cells], n_components=min(n_pcs, n_cells - 1))
-    scores = space.project(values)
+    values = _log_rates(counts)
+    space = principal_components(values, n_components=min(n_pcs, n_cells - 1))
+    simulated = [
+        space.project(_log_rates(counts[some[:, 0]] + counts[some[:, 1]]))
+        for some in np.array_split(pairs, max(len(pairs) // CHUNK, 1))
+    ]
+    scores = np.concatenate([space.project(values), *simulated])
 
     n_neighbors = max(10, round(0.5 * np.sqrt(n_cells)))
-    n_adjusted = round(n_neighbors * len(totals) / n_cells)
+    n_adjusted = round(n_neighbors * len(scores) / n_cells)
     index = faiss.IndexFlatL2(scores.shape[1])
     index.add(scores)
     _, neighbors = index.search(scores, n_adjusted + 1)
@@ -86,14 +91,14 @@ def score_doublets(
 
 
 def score_channel(
-    shards: dict[str, Shard], qc: dict[str, pd.DataFrame], **settings: Any
+    samples: Iterable[tuple[str, Shard, pd.DataFrame]], **settings: Any
 ) -> pd.DataFrame:
     """Score the cells that pass QC in the samples of one channel, together.
 
     Parameters
     ----------
-    shards, qc
-        Per sample, the shard and the flagged metrics of its barcodes.
+    samples
+        Per sample its name, its shard and the flagged metrics of its barcodes; read one at a time.
     **settings
         Of `score_doublets`.
 
@@ -102,23 +107,24 @@ def score_channel(
     DataFrame
         `cell` (sample_barcode), `doublet_score`, `doublet`.
     """
-    passing = {sample: np.flatnonzero(table["passes"]) for sample, table in qc.items()}
-    shared = shared_genes(list(shards.values()))
-    counts = sparse.vstack(
-        [
-            shard.counts[passing[sample]][:, gene_columns(shard, shared)]
-            for sample, shard in shards.items()
-        ],
-        format="csr",
-    )
+    names: list[str] = []
+    parts = []
+    for sample, shard, qc in samples:
+        passing = np.flatnonzero(qc["passes"])
+        names += [f"{sample}_{barcode}" for barcode in shard.barcodes[passing]]
+        parts.append((shard.counts[passing], shard.genes["gene"]))
+    shared = shared_ids([genes for _, genes in parts])
+    alone = len(parts) == 1
+    counts = parts[0][0] if alone else _stacked(parts, shared)
     scores, doublets = score_doublets(counts, **settings)
-    names = [
-        f"{sample}_{barcode}"
-        for sample, shard in shards.items()
-        for barcode in shard.barcodes[passing[sample]]
-    ]
     cells = pd.Series(names, dtype="str")
     return pd.DataFrame({"cell": cells, "doublet_score": scores, "doublet": doublets})
+
+
+def _stacked(parts: list[tuple[sparse.csr_array, pd.Series]], shared: pd.Index) -> sparse.csr_array:
+    """The samples' counts of the genes they share, one below the other."""
+    kept = [counts[:, pd.Index(genes).get_indexer(shared)] for counts, genes in parts]
+    return sparse.csr_array(sparse.vstack(kept, format="csr"))
 
 
 def call_threshold(observed: np.ndarray, simulated: np.ndarray, *, max_share: float) -> float:
@@ -137,6 +143,10 @@ def call_threshold(observed: np.ndarray, simulated: np.ndarray, *, max_share: fl
     return float(max(ordered[np.argmax(between)], np.quantile(observed, 1 - max_share)))
 
 
+def _log_rates(counts: sparse.csr_array) -> sparse.csr_array:
+    return normalise(counts, np.asarray(counts.sum(axis=1)).ravel())
+
+
 def _posterior(share: np.ndarray, *, ratio: float, rate: float) -> np.ndarray:
     """Scrublet's score: the share of simulated neighbours, weighted by ratio and expected rate."""
     return share * rate / ratio / (1 - rate - share * (1 - rate - rate / ratio))
@@ -145,9 +155,15 @@ def _posterior(share: np.ndarray, *, ratio: float, rate: float) -> np.ndarray:
 def _variable(counts: sparse.csr_array, n_genes: int) -> np.ndarray:
     """Columns of the genes that vary most for their mean among a channel's cells."""
     n_cells, size = counts.shape
-    mean = np.bincount(counts.indices, weights=counts.data, minlength=size) / n_cells
-    square = np.bincount(counts.indices, weights=counts.data.astype(float) ** 2, minlength=size)
-    seen = np.bincount(counts.indices, minlength=size) >= 3
+    n_seen = np.zeros(size, dtype=np.int64)
+    total, square = np.zeros((2, size))
+    for start in range(0, n_cells, CHUNK):
+        block = counts[start : start + CHUNK]
+        values = block.data.astype(float)
+        n_seen += np.bincount(block.indices, minlength=size)
+        total += np.bincount(block.indices, weights=values, minlength=size)
+        square += np.bincount(block.indices, weights=values**2, minlength=size)
+    mean, seen = total / n_cells, n_seen >= 3
     fano = np.where(seen, (square / n_cells - mean**2) / np.maximum(mean, 1e-12), -np.inf)
     # variance over the Poisson expectation and a common biological variance, as a z-like measure
     excess = np.where(seen, (fano - 1) / (1 + mean * 0.3), -np.inf)

@@ -1,4 +1,4 @@
-"""The joint space: principal components of the variable genes, and batch correction by Harmony."""
+"""Principal components of the variable genes, over cells that are never stacked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,13 +31,15 @@ class PrincipalComponents:
 
 
 def principal_components(values: sparse.csr_array, *, n_components: int) -> PrincipalComponents:
-    """Principal components of one small matrix, from its singular values.
+    """Principal components of one matrix, as `principal_components_of_parts` finds them.
 
-    The same as `principal_components_of_parts`, but faster where there are fewer cells than genes.
+    From its singular values where it has far fewer cells than genes, which is faster then.
     """
-    n_cells = values.shape[0]
+    n_cells, n_genes = values.shape
     if n_cells < 2:
         raise ValueError(TOO_FEW)
+    if 2 * n_cells > n_genes:
+        return principal_components_of_parts([values], n_components=n_components)
     mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
     _, singular, axes = np.linalg.svd(values.toarray() - mean, full_matrices=False)
     variance = singular**2 / (n_cells - 1)
@@ -65,7 +67,7 @@ def principal_components_of_parts(
     PrincipalComponents
         Largest variance first. A component's sign is fixed: its largest loading is positive.
     """
-    # only here: doublets are scored in many small jobs, which need no more than NumPy's
+    # only here: small channels' doublets need no more than NumPy's
     from scipy import linalg
 
     cross, total = np.zeros((0, 0)), np.zeros(0)
@@ -132,39 +134,3 @@ def embed_samples(
 
     components = principal_components_of_parts(parts(), n_components=n_pcs)
     return np.concatenate([components.project(values) for values in parts()]), components
-
-
-def integrate_harmony(
-    scores: np.ndarray, batch: np.ndarray, *, seed: int, threads: int
-) -> np.ndarray:
-    """Correct principal component scores for batch with Harmony [1]_.
-
-    Parameters
-    ----------
-    scores
-        Cells x components.
-    batch
-        The batch of each cell.
-    seed, threads
-        Of the algorithm; threads do not change the result.
-
-    Returns
-    -------
-    ndarray
-        Corrected scores, cells x components, float32. With one batch, the scores as they are.
-
-    References
-    ----------
-    .. [1] Korsunsky et al., Nat Methods 16, 1289-1296 (2019), doi 10.1038/s41592-019-0619-0.
-    """
-    import harmonypy
-
-    if len(np.unique(batch)) < 2:
-        return scores.astype(np.float32)
-    fitted = harmonypy.run_harmony(
-        scores, pd.DataFrame({"batch": batch}), "batch", random_state=seed, ncores=threads
-    )
-    corrected = np.asarray(fitted.Z_corr)
-    if corrected.shape != scores.shape:
-        corrected = corrected.T
-    return np.ascontiguousarray(corrected, dtype=np.float32)

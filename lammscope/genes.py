@@ -1,13 +1,20 @@
 """Which genes the joint space is built from: moments per sample, pooled, then ranked."""
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.identifiers import locate_genes
 from lammscope.shards import Shard
 
+NOTHING_SHARED = (
+    "the samples have no gene in common: were they counted against different references (Ensembl "
+    "ids here, symbols there)?"
+)
+BLOCK = 1_000  # cells whose rates are in memory at a time
 N_BINS = 20  # of mean expression, as in the reference implementations
 
 
@@ -27,51 +34,70 @@ def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
         `gene`, `symbol`, `n_cells` (cells used), `n_expressed` (cells with a UMI), `total` and
         `total_squares` (sums of the normalised values and of their squares).
     """
-    counts = shard.counts[np.flatnonzero(passes)].astype(np.float64)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    counts.data *= np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr))
-    size = counts.shape[1]
+    size = len(shard.genes)
+    n_expressed = np.zeros(size, dtype=np.int64)
+    total, total_squares = np.zeros((2, size))
+    rows = np.flatnonzero(passes)
+    for start in range(0, len(rows), BLOCK):
+        counts = shard.counts[rows[start : start + BLOCK]]
+        totals = np.asarray(counts.sum(axis=1)).ravel()
+        rates = counts.data * np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr))
+        n_expressed += np.bincount(counts.indices, minlength=size)
+        total += np.bincount(counts.indices, weights=rates, minlength=size)
+        total_squares += np.bincount(counts.indices, weights=rates**2, minlength=size)
     return shard.genes[["gene", "symbol"]].assign(
-        n_cells=counts.shape[0],
-        n_expressed=np.bincount(counts.indices, minlength=size),
-        total=np.bincount(counts.indices, weights=counts.data, minlength=size),
-        total_squares=np.bincount(counts.indices, weights=counts.data**2, minlength=size),
+        n_cells=len(rows),
+        n_expressed=n_expressed,
+        total=total,
+        total_squares=total_squares,
     )
 
 
-def pool_moments(moments: list[pd.DataFrame]) -> pd.DataFrame:
+def pool_moments(moments: Iterable[pd.DataFrame], *, reference: pd.DataFrame) -> pd.DataFrame:
     """Mean and within-sample variance over a cohort, from the samples' moments.
-
-    Genes must have the cohort's names (`identifiers.with_reference`).
 
     The variance is pooled within samples, so a gene that differs only between libraries (a batch
     effect) is not variable. Genes that some sample's matrix lacks are left out.
+
+    Parameters
+    ----------
+    moments
+        Of each sample, from `gene_moments`; read one at a time.
+    reference
+        The cohort's genes, from `identifiers.match_genes`.
 
     Returns
     -------
     DataFrame
         `gene`, `symbol`, `n_expressed`, `mean` and `variance` (UMIs per 10,000).
     """
-    used = [table for table in moments if len(table) and table["n_cells"].iloc[0] > 0]
-    if not used:
+    n_have, n_expressed = np.zeros((2, len(reference)), dtype=np.int64)
+    total, within = np.zeros((2, len(reference)))
+    n_samples = n_cells = 0
+    for table, rows in locate_genes(moments, reference):
+        own = int(table["n_cells"].max()) if len(table) else 0
+        if own == 0:
+            continue
+        n_samples += 1
+        n_cells += own
+        n_have[rows] += 1
+        n_expressed[rows] += table["n_expressed"]
+        total[rows] += table["total"]
+        within[rows] += table["total_squares"] - table["total"] ** 2 / own
+    if n_samples == 0:
         raise ValueError("no sample has a cell that passes quality control")
-    shared = shared_ids([table["gene"] for table in used])
-    aligned = [table.set_index("gene").loc[shared] for table in used]
-    n_cells = sum(int(table["n_cells"].iloc[0]) for table in aligned)
-    total = np.sum([table["total"] for table in aligned], axis=0)
-    within = np.sum(
-        [table["total_squares"] - table["total"] ** 2 / table["n_cells"] for table in aligned],
-        axis=0,
-    )
-    freedom = max(n_cells - len(aligned), 1)
-    return pd.DataFrame(
-        {
-            "gene": shared.to_numpy(),
-            "symbol": aligned[0]["symbol"].to_numpy(),
-            "n_expressed": np.sum([table["n_expressed"] for table in aligned], axis=0),
-            "mean": total / n_cells,
-            "variance": np.maximum(within / freedom, 0),
-        }
+    shared = n_have == n_samples
+    if not shared.any():
+        raise ValueError(NOTHING_SHARED)
+    freedom = max(n_cells - n_samples, 1)
+    return (
+        reference[["gene", "symbol"]]
+        .assign(
+            n_expressed=n_expressed,
+            mean=total / n_cells,
+            variance=np.maximum(within / freedom, 0),
+        )[shared]
+        .reset_index(drop=True)
     )
 
 
@@ -143,19 +169,11 @@ def shared_ids(ids: list[pd.Series]) -> pd.Index:
     for other in ids[1:]:
         shared = shared.intersection(pd.Index(other), sort=False)
     if shared.empty:
-        raise ValueError(
-            "the samples have no gene in common: were they counted against different references "
-            "(Ensembl ids here, symbols there)?"
-        )
+        raise ValueError(NOTHING_SHARED)
     return shared
 
 
-def shared_genes(shards: list[Shard]) -> pd.Series:
-    """Gene ids that all shards have."""
-    return shared_ids([shard.genes["gene"] for shard in shards]).to_series()
-
-
-def gene_columns(shard: Shard, genes: pd.Series) -> np.ndarray:
+def gene_columns(shard: Shard, genes: pd.Series | pd.Index) -> np.ndarray:
     """Columns of a shard that hold the given gene ids, all of which must be there."""
     return pd.Index(shard.genes["gene"]).get_indexer(genes)
 

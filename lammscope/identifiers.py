@@ -5,7 +5,7 @@ the other samples; a symbol that stands for several ids is not matched, since no
 was meant. Where no sample has ids, symbols are the names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -52,34 +52,40 @@ def match_genes(
         One line that names every sample under `min_overlap`, with its overlap; or if all samples
         have ids and none has symbols.
     """
-    reference = _reference(genes)
+    tables, kind = _distinct(genes)
+    weights = np.bincount(kind).tolist()
+    reference = _reference(tables, weights)
     if has_ids(reference) and (reference["symbol"] == reference["gene"]).mean() > 0.5:
         raise ValueError(
             "no sample has gene symbols, by which markers and signatures are named: give at least "
             "one matrix with both (10x .h5, or a folder with features.tsv)"
         )
-    named = {sample: with_reference(table, reference) for sample, table in genes.items()}
-    known = pd.Index(sorted(set().union(*(table["gene"] for table in named.values()))))
+    named = [with_reference(table, reference) for table in tables]
+    known = pd.Index(sorted(set().union(*(table["gene"] for table in named))))
     present = np.zeros((len(named), len(known)), dtype=np.float32)
-    for row, table in enumerate(named.values()):
+    for row, table in enumerate(named):
         present[row, known.get_indexer(pd.Index(table["gene"]))] = 1
     sizes = present.sum(axis=1)
     shared = 100 * (present @ present.T) / np.minimum.outer(sizes, sizes)
-    others = np.where(np.eye(len(named), dtype=bool), np.nan, shared)
-    alone = len(named) == 1
-    usual = present.mean(axis=0) > 0.5
+    others = np.where(np.eye(len(kind), dtype=bool), np.nan, shared[np.ix_(kind, kind)])
+    alone = len(kind) == 1
+    counts = weights @ present
+    usual = counts > 0.5 * len(kind)
     in_reference = set(reference["gene"])
-    overlap = pd.DataFrame(
+    of_table = pd.DataFrame(
         {
-            "sample": list(named),
-            "matched_by": ["ensembl" if has_ids(table) else "symbol" for table in genes.values()],
+            "matched_by": ["ensembl" if has_ids(table) else "symbol" for table in tables],
             "n_genes": sizes.astype(int),
-            "n_matched": [int(table["gene"].isin(in_reference).sum()) for table in named.values()],
+            "n_matched": [int(table["gene"].isin(in_reference).sum()) for table in named],
             "n_missing": [int((usual & (row == 0)).sum()) for row in present],
-            "pct_overlap": 100.0 if alone else np.nanmedian(others, axis=1).round(1),
-            "closest": 100.0 if alone else np.nanmax(others, axis=1).round(1),
         }
-    )[OVERLAP_COLUMNS]
+    )
+    overlap = of_table.iloc[kind].assign(
+        sample=list(genes),
+        pct_overlap=100.0 if alone else np.nanmedian(others, axis=1).round(1),
+        closest=100.0 if alone else np.nanmax(others, axis=1).round(1),
+    )
+    overlap = overlap[OVERLAP_COLUMNS].reset_index(drop=True)
     refused = _listed(overlap[overlap["pct_overlap"] < min_overlap])
     if refused:
         raise ValueError(
@@ -91,10 +97,9 @@ def match_genes(
     odd = _listed(overlap[overlap["pct_overlap"] < USUAL_OVERLAP])
     if odd:
         logger.warning("genes shared with the other samples: %s; another build?", odd)
-    counts = pd.Series(present.sum(axis=0).astype(int), index=known)
-    symbols = _symbols(named.values())
+    symbols = _symbols(named, weights)
     table = pd.DataFrame({"gene": known, "symbol": symbols.reindex(known).to_numpy()})
-    return table.assign(n_samples=counts.to_numpy()), overlap
+    return table.assign(n_samples=counts.astype(int)), overlap
 
 
 def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
@@ -126,6 +131,21 @@ def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame
     return genes.assign(gene=names.to_numpy(dtype=str), symbol=renamed.to_numpy(dtype=str))
 
 
+def locate_genes(
+    tables: Iterable[pd.DataFrame], reference: pd.DataFrame
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Each table with the row of every gene in the reference, looked up once for like tables."""
+    known = pd.Index(reference["gene"])
+    seen: list[tuple[pd.DataFrame, np.ndarray]] = []
+    for table in tables:
+        genes = table[["gene", "symbol"]]
+        rows = next((rows for other, rows in seen if other.equals(genes)), None)
+        if rows is None:
+            rows = known.get_indexer(pd.Index(with_reference(genes, reference)["gene"]))
+            seen.append((genes, rows))
+        yield table, rows
+
+
 def rename_genes(shard: Shard, reference: pd.DataFrame) -> Shard:
     """A sample's counts with the cohort's gene names."""
     return Shard(shard.counts, shard.barcodes, with_reference(shard.genes, reference))
@@ -141,23 +161,35 @@ def _listed(overlap: pd.DataFrame) -> str:
     return ", ".join(f"`{sample}` {percent:g} %" for sample, percent in pairs)
 
 
-def _reference(genes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Ids and symbols of the samples that have ids; of all samples where none has."""
-    tables = [table for table in genes.values() if has_ids(table)]
-    if not tables:
-        tables = [table.assign(gene=_unique_symbols(table)) for table in genes.values()]
-    symbols = _symbols(tables)
+def _distinct(genes: Mapping[str, pd.DataFrame]) -> tuple[list[pd.DataFrame], list[int]]:
+    """The different lists of genes, and the number of each sample's: most samples share one."""
+    tables: list[pd.DataFrame] = []
+    kind = []
+    for table in genes.values():
+        alike = (number for number, known in enumerate(tables) if known.equals(table))
+        kind.append(next(alike, len(tables)))
+        if kind[-1] == len(tables):
+            tables.append(table)
+    return tables, kind
+
+
+def _reference(tables: list[pd.DataFrame], weights: list[int]) -> pd.DataFrame:
+    """Ids and symbols of the lists that have ids; of all lists where none has."""
+    with_ids = [has_ids(table) for table in tables]
+    if any(with_ids):
+        tables = [table for table, given in zip(tables, with_ids, strict=True) if given]
+        weights = [n for n, given in zip(weights, with_ids, strict=True) if given]
+    else:
+        tables = [table.assign(gene=_unique_symbols(table)) for table in tables]
+    symbols = _symbols(tables, weights)
     return pd.DataFrame({"gene": symbols.index, "symbol": symbols.to_numpy()})
 
 
-def _symbols(tables: Iterable[pd.DataFrame]) -> pd.Series:
-    """The most frequent symbol of each gene, or its id where no sample gives one."""
-    distinct: dict[int, tuple[pd.DataFrame, int]] = {}
-    for table in tables:
-        key = int(pd.util.hash_pandas_object(table[["gene", "symbol"]], index=False).sum())
-        distinct[key] = (table, distinct.get(key, (table, 0))[1] + 1)
-    counted: pd.DataFrame = pd.concat(
-        [table[["gene", "symbol"]].assign(n=n) for table, n in distinct.values()], ignore_index=True
+def _symbols(tables: list[pd.DataFrame], weights: list[int]) -> pd.Series:
+    """The most frequent symbol of each gene over samples, or its id where none gives one."""
+    counted = pd.concat(
+        [table[["gene", "symbol"]].assign(n=n) for table, n in zip(tables, weights, strict=True)],
+        ignore_index=True,
     )
     votes = counted.groupby(["gene", "symbol"])["n"].sum().reset_index()
     votes["nameless"] = (votes["symbol"] == "") | (votes["symbol"] == votes["gene"])

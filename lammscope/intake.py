@@ -128,12 +128,18 @@ def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
             f"{near(column, samples.columns)}; columns: {', '.join(samples.columns)}"
         ]
     empty = samples.loc[samples[column].isna(), "sample"].dropna().tolist()
-    if not empty:
-        return []
-    return [
-        f"config: `integration.batch` is `{column}`, which is empty for {', '.join(empty)}; "
-        "fill it in"
+    mistakes = [
+        f"config: `integration.scvi.covariates` names `{name}`, no column of the sheets"
+        f"{near(name, samples.columns)}; columns: {', '.join(samples.columns)}"
+        for name in config["integration"]["scvi"]["covariates"]
+        if name not in samples
     ]
+    if empty:
+        mistakes.append(
+            f"config: `integration.batch` is `{column}`, which is empty for {', '.join(empty)}; "
+            "fill it in"
+        )
+    return mistakes
 
 
 def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
@@ -141,7 +147,7 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
     located = []
     for text in mistakes:
         contrast = re.match(r"contrast `([^`]+)`", text)
-        key = re.match(r"config: `([a-z_.]+)` is|config: .* in both `([a-z_.]+)`", text)
+        key = re.match(r"config: `([a-z_.]+)` (?:is|names)|config: .* in both `([a-z_.]+)`", text)
         if contrast:
             located.append(f"{lines.place(('contrasts', contrast[1]))}: {text}")
         elif key:

@@ -5,6 +5,8 @@ import numpy as np
 from scipy import sparse
 
 EXACT_UP_TO = 50_000  # cells; above it an inverted file gives the same neighbours in far less time
+TRAINING = (10, 64)  # rounds, and cells a list, of the k-means that divides the cells into lists
+N_PROBES = 48  # lists that are searched for each cell
 CHUNK = 20_000
 
 
@@ -42,8 +44,8 @@ def find_neighbors(
     else:
         n_lists = int(4 * np.sqrt(n_cells))
         index = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_components), n_components, n_lists)
-        index.cp.seed = seed
-        index.nprobe = max(16, n_lists // 30)
+        index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = seed, *TRAINING
+        index.nprobe = N_PROBES
         index.train(space)
     index.add(space)
     squared, indices = index.search(space, n_neighbors + 1)

@@ -16,6 +16,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from lammscope.report_design import design_section, gene_section
+from lammscope.report_joint import empty_line, joint_section
 from lammscope.report_sections import (
     audit_rows,
     car_section,
@@ -54,6 +55,10 @@ def write_report(
     car: pd.DataFrame,
     state_genes: pd.DataFrame,
     missing_markers: pd.DataFrame,
+    integration_scores: pd.DataFrame,
+    lost_populations: pd.DataFrame,
+    lamm_kept: pd.DataFrame,
+    stability: pd.DataFrame,
     audit: pd.DataFrame,
     lamm_results: pd.DataFrame,
     calibration: pd.DataFrame,
@@ -93,6 +98,8 @@ def write_report(
         `abundance/counts.tsv`, `qc/summary.tsv`, `annotation/clusters.tsv`, `design/audit.tsv`.
     population_genes, calls, car, state_genes, missing_markers
         Of the same names in `annotation/`.
+    integration_scores, lost_populations, lamm_kept, stability
+        Of the same names in `joint/`.
     lamm_results, calibration
         `abundance/lamm.tsv` and `design/calibration.tsv`; they may be empty.
     abundance, robustness, neighborhoods, expression, missing, gene_sets
@@ -132,6 +139,14 @@ def write_report(
         "lamm_results": lamm_table(lamm_results),
         "notes": audit_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
         "genes": gene_section(gene_overlap),
+        "joint": joint_section(
+            integration_scores,
+            lost=lost_populations,
+            lamm=lamm_kept,
+            stability=stability,
+            config=config,
+        ),
+        "empty_line": empty_line(qc_summary),
         "qc_table": build_table(qc_summary, QC_COLUMNS),
         "cluster_table": build_table(clusters, CLUSTER_COLUMNS),
         "lamm": lamm_section(

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import resource
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,9 +40,11 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     logger.addHandler(shown)
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    start = time.monotonic()
     try:
         with _threads_limited(threads):
             yield logger
+        logger.info("done after %.1f s, peak memory %.0f MiB", time.monotonic() - start, _peak())
     except (ValueError, OSError) as error:
         root.error("%s\n%s", error, traceback.format_exc())
         print(f"lammscope: {error}", file=sys.stderr)
@@ -54,6 +58,12 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
         root.removeHandler(handler)
         logger.removeHandler(shown)
         handler.close()
+
+
+def _peak() -> float:
+    """Largest memory of this process so far, in MiB."""
+    per_mib = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from scipy import sparse
 from lammscope.runtime import whole_file
 
 INDEX_KEY = b"lammscope_index"
+ROW_GROUP = 20_000  # rows: a job that wants one sample reads a piece of a million cells, not all
 
 
 def index_checksum(cells: pd.Series) -> str:
@@ -36,7 +37,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, index: str | None = No
                 table = table.replace_schema_metadata(
                     {**(table.schema.metadata or {}), INDEX_KEY: index.encode()}
                 )
-            pq.write_table(table, temporary)
+            pq.write_table(table, temporary, row_group_size=ROW_GROUP)
         elif temporary.suffix == ".gz":
             # no name and no time in the header: the same table gives the same bytes
             with (
@@ -49,9 +50,15 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, index: str | None = No
 
 
 def read_table(
-    path: str | Path, *, columns: list[str] | None = None, index: str | None = None
+    path: str | Path,
+    *,
+    columns: list[str] | None = None,
+    index: str | None = None,
+    sample: str | None = None,
 ) -> pd.DataFrame:
     """Read what `write_table` wrote; with `index`, refuse a table of another cell index.
+
+    With `sample`, only its rows of a table of cells (parquet).
 
     Raises
     ------
@@ -60,7 +67,7 @@ def read_table(
     """
     if Path(path).suffix != ".parquet":
         return pd.read_csv(path, sep="\t", usecols=columns)
-    table = pq.read_table(path, columns=columns)
+    table = pq.read_table(path, columns=columns, filters=_of_sample(sample))
     if index is not None:
         _check_index(path, (table.schema.metadata or {}).get(INDEX_KEY, b"").decode(), index)
     return table.to_pandas()
@@ -76,8 +83,7 @@ def read_cells(path: str | Path, *, sample: str | None = None) -> tuple[pd.DataF
     index
         The checksum that sidecars of this index carry.
     """
-    filters = None if sample is None else [("sample", "==", sample)]
-    table = pq.read_table(path, filters=filters)
+    table = pq.read_table(path, filters=_of_sample(sample))
     return table.to_pandas(), pq.read_schema(path).metadata[INDEX_KEY].decode()
 
 
@@ -174,6 +180,10 @@ def stack_panel(
     has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
     symbols = genes.loc[known, "symbol"].tolist()
     return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
+
+
+def _of_sample(sample: str | None) -> list[tuple[str, str, str]] | None:
+    return None if sample is None else [("sample", "==", sample)]
 
 
 def _check_index(path: str | Path, found: str, expected: str) -> None:

@@ -24,7 +24,7 @@ def read_tenx(path: Path, *, genome: str | None) -> Shard:
         group = _matrix(file, genome=genome)
         # genes x cells by column, which is cells x genes by row
         n_genes, n_cells = _values(group, "shape")
-        parts = (_values(group, name) for name in ("data", "indices", "indptr"))
+        parts = (_values(group, "data"), _columns(group), _values(group, "indptr"))
         counts = csr_of(*parts, shape=(int(n_cells), int(n_genes)))
         return gene_shard(counts, texts(group, "barcodes"), _features(group), genome=genome)
 
@@ -84,6 +84,12 @@ def _matrix(file: h5py.File, *, genome: str | None) -> h5py.Group:
 
 def _values(group: h5py.Group, name: str) -> np.ndarray:
     return dataset(group, name)[:]
+
+
+def _columns(group: h5py.Group) -> np.ndarray:
+    """Column numbers in half the memory of the file's; HDF5 clips those that do not fit."""
+    indices = dataset(group, "indices")
+    return indices.astype(np.int32)[:] if indices.dtype.kind in "iu" else indices[:]
 
 
 def _kinds(group: h5py.Group) -> list[dict[str, str]]:

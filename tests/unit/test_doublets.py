@@ -66,7 +66,8 @@ def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample():
     }
     qc = {sample: cell_metrics(part).assign(passes=True) for sample, part in parts.items()}
     qc["s1"].loc[0, "passes"] = False
-    table = score_channel(parts, qc, rng=np.random.default_rng(1), **SETTINGS)
+    samples = ((sample, part, qc[sample]) for sample, part in parts.items())
+    table = score_channel(samples, rng=np.random.default_rng(1), **SETTINGS)
     assert len(table) == counts.shape[0] - 1
     assert table["cell"].tolist()[0] == "s1_B1"
     assert table["doublet_score"].notna().all()

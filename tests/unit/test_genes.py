@@ -25,6 +25,11 @@ def moments_of(shard):
     return gene_moments(shard, np.ones(len(shard.barcodes), dtype=bool))
 
 
+def pooled_over(*moments):
+    """Pooled moments of samples that share their reference."""
+    return pool_moments(moments, reference=max(moments, key=len)[["gene", "symbol"]])
+
+
 def test_variable_genes_of_one_sample_are_those_of_scanpy():
     shard = small_shard(300, 800, rate=1.0, seed=3)
     seen = np.flatnonzero(shard.counts.sum(axis=0))
@@ -39,7 +44,7 @@ def test_variable_genes_of_one_sample_are_those_of_scanpy():
     reference = sc.pp.highly_variable_genes(data, n_top_genes=100, flavor="seurat", inplace=False)
     expected = set(data.var_names[reference["highly_variable"]])
     ours = select_genes(
-        pool_moments([moments_of(shard)]), n_top=100, min_cells=1, exclude=[], car_features=CAR
+        pooled_over(moments_of(shard)), n_top=100, min_cells=1, exclude=[], car_features=CAR
     )
     assert len(expected & set(ours["gene"])) >= 98
 
@@ -49,8 +54,8 @@ def test_a_shift_between_libraries_makes_no_gene_variable():
     shifted = second.counts.toarray()
     shifted[:, 10] += 500
     second = Shard(sparse.csr_array(shifted), second.barcodes, second.genes)
-    pooled = pool_moments([moments_of(first), moments_of(second)]).set_index("gene")
-    alone = pool_moments([moments_of(first)]).set_index("gene")
+    pooled = pooled_over(moments_of(first), moments_of(second)).set_index("gene")
+    alone = pooled_over(moments_of(first)).set_index("gene")
     gene = first.genes["gene"][10]
     stacked = np.concatenate([first.counts.toarray()[:, 10], shifted[:, 10]])
     assert pooled.loc[gene, "variance"] < 20 * alone.loc[gene, "variance"]
@@ -64,7 +69,7 @@ def test_moments_count_only_cells_that_pass_and_genes_that_all_samples_have():
     assert gene_moments(shard, passes).equals(moments_of(subset))
     fewer = Shard(shard.counts[:, :50], shard.barcodes, shard.genes[:50])
     nobody = gene_moments(shard, np.zeros(40, dtype=bool))
-    pooled = pool_moments([moments_of(shard), moments_of(fewer), nobody])
+    pooled = pooled_over(moments_of(shard), moments_of(fewer), nobody)
     assert pooled["gene"].tolist() == shard.genes["gene"][:50].tolist()
 
 
@@ -79,7 +84,7 @@ def test_excluded_genes_and_car_features_are_never_chosen():
     symbols[10:13] = ["FMC63-28Z", "XIST", "TRAV12"]
     shard = Shard(shard.counts, shard.barcodes, shard.genes.assign(symbol=symbols))
     chosen = select_genes(
-        pool_moments([moments_of(shard)]),
+        pooled_over(moments_of(shard)),
         n_top=60,
         min_cells=1,
         exclude=["^XIST$", "^TR[ABDG][VDJ]"],

@@ -55,14 +55,43 @@ def test_a_planted_marker_comes_first_in_every_sample():
     markers = find_markers(sums, genes=sums[0].genes, n_top=5, min_pct=10)
     first = markers[(markers["cluster"] == "1") & (markers["rank"] == 1)].iloc[0]
     assert first["symbol"] == "GENE7"
-    assert first["n_samples"] == 3
-    assert first["pct_in"] == 100
-    stacked = np.concatenate([planted(seed).counts.toarray() for seed in range(3)])
-    rate = 1e4 * stacked / stacked.sum(axis=1, keepdims=True)
-    inside = np.tile(labels == "1", 3)
-    expected = np.log2((rate[inside, 7].mean() + 0.1) / (rate[~inside, 7].mean() + 0.1))
-    assert np.isclose(first["log2fc"], expected, rtol=1e-5)
+    assert (first["n_samples"], first["n_up"], first["pct_in"]) == (3, 3, 100)
+    ratios = []
+    for seed in range(3):
+        counts = planted(seed).counts.toarray()
+        rate = 1e4 * counts[:, 7] / counts.sum(axis=1)
+        means = [rate[labels == name].mean() + 0.1 for name in ("1", "0")]
+        ratios.append(np.log2(means[0] / means[1]))
+    assert np.isclose(first["log2fc"], np.mean(ratios), rtol=1e-5)
     assert (markers["log2fc"] > 0).all()
+
+
+def sums_of(shard, labels):
+    return sum_groups(shard, positions=np.arange(60), labels=labels)
+
+
+def test_a_gene_of_one_sample_is_no_marker_and_small_samples_are_not_compared():
+    labels = np.where(np.arange(60) < 20, "1", "0")
+    own = small_shard(60, seed=5).counts.toarray()
+    own[:20, 9] += 300  # in the cluster's cells of one sample of three alone
+    others = [small_shard(60, seed=seed).counts.toarray() for seed in (6, 7)]
+    for counts in others:
+        counts[20:, 9] += 5
+    genes = small_shard().genes
+    sums = [
+        sums_of(Shard(sparse.csr_array(counts), np.arange(60).astype(str), genes), labels)
+        for counts in [own, *others]
+    ]
+    markers = find_markers(sums, genes=genes, n_top=60, min_pct=10)
+    assert "GENE9" not in set(markers.loc[markers["cluster"] == "1", "symbol"])
+    assert (markers["n_up"] > markers["n_samples"] / 2).all()
+    few = np.where(np.arange(60) < 5, "1", "0")
+    counts = small_shard(60).counts.toarray()
+    counts[:5, 7] += 300
+    small = sums_of(Shard(sparse.csr_array(counts), np.arange(60).astype(str), genes), few)
+    table = find_markers([small], genes=genes, n_top=5, min_pct=10)
+    assert (table["n_samples"] == 0).all()
+    assert table[table["cluster"] == "1"].iloc[0]["symbol"] == "GENE7"
 
 
 def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_path):

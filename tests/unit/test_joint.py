@@ -6,13 +6,13 @@ import pytest
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from lammscope.clustering import cluster_cells, project_umap
+from lammscope.clustering import cluster_cells, compare_resolutions, project_umap, stability
 from lammscope.embedding import (
     embed_samples,
-    integrate_harmony,
     principal_components,
     principal_components_of_parts,
 )
+from lammscope.integration import integrate_harmony
 from lammscope.neighbors import find_neighbors, shared_neighbor_graph
 from lammscope.qc import normalise
 from lammscope.sidecars import write_counts
@@ -90,6 +90,36 @@ def test_neighbours_are_the_nearest_other_cells():
     expected, found = cKDTree(space).query(space, 11)
     assert np.array_equal(np.sort(indices, axis=1), np.sort(found[:, 1:], axis=1))
     np.testing.assert_allclose(distances, expected[:, 1:], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_most_of_the_nearest_are_found_among_many_cells_and_the_same_by_any_threads():
+    space = np.random.default_rng(0).normal(size=(60_000, 12)).astype(np.float32)
+    space += 3 * np.random.default_rng(1).normal(size=(30, 12))[np.arange(60_000) % 30]
+    found = [
+        find_neighbors(space, n_neighbors=15, seed=1, threads=threads)[0] for threads in (1, 2)
+    ]
+    assert np.array_equal(*found)
+    rows = np.random.default_rng(2).choice(60_000, 1_000, replace=False)
+    _, true = cKDTree(space).query(space[rows], 16)
+    pairs = zip(found[0][rows], true[:, 1:], strict=True)
+    assert np.mean([len(set(ours) & set(theirs)) / 15 for ours, theirs in pairs]) >= 0.90
+
+
+def test_planted_groups_are_stable_and_too_fine_a_resolution_is_not():
+    space, _ = blobs(900, spread=0.8)
+    table = stability(space, resolutions=[0.3, 4.0], n_neighbors=15, seed=1, threads=1)
+    assert table["resolution"].tolist() == [0.3, 4.0]
+    assert table["stability"][0] > 0.99
+    assert table["n_clusters_drawn"][0] == 3
+    assert table["stability"][1] < 0.8
+    assert (table["lowest"] <= table["stability"]).all()
+    graph = shared_neighbor_graph(find_neighbors(space, n_neighbors=15, seed=1, threads=1)[0])
+    main = cluster_cells(graph, resolution=0.3, seed=1)
+    clusters = compare_resolutions(graph, main, resolution=0.3, resolutions=[0.3, 4.0], seed=1)
+    assert clusters.columns.tolist() == ["resolution_0.3", "resolution_4"]
+    assert clusters["resolution_0.3"].tolist() == main.tolist()
+    assert clusters["resolution_4"].nunique() > 6
 
 
 def test_identical_cells_never_count_as_their_own_neighbour():

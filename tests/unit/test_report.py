@@ -84,6 +84,39 @@ MISSING_MARKERS = pd.DataFrame(
 )
 
 
+def joint_tables(**changes: Any) -> dict[str, pd.DataFrame]:
+    """Tables of the joint space: Harmony is used, and lost one population."""
+    scores = pd.DataFrame(
+        {
+            "method": ["none", "harmony"],
+            "n_batches": 16,
+            "mixing": [0.3, 0.9],
+            "structure": [0.95, 0.93],
+            "n_populations": 80,
+            "n_lost": [0, 1],
+            "lamm_before": 120,
+            "lamm_kept": [0.95, 0.9],
+            "n_samples_lamm_lost": [0, 1],
+            "passes": [True, False],
+            "used": [False, True],
+        }
+    )
+    lost = pd.DataFrame(
+        {"method": ["harmony"], "sample": ["P1_pre"], "cell_type": ["pDC"], "n_cells": [31],
+         "apart_before": [0.9], "apart_after": [0.2]}
+    )  # fmt: skip
+    lamm = pd.DataFrame(
+        {"method": "harmony", "sample": ["P1_pre", "P2_pre"], "lamm_before": [12, 2],
+         "lamm_kept": [0.25, 0.0]}
+    )  # fmt: skip
+    stability = pd.DataFrame(
+        {"resolution": [0.5, 1.0], "used": [False, True], "n_clusters": [9, 14],
+         "stability": [0.97, 0.91], "lowest": [0.94, 0.85]}
+    )  # fmt: skip
+    tables = {"integration_scores": scores, "lost_populations": lost, "lamm_kept": lamm}
+    return tables | {"stability": stability} | changes
+
+
 def car_table(samples: pd.DataFrame, *, umi: int = 3) -> pd.DataFrame:
     """A CAR table in which samples before infusion hold stray transcripts."""
     pre = samples["phase"] == "pre"
@@ -148,6 +181,7 @@ def make_report(cohort, figures, repository, tmp_path):
             "car": car_table(cohort.samples),
             "state_genes": STATE_GENES,
             "missing_markers": MISSING_MARKERS,
+            **joint_tables(),
             "audit": audit_table(),
             "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
             "robustness": {name: robustness_table() for name in CONTRASTS},
@@ -690,3 +724,33 @@ def test_neighbourhoods_stand_by_population_where_any_was_tested(make_report):
     assert "Higher in non-responder" in page
     none = dict.fromkeys(CONTRASTS, neighborhood_rows(0))
     assert "<h4>Neighbourhoods</h4>" not in make_report(neighborhoods=none)
+
+
+def test_the_joint_space_says_what_it_lost_and_what_is_stable(make_report):
+    text = make_report()
+    assert "in the space of Harmony, corrected for `batch` (16 batches)" in text
+    assert "loses more LAMM cells or structure" in text
+    lost = text.split("no longer tells apart")[1].split("</table>")[0]
+    assert "P1_pre" in lost
+    few = text.split("mostly not called in the joint space")[1].split("</table>")[0]
+    assert "P1_pre" in few
+    assert "P2_pre" not in few  # two cells say nothing
+    assert "0.91" in text.split("Clusters are made anew")[1].split("</table>")[0]
+
+
+def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(make_report):
+    scores = joint_tables()["integration_scores"]
+    alone = scores[scores["method"] == "none"].assign(n_batches=1, used=True, passes=True)
+    assert "there is nothing to correct" in make_report(integration_scores=alone)
+    auto = {**CONFIG, "integration": {"method": "auto", "batch": "batch"}}
+    passed = scores.assign(passes=True)
+    assert "mixes batches best" in make_report(integration_scores=passed, config=auto)
+    none = scores.assign(used=[True, False])
+    assert "no other space keeps" in make_report(integration_scores=none, config=auto)
+
+
+def test_samples_without_a_cell_are_named(make_report, cohort):
+    assert "passes quality control: it stands" not in make_report()
+    names = cohort.qc_summary["sample"]
+    empty = cohort.qc_summary.assign(n_cells=np.where(names == names[0], 0, 5))
+    assert f"No cell of sample {names[0]} passes quality" in make_report(qc_summary=empty)

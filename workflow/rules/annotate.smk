@@ -40,14 +40,13 @@ rule annotate_cells:
         "<logs>/annotate_cells.log",
     benchmark:
         "<benchmarks>/annotate_cells.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
     params:
-        settings={
-            key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
-        },
+        settings=TYPE_SETTINGS,
     script:
         "../scripts/annotate_cells.py"
 
@@ -68,17 +67,17 @@ rule call_lamm:
         "<logs>/call_lamm.log",
     benchmark:
         "<benchmarks>/call_lamm.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
-    threads: config["threads"]
     resources:
         mem_mb=memory(800, 20),
     params:
-        settings={key: value for key, value in config["lamm"].items() if key != "references"},
+        settings=CALL_SETTINGS,
         before_infusion=[sample for sample, phase in PHASES.items() if phase == "pre"],
         sorted_out=SORTED,
         seed=config["seed"],
-        threads=config["threads"],
+        threads=1,
     script:
         "../scripts/call_lamm.py"
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from lammscope import design, intake, sorts
+from lammscope import design, intake, integration, sorts
 
 
 def stop(heading, lines):
@@ -48,11 +48,23 @@ LAMM_GENES = [
 PHASES = SHEET["phase"].fillna("other").to_dict()
 SORTED = sorts.sorted_samples(SHEET, config["sorts"])
 TYPE_MODEL = config["annotation"]["celltypist_model"]
-JOINT_SPACE = (
-    "<results>/joint/pca.npz"
-    if config["integration"]["method"] == "none"
-    else f"<results>/joint/{config['integration']['method']}.npz"
-)
+RESOLUTIONS = sorted({config["clustering"]["resolution"], *config["clustering"]["resolutions"]})
+METHOD = config["integration"]["method"]
+METHODS = [
+    method
+    for method in dict.fromkeys(["none", *config["integration"]["candidates"], METHOD])
+    if method != "auto"
+]
+SPACES = {
+    method: f"<results>/joint/{'pca' if method == 'none' else method}.npz"
+    for method in (*METHODS, METHOD)
+}
+JOINT_SPACE = SPACES[METHOD]
+FIRST, SOON = 20, 10  # priorities: what many jobs wait for, and what takes long by itself
+TYPE_SETTINGS = {
+    key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
+}
+CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key != "references"}
 
 
 wildcard_constraints:
@@ -107,6 +119,13 @@ def memory(base, factor):
     return mem_mb
 
 
+def refuse_missing_scvi():
+    """Stop where scVI is asked for and cannot be had."""
+    if "scvi" in METHODS and not integration.has_scvi():
+        if not workflow.deployment_settings.deployment_method:
+            stop("lammscope: a package is missing; nothing was run:", [integration.NO_SCVI])
+
+
 def announce_run():
     """Say what will be compared and what is left out, so that a mistake shows before computing."""
     names = ", ".join(CONTRASTS) or "none"
@@ -150,5 +169,9 @@ def package_imports(path):
 
 def batches():
     """The batch of every sample, as plain values."""
-    column = config["integration"]["batch"]
+    return values_of(config["integration"]["batch"])
+
+
+def values_of(column):
+    """A column of the sample sheet by sample, as plain text."""
     return SHEET[column].astype(str).to_dict()

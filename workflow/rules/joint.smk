@@ -167,6 +167,91 @@ rule integrate_harmony:
         "../scripts/integrate_harmony.py"
 
 
+rule integrate_scvi:
+    """Embed cells by scVI, from the raw counts of the variable genes and the batch."""
+    input:
+        counts=collect("<results>/joint/hvg/{sample}.npz", sample=SAMPLES),
+        cells="<results>/joint/cells.parquet",
+        code=code("integrate_scvi"),
+    output:
+        space="<results>/joint/scvi.npz",
+        model=directory("<results>/joint/scvi_model"),
+    log:
+        "<logs>/integrate_scvi.log",
+    benchmark:
+        "<benchmarks>/integrate_scvi.tsv"
+    conda:
+        "../../envs/scvi.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=memory(3000, 8),
+    params:
+        batches=batches(),
+        covariates={name: values_of(name) for name in config["integration"]["scvi"]["covariates"]},
+        settings={k: v for k, v in config["integration"]["scvi"].items() if k != "covariates"},
+        seed=config["seed"],
+        threads=config["threads"],
+    script:
+        "../scripts/integrate_scvi.py"
+
+
+rule score_integration:
+    """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
+    input:
+        spaces=[SPACES[method] for method in METHODS],
+        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        cells="<results>/joint/cells.parquet",
+        panel=resource(config["annotation"]["panel"]),
+        references=resource(config["lamm"]["references"]),
+        code=code("score_integration"),
+    output:
+        scores=ensure("<results>/joint/integration_scores.tsv", non_empty=True),
+        lost=ensure("<results>/joint/lost_populations.tsv", non_empty=True),
+        lamm=ensure("<results>/joint/lamm_kept.tsv", non_empty=True),
+    log:
+        "<logs>/score_integration.log",
+    benchmark:
+        "<benchmarks>/score_integration.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(1500, 8),
+    params:
+        methods=METHODS,
+        method=METHOD,
+        batches=batches(),
+        annotation=TYPE_SETTINGS,
+        lamm=CALL_SETTINGS,
+        search={key: config["clustering"][key] for key in ("n_neighbors", "resolution")},
+        seed=config["seed"],
+        threads=1,
+    script:
+        "../scripts/score_integration.py"
+
+
+rule choose_space:
+    """Take the joint space that `integration.method: auto` chose."""
+    input:
+        spaces=[SPACES[method] for method in METHODS],
+        scores="<results>/joint/integration_scores.tsv",
+        cells="<results>/joint/cells.parquet",
+        code=code("choose_space"),
+    output:
+        space="<results>/joint/auto.npz",
+    log:
+        "<logs>/choose_space.log",
+    benchmark:
+        "<benchmarks>/choose_space.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        methods=METHODS,
+    script:
+        "../scripts/choose_space.py"
+
+
 rule find_neighbors:
     """Nearest neighbours of every cell in the joint space."""
     input:
@@ -179,6 +264,7 @@ rule find_neighbors:
         "<logs>/find_neighbors.log",
     benchmark:
         "<benchmarks>/find_neighbors.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     threads: config["threads"]
@@ -204,6 +290,7 @@ rule cluster_cells:
         "<logs>/cluster_cells.log",
     benchmark:
         "<benchmarks>/cluster_cells.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -213,6 +300,35 @@ rule cluster_cells:
         seed=config["seed"],
     script:
         "../scripts/cluster_cells.py"
+
+
+rule compare_resolutions:
+    """Clusters at other resolutions, and how stable those of each resolution are."""
+    input:
+        space=JOINT_SPACE,
+        neighbors="<results>/joint/neighbors.npz",
+        clusters="<results>/joint/clusters.parquet",
+        cells="<results>/joint/cells.parquet",
+        code=code("compare_resolutions"),
+    output:
+        clusters="<results>/joint/resolutions.parquet",
+        stability=ensure("<results>/joint/stability.tsv", non_empty=True),
+    log:
+        "<logs>/compare_resolutions.log",
+    benchmark:
+        "<benchmarks>/compare_resolutions.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        resolution=config["clustering"]["resolution"],
+        resolutions=RESOLUTIONS,
+        n_neighbors=config["clustering"]["n_neighbors"],
+        seed=config["seed"],
+        threads=1,
+    script:
+        "../scripts/compare_resolutions.py"
 
 
 rule project_umap:
@@ -228,6 +344,7 @@ rule project_umap:
         "<logs>/project_umap.log",
     benchmark:
         "<benchmarks>/project_umap.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:

@@ -34,10 +34,11 @@ rule save_config:
 
 
 rule assemble_cohort:
-    """One annotated object of all kept cells."""
+    """One annotated file of all kept cells and all genes, written sample by sample."""
     input:
-        counts=collect("<results>/joint/hvg/{sample}.npz", sample=SAMPLES),
-        panel=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        shards=collect("<results>/shards/{sample}.h5ad", sample=SAMPLES),
+        reference="<results>/joint/reference.tsv.gz",
+        genes="<results>/joint/genes.tsv",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         pca="<results>/joint/pca.npz",
@@ -54,9 +55,11 @@ rule assemble_cohort:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=memory(1500, 2),
     params:
         cohort=COHORT,
+        samples=SAMPLES,
+        log_normalised=config["assembly"]["log_normalised"],
     script:
         "../scripts/assemble_cohort.py"
 
@@ -186,6 +189,10 @@ rule write_report:
         state_genes="<results>/annotation/state_genes.tsv",
         missing_markers="<results>/annotation/missing_markers.tsv",
         counts="<results>/abundance/counts.tsv",
+        integration_scores="<results>/joint/integration_scores.tsv",
+        lost_populations="<results>/joint/lost_populations.tsv",
+        lamm_kept="<results>/joint/lamm_kept.tsv",
+        stability="<results>/joint/stability.tsv",
         qc_summary="<results>/qc/summary.tsv",
         gene_overlap="<results>/qc/gene_overlap.tsv",
         audit="<results>/design/audit.tsv",

@@ -1,25 +1,31 @@
-"""One annotated object of all kept cells."""
+"""One annotated file of all kept cells and all genes, written sample by sample."""
 
-from lammscope.assembly import assemble_cohort
+from lammscope.assembly import describe_cohort, write_cohort
+from lammscope.identifiers import rename_genes
 from lammscope.runtime import job_log, whole_file
+from lammscope.shards import read_shard
 from lammscope.sheets import read_samples
-from lammscope.sidecars import read_arrays, read_cells, read_table, stack_counts
+from lammscope.sidecars import read_arrays, read_cells, read_table
 
 with job_log(snakemake.log[0]):
     cells, index = read_cells(snakemake.input.index)
-    cohort = assemble_cohort(
+    reference = read_table(snakemake.input.reference)
+    cohort = describe_cohort(
         cells,
         read_table(snakemake.input.cells, index=index),
         read_samples(snakemake.params.cohort),
-        counts=[
-            stack_counts(paths, index=index)[:2]
-            for paths in (snakemake.input.counts, snakemake.input.panel)
-        ],
+        reference=reference,
+        variable=read_table(snakemake.input.genes)["gene"],
         spaces={
             "X_pca": read_arrays(snakemake.input.pca, index=index)["space"],
             "X_joint": read_arrays(snakemake.input.space, index=index)["space"],
             "X_umap": read_arrays(snakemake.input.umap, index=index)["umap"],
         },
     )
+    paths = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
+    shards = (
+        (rename_genes(read_shard(paths[sample]), reference), rows["position"].to_numpy())
+        for sample, rows in cells.groupby("sample")
+    )
     with whole_file(snakemake.output.cohort) as temporary:
-        cohort.write_h5ad(temporary, compression="lzf")
+        write_cohort(cohort, shards, temporary, log_normalised=snakemake.params.log_normalised)

@@ -1,6 +1,6 @@
 """Correct the principal components for batch with Harmony."""
 
-from lammscope.embedding import integrate_harmony
+from lammscope.integration import integrate_harmony
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_arrays, read_cells, write_arrays
 

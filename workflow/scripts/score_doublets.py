@@ -9,9 +9,9 @@ from lammscope.sidecars import read_table, write_table
 
 with job_log(snakemake.log[0]) as logger:
     settings = {k: v for k, v in snakemake.params.settings.items() if k != "remove"}
+    shards, qc = map(read_shard, snakemake.input.shards), map(read_table, snakemake.input.qc)
     table = score_channel(
-        dict(zip(snakemake.params.samples, map(read_shard, snakemake.input.shards), strict=True)),
-        dict(zip(snakemake.params.samples, map(read_table, snakemake.input.qc), strict=True)),
+        zip(snakemake.params.samples, shards, qc, strict=True),
         rng=np.random.default_rng(snakemake.params.seed),
         **settings,
     )

@@ -1,14 +1,12 @@
 """Choose the highly variable genes from the samples' moments."""
 
 from lammscope.genes import pool_moments, select_genes
-from lammscope.identifiers import with_reference
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_table, write_table
 
 with job_log(snakemake.log[0]) as logger:
     reference = read_table(snakemake.input.reference)
-    tables = map(read_table, snakemake.input.moments)
-    moments = pool_moments([with_reference(table, reference) for table in tables])
+    moments = pool_moments(map(read_table, snakemake.input.moments), reference=reference)
     genes = select_genes(
         moments, car_features=snakemake.params.car_features, **snakemake.params.settings
     )

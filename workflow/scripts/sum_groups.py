@@ -7,8 +7,9 @@ from lammscope.shards import read_shard
 from lammscope.sidecars import read_cells, read_table
 
 with job_log(snakemake.log[0]):
-    kept, index = read_cells(snakemake.input.index, sample=snakemake.wildcards.sample)
-    labels = read_table(snakemake.input.cells, index=index).set_index("cell").loc[kept["cell"]]
+    sample = snakemake.wildcards.sample
+    kept, index = read_cells(snakemake.input.index, sample=sample)
+    labels = read_table(snakemake.input.cells, index=index, sample=sample)
     shard = rename_genes(read_shard(snakemake.input.shard), read_table(snakemake.input.reference))
     positions = kept["position"].to_numpy()
     outputs = {"cluster": "clusters", "population": "populations"}

@@ -11,6 +11,7 @@ with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.index)
     names = ("counts", "qc_summary", "gene_overlap", "clusters", "audit", "lamm_results", "car")
     names = (*names, "calibration", "calls", "state_genes", "missing_markers", "population_genes")
+    names = (*names, "integration_scores", "lost_populations", "lamm_kept", "stability")
     cohort_tables = {name: read_table(snakemake.input[name]) for name in names}
     names = ("abundance", "robustness", "neighborhoods", "expression", "missing", "gene_sets")
     tables = {

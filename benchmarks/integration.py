@@ -1,0 +1,88 @@
+"""Whether strong batch effects are removed and a population of two patients survives it.
+
+    python -m benchmarks.integration [method ...] [--work FOLDER] [--cores N]
+
+Simulates a cohort whose libraries differ twice as much as the demo's, takes one population out of
+all patients but two, runs the workflow to the clusters with each method, and compares clusters with
+the true types (adjusted Rand index). Ends with status 1 where a limit is missed.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score
+
+from benchmarks.scale import run_workflow
+from lammscope.cohorts import CohortSettings
+from lammscope.simulate import simulate_cohort
+
+RARE, KEEPERS = "pDC", ("P01", "P02")
+SETTINGS = CohortSettings(patients_per_arm=4, cells=600, batch_strength=0.5, seed=21)
+LOWEST = 0.9  # of the adjusted Rand index
+OWN = 0.8  # share of the population in one cluster, and of that cluster in the population
+
+
+def make_cohort(folder: Path, *, threads: int) -> pd.DataFrame:
+    """Simulate the cohort, list each sample's barcodes without the population; the truth."""
+    cohort = simulate_cohort(SETTINGS, folder / "cohort", threads=threads)
+    truth = cohort.cells
+    taken_out = (truth["cell_type"] == RARE) & ~truth["sample"].str.startswith(KEEPERS)
+    samples = cohort.samples.assign(barcodes="")
+    for row in samples.index:
+        name = samples.at[row, "sample"]
+        path = folder / "cohort" / f"{name}.barcodes.txt"
+        own = truth.loc[(truth["sample"] == name) & ~taken_out, "barcode"]
+        path.write_text("\n".join(own) + "\n")
+        samples.loc[row, "barcodes"] = str(path)
+    samples.to_csv(folder / "cohort" / "samples.tsv", sep="\t", index=False)
+    truth["cell"] = truth["sample"] + "_" + truth["barcode"]
+    return truth[~truth["is_doublet"]].set_index("cell")
+
+
+def compare(folder: Path, truth: pd.DataFrame) -> tuple[float, float, float]:
+    """Adjusted Rand index; share of the population in its cluster, and of that cluster in it."""
+    clusters = pd.read_parquet(folder / "results" / "joint" / "clusters.parquet")
+    both = clusters.join(truth["cell_type"], on="cell", how="inner")
+    index = adjusted_rand_score(both["cell_type"], both["cluster"])
+    table = pd.crosstab(both["cluster"], both["cell_type"])
+    best = table[RARE].idxmax()
+    there = table.loc[best, RARE]
+    return index, there / table[RARE].sum(), there / table.loc[best].sum()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("methods", nargs="*", default=["none", "harmony", "scvi"])
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--work", type=Path, help="a folder to keep; default: a temporary one")
+    given = parser.parse_args(arguments)
+    missed = False
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (given.work or Path(temporary)).resolve()
+        truth = make_cohort(folder, threads=given.cores)
+        for method in given.methods:
+            run = folder / method
+            run.mkdir(exist_ok=True)
+            (run / "cohort").symlink_to(folder / "cohort")
+            config: dict[str, object] = {"integration": {"method": method, "candidates": []}}
+            seconds = run_workflow(run, to="joint", cores=given.cores, config=config)
+            index, recall, purity = compare(run, truth)
+            kept = index >= LOWEST and min(recall, purity) >= OWN
+            missed |= not kept and method != "none"
+            print(
+                f"{method:8s} adjusted Rand index {index:.3f}; {RARE} in one cluster "
+                f"{recall:.2f}, of that cluster {purity:.2f}; {seconds:.0f} s",
+                flush=True,
+            )
+            scores = pd.read_csv(run / "results/joint/integration_scores.tsv", sep="\t")
+            print(scores.round(3).to_string(index=False))
+    sys.exit(int(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Ways to find nearest neighbours: seconds, and how many of the true ones are found.
+
+    python -m benchmarks.neighbor_search SPACE.npz [--neighbors K] [--threads N]
+
+Takes the joint space of a run (`results/joint/harmony.npz`) and tries faiss's inverted file and its
+navigable small world at several settings; recall is over 1,000 cells searched exactly.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+import faiss
+import numpy as np
+
+SEED = 1
+
+
+def exact(space: np.ndarray) -> faiss.Index:
+    """Compare with every cell."""
+    index = faiss.IndexFlatL2(space.shape[1])
+    index.add(space)
+    return index
+
+
+def inverted_file(
+    space: np.ndarray, *, lists: float, share: float, points: int, rounds: int
+) -> faiss.Index:
+    """`lists` times the square root of the cells as lists, of which `share` are searched."""
+    size = space.shape[1]
+    n_lists = int(lists * np.sqrt(len(space)))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(size), size, n_lists)
+    index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = SEED, rounds, points
+    index.nprobe = max(8, int(share * n_lists))
+    index.train(space)
+    index.add(space)
+    return index
+
+
+def small_world(space: np.ndarray, *, links: int, build: int, search: int) -> faiss.Index:
+    """Hierarchical navigable small world."""
+    index = faiss.IndexHNSWFlat(space.shape[1], links)
+    index.hnsw.efConstruction, index.hnsw.efSearch = build, search
+    index.add(space)
+    return index
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare the ways on the space of a run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("space")
+    parser.add_argument("--neighbors", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args(arguments)
+    faiss.omp_set_num_threads(given.threads)
+    space = np.ascontiguousarray(np.load(given.space)["space"], dtype=np.float32)
+    rows = np.random.default_rng(SEED).choice(len(space), 1_000, replace=False)
+    k = given.neighbors + 1
+    truth = exact(space).search(space[rows], k)[1]
+    ways: dict[str, Callable[[], faiss.Index]] = {}
+    for lists, share, points, rounds in (
+        *((4, 1 / 30, 256, 25), (4, 1 / 30, 64, 10), (4, 1 / 60, 64, 10)),
+        *((2, 1 / 60, 64, 10), (2, 1 / 100, 64, 10), (1, 1 / 60, 64, 10)),
+    ):
+        settings = {"lists": lists, "share": share, "points": points, "rounds": rounds}
+        ways[f"inverted file {lists} {share:.4f} {points} {rounds}"] = lambda s=settings: (
+            inverted_file(space, **s)
+        )
+    for links, build, search in ((16, 80, 40), (16, 80, 80), (24, 80, 80)):
+        settings = {"links": links, "build": build, "search": search}
+        ways[f"small world {links} {build} {search}"] = lambda s=settings: small_world(space, **s)
+    if len(space) <= 120_000:
+        ways["exact"] = lambda: exact(space)
+    print(f"{len(space):,} cells, {space.shape[1]} components, {given.neighbors} neighbours")
+    for name, make in ways.items():
+        start = time.perf_counter()
+        index = make()
+        built = time.perf_counter()
+        found = index.search(space, k)[1][rows]
+        end = time.perf_counter()
+        recall = np.mean([len(set(a) & set(b)) / k for a, b in zip(truth, found, strict=True)])
+        print(
+            f"{name:34s} {built - start:7.1f} + {end - built:7.1f} s, recall {recall:.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""What an integration did to the cells: batches mixed, structure kept, populations lost.
+
+The reference for structure is each sample by itself, before integration: there is no batch effect
+within a sample, so what stands apart there is a population and not a batch. A population that is
+not told from its sample's other cells any more was integrated away, wherever else it occurs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from harmonypy.lisi import compute_lisi
+from scipy import sparse
+
+from lammscope.annotation import annotate_cells
+from lammscope.clustering import cluster_cells
+from lammscope.lamm import LAMM, call_lamm
+from lammscope.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
+from lammscope.panel import Panel
+
+MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn
+MIXING_CELLS = 5_000  # of those, for the index of batches, whose time grows with the square
+PERPLEXITY = 30.0  # of the index, as its authors use it
+LABEL_RESOLUTION = 0.5  # of the clusters of a sample by itself: populations, not their shades
+MIN_SAMPLE, MIN_POPULATION, MIN_LAMM = 30, 10, 5
+LOST = 0.5  # a population is lost where it stands out less than this share of before
+# what a method must keep to be chosen, as a share of what there was without integration
+MIN_LAMM_KEPT, MIN_STRUCTURE = 0.8, 0.9
+NONE, AUTO = "none", "auto"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the drawn cells are known by, beside their place: n_cells rows each.
+
+    `counts` are those of the panel (cells x genes) with their `symbols`, `totals` all UMIs.
+    """
+
+    sample: np.ndarray
+    batch: np.ndarray
+    counts: sparse.csr_array
+    symbols: list[str]
+    totals: np.ndarray
+    panel: Panel
+    references: pd.DataFrame
+    annotation: Mapping[str, Any]
+    lamm: Mapping[str, Any]
+
+    def is_lamm(self, clusters: np.ndarray, neighbors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which cells are called LAMM by these clusters and neighbours, and every cell's type."""
+        types, _ = annotate_cells(
+            self.counts,
+            totals=self.totals,
+            symbols=self.symbols,
+            clusters=clusters,
+            neighbors=neighbors,
+            panel=self.panel,
+            **self.annotation,
+        )
+        called = call_lamm(
+            self.counts,
+            totals=self.totals,
+            symbols=self.symbols,
+            neighbors=neighbors,
+            lineage=types["lineage"].to_numpy(),
+            cell_type=types["cell_type"].to_numpy(),
+            samples=self.sample,
+            references=self.references,
+            **self.lamm,
+        )
+        return (called["lamm_call"] == LAMM).to_numpy(), types["cell_type"].to_numpy(dtype=str)
+
+
+def draw_cells(sample: np.ndarray, *, seed: int) -> np.ndarray:
+    """Rows of at most `MAX_PER_SAMPLE` cells a sample and about `MAX_CELLS` in all, sorted."""
+    rng = np.random.default_rng(seed)
+    names, codes = np.unique(sample, return_inverse=True)
+    most = min(MAX_PER_SAMPLE, max(MAX_CELLS // len(names), MIN_SAMPLE))
+    rows = [np.flatnonzero(codes == code) for code in range(len(names))]
+    drawn = [own if len(own) <= most else rng.choice(own, most, replace=False) for own in rows]
+    return np.sort(np.concatenate(drawn))
+
+
+def score_integration(
+    spaces: Mapping[str, np.ndarray],
+    evidence: Evidence,
+    *,
+    n_neighbors: int,
+    resolution: float,
+    seed: int,
+    threads: int,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Compare joint spaces.
+
+    Parameters
+    ----------
+    spaces
+        By method, n_cells x dimensions; `none` is the uncorrected one.
+    evidence
+        Of the same cells.
+    n_neighbors, resolution, seed, threads
+        As in `neighbors.find_neighbors` and `clustering.cluster_cells`.
+
+    Returns
+    -------
+    scores
+        Per `method`: `n_cells`, `n_batches`; `ilisi`, the median effective number of batches around
+        a cell [1]_, `ilisi_random`, the same if batches lay at random, and `mixing`, where between
+        1 batch (0) and random (1) it lies; `structure`, how pure the surroundings of a cell are in
+        populations of its sample found before integration (1: only its own; from cLISI [1]_);
+        `n_populations` of all samples and `n_lost`; `lamm_before` and `lamm_after`, LAMM cells
+        called from a cell's own sample and from the joint space, `lamm_kept`, the share of the
+        former among the latter, and `n_samples_lamm_lost`.
+    lost
+        The lost populations: `method`, `sample`, `cluster`, `cell_type` (the most frequent),
+        `n_cells`, `apart_before`, `apart_after` (0 as others of the sample, 1 by themselves).
+    lamm
+        Per `method` and `sample`: `lamm_before`, `lamm_after`, `lamm_kept` (share, NaN for none).
+
+    References
+    ----------
+    .. [1] Korsunsky et al., Nat Methods 16, 1289-1296 (2019), doi 10.1038/s41592-019-0619-0.
+    """
+    search = {"n_neighbors": n_neighbors, "seed": seed, "threads": threads}
+    sample = evidence.sample
+    own = find_neighbors_within(spaces[NONE], groups=sample, **search)
+    labels = _populations(own, sample, seed=seed)
+    before, types = evidence.is_lamm(labels, own)
+    populations = _describe(labels, sample, types)
+    populations["apart_before"] = _apart(own, labels, sample)
+    n_batches = len(np.unique(evidence.batch))
+    rows, lost, lamm = [], [], []
+    for method, space in spaces.items():
+        indices, _ = find_neighbors(space, **search)
+        clusters = cluster_cells(shared_neighbor_graph(indices), resolution=resolution, seed=seed)
+        after, _ = evidence.is_lamm(clusters, indices)
+        within = own if method == NONE else find_neighbors_within(space, groups=sample, **search)
+        table = populations.assign(method=method, apart_after=_apart(within, labels, sample))
+        gone = table["apart_after"] < LOST * table["apart_before"]
+        lost.append(table[gone])
+        of_samples = _lamm_by_sample(sample, before, after).assign(method=method)
+        lamm.append(of_samples)
+        mixing = _mixing(space, evidence.batch, seed=seed)
+        had = of_samples["lamm_before"] >= MIN_LAMM
+        rows.append(
+            {
+                "method": method,
+                "n_cells": len(space),
+                "n_batches": n_batches,
+                **mixing,
+                "structure": _structure(space, labels, sample),
+                "n_populations": len(table),
+                "n_lost": int(gone.sum()),
+                "lamm_before": int(before.sum()),
+                "lamm_after": int(after.sum()),
+                "lamm_kept": after[before].mean() if before.any() else np.nan,
+                "n_samples_lamm_lost": int((had & (of_samples["lamm_kept"] < LOST)).sum()),
+            }
+        )
+    first = ["method", "sample"]
+    return (
+        pd.DataFrame(rows),
+        pd.concat(lost)[
+            [*first, "cluster", "cell_type", "n_cells", "apart_before", "apart_after"]
+        ].reset_index(drop=True),
+        pd.concat(lamm)[[*first, "lamm_before", "lamm_after", "lamm_kept"]].reset_index(drop=True),
+    )
+
+
+def choose_method(scores: pd.DataFrame, *, method: str) -> pd.DataFrame:
+    """Mark what keeps the populations, and what is used.
+
+    A space passes if it keeps 80 % of the LAMM cells and 90 % of the structure that the
+    uncorrected one keeps, and loses LAMM cells in no more samples; `none` always passes. With
+    `auto` the best mixed of those that pass is used, else `method`.
+
+    Returns
+    -------
+    DataFrame
+        `scores` with `passes` and `used`.
+    """
+    table = scores.set_index("method")
+    kept, structure = table["lamm_kept"].fillna(1), table["structure"].fillna(1)
+    passes = (kept >= MIN_LAMM_KEPT * kept[NONE]) & (structure >= MIN_STRUCTURE * structure[NONE])
+    passes &= table["n_samples_lamm_lost"] <= table.loc[NONE, "n_samples_lamm_lost"]
+    passes[NONE] = True
+    best = table["mixing"].fillna(0).where(passes, -1.0).idxmax()
+    used = best if method == AUTO else method
+    return scores.assign(passes=passes.to_numpy(), used=scores["method"] == used)
+
+
+def _populations(own: np.ndarray, sample: np.ndarray, *, seed: int) -> np.ndarray:
+    """Clusters of every sample by itself, named `sample cluster`."""
+    labels = np.array([f"{name} 0" for name in sample], dtype=object)
+    for name in np.unique(sample):
+        rows = np.flatnonzero(sample == name)
+        if len(rows) < MIN_SAMPLE:
+            continue
+        local = np.searchsorted(rows, own[rows, : len(rows) - 1])
+        clusters = cluster_cells(
+            shared_neighbor_graph(local), resolution=LABEL_RESOLUTION, seed=seed
+        )
+        labels[rows] = [f"{name} {cluster}" for cluster in clusters]
+    return labels.astype(str)
+
+
+def _describe(labels: np.ndarray, sample: np.ndarray, types: np.ndarray) -> pd.DataFrame:
+    """One row per population of enough cells: `sample`, `cluster`, `cell_type`, `n_cells`."""
+    table = pd.DataFrame({"label": labels, "sample": sample, "cell_type": types})
+    grouped = table.groupby("label")
+    result = grouped.agg(
+        sample=("sample", "first"),
+        cell_type=("cell_type", lambda names: names.mode().iloc[0]),
+        n_cells=("label", "size"),
+    )
+    result.insert(1, "cluster", [label.rsplit(" ", 1)[1] for label in result.index])
+    several = result.groupby("sample")["cluster"].transform("size") > 1
+    return result[several & (result["n_cells"] >= MIN_POPULATION)]
+
+
+def _apart(neighbors: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> pd.Series:
+    """By label, the share of own cells among own-sample neighbours, 0 where it is as by chance."""
+    there = neighbors >= 0
+    same = (labels[neighbors] == labels[:, None]) & there
+    share = same.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    size = pd.Series(labels).groupby(labels).transform("size").to_numpy()
+    of_sample = pd.Series(sample).groupby(sample).transform("size").to_numpy()
+    chance = (size - 1) / np.maximum(of_sample - 1, 1)
+    apart = (share - chance) / np.maximum(1 - chance, 1e-9)
+    return pd.Series(apart).groupby(labels).mean()
+
+
+def _lamm_by_sample(sample: np.ndarray, before: np.ndarray, after: np.ndarray) -> pd.DataFrame:
+    table = pd.DataFrame({"lamm_before": before, "lamm_after": after, "both": before & after})
+    counts = table.groupby(sample).sum()
+    kept = counts["both"] / counts["lamm_before"].where(counts["lamm_before"] > 0)
+    return counts.assign(lamm_kept=kept).rename_axis("sample").reset_index()
+
+
+def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, float]:
+    """Median effective number of batches around a cell, as found and with batches at random."""
+    if len(np.unique(batch)) < 2 or len(space) < 3 * PERPLEXITY + 1:
+        return dict.fromkeys(("ilisi", "ilisi_random", "mixing"), np.nan)
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(space), min(len(space), MIXING_CELLS), replace=False)
+    names = pd.DataFrame({"batch": batch[rows], "random": rng.permutation(batch[rows])})
+    found, random = np.median(
+        compute_lisi(space[rows], names, ["batch", "random"], perplexity=PERPLEXITY), axis=0
+    )
+    return {
+        "ilisi": found,
+        "ilisi_random": random,
+        "mixing": np.clip((found - 1) / max(random - 1, 1e-9), 0, 1),
+    }
+
+
+def _structure(space: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float:
+    """Purity of a cell's surroundings in its sample's populations, mean over cells, 0 to 1."""
+    values = []
+    for name in np.unique(sample):
+        rows = np.flatnonzero(sample == name)
+        n_labels = len(np.unique(labels[rows]))
+        if n_labels < 2 or len(rows) < 2 * MIN_SAMPLE:
+            continue
+        perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+        lisi = compute_lisi(
+            space[rows], pd.DataFrame({"label": labels[rows]}), ["label"], perplexity=perplexity
+        )
+        values.append((n_labels - lisi[:, 0]) / (n_labels - 1))
+    return float(np.concatenate(values).mean()) if values else np.nan

@@ -1,0 +1,120 @@
+"""The file of all cells: written sample by sample, read as one."""
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from lammscope.assembly import LABELS, describe_cohort, write_cohort
+from lammscope.shards import Shard
+from tests.matrices import small_shard
+
+KEPT = {"a": np.array([3, 1, 7]), "b": np.array([0, 39])}
+
+
+@pytest.fixture
+def shards():
+    """Two samples; the second lacks genes and has the others in another order."""
+    first, second = small_shard(seed=1), small_shard(seed=2)
+    order = np.arange(50)[::-1]
+    fewer = second.genes.iloc[order].reset_index(drop=True)
+    return {"a": first, "b": Shard(second.counts[:, order], second.barcodes, fewer)}
+
+
+def described(shards):
+    rows = [
+        {
+            "cell": f"{sample}_{shard.barcodes[row]}",
+            "sample": sample,
+            "barcode": shard.barcodes[row],
+            "position": row,
+            "patient": "P1",
+            "total_counts": shard.counts[[row]].sum(),
+        }
+        for sample, shard in shards.items()
+        for row in KEPT[sample]
+    ]
+    index = pd.DataFrame(rows)
+    labels = pd.DataFrame({name: ["x"] * len(index) for name in LABELS})
+    sheet = pd.DataFrame({"sample": ["a", "b"], "patient": "P1", "phase": ["pre", "post"]})
+    return describe_cohort(
+        index,
+        labels,
+        sheet.assign(counts="a path"),
+        reference=shards["a"].genes.assign(n_samples=2),
+        variable=shards["a"].genes["gene"][:5],
+        spaces={"X_umap": np.zeros((len(index), 2))},
+    )
+
+
+@pytest.mark.parametrize("log_normalised", [True, False])
+def test_all_genes_of_kept_cells_are_there_as_counts_and_as_asked(tmp_path, shards, log_normalised):
+    path = tmp_path / "cohort.h5ad"
+    parts = ((shard, KEPT[sample]) for sample, shard in shards.items())
+    write_cohort(described(shards), parts, path, log_normalised=log_normalised)
+    cohort = anndata.read_h5ad(path)
+    expected = np.zeros((5, 60))
+    expected[:3] = shards["a"].counts.toarray()[KEPT["a"]]
+    expected[3:, :50] = shards["b"].counts.toarray()[KEPT["b"]][:, ::-1]
+    counts = (cohort.raw if log_normalised else cohort).X
+    assert counts.dtype == np.float32
+    assert np.array_equal(counts.toarray(), expected)
+    if log_normalised:
+        rates = 1e4 * expected / cohort.obs["total_counts"].to_numpy()[:, None]
+        np.testing.assert_allclose(cohort.X.toarray(), np.log1p(rates), rtol=1e-5)
+        assert cohort.raw.var_names.equals(cohort.var_names)
+
+
+def test_the_layout_is_that_of_the_cellxgene_schema(tmp_path, shards):
+    path = tmp_path / "cohort.h5ad"
+    parts = ((shard, KEPT[sample]) for sample, shard in shards.items())
+    write_cohort(described(shards), parts, path, log_normalised=True)
+    cohort = anndata.read_h5ad(path, backed="r")
+    assert cohort.var_names.str.match(r"ENSG\d{11}$").all()
+    assert cohort.var_names.is_unique
+    assert cohort.obs_names.is_unique
+    assert {"feature_name", "feature_is_filtered"} <= set(cohort.var)
+    assert not cohort.var["feature_is_filtered"].any()
+    assert set(cohort.raw.var) >= {"feature_name"}
+    assert all(name.startswith("X_") for name in cohort.obsm)
+    assert "counts" not in cohort.obs
+    cohort.file.close()
+    with h5py.File(path) as file:
+        for name in ("X", "raw/X"):
+            assert file[name].attrs["encoding-type"] == "csr_matrix"
+            assert {file[name][part].compression for part in ("data", "indices")} == {"gzip"}
+
+
+def test_a_cell_too_few_is_told(tmp_path, shards):
+    parts = [(shards["a"], KEPT["a"])]
+    with pytest.raises(ValueError, match="5 cells, but the shards hold 3"):
+        write_cohort(described(shards), parts, tmp_path / "x.h5ad", log_normalised=True)
+
+
+def test_many_appended_samples_are_one_matrix(tmp_path):
+    shard = small_shard(300, 40, rate=0.3)
+    pieces = [np.arange(start, start + 20) for start in range(0, 300, 20)]
+    index = pd.DataFrame(
+        {
+            "cell": [f"s_{name}" for name in shard.barcodes],
+            "sample": "s",
+            "barcode": shard.barcodes,
+            "position": np.arange(300),
+            "patient": "P",
+            "total_counts": shard.counts.sum(axis=1),
+        }
+    )
+    cohort = describe_cohort(
+        index,
+        pd.DataFrame({name: ["x"] * 300 for name in LABELS}),
+        pd.DataFrame({"sample": ["s"]}),
+        reference=shard.genes.assign(n_samples=1),
+        variable=shard.genes["gene"][:1],
+        spaces={},
+    )
+    path = tmp_path / "cohort.h5ad"
+    write_cohort(cohort, ((shard, rows) for rows in pieces), path, log_normalised=False)
+    found = sparse.csr_array(anndata.read_h5ad(path).X)
+    assert (found != shard.counts).nnz == 0

@@ -1,0 +1,126 @@
+"""scVI, the scores of joint spaces, and the choice between them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from lammscope import integration
+from lammscope.integration import integrate_scvi
+from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
+from lammscope.lamm import load_references
+from lammscope.panel import load_panel, panel_symbols
+from tests.unit.real_cohorts import PANEL
+from tests.unit.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
+
+SEARCH = {"n_neighbors": 15, "resolution": 1.0, "seed": 1, "threads": 1}
+ANNOTATION = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}
+PER_SAMPLE = {"T": 120, "monocyte": 100, "LAMM": 40}
+MONOCYTE = {**T_CELL, "CD3D": 0, "CD3E": 0, "CD3G": 0, "TRAC": 0, "CSF1R": 1.3, "CD14": 9}
+MONOCYTE |= {"CD68": 6, "LYZ": 120, "S100A8": 90, "S100A9": 90, "VCAN": 12, "FCN1": 12, "CST3": 40}
+LAMM = {**MONOCYTE, **{gene: 1.3 * STRONG[gene] for gene in ("CSF1R", "CD14", "CD68")}}
+LAMM |= {"C1QA": 12, "C1QB": 12, "CD163": 4, "MRC1": 3}
+
+
+def two_samples(seed=0, depth=1500):
+    """Cells of three kinds in two samples, and spaces that did this or that to them."""
+    rng = np.random.default_rng(seed)
+    kinds = np.tile(np.repeat(list(PER_SAMPLE), list(PER_SAMPLE.values())), 2)
+    sample = np.repeat(["a", "b"], len(kinds) // 2)
+    rates = {"T": {**T_CELL, "IL7R": 8, "CD2": 6, "IL32": 12}, "monocyte": MONOCYTE, "LAMM": LAMM}
+    panel = load_panel(PANEL)
+    symbols = sorted(set(panel_symbols(panel)).union(*rates.values()))
+    table = pd.DataFrame(rates, index=symbols).fillna(0.02)
+    counts = rng.poisson(table[kinds].to_numpy().T * depth / 1e4)
+    centre = pd.DataFrame({"T": [0, 0, 0], "monocyte": [9, 0, 0], "LAMM": [9, 6, 0]})
+    right = centre[kinds].to_numpy().T + rng.normal(0, 0.6, (len(kinds), 3))
+    shifted = right + np.where(sample == "b", 5.0, 0.0)[:, None] * [0, 0, 1]
+    merged = np.where(
+        (kinds == "LAMM")[:, None], np.array([9.0, 0, 0]) + rng.normal(0, 0.6, right.shape), right
+    )
+    evidence = Evidence(
+        sample=sample,
+        batch=sample,
+        counts=sparse.csr_array(counts),
+        symbols=symbols,
+        totals=np.full(len(kinds), depth),
+        panel=panel,
+        references=load_references(REFERENCES),
+        annotation=ANNOTATION,
+        lamm=SETTINGS,
+    )
+    spaces = {"none": shifted, "harmony": right, "scvi": merged}
+    return {name: space.astype(np.float32) for name, space in spaces.items()}, evidence, kinds
+
+
+@pytest.fixture(scope="module")
+def scored():
+    spaces, evidence, _ = two_samples()
+    return score_integration(spaces, evidence, **SEARCH)
+
+
+def test_mixed_batches_score_high_and_a_shift_scores_low(scored):
+    mixing = scored[0].set_index("method")["mixing"]
+    assert mixing["none"] < 0.05
+    assert mixing["harmony"] > 0.9
+
+
+def test_a_population_that_integration_merged_is_named(scored):
+    scores, lost, lamm = scored
+    table = scores.set_index("method")
+    assert table["n_lost"].tolist() == [0, 0, 2]
+    assert set(lost["method"]) == {"scvi"}
+    assert lost["sample"].tolist() == ["a", "b"]
+    assert lost["n_cells"].between(36, 44).all()
+    assert table.loc["harmony", "lamm_kept"] > 0.9
+    assert table.loc["scvi", "lamm_kept"] < 0.5
+    assert table.loc["scvi", "structure"] < 0.9 * table.loc["none", "structure"]
+    assert lamm.groupby("method")["lamm_before"].sum().nunique() == 1
+
+
+def test_auto_takes_the_best_mixed_of_those_that_keep_the_populations(scored):
+    scores = scored[0].assign(mixing=[0.0, 0.8, 0.99])
+    chosen = choose_method(scores, method="auto").set_index("method")
+    assert chosen["passes"].tolist() == [True, True, False]
+    assert chosen.index[chosen["used"]].tolist() == ["harmony"]
+    given = choose_method(scores, method="scvi").set_index("method")
+    assert given.index[given["used"]].tolist() == ["scvi"]
+    worse = scores.assign(lamm_kept=[0.9, 0.3, 0.3])
+    chosen = choose_method(worse, method="auto").set_index("method")
+    assert chosen.index[chosen["used"]].tolist() == ["none"]
+
+
+def test_one_batch_without_lamm_cells_has_no_scores_for_them_and_no_choice():
+    spaces, evidence, kinds = two_samples()
+    rows = np.flatnonzero((evidence.sample == "a") & (kinds != "LAMM"))
+    values = {name: getattr(evidence, name)[rows] for name in ("sample", "batch", "totals")}
+    one = Evidence(**{**evidence.__dict__, **values, "counts": evidence.counts[rows]})
+    scores, lost, _ = score_integration({"none": spaces["none"][rows]}, one, **SEARCH)
+    assert scores[["mixing", "lamm_kept"]].isna().all(axis=None)
+    assert lost.empty
+    assert choose_method(scores, method="auto")["used"].all()
+
+
+def test_large_samples_are_drawn_from_and_small_ones_taken_whole():
+    sample = np.repeat(["a", "b", "c"], [3000, 20, 1])
+    rows = draw_cells(sample, seed=1)
+    assert pd.Series(sample[rows]).value_counts().to_dict() == {"a": 1000, "b": 20, "c": 1}
+    assert (np.diff(rows) > 0).all()
+
+
+def test_scvi_without_its_package_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(integration, "has_scvi", lambda: False)
+    with pytest.raises(ValueError, match="make setup-scvi"):
+        integrate_scvi(
+            sparse.csr_array(np.ones((4, 3))),
+            np.array(["a"] * 4),
+            covariates=pd.DataFrame(index=range(4)),
+            genes=pd.DataFrame({"gene": list("xyz")}),
+            n_latent=2,
+            n_layers=1,
+            max_epochs=1,
+            batch_size=2,
+            seed=1,
+            threads=1,
+            model_folder=tmp_path,
+        )

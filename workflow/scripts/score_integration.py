@@ -1,0 +1,36 @@
+"""Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
+
+from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
+from lammscope.lamm import load_references
+from lammscope.panel import load_panel
+from lammscope.runtime import job_log
+from lammscope.sidecars import read_arrays, read_cells, stack_panel, write_table
+
+with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
+    params = snakemake.params
+    cells, index = read_cells(snakemake.input.cells)
+    counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
+    rows = draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
+    evidence = Evidence(
+        sample=cells["sample"].to_numpy(dtype=str)[rows],
+        batch=cells["sample"].map(params.batches).to_numpy(dtype=str)[rows],
+        counts=counts[rows],
+        symbols=symbols,
+        totals=cells["total_counts"].to_numpy()[rows],
+        panel=load_panel(snakemake.input.panel),
+        references=load_references(snakemake.input.references),
+        annotation=params.annotation,
+        lamm=params.lamm,
+    )
+    spaces = zip(params.methods, snakemake.input.spaces, strict=True)
+    scores, lost, lamm = score_integration(
+        {name: read_arrays(path, index=index)["space"][rows] for name, path in spaces},
+        evidence,
+        **params.search,
+        seed=params.seed,
+        threads=params.threads,
+    )
+    scores = choose_method(scores, method=params.method)
+    for table, output in ((scores, "scores"), (lost, "lost"), (lamm, "lamm")):
+        write_table(table, snakemake.output[output])
+    logger.info("used: %s", ", ".join(scores.loc[scores["used"], "method"]))
