@@ -39,7 +39,7 @@ def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> n
     """
     igraph.set_random_number_generator(random.Random(seed))
     communities = _to_igraph(graph).community_leiden(
-        objective_function="modularity", weights="weight", resolution=resolution, n_iterations=4
+        objective_function="modularity", weights="weight", resolution=resolution, n_iterations=2
     )
     membership = np.array(communities.membership)
     _, first, sizes = np.unique(membership, return_index=True, return_counts=True)

@@ -1,16 +1,17 @@
 """Sums of one sample's counts over groups of its cells: clusters, or populations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from lammscope.qc import to_rates
 from lammscope.shards import Shard
 from lammscope.sidecars import read_arrays, write_arrays
+
+BLOCK = 1_000  # cells that are summed at a time
 
 
 @dataclass(frozen=True)
@@ -53,23 +54,42 @@ def sum_groups(shard: Shard, *, positions: np.ndarray, labels: np.ndarray) -> Gr
     labels
         The group of each kept cell.
     """
-    counts = shard.counts[positions]
     groups, code, n_cells = np.unique(
         np.asarray(labels, dtype=str), return_inverse=True, return_counts=True
     )
-    shape = (len(groups), len(positions))
-    member = sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape=shape)
-    expressed = sparse.csr_array(
-        (np.ones_like(counts.data), counts.indices, counts.indptr), shape=counts.shape
-    )
-    rates = to_rates(counts, np.asarray(counts.sum(axis=1)).ravel())
+    shape = (len(groups), len(shard.genes))
+    size = shape[0] * shape[1]
+    counts, rates, expressed = np.zeros((3, size))
+    for start in range(0, len(positions), BLOCK):
+        block = shard.counts[positions[start : start + BLOCK]]
+        first_place = code[start : start + BLOCK] * shape[1]
+        place = np.repeat(first_place, np.diff(block.indptr)) + block.indices
+        per_10k = to_rates(block, np.asarray(block.sum(axis=1)).ravel()).data
+        counts += np.bincount(place, weights=block.data, minlength=size)
+        rates += np.bincount(place, weights=per_10k, minlength=size)
+        expressed += np.bincount(place, minlength=size)
     return GroupSums(
         groups,
         n_cells,
         shard.genes[["gene", "symbol"]],
-        np.rint((member @ counts).toarray()).astype(np.int64),
-        (member @ rates).toarray(),
-        np.rint((member @ expressed).toarray()).astype(np.int64),
+        np.rint(counts).astype(np.int64).reshape(shape),
+        rates.reshape(shape),
+        expressed.astype(np.int64).reshape(shape),
+    )
+
+
+def merge_groups(sums: GroupSums, names: Sequence[str] | np.ndarray) -> GroupSums:
+    """Add up the sums of groups that have one of `names` (one per group) in common."""
+    groups, code = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+    member = np.zeros((len(groups), len(code)), dtype=np.int64)
+    member[code, np.arange(len(code))] = 1
+    return GroupSums(
+        groups,
+        member @ sums.n_cells,
+        sums.genes,
+        member @ sums.counts,
+        member @ sums.rates,
+        member @ sums.expressed,
     )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.runtime import logger
+
 NO_SCVI = (
     "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
     "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
@@ -47,6 +49,7 @@ def integrate_harmony(
     import harmonypy
 
     if len(np.unique(batch)) < 2:
+        logger.info("one batch: nothing to correct")
         return scores.astype(np.float32)
     fitted = harmonypy.run_harmony(
         scores, pd.DataFrame({"batch": batch}), "batch", random_state=seed, ncores=threads

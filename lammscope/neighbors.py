@@ -6,7 +6,7 @@ from scipy import sparse
 
 EXACT_UP_TO = 50_000  # cells; above it an inverted file gives the same neighbours in far less time
 TRAINING = (10, 64)  # rounds, and cells a list, of the k-means that divides the cells into lists
-N_PROBES = 48  # lists that are searched for each cell
+N_PROBES = 40  # lists that are searched for each cell
 CHUNK = 20_000
 
 
@@ -101,18 +101,29 @@ def shared_neighbor_graph(indices: np.ndarray) -> sparse.csr_array:
     .. [1] Levine et al., Cell 162, 184-197 (2015), doi 10.1016/j.cell.2015.05.047.
     """
     n_cells = len(indices)
-    own = np.column_stack([np.arange(n_cells, dtype=indices.dtype), indices])
-    ones = np.ones(own.size, dtype=np.float32)
-    pointers = np.arange(0, own.size + 1, own.shape[1])
-    member = sparse.csr_array((ones, own.ravel(), pointers), shape=(n_cells, n_cells))
+    own = np.column_stack([np.arange(n_cells, dtype=np.int32), indices.astype(np.int32)])
     parts = []
     for start in range(0, n_cells, CHUNK):
-        rows = member[start : start + CHUNK]
-        shared = (rows @ member.T).multiply(rows).tocsr()
-        shared.data /= 2 * own.shape[1] - shared.data
-        parts.append(shared)
-    weights = sparse.vstack(parts, format="csr")
-    return sparse.csr_array(sparse.triu(weights.maximum(weights.T), k=1))
+        one, other = _edges_from(indices, start, min(start + CHUNK, n_cells))
+        both = np.concatenate([own[one], own[other]], axis=1)
+        both.sort(axis=1)
+        shared = (both[:, 1:] == both[:, :-1]).sum(axis=1, dtype=np.float32)
+        parts.append((np.minimum(one, other), np.maximum(one, other), shared))
+    row, column, shared = (np.concatenate(part) for part in zip(*parts, strict=True))
+    weights = shared / (2 * own.shape[1] - shared)
+    return sparse.csr_array((weights, (row, column)), shape=(n_cells, n_cells))
+
+
+def _edges_from(indices: np.ndarray, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbouring pairs of some cells, each pair once: from the lower cell where both name it."""
+    one = np.repeat(np.arange(start, end, dtype=np.int32), indices.shape[1])
+    other = indices[start:end].ravel().astype(np.int32)
+    upward = one < other
+    down = np.flatnonzero(~upward)
+    named_by_both = (indices[other[down]] == one[down, None]).any(axis=1)
+    kept = upward
+    kept[down[~named_by_both]] = True
+    return one[kept], other[kept]
 
 
 def _without_self(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

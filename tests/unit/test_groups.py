@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.groups import all_genes, read_sums, sum_groups, write_sums
+from lammscope.groups import all_genes, merge_groups, read_sums, sum_groups, write_sums
 from lammscope.markers import find_markers
 from lammscope.pseudobulk import build_pseudobulk
 from lammscope.shards import Shard
@@ -25,6 +25,19 @@ def test_sums_equal_those_of_the_dense_matrix():
         assert sums.expressed[row].tolist() == (cells > 0).sum(axis=0).tolist()
         rates = 1e4 * cells / cells.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(sums.rates[row], rates.sum(axis=0), rtol=1e-5)
+
+
+def test_sums_of_pairs_add_up_to_the_sums_of_either_label():
+    shard = small_shard()
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 3, 40).astype(str), rng.integers(0, 4, 40).astype(str)
+    pairs = sum_groups(shard, positions=np.arange(40), labels=np.char.add(one, other))
+    for place, labels in enumerate((one, other)):
+        merged = merge_groups(pairs, [pair[place] for pair in pairs.groups])
+        alone = sum_groups(shard, positions=np.arange(40), labels=labels)
+        assert merged.groups.tolist() == alone.groups.tolist()
+        for name in ("n_cells", "counts", "rates", "expressed"):
+            np.testing.assert_allclose(getattr(merged, name), getattr(alone, name), rtol=1e-12)
 
 
 def test_a_sample_without_cells_has_no_sums(tmp_path):

@@ -56,6 +56,7 @@ def test_the_conda_environment_is_pinned_like_the_lock(repository):
     from envs.pin_conda import conda_environment
 
     assert (repository / "envs" / "lammscope.yaml").read_text() == conda_environment()
+    assert (repository / "envs" / "scvi.yaml").read_text() == conda_environment(group="scvi")
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-scvi"])
@@ -69,11 +70,15 @@ def test_locks_pin_by_hash_and_name_no_index(repository, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["harmony", "none"])
+@pytest.mark.parametrize("method", ["harmony", "none", "scvi", "auto"])
 def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
-    run = snakemake(tiny, "--dry-run", "--config", f"integration={{method: {method}}}")
+    candidates = "[harmony]" if method == "auto" else "[]"
+    value = f"integration={{method: {method}, candidates: {candidates}}}"
+    run = snakemake(tiny, "--dry-run", "--config", value)
     assert run.code == 0, run.text[-2000:]
-    assert ("integrate_harmony" in run.text) == (method == "harmony")
+    assert ("integrate_harmony" in run.text) == (method in ("harmony", "auto"))
+    assert ("integrate_scvi" in run.text) == (method == "scvi")
+    assert ("choose_space" in run.text) == (method == "auto")
 
 
 @pytest.mark.slow

@@ -157,6 +157,7 @@ rule sum_groups:
         "<benchmarks>/sum_groups/{sample}.tsv"
     conda:
         "../../envs/lammscope.yaml"
+    priority: SOON
     resources:
         mem_mb=memory(500, 40),
     script:

@@ -1,0 +1,46 @@
+"""How many variable genes are those that scanpy takes from the concatenated cells.
+
+    python -m benchmarks.variable_genes RESULTS
+
+Reads the shards, the kept cells and the variable genes of a run, and lets scanpy choose as many by
+the same flavour (`seurat`) from all cells at once: without batches, and with each sample a batch.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import scanpy as sc
+import yaml
+
+from lammscope.genes import N_BINS
+from lammscope.sidecars import read_table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare the genes of a run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    given = parser.parse_args(arguments)
+    config = yaml.safe_load((given.results / "config.yaml").read_text())["genes"]
+    ours = set(read_table(given.results / "joint" / "genes.tsv")["gene"])
+    data = anndata.read_h5ad(given.results / "cohort.h5ad")
+    data.raw = None
+    usable = np.asarray((data.X > 0).sum(axis=0)).ravel() >= config["min_cells"]
+    symbols = data.var["feature_name"].astype(str)
+    for pattern in config["exclude"]:
+        usable &= ~symbols.str.contains(pattern.replace("(", "(?:")).to_numpy()
+    data = data[:, usable].copy()
+    data.uns["log1p"] = {"base": None}
+    settings = {"n_top_genes": len(ours), "flavor": "seurat", "inplace": False}
+    for name, batch in (("no batches", None), ("batch_key=sample", "sample")):
+        table = sc.pp.highly_variable_genes(data, batch_key=batch, n_bins=N_BINS, **settings)
+        theirs = set(pd.Index(data.var_names)[table["highly_variable"].to_numpy()])
+        print(f"{name}: {len(ours & theirs)} of {len(ours)} genes shared")
+
+
+if __name__ == "__main__":
+    main()
