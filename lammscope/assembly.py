@@ -40,7 +40,7 @@ def describe_cohort(
     Parameters
     ----------
     index
-        The cell index with its metrics.
+        The cell index with its metrics, `total_counts` and `n_genes` among them.
     labels
         `annotation/cells.parquet`, rows as in the index.
     samples
@@ -102,10 +102,13 @@ def write_cohort(
     cohort.write_h5ad(path, compression="gzip")
     genes = pd.Index(cohort.var_names)
     totals = cohort.obs["total_counts"].to_numpy()
+    # scipy wants one type for both kinds of index, and AnnData gives it what the file holds
+    n_values = int(cohort.obs["n_genes"].sum())
+    index_type = np.int32 if n_values < np.iinfo(np.int32).max else np.int64
     with h5py.File(path, "r+") as file:
         if "X" in file:
             del file["X"]
-        matrix = _Stack(file, "X", n_columns=len(genes))
+        matrix = _Stack(file, "X", n_columns=len(genes), index_type=index_type)
         raw = None
         if log_normalised:
             if "raw" in file:
@@ -114,7 +117,7 @@ def write_cohort(
             group.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
             file.copy("var", group)
             file.copy("varm", group)
-            raw = _Stack(group, "X", n_columns=len(genes), like=matrix)
+            raw = _Stack(group, "X", n_columns=len(genes), index_type=index_type, like=matrix)
         for shard, rows in shards:
             counts = _in_order(shard, rows, genes)
             start = matrix.n_rows
@@ -146,7 +149,13 @@ class _Stack:
     """
 
     def __init__(
-        self, parent: h5py.Group, name: str, *, n_columns: int, like: "_Stack | None" = None
+        self,
+        parent: h5py.Group,
+        name: str,
+        *,
+        n_columns: int,
+        index_type: type,
+        like: "_Stack | None" = None,
     ) -> None:
         self.group = parent.create_group(name)
         self.group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
@@ -157,9 +166,9 @@ class _Stack:
             for part in ("indices", "indptr"):
                 self.group[part] = like.group[part]
         else:
-            self._make("indices", np.int32)
-            self._make("indptr", np.int64)
-            self._extend("indptr", np.zeros(1, dtype=np.int64))
+            self._make("indices", index_type)
+            self._make("indptr", index_type)
+            self._extend("indptr", np.zeros(1, dtype=index_type))
 
     def append(self, rows: sparse.csr_array) -> None:
         """Add rows at the end."""
@@ -167,7 +176,7 @@ class _Stack:
         self._extend("data", rows.data.astype(np.float32))
         if not self.linked:
             self._extend("indices", rows.indices)
-            self._extend("indptr", before + rows.indptr[1:].astype(np.int64))
+            self._extend("indptr", before + rows.indptr[1:].astype(np.int64))  # the file's type
         self.n_rows += rows.shape[0]
         self.group.attrs["shape"] = (self.n_rows, self.n_columns)
 

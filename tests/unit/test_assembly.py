@@ -32,6 +32,7 @@ def described(shards):
             "position": row,
             "patient": "P1",
             "total_counts": shard.counts[[row]].sum(),
+            "n_genes": shard.counts[[row]].nnz,
         }
         for sample, shard in shards.items()
         for row in KEPT[sample]
@@ -60,6 +61,8 @@ def test_all_genes_of_kept_cells_are_there_as_counts_and_as_asked(tmp_path, shar
     expected[3:, :50] = shards["b"].counts.toarray()[KEPT["b"]][:, ::-1]
     counts = (cohort.raw if log_normalised else cohort).X
     assert counts.dtype == np.float32
+    assert counts.indices.dtype == counts.indptr.dtype
+    counts.tocoo()  # scipy refuses indices of two types
     assert np.array_equal(counts.toarray(), expected)
     if log_normalised:
         rates = 1e4 * expected / cohort.obs["total_counts"].to_numpy()[:, None]
@@ -104,6 +107,7 @@ def test_many_appended_samples_are_one_matrix(tmp_path):
             "position": np.arange(300),
             "patient": "P",
             "total_counts": shard.counts.sum(axis=1),
+            "n_genes": np.diff(shard.counts.indptr),
         }
     )
     cohort = describe_cohort(

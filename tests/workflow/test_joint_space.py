@@ -62,7 +62,7 @@ def healthy(folder: Path, sample: str) -> np.ndarray:
 def odd(cohort_in, snakemake):
     """A cohort of which one sample has no cell that passes, and one has a single cell."""
     folder = cohort_in("odd")
-    subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.08)
+    subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.03)
     subset(folder, "P02_day_7", healthy(folder, "P02_day_7")[:1])
     write_config(folder, integration={"method": "auto", "candidates": ["none", "harmony"]})
     run = snakemake(folder)
