@@ -1,6 +1,5 @@
 """The joint space of odd cohorts, its other methods, and the same result whatever the cores."""
 
-import hashlib
 from pathlib import Path
 
 import h5py
@@ -62,7 +61,7 @@ def healthy(folder: Path, sample: str) -> np.ndarray:
 def odd(cohort_in, snakemake):
     """A cohort of which one sample has no cell that passes, and one has a single cell."""
     folder = cohort_in("odd")
-    subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.03)
+    subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.02)
     subset(folder, "P02_day_7", healthy(folder, "P02_day_7")[:1])
     write_config(folder, integration={"method": "auto", "candidates": ["none", "harmony"]})
     run = snakemake(folder)
@@ -121,9 +120,9 @@ def test_one_small_sample_needs_no_integration(cohort_in, snakemake):
 @pytest.mark.skipif(not has_scvi(), reason="scvi-tools is not installed (make setup-scvi)")
 def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(cohort_in, snakemake):
     folder = cohort_in("scvi")
-    scvi = {"max_epochs": 40, "n_latent": 10, "covariates": ["compartment"]}
+    scvi = {"max_epochs": 15, "n_latent": 10, "covariates": ["compartment"]}
     write_config(folder, integration={"method": "scvi", "scvi": scvi})
-    run = snakemake(folder, *JOINT)
+    run = snakemake(folder, "results/joint/integration_scores.tsv")
     assert run.code == 0, run.text[-3000:]
     joint = folder / "results" / "joint"
     with np.load(joint / "scvi.npz") as file:
@@ -145,16 +144,14 @@ def test_scvi_that_is_not_installed_stops_the_run_with_the_command(cohort_in, sn
     assert "Traceback" not in run.text
 
 
-def test_one_core_and_two_give_the_same_bytes(cohort_in, snakemake):
+def test_one_core_and_two_give_the_same_bytes(odd, tmp_path, snakemake):
+    for name in ("counts", "samples.tsv", "patients.tsv", "config.yaml"):
+        (tmp_path / name).symlink_to(odd / name)
     targets = ["results/joint/resolutions.parquet", "results/annotation/cells.parquet", *JOINT]
-    sums = []
-    for cores in (1, 2):
-        folder = cohort_in(f"cores_{cores}")
-        run = snakemake(folder, *targets, cores=cores)
-        assert run.code == 0, run.text[-3000:]
-        files = [folder / target for target in targets]
-        sums.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
-    assert sums[0] == sums[1]
+    run = snakemake(tmp_path, *targets, cores=1)
+    assert run.code == 0, run.text[-3000:]
+    for target in targets:
+        assert (tmp_path / target).read_bytes() == (odd / target).read_bytes(), target
 
 
 def test_the_cohort_file_is_read_backed_and_by_scanpy(odd):
