@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for method in given.methods:
             run = folder / method
             run.mkdir(exist_ok=True)
-            (run / "cohort").symlink_to(folder / "cohort")
+            if not (run / "cohort").exists():
+                (run / "cohort").symlink_to(folder / "cohort")
             config: dict[str, object] = {"integration": {"method": method, "candidates": []}}
             seconds = run_workflow(run, to="joint", cores=given.cores, config=config)
             index, recall, purity = compare(run, truth)

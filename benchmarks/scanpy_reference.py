@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import anndata
+import harmonypy
 import pandas as pd
 import scanpy as sc
 
@@ -58,7 +59,11 @@ def run(samples: pd.DataFrame, *, threads: int) -> anndata.AnnData:
     with timed("pca"):
         sc.pp.pca(data, n_comps=30, mask_var="highly_variable")
     with timed("harmony"):
-        sc.external.pp.harmony_integrate(data, "sample", ncores=threads, verbose=False)
+        # sc.external.pp.harmony_integrate turns the result of harmonypy 2 on its side
+        fitted = harmonypy.run_harmony(
+            data.obsm["X_pca"].astype(float), data.obs, "sample", ncores=threads, verbose=False
+        )
+        data.obsm["X_pca_harmony"] = fitted.Z_corr
     with timed("neighbours"):
         sc.pp.neighbors(data, n_neighbors=20, use_rep="X_pca_harmony")
     with timed("leiden"):

@@ -16,8 +16,8 @@ import pandas as pd
 import scanpy as sc
 import yaml
 
-from lammscope.genes import N_BINS
 from lammscope.sidecars import read_table
+from lammscope.variable_genes import N_BINS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -71,7 +71,7 @@ def joint_section(
     else:
         why = " It mixes batches best among the spaces that keep the populations." if auto else ""
         lines = [
-            f"Cells are compared in the space of {METHOD_WORDS[used]}, corrected for `{column}` "
+            f"Cells are compared in the space of {METHOD_WORDS[used]}, corrected for {column} "
             f"({n_batches} batches).{why}"
         ]
     row = scores[scores["used"]].iloc[0]

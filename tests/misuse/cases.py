@@ -270,7 +270,7 @@ CONFIGS = {
     ),
     "an unknown method": Case(
         config(integration={"method": "harmny"}),
-        "`integration.method` is `harmny` (did you mean `harmony`?); allowed: harmony, none",
+        "`integration.method` is `harmny` (did you mean `harmony`?); allowed: harmony, scvi, none",
     ),
     "a section that is a number": Case(config(qc=5), "`qc` is `5`; it must be a section of keys"),
     "a key twice": Case(
@@ -319,6 +319,10 @@ CONFIGS = {
     "an unknown batch": Case(
         config(integration={"batch": "chanel"}),
         "`integration.batch` is `chanel`, no column of the sheets (did you mean `channel`?)",
+    ),
+    "an unknown covariate of scVI": Case(
+        config(integration={"scvi": {"covariates": ["chanel"]}}),
+        "`integration.scvi.covariates` names `chanel`, no column of the sheets (did you mean `cha",
     ),
     "a batch with gaps": Case(
         both(

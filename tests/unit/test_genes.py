@@ -11,11 +11,10 @@ from lammscope.genes import (
     gene_moments,
     is_car_feature,
     panel_counts,
-    pool_moments,
-    select_genes,
     shared_ids,
 )
 from lammscope.shards import Shard
+from lammscope.variable_genes import pool_moments, select_genes
 from tests.matrices import small_shard
 
 CAR = r"CAR|.*FMC63.*|CAT[_-]scFv|yescarta|axi-?cel"

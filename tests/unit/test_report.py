@@ -728,7 +728,7 @@ def test_neighbourhoods_stand_by_population_where_any_was_tested(make_report):
 
 def test_the_joint_space_says_what_it_lost_and_what_is_stable(make_report):
     text = make_report()
-    assert "in the space of Harmony, corrected for `batch` (16 batches)" in text
+    assert "in the space of Harmony, corrected for batch (16 batches)" in text
     assert "loses more LAMM cells or structure" in text
     lost = text.split("no longer tells apart")[1].split("</table>")[0]
     assert "P1_pre" in lost

@@ -61,7 +61,10 @@ def test_labels_may_be_numbers():
     [
         ({"qc": {"min_count": 3}}, "`qc.min_count` is no key (did you mean `min_counts`?)"),
         ({"xyz": 1}, "`xyz` is no key; keys here: samples, patients"),
-        ({"integration": {"method": "x"}}, "`integration.method` is `x`; allowed: harmony, none"),
+        (
+            {"integration": {"method": "x"}},
+            "`integration.method` is `x`; allowed: harmony, scvi",
+        ),
         ({"seed": "one"}, "`seed` is `one`; it must be a whole number"),
         ({"seed": -1}, "`seed` is `-1`; it must be at least 0"),
         ({"qc": {"max_pct_mt": 150}}, "`qc.max_pct_mt` is `150`; it must be at most 100"),

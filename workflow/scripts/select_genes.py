@@ -1,8 +1,8 @@
 """Choose the highly variable genes from the samples' moments."""
 
-from lammscope.genes import pool_moments, select_genes
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_table, write_table
+from lammscope.variable_genes import pool_moments, select_genes
 
 with job_log(snakemake.log[0]) as logger:
     reference = read_table(snakemake.input.reference)
