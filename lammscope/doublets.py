@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.embedding import principal_components
-from lammscope.genes import shared_ids
+from lammscope.genes import gene_columns, shared_ids
 from lammscope.qc import normalise
 from lammscope.shards import Shard
 
@@ -112,18 +112,17 @@ def score_channel(
     for sample, shard, qc in samples:
         passing = np.flatnonzero(qc["passes"])
         names += [f"{sample}_{barcode}" for barcode in shard.barcodes[passing]]
-        parts.append((shard.counts[passing], shard.genes["gene"]))
-    shared = shared_ids([genes for _, genes in parts])
-    alone = len(parts) == 1
-    counts = parts[0][0] if alone else _stacked(parts, shared)
+        parts.append(Shard(shard.counts[passing], shard.barcodes[passing], shard.genes))
+    counts = parts[0].counts if len(parts) == 1 else _stacked(parts)
     scores, doublets = score_doublets(counts, **settings)
     cells = pd.Series(names, dtype="str")
     return pd.DataFrame({"cell": cells, "doublet_score": scores, "doublet": doublets})
 
 
-def _stacked(parts: list[tuple[sparse.csr_array, pd.Series]], shared: pd.Index) -> sparse.csr_array:
+def _stacked(parts: list[Shard]) -> sparse.csr_array:
     """The samples' counts of the genes they share, one below the other."""
-    kept = [counts[:, pd.Index(genes).get_indexer(shared)] for counts, genes in parts]
+    shared = shared_ids([part.genes["gene"] for part in parts])
+    kept = [part.counts[:, gene_columns(part, shared)] for part in parts]
     return sparse.csr_array(sparse.vstack(kept, format="csr"))
 
 
