@@ -155,9 +155,9 @@ rule sum_groups:
         "<logs>/sum_groups/{sample}.log",
     benchmark:
         "<benchmarks>/sum_groups/{sample}.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
-    priority: SOON
     resources:
         mem_mb=memory(500, 40),
     script:
