@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.neighbors import find_neighbors, shared_neighbor_graph
+from lammscope.neighbors import find_neighbors, nearest_landmarks, shared_neighbor_graph
 
 STABILITY_CELLS = 20_000  # of larger cohorts so many are drawn
 N_DRAWS = 5
 DRAWN = 0.8  # share of those cells in each draw
+N_ANCHORS, TINY = 5, 1e-6  # cells of UMAP's layout that place another; no distance is zero
 
 
 def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> np.ndarray:
@@ -158,9 +159,13 @@ def project_umap(
     *,
     min_dist: float,
     epochs: int,
+    max_cells: int,
     seed: int,
 ) -> np.ndarray:
     """Two-dimensional picture of the neighbourhood graph by UMAP [1]_.
+
+    The layout of a large cohort is made from cells drawn at random; the others lie between their
+    nearest of these, as when a fitted UMAP takes new cells.
 
     Parameters
     ----------
@@ -172,6 +177,8 @@ def project_umap(
         How tightly points may be packed.
     epochs, seed
         Of the optimisation, which runs on one thread to be reproducible.
+    max_cells
+        Cells that make the layout at most.
 
     Returns
     -------
@@ -182,6 +189,31 @@ def project_umap(
     ----------
     .. [1] McInnes, Healy, Melville, arXiv 1802.03426 (2018).
     """
+    layout = {"min_dist": min_dist, "epochs": epochs, "seed": seed}
+    n_cells, n_neighbors = indices.shape
+    if n_cells <= max_cells:
+        return _umap_layout(space, indices, distances, **layout)
+    drawn = np.sort(np.random.default_rng(seed).choice(n_cells, max_cells, replace=False))
+    search = {"seed": seed, "threads": 1}
+    own = find_neighbors(space[drawn], n_neighbors=n_neighbors, **search)
+    of_drawn = _umap_layout(space[drawn], *own, **layout)
+    nearest, away = nearest_landmarks(space, drawn, n_neighbors=N_ANCHORS, **search)
+    weights = 1 / np.maximum(away, TINY) ** 2
+    weights /= weights.sum(axis=1, keepdims=True)
+    picture = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)
+    picture[drawn] = of_drawn
+    return picture
+
+
+def _umap_layout(
+    space: np.ndarray,
+    indices: np.ndarray,
+    distances: np.ndarray,
+    *,
+    min_dist: float,
+    epochs: int,
+    seed: int,
+) -> np.ndarray:
     # only here: this import compiles for ten seconds, which no other step should wait for
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 

@@ -7,6 +7,7 @@ from scipy import sparse
 EXACT_UP_TO = 50_000  # cells; above it an inverted file gives the same neighbours in far less time
 TRAINING = (10, 64)  # rounds, and cells a list, of the k-means that divides the cells into lists
 N_PROBES = 40  # lists that are searched for each cell
+LANDMARK_PROBES = 8  # enough for a place in a picture
 CHUNK = 20_000
 
 
@@ -41,15 +42,50 @@ def find_neighbors(
     space = np.ascontiguousarray(space, dtype=np.float32)
     if n_cells <= EXACT_UP_TO:
         index: faiss.Index = faiss.IndexFlatL2(n_components)
+        index.add(space)
     else:
-        n_lists = int(4 * np.sqrt(n_cells))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_components), n_components, n_lists)
-        index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = seed, *TRAINING
-        index.nprobe = N_PROBES
-        index.train(space)
-    index.add(space)
+        index = _inverted_file(space, n_probes=N_PROBES, seed=seed)
     squared, indices = index.search(space, n_neighbors + 1)
     return _without_self(indices, np.sqrt(np.maximum(squared, 0)))
+
+
+def nearest_landmarks(
+    space: np.ndarray, landmarks: np.ndarray, *, n_neighbors: int, seed: int, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of some cells to every cell, approximately: to place cells in a picture.
+
+    Parameters
+    ----------
+    space
+        Cells x components.
+    landmarks
+        Rows of the cells to choose from.
+    n_neighbors, seed, threads
+        As in `find_neighbors`; a landmark is its own nearest.
+
+    Returns
+    -------
+    indices
+        Cells x neighbours, positions in `landmarks`.
+    distances
+        The same shape, float32.
+    """
+    faiss.omp_set_num_threads(threads)
+    space = np.ascontiguousarray(space, dtype=np.float32)
+    index = _inverted_file(space[landmarks], n_probes=LANDMARK_PROBES, seed=seed)
+    squared, indices = index.search(space, n_neighbors)
+    return indices, np.sqrt(np.maximum(squared, 0))
+
+
+def _inverted_file(points: np.ndarray, *, n_probes: int, seed: int) -> faiss.Index:
+    n_points, n_components = points.shape
+    n_lists = int(4 * np.sqrt(n_points))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_components), n_components, n_lists)
+    index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = seed, *TRAINING
+    index.nprobe = n_probes
+    index.train(points)
+    index.add(points)
+    return index
 
 
 def find_neighbors_within(

@@ -153,10 +153,11 @@ def test_clusters_are_the_planted_groups_largest_first_and_the_same_again():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
-def test_the_picture_keeps_planted_groups_apart_and_is_the_same_again():
+@pytest.mark.parametrize("max_cells", [10_000, 400], ids=["of all cells", "of cells drawn"])
+def test_the_picture_keeps_planted_groups_apart_and_is_the_same_again(max_cells):
     space, label = blobs(300)
     indices, distances = find_neighbors(space, n_neighbors=15, seed=1, threads=1)
-    settings = {"min_dist": 0.3, "epochs": 100, "seed": 1}
+    settings = {"min_dist": 0.3, "epochs": 100, "max_cells": max_cells, "seed": 1}
     picture = project_umap(space, indices, distances, **settings)
     _, nearest = cKDTree(picture).query(picture, 6)
     assert (label[nearest[:, 1:]] == label[:, None]).mean() > 0.99

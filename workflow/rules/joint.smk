@@ -352,6 +352,7 @@ rule project_umap:
     params:
         min_dist=config["clustering"]["min_dist"],
         epochs=config["clustering"]["umap_epochs"],
+        max_cells=config["clustering"]["umap_cells"],
         seed=config["seed"],
     script:
         "../scripts/project_umap.py"

@@ -11,6 +11,7 @@ with job_log(snakemake.log[0]):
         **read_arrays(snakemake.input.neighbors, index=index),
         min_dist=snakemake.params.min_dist,
         epochs=snakemake.params.epochs,
+        max_cells=snakemake.params.max_cells,
         seed=snakemake.params.seed,
     )
     write_arrays(snakemake.output.umap, index=index, umap=umap)
