@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from benchmarks.scale import run_workflow
+from benchmarks.scale import TARGETS, cohort_config
+from benchmarks.workflow import run_workflow
 from lammscope.cohorts import CohortSettings
 from lammscope.simulate import simulate_cohort
 
@@ -70,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             run.mkdir(exist_ok=True)
             if not (run / "cohort").exists():
                 (run / "cohort").symlink_to(folder / "cohort")
-            config: dict[str, object] = {"integration": {"method": method, "candidates": []}}
-            seconds = run_workflow(run, to="joint", cores=given.cores, config=config)
+            config = cohort_config(run, integration={"method": method, "candidates": []})
+            seconds = run_workflow(run, config, targets=TARGETS["joint"], cores=given.cores)
             index, recall, purity = compare(run, truth)
             kept = index >= LOWEST and min(recall, purity) >= OWN
             missed |= not kept and method != "none"

@@ -14,8 +14,6 @@ ever tuned: see `SET_ASIDE`.
 
 import argparse
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,13 +23,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.workflow import ROOT, run_workflow
 from lammscope.cohorts import CohortSettings
 from lammscope.definers import definer_counts
 from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings
 from lammscope.sidecars import read_cells, stack_counts
 from lammscope.simulate import simulate_cohort
 
-ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 CALLED = 0.9  # the default of `lamm.probability`
 DEFINERS = ["CSF1R", "CD14", "CD68"]
@@ -98,16 +96,9 @@ class Called:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def run_workflow(folder: Path, config: dict[str, object], *, cores: int) -> Called:
+def run_to_calls(folder: Path, config: dict[str, object], *, cores: int) -> Called:
     """Run the workflow in `folder` up to the calls."""
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    command = [sys.executable, "-m", "snakemake", "--directory", str(folder)]
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(folder / "config.yaml")]
-    command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    command += ["--cores", str(cores), "results/annotation/cells.parquet"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr[-4000:])
+    run_workflow(folder, config, targets=["results/annotation/cells.parquet"], cores=cores)
     results = folder / "results"
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
     _, index = read_cells(results / "joint" / "cells.parquet")
@@ -131,7 +122,7 @@ def simulated(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
     part = SIMULATED[name]
     droplets = replace(part.settings.droplets, depth=part.umi / TYPICAL_UMI)
     cohort = simulate_cohort(replace(part.settings, droplets=droplets), folder)
-    called = run_workflow(folder, yaml.safe_load((folder / "config.yaml").read_text()), cores=cores)
+    called = run_to_calls(folder, yaml.safe_load((folder / "config.yaml").read_text()), cores=cores)
     truth = cohort.cells.assign(cell=cohort.cells["sample"] + "_" + cohort.cells["barcode"])
     truth = truth.set_index("cell").loc[called.cells["cell"]].reset_index()
     cells = called.cells
@@ -217,7 +208,7 @@ def carpall(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figu
         {"PB": "blood", "BM": "marrow", "PROD": "product"}
     )
     config = yaml.safe_load((ROOT / "tests" / "configs" / "carpall.yaml").read_text())
-    called = run_workflow(folder, config | _write_sheets(folder, samples), cores=cores)
+    called = run_to_calls(folder, config | _write_sheets(folder, samples), cores=cores)
     about = samples.set_index("sample").loc[called.cells["sample"]].reset_index()
     positive = (called.cells["lamm_positive"] >= CALLED).to_numpy()
     monocytic = (called.cells["lineage"] == "monocytic").to_numpy()
@@ -239,7 +230,7 @@ def speed(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
     settings = CohortSettings(patients_per_arm=12, cells=2080)
     simulate_cohort(settings, folder)
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    called = run_workflow(folder, config, cores=cores)
+    called = run_to_calls(folder, config, cores=cores)
     yield Figure(name, "cells", len(called.cells))
     yield Figure(name, "seconds, cells in, calls out", sum(called.seconds.values()), high=60)
 
@@ -264,7 +255,7 @@ def _run_h5ad(
             Path(row["barcodes"]).write_text("".join(f"{name}\n" for name in own.index))
         rows.append(row)
         parts.append(own.set_axis([f"{sample}_{name}" for name in own.index]))
-    called = run_workflow(folder, _write_sheets(folder, pd.DataFrame(rows)), cores=cores)
+    called = run_to_calls(folder, _write_sheets(folder, pd.DataFrame(rows)), cores=cores)
     return pd.concat(parts).loc[called.cells["cell"]], called
 
 

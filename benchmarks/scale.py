@@ -21,10 +21,10 @@ import pandas as pd
 import yaml
 
 from benchmarks.measures import rule_costs
+from benchmarks.workflow import ROOT, run_workflow
 from lammscope.cohorts import CohortSettings
 from lammscope.simulate import simulate_cohort
 
-ROOT = Path(__file__).resolve().parent.parent
 JOINT = [
     f"results/joint/{name}"
     for name in ("clusters.parquet", "umap.npz", "stability.tsv", "integration_scores.tsv")
@@ -46,24 +46,10 @@ def make_cohort(folder: Path, *, cells: int, samples: int, threads: int) -> None
         simulate_cohort(settings, folder / "cohort", threads=threads)
 
 
-def run_workflow(folder: Path, *, to: str, cores: int, config: dict[str, object]) -> float:
-    """Run the workflow anew; seconds it took."""
-    results = folder / "results"
-    if results.exists():
-        raise SystemExit(f"{results} is there from another run: remove it")
-    base = yaml.safe_load((folder / "cohort" / "config.yaml").read_text(encoding="utf-8"))
-    (folder / "config.yaml").write_text(yaml.safe_dump(base | config, sort_keys=False))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder), "--configfile", str(folder / "config.yaml")]
-    command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    command += ["--cores", str(cores), *TARGETS[to]]
-    start = time.perf_counter()
-    with (folder / "log").open("w") as log:
-        done = subprocess.run(command, stdout=log, stderr=log, check=False)
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        sys.exit((folder / "log").read_text()[-4000:])
-    return seconds
+def cohort_config(folder: Path, **changed: object) -> dict[str, object]:
+    """The simulated cohort's own config, some of its keys changed."""
+    text = (folder / "cohort" / "config.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text) | changed
 
 
 def machine() -> str:
@@ -93,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = (given.work or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         make_cohort(folder, cells=given.cells, samples=samples, threads=given.cores)
-        config: dict[str, object] = {"integration": {"method": given.method}}
-        seconds = run_workflow(folder, to=given.to, cores=given.cores, config=config)
+        config = cohort_config(folder, integration={"method": given.method})
+        seconds = run_workflow(folder, config, targets=TARGETS[given.to], cores=given.cores)
         kept = len(pd.read_parquet(folder / "results/joint/cells.parquet", columns=["cell"]))
         costs = rule_costs(folder / "results")
         print(f"{machine()}; {samples} samples, {kept:,} cells kept; to: {given.to}")

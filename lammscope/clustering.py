@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 
 import igraph
@@ -189,15 +190,14 @@ def project_umap(
     ----------
     .. [1] McInnes, Healy, Melville, arXiv 1802.03426 (2018).
     """
-    layout = {"min_dist": min_dist, "epochs": epochs, "seed": seed}
+    layout = partial(_umap_layout, min_dist=min_dist, epochs=epochs, seed=seed)
     n_cells, n_neighbors = indices.shape
     if n_cells <= max_cells:
-        return _umap_layout(space, indices, distances, **layout)
+        return layout(space, indices, distances)
     drawn = np.sort(np.random.default_rng(seed).choice(n_cells, max_cells, replace=False))
-    search = {"seed": seed, "threads": 1}
-    own = find_neighbors(space[drawn], n_neighbors=n_neighbors, **search)
-    of_drawn = _umap_layout(space[drawn], *own, **layout)
-    nearest, away = nearest_landmarks(space, drawn, n_neighbors=N_ANCHORS, **search)
+    own = find_neighbors(space[drawn], n_neighbors=n_neighbors, seed=seed, threads=1)
+    of_drawn = layout(space[drawn], *own)
+    nearest, away = nearest_landmarks(space, drawn, n_neighbors=N_ANCHORS, seed=seed, threads=1)
     weights = 1 / np.maximum(away, TINY) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
     picture = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)

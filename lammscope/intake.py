@@ -122,19 +122,18 @@ def _find_file(path: str) -> Path | None:
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
     column = config["integration"]["batch"]
-    if column not in samples:
-        return [
-            f"config: `integration.batch` is `{column}`, no column of the sheets"
-            f"{near(column, samples.columns)}; columns: {', '.join(samples.columns)}"
-        ]
-    empty = samples.loc[samples[column].isna(), "sample"].dropna().tolist()
+    named = [("batch", "is", column)]
+    named += [
+        ("scvi.covariates", "names", name) for name in config["integration"]["scvi"]["covariates"]
+    ]
     mistakes = [
-        f"config: `integration.scvi.covariates` names `{name}`, no column of the sheets"
+        f"config: `integration.{key}` {verb} `{name}`, no column of the sheets"
         f"{near(name, samples.columns)}; columns: {', '.join(samples.columns)}"
-        for name in config["integration"]["scvi"]["covariates"]
+        for key, verb, name in named
         if name not in samples
     ]
-    if empty:
+    if column in samples and samples[column].isna().any():
+        empty = samples.loc[samples[column].isna(), "sample"].dropna().tolist()
         mistakes.append(
             f"config: `integration.batch` is `{column}`, which is empty for {', '.join(empty)}; "
             "fill it in"

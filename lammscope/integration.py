@@ -24,9 +24,15 @@ def has_scvi() -> bool:
 
 
 def integrate_harmony(
-    scores: np.ndarray, batch: np.ndarray, *, seed: int, threads: int
+    scores: np.ndarray,
+    batch: np.ndarray,
+    *,
+    theta: float,
+    min_batch_pct: float,
+    seed: int,
+    threads: int,
 ) -> np.ndarray:
-    """Correct principal component scores for batch with Harmony [1]_.
+    """Correct principal component scores for batch with Harmony [1]_, second version [2]_.
 
     Parameters
     ----------
@@ -34,6 +40,12 @@ def integrate_harmony(
         Cells x components.
     batch
         The batch of each cell.
+    theta
+        Weight of the penalty on clusters in which batches are not alike.
+    min_batch_pct
+        Share of a batch's cells, in %, that must lie in a cluster for the batch to be moved there:
+        else the cells of a population that few patients have, which share their clusters with the
+        nearest one that all have, would be moved onto that.
     seed, threads
         Of the algorithm; threads do not change the result.
 
@@ -45,6 +57,7 @@ def integrate_harmony(
     References
     ----------
     .. [1] Korsunsky et al., Nat Methods 16, 1289-1296 (2019), doi 10.1038/s41592-019-0619-0.
+    .. [2] Patikas et al. (2026); `batch.prop.cutoff` of the R package harmony 2.
     """
     import harmonypy
 
@@ -52,7 +65,13 @@ def integrate_harmony(
         logger.info("one batch: nothing to correct")
         return scores.astype(np.float32)
     fitted = harmonypy.run_harmony(
-        scores, pd.DataFrame({"batch": batch}), "batch", random_state=seed, ncores=threads
+        scores,
+        pd.DataFrame({"batch": batch}),
+        "batch",
+        theta=theta,
+        batch_prop_cutoff=min_batch_pct / 100,
+        random_state=seed,
+        ncores=threads,
     )
     corrected = np.asarray(fitted.Z_corr)
     if corrected.shape != scores.shape:

@@ -18,6 +18,8 @@ from lammscope.qc import normalise
 from lammscope.sidecars import write_counts
 from tests.matrices import small_shard
 
+HARMONY = {"theta": 2.0, "min_batch_pct": 0.5, "seed": 1, "threads": 1}
+
 
 def blobs(n_cells=300, n_groups=3, *, spread=0.3, seed=0):
     rng = np.random.default_rng(seed)
@@ -66,7 +68,7 @@ def test_harmony_brings_a_shifted_batch_back_and_leaves_one_batch_alone():
     batch = np.repeat(["a", "b"], 300)
     shifted = space.copy()
     shifted[300:] += 2.0
-    corrected = integrate_harmony(shifted, batch, seed=1, threads=1)
+    corrected = integrate_harmony(shifted, batch, **HARMONY)
     assert corrected.shape == shifted.shape
 
     def gap(points):
@@ -81,7 +83,15 @@ def test_harmony_brings_a_shifted_batch_back_and_leaves_one_batch_alone():
         )
 
     assert gap(corrected) < 0.2 * gap(shifted)
-    assert np.array_equal(integrate_harmony(space, np.repeat("a", 600), seed=1, threads=1), space)
+    assert np.array_equal(integrate_harmony(space, np.repeat("a", 600), **HARMONY), space)
+
+
+def test_harmony_moves_no_batch_where_too_few_of_its_cells_lie():
+    space, _ = blobs(600)
+    batch = np.repeat(["a", "b"], 300)
+    space[300:] += 2.0
+    nowhere = integrate_harmony(space, batch, **HARMONY | {"min_batch_pct": 100.0})
+    np.testing.assert_allclose(nowhere, space, atol=1e-4)
 
 
 def test_neighbours_are_the_nearest_other_cells():

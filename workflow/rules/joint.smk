@@ -161,6 +161,7 @@ rule integrate_harmony:
         mem_mb=memory(800, 8),
     params:
         batches=batches(),
+        settings=config["integration"]["harmony"],
         seed=config["seed"],
         threads=config["threads"],
     script:

@@ -9,6 +9,10 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads):
     scores = read_arrays(snakemake.input.pca, index=index)["space"]
     batch = cells["sample"].map(snakemake.params.batches).to_numpy()
     space = integrate_harmony(
-        scores, batch, seed=snakemake.params.seed, threads=snakemake.params.threads
+        scores,
+        batch,
+        **snakemake.params.settings,
+        seed=snakemake.params.seed,
+        threads=snakemake.params.threads,
     )
     write_arrays(snakemake.output.space, index=index, space=space)
