@@ -61,14 +61,15 @@ def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(told, re
     patients.loc[0, "age"] = "fifty"
     patients.to_csv(relative_cohort / "patients.tsv", sep="\t", index=False)
     _, mistakes = told(
-        "integration: {batch: chanel}\n"
+        "integration: {batch: chanel, scvi: {covariates: [sexx]}}\n"
         "lamm: {references: none.tsv}\n"
         "contrasts:\n  baseline: {kind: between, test: a, reference: responder}\n"
     )
     text = "\n".join(mistakes)
-    assert len(mistakes) == 5
+    assert len(mistakes) == 6
     line = line_of(relative_cohort, "integration:")
     assert f"config.yaml: line {line}: `integration.batch` is `chanel`, no column" in text
+    assert "`integration.scvi.covariates` names `sexx`, no column" in text
     assert "`lamm.references` is `none.tsv`, which does not exist" in text
     assert "`age` is `fifty`; it must be a number" in text
     assert "contrast `baseline`: " in text
