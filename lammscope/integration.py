@@ -16,6 +16,8 @@ NO_SCVI = (
     "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
     "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
 )
+# of Harmony, which itself takes 100 at most: too few for a population of one in 200 cells to be one
+CELLS_PER_CLUSTER, MAX_CLUSTERS = 30, 200
 
 
 def has_scvi() -> bool:
@@ -43,9 +45,9 @@ def integrate_harmony(
     theta
         Weight of the penalty on clusters in which batches are not alike.
     min_batch_pct
-        Share of a batch's cells, in %, that must lie in a cluster for the batch to be moved there:
-        else the cells of a population that few patients have, which share their clusters with the
-        nearest one that all have, would be moved onto that.
+        Share of a batch's cells, in %, that must lie in a cluster for the batch to be moved there.
+        Without it the cells of a population that few patients have are moved onto the nearest
+        population that all have.
     seed, threads
         Of the algorithm; threads do not change the result.
 
@@ -64,11 +66,13 @@ def integrate_harmony(
     if len(np.unique(batch)) < 2:
         logger.info("one batch: nothing to correct")
         return scores.astype(np.float32)
+    n_clusters = max(min(len(scores) // CELLS_PER_CLUSTER, MAX_CLUSTERS), 1)
     fitted = harmonypy.run_harmony(
         scores,
         pd.DataFrame({"batch": batch}),
         "batch",
         theta=theta,
+        nclust=n_clusters,
         batch_prop_cutoff=min_batch_pct / 100,
         random_state=seed,
         ncores=threads,

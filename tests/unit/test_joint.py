@@ -18,7 +18,7 @@ from lammscope.qc import normalise
 from lammscope.sidecars import write_counts
 from tests.matrices import small_shard
 
-HARMONY = {"theta": 2.0, "min_batch_pct": 0.5, "seed": 1, "threads": 1}
+HARMONY = {"theta": 2.0, "min_batch_pct": 0.25, "seed": 1, "threads": 1}
 
 
 def blobs(n_cells=300, n_groups=3, *, spread=0.3, seed=0):
