@@ -5,6 +5,7 @@ What comes out is for neighbours, clusters and pictures. No test ever sees corre
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,7 @@ def integrate_scvi(
         raise ValueError(NO_SCVI)
     import anndata
     import scvi
+    from lightning.pytorch.callbacks import LambdaCallback
 
     scvi.settings.seed = seed
     scvi.settings.num_threads = threads
@@ -153,6 +155,7 @@ def integrate_scvi(
     )
     model = scvi.model.SCVI(data, n_latent=n_latent, n_layers=n_layers, gene_likelihood="nb")
     model.train(
+        callbacks=[LambdaCallback(on_train_epoch_end=_tell_progress)],
         max_epochs=max_epochs or None,
         batch_size=batch_size,
         early_stopping=True,
@@ -160,5 +163,12 @@ def integrate_scvi(
         enable_progress_bar=False,
         logger=False,
     )
+    logger.info("trained for %d epochs", model.trainer.current_epoch)
     model.save(str(model_folder), overwrite=True)
     return np.ascontiguousarray(model.get_latent_representation(), dtype=np.float32)
+
+
+def _tell_progress(trainer: Any, _: Any) -> None:
+    done = trainer.current_epoch + 1
+    if done % 10 == 0:
+        logger.info("epoch %d of at most %d", done, trainer.max_epochs)
