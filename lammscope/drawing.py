@@ -164,7 +164,7 @@ def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: 
         for group in groups["group"].unique():
             inside = places[(groups["group"] == group).to_numpy()]
             axis.annotate(
-                group,
+                group if len(inside) > 5 else group.replace(", ", ",\n"),
                 (inside.mean(), 1.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 4),
