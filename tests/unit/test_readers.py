@@ -650,7 +650,7 @@ def test_all_parts_of_all_formats_are_damaged(whole_files):
     assert sorted(whole_files) == sorted(WHOLE)
 
 
-# the same damage each time: for perhaps one in ten thousand files the HDF5 library ends the process
+# the same damage each time: at some rare places HDF5 itself ends the process
 @pytest.mark.parametrize("name", WHOLE)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
