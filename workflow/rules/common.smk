@@ -13,9 +13,15 @@ def stop(heading, lines):
     sys.exit(1)
 
 
+@cache
+def source(path):
+    """A file of the workflow by its path from the top; cached, since rules ask hundreds of times."""
+    return workflow.source_path(f"../../{path}")
+
+
 def resource(path):
     """A file that the config names: the user's own, or the one that comes with the workflow."""
-    return path if Path(path).exists() else workflow.source_path(f"../../{path}")
+    return path if Path(path).exists() else source(path)
 
 
 try:
@@ -29,7 +35,7 @@ COHORT = intake.cohort_settings(config)
 SHEETS = [
     config["samples"],
     config["patients"],
-    *(workflow.source_path(f"../schemas/{name}.schema.yaml") for name in ("samples", "patients")),
+    *(source(f"workflow/schemas/{name}.schema.yaml") for name in ("samples", "patients")),
 ]
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
@@ -148,19 +154,19 @@ def code(script):
 
     `runtime` is left out, since it holds no science.
     """
-    found, open_names = set(), set(package_imports(f"../scripts/{script}.py"))
+    found, open_names = set(), set(package_imports(f"workflow/scripts/{script}.py"))
     while open_names:
         name = open_names.pop()
         if name not in found:
             found.add(name)
-            open_names |= package_imports(f"../../lammscope/{name}.py")
-    return [workflow.source_path(f"../../lammscope/{name}.py") for name in sorted(found)]
+            open_names |= package_imports(f"lammscope/{name}.py")
+    return [source(f"lammscope/{name}.py") for name in sorted(found)]
 
 
 @cache
 def package_imports(path):
     """Modules of the package that a source file imports; parsing each would double the start-up."""
-    text = Path(workflow.source_path(path)).read_text(encoding="utf-8")
+    text = Path(source(path)).read_text(encoding="utf-8")
     names = set(re.findall(r"^\s*from lammscope\.(\w+) import", text, re.M))
     for listed in re.findall(r"^\s*from lammscope import (.+)", text, re.M):
         names |= {name.strip() for name in listed.split(",") if not name.startswith("_")}

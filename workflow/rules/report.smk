@@ -217,7 +217,7 @@ rule write_report:
                 figure=[*CONTRAST_FIGURES, "neighborhoods"],
             ),
         ],
-        template=workflow.source_path("../../lammscope/templates/report.html.jinja"),
+        template=source("lammscope/templates/report.html.jinja"),
         sheets=SHEETS,
         code=code("write_report"),
     output:
