@@ -84,7 +84,7 @@ def _type(part: dict[str, Any]) -> str:
 def _limits(part: dict[str, Any]) -> tuple[str, str]:
     """Unit and allowed values."""
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    allowed = [f"{sign} {part[key]:g}" for key, sign in signs.items() if key in part]
+    allowed = [f"{sign} {part[key]:.10g}" for key, sign in signs.items() if key in part]
     if "enum" in part:
         allowed = [f"`{value}`" for value in part["enum"]]
     elif "examples" in part:

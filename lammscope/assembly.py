@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.identifiers import rows_of
 from lammscope.qc import normalise
 from lammscope.shards import Shard
 
@@ -70,7 +71,11 @@ def describe_cohort(
     obs = obs.set_index("cell").drop(columns="position")
     for name in obs.select_dtypes(exclude="number").columns.drop("barcode"):
         obs[name] = obs[name].astype("str").astype("category")
-    var = reference.set_index("gene").rename(columns={"symbol": "feature_name"})
+    var = (
+        reference[["gene", "symbol", "n_samples"]]
+        .set_index("gene")
+        .rename(columns={"symbol": "feature_name"})
+    )
     var.insert(1, "feature_is_filtered", False)
     var.insert(2, "highly_variable", var.index.isin(variable))
     arrays: dict[str, Any] = {name: np.asarray(space) for name, space in spaces.items()}
@@ -135,7 +140,7 @@ def write_cohort(
 def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_array:
     """Kept cells of a sample over all genes of the cohort, which its matrix may lack."""
     counts = shard.counts[rows]
-    columns = genes.get_indexer(pd.Index(shard.genes["gene"])).astype(np.int32)
+    columns = rows_of(shard.genes["gene"], genes).astype(np.int32)
     parts = (counts.data, columns[counts.indices], counts.indptr)
     ordered = sparse.csr_array(parts, shape=(len(rows), len(genes)))
     ordered.sort_indices()

@@ -215,8 +215,10 @@ def _umap_layout(
     seed: int,
 ) -> np.ndarray:
     # only here: this import compiles for ten seconds, which no other step should wait for
+    import numba
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
+    numba.set_num_threads(1)
     n_cells, n_neighbors = indices.shape
     state = np.random.RandomState(seed)
     own = np.arange(n_cells, dtype=indices.dtype)

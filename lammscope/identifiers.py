@@ -40,7 +40,8 @@ def match_genes(
     -------
     reference
         `gene` (Ensembl id, or symbol where no sample has ids), `symbol` (the most frequent one),
-        `n_samples`; sorted by gene.
+        `n_samples`, and `matchable`: whether a matrix that has ids has the gene (any matrix where
+        none has), so that symbols of others are matched to it; sorted by gene.
     overlap
         Per sample `matched_by` (`ensembl`, `symbol`), `n_genes`, `n_matched` (found in the
         reference of the ids), `n_missing` (genes that most samples have, and this one lacks),
@@ -71,12 +72,12 @@ def match_genes(
     alone = len(kind) == 1
     counts = weights @ present
     usual = counts > 0.5 * len(kind)
-    in_reference = set(reference["gene"])
+    matchable = set(reference["gene"])
     of_table = pd.DataFrame(
         {
             "matched_by": ["ensembl" if has_ids(table) else "symbol" for table in tables],
             "n_genes": sizes.astype(int),
-            "n_matched": [int(table["gene"].isin(in_reference).sum()) for table in named],
+            "n_matched": [int(table["gene"].isin(matchable).sum()) for table in named],
             "n_missing": [int((usual & (row == 0)).sum()) for row in present],
         }
     )
@@ -99,7 +100,9 @@ def match_genes(
         logger.warning("genes shared with the other samples: %s; another build?", odd)
     symbols = _symbols(named, weights)
     table = pd.DataFrame({"gene": known, "symbol": symbols.reindex(known).to_numpy()})
-    return table.assign(n_samples=counts.astype(int)), overlap
+    return table.assign(
+        n_samples=counts.astype(int), matchable=table["gene"].isin(matchable)
+    ), overlap
 
 
 def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
@@ -119,10 +122,11 @@ def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
 def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """The same rows with the reference's `gene` and `symbol` wherever a gene is matched."""
     symbols = reference.set_index("gene")["symbol"]
-    if has_ids(genes) or not has_ids(reference):
+    matchable = reference[reference["matchable"]]
+    if has_ids(genes) or not has_ids(matchable):
         names = genes["gene"] if has_ids(genes) else _unique_symbols(genes)
     else:
-        single = reference[~reference["symbol"].duplicated(keep=False)]
+        single = matchable[~matchable["symbol"].duplicated(keep=False)]
         by_symbol = single.set_index("symbol")["gene"]
         own = genes["symbol"].where(~genes["symbol"].duplicated(keep=False))
         names = own.map(by_symbol).fillna(genes["gene"])
@@ -134,16 +138,27 @@ def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame
 def locate_genes(
     tables: Iterable[pd.DataFrame], reference: pd.DataFrame
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Each table with the row of every gene in the reference, looked up once for like tables."""
+    """Each table with the row of every gene in the reference, looked up once for like tables.
+
+    ValueError if a gene is not there, as where the reference is of other samples.
+    """
     known = pd.Index(reference["gene"])
     seen: list[tuple[pd.DataFrame, np.ndarray]] = []
     for table in tables:
         genes = table[["gene", "symbol"]]
         rows = next((rows for other, rows in seen if other.equals(genes)), None)
         if rows is None:
-            rows = known.get_indexer(pd.Index(with_reference(genes, reference)["gene"]))
+            rows = rows_of(with_reference(genes, reference)["gene"], known)
             seen.append((genes, rows))
         yield table, rows
+
+
+def rows_of(genes: pd.Series, known: pd.Index) -> np.ndarray:
+    """The place of each gene among the cohort's; ValueError if it is not one of them."""
+    rows = known.get_indexer(pd.Index(genes))
+    if (rows < 0).any():
+        raise ValueError(f"gene {genes[rows < 0].iloc[0]} is not among the genes of the cohort")
+    return rows
 
 
 def rename_genes(shard: Shard, reference: pd.DataFrame) -> Shard:
@@ -182,7 +197,7 @@ def _reference(tables: list[pd.DataFrame], weights: list[int]) -> pd.DataFrame:
     else:
         tables = [table.assign(gene=_unique_symbols(table)) for table in tables]
     symbols = _symbols(tables, weights)
-    return pd.DataFrame({"gene": symbols.index, "symbol": symbols.to_numpy()})
+    return pd.DataFrame({"gene": symbols.index, "symbol": symbols.to_numpy(), "matchable": True})
 
 
 def _symbols(tables: list[pd.DataFrame], weights: list[int]) -> pd.Series:

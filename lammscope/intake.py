@@ -121,23 +121,28 @@ def _find_file(path: str) -> Path | None:
 
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
-    column = config["integration"]["batch"]
-    named = [("batch", "is", column)]
-    named += [
-        ("scvi.covariates", "names", name) for name in config["integration"]["scvi"]["covariates"]
-    ]
-    mistakes = [
-        f"config: `integration.{key}` {verb} `{name}`, no column of the sheets"
-        f"{near(name, samples.columns)}; columns: {', '.join(samples.columns)}"
-        for key, verb, name in named
-        if name not in samples
-    ]
-    if column in samples and samples[column].isna().any():
-        empty = samples.loc[samples[column].isna(), "sample"].dropna().tolist()
-        mistakes.append(
-            f"config: `integration.batch` is `{column}`, which is empty for {', '.join(empty)}; "
-            "fill it in"
-        )
+    """Columns to correct for that are unknown, empty for a sample, or what is to be found."""
+    integration = config["integration"]
+    named = [("batch", "is", integration["batch"])]
+    named += [("scvi.covariates", "names", name) for name in integration["scvi"]["covariates"]]
+    response = {"response", "response_label", config["response"]["column"]}
+    columns = [name for name in samples.columns if name not in response]
+    mistakes = []
+    for key, verb, name in named:
+        said = f"config: `integration.{key}` {verb} `{name}`"
+        if name in response:
+            mistakes.append(
+                f"{said}, and correcting for the response would remove what is looked for; take "
+                "another column"
+            )
+        elif name not in columns:
+            mistakes.append(
+                f"{said}, no column of the sheets{near(name, columns)}; columns: "
+                f"{', '.join(columns)}"
+            )
+        elif samples[name].isna().any():
+            empty = samples.loc[samples[name].isna(), "sample"].dropna().tolist()
+            mistakes.append(f"{said}, which is empty for {', '.join(empty)}; fill it in")
     return mistakes
 
 

@@ -3,6 +3,7 @@
 What comes out is for neighbours, clusters and pictures. No test ever sees corrected values.
 """
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def integrate_harmony(
     if len(np.unique(batch)) < 2:
         logger.info("one batch: nothing to correct")
         return scores.astype(np.float32)
+    # its messages reach the job's log without its own handler, and the screen stays readable
+    logging.getLogger("harmonypy").handlers.clear()
     n_clusters = max(min(len(scores) // CELLS_PER_CLUSTER, MAX_CLUSTERS), 1)
     fitted = harmonypy.run_harmony(
         scores,

@@ -221,13 +221,15 @@ def _describe(labels: np.ndarray, sample: np.ndarray, types: np.ndarray) -> pd.D
 
 
 def _apart(neighbors: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> pd.Series:
-    """By label, the share of own cells among own-sample neighbours, 0 where it is as by chance."""
+    """By label, the share of own cells among own-sample neighbours; 0 by chance, 1 at most."""
     there = neighbors >= 0
-    same = (labels[neighbors] == labels[:, None]) & there
-    share = same.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    size = pd.Series(labels).groupby(labels).transform("size").to_numpy()
+    same = ((labels[neighbors] == labels[:, None]) & there).sum(axis=1)
+    others = pd.Series(labels).groupby(labels).transform("size").to_numpy() - 1
     of_sample = pd.Series(sample).groupby(sample).transform("size").to_numpy()
-    chance = (size - 1) / np.maximum(of_sample - 1, 1)
+    # a population smaller than the neighbourhood cannot fill it
+    most = np.maximum(np.minimum(there.sum(axis=1), others), 1)
+    share = same / most
+    chance = there.sum(axis=1) * others / np.maximum(of_sample - 1, 1) / most
     apart = (share - chance) / np.maximum(1 - chance, 1e-9)
     return pd.Series(apart).groupby(labels).mean()
 

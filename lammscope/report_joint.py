@@ -66,7 +66,11 @@ def joint_section(
     if n_batches < 2:
         lines = ["All cells are of one batch: there is nothing to correct."]
     elif used == "none":
-        why = ", since no other space keeps the populations" if auto else ""
+        others = scores[scores["method"] != "none"]
+        why = ""
+        if auto and len(others):
+            kept = "of those that keep the populations mixes batches better"
+            why = f", since none {kept if others['passes'].any() else 'keeps the populations'}"
         lines = [f"Cells are compared without correction for their {n_batches} batches{why}."]
     else:
         why = " It mixes batches best among the spaces that keep the populations." if auto else ""

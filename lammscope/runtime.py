@@ -13,6 +13,8 @@ from pathlib import Path
 
 logger = logging.getLogger("lammscope")
 
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 @contextmanager
 def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
@@ -68,11 +70,20 @@ def _peak() -> float:
 
 @contextmanager
 def _threads_limited(threads: int) -> Iterator[None]:
-    """Limit the thread pools of the native libraries that are loaded by now."""
+    """Limit the thread pools of native libraries, those that are loaded by now and later."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=threads):
-        yield
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    try:
+        with threadpool_limits(limits=threads):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -143,7 +143,7 @@ def explain_value(error: jsonschema.ValidationError, name: str) -> str:
             wanted = " or ".join(KINDS[kind] for kind in kinds)
             return f"{name} is {shown}; it must be {wanted}{_yaml_hint(value)}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-            return f"{name} is {shown}; it must be {LIMITS[str(error.validator)]} {rule:g}"
+            return f"{name} is {shown}; it must be {LIMITS[str(error.validator)]} {rule:.10g}"
         case "minItems":
             return f"{name} is empty; name at least {rule}"
         case "format":

@@ -324,6 +324,24 @@ CONFIGS = {
         config(integration={"scvi": {"covariates": ["chanel"]}}),
         "`integration.scvi.covariates` names `chanel`, no column of the sheets (did you mean `cha",
     ),
+    "a seed that is too large": Case(
+        config(seed=2**31), "`seed` is `2147483648`; it must be at most 2147483647"
+    ),
+    "a correction for the response": Case(
+        config(integration={"batch": "response"}),
+        "`integration.batch` is `response`, and correcting for the response would remove what is",
+    ),
+    "a covariate of scVI that is the response": Case(
+        config(integration={"scvi": {"covariates": ["response_label"]}}),
+        "`integration.scvi.covariates` names `response_label`, and correcting for the response",
+    ),
+    "a covariate of scVI with gaps": Case(
+        both(
+            column("samples", "kit", lambda row: "" if row["patient"] == "P01" else "v3"),
+            config(integration={"scvi": {"covariates": ["kit"]}}),
+        ),
+        "`integration.scvi.covariates` names `kit`, which is empty for P01_baseline, P01_day_7;",
+    ),
     "a batch with gaps": Case(
         both(
             column("samples", "run", lambda row: "" if row["patient"] == "P01" else "r1"),

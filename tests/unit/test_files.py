@@ -1,6 +1,7 @@
 """Files between steps: whole or absent, and never taken for other cells."""
 
 import logging
+import os
 
 import anndata
 import numpy as np
@@ -105,6 +106,15 @@ def test_a_fault_of_the_program_names_the_log(tmp_path, capsys):
     with pytest.raises(SystemExit), job_log(tmp_path / "job.log"):
         raise ZeroDivisionError("division by zero")
     assert "job.log" in capsys.readouterr().err
+
+
+def test_libraries_loaded_within_a_job_get_its_threads(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with job_log(tmp_path / "job.log", threads=2):
+        assert os.environ["OPENBLAS_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "2"
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
 
 
 def test_warnings_and_messages_go_to_the_log(tmp_path):

@@ -26,7 +26,8 @@ def moments_of(shard):
 
 def pooled_over(*moments):
     """Pooled moments of samples that share their reference."""
-    return pool_moments(moments, reference=max(moments, key=len)[["gene", "symbol"]])
+    genes = max(moments, key=len)[["gene", "symbol"]]
+    return pool_moments(moments, reference=genes.assign(matchable=True))
 
 
 def test_variable_genes_of_one_sample_are_those_of_scanpy():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from lammscope.identifiers import match_genes, rename_genes, with_reference
+from lammscope.identifiers import locate_genes, match_genes, rename_genes, with_reference
 from tests.matrices import small_shard
 
 N = 40
@@ -58,6 +58,25 @@ def test_repeated_symbols_without_ids_stay_apart():
     reference, _ = matched(genes, genes)
     assert {"TBCE", "TBCE-1"} <= set(reference["gene"])
     assert len(reference) == N
+
+
+@pytest.mark.parametrize("own", ["symbol", "entrez"])
+def test_a_sample_has_the_same_genes_by_the_written_reference_as_while_it_was_made(own):
+    unclear = by_symbol(symbols=["GENE0", "GENE0", *[f"GENE{i}" for i in range(2, N)]])
+    unclear.loc[:1, "gene"] = ["GENE0", "GENE0-1"] if own == "symbol" else ["7157", "7158"]
+    tables = [table(), unclear, by_symbol(), table()]
+    reference, overlap = matched(*tables)
+    genes = [with_reference(t, reference)["gene"] for t in tables]
+    counts = pd.concat(genes).value_counts()
+    assert genes[2].tolist() == table()["gene"].tolist()
+    assert reference.set_index("gene")["n_samples"].to_dict() == counts.to_dict()
+    assert overlap["n_matched"].tolist() == [N, N - 2, N, N]
+
+
+def test_a_gene_that_the_reference_lacks_is_refused():
+    reference, _ = matched(table(last=N - 1), table(last=N - 1))
+    with pytest.raises(ValueError, match="gene GENE39 is not among the genes of the cohort"):
+        list(locate_genes([by_symbol()], reference))
 
 
 def test_an_old_symbol_takes_the_name_that_most_samples_use():

@@ -7,8 +7,15 @@ from scipy import sparse
 
 from lammscope import integration
 from lammscope.integration import integrate_scvi
-from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
+from lammscope.integration_scores import (
+    Evidence,
+    _apart,
+    choose_method,
+    draw_cells,
+    score_integration,
+)
 from lammscope.lamm import load_references
+from lammscope.neighbors import find_neighbors_within
 from lammscope.panel import load_panel, panel_symbols
 from tests.unit.real_cohorts import PANEL
 from tests.unit.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
@@ -76,6 +83,17 @@ def test_a_population_that_integration_merged_is_named(scored):
     assert table.loc["scvi", "lamm_kept"] < 0.5
     assert table.loc["scvi", "structure"] < 0.9 * table.loc["none", "structure"]
     assert lamm.groupby("method")["lamm_before"].sum().nunique() == 1
+
+
+def test_a_population_smaller_than_the_neighbourhood_can_be_apart():
+    rng = np.random.default_rng(1)
+    labels = np.repeat(["many", "few"], [290, 10])
+    space = np.where(labels == "few", 100, 0)[:, None] + rng.normal(size=(300, 3))
+    sample = np.full(300, "a")
+    within = find_neighbors_within(
+        space.astype(np.float32), groups=sample, n_neighbors=20, seed=1, threads=1
+    )
+    assert _apart(within, labels, sample)["few"] == pytest.approx(1)
 
 
 def test_auto_takes_the_best_mixed_of_those_that_keep_the_populations(scored):

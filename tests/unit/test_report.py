@@ -746,7 +746,12 @@ def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(make_report):
     passed = scores.assign(passes=True)
     assert "mixes batches best" in make_report(integration_scores=passed, config=auto)
     none = scores.assign(used=[True, False])
-    assert "no other space keeps" in make_report(integration_scores=none, config=auto)
+    text = make_report(integration_scores=none, config=auto)
+    assert "since none keeps the populations" in text
+    text = make_report(integration_scores=none.assign(passes=True), config=auto)
+    assert "since none of those that keep the populations mixes batches better" in text
+    text = make_report(integration_scores=none[:1], config=auto)
+    assert "without correction for their 16 batches." in text
 
 
 def test_samples_without_a_cell_are_named(make_report, cohort):

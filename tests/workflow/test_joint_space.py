@@ -144,16 +144,6 @@ def test_scvi_that_is_not_installed_stops_the_run_with_the_command(cohort_in, sn
     assert "Traceback" not in run.text
 
 
-def test_one_core_and_two_give_the_same_bytes(odd, tmp_path, snakemake):
-    for name in ("counts", "samples.tsv", "patients.tsv", "config.yaml"):
-        (tmp_path / name).symlink_to(odd / name)
-    targets = ["results/joint/resolutions.parquet", "results/annotation/cells.parquet", *JOINT]
-    run = snakemake(tmp_path, *targets, cores=1)
-    assert run.code == 0, run.text[-3000:]
-    for target in targets:
-        assert (tmp_path / target).read_bytes() == (odd / target).read_bytes(), target
-
-
 def test_the_cohort_file_is_read_backed_and_by_scanpy(odd):
     import scanpy as sc
 

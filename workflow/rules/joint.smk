@@ -158,7 +158,7 @@ rule integrate_harmony:
         "../../envs/lammscope.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=memory(800, 8),
+        mem_mb=memory(800, 20),
     params:
         batches=batches(),
         settings=config["integration"]["harmony"],
