@@ -102,7 +102,7 @@ def run_to_calls(folder: Path, config: dict[str, object], *, cores: int) -> Call
     results = folder / "results"
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
     _, index = read_cells(results / "joint" / "cells.parquet")
-    paths = [results / "joint" / "panel" / f"{name}.npz" for name in sorted(set(cells["sample"]))]
+    paths = sorted((results / "joint" / "panel").glob("*.npz"))
     panel = stack_counts(paths, index=index)[:2]
     definers = definer_counts([panel], definers=DEFINERS).to_numpy()
     seconds = {

@@ -47,9 +47,9 @@ def main() -> None:
         start = time.perf_counter()
         for path, output in zip(shards, sums, strict=True):
             found = sum_groups(read_shard(path), positions=np.arange(N_CELLS), labels=labels)
-            write_sums(output, found, index="benchmark")
+            write_sums(output, {path.stem: found}, index="benchmark")
         summed = time.perf_counter()
-        read = ((path.stem, read_sums(path, index="benchmark")) for path in sums)
+        read = read_sums(sums, index="benchmark")
         pseudobulk = build_pseudobulk(read, genes=all_genes(sums))
         gathered = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

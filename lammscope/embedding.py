@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -103,12 +102,12 @@ def _oriented(loadings: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> P
 def embed_samples(
     paths: Iterable[str], cells: pd.DataFrame, *, index: str, n_pcs: int
 ) -> tuple[np.ndarray, PrincipalComponents]:
-    """Principal components over all samples, whose counts are read one sample at a time.
+    """Principal components over all samples, whose counts are read one file at a time.
 
     Parameters
     ----------
     paths
-        Per sample in the order of the cell index, the counts of its kept cells (cells x genes).
+        Counts of kept cells (cells x genes), together in the order of the cell index.
     cells
         The cell index.
     index
@@ -123,14 +122,15 @@ def embed_samples(
     components
         Loadings and variances.
     """
-    totals = {sample: part["total_counts"].to_numpy() for sample, part in cells.groupby("sample")}
-    paths = sorted(paths, key=lambda path: Path(path).stem)
+    totals = cells["total_counts"].to_numpy()
+    paths = list(paths)
 
     def parts() -> Iterable[sparse.csr_array]:
+        start = 0
         for path in paths:
-            sample = Path(path).stem
-            if sample in totals:
-                yield normalise(read_counts(path, index=index)[0], totals[sample])
+            counts, _, _ = read_counts(path, index=index)
+            yield normalise(counts, totals[start : start + counts.shape[0]])
+            start += counts.shape[0]
 
     components = principal_components_of_parts(parts(), n_components=n_pcs)
     return np.concatenate([components.project(values) for values in parts()]), components

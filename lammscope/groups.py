@@ -1,6 +1,6 @@
-"""Sums of one sample's counts over groups of its cells: clusters, or populations."""
+"""Sums of a sample's counts over groups of its cells: clusters, or populations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,10 @@ from lammscope.shards import Shard
 from lammscope.sidecars import read_arrays, write_arrays
 
 BLOCK = 1_000  # cells that are summed at a time
+SUMMED = (
+    *("groups", "n_cells", "gene", "symbol", "row", "column"),
+    *("counts", "rates", "expressed"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,35 +97,40 @@ def merge_groups(sums: GroupSums, names: Sequence[str] | np.ndarray) -> GroupSum
     )
 
 
-def write_sums(path: str | Path, sums: GroupSums, *, index: str) -> None:
-    """Write sums as a sidecar of the cell index; only genes with a count are kept."""
-    row, column = np.nonzero(sums.counts)
-    write_arrays(
-        path,
-        index=index,
-        groups=sums.groups,
-        n_cells=sums.n_cells,
-        gene=sums.genes["gene"].to_numpy(dtype=str),
-        symbol=sums.genes["symbol"].to_numpy(dtype=str),
-        row=row.astype(np.int16),
-        column=column.astype(np.int32),
-        counts=sums.counts[row, column],
-        rates=sums.rates[row, column].astype(np.float32),
-        expressed=sums.expressed[row, column].astype(np.int32),
-    )
+def write_sums(path: str | Path, sums: Mapping[str, GroupSums], *, index: str) -> None:
+    """Write sums by sample as a sidecar of the cell index; zeros are left out."""
+    arrays = {"samples": np.array(list(sums), dtype=str)}
+    for number, of_sample in enumerate(sums.values()):
+        row, column = np.nonzero(of_sample.counts)
+        own = {
+            "groups": of_sample.groups,
+            "n_cells": of_sample.n_cells,
+            "gene": of_sample.genes["gene"].to_numpy(dtype=str),
+            "symbol": of_sample.genes["symbol"].to_numpy(dtype=str),
+            "row": row.astype(np.int16),
+            "column": column.astype(np.int32),
+            "counts": of_sample.counts[row, column],
+            "rates": of_sample.rates[row, column].astype(np.float32),
+            "expressed": of_sample.expressed[row, column].astype(np.int32),
+        }
+        arrays |= {f"{number}.{name}": values for name, values in own.items()}
+    write_arrays(path, index=index, **arrays)
 
 
-def read_sums(path: str | Path, *, index: str) -> GroupSums:
-    """Read what `write_sums` wrote."""
-    arrays = read_arrays(path, index=index)
-    genes = pd.DataFrame({"gene": arrays["gene"], "symbol": arrays["symbol"]})
-    shape = (len(arrays["groups"]), len(genes))
-    sums = {}
-    for name in ("counts", "rates", "expressed"):
-        dense = np.zeros(shape, dtype=np.float64 if name == "rates" else np.int64)
-        dense[arrays["row"], arrays["column"]] = arrays[name]
-        sums[name] = dense
-    return GroupSums(arrays["groups"].astype(str), arrays["n_cells"], genes, **sums)
+def read_sums(paths: Iterable[str | Path], *, index: str) -> Iterator[tuple[str, GroupSums]]:
+    """Read what `write_sums` wrote into some files, one sample after the other."""
+    for path in paths:
+        arrays = read_arrays(path, index=index)
+        for number, sample in enumerate(arrays["samples"].tolist()):
+            own = {name: arrays[f"{number}.{name}"] for name in SUMMED}
+            genes = pd.DataFrame({"gene": own["gene"], "symbol": own["symbol"]})
+            shape = (len(own["groups"]), len(genes))
+            sums = {}
+            for name in ("counts", "rates", "expressed"):
+                dense = np.zeros(shape, dtype=np.float64 if name == "rates" else np.int64)
+                dense[own["row"], own["column"]] = own[name]
+                sums[name] = dense
+            yield sample, GroupSums(own["groups"].astype(str), own["n_cells"], genes, **sums)
 
 
 def all_genes(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -129,5 +138,7 @@ def all_genes(paths: Iterable[str | Path]) -> pd.DataFrame:
     known: dict[str, str] = {}
     for path in paths:
         with np.load(path) as file:
-            known |= dict(zip(file["gene"].tolist(), file["symbol"].tolist(), strict=True))
+            for number in range(len(file["samples"])):
+                names = (file[f"{number}.{name}"].tolist() for name in ("gene", "symbol"))
+                known |= dict(zip(*names, strict=True))
     return pd.DataFrame(sorted(known.items()), columns=["gene", "symbol"], dtype="str")

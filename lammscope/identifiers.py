@@ -7,13 +7,14 @@ was meant. Where no sample has ids, symbols are the names.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lammscope.counts import ENSEMBL
 from lammscope.runtime import logger
-from lammscope.shards import Shard
+from lammscope.shards import Shard, read_shard
 
 USUAL_OVERLAP = 95  # % of genes; builds of one species may share less
 
@@ -161,9 +162,38 @@ def rows_of(genes: pd.Series, known: pd.Index) -> np.ndarray:
     return rows
 
 
-def rename_genes(shard: Shard, reference: pd.DataFrame) -> Shard:
-    """A sample's counts with the cohort's gene names."""
-    return Shard(shard.counts, shard.barcodes, with_reference(shard.genes, reference))
+def kept_cells(
+    shards: Mapping[str, str | Path], *, cells: pd.DataFrame, reference: pd.DataFrame
+) -> Iterator[tuple[str, Shard, np.ndarray]]:
+    """Samples one at a time, with the cohort's gene names and the rows of their kept cells.
+
+    Parameters
+    ----------
+    shards
+        The file of each sample.
+    cells
+        The cell index, or the part of it that has these samples.
+    reference
+        The cohort's genes, from `match_genes`.
+
+    Yields
+    ------
+    sample
+        Its name.
+    shard
+        All its barcodes, genes named as in the reference.
+    positions
+        Rows of the shard that are kept cells, in the order of the index; there may be none.
+    """
+    positions = {name: rows["position"].to_numpy() for name, rows in cells.groupby("sample")}
+    own, named = pd.DataFrame(), pd.DataFrame()
+    for sample, path in shards.items():
+        shard = read_shard(path)
+        genes = shard.genes[["gene", "symbol"]]
+        if not genes.equals(own):  # most samples have the same
+            own, named = genes, with_reference(genes, reference)
+        renamed = Shard(shard.counts, shard.barcodes, named)
+        yield sample, renamed, positions.get(sample, np.array([], dtype=np.int64))
 
 
 def has_ids(genes: pd.DataFrame) -> bool:

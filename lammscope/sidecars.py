@@ -6,7 +6,7 @@ that is given another index refuses the file instead of labelling the wrong cell
 
 import gzip
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +54,11 @@ def read_table(
     *,
     columns: list[str] | None = None,
     index: str | None = None,
-    sample: str | None = None,
+    samples: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Read what `write_table` wrote; with `index`, refuse a table of another cell index.
 
-    With `sample`, only its rows of a table of cells (parquet).
+    With `samples`, only their rows of a table of cells (parquet).
 
     Raises
     ------
@@ -67,14 +67,16 @@ def read_table(
     """
     if Path(path).suffix != ".parquet":
         return pd.read_csv(path, sep="\t", usecols=columns)
-    table = pq.read_table(path, columns=columns, filters=_of_sample(sample))
+    table = pq.read_table(path, columns=columns, filters=_of_samples(samples))
     if index is not None:
         _check_index(path, (table.schema.metadata or {}).get(INDEX_KEY, b"").decode(), index)
     return table.to_pandas()
 
 
-def read_cells(path: str | Path, *, sample: str | None = None) -> tuple[pd.DataFrame, str]:
-    """Read the cell index, or one sample's part of it, and its checksum.
+def read_cells(
+    path: str | Path, *, samples: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, str]:
+    """Read the cell index, or some samples' part of it, and its checksum.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def read_cells(path: str | Path, *, sample: str | None = None) -> tuple[pd.DataF
     index
         The checksum that sidecars of this index carry.
     """
-    table = pq.read_table(path, filters=_of_sample(sample))
+    table = pq.read_table(path, filters=_of_samples(samples))
     return table.to_pandas(), pq.read_schema(path).metadata[INDEX_KEY].decode()
 
 
@@ -150,13 +152,11 @@ def stack_counts(
     genes
         `gene` and `symbol` of the first sample; all samples have the same symbols.
     arrays
-        `n_cells` per sample; where the files say which genes a matrix has, `present` (samples x
-        genes).
+        Further arrays of the files, stacked: of the panel `n_cells` per sample and `present`
+        (samples x genes), which says what genes a matrix has.
     """
     parts = [read_counts(path, index=index) for path in paths]
-    arrays = {"n_cells": np.array([counts.shape[0] for counts, _, _ in parts])}
-    if "present" in parts[0][2]:
-        arrays["present"] = np.stack([more["present"] for _, _, more in parts])
+    arrays = {name: np.concatenate([more[name] for _, _, more in parts]) for name in parts[0][2]}
     stacked = sparse.vstack([counts for counts, _, _ in parts], format="csr")
     return sparse.csr_array(stacked), parts[0][1], arrays
 
@@ -182,8 +182,8 @@ def stack_panel(
     return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
 
 
-def _of_sample(sample: str | None) -> list[tuple[str, str, str]] | None:
-    return None if sample is None else [("sample", "==", sample)]
+def _of_samples(samples: Sequence[str] | None) -> list[tuple[str, str, Sequence[str]]] | None:
+    return None if samples is None else [("sample", "in", samples)]
 
 
 def _check_index(path: str | Path, found: str, expected: str) -> None:

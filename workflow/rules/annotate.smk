@@ -1,21 +1,23 @@
 rule label_cells:
-    """Label one sample's kept cells by a CellTypist model."""
+    """Label some samples' kept cells by a CellTypist model."""
     input:
-        shard="<results>/shards/{sample}.h5ad",
+        shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
         model=TYPE_MODEL or [],
         code=code("label_cells"),
     output:
-        labels="<results>/annotation/labels/{sample}.parquet",
+        labels="<results>/annotation/labels/{part}.parquet",
     log:
-        "<logs>/label_cells/{sample}.log",
+        "<logs>/label_cells/{part}.log",
     benchmark:
-        "<benchmarks>/label_cells/{sample}.tsv"
+        "<benchmarks>/label_cells/{part}.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 40),
+        mem_mb=memory(800, 40, of=max),
+    params:
+        samples=samples_of_part,
     script:
         "../scripts/label_cells.py"
 
@@ -24,9 +26,9 @@ rule annotate_cells:
     """Cell types by the marker panel, over clusters and neighbourhoods."""
     input:
         labels=collect(
-            "<results>/annotation/labels/{sample}.parquet", sample=SAMPLES if TYPE_MODEL else []
+            "<results>/annotation/labels/{part}.parquet", part=PARTS if TYPE_MODEL else []
         ),
-        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
         clusters="<results>/joint/clusters.parquet",
@@ -54,7 +56,7 @@ rule annotate_cells:
 rule call_lamm:
     """LAMM cells within the monocytic lineage, and CAR-T cells; blind to response."""
     input:
-        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
         space=JOINT_SPACE,
@@ -85,7 +87,7 @@ rule call_lamm:
 rule describe_cells:
     """Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
     input:
-        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         types="<results>/annotation/cluster_types.tsv",
@@ -116,7 +118,7 @@ rule describe_cells:
 rule score_states:
     """Programmes of myeloid cells, and their means in every population."""
     input:
-        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
@@ -141,25 +143,27 @@ rule score_states:
 
 
 rule sum_groups:
-    """Sum one sample's counts over clusters and over populations, in one pass over its shard."""
+    """Sum counts over clusters and over populations, in one pass over each sample's shard."""
     input:
-        shard="<results>/shards/{sample}.h5ad",
+        shards=shards_of_part,
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
         code=code("sum_groups"),
     output:
-        clusters="<results>/annotation/sums/{sample}.npz",
-        populations="<results>/expression/sums/{sample}.npz",
+        clusters="<results>/annotation/sums/{part}.npz",
+        populations="<results>/expression/sums/{part}.npz",
     log:
-        "<logs>/sum_groups/{sample}.log",
+        "<logs>/sum_groups/{part}.log",
     benchmark:
-        "<benchmarks>/sum_groups/{sample}.tsv"
+        "<benchmarks>/sum_groups/{part}.tsv"
     priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 40),
+        mem_mb=memory(500, 40, of=max),
+    params:
+        samples=samples_of_part,
     script:
         "../scripts/sum_groups.py"
 
@@ -167,7 +171,7 @@ rule sum_groups:
 rule find_markers:
     """Marker genes of the clusters, by effect size over samples."""
     input:
-        sums=collect("<results>/annotation/sums/{sample}.npz", sample=SAMPLES),
+        sums=collect("<results>/annotation/sums/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         code=code("find_markers"),
     output:

@@ -2,6 +2,7 @@ import re
 import sys
 from dataclasses import asdict
 from functools import cache
+from itertools import batched
 from pathlib import Path
 
 from lammscope import design, intake, integration, sorts
@@ -39,6 +40,10 @@ SHEETS = [
 ]
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
+SAMPLES_PER_JOB = 4  # where starting a job takes longer than a sample's work
+PARTS = {
+    f"{number:03d}": list(part) for number, part in enumerate(batched(SAMPLES, SAMPLES_PER_JOB), 1)
+}
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 CONTRASTS = {contrast.name: asdict(contrast) for contrast in RUN.contrasts}
 ALIASED = design.aliased_contrasts(RUN.samples, RUN.contrasts)
@@ -75,6 +80,7 @@ CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key != "
 
 wildcard_constraints:
     sample="|".join(map(re.escape, SAMPLES)),
+    part="|".join(PARTS),
     channel="|".join(map(re.escape, CHANNELS)),
     contrast="|".join(map(re.escape, CONTRASTS)) or "none",
 
@@ -106,6 +112,16 @@ def shards_of_channel(wildcards):
     return expand("<results>/shards/{sample}.h5ad", sample=CHANNELS[wildcards.channel])
 
 
+def samples_of_part(wildcards):
+    """Samples that one job does, in the order of the cell index."""
+    return PARTS[wildcards.part]
+
+
+def shards_of_part(wildcards):
+    """Shards of the samples that one job does."""
+    return expand("<results>/shards/{sample}.h5ad", sample=PARTS[wildcards.part])
+
+
 def qc_of_channel(wildcards):
     """QC tables of the samples that share a channel."""
     return expand("<results>/qc/{sample}.parquet", sample=CHANNELS[wildcards.channel])
@@ -116,11 +132,14 @@ def contrast_of(wildcards):
     return CONTRASTS[wildcards.contrast]
 
 
-def memory(base, factor):
-    """Memory in MB as a function of input size: `base` plus `factor` times the input, more at each retry."""
+def memory(base, factor, of=sum):
+    """Memory in MB by input sizes: `base` plus `factor` times their sum, more at each retry.
+
+    A job that has one input in memory at a time takes the largest (`of=max`).
+    """
 
     def mem_mb(wildcards, input, attempt):
-        return int((base + factor * input.size_mb) * attempt)
+        return int((base + factor * of(input.size_files_mb)) * attempt)
 
     return mem_mb
 

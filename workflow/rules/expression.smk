@@ -1,7 +1,7 @@
 rule build_pseudobulk:
     """Gather the sums of all samples and populations."""
     input:
-        sums=collect("<results>/expression/sums/{sample}.npz", sample=SAMPLES),
+        sums=collect("<results>/expression/sums/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         code=code("build_pseudobulk"),
     output:
@@ -14,8 +14,6 @@ rule build_pseudobulk:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
-    params:
-        samples=SAMPLES,
     script:
         "../scripts/build_pseudobulk.py"
 

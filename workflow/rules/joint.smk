@@ -71,47 +71,50 @@ rule select_genes:
 
 
 rule extract_genes:
-    """Take the variable genes of one sample's kept cells out of its shard."""
+    """Take the variable genes of some samples' kept cells out of their shards."""
     input:
-        shard="<results>/shards/{sample}.h5ad",
+        shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
         genes="<results>/joint/genes.tsv",
         reference="<results>/joint/reference.tsv.gz",
         code=code("extract_genes"),
     output:
-        counts="<results>/joint/hvg/{sample}.npz",
+        counts="<results>/joint/hvg/{part}.npz",
     log:
-        "<logs>/extract_genes/{sample}.log",
+        "<logs>/extract_genes/{part}.log",
     benchmark:
-        "<benchmarks>/extract_genes/{sample}.tsv"
+        "<benchmarks>/extract_genes/{part}.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 20),
+        mem_mb=memory(500, 20, of=max),
+    params:
+        samples=samples_of_part,
     script:
         "../scripts/extract_genes.py"
 
 
 rule extract_panel:
-    """Take the marker panel, LAMM definers, signatures and CAR of one sample's kept cells."""
+    """Take the marker panel, LAMM definers, signatures and CAR of some samples' kept cells."""
     input:
-        shard="<results>/shards/{sample}.h5ad",
+        shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
         panel=resource(config["annotation"]["panel"]),
         signatures=[resource(path) for path in config["annotation"]["states"]],
         code=code("extract_panel"),
     output:
-        counts="<results>/joint/panel/{sample}.npz",
+        counts="<results>/joint/panel/{part}.npz",
     log:
-        "<logs>/extract_panel/{sample}.log",
+        "<logs>/extract_panel/{part}.log",
     benchmark:
-        "<benchmarks>/extract_panel/{sample}.tsv"
+        "<benchmarks>/extract_panel/{part}.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 20),
+        mem_mb=memory(500, 20, of=max),
     params:
+        samples=samples_of_part,
         lamm_genes=LAMM_GENES,
         car_features=config["car"]["features"],
     script:
@@ -121,7 +124,7 @@ rule extract_panel:
 rule embed_cells:
     """Principal components of the variable genes over all cells."""
     input:
-        counts=collect("<results>/joint/hvg/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         code=code("embed_cells"),
     output:
@@ -171,7 +174,7 @@ rule integrate_harmony:
 rule integrate_scvi:
     """Embed cells by scVI, from the raw counts of the variable genes and the batch."""
     input:
-        counts=collect("<results>/joint/hvg/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         code=code("integrate_scvi"),
     output:
@@ -200,7 +203,7 @@ rule score_integration:
     """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
     input:
         spaces=[SPACES[method] for method in METHODS],
-        counts=collect("<results>/joint/panel/{sample}.npz", sample=SAMPLES),
+        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
         panel=resource(config["annotation"]["panel"]),
         references=resource(config["lamm"]["references"]),

@@ -1,9 +1,8 @@
 """One annotated file of all kept cells and all genes, written sample by sample."""
 
 from lammscope.assembly import describe_cohort, write_cohort
-from lammscope.identifiers import rename_genes
+from lammscope.identifiers import kept_cells
 from lammscope.runtime import job_log, whole_file
-from lammscope.shards import read_shard
 from lammscope.sheets import read_samples
 from lammscope.sidecars import read_arrays, read_cells, read_table
 
@@ -23,9 +22,8 @@ with job_log(snakemake.log[0]):
         },
     )
     paths = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
-    shards = (
-        (rename_genes(read_shard(paths[sample]), reference), rows["position"].to_numpy())
-        for sample, rows in cells.groupby("sample")
-    )
+    with_cells = {sample: paths[sample] for sample in cells["sample"].unique()}
+    samples = kept_cells(with_cells, cells=cells, reference=reference)
+    shards = ((shard, positions) for _, shard, positions in samples)
     with whole_file(snakemake.output.cohort) as temporary:
         write_cohort(cohort, shards, temporary, log_normalised=snakemake.params.log_normalised)

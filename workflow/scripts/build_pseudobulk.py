@@ -7,10 +7,8 @@ from lammscope.sidecars import read_cells
 
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.cells)
-    paths = zip(snakemake.params.samples, snakemake.input.sums, strict=True)
     pseudobulk = build_pseudobulk(
-        ((sample, read_sums(path, index=index)) for sample, path in paths),
-        genes=all_genes(snakemake.input.sums),
+        read_sums(snakemake.input.sums, index=index), genes=all_genes(snakemake.input.sums)
     )
     with whole_file(snakemake.output.pseudobulk) as temporary:
         pseudobulk.write_h5ad(temporary, compression="gzip")

@@ -1,15 +1,20 @@
-"""Take the variable genes of one sample's kept cells out of its shard."""
+"""Take the variable genes of some samples' kept cells out of their shards."""
+
+from scipy import sparse
 
 from lammscope.genes import gene_columns
-from lammscope.identifiers import rename_genes
+from lammscope.identifiers import kept_cells
 from lammscope.runtime import job_log
-from lammscope.shards import read_shard
 from lammscope.sidecars import read_cells, read_table, write_counts
 
 with job_log(snakemake.log[0]):
-    cells, index = read_cells(snakemake.input.cells, sample=snakemake.wildcards.sample)
+    shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
+    cells, index = read_cells(snakemake.input.cells, samples=list(shards))
     genes = read_table(snakemake.input.genes)
-    reference = read_table(snakemake.input.reference)
-    shard = rename_genes(read_shard(snakemake.input.shard), reference)
-    counts = shard.counts[cells["position"].to_numpy()][:, gene_columns(shard, genes["gene"])]
-    write_counts(snakemake.output.counts, counts, genes=genes, index=index)
+    samples = kept_cells(shards, cells=cells, reference=read_table(snakemake.input.reference))
+    counts = [
+        shard.counts[positions][:, gene_columns(shard, genes["gene"])]
+        for _, shard, positions in samples
+    ]
+    stacked = sparse.vstack(counts, format="csr")
+    write_counts(snakemake.output.counts, stacked, genes=genes, index=index)

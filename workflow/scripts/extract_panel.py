@@ -1,25 +1,39 @@
-"""Take the marker panel, LAMM genes, signatures and CAR of one sample's kept cells."""
+"""Take the marker panel, LAMM genes, signatures and CAR of some samples' kept cells."""
+
+from itertools import chain
+
+import numpy as np
+from scipy import sparse
 
 from lammscope.genes import panel_counts
-from lammscope.identifiers import rename_genes
+from lammscope.identifiers import kept_cells
 from lammscope.panel import load_panel, panel_symbols
 from lammscope.runtime import job_log
-from lammscope.shards import read_shard
 from lammscope.sidecars import read_cells, read_table, write_counts
 from lammscope.signatures import read_signatures
 
 with job_log(snakemake.log[0]):
-    cells, index = read_cells(snakemake.input.cells, sample=snakemake.wildcards.sample)
-    symbols = [
-        *panel_symbols(load_panel(snakemake.input.panel)),
-        *snakemake.params.lamm_genes,
-        *(gene for genes in read_signatures(snakemake.input.signatures).values() for gene in genes),
+    shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
+    cells, index = read_cells(snakemake.input.cells, samples=list(shards))
+    signatures = read_signatures(snakemake.input.signatures)
+    symbols = [*panel_symbols(load_panel(snakemake.input.panel)), *snakemake.params.lamm_genes]
+    symbols = list(dict.fromkeys([*symbols, *chain.from_iterable(signatures.values())]))
+    samples = kept_cells(shards, cells=cells, reference=read_table(snakemake.input.reference))
+    found = [
+        panel_counts(
+            shard,
+            positions=positions,
+            symbols=symbols,
+            car_features=snakemake.params.car_features,
+        )
+        for _, shard, positions in samples
     ]
-    counts, genes = panel_counts(
-        rename_genes(read_shard(snakemake.input.shard), read_table(snakemake.input.reference)),
-        positions=cells["position"].to_numpy(),
-        symbols=list(dict.fromkeys(symbols)),
-        car_features=snakemake.params.car_features,
+    counts, genes = zip(*found, strict=True)
+    write_counts(
+        snakemake.output.counts,
+        sparse.vstack(counts, format="csr"),
+        genes=genes[0],
+        index=index,
+        n_cells=np.array([part.shape[0] for part in counts]),
+        present=np.stack([table["present"] for table in genes]),
     )
-    present = genes["present"].to_numpy()
-    write_counts(snakemake.output.counts, counts, genes=genes, index=index, present=present)

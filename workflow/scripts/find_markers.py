@@ -8,7 +8,7 @@ from lammscope.sidecars import read_cells, write_table
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.cells)
     markers = find_markers(
-        (read_sums(path, index=index) for path in snakemake.input.sums),
+        (of_sample for _, of_sample in read_sums(snakemake.input.sums, index=index)),
         genes=all_genes(snakemake.input.sums),
         n_top=snakemake.params.n_top,
         min_pct=snakemake.params.min_pct,

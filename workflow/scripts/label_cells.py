@@ -1,18 +1,26 @@
-"""Label one sample's kept cells by a CellTypist model."""
+"""Label some samples' kept cells by a CellTypist model."""
+
+import pandas as pd
 
 from lammscope.celltypist_model import load_model, predict_types
-from lammscope.identifiers import rename_genes
+from lammscope.identifiers import kept_cells
 from lammscope.runtime import job_log
-from lammscope.shards import read_shard
 from lammscope.sidecars import read_cells, read_table, write_table
 
 with job_log(snakemake.log[0]):
-    cells, index = read_cells(snakemake.input.cells, sample=snakemake.wildcards.sample)
-    shard = rename_genes(read_shard(snakemake.input.shard), read_table(snakemake.input.reference))
-    labels = predict_types(
-        shard.counts[cells["position"].to_numpy()],
-        symbols=shard.genes["symbol"].to_numpy(dtype=str),
-        model=load_model(snakemake.input.model),
-    )
-    labels.insert(0, "cell", cells["cell"].to_numpy())
-    write_table(labels, snakemake.output.labels, index=index)
+    shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
+    cells, index = read_cells(snakemake.input.cells, samples=list(shards))
+    model = load_model(snakemake.input.model)
+    labels = [
+        predict_types(
+            shard.counts[positions],
+            symbols=shard.genes["symbol"].to_numpy(dtype=str),
+            model=model,
+        )
+        for _, shard, positions in kept_cells(
+            shards, cells=cells, reference=read_table(snakemake.input.reference)
+        )
+    ]
+    table = pd.concat(labels, ignore_index=True)
+    table.insert(0, "cell", cells["cell"].to_numpy())
+    write_table(table, snakemake.output.labels, index=index)
