@@ -50,10 +50,12 @@ def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
         write_counts(tmp_path / f"{sample}.npz", shard.counts, genes=shard.genes, index="x")
         total = shard.counts.sum(axis=1)
         cells.append(pd.DataFrame({"sample": sample, "total_counts": total}))
+    none = sparse.csr_array((0, parts["a"].counts.shape[1]), dtype=np.int32)
+    write_counts(tmp_path / "no_cells.npz", none, genes=parts["a"].genes, index="x")
     index = pd.concat(cells[::-1], ignore_index=True)
-    scores, components = embed_samples(
-        [tmp_path / "a.npz", tmp_path / "b.npz"], index, index="x", n_pcs=4
-    )
+    paths = [tmp_path / f"{name}.npz" for name in ("a", "no_cells", "b")]
+    scores, components = embed_samples(paths, index, index="x", n_pcs=4)
+    assert len(scores) == len(index)
     first = normalise(parts["a"].counts, cells[1]["total_counts"].to_numpy())
     np.testing.assert_allclose(scores[:40], components.project(first), atol=1e-5)
 
