@@ -137,7 +137,7 @@ rule embed_cells:
         "../../envs/lammscope.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=memory(800, 8),
+        mem_mb=memory(800, 20, of=max),
     params:
         n_pcs=config["integration"]["n_pcs"],
         threads=config["threads"],
