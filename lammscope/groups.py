@@ -12,10 +12,6 @@ from lammscope.shards import Shard
 from lammscope.sidecars import read_arrays, write_arrays
 
 BLOCK = 1_000  # cells that are summed at a time
-SUMMED = (
-    *("groups", "n_cells", "gene", "symbol", "row", "column"),
-    *("counts", "rates", "expressed"),
-)
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,10 @@ def read_sums(paths: Iterable[str | Path], *, index: str) -> Iterator[tuple[str,
     for path in paths:
         arrays = read_arrays(path, index=index)
         for number, sample in enumerate(arrays["samples"].tolist()):
-            own = {name: arrays[f"{number}.{name}"] for name in SUMMED}
+            mark = f"{number}."
+            own = {
+                name.removeprefix(mark): arrays[name] for name in arrays if name.startswith(mark)
+            }
             genes = pd.DataFrame({"gene": own["gene"], "symbol": own["symbol"]})
             shape = (len(own["groups"]), len(genes))
             sums = {}

@@ -119,7 +119,7 @@ def samples_of_part(wildcards):
 
 def shards_of_part(wildcards):
     """Shards of the samples that one job does."""
-    return expand("<results>/shards/{sample}.h5ad", sample=PARTS[wildcards.part])
+    return expand("<results>/shards/{sample}.h5ad", sample=samples_of_part(wildcards))
 
 
 def qc_of_channel(wildcards):
