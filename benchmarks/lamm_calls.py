@@ -25,9 +25,9 @@ import yaml
 
 from benchmarks.workflow import ROOT, run_workflow
 from lammscope.cohorts import CohortSettings
+from lammscope.core.indexed import read_cells, stack_counts
 from lammscope.definers import definer_counts
 from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings
-from lammscope.sidecars import read_cells, stack_counts
 from lammscope.simulate import simulate_cohort
 
 DATA = ROOT.parent / "shared" / "data"

@@ -16,7 +16,7 @@ import pandas as pd
 import scanpy as sc
 import yaml
 
-from lammscope.sidecars import read_table
+from lammscope.core.indexed import read_table
 from lammscope.variable_genes import N_BINS
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.files import AGAIN, open_hdf5
+from lammscope.core.shards import Shard
 from lammscope.counts import choose_genes, csr_of, first_non_count, gene_shard, name_genes
-from lammscope.inputs import AGAIN, open_hdf5
-from lammscope.shards import Shard
 from lammscope.tenx import dataset
 
 LAYERS = ("counts", "raw_counts", "raw")

@@ -6,18 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.panel import (
-    PER,
-    UNASSIGNED,
-    Branch,
-    CellType,
-    Panel,
-    panel_entries,
-    panel_symbols,
-    present_weight,
-)
+from lammscope.core.names import PER, UNASSIGNED
+from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
+from lammscope.panel import Branch, CellType, Panel, panel_entries, panel_symbols, present_weight
 
-CHUNK = 50_000  # cells pooled at once: bounds memory, changes no result
 N_TOP_MARKERS = 5
 
 
@@ -91,52 +83,6 @@ def annotate_cells(
         ["n_cells", "cluster"], ascending=[False, True], ignore_index=True
     )
     return cells[["lineage", "cell_type", "cell_type_margin"]], cluster_table
-
-
-def membership(
-    groups: Sequence[str] | np.ndarray | pd.Series,
-) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
-    """Names of groups, each cell's number among them, and the matrix that sums cells by group.
-
-    The matrix is n_groups x n_cells, of ones.
-    """
-    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    places = (codes, np.arange(len(codes)))
-    shape = (len(names), len(codes))
-    return names, codes, sparse.csr_array((np.ones(len(codes)), places), shape=shape)
-
-
-def collapse_genes(
-    counts: sparse.csr_array, *, symbols: Sequence[str], genes: Sequence[str]
-) -> sparse.csr_array:
-    """Pick `genes` from `counts`: columns of one symbol are added, absent genes are 0."""
-    position = {gene: column for column, gene in enumerate(genes)}
-    pairs = [(row, position[symbol]) for row, symbol in enumerate(symbols) if symbol in position]
-    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
-    chosen = sparse.csr_array(
-        (np.ones(len(pairs), dtype=counts.dtype), (rows, columns)),
-        shape=(len(symbols), len(genes)),
-    )
-    return sparse.csr_array(counts @ chosen)
-
-
-def neighbor_pooling(neighbors: np.ndarray, *, keep: np.ndarray | None = None) -> sparse.csr_array:
-    """The matrix that adds every cell and its neighbours: n_cells x n_cells of ones.
-
-    A neighbour -1 is none. With `keep` (n_cells, bool) only kept cells are added, and other cells
-    have empty rows.
-    """
-    n_cells, k = neighbors.shape
-    own = np.arange(n_cells, dtype=np.int32)[:, None]
-    columns = np.hstack([own, neighbors.astype(np.int32)]).ravel()
-    data = (columns >= 0).astype(np.float32)
-    columns = np.maximum(columns, 0)
-    if keep is not None:
-        data *= keep[columns] & np.repeat(keep, k + 1)
-    indptr = np.arange(0, n_cells * (k + 1) + 1, k + 1)
-    pooling = sparse.csr_array((data, columns, indptr), shape=(n_cells, n_cells))
-    pooling.eliminate_zeros()
-    return pooling
 
 
 class _Scorer:

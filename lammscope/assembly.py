@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.rates import normalise
+from lammscope.core.shards import Shard
 from lammscope.identifiers import rows_of
-from lammscope.qc import normalise
-from lammscope.shards import Shard
 
 LABELS = [
     *("cluster", "lineage", "cell_type", "cell_type_margin", "population"),

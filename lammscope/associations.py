@@ -8,15 +8,20 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lammscope.contrasts import as_text
+from lammscope.core.names import ALPHA
+from lammscope.core.words import as_text
 
-ALPHA = 0.05
 MAX_STATES = 50_000  # kinds of tables; beyond it Fisher's test is simulated
+
 N_DRAWS = 20_000
+
 MAX_RANKED = 100  # patients; beyond it the rank sum is near normal
+
 NO_COVARIATES = {"sample", "patient", "counts", "barcodes", "response", "response_label", "phase"}
+
 # What happens to a patient later follows the response and confounds nothing.
 OUTCOME = re.compile(r"(best_)?(response|relapsed?|progression|pfs|os|efs|death|survival)(_|$)")
+
 Row = tuple[str, object, str, str]  # item, value, status, message
 
 

@@ -3,29 +3,23 @@
 import numpy as np
 import pandas as pd
 
-from lammscope.associations import ALPHA, Row, association_rows, covariates_of, split_words
+from lammscope.associations import Row, association_rows, covariates_of, split_words
 from lammscope.associations import splits_groups as splits
-from lammscope.cohort_audit import (
-    ARMS,
-    cohort_rows,
-    counted,
-    late_timepoints,
-    missingness_rows,
-)
-from lammscope.contrasts import Contrast, as_text
+from lammscope.cohort_audit import ARMS, cohort_rows, late_timepoints, missingness_rows
+from lammscope.contrasts import Contrast
+from lammscope.core.names import ALPHA
+from lammscope.core.words import as_text, counted, readable
 from lammscope.design import (
     MIN_PATIENTS,
     aliased_columns,
     aliases_of_arm,
     comparison_units,
     design_matrix,
-    select_samples,
     used_sorts,
 )
 from lammscope.permutation import permutation_scheme
-from lammscope.selection import UNUSED, USED
+from lammscope.selection import UNUSED, USED, select_samples
 from lammscope.sorts import Sorts, refused_denominators
-from lammscope.wording import readable
 
 COLUMNS = ["contrast", "item", "value", "status", "message"]
 # From the worst to the best; a row below `survivorship` says how a test is to be read.

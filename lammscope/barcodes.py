@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lammscope.inputs import named_errors, text_lines
-from lammscope.runtime import logger
+from lammscope.core.files import named_errors, text_lines
+from lammscope.core.runtime import logger
 
 NUCLEOTIDES = r"[ACGTN]{8,}(?:[-_+.][ACGTN]{8,})*"
 HEADERS = ("barcode", "barcodes", "cell", "cells", "cell_id", "cellid", "cell.id", "cell_barcode")

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lammscope.abundance import ask
-from lammscope.comparisons import ALPHA, compare, tested_column
+from lammscope.comparisons import compare, tested_column
 from lammscope.contrasts import Contrast
-from lammscope.design import comparison_units, design_matrix, independent_columns, select_samples
+from lammscope.core.names import ALPHA
+from lammscope.design import comparison_units, design_matrix, independent_columns
 from lammscope.expression import test_expression
 from lammscope.permutation import (
     SIGNS,
@@ -27,7 +28,7 @@ from lammscope.permutation import (
     permutation_scheme,
 )
 from lammscope.proportions import unit_values
-from lammscope.selection import USED
+from lammscope.selection import USED, select_samples
 from lammscope.sorts import Sorts
 
 COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "message"]

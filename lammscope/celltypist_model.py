@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from lammscope.panel import PER, UNASSIGNED
+from lammscope.core.names import PER, UNASSIGNED
 
 MIN_GENES = 0.3  # of a model's genes that the data must have
 MAX_SCALED = 10  # levels are cut there, as in CellTypist

@@ -1,28 +1,18 @@
 """The cohort before any contrast: arms by phase, who is missing, and who is no longer sampled."""
 
-import re
-
 import pandas as pd
 
-from lammscope.associations import (
-    ALPHA,
-    Row,
-    association_rows,
-    covariates_of,
-    exact_association,
-)
-from lammscope.contrasts import as_text
+from lammscope.associations import Row, association_rows, covariates_of, exact_association
+from lammscope.core.names import ALPHA
+from lammscope.core.words import as_text, counted
 
 ARMS = {"responder": "responders", "non_responder": "non-responders"}
+
 PHASES = {"pre": "before", "post": "after"}
+
 MIN_LATE = 3  # patients sampled at a time point, from which on their arms are looked at
+
 MAX_SHARE, MAX_RISE = 0.8, 0.2  # of one arm at a time point, and more than in the cohort
-PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient)s\b")
-
-
-def counted(n: int, what: str) -> str:
-    """`1 patient`, `2 patients`: a number, and what is counted (given in the plural)."""
-    return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
 
 
 def arm_phase_table(samples: pd.DataFrame) -> pd.DataFrame:

@@ -11,16 +11,20 @@ from scipy import optimize, stats
 
 from lammscope import linear
 from lammscope.contrasts import Contrast
+from lammscope.core.names import ALPHA, LAMM_LEVELS
 from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
 from lammscope.influence import leave_one_out
 from lammscope.permutation import permutation_p, permutation_scheme
-from lammscope.proportions import LAMM_LEVELS, Measure, arm_means, thinnest_depth, unit_values
+from lammscope.proportions import Measure, arm_means, thinnest_depth, unit_values
 
 MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
+
 SEPARABLE = 0.9  # above this share LAMM cells are the monocytic cells
+
 MIN_EXPECTED = 2  # cells a sample on the thinnest side, if all sides had one proportion
-ALPHA = 0.05
+
 LAMM_ROWS = ("LAMM", *LAMM_LEVELS)
+
 COLUMNS = [
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
     *("fdr", "p_moderated", "fdr_moderated", "p_permutation", "p_floor", "permutation_scheme"),
@@ -28,7 +32,9 @@ COLUMNS = [
     *("influence_patient", "influence_p_max", "detectable", "compositional", "status", "verdict"),
     "notes",
 ]
+
 TEXTS = ("permutation_scheme", "influence_patient", "notes")
+
 REASONS = {
     "no_cells": "no such cells in these samples",
     "too_few_patients": f"fewer patients than {MIN_PATIENTS} in an arm or than the model needs",

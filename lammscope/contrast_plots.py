@@ -12,11 +12,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from lammscope.core.words import denominator_words, readable
 from lammscope.drawing import ARM_COLOURS, INK, NEUTRAL, STYLE, sentence_figure
 from lammscope.expression_plots import volcano
 from lammscope.forest_plots import abundance_forest
 from lammscope.robustness_plots import robustness_forest
-from lammscope.wording import denominator_words, readable
 
 W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
 CONTRAST_FIGURES = ("lamm", "abundance", "robustness", "volcano")

@@ -1,6 +1,5 @@
 """Contrasts: the questions of a cohort, read from the config and checked against the sheets."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +7,24 @@ from typing import Any
 
 import pandas as pd
 
+from lammscope.core.words import as_text, near
+
 RESERVED = {
     "cohort": "the figures and audit rows of the whole cohort",
     "counts": "the file `abundance/counts.tsv`",
     "lamm": "the file `abundance/lamm.tsv`",
 }
+
 KINDS = ("between", "paired", "change")
+
 FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}
+
 NEEDED_BY = {"response": "`response` in the config and in patients.tsv", "phase": "`timepoints`"}
+
 IDENTIFIERS = {"sample", "patient", "counts", "barcodes"}
+
 RESPONSE = ("response", "response_label")
+
 MOSTLY = 0.8  # from this share of numbers on, text among them is taken for a slip
 
 
@@ -117,24 +124,6 @@ def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
             entry = {"kind": "paired", "test": "post", "reference": "pre", "where": inside}
             found["pre_to_post" + suffix] = entry
     return [_contrast(name, entry) for name, entry in found.items()]
-
-
-def as_text(values: pd.Series) -> pd.Series:
-    """Values as the user wrote them: text, whole numbers without a point, None if missing."""
-    return values.map(_text).astype(object)
-
-
-def near(name: str, names: Iterable[str]) -> str:
-    """A hint at the closest of the allowed names."""
-    by_lower = {str(allowed).lower(): str(allowed) for allowed in names}
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
-    return f" (did you mean `{by_lower[found[0]]}`?)" if found else ""
-
-
-def _text(value: Any) -> str | None:
-    if value is None or pd.isna(value):
-        return None
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.inputs import AGAIN
-from lammscope.shards import Shard
+from lammscope.core.files import AGAIN
+from lammscope.core.names import ENSEMBL
+from lammscope.core.shards import Shard
 
 MAX_COUNT = 2**31 - 1
-ENSEMBL = r"ENS[A-Z]*G\d{6,}"
+
 EXPRESSION = "Gene Expression"
+
 FEATURE_TYPES = (
     *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
     *("Antigen Capture", "Custom", "Peaks"),

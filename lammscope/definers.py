@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotation import CHUNK, membership, neighbor_pooling
-from lammscope.panel import PER
+from lammscope.core.names import PER
+from lammscope.core.pooling import CHUNK, membership, neighbor_pooling
 
 
 def definer_counts(

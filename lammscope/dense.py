@@ -10,6 +10,8 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.barcodes import NUCLEOTIDES
+from lammscope.core.files import open_text
+from lammscope.core.shards import Shard
 from lammscope.counts import (
     csr_of,
     first_non_count,
@@ -18,8 +20,6 @@ from lammscope.counts import (
     name_genes,
     not_counts,
 )
-from lammscope.inputs import open_text
-from lammscope.shards import Shard
 
 # expressed in nearly every library: their names tell genes from cells
 UBIQUITOUS = (

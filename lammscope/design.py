@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lammscope.contrasts import Contrast, as_text, contrasts_from_config, default_contrasts, near
+from lammscope.contrasts import Contrast, contrasts_from_config, default_contrasts
+from lammscope.core.words import as_text, near
 from lammscope.selection import USED, select_samples, takes_part, try_selection
 from lammscope.sorts import Sorts, kept_lineages, refused_denominators, sort_mistakes
 

@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.embedding import principal_components
-from lammscope.genes import gene_columns, shared_ids
-from lammscope.qc import normalise
-from lammscope.shards import Shard
+from lammscope.core.pca import principal_components
+from lammscope.core.rates import normalise
+from lammscope.core.shards import Shard, gene_columns, shared_ids
 
 CHUNK = 2_000  # cells, and simulated doublets, that are looked at at a time
 

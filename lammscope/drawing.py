@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from lammscope.wording import readable
+from lammscope.core.words import readable
 
 # One hue per lineage, told apart by lightness within it; crimson is kept for LAMM alone. The order
 # is the order of legends, bars and tables.

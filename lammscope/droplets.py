@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lammscope.core.runtime import whole_file
 from lammscope.programmes import LAMM, PER_CELL, Floats, Programmes
-from lammscope.runtime import whole_file
 
 EMPTY = "empty"
 T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")

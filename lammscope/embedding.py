@@ -1,102 +1,14 @@
 """Principal components of the variable genes, over cells that are never stacked."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.qc import normalise
-from lammscope.sidecars import read_counts
-
-CHUNK = 2_000  # cells that are made dense at a time
-TOO_FEW = "principal components need at least two cells"
-
-
-@dataclass(frozen=True)
-class PrincipalComponents:
-    """Loadings (genes x components), gene means, and the variance of each component."""
-
-    loadings: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
-
-    def project(self, values: sparse.csr_array) -> np.ndarray:
-        """Scores (cells x components, float32) of log-normalised cells x genes."""
-        return np.ascontiguousarray(
-            values @ self.loadings - self.mean @ self.loadings, dtype=np.float32
-        )
-
-
-def principal_components(values: sparse.csr_array, *, n_components: int) -> PrincipalComponents:
-    """Principal components of one matrix, as `principal_components_of_parts` finds them.
-
-    From its singular values where it has far fewer cells than genes, which is faster then.
-    """
-    n_cells, n_genes = values.shape
-    if n_cells < 2:
-        raise ValueError(TOO_FEW)
-    if 2 * n_cells > n_genes:
-        return principal_components_of_parts([values], n_components=n_components)
-    mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
-    _, singular, axes = np.linalg.svd(values.toarray() - mean, full_matrices=False)
-    variance = singular**2 / (n_cells - 1)
-    n_components = min(n_components, n_cells - 1, len(variance))
-    return _oriented(axes[:n_components].T, mean, variance[:n_components])
-
-
-def principal_components_of_parts(
-    parts: Iterable[sparse.csr_array], *, n_components: int
-) -> PrincipalComponents:
-    """Exact principal components of stacked cells x genes matrices that are never stacked.
-
-    The genes' cross products are summed over the parts, so that memory follows the number of genes
-    and the largest part, not the number of cells.
-
-    Parameters
-    ----------
-    parts
-        Log-normalised expression of some cells each, all with the same genes.
-    n_components
-        How many components; fewer are given if the rank is lower.
-
-    Returns
-    -------
-    PrincipalComponents
-        Largest variance first. A component's sign is fixed: its largest loading is positive.
-    """
-    # only here: small channels' doublets need no more than NumPy's
-    from scipy import linalg
-
-    cross, total = np.zeros((0, 0)), np.zeros(0)
-    n_cells = 0
-    for values in parts:
-        if n_cells == 0:
-            size = values.shape[1]
-            cross, total = np.zeros((size, size)), np.zeros(size)
-        for start in range(0, values.shape[0], CHUNK):
-            dense = values[start : start + CHUNK].toarray()
-            cross += dense.T @ dense
-            total += dense.sum(axis=0, dtype=np.float64)
-        n_cells += values.shape[0]
-    if n_cells < 2:
-        raise ValueError(TOO_FEW)
-    mean = total / n_cells
-    covariance = (cross - n_cells * np.outer(mean, mean)) / (n_cells - 1)
-    size = len(covariance)
-    n_components = min(n_components, size, n_cells - 1)
-    variance, loadings = linalg.eigh(covariance, subset_by_index=(size - n_components, size - 1))
-    return _oriented(loadings[:, ::-1], mean, variance[::-1])
-
-
-def _oriented(loadings: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> PrincipalComponents:
-    """Components of some variance, each with the sign that makes its largest loading positive."""
-    kept = variance > max(variance[0], 0) * 1e-9
-    loadings = loadings[:, kept]
-    largest = np.abs(loadings).argmax(axis=0)
-    signs = np.sign(loadings[largest, np.arange(loadings.shape[1])])
-    return PrincipalComponents(loadings * signs, mean, variance[kept])
+from lammscope.core.indexed import read_counts
+from lammscope.core.pca import PrincipalComponents, principal_components_of_parts
+from lammscope.core.rates import normalise
 
 
 def embed_samples(

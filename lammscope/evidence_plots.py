@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from lammscope.annotation import activity
+from lammscope.core.words import readable
 from lammscope.drawing import (
     EXPRESSION_MAP,
     INK,
@@ -26,7 +27,6 @@ from lammscope.drawing import (
     stack_shares,
 )
 from lammscope.panel import Panel, panel_entries
-from lammscope.wording import readable
 
 EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
 MARKERS_A_TYPE = 2

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lammscope.core.words import readable
 from lammscope.drawing import INK, LAMM_COLOUR, NEUTRAL, population_order, sentence_figure
-from lammscope.wording import readable
 
 VOLCANO_FIRST = ("LAMM", "Classical_monocyte", "CD8_T", "CD4_T", "CAR_T", "Macrophage", "NK")
 UP_COLOUR, DOWN_COLOUR = "#a3432a", "#3d6f8e"

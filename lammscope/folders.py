@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.files import AGAIN, open_text, text_lines
+from lammscope.core.shards import Shard
 from lammscope.counts import choose_genes, first_non_count, gene_shard, name_genes, not_counts
-from lammscope.inputs import AGAIN, open_text, text_lines
-from lammscope.shards import Shard
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
 # further matrices of STARsolo and kallisto|bustools, beside or instead of the one of the genes

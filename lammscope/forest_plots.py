@@ -8,6 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lammscope.core.words import (
+    denominator_words,
+    population_words,
+    ratio_name,
+    readable,
+    write_number,
+)
 from lammscope.drawing import (
     INK,
     LAMM_COLOUR,
@@ -15,13 +22,6 @@ from lammscope.drawing import (
     population_colours,
     population_order,
     sentence_figure,
-)
-from lammscope.wording import (
-    denominator_words,
-    population_words,
-    ratio_name,
-    readable,
-    write_number,
 )
 
 KEYS = ("estimate", "ci_low", "ci_high")

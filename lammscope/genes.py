@@ -6,12 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.shards import Shard
+from lammscope.core.shards import Shard
 
-NOTHING_SHARED = (
-    "the samples have no gene in common: were they counted against different references (Ensembl "
-    "ids here, symbols there)?"
-)
 BLOCK = 1_000  # cells whose rates are in memory at a time
 
 
@@ -48,21 +44,6 @@ def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
         total=total,
         total_squares=total_squares,
     )
-
-
-def shared_ids(ids: list[pd.Series]) -> pd.Index:
-    """Gene ids that all samples have, in the order of the first."""
-    shared = pd.Index(ids[0])
-    for other in ids[1:]:
-        shared = shared.intersection(pd.Index(other), sort=False)
-    if shared.empty:
-        raise ValueError(NOTHING_SHARED)
-    return shared
-
-
-def gene_columns(shard: Shard, genes: pd.Series | pd.Index) -> np.ndarray:
-    """Columns of a shard that hold the given gene ids, all of which must be there."""
-    return pd.Index(shard.genes["gene"]).get_indexer(genes)
 
 
 def panel_counts(

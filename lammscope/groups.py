@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lammscope.qc import to_rates
-from lammscope.shards import Shard
-from lammscope.sidecars import read_arrays, write_arrays
+from lammscope.core.indexed import read_arrays, write_arrays
+from lammscope.core.rates import to_rates
+from lammscope.core.shards import Shard
 
 BLOCK = 1_000  # cells that are summed at a time
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lammscope.counts import ENSEMBL
-from lammscope.runtime import logger
-from lammscope.shards import Shard, read_shard
+from lammscope.core.names import ENSEMBL
+from lammscope.core.runtime import logger
+from lammscope.core.shards import Shard, read_shard
 
 USUAL_OVERLAP = 95  # % of genes; builds of one species may share less
 

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from lammscope.barcodes import read_barcodes
-from lammscope.contrasts import Contrast, contrasts_from_config, near
+from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.core.words import near
 from lammscope.design import contrast_mistakes
 from lammscope.readers import inspect_matrix
 from lammscope.settings import ConfigLines, check_config

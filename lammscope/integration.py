@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.runtime import logger
+from lammscope.core.runtime import logger
 
 NO_SCVI = (
     "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "

@@ -12,18 +12,23 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
-from lammscope.annotation import collapse_genes, membership, neighbor_pooling
+from lammscope.core.names import LEVELS, PER
+from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling
 from lammscope.identifiers import check_definers
-from lammscope.panel import PER
 from lammscope.refinement import refine
 
 MONOCYTIC = "monocytic"
+
 NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages whose definer counts are ambient RNA
+
 NON_MYELOID_ROW = "non_myeloid"
-LEVELS = ("positive", "elevated")
+
 LAMM, NOT_LAMM, UNCERTAIN = "LAMM", "not_LAMM", "uncertain"
+
 REFERENCE_COLUMNS = ("population", "gene", "rate_per_10k", "low", "high", "source")
+
 SCOPES = ("cell", "pool")
+
 AMBIENT = "ambient"
 
 

@@ -18,13 +18,7 @@ from lammscope.least_squares import disjoint_first, products, solve_normal_equat
 from lammscope.libraries import filter_by_expression, tmm
 from lammscope.multiplicity import benjamini_hochberg
 from lammscope.robust_prior import fit_prior_robustly
-from lammscope.variances import (
-    Array,
-    block_squares,
-    fit_prior,
-    lowess_knots,
-    variance_components,
-)
+from lammscope.variances import Array, block_squares, fit_prior, lowess_knots, variance_components
 
 __all__ = [
     "BlockCorrelation",

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from lammscope.core.words import readable
 from lammscope.drawing import (
     ARM_COLOURS,
     BACKGROUND,
@@ -23,7 +24,6 @@ from lammscope.drawing import (
     population_order,
     sentence_figure,
 )
-from lammscope.wording import readable
 
 MIXED = "mixed"
 PALE, EDGE = "#ffffff", "#8b949a"

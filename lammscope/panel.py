@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 import pandas as pd
 import yaml
 
-UNASSIGNED = "unassigned"
-PER = 10_000  # rates are UMI per 10,000
+from lammscope.core.names import PER, UNASSIGNED
 
 
 @dataclass(frozen=True)

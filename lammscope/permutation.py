@@ -13,12 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lammscope.contrasts import Contrast, as_text
+from lammscope.contrasts import Contrast
+from lammscope.core.names import Array
+from lammscope.core.words import as_text
 
-Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
+
 SIGNS, LABELS, RESIDUALS = "signs", "labels", "residuals"
+
 TIE = 1e-9  # squared correlations that differ by less are equal up to rounding
+
 ORDERS_AT_A_TIME = 1000
 
 

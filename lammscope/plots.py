@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from lammscope.contrast_plots import lamm_patients
+from lammscope.core.words import readable
 from lammscope.drawing import (
     INK,
     LAMM_COLOUR,
@@ -28,14 +29,7 @@ from lammscope.drawing import (
     save_figure,
     stack_shares,
 )
-from lammscope.umap_plots import (
-    umap_cell_type,
-    umap_definers,
-    umap_lamm,
-    umap_phase,
-    umap_sample,
-)
-from lammscope.wording import readable
+from lammscope.umap_plots import umap_cell_type, umap_definers, umap_lamm, umap_phase, umap_sample
 
 __all__ = ["COHORT_FIGURES", "cohort_figures", "save_figure"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lammscope import __version__
-from lammscope.comparisons import ALPHA
 from lammscope.contrasts import Contrast
-from lammscope.wording import readable
+from lammscope.core.names import ALPHA
+from lammscope.core.words import readable
 
 POSITIVE = (
     "LAMM cells are counted at the positive level here: CSF1R+ CD14+ CD68+ monocytic cells, which "

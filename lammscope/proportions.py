@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from lammscope.core.names import LAMM_LEVELS, NOT_IMMUNE
+
 OFFSET = 0.5  # of a cell, added to each population before logarithms
-NOT_IMMUNE = ("malignant", "platelet", "erythroid")
-LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import logging
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from lammscope.shards import Shard
+from lammscope.core.shards import Shard
 
 MITOCHONDRIAL = r"^MT-"
+
 # The same genes by Ensembl id, for matrices without symbols: the 13 proteins and 2 rRNAs.
 MITOCHONDRIAL_IDS = frozenset(
     f"ENSG00000{number}"
@@ -17,6 +17,7 @@ MITOCHONDRIAL_IDS = frozenset(
         *("212907", "198886", "198786", "198695", "198727", "211459", "210082"),
     )
 )
+
 HAEMOGLOBIN_IDS = frozenset(
     f"ENSG00000{number}"
     for number in (
@@ -24,7 +25,9 @@ HAEMOGLOBIN_IDS = frozenset(
         *("086506", "130656"),
     )
 )
+
 FEW_CELLS = 50  # fewer say little about a sample
+
 HAEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
 
 
@@ -213,17 +216,3 @@ def summarise_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFra
 
 
 REASONS = ("low_counts", "few_genes", "high_mt", "high_hb", "high_counts")
-
-
-def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
-    """UMIs per 10,000 (float32) of cells x genes, given each cell's total UMIs."""
-    rates = counts.astype(np.float32)
-    rates.data *= np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr)).astype(np.float32)
-    return rates
-
-
-def normalise(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
-    """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
-    values = to_rates(counts, totals)
-    np.log1p(values.data, out=values.data)
-    return values

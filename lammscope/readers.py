@@ -11,12 +11,12 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.annotated import inspect_annotated, is_annotated, read_annotated
+from lammscope.core.files import AGAIN, named_errors, open_bytes, open_hdf5
+from lammscope.core.runtime import logger
+from lammscope.core.shards import Shard
 from lammscope.counts import first_non_count, not_counts
 from lammscope.dense import has_dense_counts, inspect_dense, read_dense
 from lammscope.folders import MTX, inspect_mtx, matrices_in, read_mtx
-from lammscope.inputs import AGAIN, named_errors, open_bytes, open_hdf5
-from lammscope.runtime import logger
-from lammscope.shards import Shard
 from lammscope.tenx import inspect_tenx, is_tenx, read_tenx
 
 FORMATS = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit, logit
 
-from lammscope.annotation import membership
+from lammscope.core.pooling import membership
 
 MIN_SEEDS = 5  # cells called at first: fewer do not tell a population's levels
 PRIOR_WEIGHT = 0.2  # of the cohort's mean probability; a neighbour that shares all others has 1

@@ -15,6 +15,8 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from lammscope.core.runtime import whole_file
+from lammscope.core.words import readable
 from lammscope.report_design import design_section, gene_section
 from lammscope.report_joint import empty_line, joint_section
 from lammscope.report_sections import (
@@ -31,8 +33,6 @@ from lammscope.report_sections import (
 from lammscope.report_statistics import calibration_rows, lamm_table
 from lammscope.report_tables import CLUSTER_COLUMNS, QC_COLUMNS, build_table
 from lammscope.report_words import FIGURE_WORDS, REFERENCES
-from lammscope.runtime import whole_file
-from lammscope.wording import readable
 
 CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
 

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort_audit import arm_phase_table
+from lammscope.core.words import NOTHING, write_number
 from lammscope.report_tables import Column, Table, build_table, describe_contrast
-from lammscope.wording import NOTHING, write_number
 
 CONTRAST_COLUMNS = (
     Column("name", "Comparison", "name"),

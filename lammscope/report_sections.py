@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lammscope.contrast_plots import lamm_fractions
+from lammscope.core.words import denominator_words, ratio_name, readable, write_number
 from lammscope.drawing import population_order, sample_groups
 from lammscope.expression_plots import volcano_types
 from lammscope.report_statistics import (
@@ -31,7 +32,6 @@ from lammscope.report_tables import (
     lamm_lines,
     top_genes,
 )
-from lammscope.wording import denominator_words, ratio_name, readable, write_number
 
 SERIOUS = ("aliased", "too_few_patients", "confounded", "survivorship", "warning")
 UNANSWERED = ("aliased", "too_few_patients")

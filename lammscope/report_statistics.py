@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.comparisons import ALPHA
+from lammscope.core.names import ALPHA
+from lammscope.core.words import denominator_words, ratio_name, readable, write_number
 from lammscope.drawing import population_order
 from lammscope.report_tables import Column, Table, build_table, interval_words, name_columns
-from lammscope.wording import denominator_words, ratio_name, readable, write_number
 
 MAIN = "main"
 N_SETS = 40  # rows of a gene-set table: those with the smallest p

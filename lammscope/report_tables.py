@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.forest_plots import order_rows
-from lammscope.wording import (
+from lammscope.core.words import (
     MINUS,
     NOTHING,
     denominator_words,
@@ -17,6 +16,7 @@ from lammscope.wording import (
     readable,
     write_number,
 )
+from lammscope.forest_plots import order_rows
 
 PAIR_DEFAULTS = ["compartment", "sort"]
 

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from lammscope.contrasts import Contrast, as_text
+from lammscope.contrasts import Contrast
+from lammscope.core.words import as_text
 
 REPLICATE = ("timepoint", "compartment", "sort")
 USED, INCOMPLETE, UNUSED = "used", "incomplete", "unused"

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from lammscope.contrasts import near
+from lammscope.core.words import near
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "workflow" / "schemas"
 LABELS = (

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lammscope.contrasts import near
+from lammscope.core.names import ARMS, PHASES
+from lammscope.core.words import near
 from lammscope.settings import as_label, read_schema
 from lammscope.tables import fill_defaults, read_sheet
 
-ARMS = ("responder", "non_responder")
 OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete"}
-PHASES = ("pre", "post")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lammscope.inputs import named_errors, open_text
+from lammscope.core.files import named_errors, open_text
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from lammscope.cohorts import (
     plan_library,
     plan_samples,
 )
+from lammscope.core.runtime import whole_file
 from lammscope.droplets import DropletSettings, feature_columns, simulate_library, write_library
 from lammscope.programmes import LAMM, blend_lamm, read_programmes
-from lammscope.runtime import whole_file
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from lammscope.contrasts import near
-from lammscope.proportions import NOT_IMMUNE
+from lammscope.core.names import NOT_IMMUNE
+from lammscope.core.words import near
 
 Sorts = Mapping[str, Sequence[str] | str]
 

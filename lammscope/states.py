@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotation import collapse_genes
+from lammscope.core.pooling import collapse_genes
 from lammscope.definers import pooled_levels
 
 MYELOID = ("monocytic", "dendritic", "granulocytic")

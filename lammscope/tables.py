@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from lammscope.contrasts import near
+from lammscope.core.words import near
 from lammscope.settings import explain_value
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"})

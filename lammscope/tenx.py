@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from lammscope.core.files import AGAIN, open_hdf5
+from lammscope.core.shards import Shard
 from lammscope.counts import EXPRESSION, checked_genome, choose_genes, csr_of, gene_shard
-from lammscope.inputs import AGAIN, open_hdf5
-from lammscope.shards import Shard
 
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from lammscope.core.words import readable
 from lammscope.drawing import (
     ARM_COLOURS,
     BACKGROUND,
@@ -27,7 +28,6 @@ from lammscope.drawing import (
     sample_groups,
     sentence_figure,
 )
-from lammscope.wording import readable
 
 MAX_LEGEND = 50  # samples; more cannot be told apart by colour
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from lammscope.genes import NOTHING_SHARED, is_car_feature
+from lammscope.core.shards import NOTHING_SHARED
+from lammscope.genes import is_car_feature
 from lammscope.identifiers import locate_genes
 
 N_BINS = 20  # of mean expression, as in the reference implementations

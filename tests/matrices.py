@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import io, sparse
 
-from lammscope.shards import Shard
+from lammscope.core.shards import Shard
 
 
 def small_shard(n_cells: int = 40, n_genes: int = 60, *, seed: int = 0, rate: float = 2.0) -> Shard:

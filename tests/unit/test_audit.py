@@ -12,8 +12,9 @@ from scipy import stats
 
 from lammscope.associations import exact_association
 from lammscope.audit import COLUMNS, STATUSES, audit_design
-from lammscope.cohort_audit import arm_phase_table, counted, late_timepoints
+from lammscope.cohort_audit import arm_phase_table, late_timepoints
 from lammscope.contrasts import contrasts_from_config
+from lammscope.core.words import counted
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort
 
 POST = {**ARMS, "where": {"phase": "post"}}

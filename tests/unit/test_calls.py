@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.annotation import neighbor_pooling
 from lammscope.calls import call_cells
+from lammscope.core.pooling import neighbor_pooling
 from lammscope.identifiers import check_definers
 from lammscope.neighbors import find_neighbors_within
 from tests.unit.test_lamm import ORDINARY, SETTINGS, load_references, plant

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.contrasts import as_text, contrasts_from_config, default_contrasts
+from lammscope.contrasts import contrasts_from_config, default_contrasts
+from lammscope.core.words import as_text
 from lammscope.design import contrast_mistakes
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 

@@ -14,9 +14,9 @@ from lammscope.design import (
     comparison_units,
     design_matrix,
     independent_columns,
-    select_samples,
 )
 from lammscope.permutation import permutation_scheme
+from lammscope.selection import select_samples
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
 PERMUTATIONS = {"max_exact": 20_000, "n_draws": 10_000}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from lammscope.core.shards import Shard
 from lammscope.doublets import score_channel, score_doublets
 from lammscope.qc import cell_metrics
 from lammscope.readers import read_matrix
-from lammscope.shards import Shard
 from tests.matrices import small_shard
 
 SETTINGS = {

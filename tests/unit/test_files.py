@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.runtime import job_log, whole_file
-from lammscope.shards import read_shard, write_shard
-from lammscope.sidecars import (
+from lammscope.core.indexed import (
     index_checksum,
     read_arrays,
     read_cells,
@@ -20,6 +18,8 @@ from lammscope.sidecars import (
     write_counts,
     write_table,
 )
+from lammscope.core.runtime import job_log, whole_file
+from lammscope.core.shards import read_shard, write_shard
 from tests.matrices import small_shard
 
 

@@ -7,13 +7,8 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from lammscope.genes import (
-    gene_moments,
-    is_car_feature,
-    panel_counts,
-    shared_ids,
-)
-from lammscope.shards import Shard
+from lammscope.core.shards import Shard, shared_ids
+from lammscope.genes import gene_moments, is_car_feature, panel_counts
 from lammscope.variable_genes import pool_moments, select_genes
 from tests.matrices import small_shard
 

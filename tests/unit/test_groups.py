@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.core.shards import Shard
 from lammscope.groups import all_genes, merge_groups, read_sums, sum_groups, write_sums
 from lammscope.markers import find_markers
 from lammscope.pseudobulk import build_pseudobulk
-from lammscope.shards import Shard
 from tests.matrices import small_shard
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from lammscope.core.shards import write_shard
 from lammscope.identifiers import kept_cells, locate_genes, match_genes, with_reference
-from lammscope.shards import write_shard
 from tests.matrices import small_shard
 
 N = 40

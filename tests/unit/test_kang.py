@@ -8,12 +8,12 @@ from scipy import sparse
 
 from lammscope import linear
 from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.core.shards import Shard
 from lammscope.design import comparison_sides
 from lammscope.expression import test_expression as run_test
 from lammscope.groups import sum_groups
 from lammscope.models import plain_pseudobulks, population_model, sum_replicates
 from lammscope.pseudobulk import build_pseudobulk
-from lammscope.shards import Shard
 
 pytestmark = pytest.mark.real_data
 MONOCYTES = "CD14+ Monocytes"

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from lammscope.core.rates import normalise
+from lammscope.core.shards import Shard
 from lammscope.qc import (
     HAEMOGLOBIN,
     HAEMOGLOBIN_IDS,
@@ -17,13 +19,11 @@ from lammscope.qc import (
     cell_metrics,
     describe_yield,
     flag_cells,
-    normalise,
     select_cells,
     split_ambient,
     summarise_qc,
 )
 from lammscope.readers import read_matrix
-from lammscope.shards import Shard
 from tests.matrices import small_shard
 
 LIMITS = {

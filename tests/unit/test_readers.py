@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from lammscope.core.shards import Shard
 from lammscope.readers import find_matrices, inspect_matrix, read_matrix
-from lammscope.shards import Shard
 from tests.matrices import (
     small_shard,
     write_alevin,

@@ -15,6 +15,7 @@ from lammscope import expression
 from lammscope.audit import audit_design
 from lammscope.comparisons import COLUMNS
 from lammscope.contrasts import Contrast
+from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.definers import levels_by_group
 from lammscope.drawing import save_figure, sentence_figure
 from lammscope.evidence import count_calls
@@ -22,12 +23,7 @@ from lammscope.lamm_results import gather_lamm
 from lammscope.report import write_report
 from lammscope.report_design import design_section
 from lammscope.report_sections import SERIOUS, warning_rows
-from lammscope.report_statistics import (
-    gene_set_table,
-    influence_line,
-    lamm_table,
-    robustness_line,
-)
+from lammscope.report_statistics import gene_set_table, influence_line, lamm_table, robustness_line
 from lammscope.report_tables import (
     Column,
     Table,
@@ -41,7 +37,6 @@ from lammscope.report_tables import (
     write_cell,
 )
 from lammscope.report_words import FIGURE_WORDS
-from lammscope.wording import MINUS, NOTHING, readable, write_number
 from tests.unit.example_results import (
     BASELINE,
     CHANGE,

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from lammscope.cohorts import CohortSettings
+from lammscope.core.shards import Shard
 from lammscope.integration import has_scvi
 from lammscope.readers import read_matrix
-from lammscope.shards import Shard
 from lammscope.simulate import simulate_cohort
 from tests.matrices import write_tenx_v3
 from tests.workflow.conftest import write_config

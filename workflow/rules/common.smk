@@ -178,18 +178,24 @@ def code(script):
         name = open_names.pop()
         if name not in found:
             found.add(name)
-            open_names |= package_imports(f"lammscope/{name}.py")
-    return [source(f"lammscope/{name}.py") for name in sorted(found)]
+            open_names |= package_imports(f"lammscope/{name.replace('.', '/')}.py")
+    return [source(f"lammscope/{name.replace('.', '/')}.py") for name in sorted(found)]
 
 
 @cache
 def package_imports(path):
     """Modules of the package that a source file imports; parsing each would double the start-up."""
     text = Path(source(path)).read_text(encoding="utf-8")
-    names = set(re.findall(r"^\s*from lammscope\.(\w+) import", text, re.M))
-    for listed in re.findall(r"^\s*from lammscope import (.+)", text, re.M):
-        names |= {name.strip() for name in listed.split(",") if not name.startswith("_")}
-    return frozenset(names - {"runtime"})
+    names = set()
+    for package, listed in re.findall(r"^\s*from lammscope([.\w]*) import ([^(\n]+|\([^)]+)", text, re.M):
+        modules = {f"{package[1:]}.{name.strip()}".strip(".") for name in listed.split(",")}
+        names |= {name for name in modules if module_exists(name)} if not module_exists(package[1:]) else {package[1:]}
+    return frozenset(names - {"core.runtime"})
+
+
+@cache
+def module_exists(name):
+    return bool(name) and (Path(workflow.basedir) / "lammscope" / f"{name.replace('.', '/')}.py").is_file()
 
 
 def batches():

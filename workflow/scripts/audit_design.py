@@ -2,9 +2,9 @@
 
 from lammscope.audit import audit_design
 from lammscope.contrasts import Contrast
-from lammscope.runtime import job_log
+from lammscope.core.indexed import write_table
+from lammscope.core.runtime import job_log
 from lammscope.sheets import read_samples
-from lammscope.sidecars import write_table
 
 with job_log(snakemake.log[0]):
     contrasts = [Contrast(**definition) for definition in snakemake.params.contrasts]

@@ -1,9 +1,9 @@
 """Gather the sums of all samples and populations."""
 
+from lammscope.core.indexed import read_cells
+from lammscope.core.runtime import job_log, whole_file
 from lammscope.groups import all_genes, read_sums
 from lammscope.pseudobulk import build_pseudobulk
-from lammscope.runtime import job_log, whole_file
-from lammscope.sidecars import read_cells
 
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.cells)

@@ -1,7 +1,7 @@
 """Take the joint space that `integration.method: auto` chose."""
 
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_arrays, read_cells, read_table, write_arrays
+from lammscope.core.indexed import read_arrays, read_cells, read_table, write_arrays
+from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]) as logger:
     _, index = read_cells(snakemake.input.cells)

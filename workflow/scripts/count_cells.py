@@ -3,8 +3,8 @@
 import pandas as pd
 
 from lammscope.abundance import count_cells, count_thresholds
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_table, write_table
+from lammscope.core.indexed import read_table, write_table
+from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
     cells = read_table(snakemake.input.cells)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from lammscope.contrast_plots import contrast_figures
 from lammscope.contrasts import Contrast
-from lammscope.design import select_samples
+from lammscope.core.indexed import read_table
+from lammscope.core.runtime import job_log
 from lammscope.drawing import save_figure
-from lammscope.runtime import job_log
+from lammscope.selection import select_samples
 from lammscope.sheets import read_samples
-from lammscope.sidecars import read_table
 
 with job_log(snakemake.log[0]):
     samples = read_samples(snakemake.params.cohort)

@@ -1,8 +1,8 @@
 """Principal components of the variable genes over all cells."""
 
+from lammscope.core.indexed import read_cells, write_arrays
+from lammscope.core.runtime import job_log
 from lammscope.embedding import embed_samples
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_cells, write_arrays
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     cells, index = read_cells(snakemake.input.cells)

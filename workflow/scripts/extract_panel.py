@@ -5,11 +5,11 @@ from itertools import chain
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.indexed import read_cells, read_table, write_counts
+from lammscope.core.runtime import job_log
 from lammscope.genes import panel_counts
 from lammscope.identifiers import kept_cells
 from lammscope.panel import load_panel, panel_symbols
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_cells, read_table, write_counts
 from lammscope.signatures import read_signatures
 
 with job_log(snakemake.log[0]):

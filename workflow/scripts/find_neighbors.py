@@ -1,8 +1,8 @@
 """Nearest neighbours of every cell in the joint space."""
 
+from lammscope.core.indexed import read_arrays, read_cells, write_arrays
+from lammscope.core.runtime import job_log
 from lammscope.neighbors import find_neighbors
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_arrays, read_cells, write_arrays
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     _, index = read_cells(snakemake.input.cells)

@@ -1,12 +1,12 @@
 """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
 
 from lammscope.barcodes import own_positions
+from lammscope.core.indexed import write_table
+from lammscope.core.runtime import job_log
+from lammscope.core.shards import write_shard
 from lammscope.genes import gene_moments
 from lammscope.qc import cell_metrics, describe_yield, flag_cells, split_ambient
 from lammscope.readers import read_matrix
-from lammscope.runtime import job_log
-from lammscope.shards import write_shard
-from lammscope.sidecars import write_table
 
 with job_log(snakemake.log[0]) as logger:
     limits = dict(snakemake.params.qc)

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from lammscope.celltypist_model import load_model, predict_types
+from lammscope.core.indexed import read_cells, read_table, write_table
+from lammscope.core.runtime import job_log
 from lammscope.identifiers import kept_cells
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_cells, read_table, write_table
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))

@@ -1,8 +1,8 @@
 """One name per gene for all samples; samples of another reference are refused."""
 
+from lammscope.core.indexed import read_table, write_table
+from lammscope.core.runtime import job_log
 from lammscope.identifiers import check_definers, match_genes
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_table, write_table
 
 with job_log(snakemake.log[0]) as logger:
     tables = (read_table(path, columns=["gene", "symbol"]) for path in snakemake.input.moments)

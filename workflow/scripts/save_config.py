@@ -2,7 +2,7 @@
 
 import yaml
 
-from lammscope.runtime import job_log, whole_file
+from lammscope.core.runtime import job_log, whole_file
 
 with job_log(snakemake.log[0]), whole_file(snakemake.output.config) as temporary:
     temporary.write_text(yaml.safe_dump(snakemake.params.config, sort_keys=False), encoding="utf-8")

@@ -1,10 +1,10 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
+from lammscope.core.indexed import read_arrays, read_cells, stack_panel, write_table
+from lammscope.core.runtime import job_log
 from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
 from lammscope.lamm import load_references
 from lammscope.panel import load_panel
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_arrays, read_cells, stack_panel, write_table
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params

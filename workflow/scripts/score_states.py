@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_arrays, read_cells, read_table, stack_panel, write_table
+from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_panel, write_table
+from lammscope.core.runtime import job_log
 from lammscope.signatures import read_signatures
 from lammscope.states import describe_states, score_states
 

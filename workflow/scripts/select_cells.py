@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from lammscope.core.indexed import index_checksum, read_table, write_table
+from lammscope.core.runtime import job_log
 from lammscope.qc import select_cells, summarise_qc
-from lammscope.runtime import job_log
-from lammscope.sidecars import index_checksum, read_table, write_table
 
 with job_log(snakemake.log[0]) as logger:
     samples, patients = snakemake.params.samples, snakemake.params.patients

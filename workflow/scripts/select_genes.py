@@ -1,7 +1,7 @@
 """Choose the highly variable genes from the samples' moments."""
 
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_table, write_table
+from lammscope.core.indexed import read_table, write_table
+from lammscope.core.runtime import job_log
 from lammscope.variable_genes import pool_moments, select_genes
 
 with job_log(snakemake.log[0]) as logger:

@@ -1,9 +1,9 @@
 """Sum counts over clusters and over populations, in one pass over each sample's shard."""
 
+from lammscope.core.indexed import read_cells, read_table
+from lammscope.core.runtime import job_log
 from lammscope.groups import merge_groups, sum_groups, write_sums
 from lammscope.identifiers import kept_cells
-from lammscope.runtime import job_log
-from lammscope.sidecars import read_cells, read_table
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))

@@ -2,9 +2,9 @@
 
 from lammscope.abundance import test_abundance
 from lammscope.contrasts import Contrast
-from lammscope.runtime import job_log
+from lammscope.core.indexed import read_table, write_table
+from lammscope.core.runtime import job_log
 from lammscope.sheets import read_samples
-from lammscope.sidecars import read_table, write_table
 
 with job_log(snakemake.log[0]):
     table = test_abundance(

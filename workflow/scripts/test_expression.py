@@ -3,10 +3,10 @@
 import anndata
 
 from lammscope.contrasts import Contrast
+from lammscope.core.indexed import write_table
+from lammscope.core.runtime import job_log
 from lammscope.expression import excluded_pseudobulks, missingness, test_expression
-from lammscope.runtime import job_log
 from lammscope.sheets import read_samples
-from lammscope.sidecars import write_table
 
 with job_log(snakemake.log[0]):
     cohort = (

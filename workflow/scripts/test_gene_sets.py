@@ -3,10 +3,10 @@
 import anndata
 
 from lammscope.contrasts import Contrast
+from lammscope.core.indexed import write_table
+from lammscope.core.runtime import job_log
 from lammscope.enrichment import test_gene_sets
-from lammscope.runtime import job_log
 from lammscope.sheets import read_samples
-from lammscope.sidecars import write_table
 from lammscope.signatures import read_gene_sets
 
 with job_log(snakemake.log[0]):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from lammscope.runtime import whole_file
+from lammscope.core.runtime import whole_file
 
 INDEX_KEY = b"lammscope_index"
 ROW_GROUP = 20_000  # rows: a job that wants one sample reads a piece of a million cells, not all

@@ -1,18 +1,24 @@
 """Names and numbers of the tables as a reader expects them, in figures and report alike."""
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 NOTHING = "\N{EN DASH}"
+
 MINUS = "\N{MINUS SIGN}"
+
 WORDS = {
     "LAMM_positive": "LAMM (positive)",
     "ldh": "LDH",
     "doublet_t_monocyte": "doublet of T cell and monocyte",
     "LAMM_elevated": "LAMM (elevated)",
 }
+
 DENOMINATORS = {
     "all": "of all cells",
     "immune": "of immune cells",
@@ -20,6 +26,8 @@ DENOMINATORS = {
     "parent": "of their lineage",
     "T": "per T cell",
 }
+
+PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient)s\b")
 
 
 def readable(name: object) -> str:
@@ -73,3 +81,26 @@ def write_number(value: float, kind: str) -> str:
         case _:
             text = f"{value:.2f}"
     return text.replace("-", MINUS)
+
+
+def counted(n: int, what: str) -> str:
+    """`1 patient`, `2 patients`: a number, and what is counted (given in the plural)."""
+    return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Values as the user wrote them: text, whole numbers without a point, None if missing."""
+    return values.map(_text).astype(object)
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A hint at the closest of the allowed names."""
+    by_lower = {str(allowed).lower(): str(allowed) for allowed in names}
+    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
+    return f" (did you mean `{by_lower[found[0]]}`?)" if found else ""
+
+
+def _text(value: Any) -> str | None:
+    if value is None or pd.isna(value):
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

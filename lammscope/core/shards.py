@@ -16,7 +16,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.runtime import whole_file
+from lammscope.core.runtime import whole_file
+
+NOTHING_SHARED = (
+    "the samples have no gene in common: were they counted against different references (Ensembl "
+    "ids here, symbols there)?"
+)
 
 
 @dataclass(frozen=True)
@@ -98,3 +103,18 @@ def _read_frame(group: h5py.Group) -> pd.DataFrame:
 def _column(group: h5py.Group, name: str) -> np.ndarray:
     dataset = group[name]
     return dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:]
+
+
+def shared_ids(ids: list[pd.Series]) -> pd.Index:
+    """Gene ids that all samples have, in the order of the first."""
+    shared = pd.Index(ids[0])
+    for other in ids[1:]:
+        shared = shared.intersection(pd.Index(other), sort=False)
+    if shared.empty:
+        raise ValueError(NOTHING_SHARED)
+    return shared
+
+
+def gene_columns(shard: Shard, genes: pd.Series | pd.Index) -> np.ndarray:
+    """Columns of a shard that hold the given gene ids, all of which must be there."""
+    return pd.Index(shard.genes["gene"]).get_indexer(genes)

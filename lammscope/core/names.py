@@ -1,0 +1,16 @@
+"""Names and numbers that several rooms share."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+ARMS = ("responder", "non_responder")
+PHASES = ("pre", "post")  # before and after infusion
+LEVELS = ("positive", "elevated")  # of LAMM calls
+LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in tables of abundance
+UNASSIGNED = "unassigned"  # the population of cells without a type
+NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
+ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # id of a gene
+PER = 10_000  # rates are UMI per 10,000
+ALPHA = 0.05  # of intervals and verdicts

@@ -1,0 +1,55 @@
+"""Sums over groups of cells and over neighborhoods, a block of cells at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+CHUNK = 50_000  # cells pooled at once: bounds memory, changes no result
+
+
+def membership(
+    groups: Sequence[str] | np.ndarray | pd.Series,
+) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
+    """Names of groups, each cell's number among them, and the matrix that sums cells by group.
+
+    The matrix is n_groups x n_cells, of ones.
+    """
+    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    places = (codes, np.arange(len(codes)))
+    shape = (len(names), len(codes))
+    return names, codes, sparse.csr_array((np.ones(len(codes)), places), shape=shape)
+
+
+def collapse_genes(
+    counts: sparse.csr_array, *, symbols: Sequence[str], genes: Sequence[str]
+) -> sparse.csr_array:
+    """Pick `genes` from `counts`: columns of one symbol are added, absent genes are 0."""
+    position = {gene: column for column, gene in enumerate(genes)}
+    pairs = [(row, position[symbol]) for row, symbol in enumerate(symbols) if symbol in position]
+    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
+    chosen = sparse.csr_array(
+        (np.ones(len(pairs), dtype=counts.dtype), (rows, columns)),
+        shape=(len(symbols), len(genes)),
+    )
+    return sparse.csr_array(counts @ chosen)
+
+
+def neighbor_pooling(neighbors: np.ndarray, *, keep: np.ndarray | None = None) -> sparse.csr_array:
+    """The matrix that adds every cell and its neighbours: n_cells x n_cells of ones.
+
+    A neighbour -1 is none. With `keep` (n_cells, bool) only kept cells are added, and other cells
+    have empty rows.
+    """
+    n_cells, k = neighbors.shape
+    own = np.arange(n_cells, dtype=np.int32)[:, None]
+    columns = np.hstack([own, neighbors.astype(np.int32)]).ravel()
+    data = (columns >= 0).astype(np.float32)
+    columns = np.maximum(columns, 0)
+    if keep is not None:
+        data *= keep[columns] & np.repeat(keep, k + 1)
+    indptr = np.arange(0, n_cells * (k + 1) + 1, k + 1)
+    pooling = sparse.csr_array((data, columns, indptr), shape=(n_cells, n_cells))
+    pooling.eliminate_zeros()
+    return pooling

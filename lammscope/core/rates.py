@@ -1,0 +1,18 @@
+"""Counts as rates per cell, and their logarithms."""
+
+import numpy as np
+from scipy import sparse
+
+
+def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
+    """UMIs per 10,000 (float32) of cells x genes, given each cell's total UMIs."""
+    rates = counts.astype(np.float32)
+    rates.data *= np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr)).astype(np.float32)
+    return rates
+
+
+def normalise(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
+    """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
+    values = to_rates(counts, totals)
+    np.log1p(values.data, out=values.data)
+    return values
