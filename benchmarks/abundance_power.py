@@ -27,7 +27,7 @@ from benchmarks.count_tables import (
     run_many,
     sample_sheet,
 )
-from lammscope import linear
+from lammscope.stats import linear
 
 ALPHA = 0.05
 DOUBLED = float(np.log(2))

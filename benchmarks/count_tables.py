@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from lammscope import linear
 from lammscope.abundance import test_abundance
 from lammscope.cohorts import CAR_T_WEIGHT, CohortSettings
 from lammscope.comparisons import MIN_EXPECTED, SEPARABLE, Permutations, compare, tested_column
@@ -24,6 +23,7 @@ from lammscope.permutation import permutation_p, permutation_scheme
 from lammscope.programmes import read_programmes
 from lammscope.proportions import Measure, families, unit_values
 from lammscope.settings import read_schema
+from lammscope.stats import linear
 
 Key = tuple[str, str, str]  # population, denominator, scale
 Floats = NDArray[np.float64]

@@ -33,13 +33,14 @@ from benchmarks.count_tables import (
     contrast_of,
     sample_sheet,
 )
-from lammscope import linear
 from lammscope.comparisons import tested_column
 from lammscope.contrasts import Contrast
 from lammscope.design import comparison_units, crosses_phases, design_matrix
 from lammscope.neighborhood_abundance import spatial_fdr, test_neighborhoods
 from lammscope.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.proportions import sum_sides
+from lammscope.stats import linear
+from lammscope.stats.voom import voom
 
 ALPHA, MAX_SPATIAL_FDR = 0.05, 0.1
 LOW, HIGH, HIGH_ANY = 0.035, 0.07, 0.13  # the last leaves room for chance in 200 cohorts
@@ -194,8 +195,8 @@ def voom_p(cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]) -> Flo
     cells, library = cells.reshape(len(cells), -1), library.reshape(-1)
     cells = np.vstack([cells, np.maximum(library - cells.sum(axis=0), 0)])
     factors = library / cells.sum(axis=0)
-    voom = linear.voom(cells, design, norm_factors=factors)
-    fit = linear.lm_fit(voom.y[:-1], design, weights=voom.weights[:-1])
+    weighted = voom(cells, design, norm_factors=factors)
+    fit = linear.lm_fit(weighted.y[:-1], design, weights=weighted.weights[:-1])
     return np.asarray(linear.moderate(fit, robust=True, trend=False).p_value[:, at])
 
 

@@ -11,10 +11,10 @@ from lammscope.comparisons import COLUMNS, Permutations, compare, empty_row
 from lammscope.contrasts import Contrast
 from lammscope.core.names import LAMM_LEVELS, LEVELS
 from lammscope.design import comparison_units, crosses_phases, used_sorts
-from lammscope.multiplicity import benjamini_hochberg
 from lammscope.proportions import Measure, families, unit_cells
 from lammscope.selection import select_samples
 from lammscope.sorts import Sorts, refused_denominators
+from lammscope.stats.multiplicity import benjamini_hochberg
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from lammscope import linear
 from lammscope.contrasts import Contrast
 from lammscope.core.names import ALPHA, LAMM_LEVELS
 from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
-from lammscope.influence import leave_one_out
 from lammscope.permutation import permutation_p, permutation_scheme
 from lammscope.proportions import Measure, arm_means, thinnest_depth, unit_values
+from lammscope.stats import linear
+from lammscope.stats.influence import leave_one_out
 
 MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
 

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lammscope import linear
 from lammscope.models import Model
+from lammscope.stats import linear
+from lammscope.stats.voom import Voom, voom
 
 logger = logging.getLogger("lammscope")
 QUANTILE = 0.975  # of the 95 % intervals
@@ -30,19 +31,21 @@ def fit_limma_voom(model: Model) -> pd.DataFrame:
         without any variance has no p (`no_variation`).
     """
     design, block = model.design.to_numpy(), model.block
-    voom = linear.voom(model.counts, design, norm_factors=model.norm_factors)
+    weighted = voom(model.counts, design, norm_factors=model.norm_factors)
     correlation = None
     if block is not None:
-        correlation = _correlation(voom, design, block)
-        voom = linear.voom(
+        correlation = _correlation(weighted, design, block)
+        weighted = voom(
             model.counts,
             design,
             norm_factors=model.norm_factors,
             block=block,
             correlation=correlation,
         )
-        correlation = _correlation(voom, design, block)
-    fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
+        correlation = _correlation(weighted, design, block)
+    fit = linear.lm_fit(
+        weighted.y, design, weights=weighted.weights, block=block, correlation=correlation
+    )
     effect = (np.arange(design.shape[1]) == model.at).astype(float)
     test = linear.moderate(linear.contrast_fit(fit, effect), robust=False, trend=False)
     change, p = test.coefficients[:, 0], test.p_value[:, 0]
@@ -110,8 +113,8 @@ FORESEEN = (  # what PyDESeq2 warns of, and why nothing is lost by not passing i
 )
 
 
-def _correlation(voom: linear.Voom, design: NDArray[np.float64], block: np.ndarray) -> float:
-    found = linear.duplicate_correlation(voom.y, design, block=block, weights=voom.weights)
+def _correlation(weighted: Voom, design: NDArray[np.float64], block: np.ndarray) -> float:
+    found = linear.duplicate_correlation(weighted.y, design, block=block, weights=weighted.weights)
     return found.consensus
 
 

@@ -8,11 +8,13 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from lammscope import linear
 from lammscope.contrasts import Contrast
 from lammscope.design import comparison_sides
 from lammscope.models import Model, Untested, plain_pseudobulks, population_model
 from lammscope.signatures import GeneSet
+from lammscope.stats import linear
+from lammscope.stats.camera import camera
+from lammscope.stats.voom import Voom, voom
 
 COLUMNS = [
     *("cell_type", "gene_set", "n_genes", "n_missing", "direction", "mean_log2fc", "p", "fdr"),
@@ -103,8 +105,8 @@ def match_genes(
 
 def _test_sets(model: Model, gene_sets: Sequence[GeneSet], *, min_genes: int) -> pd.DataFrame:
     design = model.design.to_numpy()
-    voom = linear.voom(model.counts, design, norm_factors=model.norm_factors)
-    fit = linear.lm_fit(voom.y, design, weights=voom.weights)
+    weighted = voom(model.counts, design, norm_factors=model.norm_factors)
+    fit = linear.lm_fit(weighted.y, design, weights=weighted.weights)
     change = fit.coefficients[:, model.at]
     sets = match_genes(gene_sets, genes=model.genes, symbols=model.symbols, level=fit.mean)
     n_others = len(change) - min_genes
@@ -119,18 +121,18 @@ def _test_sets(model: Model, gene_sets: Sequence[GeneSet], *, min_genes: int) ->
             "status": ["ok" if part.name in testable else "too_few_genes" for part in gene_sets],
         }
     )
-    found = _camera(voom, testable, design, model.at)
+    found = _camera(weighted, testable, design, model.at)
     table = about.merge(found, how="left", left_on="gene_set", right_index=True)
     return table.sort_values(["p", "gene_set"], kind="stable")
 
 
 def _camera(
-    voom: linear.Voom, sets: Mapping[str, np.ndarray], design: np.ndarray, at: int
+    weighted: Voom, sets: Mapping[str, np.ndarray], design: np.ndarray, at: int
 ) -> pd.DataFrame:
     """Direction, p and fdr of each set; none where no set can be tested."""
     if not sets:
         return pd.DataFrame(columns=["direction", "p", "fdr"])
-    found = linear.camera(voom.y, sets, design, at, weights=voom.weights)
+    found = camera(weighted.y, sets, design, at, weights=weighted.weights)
     return found.assign(direction=found["direction"].str.lower())[["direction", "p", "fdr"]]
 
 

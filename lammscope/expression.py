@@ -12,8 +12,8 @@ from lammscope.contrasts import Contrast
 from lammscope.design import comparison_sides
 from lammscope.engines import ENGINES
 from lammscope.models import Untested, kept_sides, plain_pseudobulks, population_model
-from lammscope.multiplicity import benjamini_hochberg
 from lammscope.selection import UNUSED, select_samples
+from lammscope.stats.multiplicity import benjamini_hochberg
 
 COLUMNS = [
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lammscope.multiplicity import holm
+from lammscope.stats.multiplicity import holm
 
 COLUMNS = [
     *("contrast", "population", "denominator", "scale", "role", "estimate", "ci_low", "ci_high"),

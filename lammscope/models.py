@@ -10,9 +10,10 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lammscope import linear
 from lammscope.contrasts import Contrast
 from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
+from lammscope.stats import linear
+from lammscope.stats.edger import filter_by_expression, tmm
 
 EFFECT = "effect"
 MIN_GENES = 10  # of fewer there is no trend of variances that a gene's could be held against
@@ -68,7 +69,7 @@ class Model:
 
     @property
     def log_cpm(self) -> NDArray[np.float64]:
-        """Log2 counts per million, genes x sides, as `linear.voom` has them."""
+        """Log2 counts per million, genes x sides, as `voom` has them."""
         library = self.counts.sum(axis=0) * self.norm_factors
         return np.log2((self.counts + 0.5) / (library + 1) * 1e6)
 
@@ -198,7 +199,7 @@ def population_model(
     counts = sum_replicates(sums, population, kept)
     if not counts.sum(axis=0).all():
         return Untested("no_genes", n_test, n_reference)
-    tested = linear.filter_by_expression(counts, filtering)
+    tested = filter_by_expression(counts, filtering)
     tested &= counts[:, used].any(axis=1)
     counts = counts[tested][:, used]
     if tested.sum() < MIN_GENES or not counts.sum(axis=0).all():
@@ -211,7 +212,7 @@ def population_model(
         symbols=sums.symbols[tested],
         design=design,
         block=kept["patient"].to_numpy() if blocks else None,
-        norm_factors=linear.tmm(counts),
+        norm_factors=tmm(counts),
         n_test=n_test,
         n_reference=n_reference,
     )

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lammscope import linear
 from lammscope.comparisons import MIN_MODERATED, arm_sizes, design_problem, tested_column
 from lammscope.contrasts import Contrast
 from lammscope.design import comparison_units, crosses_phases, design_matrix, independent_columns
 from lammscope.neighborhoods import Neighborhoods, count_members
 from lammscope.proportions import sum_sides, thinnest_depth
+from lammscope.stats import linear
 
 PSEUDOCOUNT = 0.5  # cells: that of the populations' logits
 FLAT = 1e-8  # log2: less is rounding and no variation between patients

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope import linear
+from lammscope.stats import linear
+from lammscope.stats.camera import camera
+from lammscope.stats.edger import filter_by_expression, tmm
+from lammscope.stats.voom import voom
 
 Golden = Callable[[str], Path]
 EXACT = {"rtol": 1e-6, "atol": 1e-9}
@@ -115,15 +118,15 @@ def test_change_of_proportions_agrees_with_limma(golden, samples, proportions, s
 def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobulk):
     pre = (samples["timepoint"] == "pre").to_numpy()
     counts, design = pseudobulk[:, pre], treatment(samples[pre])
-    kept = linear.filter_by_expression(counts, design)
+    kept = filter_by_expression(counts, design)
     assert kept.tolist() == pd.read_csv(golden("expression_baseline_filter.csv"))["kept"].tolist()
-    factors = linear.tmm(counts[kept])
+    factors = tmm(counts[kept])
     expected = pd.read_csv(golden("expression_baseline_tmm.csv"))["tmm"]
     np.testing.assert_allclose(factors, expected, **EXACT)
-    voom = linear.voom(counts[kept], design, norm_factors=factors)
+    weighted = voom(counts[kept], design, norm_factors=factors)
     expected = pd.read_csv(golden("expression_baseline_voom_weights.csv"))["weight_mean"]
-    np.testing.assert_allclose(voom.weights.mean(axis=1), expected, **EXACT)
-    fit = linear.lm_fit(voom.y, design, weights=voom.weights)
+    np.testing.assert_allclose(weighted.weights.mean(axis=1), expected, **EXACT)
+    fit = linear.lm_fit(weighted.y, design, weights=weighted.weights)
     for robust in (False, True):
         test = linear.moderate(fit, robust=robust, trend=False)
         path = golden(f"expression_baseline_{tag('voom', robust)}.csv")
@@ -132,18 +135,18 @@ def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobu
 
 def test_voom_with_correlated_patients_agrees_with_limma(golden, samples, pseudobulk):
     design, block = groups(samples), samples["patient"]
-    counts = pseudobulk[linear.filter_by_expression(pseudobulk, design)]
-    factors = linear.tmm(counts)
-    voom = linear.voom(counts, design, norm_factors=factors)
-    first = linear.duplicate_correlation(voom.y, design, block=block, weights=voom.weights)
-    voom = linear.voom(
-        counts, design, norm_factors=factors, block=block, correlation=first.consensus
-    )
-    second = linear.duplicate_correlation(voom.y, design, block=block, weights=voom.weights)
+    counts = pseudobulk[filter_by_expression(pseudobulk, design)]
+    factors = tmm(counts)
+    weighted = voom(counts, design, norm_factors=factors)
+    first = linear.duplicate_correlation(weighted.y, design, block=block, weights=weighted.weights)
+    weighted = voom(counts, design, norm_factors=factors, block=block, correlation=first.consensus)
+    second = linear.duplicate_correlation(weighted.y, design, block=block, weights=weighted.weights)
     correlation = second.consensus
     expected = float(golden("expression_change_voom.correlation.txt").read_text())
     assert correlation == pytest.approx(expected, abs=2e-5)
-    fit = linear.lm_fit(voom.y, design, weights=voom.weights, block=block, correlation=correlation)
+    fit = linear.lm_fit(
+        weighted.y, design, weights=weighted.weights, block=block, correlation=correlation
+    )
     fit = linear.moderate(linear.contrast_fit(fit, CHANGE_CONTRAST), robust=False, trend=False)
     assert_table(fit, golden("expression_change_voom.csv"), **CHANGE)
 
@@ -152,9 +155,9 @@ def test_gene_sets_agree_with_camera(golden, samples, pseudobulk):
     pre = (samples["timepoint"] == "pre").to_numpy()
     counts, design = pseudobulk[:, pre], treatment(samples[pre])
     genes = pd.read_csv(golden("pseudobulk_counts.csv"), usecols=["gene"])["gene"].to_numpy()
-    kept = linear.filter_by_expression(counts, design)
+    kept = filter_by_expression(counts, design)
     counts, names = counts[kept], genes[kept]
-    voom = linear.voom(counts, design, norm_factors=linear.tmm(counts))
+    weighted = voom(counts, design, norm_factors=tmm(counts))
     random = golden("enrichment_random_set.txt").read_text().split()
     sets = {
         "planted_up": np.isin(names, genes[0:99:2]),
@@ -163,7 +166,7 @@ def test_gene_sets_agree_with_camera(golden, samples, pseudobulk):
     }
     expected = pd.read_csv(golden("enrichment_baseline_camera.csv")).set_index("set")
     for contrast in (1, [0.0, 1.0, 0.0]):
-        found = linear.camera(voom.y, sets, design, contrast, weights=voom.weights)
+        found = camera(weighted.y, sets, design, contrast, weights=weighted.weights)
         assert found["n_genes"].tolist() == expected["NGenes"].tolist()
         assert found["direction"].tolist() == expected["Direction"].tolist()
         np.testing.assert_allclose(found["p"], expected["PValue"], **EXACT)
@@ -484,7 +487,7 @@ def test_library_factors_undo_composition():
     mean = rng.gamma(1, 100, 2000) + 5
     counts = rng.poisson(mean[:, None] * np.ones(6))
     counts[:40, :3] *= 30  # few genes take half of the reads of three libraries
-    factors = linear.tmm(counts)
+    factors = tmm(counts)
     sizes = counts.sum(axis=0) * factors
     assert np.exp(np.log(factors).mean()) == pytest.approx(1)
     assert sizes[:3].mean() / sizes[3:].mean() == pytest.approx(1, abs=0.03)
@@ -497,7 +500,7 @@ def test_library_factors_undo_composition():
         (lambda: linear.lm_fit([[1.0, np.nan, 2.0]], np.ones((3, 1))), "missing or infinite"),
         (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((3, 1))), "samples do not agree"),
         (lambda: linear.lm_fit(np.ones((1, 3)), np.ones((3, 1)), block=[1, 1, 2]), "together"),
-        (lambda: linear.tmm([[1, 0], [2, 0]]), "without counts"),
+        (lambda: tmm([[1, 0], [2, 0]]), "without counts"),
         (lambda: linear.duplicate_correlation(np.eye(6), np.ones((6, 1)), block=range(6)), "repea"),
         (
             lambda: linear.moderate(linear.lm_fit(np.eye(2), np.eye(2)), robust=False, trend=False),
@@ -549,7 +552,7 @@ def test_camera_finds_a_shifted_set_in_either_direction_and_no_other():
     y[40:80, 1::2] -= 1.0
     sets = {"up": np.arange(40), "down": np.arange(40, 80), "none": np.arange(80, 120)}
     for weights in (None, rng.uniform(0.5, 2, y.shape)):
-        found = linear.camera(y, sets, design, 1, weights=weights)
+        found = camera(y, sets, design, 1, weights=weights)
         assert found["direction"].tolist()[:2] == ["Up", "Down"]
         assert (found["p"].iloc[:2] < 1e-4).all()
         assert found["p"].iloc[2] > 0.01
@@ -558,10 +561,10 @@ def test_camera_finds_a_shifted_set_in_either_direction_and_no_other():
 def test_camera_has_no_p_for_a_set_of_nothing_or_of_everything():
     rng = np.random.default_rng(11)
     sets = {"empty": np.array([], dtype=int), "all": np.ones(30, dtype=bool), "one": np.array([3])}
-    found = linear.camera(rng.normal(size=(30, 6)), sets, cohort_design(6, rng), 1)
+    found = camera(rng.normal(size=(30, 6)), sets, cohort_design(6, rng), 1)
     assert found["n_genes"].tolist() == [0, 30, 1]
     assert found["p"].isna().tolist() == [True, True, False]
-    assert linear.camera(rng.normal(size=(30, 6)), {}, cohort_design(6, rng), 1).empty
+    assert camera(rng.normal(size=(30, 6)), {}, cohort_design(6, rng), 1).empty
 
 
 @pytest.mark.parametrize("robust", [False, True])
@@ -648,5 +651,5 @@ def test_robust_moderation_refuses_unequal_degrees_of_freedom():
 def test_counts_that_never_vary_have_finite_voom_weights():
     design = np.column_stack([np.ones(6), np.arange(6) % 2])
     for counts in (np.full((20, 6), 50), np.zeros((20, 6)), np.arange(6.0).repeat(6).reshape(6, 6)):
-        weights = linear.voom(counts, design, norm_factors=np.ones(6)).weights
+        weights = voom(counts, design, norm_factors=np.ones(6)).weights
         assert (np.isfinite(weights) & (weights > 0)).all()

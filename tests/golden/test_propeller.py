@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope import linear
+from lammscope.stats import linear
 
 pytestmark = pytest.mark.real_data
 

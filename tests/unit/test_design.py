@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope import linear
 from lammscope.design import (
     aliased_columns,
     aliased_contrasts,
@@ -17,6 +16,7 @@ from lammscope.design import (
 )
 from lammscope.permutation import permutation_scheme
 from lammscope.selection import select_samples
+from lammscope.stats import linear
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
 PERMUTATIONS = {"max_exact": 20_000, "n_draws": 10_000}

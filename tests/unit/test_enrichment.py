@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lammscope import linear
 from lammscope.design import comparison_sides
 from lammscope.enrichment import COLUMNS, match_genes
 from lammscope.enrichment import test_gene_sets as run_test
@@ -15,6 +14,8 @@ from lammscope.expression import test_expression as run_genes
 from lammscope.intake import take_in
 from lammscope.models import plain_pseudobulks, population_model
 from lammscope.signatures import GeneSet, read_gene_sets, read_signatures
+from lammscope.stats.camera import camera
+from lammscope.stats.voom import voom
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, shifted
 
@@ -85,12 +86,12 @@ def test_genes_weights_and_changes_are_those_of_the_expression_test():
         min_cells=10,
         within_patients=True,
     )
-    voom = linear.voom(model.counts, model.design, norm_factors=model.norm_factors)
+    weighted = voom(model.counts, model.design, norm_factors=model.norm_factors)
     rows = {
         part.name: np.flatnonzero(np.isin(model.symbols, part.genes)) for part in (PLANTED, OTHERS)
     }
-    expected = linear.camera(
-        voom.y, rows, model.design.to_numpy(), model.at, weights=voom.weights
+    expected = camera(
+        weighted.y, rows, model.design.to_numpy(), model.at, weights=weighted.weights
     ).loc[table.index]
     np.testing.assert_allclose(table["p"], expected["p"])
     np.testing.assert_allclose(table["fdr"], stats.false_discovery_control(expected["p"]))

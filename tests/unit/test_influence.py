@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lammscope import linear
-from lammscope.influence import leave_one_out
+from lammscope.stats import linear
+from lammscope.stats.influence import leave_one_out
 
 
 @pytest.mark.parametrize("n_covariates", [0, 1, 3])

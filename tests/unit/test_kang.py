@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope import linear
 from lammscope.contrasts import Contrast, contrasts_from_config
 from lammscope.core.shards import Shard
 from lammscope.design import comparison_sides
@@ -14,6 +13,8 @@ from lammscope.expression import test_expression as run_test
 from lammscope.groups import sum_groups
 from lammscope.models import plain_pseudobulks, population_model, sum_replicates
 from lammscope.pseudobulk import build_pseudobulk
+from lammscope.stats import linear
+from lammscope.stats.voom import voom
 
 pytestmark = pytest.mark.real_data
 MONOCYTES = "CD14+ Monocytes"
@@ -79,8 +80,8 @@ def test_every_top_gene_of_the_data_has_the_right_sign(pseudobulk, samples, cont
     sides = comparison_sides(samples, contrast)
     model = population_model(sums, MONOCYTES, sides, contrast, min_cells=10, within_patients=True)
     counts = sum_replicates(sums, MONOCYTES, sides)
-    voom = linear.voom(counts, model.design, norm_factors=model.norm_factors)
-    fit = linear.lm_fit(voom.y, model.design, weights=voom.weights)
+    weighted = voom(counts, model.design, norm_factors=model.norm_factors)
+    fit = linear.lm_fit(weighted.y, model.design, weights=weighted.weights)
     change = pd.Series(fit.coefficients[:, model.at], index=sums.symbols)
     present = top_genes[top_genes.isin(change.index)]
     assert set(top_genes) - set(present) == {"CFB"}

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope import linear
 from lammscope.contrasts import Contrast
 from lammscope.permutation import permutation_p, permutation_scheme
+from lammscope.stats import linear
 
 
 def question(kind: str = "between", adjust: tuple[str, ...] = ()) -> Contrast:

@@ -8,7 +8,9 @@ freedom. Results agree with limma's `fitFDistRobustly`.
 import numpy as np
 from scipy import optimize, special, stats
 
-from lammscope.variances import Array, fit_prior, lowess
+from lammscope.stats import Array
+from lammscope.stats.lowess import lowess
+from lammscope.stats.prior import fit_prior
 
 LOWER_TAIL, UPPER_TAIL = 0.05, 0.1  # shares of features that are winsorised
 N_NODES = 128

@@ -1,44 +1,22 @@
-"""limma's linear model in NumPy, vectorised over features: fits, contrasts, moderation, voom.
+"""limma's linear model, vectorised over features: fits, contrasts, moderation, correlated blocks.
 
 `y` is features x samples and `design` is samples x coefficients, as in limma. The functions follow
-limma and edgeR (Ritchie et al. 2015, doi 10.1093/nar/gkv007; Law et al. 2014,
-doi 10.1186/gb-2014-15-2-r29; Robinson and Oshlack 2010, doi 10.1186/gb-2010-11-3-r25) and are
-tested against their numbers.
+limma (Ritchie et al. 2015, doi 10.1093/nar/gkv007) and are tested against its numbers.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, stats
 
-from lammscope.least_squares import disjoint_first, products, solve_normal_equations
-from lammscope.libraries import filter_by_expression, tmm
-from lammscope.multiplicity import benjamini_hochberg
-from lammscope.robust_prior import fit_prior_robustly
-from lammscope.variances import Array, block_squares, fit_prior, lowess_knots, variance_components
+from lammscope.stats import Array
+from lammscope.stats.blocks import block_squares, variance_components
+from lammscope.stats.least_squares import disjoint_first, products, solve_normal_equations
+from lammscope.stats.prior import fit_prior
+from lammscope.stats.robust_prior import fit_prior_robustly
 
-__all__ = [
-    "BlockCorrelation",
-    "Fit",
-    "TestedFit",
-    "Voom",
-    "camera",
-    "contrast_fit",
-    "duplicate_correlation",
-    "filter_by_expression",
-    "lm_fit",
-    "moderate",
-    "ordinary",
-    "tmm",
-    "voom",
-]
-
-FLAT = 1e-4  # the least square root of a standard deviation, in log2, that voom has weights for
 ROUNDING = 1e-14  # residuals that are smaller than this share of y are zero
-GENE_CORRELATION = 0.01  # between genes of a set, limma's preset for camera
 
 
 @dataclass(frozen=True)
@@ -76,14 +54,6 @@ class TestedFit(Fit):
     p_value: Array
     f: Array
     f_p_value: Array
-
-
-@dataclass(frozen=True)
-class Voom:
-    """Log2 counts per million `y` with their precision `weights`, both features x samples."""
-
-    y: Array
-    weights: Array
 
 
 @dataclass(frozen=True)
@@ -278,98 +248,6 @@ def duplicate_correlation(
     return BlockCorrelation(consensus=float(consensus), values=values)
 
 
-def voom(
-    counts: ArrayLike,
-    design: ArrayLike,
-    *,
-    norm_factors: ArrayLike,
-    block: ArrayLike | None = None,
-    correlation: float | None = None,
-) -> Voom:
-    """Log2 counts per million with weights from the mean-variance trend (voom)."""
-    counts = np.asarray(counts, dtype=float)
-    library = counts.sum(axis=0) * np.asarray(norm_factors, dtype=float)
-    y = np.log2((counts + 0.5) / (library + 1) * 1e6)
-    fit = lm_fit(y, design, block=block, correlation=correlation)
-    counted = counts.sum(axis=1) > 0
-    if counted.sum() < 2 or fit.df_residual[0] == 0:
-        return Voom(y=y, weights=np.ones_like(y))
-    size = (fit.mean + np.mean(np.log2(library + 1)) - np.log2(1e6))[counted]
-    knots, values = lowess_knots(size, np.sqrt(fit.sigma[counted]))
-    fitted = fit.coefficients @ np.asarray(design, dtype=float).T
-    fitted = fitted + np.log2(library + 1) - np.log2(1e6)
-    trend = np.maximum(np.abs(np.interp(fitted, knots, values)), FLAT)
-    return Voom(y=y, weights=(1 / trend**2) ** 2)
-
-
-def camera(
-    y: ArrayLike,
-    sets: Mapping[str, ArrayLike],
-    design: ArrayLike,
-    contrast: int | ArrayLike,
-    *,
-    weights: ArrayLike | None = None,
-) -> pd.DataFrame:
-    """Competitive test of sets of features: do they differ more than the others (camera)?
-
-    Wu and Smyth 2012 (doi 10.1093/nar/gks461), with one small correlation between the features
-    of a set, limma's preset.
-
-    Parameters
-    ----------
-    y, design, weights
-        As in `lm_fit`.
-    sets
-        Rows of `y` by name of the set: positions or a mask.
-    contrast
-        A coefficient's position, or a vector over the coefficients.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by set, in the order of `sets`: `n_genes`, `direction` (Up, Down), `p` (two-sided),
-        `fdr` (Benjamini-Hochberg). A set without features, or of all of them, has no p.
-
-    Raises
-    ------
-    ValueError
-        As `lm_fit`; with fewer than three features; without residual degrees of freedom.
-    """
-    design = np.asarray(design, dtype=float)
-    vector = np.asarray(contrast, dtype=float)
-    if vector.ndim == 0:
-        vector = np.eye(design.shape[1])[int(vector)]
-    # coefficients turned so that the contrast is the first of them: exact, whatever the weights
-    turned = np.column_stack([vector, linalg.null_space(vector[None])]).T
-    fit = lm_fit(y, design @ linalg.inv(turned), weights=weights)
-    n = len(fit.sigma)
-    if n < 3 or fit.df_residual[0] < 1:
-        raise ValueError("camera needs three features or more, and residual degrees of freedom")
-    test = moderate(fit, robust=False, trend=False)
-    statistic = _to_normal(test.t[:, 0], float(test.df_total[0]))
-    rows = [_camera_row(statistic, np.asarray(members)) for members in sets.values()]
-    table = pd.DataFrame(rows, columns=["n_genes", "direction", "p"], index=pd.Index(sets))
-    table = table.astype({"n_genes": int, "p": float})
-    return table.assign(fdr=benjamini_hochberg(table["p"]))
-
-
-def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, str, float]:
-    """Two-sample t-test of a set's statistics against the others', the set's variance inflated."""
-    inside = np.zeros(len(statistic), dtype=bool)
-    inside[members.astype(bool if members.dtype == bool else np.int64)] = True
-    n, size = len(statistic), int(inside.sum())
-    others = n - size
-    if size == 0 or others == 0:
-        return size, "", np.nan
-    shift = n / others * (statistic[inside].mean() - statistic.mean())
-    squares = (n - 1) * statistic.var(ddof=1) - shift**2 * size * others / n
-    inflation = 1 + (size - 1) * GENE_CORRELATION
-    if not squares > 1e-20 * n * np.max(statistic**2):  # no feature varies, or all alike
-        return size, "", np.nan
-    t = shift / np.sqrt(squares / (n - 2) * (inflation / size + 1 / others))
-    return size, "Down" if t < 0 else "Up", float(2 * stats.t.sf(abs(t), n - 2))
-
-
 def _check(y: ArrayLike, design: ArrayLike) -> tuple[Array, Array]:
     y, design = np.asarray(y, dtype=float), np.asarray(design, dtype=float)
     if y.ndim != 2 or design.ndim != 2 or y.shape[1] != len(design):
@@ -431,12 +309,3 @@ def _test(fit: Fit, *, s2_prior: Array, df_prior: Array, s2_post: Array) -> Test
         f=f,
         f_p_value=stats.f.sf(f, seen.sum(), np.minimum(fit.df_residual + df_prior, 1e15)),
     )
-
-
-def _to_normal(t: Array, df: float) -> Array:
-    """The normal deviate of each t statistic, by Hill's expansion (Hill 1970, as limma has it)."""
-    a = df - 0.5
-    b = 48 * a**2
-    z = a * np.log1p(t**2 / df)
-    series = (((-0.4 * z - 3.3) * z - 24) * z - 85.5) / (0.8 * z**2 + 100 + b) + z + 3
-    return np.sign(t) * (series / b + 1) * np.sqrt(z)

@@ -6,7 +6,7 @@ The numerical part under `linear.lm_fit`: no loop over features, and no design m
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from lammscope.stats import Array
 
 
 def products(left: Array, right: Array) -> Array:

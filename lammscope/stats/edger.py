@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-Array = NDArray[np.float64]
+from lammscope.stats import Array
 
 
 def tmm(counts: ArrayLike) -> Array:

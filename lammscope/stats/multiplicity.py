@@ -1,10 +1,10 @@
 """Corrections of p-values for the number of tests; a test without a p (nan) takes no part."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-Array = NDArray[np.float64]
+from lammscope.stats import Array
 
 
 def benjamini_hochberg(p: ArrayLike) -> Array:
