@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from lammscope.barcodes import read_barcodes
 from lammscope.contrasts import Contrast, contrasts_from_config
 from lammscope.core.words import near
 from lammscope.design import contrast_mistakes
-from lammscope.readers import inspect_matrix
+from lammscope.ingest.matrices.barcodes import read_barcodes
+from lammscope.ingest.matrices.read import inspect_matrix
 from lammscope.settings import ConfigLines, check_config
 from lammscope.sheets import check_sheets
 from lammscope.signatures import read_gene_sets

@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from lammscope.core.runtime import whole_file
-from lammscope.readers import find_matrices, inspect_matrix
+from lammscope.ingest.matrices.find import find_matrices
+from lammscope.ingest.matrices.read import inspect_matrix
 
 NO_NAME = re.compile(
     r"outs|count|counts|matrix|matrices|raw|filtered|sample|per_sample_outs|Solo\.out|Gene|GeneFull"

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.shards import NOTHING_SHARED
-from lammscope.genes import is_car_feature
 from lammscope.identifiers import locate_genes
+from lammscope.joint.panel_counts import is_car_feature
 
 N_BINS = 20  # of mean expression, as in the reference implementations
 

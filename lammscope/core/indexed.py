@@ -18,6 +18,7 @@ from scipy import sparse
 from lammscope.core.runtime import whole_file
 
 INDEX_KEY = b"lammscope_index"
+
 ROW_GROUP = 20_000  # rows: a job that wants one sample reads a piece of a million cells, not all
 
 
@@ -159,27 +160,6 @@ def stack_counts(
     arrays = {name: np.concatenate([more[name] for _, _, more in parts]) for name in parts[0][2]}
     stacked = sparse.vstack([counts for counts, _, _ in parts], format="csr")
     return sparse.csr_array(stacked), parts[0][1], arrays
-
-
-def stack_panel(
-    paths: Iterable[str | Path], *, index: str
-) -> tuple[sparse.csr_array, list[str], np.ndarray]:
-    """Stack the panel counts of all samples, without genes that no sample's matrix has.
-
-    Returns
-    -------
-    counts
-        Cells x genes.
-    symbols
-        Of the columns; `CAR` stands for all CAR features.
-    has_car
-        Cells, bool: whether the matrix of the cell's sample has a CAR feature.
-    """
-    counts, genes, arrays = stack_counts(paths, index=index)
-    known = arrays["present"].any(axis=0)
-    has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
-    symbols = genes.loc[known, "symbol"].tolist()
-    return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
 
 
 def _of_samples(samples: Sequence[str] | None) -> list[tuple[str, str, Sequence[str]]] | None:

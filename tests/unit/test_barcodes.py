@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lammscope.barcodes import match_barcodes, read_barcodes
+from lammscope.ingest.matrices.barcodes import match_barcodes, read_barcodes
 from tests.matrices import small_shard, write_lines
 
 NAMES = small_shard(12).barcodes

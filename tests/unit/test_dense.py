@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.readers import find_matrices, inspect_matrix, read_matrix
+from lammscope.ingest.matrices.find import find_matrices
+from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
 from tests.matrices import small_shard, write_dense, write_lines
 
 SHARD = small_shard()

@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.doublets import score_channel, score_doublets
-from lammscope.qc import cell_metrics
-from lammscope.readers import read_matrix
+from lammscope.ingest.doublets import score_channel, score_doublets
+from lammscope.ingest.matrices.read import read_matrix
+from lammscope.ingest.qc import cell_metrics
 from tests.matrices import small_shard
 
 SETTINGS = {

@@ -8,7 +8,8 @@ import scanpy as sc
 from scipy import sparse
 
 from lammscope.core.shards import Shard, shared_ids
-from lammscope.genes import gene_moments, is_car_feature, panel_counts
+from lammscope.ingest.moments import gene_moments
+from lammscope.joint.panel_counts import is_car_feature, panel_counts
 from lammscope.variable_genes import pool_moments, select_genes
 from tests.matrices import small_shard
 

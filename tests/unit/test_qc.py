@@ -11,7 +11,8 @@ from scipy import sparse
 
 from lammscope.core.rates import normalise
 from lammscope.core.shards import Shard
-from lammscope.qc import (
+from lammscope.ingest.matrices.read import read_matrix
+from lammscope.ingest.qc import (
     HAEMOGLOBIN,
     HAEMOGLOBIN_IDS,
     MITOCHONDRIAL,
@@ -19,11 +20,9 @@ from lammscope.qc import (
     cell_metrics,
     describe_yield,
     flag_cells,
-    select_cells,
     split_ambient,
-    summarise_qc,
 )
-from lammscope.readers import read_matrix
+from lammscope.joint.cells import select_cells, summarise_qc
 from tests.matrices import small_shard
 
 LIMITS = {

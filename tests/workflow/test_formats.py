@@ -10,7 +10,7 @@ from scipy import sparse
 
 from lammscope.core.indexed import read_cells, stack_counts
 from lammscope.core.shards import Shard
-from lammscope.readers import read_matrix
+from lammscope.ingest.matrices.read import read_matrix
 from tests.matrices import write_dense, write_folder, write_h5ad, write_kallisto, write_tenx_v3
 from tests.workflow.conftest import run_snakemake
 

@@ -10,8 +10,8 @@ import yaml
 
 from lammscope.cohorts import CohortSettings
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.read import read_matrix
 from lammscope.integration import has_scvi
-from lammscope.readers import read_matrix
 from lammscope.simulate import simulate_cohort
 from tests.matrices import write_tenx_v3
 from tests.workflow.conftest import write_config

@@ -4,8 +4,9 @@ import pandas as pd
 
 from lammscope.annotation import annotate_cells
 from lammscope.celltypist_model import apply_labels
-from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_panel, write_table
+from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
+from lammscope.joint.panel_counts import stack_panel
 from lammscope.panel import load_panel, missing_markers
 
 with job_log(snakemake.log[0]) as logger:

@@ -7,8 +7,8 @@ from scipy import sparse
 
 from lammscope.core.indexed import read_cells, read_table, write_counts
 from lammscope.core.runtime import job_log
-from lammscope.genes import panel_counts
 from lammscope.identifiers import kept_cells
+from lammscope.joint.panel_counts import panel_counts
 from lammscope.panel import load_panel, panel_symbols
 from lammscope.signatures import read_signatures
 

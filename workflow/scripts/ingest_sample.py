@@ -1,12 +1,12 @@
 """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
 
-from lammscope.barcodes import own_positions
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import write_shard
-from lammscope.genes import gene_moments
-from lammscope.qc import cell_metrics, describe_yield, flag_cells, split_ambient
-from lammscope.readers import read_matrix
+from lammscope.ingest.matrices.barcodes import own_positions
+from lammscope.ingest.matrices.read import read_matrix
+from lammscope.ingest.moments import gene_moments
+from lammscope.ingest.qc import cell_metrics, describe_yield, flag_cells, split_ambient
 
 with job_log(snakemake.log[0]) as logger:
     limits = dict(snakemake.params.qc)

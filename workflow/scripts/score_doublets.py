@@ -5,7 +5,7 @@ import numpy as np
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import read_shard
-from lammscope.doublets import score_channel
+from lammscope.ingest.doublets import score_channel
 
 with job_log(snakemake.log[0]) as logger:
     settings = {k: v for k, v in snakemake.params.settings.items() if k != "remove"}

@@ -1,8 +1,9 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
-from lammscope.core.indexed import read_arrays, read_cells, stack_panel, write_table
+from lammscope.core.indexed import read_arrays, read_cells, write_table
 from lammscope.core.runtime import job_log
 from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
+from lammscope.joint.panel_counts import stack_panel
 from lammscope.lamm import load_references
 from lammscope.panel import load_panel
 

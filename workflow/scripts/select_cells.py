@@ -4,7 +4,7 @@ import pandas as pd
 
 from lammscope.core.indexed import index_checksum, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.qc import select_cells, summarise_qc
+from lammscope.joint.cells import select_cells, summarise_qc
 
 with job_log(snakemake.log[0]) as logger:
     samples, patients = snakemake.params.samples, snakemake.params.patients

@@ -1,7 +1,7 @@
 """Count matrices as users have them, read into one form; what each format is, its module knows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,19 +10,21 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotated import inspect_annotated, is_annotated, read_annotated
 from lammscope.core.files import AGAIN, named_errors, open_bytes, open_hdf5
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
-from lammscope.counts import first_non_count, not_counts
-from lammscope.dense import has_dense_counts, inspect_dense, read_dense
-from lammscope.folders import MTX, inspect_mtx, matrices_in, read_mtx
-from lammscope.tenx import inspect_tenx, is_tenx, read_tenx
+from lammscope.ingest.matrices.counts import first_non_count, not_counts
+from lammscope.ingest.matrices.dense import inspect_dense, read_dense
+from lammscope.ingest.matrices.find import candidates, of_one_genome
+from lammscope.ingest.matrices.h5ad import inspect_annotated, is_annotated, read_annotated
+from lammscope.ingest.matrices.mtx import MTX, inspect_mtx, matrices_in, read_mtx
+from lammscope.ingest.matrices.tenx import inspect_tenx, is_tenx, read_tenx
 
 FORMATS = (
     "a 10x .h5, a folder with matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, "
     "or a table of counts (.csv, .tsv)"
 )
+
 # what a file of another kind starts with, what it is, and what to do
 FOREIGN = (
     (rb"\s*(?i:<!doctype|<html)", "a web page", "download the file again"),
@@ -33,8 +35,8 @@ FOREIGN = (
     (rb"PAR1\x15", "a Parquet file", f"give {FORMATS}"),
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
 )
+
 HDF5 = b"\x89HDF\r\n\x1a\n"
-DENSE = re.compile(r"\.(csv|tsv|txt)(\.gz)?$")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
 DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
 
@@ -107,33 +109,6 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
         return _reader(source).inspect(source, genome=genome)
 
 
-def find_matrices(folder: str | Path) -> list[Path]:
-    """Find the count matrices below a folder, one per library.
-
-    Parameters
-    ----------
-    folder
-        Any folder: outputs of a pipeline, or downloads. Hidden folders are left out.
-
-    Returns
-    -------
-    list of Path
-        Sorted; each can be given to `read_matrix`. Of a library in several forms the filtered one
-        is taken, and an `.h5` rather than a folder. A damaged file is in the list, so that its
-        inspection tells.
-
-    Raises
-    ------
-    ValueError
-        If there is no such folder or if it cannot be read.
-    """
-    folder = Path(folder)
-    with named_errors(folder):
-        found = _candidates(folder)
-        together = {path.parent for path in found if _of_one_genome(path)}
-        return sorted({path.parent if path.parent in together else path for path in found})
-
-
 def _matrix_of(path: Path, *, genome: str | None) -> Path:
     """The file to read: `path`, or the one in it or below it if it is a folder."""
     if not path.exists():
@@ -141,14 +116,14 @@ def _matrix_of(path: Path, *, genome: str | None) -> Path:
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
     if not path.is_dir():
         return path
-    found = matrices_in(path) or _candidates(path)
+    found = matrices_in(path) or candidates(path)
     found = [candidate for candidate in found if candidate.name == genome] or found
     if not found:
         raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {FORMATS}")
     if len(found) == 1:
         return _matrix_of(found[0], genome=genome)
     names = [str(candidate.relative_to(path)) for candidate in found]
-    if all(_of_one_genome(candidate) for candidate in found):
+    if all(of_one_genome(candidate) for candidate in found):
         raise ValueError(
             f"holds several genomes ({', '.join(candidate.name for candidate in found)}); "
             "write one of them into the column `genome` of the sample sheet"
@@ -157,64 +132,6 @@ def _matrix_of(path: Path, *, genome: str | None) -> Path:
     raise ValueError(
         f"the folder has several matrices ({', '.join(names[:5])}{more}); name one of them"
     )
-
-
-def _of_one_genome(path: Path) -> bool:
-    """Whether this is a folder of Cell Ranger 2, which wrote one per genome."""
-    return bool(re.search(r"(filtered|raw)_gene_bc_matrices(_mex)?$", path.parent.name))
-
-
-def _candidates(folder: Path) -> list[Path]:
-    """Matrices below a folder, of each library only the best form."""
-    forms: dict[str, list[tuple[int, bool, Path]]] = {}
-    for path in _all_matrices(folder, seen=set()):
-        name = str(path.relative_to(folder))
-        words = re.split(r"[^A-Za-z0-9]+", name)
-        rank = 0 if "filtered" in words else 2 if "raw" in words else 1
-        library = re.sub(r"(?<![a-z])(filtered|raw)(?![a-z])", "", name)
-        library = re.sub(
-            r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix|\.(h5|h5ad|mtx|gz)\b", "", library
-        )
-        form = (rank, path.suffix != ".h5", path)
-        forms.setdefault(re.sub(r"[._/-]+", "/", library).strip("/"), []).append(form)
-    best = [
-        path for group in forms.values() for *rank, path in group if rank == list(min(group)[:2])
-    ]
-    return sorted(best)
-
-
-def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
-    """All matrices below a folder; one that is alone in its folder is named by the folder."""
-    if folder.resolve() in seen:  # links may lead in a circle
-        return
-    seen.add(folder.resolve())
-    matrices = matrices_in(folder)
-    yield from [folder] if len(matrices) == 1 else matrices
-    lists = {path.name for path in matrices}
-    entries = sorted(folder.iterdir())
-    per_sample = folder / "per_sample_outs" in entries
-    for path in entries:
-        if path.is_dir():
-            # junctions and velocities are no genes; `multi` is the channel of its samples
-            other = path.name in ("SJ", "Velocyto") or (per_sample and path.name == "multi")
-            if not path.name.startswith(".") and not other:
-                yield from _all_matrices(path, seen=seen)
-        elif path.name not in lists and _seems_a_matrix(path):
-            yield path
-
-
-def _seems_a_matrix(path: Path) -> bool:
-    """Whether a file is a matrix in HDF5, be it a damaged one, or starts as a table of counts."""
-    try:
-        if path.suffix in (".h5", ".h5ad"):
-            with open_hdf5(path) as file:
-                return is_tenx(file) or is_annotated(file)
-        with named_errors(path):
-            return bool(DENSE.search(path.name)) and has_dense_counts(path)
-    except OSError:
-        return True
-    except ValueError:
-        return False
 
 
 def _reader(path: Path) -> Reader:

@@ -1,49 +1,36 @@
-"""Genes of one sample: their moments, the panel's counts, and which are CAR features."""
+"""Counts of the marker panel: definers, markers, signatures and CAR features of the kept cells."""
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.indexed import stack_counts
 from lammscope.core.shards import Shard
 
-BLOCK = 1_000  # cells whose rates are in memory at a time
 
-
-def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
-    """Moments of UMIs per 10,000 over one sample's cells that pass QC.
-
-    Parameters
-    ----------
-    shard
-        The sample's counts, cells x genes.
-    passes
-        Which cells count, one bool per cell.
+def stack_panel(
+    paths: Iterable[str | Path], *, index: str
+) -> tuple[sparse.csr_array, list[str], np.ndarray]:
+    """Stack the panel counts of all samples, without genes that no sample's matrix has.
 
     Returns
     -------
-    DataFrame
-        `gene`, `symbol`, `n_cells` (cells used), `n_expressed` (cells with a UMI), `total` and
-        `total_squares` (sums of the normalised values and of their squares).
+    counts
+        Cells x genes.
+    symbols
+        Of the columns; `CAR` stands for all CAR features.
+    has_car
+        Cells, bool: whether the matrix of the cell's sample has a CAR feature.
     """
-    size = len(shard.genes)
-    n_expressed = np.zeros(size, dtype=np.int64)
-    total, total_squares = np.zeros((2, size))
-    rows = np.flatnonzero(passes)
-    for start in range(0, len(rows), BLOCK):
-        counts = shard.counts[rows[start : start + BLOCK]]
-        totals = np.asarray(counts.sum(axis=1)).ravel()
-        rates = counts.data * np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr))
-        n_expressed += np.bincount(counts.indices, minlength=size)
-        total += np.bincount(counts.indices, weights=rates, minlength=size)
-        total_squares += np.bincount(counts.indices, weights=rates**2, minlength=size)
-    return shard.genes[["gene", "symbol"]].assign(
-        n_cells=len(rows),
-        n_expressed=n_expressed,
-        total=total,
-        total_squares=total_squares,
-    )
+    counts, genes, arrays = stack_counts(paths, index=index)
+    known = arrays["present"].any(axis=0)
+    has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
+    symbols = genes.loc[known, "symbol"].tolist()
+    return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
 
 
 def panel_counts(

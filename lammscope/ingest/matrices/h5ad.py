@@ -19,8 +19,14 @@ from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
-from lammscope.counts import choose_genes, csr_of, first_non_count, gene_shard, name_genes
-from lammscope.tenx import dataset
+from lammscope.ingest.matrices.counts import (
+    choose_genes,
+    csr_of,
+    first_non_count,
+    gene_shard,
+    name_genes,
+)
+from lammscope.ingest.matrices.tenx import dataset
 
 LAYERS = ("counts", "raw_counts", "raw")
 ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensemblid", "ensembl")

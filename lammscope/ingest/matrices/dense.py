@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.barcodes import NUCLEOTIDES
 from lammscope.core.files import open_text
 from lammscope.core.shards import Shard
-from lammscope.counts import (
+from lammscope.ingest.matrices.barcodes import NUCLEOTIDES
+from lammscope.ingest.matrices.counts import (
     csr_of,
     first_non_count,
     gene_shard,

@@ -8,7 +8,13 @@ import pandas as pd
 
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
-from lammscope.counts import EXPRESSION, checked_genome, choose_genes, csr_of, gene_shard
+from lammscope.ingest.matrices.counts import (
+    EXPRESSION,
+    checked_genome,
+    choose_genes,
+    csr_of,
+    gene_shard,
+)
 
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 

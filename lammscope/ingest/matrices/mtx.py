@@ -13,7 +13,13 @@ from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_text, text_lines
 from lammscope.core.shards import Shard
-from lammscope.counts import choose_genes, first_non_count, gene_shard, name_genes, not_counts
+from lammscope.ingest.matrices.counts import (
+    choose_genes,
+    first_non_count,
+    gene_shard,
+    name_genes,
+    not_counts,
+)
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
 # further matrices of STARsolo and kallisto|bustools, beside or instead of the one of the genes

@@ -1,0 +1,1 @@
+"""Readers of count matrices: each format is a module with `read_*` and `inspect_*`."""

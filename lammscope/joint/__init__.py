@@ -1,0 +1,1 @@
+"""The embedding of all cells together: index, genes, components, integration, clusters."""
