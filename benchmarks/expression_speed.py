@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.contrasts import contrasts_from_config
+from lammscope.cohort.contrasts import contrasts_from_config
 from lammscope.expression import test_expression
 
 N_POPULATIONS, N_GENES, N_PATIENTS = 20, 15_000, 20

@@ -33,9 +33,8 @@ from benchmarks.count_tables import (
     contrast_of,
     sample_sheet,
 )
-from lammscope.comparisons import tested_column
-from lammscope.contrasts import Contrast
-from lammscope.design import comparison_units, crosses_phases, design_matrix
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import comparison_units, crosses_phases, design_matrix, tested_column
 from lammscope.neighborhood_abundance import spatial_fdr, test_neighborhoods
 from lammscope.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.proportions import sum_sides

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import comparison_units, crosses_phases, used_sorts
+from lammscope.cohort.selection import select_samples
+from lammscope.cohort.sorts import Sorts, refused_denominators
 from lammscope.comparisons import COLUMNS, Permutations, compare, empty_row
-from lammscope.contrasts import Contrast
 from lammscope.core.names import LAMM_LEVELS, LEVELS
-from lammscope.design import comparison_units, crosses_phases, used_sorts
 from lammscope.proportions import Measure, families, unit_cells
-from lammscope.selection import select_samples
-from lammscope.sorts import Sorts, refused_denominators
 from lammscope.stats.multiplicity import benjamini_hochberg
 
 

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lammscope.abundance import ask
-from lammscope.comparisons import compare, tested_column
-from lammscope.contrasts import Contrast
-from lammscope.core.names import ALPHA
-from lammscope.design import comparison_units, design_matrix, independent_columns
-from lammscope.expression import test_expression
-from lammscope.permutation import (
-    SIGNS,
-    Scheme,
-    assigned_correlations,
-    assignments,
-    permutation_scheme,
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import (
+    comparison_units,
+    design_matrix,
+    independent_columns,
+    tested_column,
 )
+from lammscope.cohort.schemes import SIGNS, Scheme, permutation_scheme
+from lammscope.cohort.selection import USED, select_samples
+from lammscope.cohort.sorts import Sorts
+from lammscope.comparisons import compare
+from lammscope.core.names import ALPHA
+from lammscope.expression import test_expression
+from lammscope.permutation import assigned_correlations, assignments
 from lammscope.proportions import unit_values
-from lammscope.selection import USED, select_samples
-from lammscope.sorts import Sorts
 
 COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "message"]
 POPULATION = "LAMM"

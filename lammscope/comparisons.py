@@ -9,10 +9,18 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from lammscope.contrasts import Contrast
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import (
+    MIN_PATIENTS,
+    arm_sizes,
+    design_matrix,
+    design_problem,
+    independent_columns,
+    tested_column,
+)
+from lammscope.cohort.schemes import permutation_scheme
 from lammscope.core.names import ALPHA, LAMM_LEVELS
-from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
-from lammscope.permutation import permutation_p, permutation_scheme
+from lammscope.permutation import permutation_p
 from lammscope.proportions import Measure, arm_means, thinnest_depth, unit_values
 from lammscope.stats import linear
 from lammscope.stats.influence import leave_one_out
@@ -118,29 +126,6 @@ def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[st
     """A row of a scale without a result: patients per arm (or pairs), and nothing else."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
     return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | arm_sizes(units, contrast)
-
-
-def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
-    """Why these patients cannot be compared, as a status; empty if they can."""
-    arms = ["pair"] if contrast.kind == "paired" else ["test", "reference"]
-    if min(int((units["arm"] == arm).sum()) for arm in arms) < MIN_PATIENTS:
-        return "too_few_patients"
-    if "arm" in aliased_columns(design):
-        return "aliased"
-    return "" if len(units) > independent_columns(design).shape[1] else "too_few_patients"
-
-
-def tested_column(design: pd.DataFrame) -> int:
-    """Place of the effect: the arm, or for pairs the mean difference."""
-    return list(design).index("arm") if "arm" in design else 0
-
-
-def arm_sizes(units: pd.DataFrame, contrast: Contrast) -> dict[str, int]:
-    """`n_test` and `n_reference`: patients per arm, or pairs."""
-    return {
-        f"n_{arm}": len(units) if contrast.kind == "paired" else int((units["arm"] == arm).sum())
-        for arm in ("test", "reference")
-    }
 
 
 def detectable_difference(se: float, df: float) -> float:

@@ -8,10 +8,10 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from lammscope.contrasts import Contrast
-from lammscope.design import comparison_sides
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.gene_sets import GeneSet
 from lammscope.models import Model, Untested, plain_pseudobulks, population_model
-from lammscope.signatures import GeneSet
 from lammscope.stats import linear
 from lammscope.stats.camera import camera
 from lammscope.stats.voom import Voom, voom

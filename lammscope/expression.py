@@ -8,11 +8,11 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 
-from lammscope.contrasts import Contrast
-from lammscope.design import comparison_sides
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.selection import UNUSED, select_samples
 from lammscope.engines import ENGINES
 from lammscope.models import Untested, kept_sides, plain_pseudobulks, population_model
-from lammscope.selection import UNUSED, select_samples
 from lammscope.stats.multiplicity import benjamini_hochberg
 
 COLUMNS = [

@@ -10,8 +10,13 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lammscope.contrasts import Contrast
-from lammscope.design import MIN_PATIENTS, aliased_columns, design_matrix, independent_columns
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import (
+    MIN_PATIENTS,
+    aliased_columns,
+    design_matrix,
+    independent_columns,
+)
 from lammscope.stats import linear
 from lammscope.stats.edger import filter_by_expression, tmm
 

@@ -11,9 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lammscope.comparisons import MIN_MODERATED, arm_sizes, design_problem, tested_column
-from lammscope.contrasts import Contrast
-from lammscope.design import comparison_units, crosses_phases, design_matrix, independent_columns
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import (
+    arm_sizes,
+    comparison_units,
+    crosses_phases,
+    design_matrix,
+    design_problem,
+    independent_columns,
+    tested_column,
+)
+from lammscope.comparisons import MIN_MODERATED
 from lammscope.neighborhoods import Neighborhoods, count_members
 from lammscope.proportions import sum_sides, thinnest_depth
 from lammscope.stats import linear

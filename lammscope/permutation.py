@@ -5,96 +5,17 @@ squared partial correlation: a function of |t| that grows with it and is never i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations, permutations, product
-from math import comb, factorial, prod
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from lammscope.contrasts import Contrast
+from lammscope.cohort.schemes import RESIDUALS, SIGNS, Codes, Scheme, strata_members
 from lammscope.core.names import Array
-from lammscope.core.words import as_text
-
-Codes = NDArray[np.int64]
-
-SIGNS, LABELS, RESIDUALS = "signs", "labels", "residuals"
 
 TIE = 1e-9  # squared correlations that differ by less are equal up to rounding
 
 ORDERS_AT_A_TIME = 1000
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How the units of a contrast are permuted.
-
-    `kind` is `signs` (of pairs' differences), `labels` (of patients) or `residuals` (Freedman and
-    Lane); `strata` is a code per unit, `test` whether it is in the test arm. `exact` says whether
-    all `n_assignments` are taken, else `n_draws` of them at random. `floor` is the smallest p.
-    """
-
-    kind: str
-    strata: Codes
-    test: NDArray[np.bool_]
-    n_assignments: int
-    n_draws: int
-    exact: bool
-    floor: float
-    words: str
-
-    @property
-    def observed(self) -> NDArray[np.bool_]:
-        """The assignment of the data: who is in the test arm, or every difference as it is."""
-        return np.ones_like(self.test) if self.kind == SIGNS else self.test
-
-
-def permutation_scheme(
-    units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int
-) -> Scheme:
-    """How the units of a contrast can be permuted, and the smallest two-sided p that gives.
-
-    Parameters
-    ----------
-    units
-        From `comparison_units`.
-    max_exact, n_draws
-        Up to `max_exact` assignments are enumerated; beyond, `n_draws` are drawn, with the +1 rule.
-
-    Notes
-    -----
-    Between arms (and for `change`, whose patients' differences are compared) labels are permuted
-    within strata of the categorical covariates: the product over strata of n! / (k! (n-k)!)
-    assignments. Exchanging the two arms gives the same |t|; where every stratum that holds both
-    arms holds them in equal numbers that exchange is one of the assignments, so that the smallest
-    p is 2 / assignments, else 1 / assignments. Signs of n pairs: 2 / 2^n. With a numeric
-    covariate residuals are permuted within strata (Freedman and Lane 1983), which is approximate.
-    """
-    test = (units["arm"] == "test").to_numpy()
-    strata: Codes = np.zeros(len(units), dtype=np.int64)
-    where, ties = "", 2
-    if contrast.kind == "paired":
-        kind, total, words = SIGNS, 2 ** len(units), "sign flips of pairs"
-    else:
-        texts = [c for c in contrast.adjust if not pd.api.types.is_numeric_dtype(units[c])]
-        numbers = [c for c in contrast.adjust if c not in texts]
-        if texts:
-            groups = units.groupby([as_text(units[c]) for c in texts]).ngroup()
-            strata = np.asarray(groups, dtype=np.int64)
-            where = f" within strata of {', '.join(texts)}"
-        sizes = [(int(s.sum()), int(test[s].sum())) for s in _members(strata)]
-        if numbers:
-            kind, total, ties = RESIDUALS, prod(factorial(n) for n, _ in sizes), 1
-            words = f"Freedman-Lane for {', '.join(numbers)}, approximate"
-        else:
-            kind, total = LABELS, prod(comb(n, k) for n, k in sizes)
-            ties = 2 if all(2 * k == n for n, k in sizes if 0 < k < n) else 1
-            words = "labels of patients"
-    exact = total <= max_exact
-    taken = f"exact, {total:,} assignments" if exact else f"{n_draws:,} draws"
-    floor = min(1.0, ties / total) if exact else 1 / (n_draws + 1)
-    return Scheme(kind, strata, test, total, n_draws, exact, floor, f"{words}{where}: {taken}")
 
 
 def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed: int) -> Array:
@@ -169,7 +90,7 @@ def _permuted_correlations(
 
 
 def _permuted_labels(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
-    members = _members(scheme.strata)
+    members = strata_members(scheme.strata)
     if not scheme.exact:
         labels = np.tile(scheme.test, (scheme.n_draws, 1))
         for stratum in members:
@@ -194,7 +115,7 @@ def _sign_flips(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
     """Orders of the units that keep each within its stratum, in portions."""
-    members = [np.flatnonzero(stratum) for stratum in _members(scheme.strata)]
+    members = [np.flatnonzero(stratum) for stratum in strata_members(scheme.strata)]
     if scheme.exact:
         orders = np.empty((scheme.n_assignments, len(scheme.strata)), dtype=np.int64)
         for row, parts in zip(orders, product(*map(permutations, members)), strict=True):
@@ -208,10 +129,6 @@ def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
         for stratum in members:
             orders[:, stratum] = rng.permuted(orders[:, stratum], axis=1)
         yield orders
-
-
-def _members(strata: Codes) -> list[NDArray[np.bool_]]:
-    return [strata == code for code in np.unique(strata)]
 
 
 def _residuals(rows: Array, others: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope import __version__
-from lammscope.contrasts import Contrast
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
 from lammscope.core.words import readable
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lammscope.cohort_audit import arm_phase_table
+from lammscope.cohort.audit_cohort import arm_phase_table
 from lammscope.core.words import NOTHING, write_number
 from lammscope.report_tables import Column, Table, build_table, describe_contrast
 

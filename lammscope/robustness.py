@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance import Question, ask
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sorts import Sorts
 from lammscope.comparisons import compare
-from lammscope.contrasts import Contrast
 from lammscope.proportions import Measure, unit_cells
-from lammscope.sorts import Sorts
 
 COLUMNS = [
     *("analysis", "setting", "population", "denominator", "scale", "estimate", "se", "ci_low"),

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.gene_sets import GeneSet
 from lammscope.enrichment import test_gene_sets as run_sets
 from lammscope.expression import test_expression as run_test
-from lammscope.signatures import GeneSet
 
 ARMS = {"NR": "non_responder", "R": "responder"}
 COMPARED = {"test": "non_responder", "reference": "responder"}

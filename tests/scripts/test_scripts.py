@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.cohort.config import resolve_config
 from lammscope.core.shards import read_shard
-from lammscope.settings import resolve_config
 from tests.matrices import small_shard, write_tenx_v3
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
 BASELINE = {**ARMS, "where": {"phase": "pre"}}

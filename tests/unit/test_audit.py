@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lammscope.associations import exact_association
-from lammscope.audit import COLUMNS, STATUSES, audit_design
-from lammscope.cohort_audit import arm_phase_table, late_timepoints
-from lammscope.contrasts import contrasts_from_config
+from lammscope.cohort.associations import exact_association
+from lammscope.cohort.audit import COLUMNS, STATUSES, audit_design
+from lammscope.cohort.audit_cohort import arm_phase_table, late_timepoints
+from lammscope.cohort.contrasts import contrasts_from_config
 from lammscope.core.words import counted
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.cohort.gene_sets import GeneSet
 from lammscope.enrichment import test_gene_sets as run_sets
 from lammscope.expression import excluded_pseudobulks, missingness
 from lammscope.expression import test_expression as run_test
-from lammscope.signatures import GeneSet
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, PYDESEQ2, make_pseudobulk
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.contrasts import contrasts_from_config, default_contrasts
+from lammscope.cohort.contrasts import contrasts_from_config, default_contrasts
+from lammscope.cohort.design import contrast_mistakes
 from lammscope.core.words import as_text
-from lammscope.design import contrast_mistakes
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
 PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}

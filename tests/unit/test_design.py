@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.design import (
+from lammscope.cohort.design import (
     aliased_columns,
     aliased_contrasts,
     comparison_sides,
@@ -14,8 +14,8 @@ from lammscope.design import (
     design_matrix,
     independent_columns,
 )
-from lammscope.permutation import permutation_scheme
-from lammscope.selection import select_samples
+from lammscope.cohort.schemes import permutation_scheme
+from lammscope.cohort.selection import select_samples
 from lammscope.stats import linear
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lammscope.design import comparison_sides
+from lammscope.cohort.checks import check_run
+from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.gene_sets import GeneSet, read_gene_sets, read_signatures
 from lammscope.enrichment import COLUMNS, match_genes
 from lammscope.enrichment import test_gene_sets as run_test
 from lammscope.expression import test_expression as run_genes
-from lammscope.intake import take_in
 from lammscope.models import plain_pseudobulks, population_model
-from lammscope.signatures import GeneSet, read_gene_sets, read_signatures
 from lammscope.stats.camera import camera
 from lammscope.stats.voom import voom
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -215,7 +215,7 @@ def test_every_mistake_of_gene_sets_is_told_at_the_start(relative_cohort, monkey
     source.write_text("expression:\n  gene_sets:\n    - broken.gmt\n    - absent.gmt\n")
     config = SHEETS | {"expression": {"gene_sets": ["broken.gmt", "absent.gmt"]}}
     with pytest.raises(ValueError, match="absent") as caught:
-        take_in(config, sources=[source])
+        check_run(config, sources=[source])
     lines = str(caught.value).splitlines()
     assert (
         "mine.yaml: line 4: `expression.gene_sets` names `absent.gmt`, which does not exist"
@@ -228,6 +228,6 @@ def test_every_mistake_of_gene_sets_is_told_at_the_start(relative_cohort, monkey
 
 def test_shipped_sets_and_none_are_fine(relative_cohort, monkeypatch):
     monkeypatch.chdir(relative_cohort)
-    assert len(take_in(SHEETS).config["expression"]["gene_sets"]) == 4
+    assert len(check_run(SHEETS).config["expression"]["gene_sets"]) == 4
     none = SHEETS | {"expression": {"gene_sets": []}}
-    assert take_in(none).config["expression"]["gene_sets"] == []
+    assert check_run(none).config["expression"]["gene_sets"] == []

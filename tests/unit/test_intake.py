@@ -6,8 +6,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lammscope.audit import audit_design
-from lammscope.intake import take_in
+from lammscope.cohort.audit import audit_design
+from lammscope.cohort.checks import check_run
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def told(relative_cohort, monkeypatch):
         path.write_text(path.read_text() + text)
         config = yaml.safe_load(path.read_text())
         try:
-            return take_in(config, sources=["config.yaml"], **options), []
+            return check_run(config, sources=["config.yaml"], **options), []
         except ValueError as error:
             return None, str(error).splitlines()
 
@@ -140,7 +140,7 @@ def test_any_sheets_and_contrasts_are_taken_in_or_give_messages(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         try:
-            taken = take_in(config, look=False)
+            taken = check_run(config, look=False)
         except ValueError:
             return
     audit = audit_design(

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from lammscope.cohort.config import resolve_config
+from lammscope.cohort.sheets import check_sheets
 from lammscope.new_cohort import guess_sample, main, sample_names
-from lammscope.settings import resolve_config
-from lammscope.sheets import check_sheets
 from tests.matrices import small_shard, write_folder, write_tenx_v2, write_tenx_v3
 
 SHARD = small_shard()

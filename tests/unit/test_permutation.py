@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope.contrasts import Contrast
-from lammscope.permutation import permutation_p, permutation_scheme
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.schemes import permutation_scheme
+from lammscope.permutation import permutation_p
 from lammscope.stats import linear
 
 

@@ -12,9 +12,9 @@ import pytest
 from scipy import sparse
 
 from lammscope import expression
-from lammscope.audit import audit_design
+from lammscope.cohort.audit import audit_design
+from lammscope.cohort.contrasts import Contrast
 from lammscope.comparisons import COLUMNS
-from lammscope.contrasts import Contrast
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.definers import levels_by_group
 from lammscope.drawing import save_figure, sentence_figure

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from lammscope.settings import check_config, read_schema, resolve_config
+from lammscope.cohort.config import check_config, read_schema, resolve_config
 
 KNOWN = {
     *("$schema", "type", "title", "description", "required", "properties", "additionalProperties"),

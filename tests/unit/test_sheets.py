@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lammscope.settings import resolve_config
-from lammscope.sheets import check_sheets, read_samples
+from lammscope.cohort.config import resolve_config
+from lammscope.cohort.sheets import check_sheets, read_samples
 
 SAMPLES = (
     "sample\tpatient\ttimepoint\tcounts\nA1\tA\tpre\ta.h5\nA2\tA\tpost\tb.h5\nB1\tB\tpre\tc.h5\n"

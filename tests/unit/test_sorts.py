@@ -5,16 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lammscope.contrasts import contrasts_from_config
-from lammscope.design import contrast_mistakes
-from lammscope.panel import load_panel
-from lammscope.sorts import (
+from lammscope.cohort.contrasts import contrasts_from_config
+from lammscope.cohort.design import contrast_mistakes
+from lammscope.cohort.sorts import (
     LINEAGES,
     kept_lineages,
     refused_denominators,
     sort_mistakes,
     sorted_samples,
 )
+from lammscope.panel import load_panel
 from tests.unit.example_cohorts import BASELINE, cohort
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"

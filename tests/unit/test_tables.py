@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lammscope.settings import read_schema
-from lammscope.tables import fill_defaults, read_sheet
+from lammscope.cohort.config import read_schema
+from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 
 SCHEMA = read_schema("samples")
 HEADER = "sample\tpatient\ttimepoint\tcounts"

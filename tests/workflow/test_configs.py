@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 
+from lammscope.cohort.config import resolve_config
 from lammscope.cohorts import CohortSettings
-from lammscope.settings import resolve_config
 from lammscope.simulate import simulate_cohort
 
 
@@ -47,7 +47,7 @@ def test_the_config_names_every_default_once(repository):
 
 
 def test_every_key_of_the_config_is_documented(repository):
-    from config.document import document
+    from lammscope.cohort.document import document
 
     assert (repository / "config" / "README.md").read_text() == document()
 

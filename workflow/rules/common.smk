@@ -5,7 +5,8 @@ from functools import cache
 from itertools import batched
 from pathlib import Path
 
-from lammscope import design, intake, integration, sorts
+from lammscope import integration
+from lammscope.cohort import checks, design, sorts
 
 
 def stop(heading, lines):
@@ -26,13 +27,13 @@ def resource(path):
 
 
 try:
-    RUN = intake.take_in(config, sources=workflow.configfiles, look=workflow.is_main_process)
+    RUN = checks.check_run(config, sources=workflow.configfiles, look=workflow.is_main_process)
 except ValueError as error:
     mistakes = str(error).splitlines()
     number = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     stop(f"lammscope: {number} in config, sheets or matrices; nothing was run:", mistakes)
 config.update(RUN.config)
-COHORT = intake.cohort_settings(config)
+COHORT = checks.cohort_settings(config)
 SHEETS = [
     config["samples"],
     config["patients"],

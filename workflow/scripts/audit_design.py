@@ -1,10 +1,10 @@
 """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
 
-from lammscope.audit import audit_design
-from lammscope.contrasts import Contrast
+from lammscope.cohort.audit import audit_design
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
-from lammscope.sheets import read_samples
 
 with job_log(snakemake.log[0]):
     contrasts = [Contrast(**definition) for definition in snakemake.params.contrasts]

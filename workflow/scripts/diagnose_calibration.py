@@ -3,10 +3,10 @@
 import anndata
 
 from lammscope.calibration import diagnose_calibration
-from lammscope.contrasts import Contrast
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.sheets import read_samples
 
 with job_log(snakemake.log[0]):
     table = diagnose_calibration(

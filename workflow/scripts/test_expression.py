@@ -2,11 +2,11 @@
 
 import anndata
 
-from lammscope.contrasts import Contrast
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.expression import excluded_pseudobulks, missingness, test_expression
-from lammscope.sheets import read_samples
 
 with job_log(snakemake.log[0]):
     cohort = (

@@ -2,12 +2,12 @@
 
 import anndata
 
-from lammscope.contrasts import Contrast
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.gene_sets import read_gene_sets
+from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.enrichment import test_gene_sets
-from lammscope.sheets import read_samples
-from lammscope.signatures import read_gene_sets
 
 with job_log(snakemake.log[0]):
     table = test_gene_sets(

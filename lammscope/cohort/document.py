@@ -1,17 +1,18 @@
-"""Write config/README.md from the schemas: `python -m config.document`."""
+"""Write config/README.md from the schemas: `python -m lammscope.cohort.document`."""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lammscope.settings import read_schema
+from lammscope.cohort.config import read_schema
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 HEAD = """# Config and sheets
 
-Written from the schemas (`workflow/schemas/`) by `python -m config.document`; a test guards it.
+Written from the schemas (`workflow/schemas/`) by `python -m lammscope.cohort.document`; a test
+guards it.
 
 A run needs a config and two sheets. `config.yaml`, `samples.tsv` and `patients.tsv` here are those
 of the demo cohort. `python -m lammscope.new_cohort FOLDER` writes a first form of all three for the
@@ -78,7 +79,7 @@ def _type(part: dict[str, Any]) -> str:
     kinds = part.get("type") or ("number" if isinstance(part["enum"][0], int) else "text")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     words = {"string": "text", "object": "section", "array": "list", "integer": "whole number"}
-    return " or ".join(words.get(kind, kind) for kind in kinds)
+    return " or ".join(words.get(str(kind), str(kind)) for kind in kinds)
 
 
 def _limits(part: dict[str, Any]) -> tuple[str, str]:

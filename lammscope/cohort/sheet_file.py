@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
+from lammscope.cohort.config import explain_value
 from lammscope.core.words import near
-from lammscope.settings import explain_value
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"})
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"

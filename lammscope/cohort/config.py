@@ -10,7 +10,7 @@ import yaml
 
 from lammscope.core.words import near
 
-SCHEMAS = Path(__file__).resolve().parent.parent / "workflow" / "schemas"
+SCHEMAS = Path(__file__).resolve().parent.parent.parent / "workflow" / "schemas"
 LABELS = (
     *(("response", "responder"), ("response", "non_responder")),
     *(("timepoints", "pre"), ("timepoints", "post")),

@@ -3,13 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from lammscope.associations import Row, association_rows, covariates_of, split_words
-from lammscope.associations import splits_groups as splits
-from lammscope.cohort_audit import ARMS, cohort_rows, late_timepoints, missingness_rows
-from lammscope.contrasts import Contrast
-from lammscope.core.names import ALPHA
-from lammscope.core.words import as_text, counted, readable
-from lammscope.design import (
+from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
+from lammscope.cohort.associations import splits_groups as splits
+from lammscope.cohort.audit_cohort import ARMS, cohort_rows, late_timepoints, missingness_rows
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import (
     MIN_PATIENTS,
     aliased_columns,
     aliases_of_arm,
@@ -17,9 +15,11 @@ from lammscope.design import (
     design_matrix,
     used_sorts,
 )
-from lammscope.permutation import permutation_scheme
-from lammscope.selection import UNUSED, USED, select_samples
-from lammscope.sorts import Sorts, refused_denominators
+from lammscope.cohort.schemes import permutation_scheme
+from lammscope.cohort.selection import UNUSED, USED, select_samples
+from lammscope.cohort.sorts import Sorts, refused_denominators
+from lammscope.core.names import ALPHA
+from lammscope.core.words import as_text, counted, readable
 
 COLUMNS = ["contrast", "item", "value", "status", "message"]
 # From the worst to the best; a row below `survivorship` says how a test is to be read.

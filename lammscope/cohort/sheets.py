@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lammscope.cohort.config import as_label, read_schema
+from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, PHASES
 from lammscope.core.words import near
-from lammscope.settings import as_label, read_schema
-from lammscope.tables import fill_defaults, read_sheet
 
 OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete"}
 

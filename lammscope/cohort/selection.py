@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lammscope.contrasts import Contrast
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import as_text
 
 REPLICATE = ("timepoint", "compartment", "sort")

@@ -8,27 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lammscope.contrasts import Contrast, contrasts_from_config, default_contrasts
+from lammscope.cohort.contrasts import Contrast, default_contrasts
+from lammscope.cohort.selection import USED, select_samples, takes_part, try_selection
+from lammscope.cohort.sorts import Sorts, kept_lineages, refused_denominators, sort_mistakes
 from lammscope.core.words import as_text, near
-from lammscope.selection import USED, select_samples, takes_part, try_selection
-from lammscope.sorts import Sorts, kept_lineages, refused_denominators, sort_mistakes
-
-__all__ = [
-    "MIN_PATIENTS",
-    "Contrast",
-    "aliased_columns",
-    "aliased_contrasts",
-    "aliases_of_arm",
-    "comparison_sides",
-    "comparison_units",
-    "contrast_mistakes",
-    "contrasts_from_config",
-    "crosses_phases",
-    "design_matrix",
-    "independent_columns",
-    "select_samples",
-    "used_sorts",
-]
 
 MIN_PATIENTS = 3  # patients in an arm, or pairs; below it nothing is tested
 
@@ -241,3 +224,26 @@ def _dependences(matrix: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(matrix, axis=0)
     _, scale, axes = np.linalg.svd(matrix / np.where(length > 0, length, 1), full_matrices=True)
     return np.asarray(axes[int(np.sum(scale > 1e-8)) :])
+
+
+def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
+    """Why these patients cannot be compared, as a status; empty if they can."""
+    arms = ["pair"] if contrast.kind == "paired" else ["test", "reference"]
+    if min(int((units["arm"] == arm).sum()) for arm in arms) < MIN_PATIENTS:
+        return "too_few_patients"
+    if "arm" in aliased_columns(design):
+        return "aliased"
+    return "" if len(units) > independent_columns(design).shape[1] else "too_few_patients"
+
+
+def tested_column(design: pd.DataFrame) -> int:
+    """Place of the effect: the arm, or for pairs the mean difference."""
+    return list(design).index("arm") if "arm" in design else 0
+
+
+def arm_sizes(units: pd.DataFrame, contrast: Contrast) -> dict[str, int]:
+    """`n_test` and `n_reference`: patients per arm, or pairs."""
+    return {
+        f"n_{arm}": len(units) if contrast.kind == "paired" else int((units["arm"] == arm).sum())
+        for arm in ("test", "reference")
+    }

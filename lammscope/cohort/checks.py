@@ -8,17 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from lammscope.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.config import ConfigLines, check_config
+from lammscope.cohort.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.design import contrast_mistakes
+from lammscope.cohort.gene_sets import read_gene_sets
+from lammscope.cohort.sheets import check_sheets
 from lammscope.core.words import near
-from lammscope.design import contrast_mistakes
 from lammscope.ingest.matrices.barcodes import read_barcodes
 from lammscope.ingest.matrices.read import inspect_matrix
-from lammscope.settings import ConfigLines, check_config
-from lammscope.sheets import check_sheets
-from lammscope.signatures import read_gene_sets
 
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
-HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
+HOME = Path(__file__).resolve().parent.parent.parent  # of the workflow, which brings some files
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
@@ -34,7 +34,7 @@ class Intake:
     notes: list[str]
 
 
-def take_in(
+def check_run(
     config: Mapping[str, Any],
     *,
     sources: Sequence[str | Path] = (),

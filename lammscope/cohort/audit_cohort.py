@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lammscope.associations import Row, association_rows, covariates_of, exact_association
+from lammscope.cohort.associations import Row, association_rows, covariates_of, exact_association
 from lammscope.core.names import ALPHA
 from lammscope.core.words import as_text, counted
 
