@@ -17,7 +17,7 @@ import scanpy as sc
 import yaml
 
 from lammscope.core.indexed import read_table
-from lammscope.variable_genes import N_BINS
+from lammscope.joint.variable_genes import N_BINS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

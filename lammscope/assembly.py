@@ -15,7 +15,7 @@ from scipy import sparse
 
 from lammscope.core.rates import normalise
 from lammscope.core.shards import Shard
-from lammscope.identifiers import rows_of
+from lammscope.joint.gene_names import rows_of
 
 LABELS = [
     *("cluster", "lineage", "cell_type", "cell_type_margin", "population"),

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.lamm import MONOCYTIC, apply_car, call_car, call_lamm, name_population
-from lammscope.neighbors import find_neighbors_within
 
 
 def call_cells(

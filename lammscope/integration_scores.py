@@ -15,9 +15,9 @@ from harmonypy.lisi import compute_lisi
 from scipy import sparse
 
 from lammscope.annotation import annotate_cells
-from lammscope.clustering import cluster_cells
+from lammscope.joint.clustering import cluster_cells
+from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
 from lammscope.lamm import LAMM, call_lamm
-from lammscope.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
 from lammscope.panel import Panel
 
 MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn

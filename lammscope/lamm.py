@@ -14,7 +14,7 @@ from scipy.special import gammaincc, gammaincinv
 
 from lammscope.core.names import LEVELS, PER
 from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling
-from lammscope.identifiers import check_definers
+from lammscope.joint.gene_names import check_definers
 from lammscope.refinement import refine
 
 MONOCYTIC = "monocytic"

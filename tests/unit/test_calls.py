@@ -6,8 +6,8 @@ import pytest
 
 from lammscope.calls import call_cells
 from lammscope.core.pooling import neighbor_pooling
-from lammscope.identifiers import check_definers
-from lammscope.neighbors import find_neighbors_within
+from lammscope.joint.gene_names import check_definers
+from lammscope.joint.neighbors import find_neighbors_within
 from tests.unit.test_lamm import ORDINARY, SETTINGS, load_references, plant
 from tests.unit.test_lamm import REFERENCES as REFERENCE_FILE
 

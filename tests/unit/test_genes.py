@@ -10,7 +10,7 @@ from scipy import sparse
 from lammscope.core.shards import Shard, shared_ids
 from lammscope.ingest.moments import gene_moments
 from lammscope.joint.panel_counts import is_car_feature, panel_counts
-from lammscope.variable_genes import pool_moments, select_genes
+from lammscope.joint.variable_genes import pool_moments, select_genes
 from tests.matrices import small_shard
 
 CAR = r"CAR|.*FMC63.*|CAT[_-]scFv|yescarta|axi-?cel"

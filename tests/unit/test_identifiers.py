@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lammscope.core.shards import write_shard
-from lammscope.identifiers import kept_cells, locate_genes, match_genes, with_reference
+from lammscope.joint.gene_names import kept_cells, locate_genes, match_genes, with_reference
 from tests.matrices import small_shard
 
 N = 40

@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope import integration
-from lammscope.integration import integrate_scvi
 from lammscope.integration_scores import (
     Evidence,
     _apart,
@@ -14,8 +12,10 @@ from lammscope.integration_scores import (
     draw_cells,
     score_integration,
 )
+from lammscope.joint import integration
+from lammscope.joint.integration_scvi import integrate_scvi
+from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.lamm import load_references
-from lammscope.neighbors import find_neighbors_within
 from lammscope.panel import load_panel, panel_symbols
 from tests.unit.real_cohorts import PANEL
 from tests.unit.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL

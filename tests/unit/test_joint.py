@@ -6,13 +6,14 @@ import pytest
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from lammscope.clustering import cluster_cells, compare_resolutions, project_umap, stability
 from lammscope.core.indexed import write_counts
 from lammscope.core.pca import principal_components, principal_components_of_parts
 from lammscope.core.rates import normalise
-from lammscope.embedding import embed_samples
-from lammscope.integration import integrate_harmony
-from lammscope.neighbors import find_neighbors, shared_neighbor_graph
+from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
+from lammscope.joint.embedding import embed_samples
+from lammscope.joint.integration import integrate_harmony
+from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
+from lammscope.joint.umap import project_umap
 from tests.matrices import small_shard
 
 HARMONY = {"theta": 2.0, "min_batch_pct": 0.25, "seed": 1, "threads": 1}

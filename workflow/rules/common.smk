@@ -5,7 +5,7 @@ from functools import cache
 from itertools import batched
 from pathlib import Path
 
-from lammscope import integration
+from lammscope.joint import integration_scvi
 from lammscope.cohort import checks, design, sorts
 
 
@@ -147,9 +147,9 @@ def memory(base, factor, of=sum):
 
 def refuse_missing_scvi():
     """Stop where scVI is asked for and cannot be had."""
-    if "scvi" in METHODS and not integration.has_scvi():
+    if "scvi" in METHODS and not integration_scvi.has_scvi():
         if not workflow.deployment_settings.deployment_method:
-            stop("lammscope: a package is missing; nothing was run:", [integration.NO_SCVI])
+            stop("lammscope: a package is missing; nothing was run:", [integration_scvi.NO_SCVI])
 
 
 def announce_run():

@@ -4,7 +4,7 @@ from lammscope.assembly import describe_cohort, write_cohort
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_arrays, read_cells, read_table
 from lammscope.core.runtime import job_log, whole_file
-from lammscope.identifiers import kept_cells
+from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     cells, index = read_cells(snakemake.input.index)

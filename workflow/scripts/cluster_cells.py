@@ -1,9 +1,9 @@
 """Leiden clusters of the neighbourhood graph."""
 
-from lammscope.clustering import cluster_cells
 from lammscope.core.indexed import read_arrays, read_cells, write_table
 from lammscope.core.runtime import job_log
-from lammscope.neighbors import shared_neighbor_graph
+from lammscope.joint.clustering import cluster_cells
+from lammscope.joint.neighbors import shared_neighbor_graph
 
 with job_log(snakemake.log[0]) as logger:
     cells, index = read_cells(snakemake.input.cells)

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from lammscope.clustering import compare_resolutions, stability
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.neighbors import shared_neighbor_graph
+from lammscope.joint.clustering import compare_resolutions, stability
+from lammscope.joint.neighbors import shared_neighbor_graph
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     params = snakemake.params

@@ -5,7 +5,7 @@ from scipy import sparse
 from lammscope.core.indexed import read_cells, read_table, write_counts
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import gene_columns
-from lammscope.identifiers import kept_cells
+from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))

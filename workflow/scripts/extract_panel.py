@@ -8,7 +8,7 @@ from scipy import sparse
 from lammscope.cohort.gene_sets import read_signatures
 from lammscope.core.indexed import read_cells, read_table, write_counts
 from lammscope.core.runtime import job_log
-from lammscope.identifiers import kept_cells
+from lammscope.joint.gene_names import kept_cells
 from lammscope.joint.panel_counts import panel_counts
 from lammscope.panel import load_panel, panel_symbols
 

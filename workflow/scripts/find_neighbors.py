@@ -2,7 +2,7 @@
 
 from lammscope.core.indexed import read_arrays, read_cells, write_arrays
 from lammscope.core.runtime import job_log
-from lammscope.neighbors import find_neighbors
+from lammscope.joint.neighbors import find_neighbors
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     _, index = read_cells(snakemake.input.cells)

@@ -2,7 +2,7 @@
 
 from lammscope.core.indexed import read_arrays, read_cells, write_arrays
 from lammscope.core.runtime import job_log
-from lammscope.integration import integrate_harmony
+from lammscope.joint.integration import integrate_harmony
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     cells, index = read_cells(snakemake.input.cells)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from lammscope.core.indexed import read_cells, stack_counts, write_arrays
 from lammscope.core.runtime import job_log
-from lammscope.integration import integrate_scvi
+from lammscope.joint.integration_scvi import integrate_scvi
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     cells, index = read_cells(snakemake.input.cells)

@@ -5,7 +5,7 @@ import pandas as pd
 from lammscope.celltypist_model import load_model, predict_types
 from lammscope.core.indexed import read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.identifiers import kept_cells
+from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))

@@ -2,7 +2,7 @@
 
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.identifiers import check_definers, match_genes
+from lammscope.joint.gene_names import check_definers, match_genes
 
 with job_log(snakemake.log[0]) as logger:
     tables = (read_table(path, columns=["gene", "symbol"]) for path in snakemake.input.moments)

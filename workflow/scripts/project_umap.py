@@ -1,8 +1,8 @@
 """Two-dimensional picture of the neighbourhood graph."""
 
-from lammscope.clustering import project_umap
 from lammscope.core.indexed import read_arrays, read_cells, write_arrays
 from lammscope.core.runtime import job_log
+from lammscope.joint.umap import project_umap
 
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.cells)

@@ -2,7 +2,7 @@
 
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.variable_genes import pool_moments, select_genes
+from lammscope.joint.variable_genes import pool_moments, select_genes
 
 with job_log(snakemake.log[0]) as logger:
     reference = read_table(snakemake.input.reference)

@@ -3,7 +3,7 @@
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.runtime import job_log
 from lammscope.groups import merge_groups, sum_groups, write_sums
-from lammscope.identifiers import kept_cells
+from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))

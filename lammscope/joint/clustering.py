@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from functools import partial
 from itertools import combinations
 
 import igraph
@@ -10,12 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.neighbors import find_neighbors, nearest_landmarks, shared_neighbor_graph
+from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
 
 STABILITY_CELLS = 20_000  # of larger cohorts so many are drawn
 N_DRAWS = 5
 DRAWN = 0.8  # share of those cells in each draw
-N_ANCHORS, TINY = 5, 1e-6  # cells of UMAP's layout that place another; no distance is zero
 
 
 def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> np.ndarray:
@@ -151,90 +149,6 @@ def stability(
             }
         )
     return pd.DataFrame(rows)
-
-
-def project_umap(
-    space: np.ndarray,
-    indices: np.ndarray,
-    distances: np.ndarray,
-    *,
-    min_dist: float,
-    epochs: int,
-    max_cells: int,
-    seed: int,
-) -> np.ndarray:
-    """Two-dimensional picture of the neighbourhood graph by UMAP [1]_.
-
-    The layout of a large cohort is made from cells drawn at random; the others lie between their
-    nearest of these, as when a fitted UMAP takes new cells.
-
-    Parameters
-    ----------
-    space
-        Cells x components; its first two components are the starting layout.
-    indices, distances
-        Cells x neighbours, found before.
-    min_dist
-        How tightly points may be packed.
-    epochs, seed
-        Of the optimisation, which runs on one thread to be reproducible.
-    max_cells
-        Cells that make the layout at most.
-
-    Returns
-    -------
-    ndarray
-        Cells x 2, float32.
-
-    References
-    ----------
-    .. [1] McInnes, Healy, Melville, arXiv 1802.03426 (2018).
-    """
-    layout = partial(_umap_layout, min_dist=min_dist, epochs=epochs, seed=seed)
-    n_cells, n_neighbors = indices.shape
-    if n_cells <= max_cells:
-        return layout(space, indices, distances)
-    drawn = np.sort(np.random.default_rng(seed).choice(n_cells, max_cells, replace=False))
-    own = find_neighbors(space[drawn], n_neighbors=n_neighbors, seed=seed, threads=1)
-    of_drawn = layout(space[drawn], *own)
-    nearest, away = nearest_landmarks(space, drawn, n_neighbors=N_ANCHORS, seed=seed, threads=1)
-    weights = 1 / np.maximum(away, TINY) ** 2
-    weights /= weights.sum(axis=1, keepdims=True)
-    picture = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)
-    picture[drawn] = of_drawn
-    return picture
-
-
-def _umap_layout(
-    space: np.ndarray,
-    indices: np.ndarray,
-    distances: np.ndarray,
-    *,
-    min_dist: float,
-    epochs: int,
-    seed: int,
-) -> np.ndarray:
-    # only here: this import compiles for ten seconds, which no other step should wait for
-    import numba
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
-
-    numba.set_num_threads(1)
-    n_cells, n_neighbors = indices.shape
-    state = np.random.RandomState(seed)
-    own = np.arange(n_cells, dtype=indices.dtype)
-    graph, _, _ = fuzzy_simplicial_set(
-        space,
-        n_neighbors + 1,
-        state,
-        "euclidean",
-        knn_indices=np.column_stack([own, indices]),
-        knn_dists=np.column_stack([np.zeros(n_cells, dtype=distances.dtype), distances]),
-    )
-    a, b = find_ab_params(1.0, min_dist)
-    layout, _ = simplicial_set_embedding(
-        space, graph, 2, 1.0, a, b, 1.0, 5, epochs, "pca", state, "euclidean", {}, False, {}, False
-    )
-    return np.asarray(layout, dtype=np.float32)
 
 
 def _to_igraph(graph: sparse.csr_array) -> igraph.Graph:

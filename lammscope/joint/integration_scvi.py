@@ -1,9 +1,5 @@
-"""Batch correction of the joint space: Harmony on principal components, or scVI on counts.
+"""Integration by scVI."""
 
-What comes out is for neighbours, clusters and pictures. No test ever sees corrected values.
-"""
-
-import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,73 +14,11 @@ NO_SCVI = (
     "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
     "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
 )
-# of Harmony, which itself takes 100 at most: too few for a population of one in 200 cells to be one
-CELLS_PER_CLUSTER, MAX_CLUSTERS = 30, 200
 
 
 def has_scvi() -> bool:
     """Whether scvi-tools is installed; importing it would take ten seconds."""
     return find_spec("scvi") is not None
-
-
-def integrate_harmony(
-    scores: np.ndarray,
-    batch: np.ndarray,
-    *,
-    theta: float,
-    min_batch_pct: float,
-    seed: int,
-    threads: int,
-) -> np.ndarray:
-    """Correct principal component scores for batch with Harmony [1]_, second version [2]_.
-
-    Parameters
-    ----------
-    scores
-        Cells x components.
-    batch
-        The batch of each cell.
-    theta
-        Weight of the penalty on clusters in which batches are not alike.
-    min_batch_pct
-        Share of a batch's cells, in %, that must lie in a cluster for the batch to be moved there.
-        Without it the cells of a population that few patients have are moved onto the nearest
-        population that all have.
-    seed, threads
-        Of the algorithm; threads do not change the result.
-
-    Returns
-    -------
-    ndarray
-        Corrected scores, cells x components, float32. With one batch, the scores as they are.
-
-    References
-    ----------
-    .. [1] Korsunsky et al., Nat Methods 16, 1289-1296 (2019), doi 10.1038/s41592-019-0619-0.
-    .. [2] Patikas et al. (2026); `batch.prop.cutoff` of the R package harmony 2.
-    """
-    import harmonypy
-
-    if len(np.unique(batch)) < 2:
-        logger.info("one batch: nothing to correct")
-        return scores.astype(np.float32)
-    # its messages reach the job's log without its own handler, and the screen stays readable
-    logging.getLogger("harmonypy").handlers.clear()
-    n_clusters = max(min(len(scores) // CELLS_PER_CLUSTER, MAX_CLUSTERS), 1)
-    fitted = harmonypy.run_harmony(
-        scores,
-        pd.DataFrame({"batch": batch}),
-        "batch",
-        theta=theta,
-        nclust=n_clusters,
-        batch_prop_cutoff=min_batch_pct / 100,
-        random_state=seed,
-        ncores=threads,
-    )
-    corrected = np.asarray(fitted.Z_corr)
-    if corrected.shape != scores.shape:
-        corrected = corrected.T
-    return np.ascontiguousarray(corrected, dtype=np.float32)
 
 
 def integrate_scvi(

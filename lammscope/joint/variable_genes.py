@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.shards import NOTHING_SHARED
-from lammscope.identifiers import locate_genes
+from lammscope.joint.gene_names import locate_genes
 from lammscope.joint.panel_counts import is_car_feature
 
 N_BINS = 20  # of mean expression, as in the reference implementations
