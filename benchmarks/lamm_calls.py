@@ -24,9 +24,9 @@ import pandas as pd
 import yaml
 
 from benchmarks.workflow import ROOT, run_workflow
+from lammscope.annotate.levels import definer_counts
 from lammscope.cohorts import CohortSettings
 from lammscope.core.indexed import read_cells, stack_counts
-from lammscope.definers import definer_counts
 from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings
 from lammscope.simulate import simulate_cohort
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotate.sums import all_genes, read_sums, sum_groups, write_sums
 from lammscope.core.shards import Shard, read_shard, write_shard
-from lammscope.groups import all_genes, read_sums, sum_groups, write_sums
 from lammscope.pseudobulk import build_pseudobulk
 
 N_SHARDS, N_CELLS, N_GENES, N_POPULATIONS, N_UMIS = 20, 5_000, 30_000, 20, 3_000

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lammscope.annotation import activity
+from lammscope.annotate.cell_types import activity
+from lammscope.annotate.panel import Panel, panel_entries
 from lammscope.core.words import readable
 from lammscope.drawing import (
     EXPRESSION_MAP,
@@ -26,7 +27,6 @@ from lammscope.drawing import (
     sentence_figure,
     stack_shares,
 )
-from lammscope.panel import Panel, panel_entries
 
 EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
 MARKERS_A_TYPE = 2

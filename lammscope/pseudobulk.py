@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.groups import GroupSums
+from lammscope.annotate.sums import GroupSums
 
 
 def build_pseudobulk(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lammscope.integration_scores import LOST, MIN_LAMM
+from lammscope.annotate.integration_scores import LOST, MIN_LAMM
 from lammscope.report_tables import Column, build_table
 
 METHOD_WORDS = {"harmony": "Harmony", "scvi": "scVI", "none": "no correction"}

@@ -36,6 +36,13 @@ def collapse_genes(
     return sparse.csr_array(counts @ chosen)
 
 
+def sum_columns(counts: sparse.csr_array, columns: Sequence[int]) -> np.ndarray:
+    """Sum of some columns (positions) in each row of cells x genes."""
+    picked = np.zeros(counts.shape[1])
+    picked[list(columns)] = 1
+    return np.asarray(counts @ picked)
+
+
 def neighbor_pooling(neighbors: np.ndarray, *, keep: np.ndarray | None = None) -> sparse.csr_array:
     """The matrix that adds every cell and its neighbours: n_cells x n_cells of ones.
 

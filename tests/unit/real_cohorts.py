@@ -11,8 +11,8 @@ import pandas as pd
 from anndata.io import read_elem
 from scipy import sparse
 
-from lammscope.annotation import annotate_cells
-from lammscope.panel import load_panel, panel_symbols
+from lammscope.annotate.cell_types import annotate_cells
+from lammscope.annotate.panel import load_panel, panel_symbols
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
 DEFINERS = ["CSF1R", "CD14", "CD68"]

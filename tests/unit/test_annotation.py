@@ -6,10 +6,10 @@ import pytest
 import yaml
 from scipy import sparse
 
-from lammscope.annotation import annotate_cells
+from lammscope.annotate.cell_types import annotate_cells
+from lammscope.annotate.panel import load_panel, missing_markers, panel_symbols
 from lammscope.core.names import UNASSIGNED
 from lammscope.core.pooling import collapse_genes
-from lammscope.panel import load_panel, missing_markers, panel_symbols
 from tests.unit import real_cohorts
 
 POPULATIONS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.calls import call_cells
+from lammscope.annotate.calls import call_cells
 from lammscope.core.pooling import neighbor_pooling
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.neighbors import find_neighbors_within

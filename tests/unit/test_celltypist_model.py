@@ -10,7 +10,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from lammscope.celltypist_model import apply_labels, load_model, predict_types
+from lammscope.annotate.celltypist import apply_labels, load_model, predict_types
 
 TYPES = ["B cells", "Monocytes", "T cells"]
 GENES = [f"G{i}" for i in range(30)]

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.definers import levels_by_group
-from lammscope.evidence import count_calls, count_car, describe_clusters
+from lammscope.annotate.car import count_car
+from lammscope.annotate.evidence import count_calls, describe_clusters
+from lammscope.annotate.levels import levels_by_group
 
 CELLS = pd.DataFrame(
     {

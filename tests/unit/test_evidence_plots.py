@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from lammscope.evidence import count_calls
+from lammscope.annotate.evidence import count_calls
+from lammscope.annotate.panel import load_panel
 from lammscope.evidence_plots import EVIDENCE_FIGURES, evidence_figures
-from lammscope.panel import load_panel
 from tests.unit.example_results import example
 from tests.unit.real_cohorts import DEFINERS, PANEL
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.annotate.markers import find_markers
+from lammscope.annotate.sums import all_genes, merge_groups, read_sums, sum_groups, write_sums
 from lammscope.core.shards import Shard
-from lammscope.groups import all_genes, merge_groups, read_sums, sum_groups, write_sums
-from lammscope.markers import find_markers
 from lammscope.pseudobulk import build_pseudobulk
 from tests.matrices import small_shard
 

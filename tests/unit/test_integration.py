@@ -5,18 +5,18 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.integration_scores import (
+from lammscope.annotate.integration_scores import (
     Evidence,
     _apart,
     choose_method,
     draw_cells,
     score_integration,
 )
-from lammscope.joint import integration
+from lammscope.annotate.lamm import load_references
+from lammscope.annotate.panel import load_panel, panel_symbols
+from lammscope.joint import integration_scvi
 from lammscope.joint.integration_scvi import integrate_scvi
 from lammscope.joint.neighbors import find_neighbors_within
-from lammscope.lamm import load_references
-from lammscope.panel import load_panel, panel_symbols
 from tests.unit.real_cohorts import PANEL
 from tests.unit.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
 
@@ -127,7 +127,7 @@ def test_large_samples_are_drawn_from_and_small_ones_taken_whole():
 
 
 def test_scvi_without_its_package_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(integration, "has_scvi", lambda: False)
+    monkeypatch.setattr(integration_scvi, "has_scvi", lambda: False)
     with pytest.raises(ValueError, match="make setup-scvi"):
         integrate_scvi(
             sparse.csr_array(np.ones((4, 3))),

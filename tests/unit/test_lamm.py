@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lammscope.lamm import (
-    apply_car,
+from lammscope.annotate.car import apply_car, call_car
+from lammscope.annotate.lamm import (
     call_at,
-    call_car,
     call_lamm,
     load_references,
     name_population,

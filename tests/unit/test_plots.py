@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy import sparse
 
+from lammscope.annotate.levels import definer_counts, levels_by_group, log_levels
 from lammscope.contrast_plots import (
     CONTRAST_FIGURES,
     contrast_figures,
@@ -21,7 +22,6 @@ from lammscope.contrast_plots import (
     lamm_contrast,
     lamm_fractions,
 )
-from lammscope.definers import definer_counts, levels_by_group, log_levels
 from lammscope.drawing import (
     ARM_COLOURS,
     LAMM_COLOUR,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from lammscope.refinement import _log_ratio, refine
+from lammscope.annotate.refinement import _log_ratio, refine
 
 HIGH, LOW = np.array([12.0, 16.0, 22.0]), np.array([1.3, 8.0, 5.5])
 BARS = np.array([6.7, 7.7, 9.0])

@@ -12,13 +12,13 @@ import pytest
 from scipy import sparse
 
 from lammscope import expression
+from lammscope.annotate.evidence import count_calls
+from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Contrast
 from lammscope.comparisons import COLUMNS
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
-from lammscope.definers import levels_by_group
 from lammscope.drawing import save_figure, sentence_figure
-from lammscope.evidence import count_calls
 from lammscope.lamm_results import gather_lamm
 from lammscope.report import write_report
 from lammscope.report_design import design_section

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lammscope.annotate.panel import load_panel
 from lammscope.cohort.contrasts import contrasts_from_config
 from lammscope.cohort.design import contrast_mistakes
 from lammscope.cohort.sorts import (
@@ -14,7 +15,6 @@ from lammscope.cohort.sorts import (
     sort_mistakes,
     sorted_samples,
 )
-from lammscope.panel import load_panel
 from tests.unit.example_cohorts import BASELINE, cohort
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"

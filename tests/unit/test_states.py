@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.states import describe_states, score_states
+from lammscope.annotate.gene_set_scores import describe_states, score_states
 
 SYMBOLS = ["A", "B", "C", "D", "E"]
 NONE = np.full((6, 1), -1, dtype=np.int32)

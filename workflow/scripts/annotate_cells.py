@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from lammscope.annotation import annotate_cells
-from lammscope.celltypist_model import apply_labels
+from lammscope.annotate.cell_types import annotate_cells
+from lammscope.annotate.celltypist import apply_labels
+from lammscope.annotate.panel import load_panel, missing_markers
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
-from lammscope.panel import load_panel, missing_markers
 
 with job_log(snakemake.log[0]) as logger:
     cells, index = read_cells(snakemake.input.cells)

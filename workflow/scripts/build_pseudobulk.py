@@ -1,8 +1,8 @@
 """Gather the sums of all samples and populations."""
 
+from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import read_cells
 from lammscope.core.runtime import job_log, whole_file
-from lammscope.groups import all_genes, read_sums
 from lammscope.pseudobulk import build_pseudobulk
 
 with job_log(snakemake.log[0]):

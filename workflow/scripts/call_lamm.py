@@ -1,10 +1,10 @@
 """LAMM cells within the monocytic lineage, and CAR-T cells; blind to response."""
 
-from lammscope.calls import call_cells
+from lammscope.annotate.calls import call_cells
+from lammscope.annotate.lamm import load_references
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
-from lammscope.lamm import load_references
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     about, index = read_cells(snakemake.input.cells)

@@ -1,9 +1,10 @@
 """Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
 
+from lammscope.annotate.car import count_car
+from lammscope.annotate.evidence import count_calls, describe_clusters
+from lammscope.annotate.levels import levels_by_group
 from lammscope.core.indexed import read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.definers import levels_by_group
-from lammscope.evidence import count_calls, count_car, describe_clusters
 from lammscope.joint.panel_counts import stack_panel
 
 with job_log(snakemake.log[0]):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotate.levels import definer_counts, log_levels, pooled_levels
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_counts
 from lammscope.core.runtime import job_log
-from lammscope.definers import definer_counts, log_levels, pooled_levels
 from lammscope.drawing import save_figure
 from lammscope.plots import cohort_figures
 

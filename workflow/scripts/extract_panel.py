@@ -5,12 +5,12 @@ from itertools import chain
 import numpy as np
 from scipy import sparse
 
+from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.cohort.gene_sets import read_signatures
 from lammscope.core.indexed import read_cells, read_table, write_counts
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
 from lammscope.joint.panel_counts import panel_counts
-from lammscope.panel import load_panel, panel_symbols
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))

@@ -1,9 +1,9 @@
 """Marker genes of the clusters, by effect size over samples."""
 
+from lammscope.annotate.markers import find_markers
+from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import read_cells, write_table
 from lammscope.core.runtime import job_log
-from lammscope.groups import all_genes, read_sums
-from lammscope.markers import find_markers
 
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.cells)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lammscope.celltypist_model import load_model, predict_types
+from lammscope.annotate.celltypist import load_model, predict_types
 from lammscope.core.indexed import read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells

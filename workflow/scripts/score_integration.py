@@ -1,11 +1,16 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
+from lammscope.annotate.integration_scores import (
+    Evidence,
+    choose_method,
+    draw_cells,
+    score_integration,
+)
+from lammscope.annotate.lamm import load_references
+from lammscope.annotate.panel import load_panel
 from lammscope.core.indexed import read_arrays, read_cells, write_table
 from lammscope.core.runtime import job_log
-from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
 from lammscope.joint.panel_counts import stack_panel
-from lammscope.lamm import load_references
-from lammscope.panel import load_panel
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params

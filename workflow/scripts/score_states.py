@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from lammscope.annotate.gene_set_scores import describe_states, score_states
 from lammscope.cohort.gene_sets import read_signatures
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
-from lammscope.states import describe_states, score_states
 
 with job_log(snakemake.log[0]):
     about, index = read_cells(snakemake.input.index)

@@ -1,8 +1,8 @@
 """Sum counts over clusters and over populations, in one pass over each sample's shard."""
 
+from lammscope.annotate.sums import merge_groups, sum_groups, write_sums
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.runtime import job_log
-from lammscope.groups import merge_groups, sum_groups, write_sums
 from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):

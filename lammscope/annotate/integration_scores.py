@@ -14,11 +14,11 @@ import pandas as pd
 from harmonypy.lisi import compute_lisi
 from scipy import sparse
 
-from lammscope.annotation import annotate_cells
+from lammscope.annotate.cell_types import annotate_cells
+from lammscope.annotate.lamm import LAMM, call_lamm
+from lammscope.annotate.panel import Panel
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
-from lammscope.lamm import LAMM, call_lamm
-from lammscope.panel import Panel
 
 MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn
 MIXING_CELLS = 5_000  # of those, for the index of batches, whose time grows with the square

@@ -1,14 +1,12 @@
 """What people can check a call by: clusters with the genes that speak, and counts per sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from lammscope.lamm import AMBIENT, LAMM, MONOCYTIC, UNCERTAIN
+from lammscope.annotate.lamm import AMBIENT, LAMM, MONOCYTIC, UNCERTAIN
 
-NO_FEATURE = "unknown: no CAR feature"
 SUPPORTED = 0.5  # probability from the patient's own cells alone
 
 
@@ -98,52 +96,4 @@ def count_calls(
     place = list(table).index("n_contradicted") + 1
     share = 100 * table["n_supported"] / table["n_lamm"].replace(0, np.nan)
     table.insert(place, "pct_supported", share)
-    return table.rename_axis("sample").reset_index()
-
-
-def count_car(
-    counts: sparse.csr_array,
-    *,
-    symbols: Sequence[str],
-    cells: pd.DataFrame,
-    samples: Mapping[str, str],
-    has_feature: Mapping[str, bool],
-) -> pd.DataFrame:
-    """CAR-T cells and stray CAR transcripts of every sample, with what they may be taken for.
-
-    Parameters
-    ----------
-    counts : n_cells x n_genes raw counts with the column `CAR`, rows as `cells`.
-    symbols : n_genes.
-    cells : `sample`, `lineage`.
-    samples : phase of every sample (`pre`, `post`, or another word).
-    has_feature : whether the sample's matrix has a CAR feature.
-
-    Returns
-    -------
-    DataFrame
-        `sample`, `phase`, `n_t_cells`, `n_t_with_car`, `pct_of_t`, `n_other_with_car` (cells of
-        other lineages with a CAR UMI), `car_umi`, `reading`: `CAR-T cells`, `contamination` (UMIs
-        before infusion, or in other cells only), `none seen`, `unknown: no CAR feature`.
-    """
-    columns = [column for column, symbol in enumerate(symbols) if symbol == "CAR"]
-    umi = np.asarray(counts[:, columns].sum(axis=1)).ravel()
-    is_t = (cells["lineage"] == "T").to_numpy()
-    table = pd.DataFrame(
-        {
-            "n_t_cells": is_t,
-            "n_t_with_car": is_t & (umi > 0),
-            "n_other_with_car": ~is_t & (umi > 0),
-            "car_umi": umi,
-        }
-    )
-    table = table.groupby(cells["sample"].astype(str).to_numpy()).sum()
-    table = table.reindex(sorted(samples), fill_value=0).astype(int)
-    table.insert(2, "pct_of_t", 100 * table["n_t_with_car"] / table["n_t_cells"].replace(0, np.nan))
-    table.insert(0, "phase", [samples[name] for name in table.index])
-    table["reading"] = "CAR-T cells"
-    stray = (table["phase"] == "pre") | (table["n_t_with_car"] == 0)
-    table.loc[stray, "reading"] = "contamination"
-    table.loc[table["car_umi"] == 0, "reading"] = "none seen"
-    table.loc[[not has_feature[str(name)] for name in table.index], "reading"] = NO_FEATURE
     return table.rename_axis("sample").reset_index()

@@ -12,10 +12,10 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
+from lammscope.annotate.refinement import refine
 from lammscope.core.names import LEVELS, PER
-from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling
+from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling, sum_columns
 from lammscope.joint.gene_names import check_definers
-from lammscope.refinement import refine
 
 MONOCYTIC = "monocytic"
 
@@ -183,7 +183,7 @@ def call_lamm(
         if veto["scope"] == "pool":
             found, umi = pooled[:, columns].sum(axis=1), depth
         else:
-            found, umi = _sum_columns(wanted, columns)[rows], totals[rows] / PER
+            found, umi = sum_columns(wanted, columns)[rows], totals[rows] / PER
         limit = np.full((len(rows), 1), float(veto["per_10k"]))
         hit = _exceeds(found[:, None], umi, limit, **model)[:, 0] >= probability
         reason[hit & (reason == "")] = name
@@ -228,50 +228,6 @@ def name_population(cell_type: Sequence[str] | np.ndarray, *, lamm_call: pd.Seri
     """`LAMM` where called, else the cell type: a partition of the cells."""
     types = np.asarray(cell_type, dtype=object)
     return pd.Series(np.where(np.asarray(lamm_call) == LAMM, LAMM, types), dtype="str")
-
-
-def call_car(
-    counts: sparse.csr_array,
-    *,
-    symbols: Sequence[str],
-    car_symbols: Sequence[str],
-    lineage: Sequence[str] | np.ndarray,
-    has_feature: np.ndarray,
-    before_infusion: np.ndarray,
-    sorted_out: np.ndarray,
-) -> pd.Series:
-    """CAR status of each cell: positive, negative, or unknown.
-
-    A T cell with at least one UMI of a CAR feature is positive. CAR UMIs in other cells are
-    ambient or engulfed RNA, and before infusion there are no CAR-T cells: negative. Where the
-    cell's sample has no CAR feature in its matrix the status is unknown, and so is a cell of a
-    sorted library that shows no transcript, since the sort may have chosen it by its CAR. One UMI
-    is the rule of the field; dropout makes it miss transduced cells, so `negative` means "not
-    seen".
-
-    Parameters
-    ----------
-    counts : n_cells x n_genes raw counts.
-    symbols : n_genes gene symbols.
-    car_symbols : those of CAR features.
-    lineage : n_cells.
-    has_feature, before_infusion, sorted_out : n_cells, bool, of the cell's sample: its matrix has a
-        CAR feature; it was taken before infusion; its library was sorted.
-    """
-    columns = [column for column, symbol in enumerate(symbols) if symbol in set(car_symbols)]
-    seen = (_sum_columns(counts, columns) >= 1) & ~np.asarray(before_infusion, dtype=bool)
-    positive = seen & (np.asarray(lineage, dtype=str) == "T")
-    unknown = ~np.asarray(has_feature, dtype=bool) | (
-        np.asarray(sorted_out, dtype=bool) & ~positive
-    )
-    status = np.where(positive, "positive", "negative")
-    return pd.Series(np.where(unknown, "unknown", status), dtype="str")
-
-
-def apply_car(cell_type: Sequence[str] | np.ndarray, *, car: pd.Series) -> pd.Series:
-    """Cell types where CAR-positive T cells are `CAR_T`; their lineage stays T."""
-    types = np.asarray(cell_type, dtype=object)
-    return pd.Series(np.where(np.asarray(car) == "positive", "CAR_T", types), dtype="str")
 
 
 def _exceeds(
@@ -330,12 +286,6 @@ def _type_rates(definers: sparse.csr_array, *, totals: np.ndarray, types: np.nda
     _, codes, member = membership(types)
     rates = ((member @ definers).toarray() + 0.5) / (member @ totals / PER)[:, None]
     return rates[codes]
-
-
-def _sum_columns(counts: sparse.csr_array, columns: Sequence[int]) -> np.ndarray:
-    picked = np.zeros(counts.shape[1])
-    picked[list(columns)] = 1
-    return np.asarray(counts @ picked)
 
 
 def _nothing_called(n_cells: int) -> pd.DataFrame:

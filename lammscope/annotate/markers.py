@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from lammscope.groups import GroupSums
+from lammscope.annotate.sums import GroupSums
 
 MIN_CELLS = 10  # in a cluster and outside, for a sample to be compared
 PSEUDO_RATE = 0.1  # UMIs per 10,000 added before a ratio, about one UMI in 30 cells of 3,000 UMIs

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotate.car import apply_car, call_car
+from lammscope.annotate.lamm import MONOCYTIC, call_lamm, name_population
 from lammscope.joint.neighbors import find_neighbors_within
-from lammscope.lamm import MONOCYTIC, apply_car, call_car, call_lamm, name_population
 
 
 def call_cells(

@@ -6,9 +6,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotate.panel import (
+    Branch,
+    CellType,
+    Panel,
+    panel_entries,
+    panel_symbols,
+    present_weight,
+)
 from lammscope.core.names import PER, UNASSIGNED
 from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
-from lammscope.panel import Branch, CellType, Panel, panel_entries, panel_symbols, present_weight
 
 N_TOP_MARKERS = 5
 

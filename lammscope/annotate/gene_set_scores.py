@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotate.levels import pooled_levels
 from lammscope.core.pooling import collapse_genes
-from lammscope.definers import pooled_levels
 
 MYELOID = ("monocytic", "dendritic", "granulocytic")
 MIN_FOUND = 0.5  # of a set's genes; under it a set has no score

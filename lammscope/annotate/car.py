@@ -1,0 +1,103 @@
+"""CAR-T cells: calls, and what they rest on in each sample."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.core.pooling import sum_columns
+
+NO_FEATURE = "unknown: no CAR feature"
+
+
+def count_car(
+    counts: sparse.csr_array,
+    *,
+    symbols: Sequence[str],
+    cells: pd.DataFrame,
+    samples: Mapping[str, str],
+    has_feature: Mapping[str, bool],
+) -> pd.DataFrame:
+    """CAR-T cells and stray CAR transcripts of every sample, with what they may be taken for.
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes raw counts with the column `CAR`, rows as `cells`.
+    symbols : n_genes.
+    cells : `sample`, `lineage`.
+    samples : phase of every sample (`pre`, `post`, or another word).
+    has_feature : whether the sample's matrix has a CAR feature.
+
+    Returns
+    -------
+    DataFrame
+        `sample`, `phase`, `n_t_cells`, `n_t_with_car`, `pct_of_t`, `n_other_with_car` (cells of
+        other lineages with a CAR UMI), `car_umi`, `reading`: `CAR-T cells`, `contamination` (UMIs
+        before infusion, or in other cells only), `none seen`, `unknown: no CAR feature`.
+    """
+    columns = [column for column, symbol in enumerate(symbols) if symbol == "CAR"]
+    umi = np.asarray(counts[:, columns].sum(axis=1)).ravel()
+    is_t = (cells["lineage"] == "T").to_numpy()
+    table = pd.DataFrame(
+        {
+            "n_t_cells": is_t,
+            "n_t_with_car": is_t & (umi > 0),
+            "n_other_with_car": ~is_t & (umi > 0),
+            "car_umi": umi,
+        }
+    )
+    table = table.groupby(cells["sample"].astype(str).to_numpy()).sum()
+    table = table.reindex(sorted(samples), fill_value=0).astype(int)
+    table.insert(2, "pct_of_t", 100 * table["n_t_with_car"] / table["n_t_cells"].replace(0, np.nan))
+    table.insert(0, "phase", [samples[name] for name in table.index])
+    table["reading"] = "CAR-T cells"
+    stray = (table["phase"] == "pre") | (table["n_t_with_car"] == 0)
+    table.loc[stray, "reading"] = "contamination"
+    table.loc[table["car_umi"] == 0, "reading"] = "none seen"
+    table.loc[[not has_feature[str(name)] for name in table.index], "reading"] = NO_FEATURE
+    return table.rename_axis("sample").reset_index()
+
+
+def call_car(
+    counts: sparse.csr_array,
+    *,
+    symbols: Sequence[str],
+    car_symbols: Sequence[str],
+    lineage: Sequence[str] | np.ndarray,
+    has_feature: np.ndarray,
+    before_infusion: np.ndarray,
+    sorted_out: np.ndarray,
+) -> pd.Series:
+    """CAR status of each cell: positive, negative, or unknown.
+
+    A T cell with at least one UMI of a CAR feature is positive. CAR UMIs in other cells are
+    ambient or engulfed RNA, and before infusion there are no CAR-T cells: negative. Where the
+    cell's sample has no CAR feature in its matrix the status is unknown, and so is a cell of a
+    sorted library that shows no transcript, since the sort may have chosen it by its CAR. One UMI
+    is the rule of the field; dropout makes it miss transduced cells, so `negative` means "not
+    seen".
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes raw counts.
+    symbols : n_genes gene symbols.
+    car_symbols : those of CAR features.
+    lineage : n_cells.
+    has_feature, before_infusion, sorted_out : n_cells, bool, of the cell's sample: its matrix has a
+        CAR feature; it was taken before infusion; its library was sorted.
+    """
+    columns = [column for column, symbol in enumerate(symbols) if symbol in set(car_symbols)]
+    seen = (sum_columns(counts, columns) >= 1) & ~np.asarray(before_infusion, dtype=bool)
+    positive = seen & (np.asarray(lineage, dtype=str) == "T")
+    unknown = ~np.asarray(has_feature, dtype=bool) | (
+        np.asarray(sorted_out, dtype=bool) & ~positive
+    )
+    status = np.where(positive, "positive", "negative")
+    return pd.Series(np.where(unknown, "unknown", status), dtype="str")
+
+
+def apply_car(cell_type: Sequence[str] | np.ndarray, *, car: pd.Series) -> pd.Series:
+    """Cell types where CAR-positive T cells are `CAR_T`; their lineage stays T."""
+    types = np.asarray(cell_type, dtype=object)
+    return pd.Series(np.where(np.asarray(car) == "positive", "CAR_T", types), dtype="str")
