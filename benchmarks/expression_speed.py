@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.cohort.contrasts import contrasts_from_config
-from lammscope.expression import test_expression
+from lammscope.expression.genes import test_expression
 
 N_POPULATIONS, N_GENES, N_PATIENTS = 20, 15_000, 20
 ENGINE = {"engine": "limma_voom", "threads": 2}

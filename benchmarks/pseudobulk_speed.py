@@ -16,7 +16,7 @@ from scipy import sparse
 
 from lammscope.annotate.sums import all_genes, read_sums, sum_groups, write_sums
 from lammscope.core.shards import Shard, read_shard, write_shard
-from lammscope.pseudobulk import build_pseudobulk
+from lammscope.expression.pseudobulk import build_pseudobulk
 
 N_SHARDS, N_CELLS, N_GENES, N_POPULATIONS, N_UMIS = 20, 5_000, 30_000, 20, 3_000
 

@@ -27,7 +27,7 @@ from lammscope.cohort.selection import USED, select_samples
 from lammscope.cohort.sorts import Sorts
 from lammscope.comparisons import compare
 from lammscope.core.names import ALPHA
-from lammscope.expression import test_expression
+from lammscope.expression.genes import test_expression
 from lammscope.permutation import assigned_correlations, assignments
 from lammscope.proportions import unit_values
 

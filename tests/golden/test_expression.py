@@ -10,8 +10,8 @@ from scipy import sparse
 
 from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.gene_sets import GeneSet
-from lammscope.enrichment import test_gene_sets as run_sets
-from lammscope.expression import test_expression as run_test
+from lammscope.expression.gene_sets import test_gene_sets as run_sets
+from lammscope.expression.genes import test_expression as run_test
 
 ARMS = {"NR": "non_responder", "R": "responder"}
 COMPARED = {"test": "non_responder", "reference": "responder"}

@@ -6,9 +6,9 @@ import pytest
 from scipy import sparse
 
 from lammscope.cohort.gene_sets import GeneSet
-from lammscope.enrichment import test_gene_sets as run_sets
-from lammscope.expression import excluded_pseudobulks, missingness
-from lammscope.expression import test_expression as run_test
+from lammscope.expression.gene_sets import test_gene_sets as run_sets
+from lammscope.expression.genes import test_expression as run_test
+from lammscope.expression.missing import excluded_pseudobulks, missingness
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, PYDESEQ2, make_pseudobulk
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lammscope.expression import COLUMNS
-from lammscope.expression import test_expression as run_test
+from lammscope.expression.genes import COLUMNS
+from lammscope.expression.genes import test_expression as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, PYDESEQ2, make_pseudobulk, shifted
 

@@ -10,10 +10,10 @@ from scipy import stats
 from lammscope.cohort.checks import check_run
 from lammscope.cohort.design import comparison_sides
 from lammscope.cohort.gene_sets import GeneSet, read_gene_sets, read_signatures
-from lammscope.enrichment import COLUMNS, match_genes
-from lammscope.enrichment import test_gene_sets as run_test
-from lammscope.expression import test_expression as run_genes
-from lammscope.models import plain_pseudobulks, population_model
+from lammscope.expression.gene_sets import COLUMNS, match_genes
+from lammscope.expression.gene_sets import test_gene_sets as run_test
+from lammscope.expression.genes import test_expression as run_genes
+from lammscope.expression.models import plain_pseudobulks, population_model
 from lammscope.stats.camera import camera
 from lammscope.stats.voom import voom
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from lammscope.expression import COLUMNS, excluded_pseudobulks, missingness
-from lammscope.expression import test_expression as run_test
+from lammscope.expression.genes import COLUMNS
+from lammscope.expression.genes import test_expression as run_test
+from lammscope.expression.missing import excluded_pseudobulks, missingness
 from lammscope.stats.multiplicity import benjamini_hochberg
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, shifted

@@ -8,7 +8,7 @@ from scipy import sparse
 from lammscope.annotate.markers import find_markers
 from lammscope.annotate.sums import all_genes, merge_groups, read_sums, sum_groups, write_sums
 from lammscope.core.shards import Shard
-from lammscope.pseudobulk import build_pseudobulk
+from lammscope.expression.pseudobulk import build_pseudobulk
 from tests.matrices import small_shard
 
 

@@ -10,9 +10,9 @@ from lammscope.annotate.sums import sum_groups
 from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.design import comparison_sides
 from lammscope.core.shards import Shard
-from lammscope.expression import test_expression as run_test
-from lammscope.models import plain_pseudobulks, population_model, sum_replicates
-from lammscope.pseudobulk import build_pseudobulk
+from lammscope.expression.genes import test_expression as run_test
+from lammscope.expression.models import plain_pseudobulks, population_model, sum_replicates
+from lammscope.expression.pseudobulk import build_pseudobulk
 from lammscope.stats import linear
 from lammscope.stats.voom import voom
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope import expression
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
@@ -19,6 +18,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.comparisons import COLUMNS
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.drawing import save_figure, sentence_figure
+from lammscope.expression import genes as expression
 from lammscope.lamm_results import gather_lamm
 from lammscope.report import write_report
 from lammscope.report_design import design_section

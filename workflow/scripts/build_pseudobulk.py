@@ -3,7 +3,7 @@
 from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import read_cells
 from lammscope.core.runtime import job_log, whole_file
-from lammscope.pseudobulk import build_pseudobulk
+from lammscope.expression.pseudobulk import build_pseudobulk
 
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.cells)

@@ -6,7 +6,8 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
-from lammscope.expression import excluded_pseudobulks, missingness, test_expression
+from lammscope.expression.genes import test_expression
+from lammscope.expression.missing import excluded_pseudobulks, missingness
 
 with job_log(snakemake.log[0]):
     cohort = (

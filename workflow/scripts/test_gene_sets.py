@@ -7,7 +7,7 @@ from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
-from lammscope.enrichment import test_gene_sets
+from lammscope.expression.gene_sets import test_gene_sets
 
 with job_log(snakemake.log[0]):
     table = test_gene_sets(

@@ -1,7 +1,6 @@
-"""Differential expression within populations, and what is missing from it, per contrast."""
+"""Which pseudobulks a comparison lacks, and whether an arm lacks more of them."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -11,87 +10,14 @@ from scipy import stats
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import comparison_sides
 from lammscope.cohort.selection import UNUSED, select_samples
-from lammscope.engines import ENGINES
-from lammscope.models import Untested, kept_sides, plain_pseudobulks, population_model
-from lammscope.stats.multiplicity import benjamini_hochberg
+from lammscope.expression.genes import _stacked
+from lammscope.expression.models import kept_sides, plain_pseudobulks
 
-COLUMNS = [
-    *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
-    *("p", "fdr", "n_test", "n_reference", "status"),
-]
 EXCLUDED_COLUMNS = ["cell_type", "patient", "arm", "side", "samples", "n_cells", "reason"]
 MISSING_COLUMNS = [
     *("cell_type", "n_test", "n_reference", "kept_test", "kept_reference", "p"),
 ]
 EVERY = "(all)"  # instead of a population, for what is missing from every one
-
-
-def test_expression(
-    pseudobulk: AnnData,
-    samples: pd.DataFrame,
-    contrast: Contrast,
-    *,
-    min_cells: int,
-    exclude: Sequence[str],
-    engine: str,
-    threads: int,
-) -> pd.DataFrame:
-    """Test every gene in every population.
-
-    Parameters
-    ----------
-    pseudobulk
-        `obs` with `sample`, `population`, `n_cells`; `var` with `symbol`; sums of raw counts in
-        `X`. A patient's replicates are summed before anything else.
-    samples
-        The sample table.
-    min_cells
-        Pseudobulks of fewer cells are left out (see `excluded_pseudobulks`).
-    exclude
-        Regular expressions of whole symbols or gene ids, any case: genes that are not tested,
-        and count neither in the filter nor in the library sizes.
-    engine
-        One of `engines.ENGINES`.
-    threads
-        Populations that are tested at a time; it changes no result.
-
-    Returns
-    -------
-    DataFrame
-        The columns `COLUMNS`, by population and p; `log2fc` with a 95 % interval, `fdr` within
-        the population. A population that cannot be tested has one row without a gene, with the
-        `status` of `models.population_model`; a gene without a p has that of its engine.
-    """
-    sides = comparison_sides(samples, contrast)
-    sums = plain_pseudobulks(pseudobulk, exclude=exclude)
-
-    def test_population(population: str) -> pd.DataFrame:
-        # limma keeps patients with one phase, as blocks; PyDESeq2 has no blocks.
-        model = population_model(
-            sums,
-            population,
-            sides,
-            contrast,
-            min_cells=min_cells,
-            within_patients=engine != "limma_voom",
-        )
-        if isinstance(model, Untested):
-            table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
-        else:
-            table = ENGINES[engine](model).assign(gene=model.genes, symbol=model.symbols)
-            table["fdr"] = benjamini_hochberg(table["p"])
-            table = table.sort_values(["p", "gene"], kind="stable")
-        table = table.assign(
-            cell_type=population, n_test=model.n_test, n_reference=model.n_reference
-        )
-        return table.reindex(columns=COLUMNS)
-
-    # PyDESeq2's warnings are caught by a filter that all threads share
-    with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
-        return _stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
-
-
-test_expression.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
 
 
 def excluded_pseudobulks(
@@ -187,10 +113,3 @@ def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
 
 def _row(n: Sequence[int], kept: Sequence[int], p: float) -> dict[str, float]:
     return dict(zip(MISSING_COLUMNS[1:], (*n, *kept, p), strict=True))
-
-
-def _stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    tables = [table for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame(columns=list(columns))
-    return pd.concat(tables, ignore_index=True)

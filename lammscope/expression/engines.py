@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lammscope.models import Model
+from lammscope.expression.models import Model
 from lammscope.stats import linear
 from lammscope.stats.voom import Voom, voom
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import comparison_sides
 from lammscope.cohort.gene_sets import GeneSet
-from lammscope.models import Model, Untested, plain_pseudobulks, population_model
+from lammscope.expression.models import Model, Untested, plain_pseudobulks, population_model
 from lammscope.stats import linear
 from lammscope.stats.camera import camera
 from lammscope.stats.voom import Voom, voom

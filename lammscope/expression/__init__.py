@@ -1,0 +1,1 @@
+"""Genes and gene sets compared between patients, within each population."""
