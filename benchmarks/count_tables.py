@@ -14,16 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from lammscope.abundance import test_abundance
+from lammscope.abundance.comparisons import MIN_EXPECTED, SEPARABLE, Permutations, compare
+from lammscope.abundance.fractions import Measure, families, unit_values
+from lammscope.abundance.permutation import permutation_p
+from lammscope.abundance.populations import test_abundance
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.design import comparison_units, design_matrix, tested_column
 from lammscope.cohort.schemes import permutation_scheme
 from lammscope.cohorts import CAR_T_WEIGHT, CohortSettings
-from lammscope.comparisons import MIN_EXPECTED, SEPARABLE, Permutations, compare
-from lammscope.permutation import permutation_p
 from lammscope.programmes import read_programmes
-from lammscope.proportions import Measure, families, unit_values
 from lammscope.stats import linear
 
 Key = tuple[str, str, str]  # population, denominator, scale

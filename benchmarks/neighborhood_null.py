@@ -33,11 +33,11 @@ from benchmarks.count_tables import (
     contrast_of,
     sample_sheet,
 )
+from lammscope.abundance.fractions import sum_sides
+from lammscope.abundance.neighborhood_tests import spatial_fdr, test_neighborhoods
+from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import comparison_units, crosses_phases, design_matrix, tested_column
-from lammscope.neighborhood_abundance import spatial_fdr, test_neighborhoods
-from lammscope.neighborhoods import Neighborhoods, sample_neighborhoods
-from lammscope.proportions import sum_sides
 from lammscope.stats import linear
 from lammscope.stats.voom import voom
 

@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from lammscope.abundance.counts import lamm_fractions
 from lammscope.core.words import denominator_words, readable
 from lammscope.drawing import ARM_COLOURS, INK, NEUTRAL, STYLE, sentence_figure
 from lammscope.expression_plots import volcano
@@ -80,33 +81,6 @@ def contrast_figures(
                 expression, name=name, contrast=contrast, max_fdr=max_fdr, n_labels=n_labels
             ),
         }
-
-
-# --- LAMM fractions -------------------------------------------------------------------------------
-
-
-def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
-    """LAMM cells per sample at a level, and as a share of monocytic and of all cells.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by `sample`: `n_lamm`, `n_monocytic`, `n_all`, `of_monocytic`, `of_all` (0 to 1;
-        missing where the denominator is empty).
-    """
-    parts = counts[counts["partition"].astype(bool)]
-    rows = counts[counts["population"] == f"LAMM_{level}"]
-    if rows.empty:
-        rows = parts[parts["population"] == "LAMM"]
-    table = pd.DataFrame({"n_all": parts.groupby("sample")["n_cells"].sum()})
-    monocytic = parts[parts["lineage"] == "monocytic"].groupby("sample")["n_cells"].sum()
-    table["n_monocytic"] = monocytic.reindex(table.index).fillna(0).astype(int)
-    table["n_lamm"] = rows.groupby("sample")["n_cells"].sum().reindex(table.index).fillna(0)
-    table["n_lamm"] = table["n_lamm"].astype(int)
-    for denominator in ("monocytic", "all"):
-        whole = table[f"n_{denominator}"].where(table[f"n_{denominator}"] > 0)
-        table[f"of_{denominator}"] = table["n_lamm"] / whole
-    return table
 
 
 def lamm_patients(counts: pd.DataFrame, *, samples: pd.DataFrame, min_cells: int) -> Figure:

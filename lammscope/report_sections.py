@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from lammscope.contrast_plots import lamm_fractions
+from lammscope.abundance.counts import lamm_fractions
 from lammscope.core.words import denominator_words, ratio_name, readable, write_number
 from lammscope.drawing import population_order, sample_groups
 from lammscope.expression_plots import volcano_types

@@ -9,7 +9,7 @@ from anndata import AnnData
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import comparison_sides
 from lammscope.expression.engines import ENGINES
-from lammscope.expression.models import Untested, plain_pseudobulks, population_model
+from lammscope.expression.models import Untested, plain_pseudobulks, population_model, stacked
 from lammscope.stats.multiplicity import benjamini_hochberg
 
 COLUMNS = [
@@ -80,14 +80,7 @@ def test_expression(
 
     # PyDESeq2's warnings are caught by a filter that all threads share
     with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
-        return _stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
+        return stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
 
 
 test_expression.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
-
-
-def _stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    tables = [table for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame(columns=list(columns))
-    return pd.concat(tables, ignore_index=True)

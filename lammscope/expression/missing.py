@@ -10,8 +10,7 @@ from scipy import stats
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import comparison_sides
 from lammscope.cohort.selection import UNUSED, select_samples
-from lammscope.expression.genes import _stacked
-from lammscope.expression.models import kept_sides, plain_pseudobulks
+from lammscope.expression.models import kept_sides, plain_pseudobulks, stacked
 
 EXCLUDED_COLUMNS = ["cell_type", "patient", "arm", "side", "samples", "n_cells", "reason"]
 MISSING_COLUMNS = [
@@ -38,7 +37,7 @@ def excluded_pseudobulks(
         kept = kept_sides(sums.obs, population, sides, contrast, min_cells=min_cells)
         lost = kept[kept["reason"] != ""].assign(cell_type=population)
         tables.append(lost.assign(samples=lost["samples"].map(",".join))[EXCLUDED_COLUMNS])
-    return _stacked(tables, EXCLUDED_COLUMNS)
+    return stacked(tables, EXCLUDED_COLUMNS)
 
 
 def missingness(

@@ -284,3 +284,10 @@ def _design_within(kept: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
 
 def _patient_levels(kept: pd.DataFrame) -> pd.DataFrame:
     return pd.get_dummies(kept["patient"], prefix="patient", dtype=float)
+
+
+def stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(tables, ignore_index=True)

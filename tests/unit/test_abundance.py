@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from lammscope.abundance import count_cells
-from lammscope.abundance import test_abundance as run_test
-from lammscope.comparisons import COLUMNS, detectable_difference
+from lammscope.abundance.comparisons import COLUMNS, detectable_difference
+from lammscope.abundance.counts import count_cells
+from lammscope.abundance.populations import test_abundance as run_test
 from lammscope.primary import primary_row, primary_sentence
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 

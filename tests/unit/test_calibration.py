@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.calibration import COLUMNS, diagnose_abundance, diagnose_calibration
-from lammscope.calibration import diagnose_expression as diagnose_genes
+from lammscope.abundance.calibration import COLUMNS, diagnose_abundance, diagnose_calibration
+from lammscope.abundance.calibration import diagnose_expression as diagnose_genes
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.test_abundance import SETTINGS, make_counts
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lammscope.abundance.permutation import permutation_p
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.schemes import permutation_scheme
-from lammscope.permutation import permutation_p
 from lammscope.stats import linear
 
 

@@ -14,13 +14,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy import sparse
 
+from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.levels import definer_counts, levels_by_group, log_levels
 from lammscope.contrast_plots import (
     CONTRAST_FIGURES,
     contrast_figures,
     contrast_slots,
     lamm_contrast,
-    lamm_fractions,
 )
 from lammscope.drawing import (
     ARM_COLOURS,

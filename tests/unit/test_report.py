@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.abundance.comparisons import COLUMNS
+from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Contrast
-from lammscope.comparisons import COLUMNS
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.drawing import save_figure, sentence_figure
 from lammscope.expression import genes as expression
-from lammscope.lamm_results import gather_lamm
 from lammscope.report import write_report
 from lammscope.report_design import design_section
 from lammscope.report_sections import SERIOUS, warning_rows

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.abundance import count_thresholds
-from lammscope.abundance import test_abundance as run_abundance
-from lammscope.lamm_results import gather_lamm
-from lammscope.robustness import COLUMNS
-from lammscope.robustness import test_robustness as run_test
+from lammscope.abundance.counts import count_thresholds
+from lammscope.abundance.lamm_results import gather_lamm
+from lammscope.abundance.populations import test_abundance as run_abundance
+from lammscope.abundance.robustness import COLUMNS
+from lammscope.abundance.robustness import test_robustness as run_test
 from lammscope.stats.multiplicity import holm
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.test_abundance import SETTINGS, make_counts, row

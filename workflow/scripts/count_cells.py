@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lammscope.abundance import count_cells, count_thresholds
+from lammscope.abundance.counts import count_cells, count_thresholds
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 

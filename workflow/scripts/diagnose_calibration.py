@@ -2,7 +2,7 @@
 
 import anndata
 
-from lammscope.calibration import diagnose_calibration
+from lammscope.abundance.calibration import diagnose_calibration
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_table, write_table

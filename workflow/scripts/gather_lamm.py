@@ -1,8 +1,8 @@
 """The LAMM results of the run: the primary one, and the secondary ones with Holm's correction."""
 
+from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.lamm_results import gather_lamm
 
 with job_log(snakemake.log[0]):
     contrasts, tables = snakemake.params.contrasts, map(read_table, snakemake.input.abundance)

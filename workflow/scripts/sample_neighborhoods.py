@@ -1,8 +1,8 @@
 """Sample neighbourhoods of the joint space and count their cells per sample."""
 
+from lammscope.abundance.neighborhoods import sample_neighborhoods
 from lammscope.core.indexed import read_arrays, read_cells, write_arrays
 from lammscope.core.runtime import job_log
-from lammscope.neighborhoods import sample_neighborhoods
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     cells, index = read_cells(snakemake.input.cells)

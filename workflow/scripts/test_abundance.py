@@ -1,6 +1,6 @@
 """Compare populations between patients in one contrast."""
 
-from lammscope.abundance import test_abundance
+from lammscope.abundance.populations import test_abundance
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_table, write_table

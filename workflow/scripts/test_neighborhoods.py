@@ -1,11 +1,11 @@
 """Compare neighbourhoods between patients in one contrast."""
 
+from lammscope.abundance.neighborhood_tests import summarise_neighborhoods, test_neighborhoods
+from lammscope.abundance.neighborhoods import Neighborhoods
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.neighborhood_abundance import summarise_neighborhoods, test_neighborhoods
-from lammscope.neighborhoods import Neighborhoods
 
 with job_log(snakemake.log[0]):
     index = read_cells(snakemake.input.index)[1]

@@ -1,10 +1,10 @@
 """Compare LAMM cells again with one choice changed at a time, in one contrast."""
 
+from lammscope.abundance.robustness import test_robustness
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.robustness import test_robustness
 
 with job_log(snakemake.log[0]):
     table = test_robustness(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.abundance import Question, ask
+from lammscope.abundance.comparisons import compare
+from lammscope.abundance.fractions import Measure, unit_cells
+from lammscope.abundance.populations import Question, ask
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sorts import Sorts
-from lammscope.comparisons import compare
-from lammscope.proportions import Measure, unit_cells
 
 COLUMNS = [
     *("analysis", "setting", "population", "denominator", "scale", "estimate", "se", "ci_low"),

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lammscope.abundance.comparisons import MIN_MODERATED
+from lammscope.abundance.fractions import sum_sides, thinnest_depth
+from lammscope.abundance.neighborhoods import Neighborhoods, count_members
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
     arm_sizes,
@@ -21,9 +24,6 @@ from lammscope.cohort.design import (
     independent_columns,
     tested_column,
 )
-from lammscope.comparisons import MIN_MODERATED
-from lammscope.neighborhoods import Neighborhoods, count_members
-from lammscope.proportions import sum_sides, thinnest_depth
 from lammscope.stats import linear
 
 PSEUDOCOUNT = 0.5  # cells: that of the populations' logits

@@ -14,7 +14,10 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import stats
 
-from lammscope.abundance import ask
+from lammscope.abundance.comparisons import compare
+from lammscope.abundance.fractions import unit_values
+from lammscope.abundance.permutation import assigned_correlations, assignments
+from lammscope.abundance.populations import ask
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
     comparison_units,
@@ -25,11 +28,8 @@ from lammscope.cohort.design import (
 from lammscope.cohort.schemes import SIGNS, Scheme, permutation_scheme
 from lammscope.cohort.selection import USED, select_samples
 from lammscope.cohort.sorts import Sorts
-from lammscope.comparisons import compare
 from lammscope.core.names import ALPHA
 from lammscope.expression.genes import test_expression
-from lammscope.permutation import assigned_correlations, assignments
-from lammscope.proportions import unit_values
 
 COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "message"]
 POPULATION = "LAMM"

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
+from lammscope.abundance.permutation import permutation_p
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
     MIN_PATIENTS,
@@ -20,8 +22,6 @@ from lammscope.cohort.design import (
 )
 from lammscope.cohort.schemes import permutation_scheme
 from lammscope.core.names import ALPHA, LAMM_LEVELS
-from lammscope.permutation import permutation_p
-from lammscope.proportions import Measure, arm_means, thinnest_depth, unit_values
 from lammscope.stats import linear
 from lammscope.stats.influence import leave_one_out
 

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.abundance.comparisons import COLUMNS, Permutations, compare, empty_row
+from lammscope.abundance.fractions import Measure, families, unit_cells
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import comparison_units, crosses_phases, used_sorts
 from lammscope.cohort.selection import select_samples
 from lammscope.cohort.sorts import Sorts, refused_denominators
-from lammscope.comparisons import COLUMNS, Permutations, compare, empty_row
-from lammscope.core.names import LAMM_LEVELS, LEVELS
-from lammscope.proportions import Measure, families, unit_cells
 from lammscope.stats.multiplicity import benjamini_hochberg
 
 
@@ -35,59 +34,6 @@ class Question:
                 if (measure.population, measure.denominator) == (population, denominator):
                     return measure
         return None
-
-
-def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
-    """Count cells per sample and population, zeros included.
-
-    Parameters
-    ----------
-    cells
-        `sample`, `population`, `lineage`, `lamm_positive`, `lamm_elevated` per cell.
-    samples
-        The sample table; every sample appears in the result, cells or not.
-    probability
-        A cell counts at a LAMM level where its probability reaches this.
-
-    Returns
-    -------
-    DataFrame
-        `sample`, `population`, `lineage`, `n_cells`, `partition`. LAMM is always there; the rows
-        LAMM_positive and LAMM_elevated count the same cells at both levels (`partition` False).
-    """
-    pairs = cells[["population", "lineage"]].drop_duplicates("population").astype(str)
-    lineages = dict(zip(pairs["population"], pairs["lineage"], strict=True))
-    lineages = dict(sorted({**lineages, "LAMM": "monocytic"}.items()))
-    names = sorted(samples["sample"])
-    table = pd.crosstab(cells["sample"].astype(str), cells["population"].astype(str))
-    table = table.reindex(index=names, columns=list(lineages), fill_value=0)
-    for level in LEVELS:
-        table[f"LAMM_{level}"] = _count_called(cells, names, level=level, threshold=probability)
-    table = table.astype(int).reset_index(names="sample")
-    long = table.melt(id_vars="sample", var_name="population", value_name="n_cells")
-    long = long.sort_values(["sample", "population"], ignore_index=True)
-    lineages |= dict.fromkeys(LAMM_LEVELS, "monocytic")
-    long["lineage"] = long["population"].map(lineages)
-    long["partition"] = ~long["population"].isin(LAMM_LEVELS)
-    return long[["sample", "population", "lineage", "n_cells", "partition"]]
-
-
-def count_thresholds(
-    cells: pd.DataFrame, samples: pd.DataFrame, *, thresholds: Sequence[float]
-) -> pd.DataFrame:
-    """Count LAMM cells per sample as other thresholds of their probability would have called them.
-
-    Parameters as in `count_cells`; returns `sample`, `level` (positive, elevated), `threshold` and
-    `n_cells`, zeros included.
-    """
-    names = sorted(samples["sample"])
-    tables = []
-    for level in LEVELS:
-        for threshold in sorted(set(thresholds)):
-            n_cells = _count_called(cells, names, level=level, threshold=threshold)
-            about = {"sample": names, "level": level, "threshold": threshold}
-            tables.append(pd.DataFrame(about | {"n_cells": n_cells.to_numpy()}))
-    return pd.concat(tables, ignore_index=True)
 
 
 def test_abundance(
@@ -177,14 +123,6 @@ def ask(
         lineage = about["lineage"][family[0].population]
         removed.append(refused.get(lineage if whole == "parent" else whole, []))
     return Question(units, found, removed)
-
-
-def _count_called(
-    cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
-) -> pd.Series:
-    """LAMM cells of each sample by a threshold of the level's probability."""
-    called = cells.loc[cells[f"lamm_{level}"] >= threshold, "sample"].value_counts()
-    return called.reindex(names, fill_value=0)
 
 
 def _refused_rows(

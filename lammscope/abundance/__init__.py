@@ -1,0 +1,1 @@
+"""Populations compared between patients: counts, fractions, tests, and how firm they are."""
