@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.assembly import LABELS, describe_cohort, write_cohort
 from lammscope.core.shards import Shard
+from lammscope.report.cohort_h5ad import LABELS, describe_cohort, write_cohort
 from tests.matrices import small_shard
 
 KEPT = {"a": np.array([3, 1, 7]), "b": np.array([0, 39])}

@@ -7,7 +7,7 @@ from matplotlib.collections import PathCollection
 
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.panel import load_panel
-from lammscope.evidence_plots import EVIDENCE_FIGURES, evidence_figures
+from lammscope.report.figures.evidence import EVIDENCE_FIGURES, evidence_figures
 from tests.unit.example_results import example
 from tests.unit.real_cohorts import DEFINERS, PANEL
 

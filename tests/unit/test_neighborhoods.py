@@ -11,7 +11,7 @@ from lammscope.abundance.neighborhood_tests import COLUMNS, spatial_fdr, summari
 from lammscope.abundance.neighborhood_tests import test_neighborhoods as run_test
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.core.indexed import read_arrays, write_arrays
-from lammscope.neighborhood_plots import direction_words, neighborhood_figure
+from lammscope.report.figures.neighborhoods import direction_words, neighborhood_figure
 from tests.unit.example_cohorts import BASELINE as BETWEEN
 from tests.unit.example_cohorts import CHANGE as CHANGE_ENTRY
 from tests.unit.example_cohorts import PAIRED, asked, make_samples

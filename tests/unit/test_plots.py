@@ -16,25 +16,19 @@ from scipy import sparse
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.levels import definer_counts, levels_by_group, log_levels
-from lammscope.contrast_plots import (
+from lammscope.report.figures.cohort import COHORT_FIGURES, cohort_figures
+from lammscope.report.figures.contrast import (
     CONTRAST_FIGURES,
     contrast_figures,
     contrast_slots,
     lamm_contrast,
 )
-from lammscope.drawing import (
-    ARM_COLOURS,
-    LAMM_COLOUR,
-    POPULATION_COLOURS,
-    population_colours,
-    sample_groups,
-    save_figure,
-)
-from lammscope.expression_plots import volcano
-from lammscope.forest_plots import abundance_forest, order_rows
-from lammscope.plots import COHORT_FIGURES, cohort_figures
-from lammscope.robustness_plots import robustness_forest
-from lammscope.umap_plots import umap_lamm
+from lammscope.report.figures.forest import abundance_forest
+from lammscope.report.figures.robustness_forest import robustness_forest
+from lammscope.report.figures.style import ARM_COLOURS, LAMM_COLOUR, population_colours, save_figure
+from lammscope.report.figures.umap import umap_lamm
+from lammscope.report.figures.volcano import volcano
+from lammscope.report.order import POPULATION_COLOURS, order_rows, sample_groups
 from tests.unit.example_results import (
     BASELINE,
     CONTRASTS,

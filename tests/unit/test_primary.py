@@ -6,7 +6,7 @@ import pytest
 
 from lammscope.abundance.populations import test_abundance
 from lammscope.cohort.contrasts import contrasts_from_config
-from lammscope.primary import software_versions, state_primary
+from lammscope.report.sections.primary import software_versions, state_primary
 from tests.unit.example_results import count_table, example
 
 BASELINE = {

@@ -18,13 +18,18 @@ from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
-from lammscope.drawing import save_figure, sentence_figure
 from lammscope.expression import genes as expression
-from lammscope.report import write_report
-from lammscope.report_design import design_section
-from lammscope.report_sections import SERIOUS, warning_rows
-from lammscope.report_statistics import gene_set_table, influence_line, lamm_table, robustness_line
-from lammscope.report_tables import (
+from lammscope.report.captions import FIGURE_WORDS
+from lammscope.report.figures.style import save_figure, sentence_figure
+from lammscope.report.page import write_report
+from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
+from lammscope.report.sections.lines import (
+    gene_set_table,
+    influence_line,
+    lamm_table,
+    robustness_line,
+)
+from lammscope.report.table import (
     Column,
     Table,
     abundance_rows,
@@ -36,7 +41,6 @@ from lammscope.report_tables import (
     top_genes,
     write_cell,
 )
-from lammscope.report_words import FIGURE_WORDS
 from tests.unit.example_results import (
     BASELINE,
     CHANGE,
@@ -151,7 +155,7 @@ def make_report(cohort, figures, repository, tmp_path):
         raw = np.expm1(cohort.definers).round()
         population = cohort.cells["population"]
         arguments: dict[str, Any] = {
-            "template": repository / "lammscope" / "templates" / "report.html.jinja",
+            "template": repository / "lammscope" / "report" / "template.html.jinja",
             "config": CONFIG,
             "contrasts": CONTRASTS,
             "versions": {"lammscope": "0.1.0", "numpy": "2.0"},

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.contrast_plots import CONTRAST_FIGURES
-from lammscope.evidence_plots import EVIDENCE_FIGURES
-from lammscope.plots import COHORT_FIGURES
+from lammscope.report.figures.cohort import COHORT_FIGURES
+from lammscope.report.figures.contrast import CONTRAST_FIGURES
+from lammscope.report.figures.evidence import EVIDENCE_FIGURES
 
 pytestmark = pytest.mark.slow
 

@@ -217,7 +217,7 @@ rule write_report:
                 figure=[*CONTRAST_FIGURES, "neighborhoods"],
             ),
         ],
-        template=source("lammscope/templates/report.html.jinja"),
+        template=source("lammscope/report/template.html.jinja"),
         sheets=SHEETS,
         code=code("write_report"),
     output:

@@ -1,10 +1,10 @@
 """One annotated file of all kept cells and all genes, written sample by sample."""
 
-from lammscope.assembly import describe_cohort, write_cohort
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_arrays, read_cells, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
+from lammscope.report.cohort_h5ad import describe_cohort, write_cohort
 
 with job_log(snakemake.log[0]):
     cells, index = read_cells(snakemake.input.index)

@@ -10,8 +10,8 @@ from lammscope.annotate.levels import definer_counts, log_levels, pooled_levels
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_counts
 from lammscope.core.runtime import job_log
-from lammscope.drawing import save_figure
-from lammscope.plots import cohort_figures
+from lammscope.report.figures.cohort import cohort_figures
+from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
     index_cells, index = read_cells(snakemake.input.index)

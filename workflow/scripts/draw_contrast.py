@@ -5,10 +5,10 @@ from pathlib import Path
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.selection import select_samples
 from lammscope.cohort.sheets import read_samples
-from lammscope.contrast_plots import contrast_figures
 from lammscope.core.indexed import read_table
 from lammscope.core.runtime import job_log
-from lammscope.drawing import save_figure
+from lammscope.report.figures.contrast import contrast_figures
+from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
     samples = read_samples(snakemake.params.cohort)

@@ -6,8 +6,8 @@ from lammscope.annotate.panel import load_panel
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.runtime import job_log
-from lammscope.drawing import save_figure
-from lammscope.evidence_plots import evidence_figures
+from lammscope.report.figures.evidence import evidence_figures
+from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
     _, index = read_cells(snakemake.input.index)

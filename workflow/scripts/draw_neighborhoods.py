@@ -6,8 +6,8 @@ import numpy as np
 
 from lammscope.core.indexed import read_arrays, read_cells, read_table
 from lammscope.core.runtime import job_log
-from lammscope.drawing import save_figure
-from lammscope.neighborhood_plots import neighborhood_figure
+from lammscope.report.figures.neighborhoods import neighborhood_figure
+from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
     index = read_cells(snakemake.input.index)[1]

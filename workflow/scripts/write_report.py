@@ -3,8 +3,8 @@
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.runtime import job_log
-from lammscope.primary import software_versions, state_primary
-from lammscope.report import write_report
+from lammscope.report.page import write_report
+from lammscope.report.sections.primary import software_versions, state_primary
 
 with job_log(snakemake.log[0]):
     config, contrasts = snakemake.params.config, snakemake.params.contrasts

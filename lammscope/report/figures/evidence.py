@@ -13,20 +13,19 @@ from matplotlib.patches import Patch
 from lammscope.annotate.cell_types import activity
 from lammscope.annotate.panel import Panel, panel_entries
 from lammscope.core.words import readable
-from lammscope.drawing import (
+from lammscope.report.figures.style import (
     EXPRESSION_MAP,
     INK,
     LAMM_COLOUR,
     NEUTRAL,
     STYLE,
-    population_order,
     sample_axis,
-    sample_groups,
     sample_places,
     sample_width,
     sentence_figure,
     stack_shares,
 )
+from lammscope.report.order import population_order, sample_groups
 
 EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
 MARKERS_A_TYPE = 2

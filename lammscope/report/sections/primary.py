@@ -10,7 +10,8 @@ import pandas as pd
 from lammscope import __version__
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
-from lammscope.core.words import readable
+from lammscope.core.words import denominator_words, ratio_name, readable, write_number
+from lammscope.report.sections.lines import influence_line, robustness_line
 
 POSITIVE = (
     "LAMM cells are counted at the positive level here: CSF1R+ CD14+ CD68+ monocytic cells, which "
@@ -96,3 +97,52 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
 def software_versions() -> dict[str, str]:
     """Versions of this package and of what decides its numbers."""
     return {"lammscope": __version__, **{name: version(name) for name in SOFTWARE}}
+
+
+def primary_section(
+    sentence: str,
+    *,
+    config: Mapping[str, Any],
+    contrasts: Mapping[str, Mapping[str, Any]],
+    abundance: Mapping[str, pd.DataFrame],
+    robustness: Mapping[str, pd.DataFrame],
+) -> dict[str, Any]:
+    """The primary result: its sentence and, where it was tested, its numbers and how firm it is."""
+    name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
+    facts: list[tuple[str, str, str]] = []
+    beside: list[str] = []
+    result = {"sentence": sentence, "contrast": name, "made": name in contrasts}
+    result |= {"facts": facts, "beside": beside}
+    table = abundance.get(name, pd.DataFrame())
+    if name not in contrasts or table.empty:
+        return result
+    contrast = contrasts[name]
+    rows = table[
+        (table["population"] == "LAMM")
+        & (table["denominator"] == denominator)
+        & (table["scale"] == "logit")
+        & table["estimate"].notna()
+    ]
+    if rows.empty:
+        return result
+    row = rows.iloc[0]
+    change = contrast["kind"] == "change"
+    for side in ("reference", "test"):
+        value = write_number(float(row[f"mean_{side}"]), "points" if change else "fraction")
+        what = f"LAMM, mean {'change ' if change else ''}{denominator_words(denominator)}"
+        label = f"{readable(contrast[side])}, n = {row[f'n_{side}']:.0f}"
+        facts.append((label, value, what))
+    ratio, low, high = (
+        write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
+    )
+    facts.append((ratio_name(contrast), ratio, f"95 % CI {low} to {high}"))
+    test = "patient-level model"
+    permuted = float(row.get("p_permutation", np.nan))
+    if np.isfinite(permuted):
+        test += f"; permutation p {write_number(permuted, 'p')}"
+    facts.append(("p", write_number(float(row["p"]), "p"), test))
+    lines = [influence_line(row.to_dict(), contrast=contrast)]
+    if name in robustness and not robustness[name].empty:
+        lines.append(robustness_line(robustness[name], contrast=contrast))
+    beside += [line for line in lines if line]
+    return result

@@ -16,7 +16,7 @@ from lammscope.core.words import (
     readable,
     write_number,
 )
-from lammscope.forest_plots import order_rows
+from lammscope.report.order import order_rows
 
 PAIR_DEFAULTS = ["compartment", "sort"]
 

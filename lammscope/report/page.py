@@ -17,22 +17,20 @@ from jinja2 import Environment, StrictUndefined
 
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
-from lammscope.report_design import design_section, gene_section
-from lammscope.report_joint import empty_line, joint_section
-from lammscope.report_sections import (
-    audit_rows,
+from lammscope.report.captions import FIGURE_WORDS, REFERENCES
+from lammscope.report.sections.cells import (
     car_section,
     cohort_section,
-    contrast_section,
     lamm_section,
     marker_line,
-    primary_section,
     state_line,
-    warning_rows,
 )
-from lammscope.report_statistics import calibration_rows, lamm_table
-from lammscope.report_tables import CLUSTER_COLUMNS, QC_COLUMNS, build_table
-from lammscope.report_words import FIGURE_WORDS, REFERENCES
+from lammscope.report.sections.contrast import contrast_section
+from lammscope.report.sections.design import audit_rows, design_section, gene_section, warning_rows
+from lammscope.report.sections.joint import empty_line, joint_section
+from lammscope.report.sections.lines import calibration_rows, lamm_table
+from lammscope.report.sections.primary import primary_section
+from lammscope.report.table import CLUSTER_COLUMNS, QC_COLUMNS, build_table
 
 CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
 
@@ -80,7 +78,7 @@ def write_report(
     path
         The HTML file.
     template
-        `lammscope/templates/report.html.jinja`.
+        `lammscope/report/template.html.jinja`.
     config
         The resolved config.
     contrasts

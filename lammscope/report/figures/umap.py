@@ -14,20 +14,19 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from lammscope.core.words import readable
-from lammscope.drawing import (
+from lammscope.report.figures.style import (
     ARM_COLOURS,
     BACKGROUND,
     EXPRESSION_MAP,
     LAMM_COLOUR,
     PHASE_COLOURS,
-    POPULATION_COLOURS,
     PROBABILITY_MAP,
     counted_labels,
     legend_dots,
     population_colours,
-    sample_groups,
     sentence_figure,
 )
+from lammscope.report.order import POPULATION_COLOURS, sample_groups
 
 MAX_LEGEND = 50  # samples; more cannot be told apart by colour
 

@@ -18,33 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from lammscope.core.words import readable
+from lammscope.report.order import POPULATION_COLOURS, population_order
 
-# One hue per lineage, told apart by lightness within it; crimson is kept for LAMM alone. The order
-# is the order of legends, bars and tables.
-POPULATION_COLOURS = {
-    "LAMM": "#d1003f",
-    "Classical_monocyte": "#e8b020",
-    "Nonclassical_monocyte": "#f6dd94",
-    "Macrophage": "#4d3d00",
-    "cDC1": "#b79bd9",
-    "cDC2": "#8e63b8",
-    "DC3": "#d9c9ee",
-    "pDC": "#5b2f86",
-    "Neutrophil": "#b8ad98",
-    "CD4_T": "#3b7fc4",
-    "CD8_T": "#12457f",
-    "Treg": "#83b4e3",
-    "CAR_T": "#00b2d6",
-    "other_T": "#bcd7f0",
-    "NK": "#3a3f9e",
-    "B": "#8fd0bb",
-    "Malignant_B": "#2f8f76",
-    "Plasma": "#cdebe0",
-    "Progenitor": "#75828b",
-    "Platelet": "#c4c8cc",
-    "Erythroid": "#8f8680",
-    "unassigned": "#e1e3e6",
-}
 UNKNOWN_COLOURS = ("#7a8288", "#99a1a6", "#606a70", "#aeb5b9")
 LAMM_COLOUR = POPULATION_COLOURS["LAMM"]
 ARM_COLOURS = {"responder": "#2a6fb0", "non_responder": "#b8560b"}
@@ -100,12 +75,6 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
     return [png, pdf]
 
 
-def population_order(names: Iterable[Any]) -> list[str]:
-    """Sort population names in the fixed order of legends; unknown names follow by alphabet."""
-    known = {name: rank for rank, name in enumerate(POPULATION_COLOURS)}
-    return sorted({str(name) for name in names}, key=lambda name: (known.get(name, 999), name))
-
-
 def population_colours(names: Iterable[Any]) -> dict[str, str]:
     """Give each population its fixed colour; names that the panel added get greys, by alphabet."""
     ordered = population_order(names)
@@ -119,32 +88,6 @@ def sentence_figure(sentence: str) -> Figure:
     figure = Figure(figsize=(7.0, 0.9))
     figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=9, color=NEUTRAL, wrap=True)
     return figure
-
-
-# --- samples in order -----------------------------------------------------------------------------
-
-
-def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
-    """Order samples by arm, phase and patient, and name their group.
-
-    Returns the rows of `samples` with a column `group`: "responder, pre" where the cohort knows
-    arms and phases; else the arm, the phase, the time point or the sort, whichever there is.
-    """
-    table = samples.copy()
-    parts = []
-    if table["response"].notna().any():
-        parts.append(table["response"].map(readable, na_action="ignore").fillna("no label"))
-    if table["phase"].notna().any():
-        parts.append(table["phase"].fillna("other time"))
-    for column in ("sort", "timepoint"):
-        if not parts and column in table and table[column].nunique() > 1:
-            parts.append(table[column].fillna("not stated"))
-    table["group"] = [", ".join(words) for words in zip(*parts, strict=True)] if parts else ""
-    arm = table["response"].map({"responder": 0, "non_responder": 1}).fillna(2)
-    phase = table["phase"].map({"pre": 0, "post": 1}).fillna(2)
-    table = table.assign(_arm=arm, _phase=phase)
-    columns = ["_arm", "_phase", "group", "patient", "sample"]
-    return table.sort_values(columns, kind="stable").drop(columns=["_arm", "_phase"])
 
 
 def sample_places(groups: pd.DataFrame) -> np.ndarray:

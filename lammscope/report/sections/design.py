@@ -7,7 +7,7 @@ import pandas as pd
 
 from lammscope.cohort.audit_cohort import arm_phase_table
 from lammscope.core.words import NOTHING, write_number
-from lammscope.report_tables import Column, Table, build_table, describe_contrast
+from lammscope.report.table import Column, Table, build_table, describe_contrast
 
 CONTRAST_COLUMNS = (
     Column("name", "Comparison", "name"),
@@ -40,6 +40,10 @@ OVERLAP_COLUMNS = (
 )
 SHARED = 99.0  # % of genes; above it samples differ by no more than a few added features
 PHASE_WORDS = {"pre": "before", "post": "after"}
+
+SERIOUS = ("aliased", "too_few_patients", "confounded", "survivorship", "warning")
+UNANSWERED = ("aliased", "too_few_patients")
+TOLD_BY_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
 
 
 def design_section(
@@ -94,3 +98,31 @@ def _contrast_row(
 
 def _number(text: str | None) -> float | None:
     return None if text is None else float(text)
+
+
+def audit_rows(
+    audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """Messages of the design audit, the cohort's first, then by contrast, the worst first."""
+    severity = {status: rank for rank, status in enumerate((*SERIOUS, "note", "ok"))}
+    place = {"cohort": -1} | {name: rank for rank, name in enumerate(contrasts)}
+    rows = audit.assign(
+        _place=audit["contrast"].map(place).fillna(99), _rank=audit["status"].map(severity)
+    ).sort_values(["_place", "_rank"], kind="stable")
+    return [
+        {"contrast": row["contrast"], "status": row["status"], "message": str(row["message"])}
+        for row in rows.to_dict("records")
+        if isinstance(row["message"], str) and row["message"]
+    ]
+
+
+def warning_rows(
+    audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """What has to be read before the numbers; of a contrast its verdict stands for the details."""
+    is_verdict = audit["item"] == "verdict"
+    unanswered = audit.loc[is_verdict & audit["value"].isin(UNANSWERED), "contrast"]
+    detail = audit["item"].astype(str).str.fullmatch(TOLD_BY_VERDICT)
+    detail |= (audit["status"] == "confounded") | audit["contrast"].isin(unanswered)
+    told = detail & ~is_verdict & (audit["contrast"] != "cohort")
+    return audit_rows(audit[audit["status"].isin(SERIOUS) & ~told], contrasts=contrasts)

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.core.words import denominator_words, ratio_name, readable
-from lammscope.drawing import INK, LAMM_COLOUR, NEUTRAL, sentence_figure
-from lammscope.forest_plots import draw_interval, ratio_axis, write_result, write_words
+from lammscope.report.figures.forest import draw_interval, ratio_axis, write_result, write_words
+from lammscope.report.figures.style import INK, LAMM_COLOUR, NEUTRAL, sentence_figure
 
 NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
 MAX_PATIENTS = 16  # beyond, only those whose absence changes the result most

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.annotate.integration_scores import LOST, MIN_LAMM
-from lammscope.report_tables import Column, build_table
+from lammscope.report.table import Column, build_table
 
 METHOD_WORDS = {"harmony": "Harmony", "scvi": "scVI", "none": "no correction"}
 SCORE_COLUMNS = (

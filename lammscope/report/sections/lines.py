@@ -8,8 +8,8 @@ import pandas as pd
 
 from lammscope.core.names import ALPHA
 from lammscope.core.words import denominator_words, ratio_name, readable, write_number
-from lammscope.drawing import population_order
-from lammscope.report_tables import Column, Table, build_table, interval_words, name_columns
+from lammscope.report.order import population_order
+from lammscope.report.table import Column, Table, build_table, interval_words, name_columns
 
 MAIN = "main"
 N_SETS = 40  # rows of a gene-set table: those with the smallest p

@@ -14,16 +14,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from lammscope.core.words import readable
-from lammscope.drawing import (
+from lammscope.report.figures.style import (
     ARM_COLOURS,
     BACKGROUND,
     INK,
     LAMM_COLOUR,
     NEUTRAL,
     STYLE,
-    population_order,
     sentence_figure,
 )
+from lammscope.report.order import population_order
 
 MIXED = "mixed"
 PALE, EDGE = "#ffffff", "#8b949a"

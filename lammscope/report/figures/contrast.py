@@ -14,10 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.core.words import denominator_words, readable
-from lammscope.drawing import ARM_COLOURS, INK, NEUTRAL, STYLE, sentence_figure
-from lammscope.expression_plots import volcano
-from lammscope.forest_plots import abundance_forest
-from lammscope.robustness_plots import robustness_forest
+from lammscope.report.figures.forest import abundance_forest
+from lammscope.report.figures.robustness_forest import robustness_forest
+from lammscope.report.figures.style import ARM_COLOURS, INK, NEUTRAL, STYLE, sentence_figure
+from lammscope.report.figures.volcano import volcano
 
 W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
 CONTRAST_FIGURES = ("lamm", "abundance", "robustness", "volcano")

@@ -14,22 +14,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from lammscope.contrast_plots import lamm_patients
 from lammscope.core.words import readable
-from lammscope.drawing import (
+from lammscope.report.figures.contrast import lamm_patients
+from lammscope.report.figures.style import (
     INK,
     LAMM_COLOUR,
     NEUTRAL,
     STYLE,
     population_colours,
     sample_axis,
-    sample_groups,
     sample_places,
     sample_width,
     save_figure,
     stack_shares,
 )
-from lammscope.umap_plots import umap_cell_type, umap_definers, umap_lamm, umap_phase, umap_sample
+from lammscope.report.figures.umap import (
+    umap_cell_type,
+    umap_definers,
+    umap_lamm,
+    umap_phase,
+    umap_sample,
+)
+from lammscope.report.order import sample_groups
 
 __all__ = ["COHORT_FIGURES", "cohort_figures", "save_figure"]
 

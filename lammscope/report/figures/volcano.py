@@ -9,18 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.core.words import readable
-from lammscope.drawing import INK, LAMM_COLOUR, NEUTRAL, population_order, sentence_figure
+from lammscope.report.figures.style import INK, LAMM_COLOUR, NEUTRAL, sentence_figure
+from lammscope.report.order import volcano_types
 
-VOLCANO_FIRST = ("LAMM", "Classical_monocyte", "CD8_T", "CD4_T", "CAR_T", "Macrophage", "NK")
 UP_COLOUR, DOWN_COLOUR = "#a3432a", "#3d6f8e"
-
-
-def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:
-    """The populations to show: LAMM, the main types, then whichever has most tested genes."""
-    tested = expression[expression["p"].notna()]["cell_type"].value_counts()
-    first = [name for name in VOLCANO_FIRST if name in tested.index]
-    others = [name for name in population_order(list(tested.index)) if name not in first]
-    return (first + others)[:n_types]
 
 
 def volcano(

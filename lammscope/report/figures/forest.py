@@ -15,16 +15,15 @@ from lammscope.core.words import (
     readable,
     write_number,
 )
-from lammscope.drawing import (
+from lammscope.report.figures.style import (
     INK,
     LAMM_COLOUR,
     NEUTRAL,
     population_colours,
-    population_order,
     sentence_figure,
 )
+from lammscope.report.order import KEYS, order_rows
 
-KEYS = ("estimate", "ci_low", "ci_high")
 # Columns of text, as places on the x axis of the plot (0 to 1 is the plot itself).
 NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53
 RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000])
@@ -64,18 +63,6 @@ def abundance_forest(
             _row_marks(axis, place, row, colour=colours[row["population"]], reach=reach)
     _frame(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
     return figure
-
-
-def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Order rows by denominator (LAMM's own first), LAMM first, then in the order of legends."""
-    known = {name: rank for rank, name in enumerate(population_order(rows["population"]))}
-    leading = {"LAMM": -4, "LAMM_elevated": -3, "LAMM_positive": -2, "monocytic": -1}
-    ranks = rows.assign(
-        _denominator=rows["denominator"].map({"monocytic": 0, "all": 1, "immune": 2}).fillna(3),
-        _population=rows["population"].map(lambda name: leading.get(name, known[name])),
-    )
-    ranks = ranks.sort_values(["_denominator", "denominator", "_population"], kind="stable")
-    return ranks.drop(columns=["_denominator", "_population"]).reset_index(drop=True)
 
 
 def write_words(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> None:

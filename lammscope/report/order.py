@@ -1,0 +1,91 @@
+"""The order of populations and samples in figures and tables."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from lammscope.core.words import readable
+
+# One hue per lineage, told apart by lightness within it; crimson is kept for LAMM alone. The order
+# is the order of legends, bars and tables.
+POPULATION_COLOURS = {
+    "LAMM": "#d1003f",
+    "Classical_monocyte": "#e8b020",
+    "Nonclassical_monocyte": "#f6dd94",
+    "Macrophage": "#4d3d00",
+    "cDC1": "#b79bd9",
+    "cDC2": "#8e63b8",
+    "DC3": "#d9c9ee",
+    "pDC": "#5b2f86",
+    "Neutrophil": "#b8ad98",
+    "CD4_T": "#3b7fc4",
+    "CD8_T": "#12457f",
+    "Treg": "#83b4e3",
+    "CAR_T": "#00b2d6",
+    "other_T": "#bcd7f0",
+    "NK": "#3a3f9e",
+    "B": "#8fd0bb",
+    "Malignant_B": "#2f8f76",
+    "Plasma": "#cdebe0",
+    "Progenitor": "#75828b",
+    "Platelet": "#c4c8cc",
+    "Erythroid": "#8f8680",
+    "unassigned": "#e1e3e6",
+}
+
+VOLCANO_FIRST = ("LAMM", "Classical_monocyte", "CD8_T", "CD4_T", "CAR_T", "Macrophage", "NK")
+
+KEYS = ("estimate", "ci_low", "ci_high")
+
+
+def population_order(names: Iterable[Any]) -> list[str]:
+    """Sort population names in the fixed order of legends; unknown names follow by alphabet."""
+    known = {name: rank for rank, name in enumerate(POPULATION_COLOURS)}
+    return sorted({str(name) for name in names}, key=lambda name: (known.get(name, 999), name))
+
+
+# --- samples in order -----------------------------------------------------------------------------
+
+
+def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
+    """Order samples by arm, phase and patient, and name their group.
+
+    Returns the rows of `samples` with a column `group`: "responder, pre" where the cohort knows
+    arms and phases; else the arm, the phase, the time point or the sort, whichever there is.
+    """
+    table = samples.copy()
+    parts = []
+    if table["response"].notna().any():
+        parts.append(table["response"].map(readable, na_action="ignore").fillna("no label"))
+    if table["phase"].notna().any():
+        parts.append(table["phase"].fillna("other time"))
+    for column in ("sort", "timepoint"):
+        if not parts and column in table and table[column].nunique() > 1:
+            parts.append(table[column].fillna("not stated"))
+    table["group"] = [", ".join(words) for words in zip(*parts, strict=True)] if parts else ""
+    arm = table["response"].map({"responder": 0, "non_responder": 1}).fillna(2)
+    phase = table["phase"].map({"pre": 0, "post": 1}).fillna(2)
+    table = table.assign(_arm=arm, _phase=phase)
+    columns = ["_arm", "_phase", "group", "patient", "sample"]
+    return table.sort_values(columns, kind="stable").drop(columns=["_arm", "_phase"])
+
+
+def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:
+    """The populations to show: LAMM, the main types, then whichever has most tested genes."""
+    tested = expression[expression["p"].notna()]["cell_type"].value_counts()
+    first = [name for name in VOLCANO_FIRST if name in tested.index]
+    others = [name for name in population_order(list(tested.index)) if name not in first]
+    return (first + others)[:n_types]
+
+
+def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Order rows by denominator (LAMM's own first), LAMM first, then in the order of legends."""
+    known = {name: rank for rank, name in enumerate(population_order(rows["population"]))}
+    leading = {"LAMM": -4, "LAMM_elevated": -3, "LAMM_positive": -2, "monocytic": -1}
+    ranks = rows.assign(
+        _denominator=rows["denominator"].map({"monocytic": 0, "all": 1, "immune": 2}).fillna(3),
+        _population=rows["population"].map(lambda name: leading.get(name, known[name])),
+    )
+    ranks = ranks.sort_values(["_denominator", "denominator", "_population"], kind="stable")
+    return ranks.drop(columns=["_denominator", "_population"]).reset_index(drop=True)
