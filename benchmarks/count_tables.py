@@ -22,8 +22,8 @@ from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.design import comparison_units, design_matrix, tested_column
 from lammscope.cohort.schemes import permutation_scheme
-from lammscope.cohorts import CAR_T_WEIGHT, CohortSettings
-from lammscope.programmes import read_programmes
+from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
+from lammscope.simulate.profiles import read_programmes
 from lammscope.stats import linear
 
 Key = tuple[str, str, str]  # population, denominator, scale

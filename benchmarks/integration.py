@@ -18,8 +18,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.scale import TARGETS, cohort_config
 from benchmarks.workflow import run_workflow
-from lammscope.cohorts import CohortSettings
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
 
 RARE, KEEPERS = "pDC", ("P01", "P02")
 SETTINGS = CohortSettings(patients_per_arm=4, cells=600, batch_strength=0.5, seed=21)

@@ -25,10 +25,10 @@ import yaml
 
 from benchmarks.workflow import ROOT, run_workflow
 from lammscope.annotate.levels import definer_counts
-from lammscope.cohorts import CohortSettings
 from lammscope.core.indexed import read_cells, stack_counts
-from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.droplets import MONOCYTIC_TYPES, DropletSettings
+from lammscope.simulate.plan import CohortSettings
 
 DATA = ROOT.parent / "shared" / "data"
 CALLED = 0.9  # the default of `lamm.probability`

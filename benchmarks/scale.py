@@ -22,8 +22,8 @@ import yaml
 
 from benchmarks.measures import rule_costs
 from benchmarks.workflow import ROOT, run_workflow
-from lammscope.cohorts import CohortSettings
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
 
 JOINT = [
     f"results/joint/{name}"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lammscope.cohorts import CohortSettings
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"

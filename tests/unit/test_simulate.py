@@ -11,10 +11,11 @@ import pytest
 import yaml
 from scipy import sparse
 
-from lammscope.cohorts import MYELOID_TYPES, CohortSettings, draw_fractions, plan_samples
-from lammscope.droplets import MONOCYTIC_TYPES, T_TYPES
-from lammscope.programmes import RESOURCES, lamm_profiles, read_programmes
-from lammscope.simulate import Cohort, main, simulate_cohort
+from lammscope.simulate.__main__ import main
+from lammscope.simulate.cohort import Cohort, simulate_cohort
+from lammscope.simulate.droplets import MONOCYTIC_TYPES, T_TYPES
+from lammscope.simulate.plan import MYELOID_TYPES, CohortSettings, draw_fractions, plan_samples
+from lammscope.simulate.profiles import RESOURCES, lamm_profiles, read_programmes
 
 PROGRAMMES = read_programmes()
 SMALL = CohortSettings(patients_per_arm=1, cells=60)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lammscope.cohorts import CohortSettings
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from lammscope.cohort.config import resolve_config
-from lammscope.cohorts import CohortSettings
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
 
 
 def test_the_demo_sheets_are_those_that_the_simulator_writes(repository, tmp_path, monkeypatch):

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from lammscope.cohorts import CohortSettings
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.joint.integration_scvi import has_scvi
-from lammscope.simulate import simulate_cohort
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
 from tests.matrices import write_tenx_v3
 from tests.workflow.conftest import write_config
 

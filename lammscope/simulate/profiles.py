@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-RESOURCES = Path(__file__).resolve().parent.parent / "resources" / "simulation"
+RESOURCES = Path(__file__).resolve().parent.parent.parent / "resources" / "simulation"
 PER_CELL = 10_000.0
 LAMM = "LAMM"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from lammscope.droplets import MONOCYTIC_TYPES, DropletSettings, LibraryPlan
-from lammscope.programmes import LAMM, PER_CELL, Floats, Programmes, lamm_profiles
+from lammscope.simulate.droplets import MONOCYTIC_TYPES, DropletSettings, LibraryPlan
+from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programmes, lamm_profiles
 
 MYELOID_TYPES = (*MONOCYTIC_TYPES, "cDC1", "cDC2", "DC3", "Neutrophil")
 ARMS = {"responder": ("CR", "PR"), "non_responder": ("PD", "SD")}

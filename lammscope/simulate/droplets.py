@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lammscope.core.runtime import whole_file
-from lammscope.programmes import LAMM, PER_CELL, Floats, Programmes
+from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programmes
 
 EMPTY = "empty"
 T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")

@@ -1,0 +1,1 @@
+"""Cohorts with a known truth: patients, populations, droplets and matrices."""
