@@ -10,6 +10,7 @@ import pandas as pd
 
 from lammscope.barcodes import read_barcodes
 from lammscope.contrasts import Contrast, contrasts_from_config, near
+from lammscope.core.resources import find_resource
 from lammscope.design import contrast_mistakes
 from lammscope.readers import inspect_matrix
 from lammscope.settings import ConfigLines, check_config
@@ -17,7 +18,6 @@ from lammscope.sheets import check_sheets
 from lammscope.signatures import read_gene_sets
 
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
-HOME = Path(__file__).resolve().parent.parent  # of the workflow, which brings some files
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
@@ -117,7 +117,10 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
 
 def _find_file(path: str) -> Path | None:
     """The user's own file, or the one that comes with the workflow."""
-    return next((file for f in (Path(), HOME) if (file := f / path).is_file()), None)
+    try:
+        return find_resource(path)
+    except FileNotFoundError:
+        return None
 
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:

@@ -34,13 +34,13 @@ from lammscope.report_words import FIGURE_WORDS, REFERENCES
 from lammscope.runtime import whole_file
 from lammscope.wording import readable
 
+TEMPLATE = Path(__file__).parent / "templates" / "report.html.jinja"
 CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
 
 
 def write_report(
     path: str | Path,
     *,
-    template: str | Path,
     config: Mapping[str, Any],
     contrasts: Mapping[str, Mapping[str, Any]],
     versions: Mapping[str, str],
@@ -72,6 +72,7 @@ def write_report(
     max_fdr: float,
     n_genes: int,
     gene_overlap: pd.DataFrame | None = None,
+    template: str | Path = TEMPLATE,
 ) -> None:
     """Write the report as one HTML file, whole or not at all.
 
@@ -79,8 +80,6 @@ def write_report(
     ----------
     path
         The HTML file.
-    template
-        `lammscope/templates/report.html.jinja`.
     config
         The resolved config.
     contrasts

@@ -4,6 +4,7 @@ import pandas as pd
 
 from lammscope.annotation import annotate_cells
 from lammscope.celltypist_model import apply_labels
+from lammscope.core.resources import find_resource
 from lammscope.panel import load_panel, missing_markers
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_arrays, read_cells, read_table, stack_panel, write_table
@@ -12,7 +13,7 @@ with job_log(snakemake.log[0]) as logger:
     cells, index = read_cells(snakemake.input.cells)
     counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
     clusters = read_table(snakemake.input.clusters, index=index)["cluster"].to_numpy()
-    panel = load_panel(snakemake.input.panel)
+    panel = load_panel(find_resource(snakemake.params.panel))
     types, table = annotate_cells(
         counts,
         totals=cells["total_counts"].to_numpy(),

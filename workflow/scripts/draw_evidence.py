@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lammscope.core.resources import find_resource
 from lammscope.drawing import save_figure
 from lammscope.evidence_plots import evidence_figures
 from lammscope.panel import load_panel
@@ -14,7 +15,7 @@ with job_log(snakemake.log[0]):
     names = ("clusters", "cluster_genes", "calls", "states")
     figures = evidence_figures(
         **{name: read_table(snakemake.input[name]) for name in names},
-        panel=load_panel(snakemake.input.panel),
+        panel=load_panel(find_resource(snakemake.params.panel)),
         definers=snakemake.params.definers,
         cells=read_table(snakemake.input.cells, index=index),
         samples=read_samples(snakemake.params.cohort),

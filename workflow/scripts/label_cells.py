@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lammscope.celltypist_model import load_model, predict_types
+from lammscope.core.resources import find_resource
 from lammscope.identifiers import kept_cells
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_cells, read_table, write_table
@@ -10,7 +11,7 @@ from lammscope.sidecars import read_cells, read_table, write_table
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     cells, index = read_cells(snakemake.input.cells, samples=list(shards))
-    model = load_model(snakemake.input.model)
+    model = load_model(find_resource(snakemake.params.model))
     labels = [
         predict_types(
             shard.counts[positions],

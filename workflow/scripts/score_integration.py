@@ -1,5 +1,6 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
+from lammscope.core.resources import find_resource
 from lammscope.integration_scores import Evidence, choose_method, draw_cells, score_integration
 from lammscope.lamm import load_references
 from lammscope.panel import load_panel
@@ -17,8 +18,8 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         counts=counts[rows],
         symbols=symbols,
         totals=cells["total_counts"].to_numpy()[rows],
-        panel=load_panel(snakemake.input.panel),
-        references=load_references(snakemake.input.references),
+        panel=load_panel(find_resource(params.panel)),
+        references=load_references(find_resource(params.references)),
         annotation=params.annotation,
         lamm=params.lamm,
     )

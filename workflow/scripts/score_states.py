@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from lammscope.core.resources import find_resource
 from lammscope.runtime import job_log
 from lammscope.sidecars import read_arrays, read_cells, read_table, stack_panel, write_table
 from lammscope.signatures import read_signatures
@@ -17,7 +18,7 @@ with job_log(snakemake.log[0]):
         symbols=symbols,
         neighbors=read_arrays(snakemake.input.neighbors, index=index)["indices"],
         lineage=cells["lineage"].to_numpy(),
-        gene_sets=read_signatures(snakemake.input.gene_sets),
+        gene_sets=read_signatures(map(find_resource, snakemake.params.gene_sets)),
     )
     means = describe_states(scores, cells=cells, min_cells=snakemake.params.min_cells)
     write_table(pd.concat([cells[["cell"]], scores], axis=1), snakemake.output.scores, index=index)

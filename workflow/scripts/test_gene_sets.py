@@ -3,6 +3,7 @@
 import anndata
 
 from lammscope.contrasts import Contrast
+from lammscope.core.resources import find_resource
 from lammscope.enrichment import test_gene_sets
 from lammscope.runtime import job_log
 from lammscope.sheets import read_samples
@@ -14,7 +15,7 @@ with job_log(snakemake.log[0]):
         anndata.read_h5ad(snakemake.input.pseudobulk),
         read_samples(snakemake.params.cohort),
         Contrast(**snakemake.params.contrast),
-        gene_sets=read_gene_sets(snakemake.input.gene_sets),
+        gene_sets=read_gene_sets(map(find_resource, snakemake.params.gene_sets)),
         min_genes=snakemake.params.min_genes,
         **snakemake.params.settings,
     )
