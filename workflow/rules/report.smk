@@ -26,7 +26,7 @@ rule save_config:
     resources:
         mem_mb=memory(500, 4),
     params:
-        config=dict(config),
+        config=RUN.config,
         code=code("save_config"),
     script:
         "../scripts/save_config.py"
@@ -233,7 +233,7 @@ rule write_report:
     resources:
         mem_mb=memory(1000, 20),
     params:
-        config=dict(config),
+        config=RUN.config,
         contrasts=CONTRASTS,
         settings={key: config["report"][key] for key in ("max_fdr", "n_genes")},
         template=content(HOME / "lammscope" / "templates" / "report.html.jinja"),
