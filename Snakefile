@@ -39,10 +39,4 @@ onstart:
 rule all:
     default_target: True
     input:
-        "<results>/config.yaml",
-        "<results>/design/audit.tsv",
-        "<results>/joint/stability.tsv",
-        "<results>/joint/integration_scores.tsv",
-        "<results>/annotation/markers.tsv",
-        "<results>/cohort.h5ad",
-        "<results>/report.html",
+        every_result(),

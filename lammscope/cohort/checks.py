@@ -13,12 +13,12 @@ from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.design import contrast_mistakes
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.sheets import check_sheets
+from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
 from lammscope.ingest.matrices.read import inspect_matrix
 
 COHORT_KEYS = ("samples", "patients", "response", "timepoints")
-HOME = Path(__file__).resolve().parent.parent.parent  # of the workflow, which brings some files
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
@@ -118,7 +118,10 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
 
 def _find_file(path: str) -> Path | None:
     """The user's own file, or the one that comes with the workflow."""
-    return next((file for f in (Path(), HOME) if (file := f / path).is_file()), None)
+    try:
+        return find_resource(path)
+    except FileNotFoundError:
+        return None
 
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:

@@ -187,7 +187,10 @@ def _yaml_hint(value: object) -> str:
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    """`value` with the defaults of `schema` filled in at every level."""
+    """`value` with the defaults of `schema` filled in at every level, and its order of keys.
+
+    Snakemake compares params as text, so a user's own order of keys would rerun jobs.
+    """
     if not isinstance(value, Mapping) or "properties" not in schema:
         return deepcopy(value)
     filled = dict(value)
@@ -196,7 +199,7 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
             filled[name] = part["default"]
         if name in filled:
             filled[name] = _with_defaults(filled[name], part)
-    return filled
+    return {name: filled[name] for name in (*schema["properties"], *filled) if name in filled}
 
 
 def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:

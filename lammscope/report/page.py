@@ -32,13 +32,13 @@ from lammscope.report.sections.lines import calibration_rows, lamm_table
 from lammscope.report.sections.primary import primary_section
 from lammscope.report.table import CLUSTER_COLUMNS, QC_COLUMNS, build_table
 
+TEMPLATE = Path(__file__).parent / "template.html.jinja"
 CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
 
 
 def write_report(
     path: str | Path,
     *,
-    template: str | Path,
     config: Mapping[str, Any],
     contrasts: Mapping[str, Mapping[str, Any]],
     versions: Mapping[str, str],
@@ -70,6 +70,7 @@ def write_report(
     max_fdr: float,
     n_genes: int,
     gene_overlap: pd.DataFrame | None = None,
+    template: str | Path = TEMPLATE,
 ) -> None:
     """Write the report as one HTML file, whole or not at all.
 
@@ -77,8 +78,6 @@ def write_report(
     ----------
     path
         The HTML file.
-    template
-        `lammscope/report/template.html.jinja`.
     config
         The resolved config.
     contrasts

@@ -44,6 +44,12 @@ def test_defaults_nest_and_the_users_values_stay():
     assert config["doublets"]["remove"] is True
 
 
+def test_the_order_of_keys_is_the_schemas():
+    config = {"qc": {"min_counts": 9, "min_genes": 8}, "car": {"features": "CAR$"}, "seed": 1}
+    twin = {"seed": 1, "car": {"features": "CAR$"}, "qc": {"min_genes": 8, "min_counts": 9}}
+    assert repr(resolve_config(config)) == repr(resolve_config(twin))
+
+
 def test_a_resolved_config_resolves_to_itself_and_the_schema_is_never_changed():
     first = resolve_config({})
     first["response"]["responder"].append("MR")

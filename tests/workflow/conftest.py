@@ -1,10 +1,12 @@
 """Run the workflow as a user does, in a folder of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,12 @@ def run_snakemake(
     return Run(process.returncode, text, used.ru_utime + used.ru_stime)
 
 
+def planned(text: str) -> dict[str, int]:
+    """Rules of a dry run's table of jobs, and how often each runs."""
+    table = text.split("Job stats:")[1].split("total")[0] if "Job stats:" in text else ""
+    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
 @pytest.fixture(scope="session")
 def snakemake(repository) -> Callable[..., Run]:
     """Run the workflow with the config of a folder, in that folder."""
@@ -75,9 +83,10 @@ def write_config(folder: Path, **changes: object) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """A folder with a tiny simulated cohort: three patients per arm, before and after infusion."""
+    """A tiny simulated cohort with relative paths: three patients per arm, before and after."""
     folder = tmp_path_factory.mktemp("tiny")
-    simulate_cohort(CohortSettings(patients_per_arm=3, cells=220, seed=3), folder)
+    with chdir(folder):
+        simulate_cohort(CohortSettings(patients_per_arm=3, cells=220, seed=3), ".")
     return folder
 
 

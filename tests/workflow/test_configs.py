@@ -1,6 +1,5 @@
 """The workflow's own files: the demo config, the schema's defaults, rules and scripts in step."""
 
-import ast
 import re
 
 import pytest
@@ -24,7 +23,7 @@ def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository):
         text = path.read_text()
         for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.M | re.S):
             assert f'"../scripts/{name}.py"' in body
-            assert f'code=code("{name}")' in body
+            assert f'code=code("{name}")' in body.split("    params:")[1]
             assert re.search(rf'"<logs>/{name}[./]', body)
             assert re.search(rf'"<benchmarks>/{name}[./]', body)
             rules.add(name)
@@ -79,32 +78,6 @@ def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
     assert ("integrate_harmony" in run.text) == (method in ("harmony", "auto"))
     assert ("integrate_scvi" in run.text) == (method == "scvi")
     assert ("choose_space" in run.text) == (method == "auto")
-
-
-@pytest.mark.slow
-def test_a_rule_takes_the_modules_that_its_script_uses_as_input(tiny, snakemake):
-    run = snakemake(tiny, "--dry-run", "results/shards/P01_baseline.h5ad")
-    (line,) = [line for line in run.text.splitlines() if line.strip().startswith("input:")]
-    found = set(re.findall(r"lammscope/(\w+)\.py", line))
-    assert found == {
-        *("annotated", "barcodes", "counts", "dense", "folders", "genes", "inputs", "qc"),
-        *("readers", "shards", "sidecars", "tenx"),
-    }
-
-
-def test_imports_of_the_package_are_written_so_that_rules_find_them(repository):
-    found = set()
-    for folder in ("lammscope", "workflow/scripts"):
-        for path in (repository / folder).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import):
-                    assert not any(alias.name.startswith("lammscope") for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lamm"):
-                    line = path.read_text().splitlines()[node.lineno - 1]
-                    found.add(line.split("import")[0].strip())
-                    assert re.match(r"\s*from lammscope(\.\w+)? import ", line), (path, line)
-                    assert node.module != "lammscope" or node.lineno == node.end_lineno, path
-    assert len(found) > 20
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from lammscope.report.figures.cohort import COHORT_FIGURES
 from lammscope.report.figures.contrast import CONTRAST_FIGURES
 from lammscope.report.figures.evidence import EVIDENCE_FIGURES
+from tests.workflow.conftest import planned
 
 pytestmark = pytest.mark.slow
 
@@ -118,12 +119,6 @@ def test_a_second_run_does_nothing(finished, snakemake):
     assert "Nothing to be done" in run.text
 
 
-def jobs(text):
-    """Rules and their counts in the job table of a dry run."""
-    table = text.split("Job stats:")[1].split("total")[0] if "Job stats:" in text else ""
-    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-
-
 def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tmp_path):
     patients = pd.read_csv(finished / "patients.tsv", sep="\t")
     permuted = patients.assign(response=patients["response"].to_numpy()[::-1])
@@ -135,8 +130,8 @@ def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tm
         *("draw_evidence", *STATISTICS),
         *("assemble_cohort", "write_report", "save_config", "all"),
     }
-    assert "test_abundance" in jobs(run.text)
-    assert set(jobs(run.text)) <= downstream
+    assert "test_abundance" in planned(run.text)
+    assert set(planned(run.text)) <= downstream
 
 
 def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, tmp_path):
@@ -147,12 +142,12 @@ def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, t
     )
     run = snakemake(finished, "--dry-run", more_configs=(config,))
     assert run.code == 0, run.text[-2000:]
-    assert set(jobs(run.text)) <= {
+    assert set(planned(run.text)) <= {
         *("audit_design", "test_abundance", "test_expression", "draw_contrast"),
         *STATISTICS,
         *("write_report", "save_config", "all"),
     }
-    assert jobs(run.text)["test_abundance"] == 1
+    assert planned(run.text)["test_abundance"] == 1
 
 
 def test_one_core_gives_the_same_bytes_as_two(finished, snakemake):
@@ -165,6 +160,6 @@ def test_one_core_gives_the_same_bytes_as_two(finished, snakemake):
     before = {name: (finished / name).read_bytes() for name in targets}
     run = snakemake(finished, *targets, "--forcerun", "ingest_sample", cores=1)
     assert run.code == 0, run.text[-4000:]
-    assert jobs(run.text)["ingest_sample"] > 1
+    assert planned(run.text)["ingest_sample"] > 1
     for name, content in before.items():
         assert (finished / name).read_bytes() == content, name

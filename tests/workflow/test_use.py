@@ -1,23 +1,15 @@
 """The ways to start the workflow: overrides, several configs, other folders, as a module."""
 
-import re
-
 import pytest
 import yaml
 
-from tests.workflow.conftest import run_snakemake
+from tests.workflow.conftest import planned, run_snakemake
 
 pytestmark = pytest.mark.slow
 
 
 def saved_config(folder):
     return yaml.safe_load((folder / "results" / "config.yaml").read_text())
-
-
-def planned(text):
-    """Rules of a dry run's table of jobs, and how often each runs."""
-    table = text.split("Job stats:")[1].split("total")[0]
-    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
 
 
 def test_the_command_line_wins_over_configs_and_later_configs_over_earlier(

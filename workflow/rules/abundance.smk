@@ -12,7 +12,6 @@ rule audit_design:
     """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
     input:
         sheets=SHEETS,
-        code=code("audit_design"),
     output:
         audit=ensure("<results>/design/audit.tsv", non_empty=True),
     log:
@@ -28,6 +27,8 @@ rule audit_design:
         contrasts=list(CONTRASTS.values()),
         permutation=PERMUTATION,
         sorts=config["sorts"],
+        schemas=SCHEMAS,
+        code=code("audit_design"),
     script:
         "../scripts/audit_design.py"
 
@@ -37,7 +38,6 @@ rule count_cells:
     input:
         cells="<results>/annotation/cells.parquet",
         summary="<results>/qc/summary.tsv",
-        code=code("count_cells"),
     output:
         counts=ensure("<results>/abundance/counts.tsv", non_empty=True),
         thresholds=ensure("<results>/abundance/counts.thresholds.tsv", non_empty=True),
@@ -53,6 +53,7 @@ rule count_cells:
         samples=SAMPLES,
         probability=config["lamm"]["probability"],
         thresholds=THRESHOLDS,
+        code=code("count_cells"),
     script:
         "../scripts/count_cells.py"
 
@@ -62,7 +63,6 @@ rule test_abundance:
     input:
         counts="<results>/abundance/counts.tsv",
         sheets=SHEETS,
-        code=code("test_abundance"),
     output:
         table=ensure("<results>/abundance/{contrast}.tsv", non_empty=True),
     log:
@@ -79,6 +79,8 @@ rule test_abundance:
         settings=config["abundance"],
         seed=config["seed"],
         sorts=config["sorts"],
+        schemas=SCHEMAS,
+        code=code("test_abundance"),
     script:
         "../scripts/test_abundance.py"
 
@@ -87,7 +89,6 @@ rule gather_lamm:
     """The LAMM results of the run: the primary one, and the secondary ones with Holm's correction."""
     input:
         abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
-        code=code("gather_lamm"),
     output:
         table=ensure("<results>/abundance/lamm.tsv", non_empty=True),
     log:
@@ -102,6 +103,7 @@ rule gather_lamm:
         contrasts=list(CONTRASTS),
         primary=config["primary"],
         level=config["lamm"]["level"],
+        code=code("gather_lamm"),
     script:
         "../scripts/gather_lamm.py"
 
@@ -112,7 +114,6 @@ rule test_robustness:
         counts="<results>/abundance/counts.tsv",
         thresholds="<results>/abundance/counts.thresholds.tsv",
         sheets=SHEETS,
-        code=code("test_robustness"),
     output:
         table=ensure("<results>/abundance/robustness.{contrast}.tsv", non_empty=True),
     log:
@@ -130,6 +131,8 @@ rule test_robustness:
         denominator=config["primary"]["denominator"],
         settings={key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")},
         sorts=config["sorts"],
+        schemas=SCHEMAS,
+        code=code("test_robustness"),
     script:
         "../scripts/test_robustness.py"
 
@@ -140,7 +143,6 @@ rule diagnose_calibration:
         counts="<results>/abundance/counts.tsv",
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         sheets=SHEETS,
-        code=code("diagnose_calibration"),
     output:
         table=ensure("<results>/design/calibration.tsv", non_empty=True),
     log:
@@ -160,5 +162,7 @@ rule diagnose_calibration:
         calibration=config["calibration"],
         sorts=config["sorts"],
         seed=config["seed"],
+        schemas=SCHEMAS,
+        code=code("diagnose_calibration"),
     script:
         "../scripts/diagnose_calibration.py"

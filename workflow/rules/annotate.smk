@@ -4,8 +4,6 @@ rule label_cells:
         shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
-        model=TYPE_MODEL or [],
-        code=code("label_cells"),
     output:
         labels="<results>/annotation/labels/{part}.parquet",
     log:
@@ -18,6 +16,9 @@ rule label_cells:
         mem_mb=memory(800, 40, of=max),
     params:
         samples=samples_of_part,
+        model=config_path("annotation", "celltypist_model"),
+        model_content=content(TYPE_MODEL),
+        code=code("label_cells"),
     script:
         "../scripts/label_cells.py"
 
@@ -32,8 +33,6 @@ rule annotate_cells:
         cells="<results>/joint/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
         clusters="<results>/joint/clusters.parquet",
-        panel=resource(config["annotation"]["panel"]),
-        code=code("annotate_cells"),
     output:
         types="<results>/annotation/types.parquet",
         clusters=ensure("<results>/annotation/cluster_types.tsv", non_empty=True),
@@ -49,6 +48,9 @@ rule annotate_cells:
         mem_mb=memory(800, 20),
     params:
         settings=TYPE_SETTINGS,
+        panel=config_path("annotation", "panel"),
+        panel_content=content(config["annotation"]["panel"]),
+        code=code("annotate_cells"),
     script:
         "../scripts/annotate_cells.py"
 
@@ -61,8 +63,6 @@ rule call_lamm:
         neighbors="<results>/joint/neighbors.npz",
         space=JOINT_SPACE,
         types="<results>/annotation/types.parquet",
-        references=resource(config["lamm"]["references"]),
-        code=code("call_lamm"),
     output:
         cells="<results>/annotation/cells.parquet",
     log:
@@ -80,6 +80,9 @@ rule call_lamm:
         sorted_out=SORTED,
         seed=config["seed"],
         threads=1,
+        references=config_path("lamm", "references"),
+        references_content=content(config["lamm"]["references"]),
+        code=code("call_lamm"),
     script:
         "../scripts/call_lamm.py"
 
@@ -91,7 +94,6 @@ rule describe_cells:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         types="<results>/annotation/cluster_types.tsv",
-        code=code("describe_cells"),
     output:
         clusters=ensure("<results>/annotation/clusters.tsv", non_empty=True),
         genes=ensure("<results>/annotation/cluster_genes.tsv", non_empty=True),
@@ -111,6 +113,7 @@ rule describe_cells:
         phases=PHASES,
         vetoes=list(config["lamm"]["vetoes"]),
         probability=config["lamm"]["probability"],
+        code=code("describe_cells"),
     script:
         "../scripts/describe_cells.py"
 
@@ -122,8 +125,6 @@ rule score_states:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
-        gene_sets=[resource(path) for path in config["annotation"]["states"]],
-        code=code("score_states"),
     output:
         scores="<results>/annotation/states.parquet",
         means=ensure("<results>/annotation/states.tsv", non_empty=True),
@@ -138,6 +139,9 @@ rule score_states:
         mem_mb=memory(800, 30),
     params:
         min_cells=config["expression"]["min_cells"],
+        gene_sets=config_path("annotation", "states"),
+        gene_sets_content=content(*config["annotation"]["states"]),
+        code=code("score_states"),
     script:
         "../scripts/score_states.py"
 
@@ -149,7 +153,6 @@ rule sum_groups:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
-        code=code("sum_groups"),
     output:
         clusters="<results>/annotation/sums/{part}.npz",
         populations="<results>/expression/sums/{part}.npz",
@@ -164,6 +167,7 @@ rule sum_groups:
         mem_mb=memory(500, 40, of=max),
     params:
         samples=samples_of_part,
+        code=code("sum_groups"),
     script:
         "../scripts/sum_groups.py"
 
@@ -173,7 +177,6 @@ rule find_markers:
     input:
         sums=collect("<results>/annotation/sums/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        code=code("find_markers"),
     output:
         markers=ensure("<results>/annotation/markers.tsv", non_empty=True),
     log:
@@ -187,5 +190,6 @@ rule find_markers:
     params:
         n_top=config["clustering"]["n_markers"],
         min_pct=config["clustering"]["min_pct"],
+        code=code("find_markers"),
     script:
         "../scripts/find_markers.py"

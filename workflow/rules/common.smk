@@ -1,12 +1,15 @@
 import re
 import sys
 from dataclasses import asdict
-from functools import cache
 from itertools import batched
 from pathlib import Path
 
-from lammscope.joint import integration_scvi
 from lammscope.cohort import checks, design, sorts
+from lammscope.core.digests import code_digest, file_digest
+from lammscope.core.resources import HOME, find_resource
+from lammscope.joint import integration_scvi
+
+WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
 
 
 def stop(heading, lines):
@@ -15,15 +18,22 @@ def stop(heading, lines):
     sys.exit(1)
 
 
-@cache
-def source(path):
-    """A file of the workflow by its path from the top; cached, since rules ask hundreds of times."""
-    return workflow.source_path(f"../../{path}")
+def code(script):
+    """Digest of a script and of what it imports: as a param, it makes an edit rerun the rule.
+
+    Only the main process compares and records params, so a job's own process is spared the reading.
+    """
+    if not workflow.is_main_process:
+        return ""
+    path = HOME / "workflow" / "scripts" / f"{script}.py"
+    return code_digest(path, package=HOME / "lammscope", leave_out=WITHOUT_SCIENCE)
 
 
-def resource(path):
-    """A file that the config names: the user's own, or the one that comes with the workflow."""
-    return path if Path(path).exists() else source(path)
+def content(*paths):
+    """Digest of files that are no input: those of the workflow, and those that the config names."""
+    if not workflow.is_main_process:
+        return ""
+    return file_digest(*(find_resource(path) for path in paths if path))
 
 
 try:
@@ -34,11 +44,10 @@ except ValueError as error:
     stop(f"lammscope: {number} in config, sheets or matrices; nothing was run:", mistakes)
 config.update(RUN.config)
 COHORT = checks.cohort_settings(config)
-SHEETS = [
-    config["samples"],
-    config["patients"],
-    *(source(f"workflow/schemas/{name}.schema.yaml") for name in ("samples", "patients")),
-]
+SHEETS = [config["samples"], config["patients"]]
+SCHEMAS = content(
+    *(HOME / "workflow" / "schemas" / f"{name}.schema.yaml" for name in ("samples", "patients"))
+)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
 SAMPLES_PER_JOB = 4  # where starting a job takes longer than a sample's work
@@ -70,6 +79,12 @@ METHODS = [
 SPACES = {
     method: f"<results>/joint/{'pca' if method == 'none' else method}.npz"
     for method in (*METHODS, METHOD)
+}
+OPTIONAL_RULES = {
+    "integrate_harmony": "harmony" in METHODS,
+    "integrate_scvi": "scvi" in METHODS,
+    "choose_space": METHOD == "auto",
+    "label_cells": bool(TYPE_MODEL),
 }
 JOINT_SPACE = SPACES[METHOD]
 FIRST, SOON = 20, 10  # priorities: what many jobs wait for, and what takes long by itself
@@ -169,34 +184,29 @@ def refuse_aliased_contrasts():
         )
 
 
-def code(script):
-    """Source files that a script uses, found by its imports: as input they make an edit rerun the rule.
+def config_path(section, key):
+    """A path or paths in the config as a param that reruns nothing, unlike its `content`.
 
-    `runtime` is left out, since it holds no science.
+    Snakemake does not compare params that are made from the input.
     """
-    found, open_names = set(), set(package_imports(f"workflow/scripts/{script}.py"))
-    while open_names:
-        name = open_names.pop()
-        if name not in found:
-            found.add(name)
-            open_names |= package_imports(f"lammscope/{name.replace('.', '/')}.py")
-    return [source(f"lammscope/{name.replace('.', '/')}.py") for name in sorted(found)]
+
+    def path(wildcards, input):
+        return config[section][key]
+
+    return path
 
 
-@cache
-def package_imports(path):
-    """Modules of the package that a source file imports; parsing each would double the start-up."""
-    text = Path(source(path)).read_text(encoding="utf-8")
-    names = set()
-    for package, listed in re.findall(r"^\s*from lammscope([.\w]*) import ([^(\n]+|\([^)]+)", text, re.M):
-        modules = {f"{package[1:]}.{name.strip()}".strip(".") for name in listed.split(",")}
-        names |= {name for name in modules if module_exists(name)} if not module_exists(package[1:]) else {package[1:]}
-    return frozenset(names - {"core.runtime"})
+def every_result():
+    """Every file that the config asks for, from the shards to the report.
 
-
-@cache
-def module_exists(name):
-    return bool(name) and (Path(workflow.basedir) / "lammscope" / f"{name.replace('.', '/')}.py").is_file()
+    Snakemake does not plan a missing file whose followers are there, so the target names them all.
+    """
+    names = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
+    wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
+    return [
+        expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)
+        for output in (getattr(rules, name).output for name in wanted)
+    ]
 
 
 def batches():

@@ -3,7 +3,6 @@ rule build_pseudobulk:
     input:
         sums=collect("<results>/expression/sums/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        code=code("build_pseudobulk"),
     output:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
     log:
@@ -14,6 +13,8 @@ rule build_pseudobulk:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
+    params:
+        code=code("build_pseudobulk"),
     script:
         "../scripts/build_pseudobulk.py"
 
@@ -23,7 +24,6 @@ rule test_expression:
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         sheets=SHEETS,
-        code=code("test_expression"),
     output:
         table=ensure("<results>/expression/{contrast}.tsv.gz", non_empty=True),
         excluded=ensure("<results>/expression/excluded.{contrast}.tsv", non_empty=True),
@@ -43,6 +43,8 @@ rule test_expression:
         settings=EXPRESSION_TESTS,
         engine=config["expression"]["engine"],
         threads=config["threads"],
+        schemas=SCHEMAS,
+        code=code("test_expression"),
     script:
         "../scripts/test_expression.py"
 
@@ -51,9 +53,7 @@ rule test_gene_sets:
     """Compare sets of genes with all other genes within each population, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
-        gene_sets=[resource(path) for path in config["expression"]["gene_sets"]],
         sheets=SHEETS,
-        code=code("test_gene_sets"),
     output:
         table=ensure("<results>/expression/gene_sets.{contrast}.tsv", non_empty=True),
     log:
@@ -69,5 +69,9 @@ rule test_gene_sets:
         contrast=contrast_of,
         settings=EXPRESSION_TESTS,
         min_genes=config["expression"]["min_set_genes"],
+        gene_sets=config_path("expression", "gene_sets"),
+        gene_sets_content=content(*config["expression"]["gene_sets"]),
+        schemas=SCHEMAS,
+        code=code("test_gene_sets"),
     script:
         "../scripts/test_gene_sets.py"

@@ -3,7 +3,6 @@ rule ingest_sample:
     input:
         matrix=matrix_of,
         barcodes=barcodes_of,
-        code=code("ingest_sample"),
     output:
         shard="<results>/shards/{sample}.h5ad",
         qc="<results>/qc/{sample}.parquet",
@@ -19,6 +18,7 @@ rule ingest_sample:
     params:
         qc=config["qc"],
         genome=genome_of,
+        code=code("ingest_sample"),
     script:
         "../scripts/ingest_sample.py"
 
@@ -28,7 +28,6 @@ rule score_doublets:
     input:
         shards=shards_of_channel,
         qc=qc_of_channel,
-        code=code("score_doublets"),
     output:
         doublets="<results>/doublets/{channel}.parquet",
     log:
@@ -43,5 +42,6 @@ rule score_doublets:
         samples=lambda wildcards: CHANNELS[wildcards.channel],
         settings=config["doublets"],
         seed=config["seed"],
+        code=code("score_doublets"),
     script:
         "../scripts/score_doublets.py"

@@ -3,7 +3,6 @@ rule select_cells:
     input:
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         doublets=collect("<results>/doublets/{channel}.parquet", channel=CHANNELS),
-        code=code("select_cells"),
     output:
         cells="<results>/joint/cells.parquet",
         summary="<results>/qc/summary.tsv",
@@ -19,6 +18,7 @@ rule select_cells:
         samples=SAMPLES,
         patients=SHEET["patient"].tolist(),
         remove_doublets=config["doublets"]["remove"],
+        code=code("select_cells"),
     script:
         "../scripts/select_cells.py"
 
@@ -27,7 +27,6 @@ rule match_genes:
     """One name per gene for all samples; samples of another reference are refused."""
     input:
         moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
-        code=code("match_genes"),
     output:
         reference=ensure("<results>/joint/reference.tsv.gz", non_empty=True),
         overlap=ensure("<results>/qc/gene_overlap.tsv", non_empty=True),
@@ -43,6 +42,7 @@ rule match_genes:
         samples=SAMPLES,
         min_overlap=config["genes"]["min_overlap"],
         definers=config["lamm"]["definers"],
+        code=code("match_genes"),
     script:
         "../scripts/match_genes.py"
 
@@ -52,7 +52,6 @@ rule select_genes:
     input:
         moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
         reference="<results>/joint/reference.tsv.gz",
-        code=code("select_genes"),
     output:
         genes=ensure("<results>/joint/genes.tsv", non_empty=True),
     log:
@@ -66,6 +65,7 @@ rule select_genes:
     params:
         settings={k: v for k, v in config["genes"].items() if k != "min_overlap"},
         car_features=config["car"]["features"],
+        code=code("select_genes"),
     script:
         "../scripts/select_genes.py"
 
@@ -77,7 +77,6 @@ rule extract_genes:
         cells="<results>/joint/cells.parquet",
         genes="<results>/joint/genes.tsv",
         reference="<results>/joint/reference.tsv.gz",
-        code=code("extract_genes"),
     output:
         counts="<results>/joint/hvg/{part}.npz",
     log:
@@ -90,6 +89,7 @@ rule extract_genes:
         mem_mb=memory(500, 20, of=max),
     params:
         samples=samples_of_part,
+        code=code("extract_genes"),
     script:
         "../scripts/extract_genes.py"
 
@@ -100,9 +100,6 @@ rule extract_panel:
         shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
-        panel=resource(config["annotation"]["panel"]),
-        signatures=[resource(path) for path in config["annotation"]["states"]],
-        code=code("extract_panel"),
     output:
         counts="<results>/joint/panel/{part}.npz",
     log:
@@ -117,6 +114,11 @@ rule extract_panel:
         samples=samples_of_part,
         lamm_genes=LAMM_GENES,
         car_features=config["car"]["features"],
+        panel=config_path("annotation", "panel"),
+        panel_content=content(config["annotation"]["panel"]),
+        signatures=config_path("annotation", "states"),
+        signatures_content=content(*config["annotation"]["states"]),
+        code=code("extract_panel"),
     script:
         "../scripts/extract_panel.py"
 
@@ -126,7 +128,6 @@ rule embed_cells:
     input:
         counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        code=code("embed_cells"),
     output:
         pca="<results>/joint/pca.npz",
     log:
@@ -141,6 +142,7 @@ rule embed_cells:
     params:
         n_pcs=config["integration"]["n_pcs"],
         threads=config["threads"],
+        code=code("embed_cells"),
     script:
         "../scripts/embed_cells.py"
 
@@ -150,7 +152,6 @@ rule integrate_harmony:
     input:
         pca="<results>/joint/pca.npz",
         cells="<results>/joint/cells.parquet",
-        code=code("integrate_harmony"),
     output:
         space="<results>/joint/harmony.npz",
     log:
@@ -167,6 +168,7 @@ rule integrate_harmony:
         settings=config["integration"]["harmony"],
         seed=config["seed"],
         threads=config["threads"],
+        code=code("integrate_harmony"),
     script:
         "../scripts/integrate_harmony.py"
 
@@ -176,7 +178,6 @@ rule integrate_scvi:
     input:
         counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        code=code("integrate_scvi"),
     output:
         space="<results>/joint/scvi.npz",
         model=directory("<results>/joint/scvi_model"),
@@ -195,6 +196,7 @@ rule integrate_scvi:
         settings={k: v for k, v in config["integration"]["scvi"].items() if k != "covariates"},
         seed=config["seed"],
         threads=config["threads"],
+        code=code("integrate_scvi"),
     script:
         "../scripts/integrate_scvi.py"
 
@@ -205,9 +207,6 @@ rule score_integration:
         spaces=[SPACES[method] for method in METHODS],
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        panel=resource(config["annotation"]["panel"]),
-        references=resource(config["lamm"]["references"]),
-        code=code("score_integration"),
     output:
         scores=ensure("<results>/joint/integration_scores.tsv", non_empty=True),
         lost=ensure("<results>/joint/lost_populations.tsv", non_empty=True),
@@ -229,6 +228,11 @@ rule score_integration:
         search={key: config["clustering"][key] for key in ("n_neighbors", "resolution")},
         seed=config["seed"],
         threads=1,
+        panel=config_path("annotation", "panel"),
+        panel_content=content(config["annotation"]["panel"]),
+        references=config_path("lamm", "references"),
+        references_content=content(config["lamm"]["references"]),
+        code=code("score_integration"),
     script:
         "../scripts/score_integration.py"
 
@@ -239,7 +243,6 @@ rule choose_space:
         spaces=[SPACES[method] for method in METHODS],
         scores="<results>/joint/integration_scores.tsv",
         cells="<results>/joint/cells.parquet",
-        code=code("choose_space"),
     output:
         space="<results>/joint/auto.npz",
     log:
@@ -252,6 +255,7 @@ rule choose_space:
         mem_mb=memory(800, 8),
     params:
         methods=METHODS,
+        code=code("choose_space"),
     script:
         "../scripts/choose_space.py"
 
@@ -261,7 +265,6 @@ rule find_neighbors:
     input:
         space=JOINT_SPACE,
         cells="<results>/joint/cells.parquet",
-        code=code("find_neighbors"),
     output:
         neighbors="<results>/joint/neighbors.npz",
     log:
@@ -278,6 +281,7 @@ rule find_neighbors:
         n_neighbors=config["clustering"]["n_neighbors"],
         seed=config["seed"],
         threads=config["threads"],
+        code=code("find_neighbors"),
     script:
         "../scripts/find_neighbors.py"
 
@@ -287,7 +291,6 @@ rule cluster_cells:
     input:
         neighbors="<results>/joint/neighbors.npz",
         cells="<results>/joint/cells.parquet",
-        code=code("cluster_cells"),
     output:
         clusters="<results>/joint/clusters.parquet",
     log:
@@ -302,6 +305,7 @@ rule cluster_cells:
     params:
         resolution=config["clustering"]["resolution"],
         seed=config["seed"],
+        code=code("cluster_cells"),
     script:
         "../scripts/cluster_cells.py"
 
@@ -313,7 +317,6 @@ rule compare_resolutions:
         neighbors="<results>/joint/neighbors.npz",
         clusters="<results>/joint/clusters.parquet",
         cells="<results>/joint/cells.parquet",
-        code=code("compare_resolutions"),
     output:
         clusters="<results>/joint/resolutions.parquet",
         stability=ensure("<results>/joint/stability.tsv", non_empty=True),
@@ -331,6 +334,7 @@ rule compare_resolutions:
         n_neighbors=config["clustering"]["n_neighbors"],
         seed=config["seed"],
         threads=1,
+        code=code("compare_resolutions"),
     script:
         "../scripts/compare_resolutions.py"
 
@@ -341,7 +345,6 @@ rule project_umap:
         space=JOINT_SPACE,
         neighbors="<results>/joint/neighbors.npz",
         cells="<results>/joint/cells.parquet",
-        code=code("project_umap"),
     output:
         umap="<results>/joint/umap.npz",
     log:
@@ -358,5 +361,6 @@ rule project_umap:
         epochs=config["clustering"]["umap_epochs"],
         max_cells=config["clustering"]["umap_cells"],
         seed=config["seed"],
+        code=code("project_umap"),
     script:
         "../scripts/project_umap.py"

@@ -6,7 +6,6 @@ rule sample_neighborhoods:
     input:
         space=JOINT_SPACE,
         cells="<results>/joint/cells.parquet",
-        code=code("sample_neighborhoods"),
     output:
         neighborhoods="<results>/joint/neighborhoods.npz",
     log:
@@ -25,6 +24,7 @@ rule sample_neighborhoods:
         },
         seed=config["seed"],
         threads=config["threads"],
+        code=code("sample_neighborhoods"),
     script:
         "../scripts/sample_neighborhoods.py"
 
@@ -36,7 +36,6 @@ rule test_neighborhoods:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         sheets=SHEETS,
-        code=code("test_neighborhoods"),
     output:
         table=ensure("<results>/abundance/neighborhoods.{contrast}.tsv", non_empty=True),
         by_type=ensure("<results>/abundance/neighborhoods_by_type.{contrast}.tsv", non_empty=True),
@@ -57,6 +56,8 @@ rule test_neighborhoods:
             "exclude_pre_post": config["abundance"]["exclude_pre_post"],
         },
         limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
+        schemas=SCHEMAS,
+        code=code("test_neighborhoods"),
     script:
         "../scripts/test_neighborhoods.py"
 
@@ -68,7 +69,6 @@ rule draw_neighborhoods:
         umap="<results>/joint/umap.npz",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
-        code=code("draw_neighborhoods"),
     output:
         png=report(
             "<results>/figures/{contrast}/neighborhoods.png",
@@ -91,5 +91,6 @@ rule draw_neighborhoods:
         max_points=config["report"]["max_points"],
         seed=config["seed"],
         dpi=config["report"]["dpi"],
+        code=code("draw_neighborhoods"),
     script:
         "../scripts/draw_neighborhoods.py"

@@ -15,8 +15,6 @@ CONTRAST_FIGURES = ["lamm", "abundance", "robustness", "volcano"]
 
 rule save_config:
     """Save the config with every default filled in."""
-    input:
-        code=code("save_config"),
     output:
         config="<results>/config.yaml",
     log:
@@ -28,7 +26,8 @@ rule save_config:
     resources:
         mem_mb=memory(500, 4),
     params:
-        config=dict(config),
+        config=RUN.config,
+        code=code("save_config"),
     script:
         "../scripts/save_config.py"
 
@@ -45,7 +44,6 @@ rule assemble_cohort:
         space=JOINT_SPACE,
         umap="<results>/joint/umap.npz",
         sheets=SHEETS,
-        code=code("assemble_cohort"),
     output:
         cohort="<results>/cohort.h5ad",
     log:
@@ -60,6 +58,8 @@ rule assemble_cohort:
         cohort=COHORT,
         samples=SAMPLES,
         log_normalised=config["assembly"]["log_normalised"],
+        schemas=SCHEMAS,
+        code=code("assemble_cohort"),
     script:
         "../scripts/assemble_cohort.py"
 
@@ -76,7 +76,6 @@ rule draw_cohort:
         summary="<results>/qc/summary.tsv",
         counts="<results>/abundance/counts.tsv",
         sheets=SHEETS,
-        code=code("draw_cohort"),
     output:
         pngs=report(
             expand("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
@@ -101,6 +100,8 @@ rule draw_cohort:
         max_points=config["report"]["max_points"],
         seed=config["seed"],
         dpi=config["report"]["dpi"],
+        schemas=SCHEMAS,
+        code=code("draw_cohort"),
     script:
         "../scripts/draw_cohort.py"
 
@@ -114,9 +115,7 @@ rule draw_evidence:
         cluster_genes="<results>/annotation/cluster_genes.tsv",
         calls="<results>/annotation/calls.tsv",
         states="<results>/annotation/states.tsv",
-        panel=resource(config["annotation"]["panel"]),
         sheets=SHEETS,
-        code=code("draw_evidence"),
     output:
         pngs=report(
             expand("<results>/figures/cohort/{figure}.png", figure=EVIDENCE_FIGURES),
@@ -136,6 +135,10 @@ rule draw_evidence:
         cohort=COHORT,
         definers=config["lamm"]["definers"],
         dpi=config["report"]["dpi"],
+        panel=config_path("annotation", "panel"),
+        panel_content=content(config["annotation"]["panel"]),
+        schemas=SCHEMAS,
+        code=code("draw_evidence"),
     script:
         "../scripts/draw_evidence.py"
 
@@ -148,7 +151,6 @@ rule draw_contrast:
         robustness="<results>/abundance/robustness.{contrast}.tsv",
         expression="<results>/expression/{contrast}.tsv.gz",
         sheets=SHEETS,
-        code=code("draw_contrast"),
     output:
         pngs=report(
             expand("<results>/figures/{{contrast}}/{figure}.png", figure=CONTRAST_FIGURES),
@@ -173,6 +175,8 @@ rule draw_contrast:
         max_fdr=config["report"]["max_fdr"],
         n_labels=config["report"]["n_labels"],
         dpi=config["report"]["dpi"],
+        schemas=SCHEMAS,
+        code=code("draw_contrast"),
     script:
         "../scripts/draw_contrast.py"
 
@@ -217,9 +221,7 @@ rule write_report:
                 figure=[*CONTRAST_FIGURES, "neighborhoods"],
             ),
         ],
-        template=source("lammscope/report/template.html.jinja"),
         sheets=SHEETS,
-        code=code("write_report"),
     output:
         report="<results>/report.html",
     log:
@@ -231,8 +233,11 @@ rule write_report:
     resources:
         mem_mb=memory(1000, 20),
     params:
-        config=dict(config),
+        config=RUN.config,
         contrasts=CONTRASTS,
         settings={key: config["report"][key] for key in ("max_fdr", "n_genes")},
+        template=content(HOME / "lammscope" / "report" / "template.html.jinja"),
+        schemas=SCHEMAS,
+        code=code("write_report"),
     script:
         "../scripts/write_report.py"

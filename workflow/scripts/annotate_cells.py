@@ -6,6 +6,7 @@ from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.celltypist import apply_labels
 from lammscope.annotate.panel import load_panel, missing_markers
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
+from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
@@ -13,7 +14,7 @@ with job_log(snakemake.log[0]) as logger:
     cells, index = read_cells(snakemake.input.cells)
     counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
     clusters = read_table(snakemake.input.clusters, index=index)["cluster"].to_numpy()
-    panel = load_panel(snakemake.input.panel)
+    panel = load_panel(find_resource(snakemake.params.panel))
     types, table = annotate_cells(
         counts,
         totals=cells["total_counts"].to_numpy(),

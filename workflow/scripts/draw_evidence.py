@@ -5,6 +5,7 @@ from pathlib import Path
 from lammscope.annotate.panel import load_panel
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_cells, read_table
+from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.evidence import evidence_figures
 from lammscope.report.figures.style import save_figure
@@ -14,7 +15,7 @@ with job_log(snakemake.log[0]):
     names = ("clusters", "cluster_genes", "calls", "states")
     figures = evidence_figures(
         **{name: read_table(snakemake.input[name]) for name in names},
-        panel=load_panel(snakemake.input.panel),
+        panel=load_panel(find_resource(snakemake.params.panel)),
         definers=snakemake.params.definers,
         cells=read_table(snakemake.input.cells, index=index),
         samples=read_samples(snakemake.params.cohort),

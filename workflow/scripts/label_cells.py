@@ -4,13 +4,14 @@ import pandas as pd
 
 from lammscope.annotate.celltypist import load_model, predict_types
 from lammscope.core.indexed import read_cells, read_table, write_table
+from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     cells, index = read_cells(snakemake.input.cells, samples=list(shards))
-    model = load_model(snakemake.input.model)
+    model = load_model(find_resource(snakemake.params.model))
     labels = [
         predict_types(
             shard.counts[positions],

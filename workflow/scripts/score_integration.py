@@ -9,6 +9,7 @@ from lammscope.annotate.integration_scores import (
 from lammscope.annotate.lamm import load_references
 from lammscope.annotate.panel import load_panel
 from lammscope.core.indexed import read_arrays, read_cells, write_table
+from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
@@ -23,8 +24,8 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         counts=counts[rows],
         symbols=symbols,
         totals=cells["total_counts"].to_numpy()[rows],
-        panel=load_panel(snakemake.input.panel),
-        references=load_references(snakemake.input.references),
+        panel=load_panel(find_resource(params.panel)),
+        references=load_references(find_resource(params.references)),
         annotation=params.annotation,
         lamm=params.lamm,
     )

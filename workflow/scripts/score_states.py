@@ -5,6 +5,7 @@ import pandas as pd
 from lammscope.annotate.gene_set_scores import describe_states, score_states
 from lammscope.cohort.gene_sets import read_signatures
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
+from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
@@ -18,7 +19,7 @@ with job_log(snakemake.log[0]):
         symbols=symbols,
         neighbors=read_arrays(snakemake.input.neighbors, index=index)["indices"],
         lineage=cells["lineage"].to_numpy(),
-        gene_sets=read_signatures(snakemake.input.gene_sets),
+        gene_sets=read_signatures(map(find_resource, snakemake.params.gene_sets)),
     )
     means = describe_states(scores, cells=cells, min_cells=snakemake.params.min_cells)
     write_table(pd.concat([cells[["cell"]], scores], axis=1), snakemake.output.scores, index=index)

@@ -6,6 +6,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import write_table
+from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.expression.gene_sets import test_gene_sets
 
@@ -14,7 +15,7 @@ with job_log(snakemake.log[0]):
         anndata.read_h5ad(snakemake.input.pseudobulk),
         read_samples(snakemake.params.cohort),
         Contrast(**snakemake.params.contrast),
-        gene_sets=read_gene_sets(snakemake.input.gene_sets),
+        gene_sets=read_gene_sets(map(find_resource, snakemake.params.gene_sets)),
         min_genes=snakemake.params.min_genes,
         **snakemake.params.settings,
     )

@@ -20,7 +20,6 @@ with job_log(snakemake.log[0]):
     }
     write_report(
         snakemake.output.report,
-        template=snakemake.input.template,
         config=config,
         contrasts=contrasts,
         versions=software_versions(),

@@ -1,0 +1,138 @@
+"""Digests of code and files by their content, so that reruns follow neither times nor paths."""
+
+import ast
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+DIGITS = 16  # of a digest: enough that two contents never share one by chance
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Python file: its meaning as text, and the dotted names that it imports."""
+
+    meaning: str
+    imports: frozenset[str]
+
+
+def code_digest(script: str | Path, *, package: str | Path, leave_out: Collection[str] = ()) -> str:
+    """Digest of a script and of every module of the package that it imports, directly or not.
+
+    Comments, docstrings and the form of the code do not count, nor do the place and the times of
+    the files. Imports within functions count.
+
+    Parameters
+    ----------
+    script
+        The Python file to start from.
+    package
+        The folder of the package. Imports of anything else are not followed.
+    leave_out
+        Modules that do not count, by their dotted names.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+
+    Raises
+    ------
+    ValueError
+        Where `leave_out` names no module of the package.
+    """
+    package = Path(package)
+    for name in leave_out:
+        if _file_of(name, package) is None:
+            raise ValueError(f"`{name}` is no module of {package}; correct `leave_out`")
+    start = _read_source(Path(script), "")
+    found: dict[str, Source] = {"": start}
+    waiting = set(start.imports)
+    while waiting:
+        name = waiting.pop()
+        file = _file_of(name, package)
+        if file is None or name in found or name in leave_out:
+            continue
+        found[name] = _read_source(file, name)
+        waiting |= found[name].imports
+    return _digest(repr([(name, found[name].meaning) for name in sorted(found)]).encode())
+
+
+def file_digest(*paths: str | Path) -> str:
+    """Digest of the content of some files, in their order; 16 hexadecimal digits."""
+    contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+    return _digest(" ".join(contents).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+@cache
+def _file_of(name: str, package: Path) -> Path | None:
+    """The file of a module or package by its dotted name; None where the name is neither."""
+    first, *rest = name.split(".")
+    if first != package.name:
+        return None
+    path = package.joinpath(*rest)
+    files = (path / "__init__.py", package.parent.joinpath(first, *rest).with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+@cache
+def _read_source(path: Path, module: str) -> Source:
+    """Read a Python file once per process; `module` is its dotted name, to resolve `from .`."""
+    words: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
+    _write_tree(ast.parse(path.read_bytes(), filename=str(path)), words, imports)
+    parent = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    names = {name for node in imports for name in _imported(node, parent)}
+    with_packages = {name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1)}
+    return Source(_digest(" ".join(words).encode()), frozenset(with_packages))
+
+
+def _write_tree(
+    node: ast.AST, words: list[str], imports: list[ast.Import | ast.ImportFrom]
+) -> None:
+    """Write a syntax tree to `words` and its imports to `imports`; one pass, since time counts.
+
+    Lines, docstrings, empty fields and `ctx`, which the place of a name tells, are left out.
+    (`ast.dump` writes empty fields in one version of Python and not in another.)
+    """
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        imports.append(node)
+    words.append(f"{type(node).__name__}(")
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is None or name == "ctx":
+            continue
+        for item in value if isinstance(value, list) else (value,):
+            if not isinstance(item, ast.AST):
+                words.append(f"{name}={item!r}")
+            elif not _is_lone_text(item):
+                words.append(f"{name}=")
+                _write_tree(item, words, imports)
+    words.append(")")
+
+
+def _is_lone_text(node: ast.AST) -> bool:
+    """Whether a statement is text alone, as docstrings are."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return False
+    return isinstance(node.value.value, str)
+
+
+def _imported(node: ast.Import | ast.ImportFrom, parent: str) -> Iterator[str]:
+    """Dotted names of what an import names, be they modules or things within one."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        packages = parent.split(".")
+        above = packages[: len(packages) + 1 - node.level]
+        base = ".".join([*above, base] if base else above)
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -1,0 +1,169 @@
+"""Reruns follow content, not times, places or comments; and what is missing is made anew."""
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lammscope import evidence_plots
+from lammscope.core import runtime
+from tests.workflow.conftest import planned, run_snakemake, write_config
+
+pytestmark = pytest.mark.slow
+
+PARTS_OF_A_CLONE = ("Snakefile", "config", "lammscope", "profiles", "resources", "workflow")
+UNCOMPARED = {"logs", "benchmarks"}  # folders that hold times
+TABLES = {".tsv", ".gz", ".parquet", ".npz"}
+PANEL = "resources/markers/immune_blood_tumour.yaml"
+# Python imports a module of this name when it starts.
+KILLER = """
+import os, signal, sys
+
+if sys.orig_argv[-1].endswith(".{script}.py"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def clone(repository, tmp_path):
+    """Another clone of the workflow, to edit."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for name in PARTS_OF_A_CLONE:
+        if (repository / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(repository / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy2(repository / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def moved(finished, tmp_path):
+    """The finished cohort with its results in another folder, all times kept."""
+    return Path(shutil.copytree(finished, tmp_path / "moved"))
+
+
+def plan(clone, folder, *arguments):
+    """What a clone would run in a folder."""
+    run = run_snakemake(clone, folder, "--dry-run", *arguments)
+    assert run.code == 0, run.text[-3000:]
+    assert planned(run.text) or "Nothing to be done" in run.text
+    return planned(run.text)
+
+
+def edit(path, old, new):
+    """Replace the first match of a pattern in a file."""
+    text, n = re.subn(old, new, path.read_text(), count=1, flags=re.M)
+    assert n == 1
+    path.write_text(text)
+
+
+def in_clone(clone, repository, module):
+    """The file of a module in a clone."""
+    return clone / Path(module.__file__).relative_to(repository)
+
+
+def results(folder):
+    """Every result of a run by its path, logs and benchmarks aside."""
+    files = (path.relative_to(folder) for path in (folder / "results").rglob("*"))
+    return {str(p) for p in files if p.parts[1] not in UNCOMPARED and (folder / p).is_file()}
+
+
+def tables(folder):
+    """The content of every table and array of a run, as digests."""
+    names = (name for name in results(folder) if Path(name).suffix in TABLES)
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def test_another_place_another_clone_and_new_times_rerun_nothing(clone, moved):
+    for path in clone.rglob("*"):
+        os.utime(path)
+    assert plan(clone, moved) == {}
+
+
+def test_comments_and_docstrings_rerun_nothing(clone, moved):
+    for folder in ("lammscope", "workflow/scripts"):
+        for path in (clone / folder).rglob("*.py"):
+            edit(path, r'\A"""', '"""Of the field: ')
+            path.write_text(f"# One comment.\n{path.read_text()}\n# Another.\n")
+    assert plan(clone, moved) == {}
+
+
+def test_a_changed_constant_reruns_the_rules_that_use_it(clone, moved, repository):
+    edit(in_clone(clone, repository, evidence_plots), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
+    assert plan(clone, moved) == {"draw_evidence": 1, "write_report": 1, "all": 1}
+
+
+def test_an_edit_of_what_holds_no_science_reruns_nothing(clone, moved, repository):
+    edit(in_clone(clone, repository, runtime), r"^(logger =) .*", r'\1 logging.getLogger("x")')
+    assert plan(clone, moved) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "rerun", "kept"),
+    [
+        (PANEL, {"extract_panel", "annotate_cells", "draw_evidence"}, {"embed_cells"}),
+        ("resources/lamm/reference_levels.tsv", {"call_lamm"}, {"annotate_cells"}),
+        ("resources/signatures/myeloid.gmt", {"extract_panel", "score_states"}, {"embed_cells"}),
+        ("workflow/schemas/samples.schema.yaml", {"test_abundance"}, {"count_cells"}),
+    ],
+)
+def test_a_shipped_file_reruns_what_reads_it(clone, moved, name, rerun, kept):
+    (clone / name).write_text(f"{(clone / name).read_text()}\n")
+    rules = set(plan(clone, moved))
+    assert rules >= rerun
+    assert not rules & kept
+
+
+def test_a_changed_template_reruns_the_report(clone, moved):
+    (path,) = clone.glob("lammscope/**/*.jinja")
+    path.write_text(f"{path.read_text()}\n")
+    assert plan(clone, moved) == {"write_report": 1, "all": 1}
+
+
+def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone, moved):
+    own = Path(shutil.copy(clone / PANEL, moved / "own.yaml"))
+    write_config(moved, annotation={"panel": "own.yaml"})  # which sorts the keys, too
+    assert plan(clone, moved) == {"save_config": 1, "write_report": 1, "all": 1}
+    own.write_text(f"{own.read_text()}\n")
+    assert {"extract_panel", "annotate_cells"} <= set(plan(clone, moved))
+
+
+def test_every_result_is_a_target_of_its_own(moved, repository):
+    run = run_snakemake(repository, moved, "--dry-run", "--forcerun", "all")
+    (listed,) = re.findall(r"^rule all:\n    input: (.*)$", run.text, re.M)
+    assert set(listed.split(", ")) == results(moved)
+
+
+def test_a_missing_intermediate_is_made_anew(moved, repository):
+    for name in ("joint/harmony.npz", "shards/P01_baseline.h5ad", "figures/cohort/states.pdf"):
+        (moved / "results" / name).unlink()
+    rules = plan(repository, moved)
+    assert rules["ingest_sample"] == 1
+    assert {"integrate_harmony", "draw_evidence"} <= set(rules)
+
+
+def test_a_rerun_after_a_killed_job_gives_what_an_undisturbed_run_gives(
+    moved, finished, tmp_path, repository, monkeypatch
+):
+    theta = ("--config", "integration={harmony: {theta: 3}}")
+    killer = tmp_path / "killer" / "sitecustomize.py"
+    killer.parent.mkdir()
+    killer.write_text(KILLER.format(script="integrate_harmony"))
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(killer.parent))
+        run = run_snakemake(repository, moved, *theta)
+    assert run.code == 1
+    assert "Error in rule integrate_harmony" in run.text
+    run = run_snakemake(repository, moved, *theta)
+    assert run.code == 0, run.text[-3000:]
+    undisturbed = Path(shutil.copytree(finished, tmp_path / "undisturbed"))
+    run = run_snakemake(repository, undisturbed, *theta)
+    assert run.code == 0, run.text[-3000:]
+    space = "results/joint/harmony.npz"
+    assert tables(undisturbed)[space] != tables(finished)[space]
+    assert tables(moved) == tables(undisturbed)
