@@ -5,12 +5,21 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := demo
 
-.PHONY: help setup setup-scvi demo test test-fast lint format bench lock docs clean
+PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadgroup
+
+.PHONY: help setup setup-scvi demo test test-fast test-oldest check lint format hooks bench lock clean FORCE
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
-setup: .venv/base.stamp ## make the environment (.venv) from requirements.lock
+# `make ... PYTHON=python3.13` names the interpreter; a .venv of another version is made anew.
+ifneq ($(PYTHON),)
+ifneq ($(shell PYTHON='$(PYTHON)' sh envs/setup.sh --is-current && echo yes),yes)
+.venv/base.stamp: FORCE
+endif
+endif
+
+setup: .venv/base.stamp ## make the environment (.venv) from requirements.lock; with PYTHON=... by that Python
 
 .venv/base.stamp: requirements.lock envs/setup.sh
 	@sh envs/setup.sh requirements.lock
@@ -36,10 +45,19 @@ demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the 
 	@echo "Report: $(CURDIR)/results/report.html"
 
 test: .venv/dev.stamp ## all tests: unit, script, workflow, and real data where it is there
-	python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile
+	$(PYTEST)
 
 test-fast: .venv/dev.stamp ## the tests that take seconds
-	python -m pytest -m "not slow and not real_data"
+	$(PYTEST) -m "not slow and not real_data"
+
+check: lint test-fast ## what a pull request must pass, in under five minutes
+
+# The test tools are those of the lock; the libraries that the code imports are the oldest allowed.
+test-oldest: .venv/dev.stamp ## the tests that take seconds, with the oldest versions that pyproject.toml allows
+	uv venv -q --clear --python .venv/bin/python .venv-oldest
+	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode --resolution lowest-direct -r pyproject.toml
+	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode -c requirements-dev.lock pytest pytest-xdist hypothesis
+	PATH="$(CURDIR)/.venv-oldest/bin:$$PATH" $(PYTEST) -m "not slow and not real_data"
 
 lint: .venv/dev.stamp ## ruff, mypy, snakefmt, snakemake --lint
 	ruff check .
@@ -52,6 +70,9 @@ format: .venv/dev.stamp ## put the code into its form
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+hooks: .venv/dev.stamp ## let git run the checks of .pre-commit-config.yaml at each commit
+	pre-commit install
 
 bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000 that size to markers, beside scanpy
 	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference)

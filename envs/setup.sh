@@ -1,17 +1,28 @@
 #!/bin/sh
 # Make the environment .venv: `sh envs/setup.sh LOCK...` installs the given lock files.
-# Finds Python 3.12 or newer, or lets uv install one, or says how to get one.
+# PYTHON, where it is set, names the interpreter, and a .venv of another version is made anew.
+# Otherwise takes the first Python of 3.12 or newer, or lets uv install one, or says how to get one.
 set -eu
 cd "$(dirname "$0")/.."
+# `python3` is to mean the one outside: .venv cannot be made anew from within.
+PATH=$(printf %s ":$PATH:" | sed "s|:$PWD/\.venv/bin:|:|g; s|^:||; s|:\$||")
 
 new_enough() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; }
+version() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || true; }
+
+is_current() {
+    [ -x .venv/bin/python ] && new_enough .venv/bin/python || return 1
+    [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$(version .venv/bin/python)" ]
+}
 
 find_python() {
-    for candidate in "${PYTHON:-}" python3.12 python3.13 python3.14 python3 python; do
-        if [ -n "$candidate" ] && new_enough "$candidate"; then
-            command -v "$candidate"
-            return
-        fi
+    if [ -n "${PYTHON:-}" ]; then
+        new_enough "$PYTHON" && command -v "$PYTHON" && return
+        echo "PYTHON=$PYTHON is not Python 3.12 or newer with its venv module." >&2
+        return 1
+    fi
+    for candidate in python3 python python3.12 python3.13 python3.14; do
+        new_enough "$candidate" && command -v "$candidate" && return
     done
     if command -v uv >/dev/null 2>&1 && uv python install 3.12 >&2; then
         uv python find 3.12
@@ -29,7 +40,13 @@ TEXT
     return 1
 }
 
-if ! { [ -x .venv/bin/python ] && new_enough .venv/bin/python; }; then
+# For make: whether .venv has the version that PYTHON asks for.
+if [ "${1:-}" = --is-current ]; then
+    is_current
+    exit
+fi
+
+if ! is_current; then
     python=$(find_python)
     echo "Making .venv with $("$python" --version)"
     rm -rf .venv

@@ -259,7 +259,7 @@ def test_every_verdict_is_given_to_some_cohort():
 
 
 @given(st.sampled_from(list(COHORTS)), st.randoms())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_order_of_samples_changes_nothing(name, random):
     samples, entry, *_ = COHORTS[name]
     order = random.sample(range(len(samples)), len(samples))
@@ -447,7 +447,7 @@ def test_three_against_three_apart_have_p_of_a_tenth_tied_or_not():
 
 
 @given(st.lists(st.sampled_from("vwxyz"), min_size=4, max_size=14), st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_fisher_is_what_all_assignments_give(values, random):
     n_first = random.randint(1, len(values) - 1)
     groups = pd.Series(random.sample("a" * n_first + "b" * (len(values) - n_first), len(values)))

@@ -53,7 +53,7 @@ def test_barcodes_tell_cells_where_no_gene_is_known(tmp_path, genes_in_rows):
     same(read_matrix(write_dense(shard, tmp_path / "x.csv", genes_in_rows=genes_in_rows)), shard)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(5, 12)),
     genes_in_rows=st.booleans(),

@@ -113,7 +113,7 @@ ENTRIES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     libraries=st.lists(LIBRARIES, min_size=1, max_size=9),
     patients=st.lists(PATIENTS, min_size=4, max_size=4),

@@ -660,7 +660,7 @@ def test_all_parts_of_all_formats_are_damaged(whole_files):
 
 # the same damage each time: at some rare places HDF5 itself ends the process
 @pytest.mark.parametrize("name", WHOLE)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_in_one_line(whole_files, name, data):
     path, part, places = whole_files[name]

@@ -68,6 +68,18 @@ def test_locks_pin_by_hash_and_name_no_index(repository, name):
     assert "--index" not in text
 
 
+def test_actions_are_pinned_by_commit_and_the_version_is_named(repository):
+    lines = [
+        line.strip().removeprefix("- ")
+        for path in sorted((repository / ".github" / "workflows").glob("*.yml"))
+        for line in path.read_text().splitlines()
+        if re.match(r"\s*(- )?uses:", line)
+    ]
+    assert len(lines) > 3
+    for line in lines:
+        assert re.fullmatch(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["harmony", "none", "scvi", "auto"])
 def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
