@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lammscope import evidence_plots
 from lammscope.core import runtime
+from lammscope.report.figures import evidence
 from tests.workflow.conftest import planned, run_snakemake, write_config
 
 pytestmark = pytest.mark.slow
@@ -94,7 +94,7 @@ def test_comments_and_docstrings_rerun_nothing(clone, moved):
 
 
 def test_a_changed_constant_reruns_the_rules_that_use_it(clone, moved, repository):
-    edit(in_clone(clone, repository, evidence_plots), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
+    edit(in_clone(clone, repository, evidence), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
     assert plan(clone, moved) == {"draw_evidence": 1, "write_report": 1, "all": 1}
 
 
