@@ -17,8 +17,8 @@ from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.joint import integration_scvi
 from lammscope.joint.integration_scvi import integrate_scvi
 from lammscope.joint.neighbors import find_neighbors_within
+from tests.unit.annotate.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
 from tests.unit.real_cohorts import PANEL
-from tests.unit.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
 
 SEARCH = {"n_neighbors": 15, "resolution": 1.0, "seed": 1, "threads": 1}
 ANNOTATION = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}

@@ -8,8 +8,8 @@ from scipy import sparse
 
 from lammscope.abundance.calibration import COLUMNS, diagnose_abundance, diagnose_calibration
 from lammscope.abundance.calibration import diagnose_expression as diagnose_genes
+from tests.unit.abundance.test_populations import SETTINGS, make_counts
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
-from tests.unit.test_abundance import SETTINGS, make_counts
 
 ABUNDANCE = {key: value for key, value in SETTINGS.items() if key not in ("seed", "sorts")}
 EXPRESSION = {"min_cells": 10, "exclude": []}

@@ -10,8 +10,8 @@ from lammscope.abundance.populations import test_abundance as run_abundance
 from lammscope.abundance.robustness import COLUMNS
 from lammscope.abundance.robustness import test_robustness as run_test
 from lammscope.stats.multiplicity import holm
+from tests.unit.abundance.test_populations import SETTINGS, make_counts, row
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
-from tests.unit.test_abundance import SETTINGS, make_counts, row
 
 RULES = {key: SETTINGS[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
 OPTIONS = {"denominator": "monocytic", "level": "elevated", "probability": 0.9, **RULES}

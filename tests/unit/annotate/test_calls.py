@@ -8,8 +8,8 @@ from lammscope.annotate.calls import call_cells
 from lammscope.core.pooling import neighbor_pooling
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.neighbors import find_neighbors_within
-from tests.unit.test_lamm import ORDINARY, SETTINGS, load_references, plant
-from tests.unit.test_lamm import REFERENCES as REFERENCE_FILE
+from tests.unit.annotate.test_lamm import ORDINARY, SETTINGS, load_references, plant
+from tests.unit.annotate.test_lamm import REFERENCES as REFERENCE_FILE
 
 
 def test_neighbours_within_a_group_stay_there_and_are_the_nearest():

@@ -17,7 +17,7 @@ from lammscope.cohort.sorts import (
 )
 from tests.unit.example_cohorts import BASELINE, cohort
 
-PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
+PANEL = Path(__file__).parents[3] / "resources" / "markers" / "immune_blood_tumour.yaml"
 PRIMARY = {"contrast": "question", "denominator": "monocytic"}
 SORT = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
 

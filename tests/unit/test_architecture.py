@@ -1,0 +1,85 @@
+"""The rooms of the package: how many, what each may import, and how large their parts are."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "lammscope"
+# What each room may import beside itself. A new arrow is a decision: write it here.
+ROOMS = {
+    "core": set(),
+    "stats": set(),
+    "ingest": {"core"},
+    "cohort": {"core", "ingest"},
+    "joint": {"core"},
+    "annotate": {"core", "joint"},
+    "expression": {"core", "cohort", "annotate", "stats"},
+    "abundance": {"core", "cohort", "stats", "expression"},
+    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression"},
+    "simulate": {"core"},
+}
+DOORS = {"new_cohort.py", "__init__.py"}
+MAX_LINES = 450
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name below it."""
+    paths = (path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names below the package that a module imports, within functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            first, _, below = node.module.partition(".")
+            if first == "lammscope":
+                yield from (f"{below}.{alias.name}".strip(".") for alias in node.names)
+
+
+def module_of(name: str) -> str | None:
+    """The module that holds what an import names."""
+    known = modules()
+    return next((part for part in (name, name.rpartition(".")[0]) if part in known), None)
+
+
+def test_the_package_holds_its_rooms_and_doors_alone():
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert folders == set(ROOMS)
+    assert {path.name for path in PACKAGE.glob("*.py")} == DOORS
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may(room):
+    found = {
+        name.partition(".")[0]
+        for module, path in modules().items()
+        if module.startswith(f"{room}.")
+        for name in imported(path)
+    }
+    assert found - {room, "__version__"} <= ROOMS[room]
+
+
+def test_the_rooms_lie_in_one_order():
+    tuple(TopologicalSorter(ROOMS).static_order())
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {
+        module: {target for name in imported(path) if (target := module_of(name))} - {module}
+        for module, path in modules().items()
+    }
+    assert sum(map(len, graph.values())) > 100  # imports are seen
+    tuple(TopologicalSorter(graph).static_order())
+
+
+def test_no_module_is_too_long():
+    long = {
+        name: n_lines
+        for name, path in modules().items()
+        if (n_lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
+    }
+    assert long == {}
