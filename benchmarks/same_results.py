@@ -46,6 +46,12 @@ def hdf5_content(path: Path) -> dict[str, Any]:
     return content
 
 
+def equal(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two arrays are equal; missing numbers equal each other."""
+    floats = np.issubdtype(np.asarray(first).dtype, np.floating)
+    return np.array_equal(first, second, equal_nan=floats)
+
+
 def renamed_table(path: Path, columns: Mapping[str, str], values: Mapping[str, Any]) -> bytes:
     """A table with its new names, as bytes."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
@@ -60,7 +66,7 @@ def same(old: Path, new: Path, columns: Mapping[str, str], values: Mapping[str, 
         first, second = hdf5_content(old), hdf5_content(new)
         if set(first) != set(second):
             return False
-        return all(np.array_equal(first[name], second[name]) for name in first)
+        return all(equal(first[name], second[name]) for name in first)
     if (columns or values) and ".tsv" in old.name:
         return renamed_table(old, columns, values) == renamed_table(new, {}, {})
     return old.read_bytes() == new.read_bytes()

@@ -42,7 +42,7 @@ def real_data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Path]:
-    """Give the path of a reference result from R; `LAMMSCOPE_GOLDEN` names those of another seed."""
+    """Give the path of a result from R; `LAMMSCOPE_GOLDEN` names those of another seed."""
     root = Path(os.environ.get("LAMMSCOPE_GOLDEN", REPOSITORY / "tests" / "golden" / "s1"))
 
     def find(name: str) -> Path:
