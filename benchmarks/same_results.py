@@ -4,11 +4,11 @@ For changes of the code that must change no number. Tables, arrays and figures m
 bytes; of `.h5ad` files the content is compared, since HDF5 writes times. Renamed columns, values
 and files are told by `--renamed FILE`, a YAML of old to new names: `files`, and `columns` and
 `values` by file. Ends with status 1 where anything differs. The report is not compared, since its
-words may change.
+words may change. Columns that are `added`, by file, are left out of the new table.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +52,33 @@ def equal(first: np.ndarray, second: np.ndarray) -> bool:
     return np.array_equal(first, second, equal_nan=floats)
 
 
-def renamed_table(path: Path, columns: Mapping[str, str], values: Mapping[str, Any]) -> bytes:
-    """A table with its new names, as bytes."""
+def renamed_table(
+    path: Path, columns: Mapping[str, str], values: Mapping[str, Any], added: Sequence[str] = ()
+) -> bytes:
+    """A table with its new names and without new columns, as bytes."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = table.drop(columns=list(added))
     for column, mapping in values.items():
         table[column] = table[column].replace(mapping)
     return table.rename(columns=columns).to_csv(sep="\t", index=False, lineterminator="\n").encode()
 
 
-def same(old: Path, new: Path, columns: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+def same(
+    old: Path,
+    new: Path,
+    *,
+    columns: Mapping[str, str],
+    values: Mapping[str, Any],
+    added: Sequence[str],
+) -> bool:
     """Whether a file is as before, but for new names."""
     if old.suffix == ".h5ad":
         first, second = hdf5_content(old), hdf5_content(new)
         if set(first) != set(second):
             return False
         return all(equal(first[name], second[name]) for name in first)
-    if (columns or values) and ".tsv" in old.name:
-        return renamed_table(old, columns, values) == renamed_table(new, {}, {})
+    if (columns or values or added) and ".tsv" in old.name:
+        return renamed_table(old, columns, values) == renamed_table(new, {}, {}, added)
     return old.read_bytes() == new.read_bytes()
 
 
@@ -80,9 +90,10 @@ def differences(old: Path, new: Path, renamed: Mapping[str, Any]) -> Iterator[st
     yield from (f"missing  {name}" for name in before.keys() - after.keys())
     yield from (f"new      {name}" for name in after.keys() - before.keys())
     for name in sorted(before.keys() & after.keys()):
-        columns = (renamed.get("columns") or {}).get(name, {})
-        values = (renamed.get("values") or {}).get(name, {})
-        if not same(before[name], after[name], columns, values):
+        changes = {
+            kind: (renamed.get(kind) or {}).get(name, {}) for kind in ("columns", "values", "added")
+        }
+        if not same(before[name], after[name], **changes):
             yield f"differs  {name}"
 
 

@@ -117,7 +117,8 @@ def score_integration(
         The lost populations: `method`, `sample`, `cluster`, `cell_type` (the most frequent),
         `n_cells`, `apart_before`, `apart_after` (0 as others of the sample, 1 by themselves).
     lamm
-        Per `method` and `sample`: `lamm_before`, `lamm_after`, `lamm_kept` (share, NaN for none).
+        Per `method` and `sample`: `lamm_before`, `lamm_after`, `lamm_kept` (share, NaN for none),
+        `lost` (of at least 5 before, less than half are kept).
 
     References
     ----------
@@ -141,9 +142,9 @@ def score_integration(
         gone = table["apart_after"] < LOST * table["apart_before"]
         lost.append(table[gone])
         of_samples = _lamm_by_sample(sample, before, after).assign(method=method)
-        lamm.append(of_samples)
-        mixing = _mixing(space, evidence.batch, seed=seed)
         had = of_samples["lamm_before"] >= MIN_LAMM
+        lamm.append(of_samples.assign(lost=had & (of_samples["lamm_kept"] < LOST)))
+        mixing = _mixing(space, evidence.batch, seed=seed)
         rows.append(
             {
                 "method": method,
@@ -156,7 +157,7 @@ def score_integration(
                 "lamm_before": int(before.sum()),
                 "lamm_after": int(after.sum()),
                 "lamm_kept": after[before].mean() if before.any() else np.nan,
-                "n_samples_lamm_lost": int((had & (of_samples["lamm_kept"] < LOST)).sum()),
+                "n_samples_lamm_lost": int(lamm[-1]["lost"].sum()),
             }
         )
     first = ["method", "sample"]
@@ -165,7 +166,9 @@ def score_integration(
         pd.concat(lost)[
             [*first, "cluster", "cell_type", "n_cells", "apart_before", "apart_after"]
         ].reset_index(drop=True),
-        pd.concat(lamm)[[*first, "lamm_before", "lamm_after", "lamm_kept"]].reset_index(drop=True),
+        pd.concat(lamm)[[*first, "lamm_before", "lamm_after", "lamm_kept", "lost"]].reset_index(
+            drop=True
+        ),
     )
 
 

@@ -1,6 +1,8 @@
 """The rooms of the package: how many, what each may import, and how large their parts are."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -83,3 +85,31 @@ def test_no_module_is_too_long():
         if (n_lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
     }
     assert long == {}
+
+
+HEAVY = (
+    "anndata",
+    "lammscope.stats",
+    "faiss",
+    "harmonypy",
+    "igraph",
+    "matplotlib",
+    "scanpy",
+    "sklearn",
+    "umap",
+)
+LISTED = f"""
+import ast, sys
+tree = ast.parse(open(sys.argv[1], encoding="utf-8").read())
+imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+exec(compile(ast.Module(imports, []), sys.argv[1], "exec"))
+print(*(name for name in {HEAVY} if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize("script", ["ingest_sample", "count_cells", "write_report"])
+def test_scripts_that_run_often_or_last_load_no_heavy_library(script):
+    path = PACKAGE.parent / "workflow" / "scripts" / f"{script}.py"
+    command = [sys.executable, "-c", LISTED, str(path)]
+    run = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

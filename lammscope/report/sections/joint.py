@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from lammscope.annotate.integration_scores import LOST, MIN_LAMM
 from lammscope.report.table import Column, build_table
 
 METHOD_WORDS = {"harmony": "Harmony", "scvi": "scVI", "none": "no correction"}
@@ -90,9 +89,7 @@ def joint_section(
         pct_lamm_kept=100 * scores["lamm_kept"],
     )
     gone = lost[lost["method"] == used]
-    few = lamm[
-        (lamm["method"] == used) & (lamm["lamm_before"] >= MIN_LAMM) & (lamm["lamm_kept"] < LOST)
-    ]
+    few = lamm[(lamm["method"] == used) & lamm["lost"]]
     return {
         "lines": lines,
         "scores": build_table(table, SCORE_COLUMNS),

@@ -83,6 +83,9 @@ def test_a_population_that_integration_merged_is_named(scored):
     assert table.loc["scvi", "lamm_kept"] < 0.5
     assert table.loc["scvi", "structure"] < 0.9 * table.loc["none", "structure"]
     assert lamm.groupby("method")["lamm_before"].sum().nunique() == 1
+    assert set(lamm.loc[lamm["lost"], "method"]) == {"scvi"}
+    n_lost = lamm.groupby("method")["lost"].sum()
+    assert table["n_samples_lamm_lost"].to_dict() == n_lost.to_dict()
 
 
 def test_a_population_smaller_than_the_neighbourhood_can_be_apart():

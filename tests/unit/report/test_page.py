@@ -106,7 +106,7 @@ def joint_tables(**changes: Any) -> dict[str, pd.DataFrame]:
     )  # fmt: skip
     lamm = pd.DataFrame(
         {"method": "harmony", "sample": ["P1_pre", "P2_pre"], "lamm_before": [12, 2],
-         "lamm_kept": [0.25, 0.0]}
+         "lamm_kept": [0.25, 0.0], "lost": [True, False]}
     )  # fmt: skip
     stability = pd.DataFrame(
         {"resolution": [0.5, 1.0], "used": [False, True], "n_clusters": [9, 14],
