@@ -126,7 +126,7 @@ def test_every_cohort_figure_is_there_whatever_the_cohort_lacks(cohort, change, 
     figures = draw_cohort(change(cohort))
     assert tuple(figures) == COHORT_FIGURES
     for name, figure in figures.items():
-        save_figure(figure, tmp_path / name, dpi=50)
+        save_figure(figure, tmp_path / name, dpi=20)
 
 
 def test_every_contrast_figure_is_there_even_without_results(cohort, tmp_path):

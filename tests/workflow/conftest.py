@@ -14,6 +14,8 @@ import yaml
 from lammscope.cohorts import CohortSettings
 from lammscope.simulate import simulate_cohort
 
+COARSE = {"dpi": 50}  # figures of whole runs are small: nobody looks at them
+
 
 @dataclass(frozen=True)
 class Run:
@@ -78,6 +80,7 @@ def tiny(tmp_path_factory) -> Path:
     """A folder with a tiny simulated cohort: three patients per arm, before and after infusion."""
     folder = tmp_path_factory.mktemp("tiny")
     simulate_cohort(CohortSettings(patients_per_arm=3, cells=220, seed=3), folder)
+    write_config(folder, report=COARSE)
     return folder
 
 

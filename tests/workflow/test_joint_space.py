@@ -14,7 +14,7 @@ from lammscope.readers import read_matrix
 from lammscope.shards import Shard
 from lammscope.simulate import simulate_cohort
 from tests.matrices import write_tenx_v3
-from tests.workflow.conftest import write_config
+from tests.workflow.conftest import COARSE, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +34,7 @@ def cohort_in(tmp_path_factory):
     def make(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
         simulate_cohort(SMALL, folder)
+        write_config(folder, report=COARSE)
         return folder
 
     return make
