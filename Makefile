@@ -5,7 +5,8 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := demo
 
-PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadgroup
+# A file's tests share a worker, and so its fixtures; files start in the order of tests/conftest.py.
+PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup setup-scvi demo test test-fast test-oldest check lint format hooks bench lock clean FORCE
 

@@ -21,6 +21,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole runs of the workflow first, so that short tests fill the workers' last minutes."""
+    first = {REPOSITORY / "tests" / name: rank for rank, name in enumerate(("workflow", "misuse"))}
+    items.sort(key=lambda item: first.get(item.path.parent, len(first)))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder that holds the Snakefile."""

@@ -16,6 +16,8 @@ import yaml
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
+COARSE = {"dpi": 50}  # figures of whole runs are small: nobody looks at them
+
 
 @dataclass(frozen=True)
 class Run:
@@ -87,6 +89,9 @@ def tiny(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     with chdir(folder):
         simulate_cohort(CohortSettings(patients_per_arm=3, cells=220, seed=3), ".")
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**config, "report": COARSE}, sort_keys=False))
     return folder
 
 

@@ -14,7 +14,7 @@ from lammscope.joint.integration_scvi import has_scvi
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 from tests.matrices import write_tenx_v3
-from tests.workflow.conftest import write_config
+from tests.workflow.conftest import COARSE, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +34,7 @@ def cohort_in(tmp_path_factory):
     def make(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
         simulate_cohort(SMALL, folder)
+        write_config(folder, report=COARSE)
         return folder
 
     return make

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from benchmarks import lamm_calls
+from tests.workflow.conftest import COARSE
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
@@ -25,6 +26,7 @@ def carpall(real_data, repository, snakemake, tmp_path_factory):
     patients.to_csv(folder / "patients.tsv", sep="\t", index=False)
     config = yaml.safe_load((repository / "tests" / "configs" / "carpall.yaml").read_text())
     config |= {"samples": str(folder / "samples.tsv"), "patients": str(folder / "patients.tsv")}
+    config["report"] |= COARSE
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     run = snakemake(folder)
     assert run.code == 0, run.text[-4000:]

@@ -743,7 +743,7 @@ def test_a_damaged_matrix_is_found_so_that_it_is_not_lost(tmp_path):
 def test_readers_import_no_anndata(tmp_path):
     path = write_h5ad(SHARD, tmp_path / "x.h5ad")
     code = (
-        "import sys; from lammscope.readers import read_matrix; "
+        "import sys; from lammscope.ingest.matrices.read import read_matrix; "
         f"read_matrix({str(path)!r}); print('anndata' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
