@@ -107,7 +107,7 @@ def main() -> int:
         for kind in [k for k in scenario.kinds if k in given.kind]:
             seed = (given.seed, list(SCENARIOS).index(name))
             many = simulate(scenario, kind, given.cohorts, seed=seed, check=given.check)
-            rows.append({"scenario": name, "contrast": kind} | summarise(many, scenario.planted))
+            rows.append({"scenario": name, "contrast": kind} | summarize(many, scenario.planted))
             rows[-1]["outside"] = (
                 outside_limits(rows[-1], planted=bool(scenario.planted))
                 if scenario.promised
@@ -148,7 +148,7 @@ def simulate(
     return many
 
 
-def summarise(many: PValues, planted: tuple[str, ...]) -> dict[str, object]:
+def summarize(many: PValues, planted: tuple[str, ...]) -> dict[str, object]:
     """Shares of cohorts that call a difference, over rows in which none is planted."""
     shares = {name: _shares(many[name]) for name in many}
     result: dict[str, object] = {}

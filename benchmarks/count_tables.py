@@ -23,7 +23,7 @@ from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.design import comparison_units, design_matrix, tested_column
 from lammscope.cohort.schemes import permutation_scheme
 from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
-from lammscope.simulate.profiles import read_programmes
+from lammscope.simulate.profiles import read_programs
 from lammscope.stats import linear
 
 Key = tuple[str, str, str]  # population, denominator, scale
@@ -116,7 +116,7 @@ def sample_sheet(settings: TableSettings) -> pd.DataFrame:
 def composition(settings: TableSettings) -> pd.DataFrame:
     """Lineage and mean share of each population; not to be changed."""
     if settings.composition in ("demo", "demo and more"):
-        types, demo = read_programmes().types, CohortSettings()
+        types, demo = read_programs().types, CohortSettings()
         monocytic = types["lineage"] == "monocytic"
         share = types["fraction"].fillna(0.0)
         share["CAR_T"] = CAR_T_WEIGHT

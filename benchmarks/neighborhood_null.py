@@ -94,9 +94,9 @@ def simulate(scenario: Scenario, kind: str, rng: np.random.Generator) -> Cohort:
     settings = TableSettings(n_test=scenario.patients, n_reference=scenario.patients)
     samples, shares = sample_sheet(settings), composition(settings)["share"]
     names, fixed = shares.index.to_numpy(dtype=object), np.random.default_rng(2)
-    centres = fixed.normal(0, 2.5, (len(names), N_DIMENSIONS))
+    centers = fixed.normal(0, 2.5, (len(names), N_DIMENSIONS))
     axes = fixed.normal(0, 0.7, (len(names), N_DIMENSIONS))
-    centres[names == "LAMM"] = centres[names == PLANTED] + 3 * axes[names == PLANTED]
+    centers[names == "LAMM"] = centers[names == PLANTED] + 3 * axes[names == PLANTED]
     patients, patient = np.unique(samples["patient"], return_inverse=True)
     spread = scenario.patient_sd * np.where(names == WIDEST, scenario.widest, 1.0)
     test = (samples["response"] == "non_responder").to_numpy()
@@ -119,7 +119,7 @@ def simulate(scenario: Scenario, kind: str, rng: np.random.Generator) -> Cohort:
             again = rng.choice(drawn, size=drawn, p=odds / odds.sum())
             code, state = code[again], state[again]
         position = state + shift[i][code] + 0.1 * rng.standard_normal()
-        states.append(centres[code] + position[:, None] * axes[code])
+        states.append(centers[code] + position[:, None] * axes[code])
         labels = pd.DataFrame({"sample": sample, "population": names[code]})
         tables.append(labels.assign(planted=(names[code] == PLANTED) & (state > 0.5)))
     labels = pd.concat(tables, ignore_index=True)

@@ -151,15 +151,15 @@ def write_h5ad(
     columns = var if var is not None else {name: shard.genes[other].to_numpy()}
     table = pd.DataFrame(columns, index=shard.genes[index].to_numpy(dtype=object))
     obs = pd.DataFrame(index=shard.barcodes)
-    normalised = form(shard.counts.astype(np.float32).log1p())
+    normalized = form(shard.counts.astype(np.float32).log1p())
     if where == "raw":
         data = anndata.AnnData(counts, obs=obs, var=table)
         data.raw = data.copy()
-        data.X = normalised
+        data.X = normalized
     elif where == "X":
         data = anndata.AnnData(counts, obs=obs, var=table)
     else:
-        data = anndata.AnnData(normalised, obs=obs, var=table, layers={where: counts})
+        data = anndata.AnnData(normalized, obs=obs, var=table, layers={where: counts})
     data.write_h5ad(path)
     return path
 

@@ -193,7 +193,7 @@ def diagnose_expression(
     p = [
         test_expression(
             lamm,
-            _relabelled(used, units, contrast, distinct[i]),
+            _relabeled(used, units, contrast, distinct[i]),
             replace(contrast, choose=None),
             **limma,
         )["p"].dropna()
@@ -217,7 +217,7 @@ def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
     return assigned[~same.all(axis=1) & same.any(axis=1)]
 
 
-def _relabelled(
+def _relabeled(
     samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, assignment: NDArray[np.bool_]
 ) -> pd.DataFrame:
     """The samples with the labels of an assignment in the column that the contrast compares."""

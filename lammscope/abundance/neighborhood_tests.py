@@ -142,7 +142,7 @@ def spatial_fdr(p: Floats, *, distance: Floats) -> Floats:
     return result
 
 
-def summarise_neighborhoods(
+def summarize_neighborhoods(
     table: pd.DataFrame, populations: Sequence[str], *, max_spatial_fdr: float, min_fraction: float
 ) -> pd.DataFrame:
     """Neighbourhoods per population: how many are higher or lower in the test arm.

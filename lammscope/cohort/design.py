@@ -158,13 +158,13 @@ def aliases_of_arm(design: pd.DataFrame) -> list[str]:
     """
     if "arm" not in design:
         return []
-    centred = design.drop(columns="intercept") - design.drop(columns="intercept").mean()
-    axes = _dependences(centred.to_numpy(dtype=float))
+    centered = design.drop(columns="intercept") - design.drop(columns="intercept").mean()
+    axes = _dependences(centered.to_numpy(dtype=float))
     links = np.abs(axes.T @ axes) > 1e-6
-    found = links[centred.columns.get_loc("arm")]
+    found = links[centered.columns.get_loc("arm")]
     for _ in range(len(found)):
         found = links[found].any(axis=0)
-    covariates = [str(c).split("[")[0] for c, flag in zip(centred, found, strict=True) if flag]
+    covariates = [str(c).split("[")[0] for c, flag in zip(centered, found, strict=True) if flag]
     return [name for name in dict.fromkeys(covariates) if name != "arm"]
 
 

@@ -11,7 +11,7 @@ def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
     return rates
 
 
-def normalise(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
+def normalize(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
     """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
     values = to_rates(counts, totals)
     np.log1p(values.data, out=values.data)

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.pca import principal_components
-from lammscope.core.rates import normalise
+from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard, gene_columns, shared_ids
 
 CHUNK = 2_000  # cells, and simulated doublets, that are looked at at a time
@@ -142,7 +142,7 @@ def call_threshold(observed: np.ndarray, simulated: np.ndarray, *, max_share: fl
 
 
 def _log_rates(counts: sparse.csr_array) -> sparse.csr_array:
-    return normalise(counts, np.asarray(counts.sum(axis=1)).ravel())
+    return normalize(counts, np.asarray(counts.sum(axis=1)).ravel())
 
 
 def _posterior(share: np.ndarray, *, ratio: float, rate: float) -> np.ndarray:

@@ -18,7 +18,7 @@ MITOCHONDRIAL_IDS = frozenset(
     )
 )
 
-HAEMOGLOBIN_IDS = frozenset(
+HEMOGLOBIN_IDS = frozenset(
     f"ENSG00000{number}"
     for number in (
         *("206172", "188536", "244734", "223609", "213931", "213934", "196565", "206177"),
@@ -28,7 +28,7 @@ HAEMOGLOBIN_IDS = frozenset(
 
 FEW_CELLS = 50  # fewer say little about a sample
 
-HAEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
+HEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
 
 
 def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> Shard:
@@ -74,7 +74,7 @@ def cell_metrics(shard: Shard) -> pd.DataFrame:
             "total_counts": totals.astype(np.int64),
             "n_genes": np.diff(counts.indptr).astype(np.int64),
             "pct_mt": percent(MITOCHONDRIAL, MITOCHONDRIAL_IDS),
-            "pct_hb": percent(HAEMOGLOBIN, HAEMOGLOBIN_IDS),
+            "pct_hb": percent(HEMOGLOBIN, HEMOGLOBIN_IDS),
         }
     )
 

@@ -55,7 +55,7 @@ def select_cells(
     return cells[first + [name for name in cells if name not in first]].reset_index(drop=True)
 
 
-def summarise_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFrame:
+def summarize_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFrame:
     """Per sample: barcodes read, removed by first reason, removed as doublets, and kept."""
     kept = cells["sample"].value_counts()
     rows = []

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from lammscope.core.indexed import read_counts
 from lammscope.core.pca import PrincipalComponents, principal_components_of_parts
-from lammscope.core.rates import normalise
+from lammscope.core.rates import normalize
 
 
 def embed_samples(
@@ -41,7 +41,7 @@ def embed_samples(
         start = 0
         for path in paths:
             counts, _, _ = read_counts(path, index=index)
-            yield normalise(counts, totals[start : start + counts.shape[0]])
+            yield normalize(counts, totals[start : start + counts.shape[0]])
             start += counts.shape[0]
 
     components = principal_components_of_parts(parts(), n_components=n_pcs)

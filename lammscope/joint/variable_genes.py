@@ -112,12 +112,12 @@ def select_genes(
     dispersion = pd.Series(np.log(ratio), index=usable.index)
     bins = pd.cut(log_mean, N_BINS)
     grouped = dispersion.groupby(bins, observed=True)
-    centre, spread = grouped.transform("mean"), grouped.transform("std")
+    center, spread = grouped.transform("mean"), grouped.transform("std")
     alone = spread.isna()
-    spread = spread.mask(alone, centre)
-    centre = centre.mask(alone, 0)
-    standardised = ((dispersion - centre) / spread.replace(0, np.nan)).fillna(-np.inf)
-    order = np.lexsort((usable["gene"].to_numpy(), -standardised.to_numpy()))
-    chosen = usable.assign(dispersion=standardised).iloc[order[:n_top]]
+    spread = spread.mask(alone, center)
+    center = center.mask(alone, 0)
+    standardized = ((dispersion - center) / spread.replace(0, np.nan)).fillna(-np.inf)
+    order = np.lexsort((usable["gene"].to_numpy(), -standardized.to_numpy()))
+    chosen = usable.assign(dispersion=standardized).iloc[order[:n_top]]
     columns = ["gene", "symbol", "mean", "dispersion"]
     return chosen.sort_values("gene")[columns].reset_index(drop=True)

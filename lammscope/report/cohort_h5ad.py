@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.rates import normalise
+from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.joint.gene_names import rows_of
 
@@ -127,7 +127,7 @@ def write_cohort(
             counts = _in_order(shard, rows, genes)
             start = matrix.n_rows
             matrix.append(
-                normalise(counts, totals[start : start + len(rows)]) if log_normalised else counts
+                normalize(counts, totals[start : start + len(rows)]) if log_normalised else counts
             )
             if raw is not None:
                 raw.append(counts)

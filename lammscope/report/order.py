@@ -9,7 +9,7 @@ from lammscope.core.words import readable
 
 # One hue per lineage, told apart by lightness within it; crimson is kept for LAMM alone. The order
 # is the order of legends, bars and tables.
-POPULATION_COLOURS = {
+POPULATION_COLORS = {
     "LAMM": "#d1003f",
     "Classical_monocyte": "#e8b020",
     "Nonclassical_monocyte": "#f6dd94",
@@ -41,7 +41,7 @@ KEYS = ("estimate", "ci_low", "ci_high")
 
 def population_order(names: Iterable[Any]) -> list[str]:
     """Sort population names in the fixed order of legends; unknown names follow by alphabet."""
-    known = {name: rank for rank, name in enumerate(POPULATION_COLOURS)}
+    known = {name: rank for rank, name in enumerate(POPULATION_COLORS)}
     return sorted({str(name) for name in names}, key=lambda name: (known.get(name, 999), name))
 
 

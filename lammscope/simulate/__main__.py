@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from lammscope.simulate.cohort import simulate_cohort, summarise
+from lammscope.simulate.cohort import simulate_cohort, summarize
 from lammscope.simulate.droplets import DropletSettings
 from lammscope.simulate.plan import MYELOID_TYPES, CohortSettings
 from lammscope.simulate.profiles import LAMM
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cohort = simulate_cohort(settings, given.directory, threads=given.threads)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
-    print(summarise(cohort))
+    print(summarize(cohort))
     folder = Path(given.directory).as_posix()
     print(
         f"Run it: snakemake --cores 2 --configfile {folder}/config.yaml "

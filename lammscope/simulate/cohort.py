@@ -24,7 +24,7 @@ from lammscope.simulate.plan import (
     plan_library,
     plan_samples,
 )
-from lammscope.simulate.profiles import blend_lamm, read_programmes
+from lammscope.simulate.profiles import blend_lamm, read_programs
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,27 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     directory = Path(directory)
-    programmes = read_programmes()
+    programs = read_programs()
     patients, samples = plan_samples(settings)
     samples["counts"] = [f"{directory.as_posix()}/counts/{name}.h5" for name in samples["sample"]]
     _refuse_other_cohort(directory, samples["sample"])
-    fractions = draw_fractions(settings, programmes, patients=patients, samples=samples)
+    fractions = draw_fractions(settings, programs, patients=patients, samples=samples)
     by_patient = patients.set_index("patient")
-    programmes = replace(
-        programmes, levels=blend_lamm(programmes, distinctness=settings.lamm_distinctness)
+    programs = replace(
+        programs, levels=blend_lamm(programs, distinctness=settings.lamm_distinctness)
     )
-    features = feature_columns(programmes)
+    features = feature_columns(programs)
 
     def make(number: int) -> pd.DataFrame:
         row = samples.iloc[number]
         plan = plan_library(
             settings,
-            programmes,
+            programs,
             patient=by_patient.loc[row["patient"]],
             sample=row,
             fractions=fractions.loc[row["sample"]].to_dict(),
         )
-        library = simulate_library(programmes, plan, settings=settings.droplets)
+        library = simulate_library(programs, plan, settings=settings.droplets)
         write_library(row["counts"], library, features=features)
         return library.truth
 
@@ -87,15 +87,15 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
         cells=cells,
         composition=_composition(cells, fractions),
         effects=effect_table(
-            settings, programmes, patients=patients, samples=samples, fractions=fractions
+            settings, programs, patients=patients, samples=samples, fractions=fractions
         ),
-        lamm_genes=gene_table(settings, programmes),
+        lamm_genes=gene_table(settings, programs),
     )
     _write_cohort(cohort, settings, directory)
     return cohort
 
 
-def summarise(cohort: Cohort) -> str:
+def summarize(cohort: Cohort) -> str:
     """What was written, in a few lines."""
     cells = cohort.cells
     healthy = cells[~(cells["is_doublet"] | cells["is_empty"] | cells["is_dying"])]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lammscope.core.runtime import whole_file
-from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programmes
+from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs
 
 EMPTY = "empty"
 T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")
@@ -59,7 +59,7 @@ class Library:
 
 
 def simulate_library(
-    programmes: Programmes, plan: LibraryPlan, *, settings: DropletSettings
+    programs: Programs, plan: LibraryPlan, *, settings: DropletSettings
 ) -> Library:
     """Draw the counts of a library.
 
@@ -72,7 +72,7 @@ def simulate_library(
         among the UMI drawn) and `total_counts`. Barcodes are sorted.
     """
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed))
-    cells = _draw_cells(programmes, plan, settings=settings, rng=rng)
+    cells = _draw_cells(programs, plan, settings=settings, rng=rng)
     profiles = plan.profiles / PER_CELL
     cell_depth = np.where(cells["is_empty"], 0.0, cells["depth"])
     depth_of_type = np.bincount(cells["type"], cell_depth, minlength=len(profiles))
@@ -82,7 +82,7 @@ def simulate_library(
     parts = []
     for code in np.unique(cells["type"][~cells["is_empty"]]):
         rows = np.flatnonzero((cells["type"] == code) & ~cells["is_empty"])
-        counts = _draw_type(programmes, plan, cells.iloc[rows], code, settings=settings, rng=rng)
+        counts = _draw_type(programs, plan, cells.iloc[rows], code, settings=settings, rng=rng)
         own[rows] = np.bincount(counts.row, counts.data, minlength=len(rows))
         parts.append((rows[counts.row], counts.col, counts.data))
     n_ambient = rng.poisson(cells["ambient"] * cells["depth"])
@@ -94,12 +94,12 @@ def simulate_library(
         )
     )
     row, column, count = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    return _seal(programmes, plan, cells, own, n_ambient, (row, column, count), rng=rng)
+    return _seal(programs, plan, cells, own, n_ambient, (row, column, count), rng=rng)
 
 
-def feature_columns(programmes: Programmes) -> dict[str, NDArray[np.bytes_]]:
+def feature_columns(programs: Programs) -> dict[str, NDArray[np.bytes_]]:
     """Columns of the feature table of a 10x matrix, as bytes."""
-    genes = programmes.genes
+    genes = programs.genes
     return {
         "id": _bytes(genes["gene"].tolist()),
         "name": _bytes(genes["symbol"].tolist()),
@@ -134,14 +134,14 @@ def write_library(
 
 
 def _draw_cells(
-    programmes: Programmes,
+    programs: Programs,
     plan: LibraryPlan,
     *,
     settings: DropletSettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """One row per cell or empty droplet; the two cells of a doublet share a `droplet`."""
-    names = list(programmes.types.index)
+    names = list(programs.types.index)
     fractions = np.array([plan.fractions.get(name, 0.0) for name in names])
     n_doublets = rng.binomial(plan.n_cells, settings.doublet_fraction)
     n_dying = rng.binomial(plan.n_cells, settings.dying_fraction)
@@ -166,7 +166,7 @@ def _draw_cells(
     is_empty = types < 0
     is_dying = np.zeros(n, dtype=bool)
     is_dying[plan.n_cells : n_singles] = True
-    depth = programmes.types["depth"].to_numpy()[types] * plan.depth_factor * settings.depth
+    depth = programs.types["depth"].to_numpy()[types] * plan.depth_factor * settings.depth
     depth *= np.exp(rng.normal(0, settings.depth_sd, n))
     depth *= np.where(is_dying, rng.uniform(0.12, 0.45, n), 1.0)
     soup = settings.empty_counts * np.exp(rng.normal(0, 0.5, n))
@@ -187,7 +187,7 @@ def _draw_cells(
 
 
 def _draw_type(
-    programmes: Programmes,
+    programs: Programs,
     plan: LibraryPlan,
     cells: pd.DataFrame,
     code: int,
@@ -203,12 +203,11 @@ def _draw_type(
     """
     profile = plan.profiles[code] / PER_CELL
     head = profile * PER_CELL >= settings.head_level
-    for factor in programmes.factors:
+    for factor in programs.factors:
         head |= (factor.loadings != 0) & (profile > 0)
-    type_name = programmes.types.index[code]
+    type_name = programs.types.index[code]
     drift = {
-        programmes.types.index.get_loc(name): mean
-        for name, mean in programmes.drift[type_name].items()
+        programs.types.index.get_loc(name): mean for name, mean in programs.drift[type_name].items()
     }
     for other in drift:
         head |= (plan.profiles[other] >= settings.head_level) & (profile > 0)
@@ -217,13 +216,13 @@ def _draw_type(
     log_rate *= np.float32(settings.gene_sd)
     log_rate += np.log(profile[columns]).astype(np.float32) - np.float32(settings.gene_sd**2 / 2)
     for other, mean in drift.items():
-        concentration = programmes.drift_concentration
+        concentration = programs.drift_concentration
         share = rng.beta(concentration * mean, concentration * (1 - mean), len(cells))
         goal = plan.profiles[other, columns]
-        stays = programmes.drift_exempt[columns] | (goal == 0)  # as a CAR transcript does
+        stays = programs.drift_exempt[columns] | (goal == 0)  # as a CAR transcript does
         way = np.log(np.where(stays, 1.0, goal / plan.profiles[code, columns]))
         log_rate += np.outer(share, way)
-    for factor in programmes.factors:
+    for factor in programs.factors:
         at = np.flatnonzero(factor.loadings[columns])
         if factor.share:
             z = (rng.random(len(cells)) < factor.share.get(type_name, 0.0)).astype(np.float64)
@@ -234,7 +233,7 @@ def _draw_type(
     tail_share = profile[~head].sum()
     _set_mitochondrial(
         rate,
-        programmes.mitochondrial[columns],
+        programs.mitochondrial[columns],
         rest=tail_share,
         target=np.where(cells["is_dying"], cells["pct_mt"], np.nan),
     )
@@ -275,7 +274,7 @@ def _draw_genes(profile: Floats, n: int, rng: np.random.Generator) -> NDArray[np
 
 
 def _seal(
-    programmes: Programmes,
+    programs: Programs,
     plan: LibraryPlan,
     cells: pd.DataFrame,
     own: Floats,
@@ -291,14 +290,14 @@ def _seal(
     place = rng.permutation(n_droplets)  # so that the order of barcodes tells nothing
     counts = sparse.coo_matrix(
         (count.astype(np.int32), (place[droplet[row]], column)),
-        shape=(n_droplets, programmes.levels.shape[1]),
+        shape=(n_droplets, programs.levels.shape[1]),
     ).tocsr()
     counts.sum_duplicates()
     larger_first = cells.assign(
         place=place[droplet], n_ambient=n_ambient, total_counts=own.astype(np.int64) + n_ambient
     ).sort_values(["place", "depth"], ascending=[True, False], kind="stable")
     first = larger_first.groupby("place").nth(0).set_index("place")
-    names = programmes.types.index.to_numpy(dtype=object)
+    names = programs.types.index.to_numpy(dtype=object)
     second = larger_first.groupby("place").nth(1).set_index("place")["type"]
     sums = larger_first.groupby("place")[["n_ambient", "total_counts"]].sum()
     truth = pd.DataFrame(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.simulate.droplets import MONOCYTIC_TYPES, DropletSettings, LibraryPlan
-from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programmes, lamm_profiles
+from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs, lamm_profiles
 
 MYELOID_TYPES = (*MONOCYTIC_TYPES, "cDC1", "cDC2", "DC3", "Neutrophil")
 ARMS = {"responder": ("CR", "PR"), "non_responder": ("PD", "SD")}
@@ -121,7 +121,7 @@ def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def draw_fractions(
     settings: CohortSettings,
-    programmes: Programmes,
+    programs: Programs,
     *,
     patients: pd.DataFrame,
     samples: pd.DataFrame,
@@ -131,7 +131,7 @@ def draw_fractions(
     LAMM among monocytic cells is logit-normal: its arms differ by the planted log odds in the mean
     over patients. The other types follow log-normal weights.
     """
-    types = programmes.types
+    types = programs.types
     unknown = sorted(set(settings.without) - set(types.index))
     if unknown:
         raise ValueError(f"no such cell type: {unknown[0]}; there are {', '.join(types.index)}")
@@ -179,7 +179,7 @@ def draw_fractions(
 
 def plan_library(
     settings: CohortSettings,
-    programmes: Programmes,
+    programs: Programs,
     *,
     patient: pd.Series,
     sample: pd.Series,
@@ -197,23 +197,23 @@ def plan_library(
     number = int(str(sample.name))
     of_patient = _rng(settings, 3, int(str(patient.name)[1:]))
     of_sample = _rng(settings, 4, number)
-    levels = programmes.levels.copy()
-    types = programmes.types
+    levels = programs.levels.copy()
+    types = programs.types
     row = {name: i for i, name in enumerate(types.index)}
-    levels[row[LAMM]] = lamm_profiles(
-        replace(programmes, levels=levels), scale=settings.gene_effect
-    )[patient["arm"]]
-    for symbol, level in programmes.sex[patient["sex"]].items():
-        levels[:, programmes.position[symbol]] = level
+    levels[row[LAMM]] = lamm_profiles(replace(programs, levels=levels), scale=settings.gene_effect)[
+        patient["arm"]
+    ]
+    for symbol, level in programs.sex[patient["sex"]].items():
+        levels[:, programs.position[symbol]] = level
     if sample["phase"] == "post":
-        levels[row["CAR_T"], programmes.position[programmes.car[patient["product"]]]] = (
-            programmes.car_level
+        levels[row["CAR_T"], programs.position[programs.car[patient["product"]]]] = (
+            programs.car_level
         )
     n_genes = levels.shape[1]
     levels *= _noise(of_patient, settings.patient_strength, n_genes)
     levels[row["Malignant_B"]] *= _noise(of_patient, 3 * settings.patient_strength, n_genes)
     lost = ("IGKC",) if of_patient.random() < 0.4 else ("IGLC2", "IGLC3")  # one light chain a clone
-    levels[row["Malignant_B"], [programmes.position[symbol] for symbol in lost]] *= 0.02
+    levels[row["Malignant_B"], [programs.position[symbol] for symbol in lost]] *= 0.02
     levels *= _noise(of_sample, settings.batch_strength, n_genes)
     for lineage in dict.fromkeys(types["lineage"]):
         levels[(types["lineage"] == lineage).to_numpy()] *= _noise(
@@ -223,7 +223,7 @@ def plan_library(
     means = {
         factor.name: factor.patient_sd * of_patient.normal()
         + factor.library_sd * of_sample.normal()
-        for factor in programmes.factors
+        for factor in programs.factors
     }
     return LibraryPlan(
         sample=sample["sample"],
@@ -238,7 +238,7 @@ def plan_library(
 
 def effect_table(
     settings: CohortSettings,
-    programmes: Programmes,
+    programs: Programs,
     *,
     patients: pd.DataFrame,
     samples: pd.DataFrame,
@@ -260,7 +260,7 @@ def effect_table(
           were sampled; NaN where the population is absent from a sample it needs;
         - `n_test`, `n_reference`: patients behind `realised`.
     """
-    lineages = programmes.types["lineage"]
+    lineages = programs.types["lineage"]
     denominators = {
         "all": list(lineages.index),
         "immune": [t for t in lineages.index if lineages[t] not in ("malignant", "platelet")],
@@ -287,22 +287,22 @@ def effect_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def gene_table(settings: CohortSettings, programmes: Programmes) -> pd.DataFrame:
+def gene_table(settings: CohortSettings, programs: Programs) -> pd.DataFrame:
     """Give the genes that differ inside LAMM cells, non-responders against responders.
 
     `log2fc` holds at both time points; the levels are UMI per 10,000 before patient and library
     effects. Without LAMM cells the table is empty.
     """
     if LAMM in settings.without:
-        programmes = replace(programmes, lamm_response={})
-    profiles = lamm_profiles(programmes, scale=settings.gene_effect)
-    at = [programmes.position[symbol] for symbol in programmes.lamm_response]
+        programs = replace(programs, lamm_response={})
+    profiles = lamm_profiles(programs, scale=settings.gene_effect)
+    at = [programs.position[symbol] for symbol in programs.lamm_response]
     return pd.DataFrame(
         {
             "population": LAMM,
-            "gene": programmes.genes["gene"].iloc[at].to_numpy(),
-            "symbol": list(programmes.lamm_response),
-            "log2fc": [settings.gene_effect * x for x in programmes.lamm_response.values()],
+            "gene": programs.genes["gene"].iloc[at].to_numpy(),
+            "symbol": list(programs.lamm_response),
+            "log2fc": [settings.gene_effect * x for x in programs.lamm_response.values()],
             "level_responder": profiles["responder"][at].round(4),
             "level_non_responder": profiles["non_responder"][at].round(4),
         }

@@ -33,7 +33,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Programmes:
+class Programs:
     """Profiles of all types over all genes.
 
     `genes` has the columns `gene` (Ensembl id) and `symbol`; CAR transcripts come last. `position`
@@ -59,7 +59,7 @@ class Programmes:
     lamm_response: Mapping[str, float]
 
 
-def read_programmes(folder: str | Path = RESOURCES) -> Programmes:
+def read_programs(folder: str | Path = RESOURCES) -> Programs:
     """Read the gene table and the programmes, and build the profile of every type.
 
     Parameters
@@ -94,7 +94,7 @@ def read_programmes(folder: str | Path = RESOURCES) -> Programmes:
     for row, (name, spec) in enumerate(written["types"].items()):
         levels[row] = np.where(named, _named_levels(written, spec, index, len(genes)), tail[row])
         levels[row] = fill_to_total(levels[row], named, what=f"{source}: type {name}")
-    return Programmes(
+    return Programs(
         genes=genes,
         position=index,
         types=types[["lineage", "depth", "fraction"]].astype({"depth": float, "fraction": float}),
@@ -125,7 +125,7 @@ def fill_to_total(levels: Floats, named: NDArray[np.bool_], *, what: str) -> Flo
     return np.where(named, levels, levels * (room / levels[~named].sum()))
 
 
-def lamm_profiles(programmes: Programmes, *, scale: float) -> dict[str, Floats]:
+def lamm_profiles(programs: Programs, *, scale: float) -> dict[str, Floats]:
     """Profiles of LAMM cells in responders and non-responders, with their planted differences.
 
     Parameters
@@ -133,17 +133,17 @@ def lamm_profiles(programmes: Programmes, *, scale: float) -> dict[str, Floats]:
     scale
         Multiplies the planted log2 fold changes; 0 plants none.
     """
-    row = programmes.types.index.get_loc(LAMM)
+    row = programs.types.index.get_loc(LAMM)
     profiles = {}
     for arm, half in (("responder", -0.5), ("non_responder", 0.5)):
-        levels = programmes.levels[row].copy()
-        for symbol, log2fc in programmes.lamm_response.items():
-            levels[programmes.position[symbol]] *= 2 ** (half * scale * log2fc)
-        profiles[arm] = fill_to_total(levels, programmes.named, what=f"LAMM of {arm}")
+        levels = programs.levels[row].copy()
+        for symbol, log2fc in programs.lamm_response.items():
+            levels[programs.position[symbol]] *= 2 ** (half * scale * log2fc)
+        profiles[arm] = fill_to_total(levels, programs.named, what=f"LAMM of {arm}")
     return profiles
 
 
-def blend_lamm(programmes: Programmes, *, distinctness: float) -> Floats:
+def blend_lamm(programs: Programs, *, distinctness: float) -> Floats:
     """Levels in which LAMM cells are only partly distinct from classical monocytes.
 
     Parameters
@@ -152,11 +152,11 @@ def blend_lamm(programmes: Programmes, *, distinctness: float) -> Floats:
         1 leaves LAMM as written, 0 makes it a classical monocyte; between, levels are mixed on the
         log scale.
     """
-    levels = programmes.levels.copy()
-    lamm = programmes.types.index.get_loc(LAMM)
-    plain = levels[programmes.types.index.get_loc("Classical_monocyte")]
+    levels = programs.levels.copy()
+    lamm = programs.types.index.get_loc(LAMM)
+    plain = levels[programs.types.index.get_loc("Classical_monocyte")]
     levels[lamm] = levels[lamm] ** distinctness * plain ** (1 - distinctness)
-    levels[lamm] = fill_to_total(levels[lamm], programmes.named, what="blended LAMM")
+    levels[lamm] = fill_to_total(levels[lamm], programs.named, what="blended LAMM")
     return levels
 
 

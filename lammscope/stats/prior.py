@@ -26,19 +26,19 @@ def fit_prior(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Arr
     if covariate is not None:
         n_spline = min(1 + (n >= 3) + (n >= 6) + (n >= 30), len(np.unique(covariate[known])))
     if covariate is None or n_spline < 2:
-        centre = np.full(n_all, log_s2.mean())
+        center = np.full(n_all, log_s2.mean())
         n_spline = 1
     else:
         spline = _natural_spline(covariate, covariate[known], n_spline)
         n_spline = spline.shape[1]
-        centre = spline @ np.linalg.lstsq(spline[known], log_s2, rcond=None)[0]
-    excess = np.sum((log_s2 - centre[known]) ** 2) / (n - n_spline)
+        center = spline @ np.linalg.lstsq(spline[known], log_s2, rcond=None)[0]
+    excess = np.sum((log_s2 - center[known]) ** 2) / (n - n_spline)
     excess -= np.mean(special.polygamma(1, df / 2))
     if excess > 0:
         df_prior = 2 * _inverse_trigamma(float(excess))
-        centre = centre + special.digamma(df_prior / 2) - np.log(df_prior / 2)
-        return np.exp(centre), np.full(n_all, df_prior)
-    prior = np.exp(centre) if n_spline > 1 else np.full(n_all, floored.mean())
+        center = center + special.digamma(df_prior / 2) - np.log(df_prior / 2)
+        return np.exp(center), np.full(n_all, df_prior)
+    prior = np.exp(center) if n_spline > 1 else np.full(n_all, floored.mean())
     return prior, np.full(n_all, np.inf)
 
 

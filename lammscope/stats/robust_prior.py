@@ -68,8 +68,8 @@ def _fit_known(s2: Array, df: float, covariate: Array | None) -> tuple[Array, Ar
         return *plain, df_plain
     else:
         df_prior = _solve_df(df_plain, df, variance)
-    centre = trend + winsorised.mean() - _moments(df, df_prior)[0]
-    return np.exp(centre), _outlier_df(z - centre, df, df_prior), df_prior
+    center = trend + winsorised.mean() - _moments(df, df_prior)[0]
+    return np.exp(center), _outlier_df(z - center, df, df_prior), df_prior
 
 
 def _trend(z: Array, covariate: Array | None) -> Array:

@@ -460,8 +460,8 @@ def test_blocks_of_two_in_a_balanced_design_have_the_correlation_of_pairs():
     y = np.sqrt(0.6) * shared + np.sqrt(0.4) * rng.normal(size=(400, 30))
     found = linear.duplicate_correlation(y, np.ones((30, 1)), block=np.repeat(np.arange(15), 2))
     assert found.consensus == pytest.approx(0.6, abs=0.02)
-    centred = y - y.mean(axis=1, keepdims=True)
-    pairs = centred.reshape(400, 15, 2)
+    centered = y - y.mean(axis=1, keepdims=True)
+    pairs = centered.reshape(400, 15, 2)
     within = np.mean((pairs[:, :, 0] - pairs[:, :, 1]) ** 2 / 2, axis=1)
     between = np.sum(pairs.sum(axis=2) ** 2 / 2, axis=1) / 14
     expected = (between - within) / (between + within)  # analysis of variance, balanced

@@ -69,8 +69,8 @@ def example(*, n_patients: int = 8, n_cells: int = 60, seed: int = 0) -> Example
     parts = [_sample_cells(row, n_cells=n_cells, rng=rng) for row in rows]
     cells = pd.concat(parts, ignore_index=True)
     truth = cells.pop("truth")
-    centres = np.array([CENTRES[name] for name in truth])
-    umap = centres + rng.normal(scale=0.9, size=centres.shape)
+    centers = np.array([CENTRES[name] for name in truth])
+    umap = centers + rng.normal(scale=0.9, size=centers.shape)
     strength = truth.map({"LAMM": 1.2, "Classical_monocyte": 0.6, "Nonclassical_monocyte": 0.7})
     rates = strength.fillna(0.02).to_numpy()[:, None] * np.array([0.8, 2.0, 1.6])
     definers = pd.DataFrame(np.log1p(4 * rng.poisson(rates)), columns=list(DEFINERS))

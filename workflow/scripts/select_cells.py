@@ -4,7 +4,7 @@ import pandas as pd
 
 from lammscope.core.indexed import index_checksum, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.joint.cells import select_cells, summarise_qc
+from lammscope.joint.cells import select_cells, summarize_qc
 
 with job_log(snakemake.log[0]) as logger:
     samples, patients = snakemake.params.samples, snakemake.params.patients
@@ -13,5 +13,5 @@ with job_log(snakemake.log[0]) as logger:
     doublets["doublet"] &= snakemake.params.remove_doublets
     cells = select_cells(qc, doublets, patients=dict(zip(samples, patients, strict=True)))
     write_table(cells, snakemake.output.cells, index=index_checksum(cells["cell"]))
-    write_table(summarise_qc(qc, cells), snakemake.output.summary)
+    write_table(summarize_qc(qc, cells), snakemake.output.summary)
     logger.info("%d cells of %d samples", len(cells), cells["sample"].nunique())

@@ -1,6 +1,6 @@
 """Compare neighbourhoods between patients in one contrast."""
 
-from lammscope.abundance.neighborhood_tests import summarise_neighborhoods, test_neighborhoods
+from lammscope.abundance.neighborhood_tests import summarize_neighborhoods, test_neighborhoods
 from lammscope.abundance.neighborhoods import Neighborhoods
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sheets import read_samples
@@ -21,5 +21,5 @@ with job_log(snakemake.log[0]):
     )
     write_table(table, snakemake.output.table)
     populations = labels["population"].unique()
-    summary = summarise_neighborhoods(table, populations, **snakemake.params.limits)
+    summary = summarize_neighborhoods(table, populations, **snakemake.params.limits)
     write_table(summary, snakemake.output.by_type)

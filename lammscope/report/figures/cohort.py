@@ -18,10 +18,10 @@ from lammscope.core.words import readable
 from lammscope.report.figures.contrast import lamm_patients
 from lammscope.report.figures.style import (
     INK,
-    LAMM_COLOUR,
+    LAMM_COLOR,
     NEUTRAL,
     STYLE,
-    population_colours,
+    population_colors,
     sample_axis,
     sample_places,
     sample_width,
@@ -40,7 +40,7 @@ from lammscope.report.order import sample_groups
 __all__ = ["COHORT_FIGURES", "cohort_figures", "save_figure"]
 
 LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
-REASON_COLOURS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
+REASON_COLORS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
 
 COHORT_FIGURES = (
     "qc_metrics",
@@ -85,7 +85,7 @@ def cohort_figures(
     qc
         Per sample, `qc/{sample}.parquet`.
     qc_summary
-        From `qc.summarise_qc`: per sample `n_barcodes`, `n_cells`, and `n_` of each reason.
+        From `cells.summarize_qc`: per sample `n_barcodes`, `n_cells`, and `n_` of each reason.
     samples
         The sample table.
     counts
@@ -166,7 +166,7 @@ def qc_metrics(
         for limit in limits:
             if thresholds.get(limit) is not None:
                 height = np.log10(thresholds[limit]) if log else thresholds[limit]
-                axis.axhline(height, color=LAMM_COLOUR, linewidth=0.8, linestyle=(0, (4, 3)))
+                axis.axhline(height, color=LAMM_COLOR, linewidth=0.8, linestyle=(0, (4, 3)))
         axis.grid(axis="y", color="#eceef0", linewidth=0.6)
     sample_axis(axes[0], groups, name_groups=True, labels=False)
     sample_axis(axes[-1], groups, name_groups=False, labels=True)
@@ -207,9 +207,9 @@ def qc_barcodes(qc_summary: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(sample_width(len(groups)), 3.2), layout="constrained")
     axis = figure.subplots()
     for i, column in enumerate(["n_cells", *removed]):
-        colour = "#2f4a5a" if i == 0 else REASON_COLOURS[(i - 1) % len(REASON_COLOURS)]
+        color = "#2f4a5a" if i == 0 else REASON_COLORS[(i - 1) % len(REASON_COLORS)]
         label = "kept" if i == 0 else f"removed: {readable(column.removeprefix('n_'))}"
-        axis.bar(places, table[column], 0.78, bottom, color=colour, label=label)
+        axis.bar(places, table[column], 0.78, bottom, color=color, label=label)
         bottom += table[column].to_numpy(dtype=float)
     size = 6 if len(groups) <= 40 else 4
     for place, height, kept in zip(places, bottom, table["n_cells"], strict=True):
@@ -244,13 +244,13 @@ def composition(counts: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
             index="sample", columns="population", values="n_cells", aggfunc="sum"
         ).reindex(groups["sample"])
         share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
-        colours = population_colours(share.columns[share.sum() > 0])
-        stack_shares(axis, places, share[list(colours)], colours=list(colours.values()))
-        shown |= colours
+        colors = population_colors(share.columns[share.sum() > 0])
+        stack_shares(axis, places, share[list(colors)], colors=list(colors.values()))
+        shown |= colors
         axis.set_ylabel(label)
         last = axis is axes[-1]
         sample_axis(axis, groups, name_groups=axis is axes[0], labels=last)
-    names = population_colours(list(shown))
-    patches = [Patch(color=colour, label=readable(name)) for name, colour in names.items()]
+    names = population_colors(list(shown))
+    patches = [Patch(color=color, label=readable(name)) for name, color in names.items()]
     figure.legend(handles=patches, loc="outside right center")
     return figure

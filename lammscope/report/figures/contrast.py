@@ -16,7 +16,7 @@ from lammscope.abundance.counts import lamm_fractions
 from lammscope.core.words import denominator_words, readable
 from lammscope.report.figures.forest import abundance_forest
 from lammscope.report.figures.robustness_forest import robustness_forest
-from lammscope.report.figures.style import ARM_COLOURS, INK, NEUTRAL, STYLE, sentence_figure
+from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, STYLE, sentence_figure
 from lammscope.report.figures.volcano import volcano
 
 W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
@@ -180,7 +180,7 @@ def _paired_points(axis: Axes, table: pd.DataFrame, *, denominator: str, min_cel
     table = table.assign(
         x=table["slot"].map(slots.index) + table["unit"].map(units).map(lambda i: spread[i]),
         y=100 * table[f"of_{denominator}"],
-        arm=table["response"].map(ARM_COLOURS, na_action="ignore").fillna(NEUTRAL),
+        arm=table["response"].map(ARM_COLORS, na_action="ignore").fillna(NEUTRAL),
         full=_in_test(table, denominator=denominator, min_cells=min_cells),
     ).dropna(subset=["y"])  # fmt: skip
     for _, line in table.sort_values("rank", kind="stable").groupby("unit"):
@@ -214,9 +214,9 @@ def _in_test(table: pd.DataFrame, *, denominator: str, min_cells: int) -> np.nda
 
 
 def _point_legend(figure: Figure, table: pd.DataFrame, *, min_cells: int) -> None:
-    arms = [arm for arm in ARM_COLOURS if (table["response"] == arm).any()]
+    arms = [arm for arm in ARM_COLORS if (table["response"] == arm).any()]
     style: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 5}
-    handles = [Line2D([], [], color=ARM_COLOURS[a], label=readable(a), **style) for a in arms]
+    handles = [Line2D([], [], color=ARM_COLORS[a], label=readable(a), **style) for a in arms]
     handles.append(Line2D([], [], color=INK, linewidth=1.8, label="median"))
     if not _in_test(table, denominator="monocytic", min_cells=min_cells).all():
         hollow = f"not in the test, or under {min_cells} cells"

@@ -16,7 +16,7 @@ from lammscope.core.words import readable
 from lammscope.report.figures.style import (
     EXPRESSION_MAP,
     INK,
-    LAMM_COLOUR,
+    LAMM_COLOR,
     NEUTRAL,
     STYLE,
     sample_axis,
@@ -31,12 +31,12 @@ EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
 MARKERS_A_TYPE = 2
 BIN_EDGES = (0.1, 0.5, 0.9)
 BINS = {
-    "0.9 to 1": LAMM_COLOUR,
+    "0.9 to 1": LAMM_COLOR,
     "0.5 to 0.9": "#e88a9c",
     "0.1 to 0.5": "#b9aecb",
     "0 to 0.1": "#e4e6e9",
 }
-VETO_COLOURS = ("#8e63b8", "#3b7fc4", "#b8ad98", "#58b39a", "#4a5258", "#e0b24f", "#7a8288")
+VETO_COLORS = ("#8e63b8", "#3b7fc4", "#b8ad98", "#58b39a", "#4a5258", "#e0b24f", "#7a8288")
 
 
 def evidence_figures(
@@ -159,14 +159,14 @@ def _name_groups(axis: Axes, groups: Mapping[str, Sequence[str]], *, x: np.ndarr
     for name, genes in groups.items():
         inside = x[start : start + len(genes)]
         start += len(genes)
-        colour = LAMM_COLOUR if name == "LAMM definers" else INK
+        color = LAMM_COLOR if name == "LAMM definers" else INK
         axis.plot(
-            [inside[0] - 0.35, inside[-1] + 0.35], [-0.85, -0.85], color=colour, linewidth=1.2,
+            [inside[0] - 0.35, inside[-1] + 0.35], [-0.85, -0.85], color=color, linewidth=1.2,
             clip_on=False,
         )  # fmt: skip
         axis.text(
             inside.mean() - 0.15, -1.05, readable(name), rotation=45, ha="left", va="bottom",
-            fontsize=6.5, color=colour,
+            fontsize=6.5, color=color,
         )  # fmt: skip
 
 
@@ -187,25 +187,25 @@ def lamm_calls(cells: pd.DataFrame, *, calls: pd.DataFrame, samples: pd.DataFram
         table = pd.crosstab(monocytic["sample"].astype(str), bins)
         table = table.reindex(index=groups["sample"], columns=range(4), fill_value=0)
         share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
-        stack_shares(axis, places, share[[3, 2, 1, 0]], colours=list(BINS.values()))
+        stack_shares(axis, places, share[[3, 2, 1, 0]], colors=list(BINS.values()))
         axis.set_ylabel(f"{level},\nof monocytic cells")
     vetoes = calls.set_index("sample").reindex(groups["sample"])
     n_monocytic = vetoes["n_monocytic"].replace(0, np.nan)
     reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]
     reasons = reasons.loc[:, reasons.sum() > 0].div(n_monocytic, axis=0).fillna(0)
-    stack_shares(axes[2], places, reasons, colours=VETO_COLOURS)
+    stack_shares(axes[2], places, reasons, colors=VETO_COLORS)
     axes[2].set_ylabel("vetoed,\nof monocytic cells")
     axes[2].set_ylim(0, max(0.05, 1.1 * float(reasons.sum(axis=1).max())))
     sample_axis(axes[0], groups, name_groups=True, labels=False)
     sample_axis(axes[2], groups, name_groups=False, labels=True)
     axes[0].legend(
-        handles=[Patch(color=colour, label=label) for label, colour in BINS.items()],
+        handles=[Patch(color=color, label=label) for label, color in BINS.items()],
         title="probability", title_fontsize=7, alignment="left",
         bbox_to_anchor=(1.0, 1.0), loc="upper left",
     )  # fmt: skip
     if reasons.shape[1]:
         patches = [
-            Patch(color=VETO_COLOURS[i], label=readable(str(name).removeprefix("veto_")))
+            Patch(color=VETO_COLORS[i], label=readable(str(name).removeprefix("veto_")))
             for i, name in enumerate(reasons)
         ]
         axes[2].legend(
@@ -235,14 +235,14 @@ def state_map(states: pd.DataFrame) -> Figure:
     for (row, column), value in np.ndenumerate(wide.to_numpy()):
         if np.isfinite(value):
             words = f"{round(value, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
-            colour = "white" if abs(value) > 0.65 * reach else INK
-            axis.text(column, row, words, ha="center", va="center", fontsize=6, color=colour)
+            color = "white" if abs(value) > 0.65 * reach else INK
+            axis.text(column, row, words, ha="center", va="center", fontsize=6, color=color)
     axis.set_xticks(
         range(len(names)), [f"{readable(name)} ({n_cells[name]:,})" for name in names],
         rotation=45, ha="left", rotation_mode="anchor",
     )  # fmt: skip
     for label, name in zip(axis.get_xticklabels(), names, strict=True):
-        label.set_color(LAMM_COLOUR if name == "LAMM" else INK)
+        label.set_color(LAMM_COLOR if name == "LAMM" else INK)
         label.set_fontweight("bold" if name == "LAMM" else "normal")
     axis.xaxis.tick_top()
     axis.set_yticks(range(len(wide)), [readable(str(name)) for name in wide.index])

@@ -17,9 +17,9 @@ from lammscope.core.words import (
 )
 from lammscope.report.figures.style import (
     INK,
-    LAMM_COLOUR,
+    LAMM_COLOR,
     NEUTRAL,
-    population_colours,
+    population_colors,
     sentence_figure,
 )
 from lammscope.report.order import KEYS, order_rows
@@ -52,7 +52,7 @@ def abundance_forest(
     must_fit = np.abs(ends[(rows["population"] == "LAMM").to_numpy() | np.isnan(ends[:, 0])])
     widest = max(np.nanpercentile(np.abs(ends), 92), np.nanmax(must_fit, initial=0.0))
     reach = float(np.clip(1.05 * widest, 1.0, 5.0))
-    colours = population_colours(rows["population"])
+    colors = population_colors(rows["population"])
     for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
         if starts:
             title = f"Share {denominator_words(row['denominator'])}"
@@ -60,7 +60,7 @@ def abundance_forest(
         fraction = "points" if contrast["kind"] == "change" else "fraction"
         _row_words(axis, place, row, fraction=fraction)
         if np.isfinite(row["estimate"]):
-            _row_marks(axis, place, row, colour=colours[row["population"]], reach=reach)
+            _row_marks(axis, place, row, color=colors[row["population"]], reach=reach)
     _frame(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
     return figure
 
@@ -118,7 +118,7 @@ def draw_interval(
 
 def _row_words(axis: Axes, place: float, row: Mapping[Any, Any], *, fraction: str) -> None:
     is_lamm = str(row["population"]).startswith("LAMM")
-    style = {"color": LAMM_COLOUR, "weight": "bold"} if is_lamm else {"color": INK}
+    style = {"color": LAMM_COLOR, "weight": "bold"} if is_lamm else {"color": INK}
     write_words(axis, NAMES_AT, place, population_words(row["population"]), fontsize=7.5, **style)
     for x, key in ((REFERENCE_AT, "mean_reference"), (TEST_AT, "mean_test")):
         if key in row:
@@ -127,14 +127,14 @@ def _row_words(axis: Axes, place: float, row: Mapping[Any, Any], *, fraction: st
 
 
 def _row_marks(
-    axis: Axes, place: float, row: Mapping[Any, Any], *, colour: str, reach: float
+    axis: Axes, place: float, row: Mapping[Any, Any], *, color: str, reach: float
 ) -> None:
     is_lamm = str(row["population"]).startswith("LAMM")
-    line = LAMM_COLOUR if is_lamm else NEUTRAL
+    line = LAMM_COLOR if is_lamm else NEUTRAL
     middle = draw_interval(
         axis, place, row, keys=KEYS, reach=reach, color=line, linewidth=2.0 if is_lamm else 1.2
     )
-    fill = LAMM_COLOUR if row["population"] == "LAMM" else "white" if is_lamm else colour
+    fill = LAMM_COLOR if row["population"] == "LAMM" else "white" if is_lamm else color
     axis.plot(
         middle,
         place,

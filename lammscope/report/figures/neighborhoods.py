@@ -15,10 +15,10 @@ from matplotlib.patheffects import withStroke
 
 from lammscope.core.words import readable
 from lammscope.report.figures.style import (
-    ARM_COLOURS,
+    ARM_COLORS,
     BACKGROUND,
     INK,
-    LAMM_COLOUR,
+    LAMM_COLOR,
     NEUTRAL,
     STYLE,
     sentence_figure,
@@ -78,16 +78,16 @@ def neighborhood_figure(
     )
     shown = tested.loc[tested["found"], "log2fc"] if tested["found"].any() else tested["log2fc"]
     limit = float(np.clip(np.quantile(shown.abs(), 0.95), 1.0, 6.0))
-    colours = ScalarMappable(Normalize(-limit, limit), _colour_map(contrast))
+    colors = ScalarMappable(Normalize(-limit, limit), _color_map(contrast))
     names = [*population_order(set(tested["row"]) - {MIXED})]
     names += [MIXED] if (tested["row"] == MIXED).any() else []
     with rc_context(STYLE):
         figure = Figure(figsize=(10.0, max(4.6, 1.5 + 0.27 * len(names))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        _map(left, tested, umap=umap, cells=cells, colours=colours, max_points=max_points, rng=rng)
+        _map(left, tested, umap=umap, cells=cells, colors=colors, max_points=max_points, rng=rng)
         _name_populations(left, table["population"].unique(), umap=umap, cells=cells)
-        _strips(right, tested, names=names, contrast=contrast, colours=colours)
-        _legend(figure, tested, contrast=contrast, colours=colours, max_spatial_fdr=max_spatial_fdr)
+        _strips(right, tested, names=names, contrast=contrast, colors=colors)
+        _legend(figure, tested, contrast=contrast, colors=colors, max_spatial_fdr=max_spatial_fdr)
         words = f"{tested['found'].sum():,} of {len(tested):,} tested neighbourhoods differ"
         left.set_title(f"{words} (spatial FDR ≤ {100 * max_spatial_fdr:g} %)")
         left.set_xlabel(_untested_words(table), color=NEUTRAL, fontsize=7)
@@ -102,10 +102,10 @@ def direction_words(contrast: Mapping[str, Any]) -> tuple[str, str]:
     return f"more frequent in {reference}", f"more frequent in {test}"
 
 
-def _colour_map(contrast: Mapping[str, Any]) -> LinearSegmentedColormap:
+def _color_map(contrast: Mapping[str, Any]) -> LinearSegmentedColormap:
     """From the colour of the reference over white to that of the test arm."""
-    low = ARM_COLOURS.get(str(contrast["reference"]), LOWER)
-    high = ARM_COLOURS.get(str(contrast["test"]), HIGHER)
+    low = ARM_COLORS.get(str(contrast["reference"]), LOWER)
+    high = ARM_COLORS.get(str(contrast["test"]), HIGHER)
     return LinearSegmentedColormap.from_list("difference", [low, PALE, high])
 
 
@@ -114,9 +114,9 @@ def _sizes(n_cells: pd.Series) -> np.ndarray:
     return 8 + 42 * n_cells.to_numpy(dtype=float) / max(float(n_cells.max()), 1.0)
 
 
-def _fill(tested: pd.DataFrame, colours: ScalarMappable) -> np.ndarray:
+def _fill(tested: pd.DataFrame, colors: ScalarMappable) -> np.ndarray:
     """Colours of estimates; white where the rate is above the limit."""
-    fill = np.array(colours.to_rgba(tested["log2fc"].to_numpy(dtype=float)))
+    fill = np.array(colors.to_rgba(tested["log2fc"].to_numpy(dtype=float)))
     fill[~tested["found"].to_numpy()] = (1, 1, 1, 1)
     return fill
 
@@ -127,7 +127,7 @@ def _map(
     *,
     umap: np.ndarray,
     cells: pd.DataFrame,
-    colours: ScalarMappable,
+    colors: ScalarMappable,
     max_points: int,
     rng: np.random.Generator,
 ) -> None:
@@ -142,7 +142,7 @@ def _map(
     ordered = tested.iloc[order]
     xy = umap[place[ordered["cell"]].to_numpy()]
     axis.scatter(
-        xy[:, 0], xy[:, 1], s=_sizes(ordered["n_cells"]), c=_fill(ordered, colours),
+        xy[:, 0], xy[:, 1], s=_sizes(ordered["n_cells"]), c=_fill(ordered, colors),
         edgecolors=np.where(ordered["found"], INK, EDGE).tolist(), linewidths=0.4,
     )  # fmt: skip
     axis.set_xticks([])
@@ -162,7 +162,7 @@ def _name_populations(
         axis.annotate(
             readable(name), (np.median(inside[:, 0]), np.quantile(inside[:, 1], 0.95)),
             xytext=(0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=6.5,
-            color=LAMM_COLOUR if name == "LAMM" else INK,
+            color=LAMM_COLOR if name == "LAMM" else INK,
             path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
 
@@ -173,7 +173,7 @@ def _strips(
     *,
     names: list[str],
     contrast: Mapping[str, Any],
-    colours: ScalarMappable,
+    colors: ScalarMappable,
 ) -> None:
     """Estimates by population, one dot a neighbourhood."""
     x = tested["log2fc"].to_numpy(dtype=float)
@@ -186,7 +186,7 @@ def _strips(
     axis.axvline(0, color="#c3c9ce", linewidth=0.8, zorder=0)
     axis.scatter(x[~found], y[~found], s=11, c=PALE, edgecolors="#a9b1b6", linewidths=0.5)
     axis.scatter(
-        x[found], y[found], s=15, c=_fill(tested, colours)[found], edgecolors=INK, linewidths=0.4
+        x[found], y[found], s=15, c=_fill(tested, colors)[found], edgecolors=INK, linewidths=0.4
     )
     for row, name in enumerate(names):
         inside = (tested["row"] == name).to_numpy()
@@ -202,7 +202,7 @@ def _strips(
     )
     axis.set_yticks(range(len(names)), [readable(name) for name in names])
     for label, name in zip(axis.get_yticklabels(), names, strict=True):
-        label.set_color(LAMM_COLOUR if name == "LAMM" else INK)
+        label.set_color(LAMM_COLOR if name == "LAMM" else INK)
         label.set_fontstyle("italic" if name == MIXED else "normal")
     axis.set_xlim(-reach, reach)
     axis.set_ylim(len(names) - 0.4, -0.6)
@@ -239,26 +239,26 @@ def _legend(
     tested: pd.DataFrame,
     *,
     contrast: Mapping[str, Any],
-    colours: ScalarMappable,
+    colors: ScalarMappable,
     max_spatial_fdr: float,
 ) -> None:
     """What dots and lines mean, below both plots."""
     largest = int(tested["n_cells"].max())
     examples = sorted({max(round(largest / 4), 1), largest})
-    ends = np.array(colours.to_rgba(0.8 * np.array(colours.get_clim())))
+    ends = np.array(colors.to_rgba(0.8 * np.array(colors.get_clim())))
     kinds: list[tuple[str, Any]] = list(
         zip(direction_words(contrast), map(tuple, ends), strict=True)
     )
     kinds.append((f"spatial FDR over {100 * max_spatial_fdr:g} %", PALE))
-    dots = [(words, colour, 5.0) for words, colour in kinds]
+    dots = [(words, color, 5.0) for words, color in kinds]
     areas = _sizes(pd.Series(examples))
     dots += [(f"{n:,} cells", PALE, np.sqrt(a)) for n, a in zip(examples, areas, strict=True)]
     handles = [
         Line2D(
-            [], [], linestyle="", marker="o", markersize=size, color=colour, label=words,
-            markeredgecolor=EDGE if colour == PALE else INK, markeredgewidth=0.5,
+            [], [], linestyle="", marker="o", markersize=size, color=color, label=words,
+            markeredgecolor=EDGE if color == PALE else INK, markeredgewidth=0.5,
         )
-        for words, colour, size in dots
+        for words, color, size in dots
     ]  # fmt: skip
     handles.append(Line2D([], [], color=INK, linewidth=1.2, label="median"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lammscope.core.words import denominator_words, ratio_name, readable
 from lammscope.report.figures.forest import draw_interval, ratio_axis, write_result, write_words
-from lammscope.report.figures.style import INK, LAMM_COLOUR, NEUTRAL, sentence_figure
+from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 
 NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
 MAX_PATIENTS = 16  # beyond, only those whose absence changes the result most
@@ -52,7 +52,7 @@ def robustness_forest(
     reach = float(np.clip(1.05 * np.nanpercentile(np.abs(ends), 96), 1.0, 5.0))
     main = rows.iloc[0]
     if np.isfinite(main["log_odds"]):
-        axis.axvline(main["log_odds"], color=LAMM_COLOUR, linewidth=0.8, linestyle=":", zorder=0)
+        axis.axvline(main["log_odds"], color=LAMM_COLOR, linewidth=0.8, linestyle=":", zorder=0)
     for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
         if starts:
             title = GROUPS[row["analysis"]]
@@ -111,7 +111,7 @@ def _draw_row(
     paired: bool,
 ) -> None:
     main = row["analysis"] == "main"
-    style = {"color": LAMM_COLOUR, "weight": "bold"} if main else {"color": INK}
+    style = {"color": LAMM_COLOR, "weight": "bold"} if main else {"color": INK}
     words = setting_words(row, probability=probability)
     write_words(axis, NAMES_AT, place, words, fontsize=7.5, **style)
     sizes = f"{row['n_test']:.0f}" + ("" if paired else f" / {row['n_reference']:.0f}")
@@ -119,8 +119,8 @@ def _draw_row(
     write_result(axis, place, row, keys=KEYS, ratio_at=RATIO_AT, p_at=P_AT)
     if not np.isfinite(row["log_odds"]):
         return
-    colour = LAMM_COLOUR if main else NEUTRAL
+    color = LAMM_COLOR if main else NEUTRAL
     middle = draw_interval(
-        axis, place, row, keys=KEYS, reach=reach, color=colour, linewidth=2.0 if main else 1.2
+        axis, place, row, keys=KEYS, reach=reach, color=color, linewidth=2.0 if main else 1.2
     )
-    axis.plot(middle, place, "s", markersize=6 if main else 4.5, color=colour, zorder=3)
+    axis.plot(middle, place, "s", markersize=6 if main else 4.5, color=color, zorder=3)

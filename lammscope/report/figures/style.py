@@ -18,18 +18,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from lammscope.core.words import readable
-from lammscope.report.order import POPULATION_COLOURS, population_order
+from lammscope.report.order import POPULATION_COLORS, population_order
 
-UNKNOWN_COLOURS = ("#7a8288", "#99a1a6", "#606a70", "#aeb5b9")
-LAMM_COLOUR = POPULATION_COLOURS["LAMM"]
-ARM_COLOURS = {"responder": "#2a6fb0", "non_responder": "#b8560b"}
-PHASE_COLOURS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
+UNKNOWN_COLORS = ("#7a8288", "#99a1a6", "#606a70", "#aeb5b9")
+LAMM_COLOR = POPULATION_COLORS["LAMM"]
+ARM_COLORS = {"responder": "#2a6fb0", "non_responder": "#b8560b"}
+PHASE_COLORS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
 NEUTRAL = "#56616a"
 INK = "#1f262b"  # of words and of what is to be seen first
 BACKGROUND = "#e4e6e9"
 
 PROBABILITY_MAP = LinearSegmentedColormap.from_list(
-    "probability", ["#e4e6e9", "#f3b5bf", "#e2506f", LAMM_COLOUR]
+    "probability", ["#e4e6e9", "#f3b5bf", "#e2506f", LAMM_COLOR]
 )
 EXPRESSION_MAP = LinearSegmentedColormap.from_list(
     "expression", ["#e4e6e9", "#a9b8d6", "#4d63a8", "#1d1147"]
@@ -75,12 +75,12 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
     return [png, pdf]
 
 
-def population_colours(names: Iterable[Any]) -> dict[str, str]:
+def population_colors(names: Iterable[Any]) -> dict[str, str]:
     """Give each population its fixed colour; names that the panel added get greys, by alphabet."""
     ordered = population_order(names)
-    unknown = [name for name in ordered if name not in POPULATION_COLOURS]
-    greys = {name: UNKNOWN_COLOURS[i % len(UNKNOWN_COLOURS)] for i, name in enumerate(unknown)}
-    return {name: POPULATION_COLOURS.get(name) or greys[name] for name in ordered}
+    unknown = [name for name in ordered if name not in POPULATION_COLORS]
+    greys = {name: UNKNOWN_COLORS[i % len(UNKNOWN_COLORS)] for i, name in enumerate(unknown)}
+    return {name: POPULATION_COLORS.get(name) or greys[name] for name in ordered}
 
 
 def sentence_figure(sentence: str) -> Figure:
@@ -119,12 +119,12 @@ def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: 
 
 
 def stack_shares(
-    axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colours: Sequence[str]
+    axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colors: Sequence[str]
 ) -> None:
     """Stacked bars of shares (samples x parts, 0 to 1), one at each place, first part lowest."""
     bottom = np.zeros(len(shares))
     for i, column in enumerate(shares):
-        axis.bar(places, shares[column], 0.84, bottom, color=colours[i % len(colours)])
+        axis.bar(places, shares[column], 0.84, bottom, color=colors[i % len(colors)])
         bottom += shares[column].to_numpy(dtype=float)
     axis.set_ylim(0, 1)
     axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -134,10 +134,10 @@ def sample_width(n_samples: int) -> float:
     return float(np.clip(2.2 + 0.3 * n_samples, 6.0, 22.0))
 
 
-def legend_dots(labels: Mapping[str, str], *, colours: Mapping[str, Any]) -> list[Line2D]:
+def legend_dots(labels: Mapping[str, str], *, colors: Mapping[str, Any]) -> list[Line2D]:
     """Legend entries as round dots: one per key of `labels`, in their order."""
     return [
-        Line2D([], [], linestyle="", marker="o", markersize=5, color=colours[name], label=label)
+        Line2D([], [], linestyle="", marker="o", markersize=5, color=colors[name], label=label)
         for name, label in labels.items()
     ]
 

@@ -15,18 +15,18 @@ from matplotlib.patheffects import withStroke
 
 from lammscope.core.words import readable
 from lammscope.report.figures.style import (
-    ARM_COLOURS,
+    ARM_COLORS,
     BACKGROUND,
     EXPRESSION_MAP,
-    LAMM_COLOUR,
-    PHASE_COLOURS,
+    LAMM_COLOR,
+    PHASE_COLORS,
     PROBABILITY_MAP,
     counted_labels,
     legend_dots,
-    population_colours,
+    population_colors,
     sentence_figure,
 )
-from lammscope.report.order import POPULATION_COLOURS, sample_groups
+from lammscope.report.order import POPULATION_COLORS, sample_groups
 
 MAX_LEGEND = 50  # samples; more cannot be told apart by colour
 
@@ -64,11 +64,11 @@ def _scatter(axis: Axes, xy: np.ndarray, *, n_drawn: int, **keywords: Any) -> An
 def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
     """UMAP coloured by population, each name at the median of its cells."""
     types = points["population"].astype(str)
-    colours = population_colours(types)
+    colors = population_colors(types)
     figure = Figure(figsize=_umap_size(xy, panel=6.0, legend=2.2), layout="constrained")
     axis = figure.subplots()
-    _scatter(axis, xy[order], n_drawn=len(order), c=types.map(colours).to_numpy()[order])
-    for name in colours:
+    _scatter(axis, xy[order], n_drawn=len(order), c=types.map(colors).to_numpy()[order])
+    for name in colors:
         inside = (types == name).to_numpy()
         if name != "unassigned" and inside.sum() >= max(10, 0.002 * len(points)):
             x, y = np.median(xy[inside], axis=0)
@@ -79,7 +79,7 @@ def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -
             )  # fmt: skip
     _umap_axis(axis, "Cell types, with LAMM cells as called")
     figure.legend(
-        handles=legend_dots(counted_labels(types, names=colours), colours=colours),
+        handles=legend_dots(counted_labels(types, names=colors), colors=colors),
         loc="outside right center",
         handletextpad=0.1,
     )
@@ -93,7 +93,7 @@ def umap_sample(
     names = list(sample_groups(samples[samples["sample"].isin(points["sample"])])["sample"])
     legend = 1.6 + 1.3 * (len(names) // 26) if len(names) <= MAX_LEGEND else 0.0
     shades = colormaps["turbo"](np.linspace(0.04, 0.96, max(len(names), 2)))
-    colours = {name: tuple(shades[i]) for i, name in enumerate(names)}
+    colors = {name: tuple(shades[i]) for i, name in enumerate(names)}
     figure = Figure(
         figsize=_umap_size(xy, panel=5.4, legend=legend),
         layout="constrained",
@@ -103,12 +103,12 @@ def umap_sample(
         axis,
         xy[order],
         n_drawn=len(order),
-        c=np.array([colours[s] for s in points["sample"].iloc[order]]),
+        c=np.array([colors[s] for s in points["sample"].iloc[order]]),
     )
     _umap_axis(axis, "Samples")
     if len(names) <= MAX_LEGEND:
         figure.legend(
-            handles=legend_dots({n: n for n in names}, colours=colours),
+            handles=legend_dots({n: n for n in names}, colors=colors),
             loc="outside right center",
             ncols=1 + len(names) // 26,
         )
@@ -118,19 +118,19 @@ def umap_sample(
 def umap_phase(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
     """UMAP by phase and, where labels exist, by arm: one panel each, others in grey."""
     panels = [
-        (column, value, colour)
-        for column, colours in (("phase", PHASE_COLOURS), ("response", ARM_COLOURS))
-        for value, colour in colours.items()
+        (column, value, color)
+        for column, colors in (("phase", PHASE_COLORS), ("response", ARM_COLORS))
+        for value, color in colors.items()
         if (points[column] == value).any()
     ]
     if not panels:
         return sentence_figure("No sample of this cohort has a phase or a response label.")
     figure = Figure(figsize=_umap_size(xy, panel=2.5, n_columns=len(panels)), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
-    for axis, (column, value, colour) in zip(axes, panels, strict=True):
+    for axis, (column, value, color) in zip(axes, panels, strict=True):
         inside = (points[column] == value).to_numpy()
         _scatter(axis, xy[order][~inside[order]], n_drawn=len(order), color=BACKGROUND)
-        _scatter(axis, xy[order][inside[order]], n_drawn=len(order), color=colour)
+        _scatter(axis, xy[order][inside[order]], n_drawn=len(order), color=color)
         _umap_axis(axis, f"{readable(value)} ({inside.sum():,} cells)")
     return figure
 
@@ -154,19 +154,17 @@ def umap_lamm(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Fig
         bar = figure.colorbar(drawn, ax=axis, shrink=0.5, aspect=14, pad=0.01)
         bar.outline.set_visible(False)
     call = points["lamm_call"].astype(object).where(monocytic, "other lineage").fillna("not_LAMM")
-    colours = {
+    colors = {
         "other lineage": BACKGROUND,
-        "not_LAMM": POPULATION_COLOURS["Classical_monocyte"],
+        "not_LAMM": POPULATION_COLORS["Classical_monocyte"],
         "uncertain": "#6b5a86",
-        "LAMM": LAMM_COLOUR,
+        "LAMM": LAMM_COLOR,
     }
     drawn_last = order[np.argsort(monocytic[order], kind="stable")]
-    _scatter(
-        axes[2], xy[drawn_last], n_drawn=len(order), c=call.map(colours).to_numpy()[drawn_last]
-    )
+    _scatter(axes[2], xy[drawn_last], n_drawn=len(order), c=call.map(colors).to_numpy()[drawn_last])
     _umap_axis(axes[2], "Calls at the configured level")
     axes[2].legend(
-        handles=legend_dots(counted_labels(call, names=colours), colours=colours),
+        handles=legend_dots(counted_labels(call, names=colors), colors=colors),
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         ncols=2,

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.core.words import readable
-from lammscope.report.figures.style import INK, LAMM_COLOUR, NEUTRAL, sentence_figure
+from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 from lammscope.report.order import volcano_types
 
-UP_COLOUR, DOWN_COLOUR = "#a3432a", "#3d6f8e"
+UP_COLOR, DOWN_COLOR = "#a3432a", "#3d6f8e"
 
 
 def volcano(
@@ -52,14 +52,14 @@ def _volcano_panel(
     axis.scatter(
         x[~significant], y[~significant], s=4, color="#c3c9ce", linewidths=0, rasterized=True
     )
-    axis.scatter(x[down], y[down], s=8, color=DOWN_COLOUR, linewidths=0, rasterized=True)
-    axis.scatter(x[up], y[up], s=8, color=LAMM_COLOUR if title == "LAMM" else UP_COLOUR,
+    axis.scatter(x[down], y[down], s=8, color=DOWN_COLOR, linewidths=0, rasterized=True)
+    axis.scatter(x[up], y[up], s=8, color=LAMM_COLOR if title == "LAMM" else UP_COLOR,
                  linewidths=0, rasterized=True)  # fmt: skip
     reach = 1.15 * max(float(np.abs(x).max()), 1.0)
     axis.set_xlim(-reach, reach)
     axis.set_ylim(0, 1.12 * max(float(y.max()), 1.5))
     axis.axvline(0, color="#dfe3e6", linewidth=0.7, zorder=0)
-    axis.set_title(readable(title), color=LAMM_COLOUR if title == "LAMM" else INK)
+    axis.set_title(readable(title), color=LAMM_COLOR if title == "LAMM" else INK)
     words = f"{up.sum()} up, {down.sum()} down"
     axis.text(
         1.0,

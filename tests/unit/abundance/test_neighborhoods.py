@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope.abundance.neighborhood_tests import COLUMNS, spatial_fdr, summarise_neighborhoods
+from lammscope.abundance.neighborhood_tests import COLUMNS, spatial_fdr, summarize_neighborhoods
 from lammscope.abundance.neighborhood_tests import test_neighborhoods as run_test
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.core.indexed import read_arrays, write_arrays
@@ -36,9 +36,9 @@ def make_cells(
         tables.append(pd.DataFrame({"sample": sample, "population": names}))
     cells = pd.concat(tables, ignore_index=True)
     cells["cell"] = cells["sample"] + "_" + cells.index.astype(str)
-    centres = np.random.default_rng(0).normal(0, 4, (4, 5))
+    centers = np.random.default_rng(0).normal(0, 4, (4, 5))
     codes = np.searchsorted(POPULATIONS, cells["population"])
-    return centres[codes] + rng.normal(size=(len(cells), 5)), cells
+    return centers[codes] + rng.normal(size=(len(cells), 5)), cells
 
 
 def find(space: np.ndarray, cells: pd.DataFrame, **changed: float) -> Neighborhoods:
@@ -91,12 +91,12 @@ def test_index_cells_move_to_the_middle_of_dense_places():
     space, cells = make_cells(make_samples())
     found = find(space, cells)
     assert len(found.index_cells) < 0.1 * len(cells)
-    centre = pd.DataFrame(space).groupby(cells["population"].to_numpy()).transform("median")
-    off = np.linalg.norm(space - centre.to_numpy(), axis=1)
+    center = pd.DataFrame(space).groupby(cells["population"].to_numpy()).transform("median")
+    off = np.linalg.norm(space - center.to_numpy(), axis=1)
     assert np.median(off[found.index_cells]) < np.median(off)
 
 
-def test_neither_the_order_of_the_cells_nor_a_second_run_changes_the_neighbourhoods():
+def test_neither_the_order_of_the_cells_nor_a_second_run_changes_the_neighborhoods():
     space, cells = make_cells(make_samples())
     found, again = find(space, cells), find(space, cells)
     assert all(np.array_equal(vars(found)[key], vars(again)[key]) for key in vars(found))
@@ -111,7 +111,7 @@ def test_neither_the_order_of_the_cells_nor_a_second_run_changes_the_neighbourho
     assert sets(found, names) != sets(find(space, cells, seed=4), names)
 
 
-def test_small_and_identical_cells_still_give_neighbourhoods():
+def test_small_and_identical_cells_still_give_neighborhoods():
     cells = pd.DataFrame({"cell": [f"c{i}" for i in range(12)], "sample": list("ab") * 6})
     found = find(np.zeros((12, 2)), cells)
     assert found.members.shape == (1, 12)
@@ -126,7 +126,7 @@ def test_the_number_is_capped():
     assert len(find(space, cells, share=1, max_number=40).index_cells) <= 40
 
 
-def test_a_sidecar_keeps_neighbourhoods_and_refuses_other_cells(tmp_path):
+def test_a_sidecar_keeps_neighborhoods_and_refuses_other_cells(tmp_path):
     found = find(*make_cells(make_samples()))
     write_arrays(tmp_path / "n.npz", index="this", **vars(found))
     back = Neighborhoods(**read_arrays(tmp_path / "n.npz", index="this"))
@@ -180,7 +180,7 @@ def test_equal_frequencies_at_unequal_depth_do_not_differ():
 
 
 @pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE_ENTRY])
-def test_planted_neighbourhoods_are_found_and_no_others(entry):
+def test_planted_neighborhoods_are_found_and_no_others(entry):
     samples = make_samples()
     test, post = samples["response"] == "non_responder", samples["phase"] == "post"
     risen = {"between": test, "paired": post, "change": test & post}[entry["kind"]]
@@ -275,7 +275,7 @@ def test_statuses_say_what_could_not_be_tested():
     assert set(table["status"]) == {"too_few_patients"}
     assert table["p"].isna().all()
     assert set(table["n_test"]) == {2}
-    aliased = samples.assign(centre=samples["response"].map({"responder": "x"}).fillna("y"))
+    aliased = samples.assign(center=samples["response"].map({"responder": "x"}).fillna("y"))
     contrast = asked(BETWEEN | {"adjust": ["centre"]}, aliased)
     table = run_test(*by_hand(counts, aliased), aliased, contrast, **LIMITS)
     assert set(table["status"]) == {"aliased"}
@@ -292,7 +292,7 @@ def test_samples_without_cells_leave_the_test():
     assert set(table["status"]) == {"too_few_patients"}
 
 
-def test_few_neighbourhoods_are_tested_without_moderation():
+def test_few_neighborhoods_are_tested_without_moderation():
     samples = make_samples()
     counts = poisson(samples, 3)
     table = run_test(*by_hand(counts, samples), samples, asked(BETWEEN, samples), **LIMITS)
@@ -351,8 +351,8 @@ def result_table() -> pd.DataFrame:
     )
 
 
-def test_the_summary_counts_directions_and_names_populations_without_neighbourhoods():
-    table = summarise_neighborhoods(
+def test_the_summary_counts_directions_and_names_populations_without_neighborhoods():
+    table = summarize_neighborhoods(
         result_table(), ["NK", "pDC", "LAMM"], max_spatial_fdr=0.1, min_fraction=0.7
     ).set_index("population")
     assert table.index.tolist() == ["LAMM", "NK", "pDC"]

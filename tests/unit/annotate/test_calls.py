@@ -12,7 +12,7 @@ from tests.unit.annotate.test_lamm import ORDINARY, SETTINGS, load_references, p
 from tests.unit.annotate.test_lamm import REFERENCES as REFERENCE_FILE
 
 
-def test_neighbours_within_a_group_stay_there_and_are_the_nearest():
+def test_neighbors_within_a_group_stay_there_and_are_the_nearest():
     space = np.array([[0.0], [1.0], [2.5], [2.6], [9.0], [9.1]])
     groups = np.array(["a", "b", "a", "a", "", "b"])
     found = find_neighbors_within(space, groups=groups, n_neighbors=3, seed=1, threads=1)
@@ -26,7 +26,7 @@ def test_neighbours_within_a_group_stay_there_and_are_the_nearest():
     ]
 
 
-def test_no_neighbour_adds_nothing():
+def test_no_neighbor_adds_nothing():
     pooling = neighbor_pooling(np.array([[1, -1], [-1, -1], [0, 1]], dtype=np.int32))
     assert pooling.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [1, 1, 1]]
 

@@ -92,7 +92,7 @@ def test_every_type_planted_at_low_depth_is_found(panel):
     assert (clusters["cell_type"] == clusters["cluster"]).all()
 
 
-def test_a_mixed_cluster_is_split_where_neighbours_agree(panel):
+def test_a_mixed_cluster_is_split_where_neighbors_agree(panel):
     numbers = {"cDC2": 300, "cDC1": 30, "CD4_T": 600, "Treg": 60, "Classical_monocyte": 200}
     mixed = {"cDC1": "dc", "cDC2": "dc", "CD4_T": "t", "Treg": "t"}
     types, data = plant(panel, numbers, clusters=mixed)

@@ -23,7 +23,7 @@ def score(counts, gene_sets, *, neighbors=NONE, lineage=None):
     )
 
 
-def test_a_score_is_the_mean_of_standardised_levels():
+def test_a_score_is_the_mean_of_standardized_levels():
     counts = np.random.default_rng(1).poisson(5, (6, 5))
     scores, sets = score(counts, {"first": ["A", "B"], "second": ["C"]})
     levels = np.log1p(counts)
@@ -33,7 +33,7 @@ def test_a_score_is_the_mean_of_standardised_levels():
     assert sets["status"].tolist() == ["ok", "ok"]
 
 
-def test_neighbours_are_pooled_and_other_lineages_are_not():
+def test_neighbors_are_pooled_and_other_lineages_are_not():
     counts = np.array([[8, 0, 0, 0, 0], [0] * 5, [4] * 5, [0] * 5, [9] * 5, [2] * 5])
     neighbors = np.array([[1], [0], [4], [2], [3], [0]], dtype=np.int32)
     lineage = ["monocytic"] * 4 + ["T", "T"]

@@ -39,8 +39,8 @@ def two_samples(seed=0, depth=1500):
     symbols = sorted(set(panel_symbols(panel)).union(*rates.values()))
     table = pd.DataFrame(rates, index=symbols).fillna(0.02)
     counts = rng.poisson(table[kinds].to_numpy().T * depth / 1e4)
-    centre = pd.DataFrame({"T": [0, 0, 0], "monocyte": [9, 0, 0], "LAMM": [9, 6, 0]})
-    right = centre[kinds].to_numpy().T + rng.normal(0, 0.6, (len(kinds), 3))
+    center = pd.DataFrame({"T": [0, 0, 0], "monocyte": [9, 0, 0], "LAMM": [9, 6, 0]})
+    right = center[kinds].to_numpy().T + rng.normal(0, 0.6, (len(kinds), 3))
     shifted = right + np.where(sample == "b", 5.0, 0.0)[:, None] * [0, 0, 1]
     merged = np.where(
         (kinds == "LAMM")[:, None], np.array([9.0, 0, 0]) + rng.normal(0, 0.6, right.shape), right
@@ -88,7 +88,7 @@ def test_a_population_that_integration_merged_is_named(scored):
     assert table["n_samples_lamm_lost"].to_dict() == n_lost.to_dict()
 
 
-def test_a_population_smaller_than_the_neighbourhood_can_be_apart():
+def test_a_population_smaller_than_the_neighborhood_can_be_apart():
     rng = np.random.default_rng(1)
     labels = np.repeat(["many", "few"], [290, 10])
     space = np.where(labels == "few", 100, 0)[:, None] + rng.normal(size=(300, 3))

@@ -165,7 +165,7 @@ def test_the_order_of_cells_changes_nothing(seed):
     pd.testing.assert_frame_equal(calls, call({**data, **shuffled}, references))
 
 
-def test_dense_neighbourhoods_never_count_for_more_than_the_dispersion_allows(references):
+def test_dense_neighborhoods_never_count_for_more_than_the_dispersion_allows(references):
     """A rate just over the reference stays uncertain, however deep the data."""
     edge = {**QUIET, "CSF1R": 6.9, "CD14": 15, "CD68": 20}
     roles, data = plant({"t_cell": 100, "edge": 80}, depth=100_000, rates={"edge": edge})

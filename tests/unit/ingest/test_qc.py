@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lammscope.core.rates import normalise
+from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.qc import (
-    HAEMOGLOBIN,
-    HAEMOGLOBIN_IDS,
+    HEMOGLOBIN,
+    HEMOGLOBIN_IDS,
     MITOCHONDRIAL,
     MITOCHONDRIAL_IDS,
     cell_metrics,
@@ -22,7 +22,7 @@ from lammscope.ingest.qc import (
     flag_cells,
     split_ambient,
 )
-from lammscope.joint.cells import select_cells, summarise_qc
+from lammscope.joint.cells import select_cells, summarize_qc
 from tests.matrices import small_shard
 
 LIMITS = {
@@ -82,7 +82,7 @@ def test_a_sample_of_one_or_no_cell_is_flagged_without_a_crash():
 
 def test_mitochondrial_genes_are_known_by_id_where_a_matrix_has_no_symbols():
     shard = small_shard()
-    ids = [*sorted(MITOCHONDRIAL_IDS)[:2], *sorted(HAEMOGLOBIN_IDS)[:1]]
+    ids = [*sorted(MITOCHONDRIAL_IDS)[:2], *sorted(HEMOGLOBIN_IDS)[:1]]
     genes = shard.genes.assign(gene=[*ids, *shard.genes["gene"][3:]])
     named = cell_metrics(shard)
     unnamed = cell_metrics(
@@ -93,10 +93,10 @@ def test_mitochondrial_genes_are_known_by_id_where_a_matrix_has_no_symbols():
 
 
 @pytest.mark.real_data
-def test_ids_and_symbols_name_the_same_mitochondrial_and_haemoglobin_genes(real_data):
+def test_ids_and_symbols_name_the_same_mitochondrial_and_hemoglobin_genes(real_data):
     path = next(real_data("carpall").glob("*.h5"))
     genes = read_matrix(path).genes
-    for pattern, ids in ((MITOCHONDRIAL, MITOCHONDRIAL_IDS), (HAEMOGLOBIN, HAEMOGLOBIN_IDS)):
+    for pattern, ids in ((MITOCHONDRIAL, MITOCHONDRIAL_IDS), (HEMOGLOBIN, HEMOGLOBIN_IDS)):
         found = set(genes.loc[genes["symbol"].str.match(pattern), "gene"])
         assert found
         assert found <= ids
@@ -162,7 +162,7 @@ def test_the_cell_index_is_sorted_and_points_into_the_shards():
         assert part["barcode"].is_monotonic_increasing
         assert qc[sample]["barcode"].iloc[part["position"]].tolist() == part["barcode"].tolist()
     assert not set(cells["cell"]) & set(doublets.loc[doublets["doublet"], "cell"])
-    summary = summarise_qc(qc, cells).set_index("sample")
+    summary = summarize_qc(qc, cells).set_index("sample")
     removed = summary.filter(regex="^n_(low|few|high|doub)").sum(axis=1)
     assert (removed + summary["n_cells"]).tolist() == summary["n_barcodes"].tolist()
 
@@ -174,9 +174,9 @@ def test_a_cohort_without_any_cell_is_refused_with_a_remedy():
         select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
 
 
-def test_normalised_cells_sum_to_ten_thousand():
+def test_normalized_cells_sum_to_ten_thousand():
     shard = small_shard()
-    values = normalise(shard.counts, np.asarray(shard.counts.sum(axis=1)))
+    values = normalize(shard.counts, np.asarray(shard.counts.sum(axis=1)))
     np.testing.assert_allclose(np.expm1(values.toarray()).sum(axis=1), 1e4, rtol=1e-5)
     empty = Shard(sparse.csr_array((2, 3), dtype=np.int32), np.array(["a", "b"]), shard.genes[:3])
-    assert normalise(empty.counts, np.zeros(2)).nnz == 0
+    assert normalize(empty.counts, np.zeros(2)).nnz == 0

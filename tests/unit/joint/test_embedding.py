@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from lammscope.core.indexed import write_counts
 from lammscope.core.pca import principal_components, principal_components_of_parts
-from lammscope.core.rates import normalise
+from lammscope.core.rates import normalize
 from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
 from lammscope.joint.embedding import embed_samples
 from lammscope.joint.integration import integrate_harmony
@@ -21,9 +21,9 @@ HARMONY = {"theta": 2.0, "min_batch_pct": 0.25, "seed": 1, "threads": 1}
 
 def blobs(n_cells=300, n_groups=3, *, spread=0.3, seed=0):
     rng = np.random.default_rng(seed)
-    centres = rng.normal(0, 5, (n_groups, 10))
+    centers = rng.normal(0, 5, (n_groups, 10))
     label = np.arange(n_cells) % n_groups
-    return (centres[label] + rng.normal(0, spread, (n_cells, 10))).astype(np.float32), label
+    return (centers[label] + rng.normal(0, spread, (n_cells, 10))).astype(np.float32), label
 
 
 def test_components_equal_a_singular_value_decomposition_and_need_no_stacking():
@@ -54,7 +54,7 @@ def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
     paths = [tmp_path / f"{name}.npz" for name in ("a", "no_cells", "b")]
     scores, components = embed_samples(paths, index, index="x", n_pcs=4)
     assert len(scores) == len(index)
-    first = normalise(parts["a"].counts, cells[1]["total_counts"].to_numpy())
+    first = normalize(parts["a"].counts, cells[1]["total_counts"].to_numpy())
     np.testing.assert_allclose(scores[:40], components.project(first), atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_harmony_moves_no_batch_where_too_few_of_its_cells_lie():
     np.testing.assert_allclose(nowhere, space, atol=1e-4)
 
 
-def test_neighbours_are_the_nearest_other_cells():
+def test_neighbors_are_the_nearest_other_cells():
     space, _ = blobs()
     indices, distances = find_neighbors(space, n_neighbors=10, seed=1, threads=1)
     expected, found = cKDTree(space).query(space, 11)
@@ -132,7 +132,7 @@ def test_planted_groups_are_stable_and_too_fine_a_resolution_is_not():
     assert clusters["resolution_4"].nunique() > 6
 
 
-def test_identical_cells_never_count_as_their_own_neighbour():
+def test_identical_cells_never_count_as_their_own_neighbor():
     indices, _ = find_neighbors(np.ones((30, 5), np.float32), n_neighbors=8, seed=1, threads=1)
     assert not (indices == np.arange(30)[:, None]).any()
     assert indices.shape == (30, 8)

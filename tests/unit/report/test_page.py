@@ -722,7 +722,7 @@ def test_a_population_that_one_arm_lacks_is_named(make_report):
     assert "B: 0 of 4 non-responder and 4 of 4 responder patients have enough cells" in page
 
 
-def test_neighbourhoods_stand_by_population_where_any_was_tested(make_report):
+def test_neighborhoods_stand_by_population_where_any_was_tested(make_report):
     page = make_report()
     assert "Neighbourhoods by population" in page
     assert "Higher in non-responder" in page

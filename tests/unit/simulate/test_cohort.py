@@ -15,9 +15,9 @@ from lammscope.simulate.__main__ import main
 from lammscope.simulate.cohort import Cohort, simulate_cohort
 from lammscope.simulate.droplets import MONOCYTIC_TYPES, T_TYPES
 from lammscope.simulate.plan import MYELOID_TYPES, CohortSettings, draw_fractions, plan_samples
-from lammscope.simulate.profiles import RESOURCES, lamm_profiles, read_programmes
+from lammscope.simulate.profiles import RESOURCES, lamm_profiles, read_programs
 
-PROGRAMMES = read_programmes()
+PROGRAMMES = read_programs()
 SMALL = CohortSettings(patients_per_arm=1, cells=60)
 LOOK_ALIKES = [*MONOCYTIC_TYPES, "DC3", "cDC2", "CD4_T", "CD8_T", "Treg", "NK"]
 
@@ -317,7 +317,7 @@ def test_types_are_told_apart_by_many_genes_and_not_by_one(demo: Demo) -> None:
         assert (1 + best) / 2 < 0.97, name  # balanced accuracy
 
 
-def test_programmes_share_genes_between_look_alikes() -> None:
+def test_programs_share_genes_between_look_alikes() -> None:
     level = pd.DataFrame(
         PROGRAMMES.levels, index=PROGRAMMES.types.index, columns=PROGRAMMES.genes["symbol"]
     )
@@ -460,13 +460,13 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "invented" in text
 
 
-def test_programmes_with_an_unknown_gene_are_refused(tmp_path: Path) -> None:
+def test_programs_with_an_unknown_gene_are_refused(tmp_path: Path) -> None:
     for name in ("genes.tsv.gz", "programmes.yaml"):
         (tmp_path / name).write_bytes((RESOURCES / name).read_bytes())
     path = tmp_path / "programmes.yaml"
     path.write_text(path.read_text().replace("CLEC9A: 3,", "CLEC9Q: 3,"))
     with pytest.raises(ValueError, match=r"no such gene in genes\.tsv\.gz: CLEC9Q"):
-        read_programmes(tmp_path)
+        read_programs(tmp_path)
 
 
 @pytest.mark.real_data

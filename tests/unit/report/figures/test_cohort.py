@@ -25,10 +25,10 @@ from lammscope.report.figures.contrast import (
 )
 from lammscope.report.figures.forest import abundance_forest
 from lammscope.report.figures.robustness_forest import robustness_forest
-from lammscope.report.figures.style import ARM_COLOURS, LAMM_COLOUR, population_colours, save_figure
+from lammscope.report.figures.style import ARM_COLORS, LAMM_COLOR, population_colors, save_figure
 from lammscope.report.figures.umap import umap_lamm
 from lammscope.report.figures.volcano import volcano
-from lammscope.report.order import POPULATION_COLOURS, order_rows, sample_groups
+from lammscope.report.order import POPULATION_COLORS, order_rows, sample_groups
 from tests.unit.example_results import (
     BASELINE,
     CONTRASTS,
@@ -175,7 +175,7 @@ def test_saved_files_are_identical_and_embed_fonts(cohort, tmp_path):
     assert b"/Subtype /Image" in pdf  # the points
 
 
-def test_points_are_rasterised(cohort):
+def test_points_are_rasterized(cohort):
     figures = draw_cohort(cohort)
     for name in ("umap_cell_type", "umap_lamm", "umap_definers", "umap_sample"):
         assert all(points.get_rasterized() for points in points_of(figures[name]))
@@ -206,9 +206,9 @@ BLINDNESS = {
 }  # fmt: skip
 
 
-def lab(colour: str, *, blindness: str) -> np.ndarray:
+def lab(color: str, *, blindness: str) -> np.ndarray:
     """CIELAB of a colour as seen with a colour vision deficiency."""
-    rgb = np.array(to_rgb(colour))
+    rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(BLINDNESS[blindness] @ linear, 0, 1)
     to_xyz = np.array(
@@ -220,20 +220,20 @@ def lab(colour: str, *, blindness: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
-def test_lamm_and_the_arms_stand_out_for_colour_blind_readers(blindness):
-    lamm = lab(LAMM_COLOUR, blindness=blindness)
-    for name, colour in POPULATION_COLOURS.items():
+def test_lamm_and_the_arms_stand_out_for_color_blind_readers(blindness):
+    lamm = lab(LAMM_COLOR, blindness=blindness)
+    for name, color in POPULATION_COLORS.items():
         if name != "LAMM":
-            assert np.linalg.norm(lamm - lab(colour, blindness=blindness)) > 20, name
-    arms = [lab(colour, blindness=blindness) for colour in ARM_COLOURS.values()]
+            assert np.linalg.norm(lamm - lab(color, blindness=blindness)) > 20, name
+    arms = [lab(color, blindness=blindness) for color in ARM_COLORS.values()]
     assert np.linalg.norm(arms[0] - arms[1]) > 40
 
 
-def test_a_population_keeps_its_colour_in_every_figure():
-    few, many = population_colours(["NK", "LAMM"]), population_colours(list(POPULATION_COLOURS))
+def test_a_population_keeps_its_color_in_every_figure():
+    few, many = population_colors(["NK", "LAMM"]), population_colors(list(POPULATION_COLORS))
     assert few == {name: many[name] for name in ("LAMM", "NK")}
-    assert len(set(POPULATION_COLOURS.values())) == len(POPULATION_COLOURS)
-    assert list(population_colours(["Unheard_of", "LAMM"])) == ["LAMM", "Unheard_of"]
+    assert len(set(POPULATION_COLORS.values())) == len(POPULATION_COLORS)
+    assert list(population_colors(["Unheard_of", "LAMM"])) == ["LAMM", "Unheard_of"]
 
 
 def test_samples_are_grouped_by_arm_and_phase(cohort):
@@ -241,8 +241,8 @@ def test_samples_are_grouped_by_arm_and_phase(cohort):
     assert groups["group"].drop_duplicates().tolist() == [
         "responder, pre", "responder, post", "non-responder, pre", "non-responder, post",
     ]  # fmt: skip
-    unlabelled = sample_groups(without_labels(cohort).samples)
-    assert set(unlabelled["group"]) == {"baseline", "d7"}
+    unlabeled = sample_groups(without_labels(cohort).samples)
+    assert set(unlabeled["group"]) == {"baseline", "d7"}
 
 
 def test_lamm_fractions_are_of_their_denominator(cohort):

@@ -89,7 +89,7 @@ def test_calls_fill_the_bars_and_vetoes_are_named(arguments):
     assert "dc3" in words_of(figure)
 
 
-def test_the_map_of_programmes_has_a_row_each_and_no_minus_nought(arguments):
+def test_the_map_of_programs_has_a_row_each_and_no_minus_nought(arguments):
     words = words_of(evidence_figures(**arguments)["states"])
     assert {"LA TAM", "M MDSC proxy", "LAMM (40)", "Macrophage (12)"} <= set(words)
     assert "0.0" in words
