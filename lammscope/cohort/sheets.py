@@ -100,8 +100,8 @@ def check_sheets(
     archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
     if archived:
         notes.append(
-            f"{paths.samples}: {len(archived)} matrices are no longer there (e.g. {archived[0]}); "
-            "what an earlier run read from them is used"
+            f"{paths.samples}: matrices that are no longer there: {len(archived)} (e.g. "
+            f"{archived[0]}); what an earlier run read from them is used"
         )
     return Sheets(table, mistakes, notes)
 
