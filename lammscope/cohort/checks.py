@@ -12,13 +12,13 @@ from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrasts import Contrast, contrasts_from_config
 from lammscope.cohort.design import contrast_mistakes
 from lammscope.cohort.gene_sets import read_gene_sets
+from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
 from lammscope.ingest.matrices.read import inspect_matrix
 
-COHORT_KEYS = ("samples", "patients", "response", "timepoints")
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
@@ -39,6 +39,7 @@ def check_run(
     *,
     sources: Sequence[str | Path] = (),
     look: bool = True,
+    last: LastRun | None = None,
 ) -> Intake:
     """Check config, sheets, contrasts and matrices, and find every mistake at once.
 
@@ -49,8 +50,10 @@ def check_run(
     sources
         The config files it was read from, to name the line of a mistake.
     look
-        Whether to open the matrices and the lists of barcodes, which a job of a cluster need not
-        do again.
+        Whether to look for the matrices and the lists of barcodes and into them, which a job of a
+        cluster need not do again.
+    last
+        What an earlier run has read in: the matrices of these samples are not looked for.
 
     Raises
     ------
@@ -61,7 +64,9 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
-    sheets = check_sheets(resolved)
+    if last and last.qc != resolved.get("qc"):
+        last = None
+    sheets = check_sheets(resolved, look=look, last=last)
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
     if sheets.samples is not None:
@@ -72,7 +77,7 @@ def check_run(
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
         if look:
-            mistakes += _unreadable_inputs(sheets.samples, resolved["samples"])
+            mistakes += _unreadable_inputs(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # what depends on who is compared with whom says nothing before
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
@@ -81,11 +86,6 @@ def check_run(
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
     return Intake(resolved, sheets.samples, contrasts, sheets.notes)
-
-
-def cohort_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the config that `sheets.read_samples` needs."""
-    return {key: config[key] for key in COHORT_KEYS}
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
@@ -166,15 +166,18 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
     return located
 
 
-def _unreadable_inputs(samples: pd.DataFrame, sheet: str) -> list[str]:
+def _unreadable_inputs(
+    samples: pd.DataFrame, sheet: str, *, last: LastRun | None = None
+) -> list[str]:
     """Matrices that are none, and lists of barcodes that are none or share cells."""
     mistakes = []
     barcodes = samples.get("barcodes", pd.Series(pd.NA, index=samples.index, dtype="str"))
     genomes = samples.get("genome", pd.Series(pd.NA, index=samples.index, dtype="str"))
     lists: dict[tuple[str, str], set[str]] = {}
-    inputs = zip(samples["sample"], samples["counts"], barcodes, genomes, strict=True)
-    for sample, counts, listed, genome in inputs:
-        if isinstance(counts, str) and Path(counts).exists():
+    known = find_ingested(samples, last)
+    inputs = zip(samples["sample"], samples["counts"], barcodes, genomes, known, strict=True)
+    for sample, counts, listed, genome, is_known in inputs:
+        if isinstance(counts, str) and not is_known and Path(counts).exists():
             try:
                 inspect_matrix(counts, genome=genome if isinstance(genome, str) else None)
             except ValueError as error:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lammscope.cohort.config import as_label, read_schema
+from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, PHASES
 from lammscope.core.words import near
@@ -59,11 +60,22 @@ def read_samples(config: Mapping[str, Any]) -> pd.DataFrame:
     return sheets.samples
 
 
-def check_sheets(config: Mapping[str, Any]) -> Sheets:
+def check_sheets(
+    config: Mapping[str, Any], *, look: bool = True, last: LastRun | None = None
+) -> Sheets:
     """Read both sheets and find every mistake in and between them, without raising.
 
     The matrices are not looked at here, only their paths. `Sheets.samples` is made even where there
     are mistakes, as long as both files are tables, so that more can be found in the contrasts.
+
+    Parameters
+    ----------
+    config
+        The resolved config.
+    look
+        Whether to check that the matrices and the lists of barcodes exist.
+    last
+        What an earlier run has read in: the files of these samples need not exist any more.
     """
     samples_sheet = read_sheet(config["samples"], schema=read_schema("samples"))
     patients_sheet = read_sheet(config["patients"], schema=read_schema("patients"))
@@ -72,14 +84,26 @@ def check_sheets(config: Mapping[str, Any]) -> Sheets:
     if samples is None or patients is None:
         return Sheets(None, mistakes, [])
     paths = Paths(samples_sheet.path, patients_sheet.path)
+    known = find_ingested(samples, last)
+    sought = samples[~known] if look else samples.iloc[:0]
     mistakes += [
         *(f"{paths.samples}: {text}" for text in _sample_mistakes(samples)),
+        *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "counts")),
+        *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "barcodes")),
+        *(f"{paths.samples}: {text}" for text in _shared_matrices(samples)),
         *(f"{paths.patients}: {text}" for text in _patient_mistakes(patients)),
         *_mistakes_between(samples, patients, paths=paths),
         *_label_mistakes(samples, patients, config, paths=paths),
     ]
     table = _joined(samples, patients, config)
-    return Sheets(table, mistakes, list(_notes(table, patients, paths=paths)))
+    notes = list(_notes(table, patients, paths=paths))
+    archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
+    if archived:
+        notes.append(
+            f"{paths.samples}: matrices that are no longer there: {len(archived)} (e.g. "
+            f"{archived[0]}); what an earlier run read from them is used"
+        )
+    return Sheets(table, mistakes, notes)
 
 
 def _joined(
@@ -118,26 +142,26 @@ def _sample_mistakes(samples: pd.DataFrame) -> Iterator[str]:
         )
     for name in names[names.str.endswith(".moments")]:
         yield f"row {names.index[names == name][0]}: sample `{name}`: `.moments` ends other files"
-    yield from _path_mistakes(samples, "counts")
-    if "barcodes" in samples:
-        yield from _path_mistakes(samples, "barcodes")
-    yield from _shared_matrices(samples)
 
 
 def _path_mistakes(samples: pd.DataFrame, column: str) -> Iterator[str]:
-    for row, value in samples[column].dropna().items():
-        path = Path(value)
-        try:
-            found = path.exists()
-        except OSError:
-            found = False
-        if not found:
+    values = samples[column] if column in samples else pd.Series(dtype="str")
+    for row, value in values.dropna().items():
+        if not _exists(value):
+            path = Path(value)
             folder = path.parent
             beside = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
             yield (
                 f"row {row}: `{column}` is `{value}`, which does not exist"
                 f"{near(path.name, beside)}; paths are relative to the folder where Snakemake runs"
             )
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
 
 
 def _shared_matrices(samples: pd.DataFrame) -> Iterator[str]:

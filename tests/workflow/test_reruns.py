@@ -18,6 +18,7 @@ PARTS_OF_A_CLONE = ("Snakefile", "config", "lammscope", "profiles", "resources",
 UNCOMPARED = {"logs", "benchmarks"}  # folders that hold times
 TABLES = {".tsv", ".gz", ".parquet", ".npz"}
 PANEL = "resources/markers/immune_blood_tumour.yaml"
+BLIND = {"ingest_sample", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
 # Python imports a module of this name when it starts.
 KILLER = """
 import os, signal, sys
@@ -109,7 +110,6 @@ def test_an_edit_of_what_holds_no_science_reruns_nothing(clone, moved, repositor
         (PANEL, {"extract_panel", "annotate_cells", "draw_evidence"}, {"embed_cells"}),
         ("resources/lamm/reference_levels.tsv", {"call_lamm"}, {"annotate_cells"}),
         ("resources/signatures/myeloid.gmt", {"extract_panel", "score_states"}, {"embed_cells"}),
-        ("workflow/schemas/samples.schema.yaml", {"test_abundance"}, {"count_cells"}),
     ],
 )
 def test_a_shipped_file_reruns_what_reads_it(clone, moved, name, rerun, kept):
@@ -131,6 +131,55 @@ def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone, moved):
     assert plan(clone, moved) == {"save_config": 1, "write_report": 1, "all": 1}
     own.write_text(f"{own.read_text()}\n")
     assert {"extract_panel", "annotate_cells"} <= set(plan(clone, moved))
+
+
+def test_archived_matrices_rerun_nothing(moved, repository):
+    shutil.rmtree(moved / "counts")
+    assert plan(repository, moved) == {}
+    edit(moved / "patients.tsv", r"female", "male")
+    rules = set(plan(repository, moved))
+    assert {"save_samples", "test_abundance"} <= rules
+    assert not rules & BLIND
+
+
+def test_archived_matrices_are_asked_for_where_they_are_needed(moved, repository):
+    shutil.rmtree(moved / "counts")
+    run = run_snakemake(repository, moved, "--dry-run", "--config", "qc={min_counts: 801}")
+    assert run.code == 1
+    assert run.text.count("which does not exist") == 12
+    (moved / "results" / "shards" / "P01_baseline.h5ad").unlink()
+    run = run_snakemake(repository, moved, "--dry-run")
+    assert run.code == 1
+    assert re.findall(r"`counts` is `(.*)`, which does not exist", run.text) == [
+        "./counts/P01_baseline.h5"
+    ]
+
+
+def test_archived_matrices_are_known_in_a_folder_of_results_of_its_own(moved, repository):
+    shutil.rmtree(moved / "counts")
+    (moved / "results").rename(moved / "own")
+    write_config(moved, pathvars={"results": "own"})
+    assert not set(plan(repository, moved)) & BLIND
+    write_config(moved, pathvars={"results": "another"})
+    assert run_snakemake(repository, moved, "--dry-run").code == 1
+
+
+def test_touched_or_rearranged_sheets_and_a_touched_schema_rerun_nothing(clone, moved):
+    for name in ("samples", "patients"):
+        path = moved / f"{name}.tsv"
+        header, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([header, *reversed(rows), "# One comment."]) + "\n")
+        schema = clone / "workflow" / "schemas" / f"{name}.schema.yaml"
+        schema.write_text(f"{schema.read_text()}\n")
+    assert plan(clone, moved) == {}
+
+
+def test_a_changed_covariate_reruns_statistics_only(moved, repository):
+    edit(moved / "patients.tsv", r"female", "male")
+    rules = plan(repository, moved)
+    assert rules["save_samples"] == 1
+    assert {"audit_design", "test_abundance", "test_expression", "write_report"} <= set(rules)
+    assert not set(rules) & BLIND
 
 
 def test_every_result_is_a_target_of_its_own(moved, repository):

@@ -127,7 +127,7 @@ def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tm
     assert run.code == 0, run.text[-2000:]
     downstream = {
         *("audit_design", "test_abundance", "test_expression", "draw_cohort", "draw_contrast"),
-        *("draw_evidence", *STATISTICS),
+        *("draw_evidence", "save_samples", *STATISTICS),
         *("assemble_cohort", "write_report", "save_config", "all"),
     }
     assert "test_abundance" in planned(run.text)

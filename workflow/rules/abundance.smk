@@ -8,10 +8,32 @@ THRESHOLDS = sorted(
 )
 
 
+rule save_samples:
+    """Save the checked sample table: both sheets as the run understands them.
+
+    The table is a param and no sheet an input, so that content counts and times do not.
+    """
+    output:
+        samples=ensure("<results>/design/samples.tsv", non_empty=True),
+    log:
+        "<logs>/save_samples.log",
+    benchmark:
+        "<benchmarks>/save_samples.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        table=sample_table_text(RUN.samples),
+        code=code("save_samples"),
+    script:
+        "../scripts/save_samples.py"
+
+
 rule audit_design:
     """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
     input:
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         audit=ensure("<results>/design/audit.tsv", non_empty=True),
     log:
@@ -23,11 +45,9 @@ rule audit_design:
     resources:
         mem_mb=memory(500, 4),
     params:
-        cohort=COHORT,
         contrasts=list(CONTRASTS.values()),
         permutation=PERMUTATION,
         sorts=config["sorts"],
-        schemas=SCHEMAS,
         code=code("audit_design"),
     script:
         "../scripts/audit_design.py"
@@ -62,7 +82,7 @@ rule test_abundance:
     """Compare populations between patients in one contrast."""
     input:
         counts="<results>/abundance/counts.tsv",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/abundance/{contrast}.tsv", non_empty=True),
     log:
@@ -74,12 +94,10 @@ rule test_abundance:
     resources:
         mem_mb=memory(500, 4),
     params:
-        cohort=COHORT,
         contrast=contrast_of,
         settings=config["abundance"],
         seed=config["seed"],
         sorts=config["sorts"],
-        schemas=SCHEMAS,
         code=code("test_abundance"),
     script:
         "../scripts/test_abundance.py"
@@ -113,7 +131,7 @@ rule test_robustness:
     input:
         counts="<results>/abundance/counts.tsv",
         thresholds="<results>/abundance/counts.thresholds.tsv",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/abundance/robustness.{contrast}.tsv", non_empty=True),
     log:
@@ -125,13 +143,11 @@ rule test_robustness:
     resources:
         mem_mb=memory(500, 4),
     params:
-        cohort=COHORT,
         contrast=contrast_of,
         lamm={key: config["lamm"][key] for key in ("level", "probability")},
         denominator=config["primary"]["denominator"],
         settings={key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")},
         sorts=config["sorts"],
-        schemas=SCHEMAS,
         code=code("test_robustness"),
     script:
         "../scripts/test_robustness.py"
@@ -142,7 +158,7 @@ rule diagnose_calibration:
     input:
         counts="<results>/abundance/counts.tsv",
         pseudobulk="<results>/expression/pseudobulk.h5ad",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/design/calibration.tsv", non_empty=True),
     log:
@@ -154,7 +170,6 @@ rule diagnose_calibration:
     resources:
         mem_mb=memory(800, 20),
     params:
-        cohort=COHORT,
         contrasts=[c for name, c in CONTRASTS.items() if name == config["primary"]["contrast"]],
         denominator=config["primary"]["denominator"],
         abundance=config["abundance"],
@@ -162,7 +177,6 @@ rule diagnose_calibration:
         calibration=config["calibration"],
         sorts=config["sorts"],
         seed=config["seed"],
-        schemas=SCHEMAS,
         code=code("diagnose_calibration"),
     script:
         "../scripts/diagnose_calibration.py"

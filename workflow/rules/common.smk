@@ -5,6 +5,8 @@ from itertools import batched
 from pathlib import Path
 
 from lammscope.cohort import checks, design, sorts
+from lammscope.cohort.last_run import read_last_run
+from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint import integration_scvi
@@ -36,18 +38,27 @@ def content(*paths):
     return file_digest(*(find_resource(path) for path in paths if path))
 
 
+def last_run():
+    """What the results hold already; its matrices need not be there any more."""
+    shard = "<results>/shards/{sample}.h5ad"
+    tables = "<results>/qc/{sample}.parquet", "<results>/qc/{sample}.moments.parquet"
+    path = workflow.pathvars.apply
+    return read_last_run(
+        path("<results>/config.yaml"),
+        path("<results>/design/samples.tsv"),
+        ingested=[path(pattern) for pattern in (shard, *tables)],
+    )
+
+
 try:
-    RUN = checks.check_run(config, sources=workflow.configfiles, look=workflow.is_main_process)
+    RUN = checks.check_run(
+        config, sources=workflow.configfiles, look=workflow.is_main_process, last=last_run()
+    )
 except ValueError as error:
     mistakes = str(error).splitlines()
     number = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     stop(f"lammscope: {number} in config, sheets or matrices; nothing was run:", mistakes)
 config.update(RUN.config)
-COHORT = checks.cohort_settings(config)
-SHEETS = [config["samples"], config["patients"]]
-SCHEMAS = content(
-    *(HOME / "workflow" / "schemas" / f"{name}.schema.yaml" for name in ("samples", "patients"))
-)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
 SAMPLES_PER_JOB = 4  # where starting a job takes longer than a sample's work

@@ -23,7 +23,7 @@ rule test_expression:
     """Compare genes between patients within each population, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/expression/{contrast}.tsv.gz", non_empty=True),
         excluded=ensure("<results>/expression/excluded.{contrast}.tsv", non_empty=True),
@@ -38,12 +38,10 @@ rule test_expression:
     resources:
         mem_mb=memory(800, 20),
     params:
-        cohort=COHORT,
         contrast=contrast_of,
         settings=EXPRESSION_TESTS,
         engine=config["expression"]["engine"],
         threads=config["threads"],
-        schemas=SCHEMAS,
         code=code("test_expression"),
     script:
         "../scripts/test_expression.py"
@@ -53,7 +51,7 @@ rule test_gene_sets:
     """Compare sets of genes with all other genes within each population, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/expression/gene_sets.{contrast}.tsv", non_empty=True),
     log:
@@ -65,13 +63,11 @@ rule test_gene_sets:
     resources:
         mem_mb=memory(800, 20),
     params:
-        cohort=COHORT,
         contrast=contrast_of,
         settings=EXPRESSION_TESTS,
         min_genes=config["expression"]["min_set_genes"],
         gene_sets=config_path("expression", "gene_sets"),
         gene_sets_content=content(*config["expression"]["gene_sets"]),
-        schemas=SCHEMAS,
         code=code("test_gene_sets"),
     script:
         "../scripts/test_gene_sets.py"

@@ -35,7 +35,7 @@ rule test_neighborhoods:
         neighborhoods="<results>/joint/neighborhoods.npz",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/abundance/neighborhoods.{contrast}.tsv", non_empty=True),
         by_type=ensure("<results>/abundance/neighborhoods_by_type.{contrast}.tsv", non_empty=True),
@@ -48,7 +48,6 @@ rule test_neighborhoods:
     resources:
         mem_mb=memory(500, 8),
     params:
-        cohort=COHORT,
         contrast=contrast_of,
         settings={
             "min_expected": NEIGHBORHOODS["min_expected"],
@@ -56,7 +55,6 @@ rule test_neighborhoods:
             "exclude_pre_post": config["abundance"]["exclude_pre_post"],
         },
         limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
-        schemas=SCHEMAS,
         code=code("test_neighborhoods"),
     script:
         "../scripts/test_neighborhoods.py"

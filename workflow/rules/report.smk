@@ -43,7 +43,7 @@ rule assemble_cohort:
         pca="<results>/joint/pca.npz",
         space=JOINT_SPACE,
         umap="<results>/joint/umap.npz",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         cohort="<results>/cohort.h5ad",
     log:
@@ -55,10 +55,8 @@ rule assemble_cohort:
     resources:
         mem_mb=memory(1500, 2),
     params:
-        cohort=COHORT,
         samples=SAMPLES,
         log_normalised=config["assembly"]["log_normalised"],
-        schemas=SCHEMAS,
         code=code("assemble_cohort"),
     script:
         "../scripts/assemble_cohort.py"
@@ -75,7 +73,7 @@ rule draw_cohort:
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         summary="<results>/qc/summary.tsv",
         counts="<results>/abundance/counts.tsv",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         pngs=report(
             expand("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
@@ -92,7 +90,6 @@ rule draw_cohort:
     resources:
         mem_mb=memory(1000, 20),
     params:
-        cohort=COHORT,
         samples=SAMPLES,
         definers=config["lamm"]["definers"],
         thresholds=config["qc"],
@@ -100,7 +97,6 @@ rule draw_cohort:
         max_points=config["report"]["max_points"],
         seed=config["seed"],
         dpi=config["report"]["dpi"],
-        schemas=SCHEMAS,
         code=code("draw_cohort"),
     script:
         "../scripts/draw_cohort.py"
@@ -115,7 +111,7 @@ rule draw_evidence:
         cluster_genes="<results>/annotation/cluster_genes.tsv",
         calls="<results>/annotation/calls.tsv",
         states="<results>/annotation/states.tsv",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         pngs=report(
             expand("<results>/figures/cohort/{figure}.png", figure=EVIDENCE_FIGURES),
@@ -132,12 +128,10 @@ rule draw_evidence:
     resources:
         mem_mb=memory(800, 20),
     params:
-        cohort=COHORT,
         definers=config["lamm"]["definers"],
         dpi=config["report"]["dpi"],
         panel=config_path("annotation", "panel"),
         panel_content=content(config["annotation"]["panel"]),
-        schemas=SCHEMAS,
         code=code("draw_evidence"),
     script:
         "../scripts/draw_evidence.py"
@@ -150,7 +144,7 @@ rule draw_contrast:
         abundance="<results>/abundance/{contrast}.tsv",
         robustness="<results>/abundance/robustness.{contrast}.tsv",
         expression="<results>/expression/{contrast}.tsv.gz",
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         pngs=report(
             expand("<results>/figures/{{contrast}}/{figure}.png", figure=CONTRAST_FIGURES),
@@ -168,14 +162,12 @@ rule draw_contrast:
     resources:
         mem_mb=memory(800, 20),
     params:
-        cohort=COHORT,
         contrast=contrast_of,
         lamm={key: config["lamm"][key] for key in ("level", "probability")},
         min_cells=config["abundance"]["min_cells"],
         max_fdr=config["report"]["max_fdr"],
         n_labels=config["report"]["n_labels"],
         dpi=config["report"]["dpi"],
-        schemas=SCHEMAS,
         code=code("draw_contrast"),
     script:
         "../scripts/draw_contrast.py"
@@ -221,7 +213,7 @@ rule write_report:
                 figure=[*CONTRAST_FIGURES, "neighborhoods"],
             ),
         ],
-        sheets=SHEETS,
+        samples="<results>/design/samples.tsv",
     output:
         report="<results>/report.html",
     log:
@@ -237,7 +229,6 @@ rule write_report:
         contrasts=CONTRASTS,
         settings={key: config["report"][key] for key in ("max_fdr", "n_genes")},
         template=content(HOME / "lammscope" / "report" / "template.html.jinja"),
-        schemas=SCHEMAS,
         code=code("write_report"),
     script:
         "../scripts/write_report.py"

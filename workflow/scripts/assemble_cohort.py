@@ -1,6 +1,6 @@
 """One annotated file of all kept cells and all genes, written sample by sample."""
 
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_arrays, read_cells, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     cohort = describe_cohort(
         cells,
         read_table(snakemake.input.cells, index=index),
-        read_samples(snakemake.params.cohort),
+        read_sample_table(snakemake.input.samples),
         reference=reference,
         variable=read_table(snakemake.input.genes)["gene"],
         spaces={

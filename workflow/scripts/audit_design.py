@@ -2,13 +2,13 @@
 
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
     contrasts = [Contrast(**definition) for definition in snakemake.params.contrasts]
-    samples = read_samples(snakemake.params.cohort)
+    samples = read_sample_table(snakemake.input.samples)
     audit = audit_design(
         samples, contrasts, sorts=snakemake.params.sorts, **snakemake.params.permutation
     )

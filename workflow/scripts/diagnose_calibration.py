@@ -4,7 +4,7 @@ import anndata
 
 from lammscope.abundance.calibration import diagnose_calibration
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     table = diagnose_calibration(
         read_table(snakemake.input.counts),
         anndata.read_h5ad(snakemake.input.pseudobulk),
-        read_samples(snakemake.params.cohort),
+        read_sample_table(snakemake.input.samples),
         [Contrast(**definition) for definition in snakemake.params.contrasts],
         denominator=snakemake.params.denominator,
         abundance=snakemake.params.abundance,

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.annotate.levels import definer_counts, log_levels, pooled_levels
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_counts
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.cohort import cohort_figures
@@ -28,7 +28,7 @@ with job_log(snakemake.log[0]):
         pooled=pd.DataFrame(pooled, columns=counts.columns),
         qc=dict(zip(snakemake.params.samples, qc, strict=True)),
         qc_summary=read_table(snakemake.input.summary),
-        samples=read_samples(snakemake.params.cohort),
+        samples=read_sample_table(snakemake.input.samples),
         counts=read_table(snakemake.input.counts),
         thresholds=snakemake.params.thresholds,
         min_cells=snakemake.params.min_cells,

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.cohort.selection import select_samples
-from lammscope.cohort.sheets import read_samples
 from lammscope.core.indexed import read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.contrast import contrast_figures
 from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
-    samples = read_samples(snakemake.params.cohort)
+    samples = read_sample_table(snakemake.input.samples)
     figures = contrast_figures(
         snakemake.wildcards.contrast,
         contrast=snakemake.params.contrast,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lammscope.annotate.panel import load_panel
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
@@ -18,7 +18,7 @@ with job_log(snakemake.log[0]):
         panel=load_panel(find_resource(snakemake.params.panel)),
         definers=snakemake.params.definers,
         cells=read_table(snakemake.input.cells, index=index),
-        samples=read_samples(snakemake.params.cohort),
+        samples=read_sample_table(snakemake.input.samples),
     )
     for path in map(Path, snakemake.output.pngs):
         save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)

@@ -1,11 +1,6 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
-from lammscope.annotate.integration_scores import (
-    Evidence,
-    choose_method,
-    draw_cells,
-    score_integration,
-)
+from lammscope.annotate import integration_scores as scoring
 from lammscope.annotate.lamm import load_references
 from lammscope.annotate.panel import load_panel
 from lammscope.core.indexed import read_arrays, read_cells, write_table
@@ -17,8 +12,8 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params
     cells, index = read_cells(snakemake.input.cells)
     counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
-    rows = draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
-    evidence = Evidence(
+    rows = scoring.draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
+    evidence = scoring.Evidence(
         sample=cells["sample"].to_numpy(dtype=str)[rows],
         batch=cells["sample"].map(params.batches).to_numpy(dtype=str)[rows],
         counts=counts[rows],
@@ -30,14 +25,14 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         lamm=params.lamm,
     )
     spaces = zip(params.methods, snakemake.input.spaces, strict=True)
-    scores, lost, lamm = score_integration(
+    scores, lost, lamm = scoring.score_integration(
         {name: read_arrays(path, index=index)["space"][rows] for name, path in spaces},
         evidence,
         **params.search,
         seed=params.seed,
         threads=params.threads,
     )
-    scores = choose_method(scores, method=params.method)
+    scores = scoring.choose_method(scores, method=params.method)
     for table, output in ((scores, "scores"), (lost, "lost"), (lamm, "lamm")):
         write_table(table, snakemake.output[output])
     logger.info("used: %s", ", ".join(scores.loc[scores["used"], "method"]))

@@ -3,7 +3,7 @@
 import anndata
 
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.expression.genes import test_expression
@@ -12,7 +12,7 @@ from lammscope.expression.missing import excluded_pseudobulks, missingness
 with job_log(snakemake.log[0]):
     cohort = (
         anndata.read_h5ad(snakemake.input.pseudobulk),
-        read_samples(snakemake.params.cohort),
+        read_sample_table(snakemake.input.samples),
         Contrast(**snakemake.params.contrast),
     )
     settings, output = snakemake.params.settings, snakemake.output

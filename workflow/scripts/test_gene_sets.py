@@ -4,7 +4,7 @@ import anndata
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.gene_sets import read_gene_sets
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
@@ -13,7 +13,7 @@ from lammscope.expression.gene_sets import test_gene_sets
 with job_log(snakemake.log[0]):
     table = test_gene_sets(
         anndata.read_h5ad(snakemake.input.pseudobulk),
-        read_samples(snakemake.params.cohort),
+        read_sample_table(snakemake.input.samples),
         Contrast(**snakemake.params.contrast),
         gene_sets=read_gene_sets(map(find_resource, snakemake.params.gene_sets)),
         min_genes=snakemake.params.min_genes,

@@ -3,7 +3,7 @@
 from lammscope.abundance.neighborhood_tests import summarize_neighborhoods, test_neighborhoods
 from lammscope.abundance.neighborhoods import Neighborhoods
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
 
@@ -15,7 +15,7 @@ with job_log(snakemake.log[0]):
     table = test_neighborhoods(
         Neighborhoods(**read_arrays(snakemake.input.neighborhoods, index=index)),
         labels,
-        read_samples(snakemake.params.cohort),
+        read_sample_table(snakemake.input.samples),
         Contrast(**snakemake.params.contrast),
         **snakemake.params.settings,
     )

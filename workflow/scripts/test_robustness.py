@@ -2,7 +2,7 @@
 
 from lammscope.abundance.robustness import test_robustness
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
@@ -10,7 +10,7 @@ with job_log(snakemake.log[0]):
     table = test_robustness(
         read_table(snakemake.input.counts),
         read_table(snakemake.input.thresholds),
-        read_samples(snakemake.params.cohort),
+        read_sample_table(snakemake.input.samples),
         Contrast(**snakemake.params.contrast),
         denominator=snakemake.params.denominator,
         sorts=snakemake.params.sorts,

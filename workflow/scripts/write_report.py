@@ -1,6 +1,6 @@
 """Write the report: one HTML file with every figure and table in it."""
 
-from lammscope.cohort.sheets import read_samples
+from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.page import write_report
@@ -24,7 +24,7 @@ with job_log(snakemake.log[0]):
         contrasts=contrasts,
         versions=software_versions(),
         primary_sentence=state_primary(tables["abundance"], contrasts, config=config),
-        samples=read_samples(config),
+        samples=read_sample_table(snakemake.input.samples),
         cells=read_table(snakemake.input.cells, index=index),
         **cohort_tables,
         **tables,
