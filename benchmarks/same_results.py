@@ -4,7 +4,8 @@ For changes of the code that must change no number. Tables, arrays and figures m
 bytes; of `.h5ad` files the content is compared, since HDF5 writes times. Renamed columns, values
 and files are told by `--renamed FILE`, a YAML of old to new names: `files`, and `columns` and
 `values` by file. Ends with status 1 where anything differs. The report is not compared, since its
-words may change. Columns that are `added`, by file, are left out of the new table.
+words may change. `added` names columns by file that the old table lacks, `new_files` files that the
+old run lacks.
 """
 
 import argparse
@@ -88,7 +89,8 @@ def differences(old: Path, new: Path, renamed: Mapping[str, Any]) -> Iterator[st
     before = {files.get(name, name): path for name, path in results(old).items()}
     after = results(new)
     yield from (f"missing  {name}" for name in before.keys() - after.keys())
-    yield from (f"new      {name}" for name in after.keys() - before.keys())
+    made = set(renamed.get("new_files") or [])
+    yield from (f"new      {name}" for name in after.keys() - before.keys() - made)
     for name in sorted(before.keys() & after.keys()):
         changes = {
             kind: (renamed.get(kind) or {}).get(name, {}) for kind in ("columns", "values", "added")

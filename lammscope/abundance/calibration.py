@@ -65,7 +65,7 @@ def diagnose_calibration(
     contrasts
         The primary one, or none where the cohort cannot ask it (the table is empty then).
     abundance, expression
-        The other arguments of `abundance.test_abundance` and of `expression.test_expression`
+        The other arguments of `populations.test_abundance` and of `genes.test_expression`
         (without engine and threads).
     n_expression
         Relabellings under which genes are tested.
@@ -113,7 +113,7 @@ def diagnose_abundance(
 ) -> pd.DataFrame:
     """Share of p < 0.05 of the primary row (logit scale) under permuted labels.
 
-    Parameters as in `abundance.test_abundance`; `denominator` is that of the primary row, and a
+    Parameters as in `populations.test_abundance`; `denominator` is that of the primary row, and a
     share over `max_share` is a warning. Returns one row of `COLUMNS`.
     """
     question = ask(counts, samples, contrast, exclude_pre_post=exclude_pre_post, sorts=sorts)
@@ -161,7 +161,7 @@ def diagnose_expression(
     Parameters
     ----------
     pseudobulk, samples, contrast
-        As in `expression.test_expression`, whose other arguments are `settings`; limma tests,
+        As in `genes.test_expression`, whose other arguments are `settings`; limma tests,
         whatever the engine of the run, since it is much faster.
     max_exact, n_draws
         Of all distinct relabellings (up to exchanging the arms) at most `n_draws` are tested.

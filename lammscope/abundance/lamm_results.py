@@ -22,7 +22,7 @@ def gather_lamm(
     Parameters
     ----------
     abundance
-        Tables of `abundance.test_abundance` by contrast.
+        Tables of `populations.test_abundance` by contrast.
     primary
         `contrast` and `denominator` of the pre-specified result.
     level

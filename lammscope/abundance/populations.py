@@ -66,7 +66,7 @@ def test_abundance(
         Populations left out of the denominators where phases are compared. Their own rows are
         fractions of the denominator together with themselves.
     max_exact, n_draws, seed
-        Of the permutation test, as in `permutation.permutation_scheme`.
+        Of the permutation test, as in `schemes.permutation_scheme`.
     sorts
         As in `sorts.kept_lineages`. Fractions of what a sort removed are not tested.
 

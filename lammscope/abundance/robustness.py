@@ -53,7 +53,7 @@ def test_robustness(
     Parameters
     ----------
     counts, thresholds
-        From `abundance.count_cells` and `abundance.count_thresholds`.
+        From `counts.count_cells` and `counts.count_thresholds`.
     samples
         The sample table.
     denominator
@@ -61,7 +61,7 @@ def test_robustness(
     level, probability
         The configured level of LAMM calls, and the probability that a call needs.
     min_cells, exclude_pre_post, sorts
-        As in `abundance.test_abundance`.
+        As in `populations.test_abundance`.
 
     Returns
     -------

@@ -130,7 +130,7 @@ def apply_labels(
 
     Parameters
     ----------
-    cells : of `annotation.annotate_cells`, in the order of the index.
+    cells : of `cell_types.annotate_cells`, in the order of the index.
     clusters : its table of clusters.
     labels : of `predict_types`, sample by sample in the order of the index; without any, all stays.
     names : the cluster of every cell.

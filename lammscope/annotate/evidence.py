@@ -17,9 +17,9 @@ def describe_clusters(
 
     Parameters
     ----------
-    clusters : `cluster` and its type, as of `annotation.annotate_cells`.
+    clusters : `cluster` and its type, as of `cell_types.annotate_cells`.
     cells : `cluster`, `lineage`, `lamm_call`, `lamm_veto`.
-    levels : of `definers.levels_by_group` over clusters.
+    levels : of `levels.levels_by_group` over clusters.
     genes : which genes to show, those that `levels` lacks left out.
 
     Returns

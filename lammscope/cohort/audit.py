@@ -47,7 +47,7 @@ def audit_design(
     sorts
         As in `sorts.kept_lineages`.
     max_exact, n_draws
-        As in `permutation.permutation_scheme`.
+        As in `schemes.permutation_scheme`.
 
     Returns
     -------

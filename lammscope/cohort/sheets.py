@@ -39,7 +39,7 @@ def read_samples(config: Mapping[str, Any]) -> pd.DataFrame:
     Parameters
     ----------
     config
-        From `settings.resolve_config`: `samples`, `patients`, `response` and `timepoints`.
+        From `config.resolve_config`: `samples`, `patients`, `response` and `timepoints`.
 
     Returns
     -------

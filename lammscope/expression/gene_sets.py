@@ -41,7 +41,7 @@ def test_gene_sets(
     Parameters
     ----------
     pseudobulk, samples, min_cells, exclude
-        As in `expression.test_expression`.
+        As in `genes.test_expression`.
     gene_sets
         Genes are symbols or Ensembl ids, of any case, ids with or without a version.
     min_genes

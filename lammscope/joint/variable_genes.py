@@ -24,7 +24,7 @@ def pool_moments(moments: Iterable[pd.DataFrame], *, reference: pd.DataFrame) ->
     moments
         Of each sample, from `gene_moments`; read one at a time.
     reference
-        The cohort's genes, from `identifiers.match_genes`.
+        The cohort's genes, from `gene_names.match_genes`.
 
     Returns
     -------
