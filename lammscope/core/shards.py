@@ -67,8 +67,10 @@ def read_shard(path: str | Path) -> Shard:
     """Read a shard that `write_shard` wrote."""
     with h5py.File(path, "r") as file:
         matrix = file["X"]
-        parts = tuple(matrix[name][:] for name in ("data", "indices", "indptr"))
-        counts = sparse.csr_array(parts, shape=tuple(matrix.attrs["shape"]))
+        data, indices, indptr = (matrix[name][:] for name in ("data", "indices", "indptr"))
+        if indptr[-1] <= np.iinfo(indices.dtype).max:  # scipy gives both the wider type
+            indptr = indptr.astype(indices.dtype)
+        counts = sparse.csr_array((data, indices, indptr), shape=tuple(matrix.attrs["shape"]))
         return Shard(counts, _column(file["obs"], "barcode"), _read_frame(file["var"]))
 
 

@@ -11,6 +11,7 @@ import anndata
 import h5py
 import numpy as np
 import pandas as pd
+from anndata.io import sparse_dataset, write_elem
 from scipy import sparse
 
 from lammscope.core.rates import normalize
@@ -111,30 +112,22 @@ def write_cohort(
     n_values = int(cohort.obs["n_genes"].sum())
     index_type = np.int32 if n_values < np.iinfo(np.int32).max else np.int64
     with h5py.File(path, "r+") as file:
-        if "X" in file:
-            del file["X"]
-        matrix = _Stack(file, "X", n_columns=len(genes), index_type=index_type)
-        raw = None
-        if log_normalised:
-            if "raw" in file:
-                del file["raw"]
-            group = file.create_group("raw")
-            group.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
-            file.copy("var", group)
-            file.copy("varm", group)
-            raw = _Stack(group, "X", n_columns=len(genes), index_type=index_type, like=matrix)
+        for name in {"X", "raw"} & set(file):
+            del file[name]
+        counted, start = _raw_counts(file) if log_normalised else None, 0
         for shard, rows in shards:
             counts = _in_order(shard, rows, genes)
-            start = matrix.n_rows
-            matrix.append(
-                normalize(counts, totals[start : start + len(rows)]) if log_normalised else counts
-            )
-            if raw is not None:
-                raw.append(counts)
-        if matrix.n_rows != len(totals):
-            raise ValueError(
-                f"{path}: {len(totals)} cells, but the shards hold {matrix.n_rows} of them"
-            )
+            own = totals[start : start + len(rows)]
+            _append(file, normalize(counts, own) if log_normalised else counts, index_type)
+            if counted is not None:
+                _extend(counted["data"], counts.data)
+            start += len(rows)
+        if start != len(totals):
+            raise ValueError(f"{path}: {len(totals)} cells, but the shards hold {start} of them")
+        if counted is not None:  # rows and columns are those of X: linked, not written again
+            counted.attrs.update(file["X"].attrs)
+            for part in ("indices", "indptr"):
+                counted[part] = file["X"][part]
 
 
 def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_array:
@@ -147,49 +140,31 @@ def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_arr
     return ordered
 
 
-class _Stack:
-    """A sparse matrix in a file, to which rows are added; in AnnData's on-disk format 0.1.0.
+def _append(file: h5py.File, rows: sparse.csr_array, index_type: type) -> None:
+    """Add rows at the end of `X`, which anndata writes with the first of them."""
+    block = sparse.csr_matrix(rows, dtype=np.float32)
+    block.indices, block.indptr = (
+        part.astype(index_type) for part in (block.indices, block.indptr)
+    )
+    if "X" in file:
+        stored: Any = sparse_dataset(file["X"])
+        stored.append(block)
+    else:
+        write_elem(file, "X", block, dataset_kwargs=PACKED)
 
-    With `like`, only values are written: rows and columns are those of the other matrix, linked.
-    """
 
-    def __init__(
-        self,
-        parent: h5py.Group,
-        name: str,
-        *,
-        n_columns: int,
-        index_type: type,
-        like: "_Stack | None" = None,
-    ) -> None:
-        self.group = parent.create_group(name)
-        self.group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
-        self.linked = like is not None
-        self.n_columns, self.n_rows = n_columns, 0
-        self._make("data", np.float32)
-        if like is not None:
-            for part in ("indices", "indptr"):
-                self.group[part] = like.group[part]
-        else:
-            self._make("indices", index_type)
-            self._make("indptr", index_type)
-            self._extend("indptr", np.zeros(1, dtype=index_type))
+def _raw_counts(file: h5py.File) -> h5py.Group:
+    """The group of `raw.X`: so far empty values, beside the genes of `X`."""
+    raw = file.create_group("raw")
+    raw.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
+    file.copy("var", raw)
+    file.copy("varm", raw)
+    counts = raw.create_group("X")
+    counts.create_dataset("data", shape=(0,), maxshape=(None,), dtype=np.float32, **PACKED)
+    return counts
 
-    def append(self, rows: sparse.csr_array) -> None:
-        """Add rows at the end."""
-        before = len(self.group["data"])
-        self._extend("data", rows.data.astype(np.float32))
-        if not self.linked:
-            self._extend("indices", rows.indices)
-            self._extend("indptr", before + rows.indptr[1:].astype(np.int64))  # the file's type
-        self.n_rows += rows.shape[0]
-        self.group.attrs["shape"] = (self.n_rows, self.n_columns)
 
-    def _make(self, name: str, kind: Any) -> None:
-        self.group.create_dataset(name, shape=(0,), maxshape=(None,), dtype=kind, **PACKED)
-
-    def _extend(self, name: str, values: np.ndarray) -> None:
-        dataset = self.group[name]
-        start = len(dataset)
-        dataset.resize((start + len(values),))
-        dataset[start:] = values
+def _extend(dataset: h5py.Dataset, values: np.ndarray) -> None:
+    start = len(dataset)
+    dataset.resize((start + len(values),))
+    dataset[start:] = values

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from lammscope.stats import Array
 
@@ -19,8 +20,7 @@ def benjamini_hochberg(p: ArrayLike) -> Array:
 def holm(p: ArrayLike) -> Array:
     """Adjust p-values by Holm's step-down method (Holm 1979; R's `p.adjust`), in their order."""
     p = np.asarray(p, dtype=float)
-    adjusted, order = np.full(len(p), np.nan), np.argsort(p, kind="stable")
-    order = order[: np.isfinite(p).sum()]  # nan is sorted last
-    steps = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
-    adjusted[order] = np.minimum(steps, 1.0)
+    adjusted, known = np.full(len(p), np.nan), np.isfinite(p)
+    if known.any():
+        adjusted[known] = multipletests(p[known], method="holm")[1]
     return adjusted
