@@ -276,7 +276,7 @@ def test_statuses_say_what_could_not_be_tested():
     assert table["p"].isna().all()
     assert set(table["n_test"]) == {2}
     aliased = samples.assign(center=samples["response"].map({"responder": "x"}).fillna("y"))
-    contrast = asked(BETWEEN | {"adjust": ["centre"]}, aliased)
+    contrast = asked(BETWEEN | {"adjust": ["center"]}, aliased)
     table = run_test(*by_hand(counts, aliased), aliased, contrast, **LIMITS)
     assert set(table["status"]) == {"aliased"}
 
