@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lammscope.abundance.comparisons import MIN_MODERATED
 from lammscope.abundance.fractions import sum_sides, thinnest_depth
@@ -24,6 +23,7 @@ from lammscope.cohort.design import (
     independent_columns,
     tested_column,
 )
+from lammscope.core.names import Array
 from lammscope.stats import linear
 
 PSEUDOCOUNT = 0.5  # cells: that of the populations' logits
@@ -36,7 +36,6 @@ SUMMARY_COLUMNS = [
     *("population", "n_neighborhoods", "n_tested", "n_higher", "n_lower", "median_log2fc"),
     *("min_spatial_fdr", "n_mixed"),
 ]
-Floats = NDArray[np.float64]
 
 
 def test_neighborhoods(
@@ -119,7 +118,7 @@ def test_neighborhoods(
 test_neighborhoods.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
 
 
-def spatial_fdr(p: Floats, *, distance: Floats) -> Floats:
+def spatial_fdr(p: Array, *, distance: Array) -> Array:
     """Benjamini-Hochberg in which a neighbourhood weighs as the space that it fills (Milo).
 
     Where cells are dense, neighbourhoods are many and share cells: each counts 1 / `distance` of
@@ -191,18 +190,18 @@ def _describe(neighborhoods: Neighborhoods, labels: pd.DataFrame) -> pd.DataFram
     return table
 
 
-def _expected(cells: Floats, library: Floats, arm: np.ndarray) -> Floats:
+def _expected(cells: Array, library: Array, arm: np.ndarray) -> Array:
     """Mean cells a sample on the thinnest side, if all samples had one proportion."""
     return np.asarray(thinnest_depth(library.T, arm) * cells.sum(axis=(1, 2)) / library.sum())
 
 
-def _unit_values(cells: Floats, library: Floats) -> Floats:
+def _unit_values(cells: Array, library: Array) -> Array:
     """Log2 frequencies, neighbourhoods x units; test minus reference side where there are two."""
     values = np.log2((cells + PSEUDOCOUNT) / (library + 2 * PSEUDOCOUNT))
     return np.asarray(values[:, 0] - values[:, 1] if values.shape[1] == 2 else values[:, 0])
 
 
-def _test(values: Floats, design: pd.DataFrame) -> dict[str, Floats]:
+def _test(values: Array, design: pd.DataFrame) -> dict[str, Array]:
     """Moderated tests of the effect, robust to neighbourhoods in which patients differ most."""
     at = tested_column(design)
     fit = linear.lm_fit(values, design.to_numpy())

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from lammscope.core.names import PER, UNASSIGNED
+from lammscope.core.names import PER, UNASSIGNED, Array
 
 MIN_GENES = 0.3  # of a model's genes that the data must have
 MAX_SCALED = 10  # levels are cut there, as in CellTypist
 CHUNK = 2_000  # cells at once
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,10 @@ class TypeModel:
 
     types: NDArray[np.str_]
     genes: NDArray[np.str_]
-    mean: Floats
-    scale: Floats
-    coef: Floats
-    intercept: Floats
+    mean: Array
+    scale: Array
+    coef: Array
+    intercept: Array
 
 
 def load_model(path: str | Path) -> TypeModel:

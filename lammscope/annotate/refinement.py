@@ -6,10 +6,10 @@ are known. The two go together as a hidden Markov random field on the graph of n
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit, logit
 
+from lammscope.core.names import Array
 from lammscope.core.pooling import membership
 
 MIN_SEEDS = 5  # cells called at first: fewer do not tell a population's levels
@@ -18,20 +18,19 @@ TYPE_DEPTH = 5.0  # 10,000 UMIs that all ordinary cells count for in the levels 
 COUPLING = 2.0  # times that the neighbours' log odds count: 1 is a cell drawn at random among them
 MAX_ROUNDS, TOLERANCE = 100, 1e-3
 CHUNK = 20_000  # cells at once: bounds memory, changes no result
-Floats = NDArray[np.float64]
 
 
 def refine(
-    probability: Floats,
-    counts: Floats,
+    probability: Array,
+    counts: Array,
     *,
-    depth: Floats,
+    depth: Array,
     pooling: sparse.csr_array,
     types: np.ndarray,
-    bars: Floats,
+    bars: Array,
     sure: float,
     dispersion: float,
-) -> Floats:
+) -> Array:
     """Probabilities of belonging to the elevated population, from own counts and neighbours.
 
     The cells that are sure at first give the definers' levels in the elevated population and, type
@@ -97,9 +96,7 @@ def _shared_weights(pooling: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(sparse.vstack(parts, format="csr"))
 
 
-def _log_ratio(
-    counts: Floats, depth: Floats, *, high: Floats, low: Floats, dispersion: float
-) -> Floats:
+def _log_ratio(counts: Array, depth: Array, *, high: Array, low: Array, dispersion: float) -> Array:
     """Log likelihood ratio of counts under two levels, summed over genes (negative binomial)."""
     shape = 1 / dispersion
     above, below = high * depth[:, None], low * depth[:, None]

@@ -8,9 +8,10 @@ from typing import Any
 import jsonschema
 import yaml
 
+from lammscope.core.resources import HOME
 from lammscope.core.words import near
 
-SCHEMAS = Path(__file__).resolve().parent.parent.parent / "workflow" / "schemas"
+SCHEMAS = HOME / "workflow" / "schemas"
 LABELS = (
     *(("response", "responder"), ("response", "non_responder")),
     *(("timepoints", "pre"), ("timepoints", "post")),

@@ -1,13 +1,11 @@
 """Write config/README.md from the schemas: `python -m lammscope.cohort.document`."""
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lammscope.cohort.config import read_schema
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from lammscope.core.resources import HOME
 
 HEAD = """# Config and sheets
 
@@ -109,4 +107,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "config" / "README.md").write_text(document(), encoding="utf-8")
+    (HOME / "config" / "README.md").write_text(document(), encoding="utf-8")

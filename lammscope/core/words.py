@@ -9,16 +9,13 @@ import numpy as np
 import pandas as pd
 
 NOTHING = "\N{EN DASH}"
-
 MINUS = "\N{MINUS SIGN}"
-
 WORDS = {
     "LAMM_positive": "LAMM (positive)",
     "ldh": "LDH",
     "doublet_t_monocyte": "doublet of T cell and monocyte",
     "LAMM_elevated": "LAMM (elevated)",
 }
-
 DENOMINATORS = {
     "all": "of all cells",
     "immune": "of immune cells",
@@ -26,7 +23,6 @@ DENOMINATORS = {
     "parent": "of their lineage",
     "T": "per T cell",
 }
-
 PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient)s\b")
 
 

@@ -13,7 +13,9 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-RESOURCES = Path(__file__).resolve().parent.parent.parent / "resources" / "simulation"
+from lammscope.core.resources import HOME
+
+RESOURCES = HOME / "resources" / "simulation"
 PER_CELL = 10_000.0
 LAMM = "LAMM"
 
