@@ -17,11 +17,12 @@ from scipy import special
 from lammscope.abundance.comparisons import MIN_EXPECTED, SEPARABLE, Permutations, compare
 from lammscope.abundance.fractions import Measure, families, unit_values
 from lammscope.abundance.permutation import permutation_p
-from lammscope.abundance.populations import test_abundance
+from lammscope.abundance.populations import Question, test_abundance
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import read_schema
-from lammscope.cohort.contrasts import Contrast, contrasts_from_config
-from lammscope.cohort.design import comparison_units, design_matrix, tested_column
-from lammscope.cohort.schemes import permutation_scheme
+from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import design_matrix, tested_column
 from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
 from lammscope.simulate.profiles import read_programs
 from lammscope.stats import linear
@@ -35,6 +36,7 @@ Counts = NDArray[np.int64]
 DEFAULTS = read_schema("config")["properties"]["abundance"]["properties"]
 TEST: dict[str, Any] = {key: entry["default"] for key, entry in DEFAULTS.items()}
 TEST |= {"seed": 1, "sorts": {}}
+PERMUTATIONS = Permutations(TEST["max_exact"], TEST["n_draws"], TEST["seed"])
 P_VALUES = ("p", "p_permutation")
 ARMS = {"test": "non_responder", "reference": "responder"}
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -185,8 +187,9 @@ def run_whole(
     wide = pd.DataFrame(counts, columns=list(lineage)).assign(sample=samples["sample"])
     long = wide.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.assign(lineage=long["population"].map(lineage), partition=True)
-    settings = TEST if permute else TEST | {"max_exact": 1, "n_draws": 1}
-    return test_abundance(long, samples, contrast, **settings)
+    rules = {key: TEST[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
+    question = Question(long, Comparison(samples, contrast), **rules)
+    return test_abundance(question, permutations=PERMUTATIONS if permute else Permutations(1, 1, 1))
 
 
 def run_many(
@@ -218,12 +221,13 @@ def run_many(
     dict
         For each of `kinds`: population, denominator and scale -> values per cohort.
     """
-    units = comparison_units(samples, contrast)
+    comparison = Comparison(samples, contrast)
+    units = comparison.units
     position = {name: i for i, name in enumerate(samples["sample"])}
     sides = [c for c in units if str(c).startswith("samples")]
     at = [[position[names[0]] for names in units[side]] for side in sides]
     about = pd.DataFrame({"lineage": lineage, "partition": True})
-    excluded = set() if contrast.kind == "between" else set(TEST["exclude_pre_post"])
+    excluded = comparison.left_out(TEST["exclude_pre_post"])
     # populations, units, sides, cohorts: the arithmetic of a measure holds for all cohorts at once
     cube = counts[:, at].transpose(3, 2, 1, 0).astype(float)
     cells = dict(zip(lineage, cube, strict=True))
@@ -322,9 +326,7 @@ def _p_values(
     design, at = table.to_numpy(), tested_column(table)
     found = {"p": linear.ordinary(linear.lm_fit(values, design)).p_value[:, at]}
     if "p_permutation" in kinds:
-        scheme = permutation_scheme(
-            units, contrast, max_exact=TEST["max_exact"], n_draws=TEST["n_draws"]
-        )
+        scheme = contrast.permutations(units, max_exact=TEST["max_exact"], n_draws=TEST["n_draws"])
         found["p_permutation"] = permutation_p(values, design, at, scheme, seed=TEST["seed"])
     return {name: found[name] for name in kinds}
 
@@ -333,9 +335,7 @@ def _compared(
     measure: Measure, scale: str, units: pd.DataFrame, contrast: Contrast, kinds: Sequence[str]
 ) -> dict[str, Floats]:
     """Each kind of p, every cohort with the patients that it keeps."""
-    permutations = None
-    if "p_permutation" in kinds:
-        permutations = Permutations(TEST["max_exact"], TEST["n_draws"], TEST["seed"])
+    permutations = PERMUTATIONS if "p_permutation" in kinds else None
     rows = compare(
         [_of(measure, i) for i in range(measure.count.shape[-1])],
         units,

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.cohort.contrasts import contrasts_from_config
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.expression.genes import test_expression
 
 N_POPULATIONS, N_GENES, N_PATIENTS = 20, 15_000, 20
@@ -67,7 +68,9 @@ def main() -> None:
     total = 0.0
     for contrast in contrasts_from_config(CONTRASTS, samples):
         start, cpu = time.perf_counter(), time.process_time()
-        table = test_expression(data, samples, contrast, min_cells=10, exclude=[], **ENGINE)
+        table = test_expression(
+            data, Comparison(samples, contrast), min_cells=10, exclude=[], **ENGINE
+        )
         seconds = time.perf_counter() - start
         total += seconds
         used = time.process_time() - cpu

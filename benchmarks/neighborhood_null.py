@@ -36,8 +36,9 @@ from benchmarks.count_tables import (
 from lammscope.abundance.fractions import sum_sides
 from lammscope.abundance.neighborhood_tests import spatial_fdr, test_neighborhoods
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import comparison_units, crosses_phases, design_matrix, tested_column
+from lammscope.cohort.design import design_matrix, tested_column
 from lammscope.stats import linear
 from lammscope.stats.voom import voom
 
@@ -144,8 +145,7 @@ def measure(cohort: Cohort, contrast: Contrast, *, models: bool) -> dict[str, fl
     table = test_neighborhoods(
         cohort.neighborhoods,
         cohort.labels,
-        cohort.samples,
-        contrast,
+        Comparison(cohort.samples, contrast),
         min_cells=MIN_CELLS,
         min_expected=MIN_EXPECTED,
         exclude_pre_post=LOST,
@@ -209,8 +209,8 @@ def _counts(
     cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats, int]:
     """Cells and library of the units, their design, and the place of the effect in it."""
-    units = comparison_units(cohort.samples, contrast)
-    excluded = LOST if crosses_phases(units, cohort.samples, contrast) else []
+    comparison = Comparison(cohort.samples, contrast)
+    units, excluded = comparison.units, comparison.left_out(LOST)
     labels = cohort.labels[~cohort.labels["population"].isin(excluded)]
     counts = pd.DataFrame(cohort.neighborhoods.counts.T, index=cohort.neighborhoods.samples)
     sizes = labels["sample"].value_counts().reindex(counts.index, fill_value=0)

@@ -14,20 +14,14 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import stats
 
-from lammscope.abundance.comparisons import compare
+from lammscope.abundance.comparisons import Permutations, compare
 from lammscope.abundance.fractions import unit_values
 from lammscope.abundance.permutation import assigned_correlations, assignments
-from lammscope.abundance.populations import ask
+from lammscope.abundance.populations import Question
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import (
-    comparison_units,
-    design_matrix,
-    independent_columns,
-    tested_column,
-)
-from lammscope.cohort.schemes import SIGNS, Scheme, permutation_scheme
-from lammscope.cohort.selection import USED, select_samples
-from lammscope.cohort.sorts import Sorts
+from lammscope.cohort.design import design_matrix, independent_columns, tested_column
+from lammscope.cohort.schemes import Scheme
 from lammscope.core.names import ALPHA
 from lammscope.expression.genes import test_expression
 
@@ -45,78 +39,56 @@ TOO_MANY = (
 
 
 def diagnose_calibration(
-    counts: pd.DataFrame,
+    questions: Sequence[Question],
     pseudobulk: AnnData,
-    samples: pd.DataFrame,
-    contrasts: Sequence[Contrast],
     *,
     denominator: str,
-    abundance: Mapping[str, Any],
     expression: Mapping[str, Any],
+    permutations: Permutations,
     n_expression: int,
     max_share: float,
-    sorts: Sorts,
-    seed: int,
 ) -> pd.DataFrame:
-    """Both diagnoses of each contrast, `diagnose_abundance` and `diagnose_expression`.
+    """Both diagnoses of each question, `diagnose_abundance` and `diagnose_expression`.
 
     Parameters
     ----------
-    contrasts
+    questions
         The primary one, or none where the cohort cannot ask it (the table is empty then).
-    abundance, expression
-        The other arguments of `populations.test_abundance` and of `genes.test_expression`
-        (without engine and threads).
+    expression
+        As `settings` in `diagnose_expression`.
     n_expression
-        Relabellings under which genes are tested.
+        Relabelings under which genes are tested.
 
     Returns
     -------
     DataFrame
         The columns `COLUMNS`.
     """
-    max_exact = abundance["max_exact"]
     rows = [pd.DataFrame(columns=COLUMNS)]
-    for contrast in contrasts:
-        common: dict[str, Any] = {"max_exact": max_exact, "max_share": max_share, "seed": seed}
-        rows.append(
-            diagnose_abundance(
-                counts,
-                samples,
-                contrast,
-                denominator=denominator,
-                sorts=sorts,
-                **(dict(abundance) | common),
-            )
-        )
-        rows.append(
+    for question in questions:
+        common: dict[str, Any] = {"permutations": permutations, "max_share": max_share}
+        rows += [
+            diagnose_abundance(question, denominator=denominator, **common),
             diagnose_expression(
-                pseudobulk, samples, contrast, settings=expression, n_draws=n_expression, **common
-            )
-        )
+                pseudobulk,
+                question.comparison,
+                settings=expression,
+                n_relabelings=n_expression,
+                **common,
+            ),
+        ]
     return pd.concat([row for row in rows if len(row)] or rows, ignore_index=True)
 
 
 def diagnose_abundance(
-    counts: pd.DataFrame,
-    samples: pd.DataFrame,
-    contrast: Contrast,
-    *,
-    denominator: str,
-    min_cells: int,
-    exclude_pre_post: Sequence[str],
-    sorts: Sorts,
-    max_exact: int,
-    n_draws: int,
-    max_share: float,
-    seed: int,
+    question: Question, *, denominator: str, permutations: Permutations, max_share: float
 ) -> pd.DataFrame:
     """Share of p < 0.05 of the primary row (logit scale) under permuted labels.
 
-    Parameters as in `populations.test_abundance`; `denominator` is that of the primary row, and a
-    share over `max_share` is a warning. Returns one row of `COLUMNS`.
+    `denominator` is that of the primary row, and a share over `max_share` is a warning. Returns one
+    row of `COLUMNS`.
     """
-    question = ask(counts, samples, contrast, exclude_pre_post=exclude_pre_post, sorts=sorts)
+    contrast, min_cells = question.contrast, question.min_cells
     about = {"test": f"LAMM cells as a fraction of {denominator} cells", "contrast": contrast.name}
     measure = question.measure(POPULATION, denominator)
     if measure is None:
@@ -133,11 +105,14 @@ def diagnose_abundance(
         return _not_tested(about, str(row["status"]))
     keep = (measure.total >= min_cells).all(axis=1)
     units = question.units[keep]
-    scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=n_draws)
+    scheme = _scheme(
+        units, contrast, max_exact=permutations.max_exact, n_draws=permutations.n_draws
+    )
     design = independent_columns(design_matrix(units, contrast.adjust))
     values = unit_values(measure, keep, "logit")[None]
+    others = _other_labels(scheme, seed=permutations.seed)
     squared = assigned_correlations(
-        values, design.to_numpy(), tested_column(design), scheme, _other_labels(scheme, seed=seed)
+        values, design.to_numpy(), tested_column(design), scheme, others
     )[:, 0]
     df = len(units) - design.shape[1]
     with np.errstate(divide="ignore"):  # a perfect fit has an infinite t
@@ -147,24 +122,24 @@ def diagnose_abundance(
 
 def diagnose_expression(
     pseudobulk: AnnData,
-    samples: pd.DataFrame,
-    contrast: Contrast,
+    comparison: Comparison,
     *,
     settings: Mapping[str, Any],
-    max_exact: int,
-    n_draws: int,
+    permutations: Permutations,
+    n_relabelings: int,
     max_share: float,
-    seed: int,
 ) -> pd.DataFrame:
     """Share of p < 0.05 over the genes of LAMM cells under permuted labels.
 
     Parameters
     ----------
-    pseudobulk, samples, contrast
+    pseudobulk, comparison
         As in `genes.test_expression`, whose other arguments are `settings`; limma tests,
         whatever the engine of the run, since it is much faster.
-    max_exact, n_draws
-        Of all distinct relabellings (up to exchanging the arms) at most `n_draws` are tested.
+    permutations
+        `max_exact` and `seed` are used.
+    n_relabelings
+        Of all distinct relabelings (up to exchanging the arms) at most so many are tested.
     max_share
         A share over this is a warning.
 
@@ -173,41 +148,33 @@ def diagnose_expression(
     DataFrame
         One row of `COLUMNS`.
     """
+    contrast, units = comparison.contrast, comparison.units
     about = {"test": "genes in LAMM cells", "contrast": contrast.name}
     lamm = pseudobulk[(pseudobulk.obs["population"] == POPULATION).to_numpy()].copy()
     limma = {**settings, "engine": "limma_voom", "threads": 1}
-    tested = test_expression(lamm, samples, contrast, **limma)
+    tested = test_expression(lamm, comparison, **limma)
     tested = tested[tested["p"].notna()]
     if tested.empty:
         return _not_tested(about, "no gene of theirs could be tested")
-    units = comparison_units(samples, contrast)
-    selection = select_samples(samples, contrast)
-    used = samples[samples["sample"].isin(selection.loc[selection["use"] == USED, "sample"])]
-    scheme = _scheme(units, contrast, max_exact=max_exact, n_draws=10 * n_draws)
-    distinct = np.unique(_other_labels(scheme, seed=seed), axis=0)
-    halves = (2 * scheme.test[scheme.strata == s].mean() == 1 for s in np.unique(scheme.strata))
-    if scheme.kind == SIGNS or all(halves):
+    scheme = _scheme(units, contrast, max_exact=permutations.max_exact, n_draws=10 * n_relabelings)
+    distinct = np.unique(_other_labels(scheme, seed=permutations.seed), axis=0)
+    if scheme.exchanges_arms:
         distinct = distinct[distinct[:, 0]]  # the other half exchanges the arms
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(distinct))[:n_draws]
-    p = [
-        test_expression(
-            lamm,
-            _relabeled(used, units, contrast, distinct[i]),
-            replace(contrast, choose=None),
-            **limma,
-        )["p"].dropna()
-        for i in chosen
-    ]
+    rng = np.random.default_rng(permutations.seed)
+    chosen = rng.permutation(len(distinct))[:n_relabelings]
+    p = []
+    for assignment in distinct[chosen]:
+        relabeled = contrast.relabel(comparison.used, units, assignment)
+        other = Comparison(relabeled, replace(contrast, choose=None))
+        p.append(test_expression(lamm, other, **limma)["p"].dropna())
     return _result(about, len(p), np.concatenate([np.empty(0), *p]), max_share)
 
 
 def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int) -> Scheme:
     """Labels (or signs) permuted within strata; numeric covariates stay with their patients."""
     texts = [c for c in contrast.adjust if not pd.api.types.is_numeric_dtype(units[c])]
-    return permutation_scheme(
-        units, replace(contrast, adjust=tuple(texts)), max_exact=max_exact, n_draws=n_draws
-    )
+    unadjusted = replace(contrast, adjust=tuple(texts))
+    return unadjusted.permutations(units, max_exact=max_exact, n_draws=n_draws)
 
 
 def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
@@ -215,23 +182,6 @@ def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
     assigned = assignments(scheme, rng=np.random.default_rng(seed))
     same = assigned == scheme.observed
     return assigned[~same.all(axis=1) & same.any(axis=1)]
-
-
-def _relabeled(
-    samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, assignment: NDArray[np.bool_]
-) -> pd.DataFrame:
-    """The samples with the labels of an assignment in the column that the contrast compares."""
-    label = samples[contrast.column].astype(object)
-    by_value = {False: contrast.reference, True: contrast.test}
-    if contrast.kind == "paired":
-        exchanged = units[~assignment]
-        for side, new in (("test", contrast.reference), ("reference", contrast.test)):
-            names = [name for listed in exchanged[f"samples_{side}"] for name in listed]
-            label[samples["sample"].isin(names)] = new
-    else:
-        arms = dict(zip(units["patient"], assignment, strict=True))
-        label = samples["patient"].map(arms).map(by_value).astype(object)
-    return samples.assign(**{contrast.column: label})
 
 
 def _result(about: Mapping[str, str], n: int, p: np.ndarray, max_share: float) -> pd.DataFrame:

@@ -11,16 +11,14 @@ from scipy import optimize, stats
 
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
 from lammscope.abundance.permutation import permutation_p
+from lammscope.cohort.comparison import design_problem
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
     MIN_PATIENTS,
-    arm_sizes,
     design_matrix,
-    design_problem,
     independent_columns,
     tested_column,
 )
-from lammscope.cohort.schemes import permutation_scheme
 from lammscope.core.names import ALPHA, LAMM_LEVELS
 from lammscope.stats import linear
 from lammscope.stats.influence import leave_one_out
@@ -78,7 +76,7 @@ def compare(
     family
         Measures of the units, whose moderated values borrow from each other.
     units
-        From `design.comparison_units`.
+        From `Comparison.units`, or some of them.
     scale
         logit, arcsine or log_ratio.
     min_cells
@@ -125,7 +123,7 @@ def compare(
 def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[str, Any]:
     """A row of a scale without a result: patients per arm (or pairs), and nothing else."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
-    return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | arm_sizes(units, contrast)
+    return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | contrast.arm_sizes(units)
 
 
 def detectable_difference(se: float, df: float) -> float:
@@ -212,10 +210,10 @@ def _permute(
     permutations: Permutations | None,
 ) -> dict[str, Any]:
     """Put the permutation p into each test, and return the scheme that all share."""
-    if permutations is None or min(arm_sizes(units, contrast).values()) == 0:
+    if permutations is None or min(contrast.arm_sizes(units).values()) == 0:
         return {}
-    scheme = permutation_scheme(
-        units, contrast, max_exact=permutations.max_exact, n_draws=permutations.n_draws
+    scheme = contrast.permutations(
+        units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
     )
     rows = [i for i, test in enumerate(tests) if test["status"] == "ok"]
     if rows:
@@ -230,16 +228,14 @@ def _permute(
 def _verdict(row: Mapping[str, Any], contrast: Contrast) -> str:
     """The row in words; never more than its p and interval carry."""
     status = str(row["status"])
-    if status == "too_few_patients" and contrast.kind == "paired":
-        return f"not tested: fewer than {MIN_PATIENTS} complete pairs"
+    if status == "too_few_patients" and not contrast.has_arms:
+        return f"not tested: fewer than {MIN_PATIENTS} {contrast.needed}"
     if status != "ok":
         return f"not tested: {REASONS[status]}"
     estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))
     if p >= ALPHA:
         return f"no evidence; differences from {low:.2f} to {high:.2f} are compatible"
-    if contrast.kind == "change":
-        return f"{'higher' if estimate > 0 else 'lower'} change in {contrast.test}"
-    return f"{'higher' if estimate > 0 else 'lower'} in {contrast.test}"
+    return contrast.verdict("higher" if estimate > 0 else "lower")
 
 
 @lru_cache(maxsize=1024)

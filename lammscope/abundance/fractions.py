@@ -33,7 +33,7 @@ class Measure:
 def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:
     """Cells per population, units x sides (two for pairs and changes), replicates summed.
 
-    `wide` is samples x populations; `units` come from `design.comparison_units`.
+    `wide` is samples x populations; `units` come from `Comparison.units`.
     """
     cube = sum_sides(wide, units)
     return {str(name): cube[k].T for k, name in enumerate(wide.columns)}
@@ -42,7 +42,7 @@ def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]
 def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
     """Counts of units: samples x features as features x sides x units, replicates summed.
 
-    `units` come from `design.comparison_units`; where there are two sides, they are test and
+    `units` come from `Comparison.units`; where there are two sides, they are test and
     reference.
     """
     position = {name: i for i, name in enumerate(counts.index)}

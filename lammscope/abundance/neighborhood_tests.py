@@ -13,16 +13,8 @@ import pandas as pd
 from lammscope.abundance.comparisons import MIN_MODERATED
 from lammscope.abundance.fractions import sum_sides, thinnest_depth
 from lammscope.abundance.neighborhoods import Neighborhoods, count_members
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import (
-    arm_sizes,
-    comparison_units,
-    crosses_phases,
-    design_matrix,
-    design_problem,
-    independent_columns,
-    tested_column,
-)
+from lammscope.cohort.comparison import Comparison, design_problem
+from lammscope.cohort.design import design_matrix, independent_columns, tested_column
 from lammscope.core.names import Array
 from lammscope.stats import linear
 
@@ -41,8 +33,7 @@ SUMMARY_COLUMNS = [
 def test_neighborhoods(
     neighborhoods: Neighborhoods,
     labels: pd.DataFrame,
-    samples: pd.DataFrame,
-    contrast: Contrast,
+    comparison: Comparison,
     *,
     min_cells: int,
     min_expected: float,
@@ -62,8 +53,8 @@ def test_neighborhoods(
         From `sample_neighborhoods`.
     labels
         `cell`, `sample`, `population` of all cells, in the order of the cell index.
-    samples
-        The sample table.
+    comparison
+        Who is compared with whom.
     min_cells
         Patients with fewer cells on a side are left out.
     min_expected
@@ -82,8 +73,8 @@ def test_neighborhoods(
         too_few_cells or no_variation; only ok has an estimate and p.
     """
     table = _describe(neighborhoods, labels)
-    units = comparison_units(samples, contrast)
-    excluded = set(exclude_pre_post) if crosses_phases(units, samples, contrast) else set()
+    contrast, samples, units = comparison.contrast, comparison.samples, comparison.units
+    excluded = comparison.left_out(exclude_pre_post)
     counts = pd.DataFrame(neighborhoods.counts.T, index=neighborhoods.samples)
     counted = labels.loc[~labels["population"].isin(excluded), "sample"].value_counts().to_frame()
     # a sample whose cells are all excluded, or that has none, has no row yet
@@ -94,7 +85,7 @@ def test_neighborhoods(
     library = library[0]
     keep = (library >= min_cells).all(axis=0)
     units, cells, library = units[keep], cells[:, :, keep], library[:, keep]
-    table = table.assign(**arm_sizes(units, contrast))
+    table = table.assign(**contrast.arm_sizes(units))
     table["n_cells"] = cells.sum(axis=(1, 2)).astype(int)
     design = design_matrix(units, contrast.adjust)
     table["status"] = design_problem(units, design, contrast)

@@ -30,7 +30,7 @@ def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed
     at
         The coefficient that is tested: the arm, or the mean of pairs' differences.
     scheme
-        From `permutation_scheme` for the same units.
+        From `Contrast.permutations` for the same units.
     seed
         Of the draws; equal units get equal draws.
 

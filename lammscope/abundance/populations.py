@@ -1,7 +1,8 @@
 """Abundance of cell populations: counts per sample, and tests with the patient as the unit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,66 @@ import pandas as pd
 
 from lammscope.abundance.comparisons import COLUMNS, Permutations, compare, empty_row
 from lammscope.abundance.fractions import Measure, families, unit_cells
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import comparison_units, crosses_phases, used_sorts
-from lammscope.cohort.selection import select_samples
 from lammscope.cohort.sorts import Sorts, refused_denominators
 from lammscope.stats.multiplicity import benjamini_hochberg
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
-    """What a contrast compares: its `units`, and `families` of measures that share a denominator.
+    """What a comparison asks of the counts of cells.
 
-    `removed` names per family the sorts that removed its denominator (then it is not tested).
+    Attributes
+    ----------
+    counts
+        From `counts.count_cells`.
+    comparison
+        Who is compared with whom.
+    min_cells
+        Units with fewer cells of the denominator are left out, and named in `notes`.
+    exclude_pre_post
+        Populations left out of the denominators where phases are compared. Their own rows are
+        fractions of the denominator together with themselves.
+    sorts
+        As in `sorts.kept_lineages`. Fractions of what a sort removed are not tested.
     """
 
-    units: pd.DataFrame
-    families: list[list[Measure]]
-    removed: list[list[str]]
+    counts: pd.DataFrame
+    comparison: Comparison
+    min_cells: int
+    exclude_pre_post: Sequence[str]
+    sorts: Sorts
+
+    @property
+    def contrast(self) -> Contrast:
+        """The contrast of the comparison."""
+        return self.comparison.contrast
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """The units of the comparison."""
+        return self.comparison.units
+
+    @cached_property
+    def families(self) -> list[list[Measure]]:
+        """Measures that share a denominator."""
+        wide = self.counts.pivot(index="sample", columns="population", values="n_cells")
+        excluded = self.comparison.left_out(self.exclude_pre_post)
+        return families(unit_cells(wide, self.units), self._about, excluded)
+
+    @cached_property
+    def removed(self) -> list[list[str]]:
+        """Of each family the sorts that removed its denominator: then it is not tested."""
+        refused = refused_denominators(self.comparison.sorts, sorts=self.sorts)
+        lineages = self._about["lineage"]
+        wholes = [
+            lineages[family[0].population]
+            if family[0].denominator == "parent"
+            else family[0].denominator
+            for family in self.families
+        ]
+        return [refused.get(whole, []) for whole in wholes]
 
     def measure(self, population: str, denominator: str) -> Measure | None:
         """A population of a denominator; None if there is none, or a sort removed it."""
@@ -35,40 +79,22 @@ class Question:
                     return measure
         return None
 
+    def adjusted(self, columns: Sequence[str]) -> "Question":
+        """The same question with these covariates alone."""
+        return replace(self, comparison=self.comparison.adjusted(columns))
 
-def test_abundance(
-    counts: pd.DataFrame,
-    samples: pd.DataFrame,
-    contrast: Contrast,
-    *,
-    min_cells: int,
-    exclude_pre_post: Sequence[str],
-    max_exact: int,
-    n_draws: int,
-    seed: int,
-    sorts: Sorts,
-) -> pd.DataFrame:
+    @cached_property
+    def _about(self) -> pd.DataFrame:
+        """Lineage and more of each population."""
+        return self.counts.drop_duplicates("population").set_index("population")
+
+
+def test_abundance(question: Question, *, permutations: Permutations) -> pd.DataFrame:
     """Test each population in each denominator.
 
     One value per patient (`between`), or one difference of test minus reference side (`paired`,
     `change`), in an ordinary linear model; its p is the p of the row. Moderated values, a
     permutation test and the influence of single patients stand beside.
-
-    Parameters
-    ----------
-    counts
-        From `count_cells`.
-    samples
-        The sample table.
-    min_cells
-        Samples with fewer cells of the denominator are dropped, and named in `notes`.
-    exclude_pre_post
-        Populations left out of the denominators where phases are compared. Their own rows are
-        fractions of the denominator together with themselves.
-    max_exact, n_draws, seed
-        Of the permutation test, as in `schemes.permutation_scheme`.
-    sorts
-        As in `sorts.kept_lineages`. Fractions of what a sort removed are not tested.
 
     Returns
     -------
@@ -76,21 +102,20 @@ def test_abundance(
         The columns `COLUMNS`; rows by denominator, scale and population. Nothing that could not
         be tested has an estimate: `status` and `verdict` say why.
     """
-    question = ask(counts, samples, contrast, exclude_pre_post=exclude_pre_post, sorts=sorts)
-    permutations = Permutations(max_exact, n_draws, seed)
+    units, contrast = question.units, question.contrast
     rows: list[dict[str, Any]] = []
     partition: list[bool] = []
     for family, removed in zip(question.families, question.removed, strict=True):
         for scale in ["log_ratio"] if family[0].ratio else ["logit", "arcsine"]:
             rows += (
-                _refused_rows(family, question.units, contrast, scale, removed)
+                _refused_rows(family, units, contrast, scale, removed)
                 if removed
                 else compare(
                     family,
-                    question.units,
+                    units,
                     contrast,
                     scale=scale,
-                    min_cells=min_cells,
+                    min_cells=question.min_cells,
                     permutations=permutations,
                 )
             )
@@ -99,30 +124,6 @@ def test_abundance(
 
 
 test_abundance.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
-
-
-def ask(
-    counts: pd.DataFrame,
-    samples: pd.DataFrame,
-    contrast: Contrast,
-    *,
-    exclude_pre_post: Sequence[str],
-    sorts: Sorts,
-) -> Question:
-    """Who is compared in a contrast, and which fractions; parameters as in `test_abundance`."""
-    units = comparison_units(samples, contrast)
-    wide = counts.pivot(index="sample", columns="population", values="n_cells")
-    about = counts.drop_duplicates("population").set_index("population")
-    excluded = set(exclude_pre_post) if crosses_phases(units, samples, contrast) else set()
-    labels = used_sorts(samples, select_samples(samples, contrast))
-    refused = refused_denominators(labels, sorts=sorts)
-    found = families(unit_cells(wide, units), about, excluded)
-    removed = []
-    for family in found:
-        whole = family[0].denominator
-        lineage = about["lineage"][family[0].population]
-        removed.append(refused.get(lineage if whole == "parent" else whole, []))
-    return Question(units, found, removed)
 
 
 def _refused_rows(

@@ -1,6 +1,6 @@
 """How far the LAMM result of a contrast depends on what was chosen: one table of other analyses."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -10,9 +10,8 @@ import pandas as pd
 
 from lammscope.abundance.comparisons import compare
 from lammscope.abundance.fractions import Measure, unit_cells
-from lammscope.abundance.populations import Question, ask
+from lammscope.abundance.populations import Question
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.sorts import Sorts
 
 COLUMNS = [
     *("analysis", "setting", "population", "denominator", "scale", "estimate", "se", "ci_low"),
@@ -36,32 +35,25 @@ class Analysis:
 
 
 def test_robustness(
-    counts: pd.DataFrame,
+    question: Question,
     thresholds: pd.DataFrame,
-    samples: pd.DataFrame,
-    contrast: Contrast,
     *,
     denominator: str,
     level: str,
     probability: float,
-    min_cells: int,
-    exclude_pre_post: Sequence[str],
-    sorts: Sorts,
 ) -> pd.DataFrame:
     """Test LAMM cells again with one choice changed at a time.
 
     Parameters
     ----------
-    counts, thresholds
-        From `counts.count_cells` and `counts.count_thresholds`.
-    samples
-        The sample table.
+    question
+        Of the main analysis.
+    thresholds
+        From `counts.count_thresholds`.
     denominator
         Of the main analysis.
     level, probability
         The configured level of LAMM calls, and the probability that a call needs.
-    min_cells, exclude_pre_post, sorts
-        As in `populations.test_abundance`.
 
     Returns
     -------
@@ -72,14 +64,12 @@ def test_robustness(
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
         mean fraction, else the estimate itself.
     """
-    rules: dict[str, Any] = {"exclude_pre_post": exclude_pre_post, "sorts": sorts}
-    question = ask(counts, samples, contrast, **rules)
-    analyses = _analyses(question, thresholds, contrast, denominator, level, probability)
-    adjusted = _adjusted(counts, samples, contrast, denominator, rules)
     rows = [
-        _row(analysis, min_cells)
+        _row(analysis, question.min_cells)
         for analysis in chain(
-            analyses, adjusted, _without_each_patient(question, contrast, denominator)
+            _analyses(question, thresholds, denominator, level, probability),
+            _adjusted(question, denominator),
+            _without_each_patient(question, denominator),
         )
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -95,13 +85,12 @@ def _scale(measure: Measure) -> str:
 def _analyses(
     question: Question,
     thresholds: pd.DataFrame,
-    contrast: Contrast,
     denominator: str,
     level: str,
     probability: float,
 ) -> Iterator[Analysis]:
     """The analyses of all patients with the contrast's own covariates."""
-    units = question.units
+    units, contrast = question.units, question.contrast
     main = question.measure("LAMM", denominator)
     if main is None:
         return
@@ -124,15 +113,10 @@ def _analyses(
             yield Analysis("threshold", name, measure, units, contrast, _scale(main))
 
 
-def _adjusted(
-    counts: pd.DataFrame,
-    samples: pd.DataFrame,
-    contrast: Contrast,
-    denominator: str,
-    rules: Mapping[str, Any],
-) -> Iterator[Analysis]:
+def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:
     """Without each covariate and without all of them; where there are none, with each known one."""
-    if contrast.kind == "paired":  # a pair is its own control
+    contrast, samples = question.contrast, question.comparison.samples
+    if not contrast.has_arms:  # a pair is its own control
         return
     if contrast.adjust:
         fewer = [tuple(c for c in contrast.adjust if c != left) for left in contrast.adjust]
@@ -141,17 +125,14 @@ def _adjusted(
         known = [c for c in COVARIATES if c in samples and samples[c].nunique() > 1]
         choices = dict.fromkeys((c,) for c in known if c != contrast.column)
     for adjust in choices:
-        changed = replace(contrast, adjust=adjust)
-        question = ask(counts, samples, changed, **rules)
-        measure = question.measure("LAMM", denominator)
+        other = question.adjusted(adjust)
+        measure = other.measure("LAMM", denominator)
         if measure is not None:
-            setting = ", ".join(adjust) or "none"
-            yield Analysis("adjust", setting, measure, question.units, changed, _scale(measure))
+            setting, scale = ", ".join(adjust) or "none", _scale(measure)
+            yield Analysis("adjust", setting, measure, other.units, other.contrast, scale)
 
 
-def _without_each_patient(
-    question: Question, contrast: Contrast, denominator: str
-) -> Iterator[Analysis]:
+def _without_each_patient(question: Question, denominator: str) -> Iterator[Analysis]:
     main = question.measure("LAMM", denominator)
     if main is None:
         return
@@ -160,7 +141,7 @@ def _without_each_patient(
         keep = (patients != patient).to_numpy()
         measure = replace(main, count=main.count[keep], total=main.total[keep])
         units = question.units[keep]
-        yield Analysis("leave_one_out", patient, measure, units, contrast, _scale(main))
+        yield Analysis("leave_one_out", patient, measure, units, question.contrast, _scale(main))
 
 
 def _row(analysis: Analysis, min_cells: int) -> dict[str, Any]:

@@ -5,21 +5,15 @@ import pandas as pd
 
 from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
 from lammscope.cohort.associations import splits_groups as splits
-from lammscope.cohort.audit_cohort import ARMS, cohort_rows, late_timepoints, missingness_rows
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import (
-    MIN_PATIENTS,
-    aliased_columns,
-    aliases_of_arm,
-    comparison_units,
-    design_matrix,
-    used_sorts,
-)
-from lammscope.cohort.schemes import permutation_scheme
-from lammscope.cohort.selection import UNUSED, USED, select_samples
+from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
+from lammscope.cohort.comparison import Comparison, has_every_arm
+from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.cohort.design import MIN_PATIENTS, aliased_columns, aliases_of_arm, design_matrix
+from lammscope.cohort.schemes import Scheme
+from lammscope.cohort.selection import UNUSED, USED
 from lammscope.cohort.sorts import Sorts, refused_denominators
 from lammscope.core.names import ALPHA
-from lammscope.core.words import as_text, counted, readable
+from lammscope.core.words import as_text, counted
 
 COLUMNS = ["contrast", "item", "value", "status", "message"]
 # From the worst to the best; a row below `survivorship` says how a test is to be read.
@@ -59,22 +53,21 @@ def audit_design(
     late = late_timepoints(samples)
     rows = [("cohort", *row) for row in cohort_rows(samples, late)]
     for contrast in contrasts:
-        selection = select_samples(samples, contrast)
-        units = comparison_units(samples, contrast)
-        used = samples[samples["sample"].isin(selection.loc[selection["use"] == USED, "sample"])]
-        survivors = _survivor_rows(used, contrast, late)
+        comparison = Comparison(samples, contrast)
+        units = comparison.units
+        survivors = _survivor_rows(comparison.used, contrast, late)
         found = [
             *_patient_rows(units, contrast),
-            *_missing_rows(samples, units, contrast),
-            *_unused_rows(selection, contrast),
-            *_sort_rows(used_sorts(samples, selection), sorts),
+            *_missing_rows(comparison),
+            *_unused_rows(comparison.selection, contrast),
+            *_sort_rows(comparison.sorts, sorts),
             *_rank_rows(units, contrast),
-            *_association_rows(samples, units, contrast, skip_time=bool(survivors)),
+            *_association_rows(comparison, skip_time=bool(survivors)),
             *survivors,
         ]
-        if set(units["arm"]) == _arms(contrast):
-            scheme = permutation_scheme(units, contrast, max_exact=max_exact, n_draws=n_draws)
-            found.append(_floor_row(scheme.floor, scheme.words, units, contrast))
+        if has_every_arm(units, contrast):
+            scheme = contrast.permutations(units, max_exact=max_exact, n_draws=n_draws)
+            found.append(_floor_row(scheme, units, contrast))
         rows += [(contrast.name, *row) for row in (_verdict_row(found, units, contrast), *found)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "str"})
 
@@ -84,15 +77,14 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
     by_status: dict[str, list[Row]] = {}
     for row in rows:
         by_status.setdefault(row[2], []).append(row)
-    sizes = _sizes(units, contrast)
-    test, reference = (_group(contrast, side) for side in ("test", "reference"))
+    sizes = contrast.sizes(units)
+    test, reference = map(contrast.group, SIDES)
     if "aliased" in by_status:
         others = ", ".join(aliases_of_arm(design_matrix(units, contrast.adjust)))
         words = f"Cannot be answered: {test} against {reference} cannot be separated from {others}."
         return "verdict", "aliased", "aliased", words
     if "too_few_patients" in by_status:
-        what = "complete pairs" if contrast.kind == "paired" else "patients in each arm"
-        why = f"at least {MIN_PATIENTS} {what} are needed"
+        why = f"at least {MIN_PATIENTS} {contrast.needed} are needed"
         if all(row[0] == "residual_df" for row in by_status["too_few_patients"]):
             why = "the model has as many coefficients: adjust for less"
         words = f"Cannot be answered: {sizes}; {why}."
@@ -115,63 +107,32 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
     return "verdict", "ok", "ok", f"Can be tested: {sizes}."
 
 
-def _arms(contrast: Contrast) -> set[str]:
-    """The arms without which there is nothing to compare."""
-    return {"pair"} if contrast.kind == "paired" else {"test", "reference"}
-
-
-def _group(contrast: Contrast, side: str) -> str:
-    """The patients (for pairs the samples) of a side in words."""
-    value = contrast.test if side == "test" else contrast.reference
-    if contrast.kind == "paired":
-        return f"{readable(value)} samples"
-    return ARMS.get(value, f"patients with {readable(contrast.column)} {readable(value)}")
-
-
-def _sizes(units: pd.DataFrame, contrast: Contrast) -> str:
-    if contrast.kind == "paired":
-        test, reference = readable(contrast.test), readable(contrast.reference)
-        return f"{counted(len(units), 'pairs')} of {test} and {reference} samples"
-    words = [
-        counted(int((units["arm"] == side).sum()), _group(contrast, side))
-        for side in ("test", "reference")
-    ]
-    beside = " with samples before and after infusion" if contrast.kind == "change" else ""
-    return f"{' against '.join(words)}{beside}"
-
-
 def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     rows: list[Row] = []
-    for arm in ["pair"] if contrast.kind == "paired" else ["test", "reference"]:
+    for arm in contrast.arms:
         part = units[units["arm"] == arm]
         lists = [column for column in units if str(column).startswith("samples")]
         n, n_samples = len(part), sum(len(s) for column in lists for s in part[column])
-        what = "complete pairs" if arm == "pair" else _group(contrast, arm)
-        if contrast.kind == "change":
-            what += " with both phases"
-        message = f"{counted(n, what)} ({counted(n_samples, 'samples')})."
+        message = f"{counted(n, contrast.units_of(arm))} ({counted(n_samples, 'samples')})."
         if n < MIN_PATIENTS:
             message += f" At least {MIN_PATIENTS} are needed: nothing is tested."
         status = "ok" if n >= MIN_PATIENTS else "too_few_patients"
-        rows.append((f"patients_{arm}" if arm != "pair" else "pairs", n, status, message))
+        rows.append((f"patients_{arm}" if contrast.has_arms else "pairs", n, status, message))
     return rows
 
 
-def _missing_rows(samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast) -> list[Row]:
+def _missing_rows(comparison: Comparison) -> list[Row]:
     """Patients of each arm that the contrast asks for and lacks; pairs have no arms."""
-    if contrast.kind == "paired":
+    contrast, samples = comparison.contrast, comparison.samples
+    if not contrast.has_arms:
         return []
     asked = samples[_asked_patients(samples, contrast)]
-    words = {contrast.test: _group(contrast, "test")}
-    words[contrast.reference] = _group(contrast, "reference")
+    words = {contrast.value_of(side): contrast.group(side) for side in SIDES}
     groups = as_text(asked[contrast.column]).map(words).groupby(asked["patient"])
     if (groups.nunique() > 1).any():
         return []
-    has = pd.Series(list(groups.groups), list(groups.groups)).isin(units["patient"])
-    what = "no sample to compare here"
-    if contrast.kind == "change":
-        what = "no samples of both phases to compare here"
-    return missingness_rows(groups.first(), has, "missing_patients", what)
+    has = pd.Series(list(groups.groups), list(groups.groups)).isin(comparison.units["patient"])
+    return missingness_rows(groups.first(), has, "missing_patients", contrast.lacking)
 
 
 def _asked_patients(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
@@ -190,8 +151,8 @@ def _asked_patients(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
 def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:
     """Samples that are left out, by reason and arm (by side for pairs)."""
     rows: list[Row] = []
-    key = "side" if contrast.kind == "paired" else "arm"
-    words = {side: _group(contrast, side) for side in ("test", "reference")}
+    key = "arm" if contrast.has_arms else "side"
+    words = {side: contrast.group(side) for side in SIDES}
     left_out = selection[selection["use"] != USED]
     arms = left_out[key].map(words).fillna("in neither")
     for (use, reason), part in left_out.groupby(["use", "reason"], sort=True):
@@ -219,7 +180,7 @@ def _sort_rows(labels: list[str], sorts: Sorts) -> list[Row]:
 
 
 def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
-    if set(units["arm"]) != _arms(contrast):
+    if not has_every_arm(units, contrast):
         return []
     design = design_matrix(units, contrast.adjust)
     involved, others = aliased_columns(design), aliases_of_arm(design)
@@ -230,7 +191,7 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         (f"constant_{c}", 1, "note", f"{c} does not vary here and is left out.") for c in constant
     ]
     if others:
-        pair = " against ".join(_group(contrast, side) for side in ("test", "reference"))
+        pair = " against ".join(map(contrast.group, SIDES))
         message = f"{pair} cannot be separated from {', '.join(others)}."
         rows.append(("rank", value, "aliased", message[0].upper() + message[1:]))
     elif involved:
@@ -245,22 +206,21 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     return rows
 
 
-def _association_rows(
-    samples: pd.DataFrame, units: pd.DataFrame, contrast: Contrast, *, skip_time: bool
-) -> list[Row]:
+def _association_rows(comparison: Comparison, *, skip_time: bool) -> list[Row]:
     """Covariates and batches against the arms (of each phase for a change), or sides of pairs."""
+    contrast, samples, units = comparison.contrast, comparison.samples, comparison.units
     by_sample = samples.set_index("sample")
     lists = [name for name in units if str(name).startswith("samples")]
-    timed = skip_time or contrast.kind == "paired" or contrast.compares_time
+    timed = skip_time or not contrast.has_arms or contrast.compares_time
     skip = {contrast.column, *(("timepoint", "day") if timed else ())}
-    groups = units["arm"].map({side: _group(contrast, side) for side in ("test", "reference")})
+    groups = units["arm"].map({side: contrast.group(side) for side in SIDES})
     rows: list[Row] = []
     for column in (c for c in covariates_of(samples) if c not in skip):
         sides = [
             units[name].map(lambda names, c=column: by_sample.at[names[0], c]).rename(column)
             for name in lists
         ]
-        if contrast.kind == "paired":
+        if not contrast.has_arms:
             rows += _side_rows(sides, contrast)
             continue
         if len(sides) == 2 and not sides[0].equals(sides[1]):
@@ -277,7 +237,7 @@ def _association_rows(
 def _side_rows(sides: list[pd.Series], contrast: Contrast) -> list[Row]:
     """A batch that follows the sides of pairs."""
     values = pd.concat(sides, ignore_index=True)
-    names = [_group(contrast, side) for side in ("test", "reference")]
+    names = [contrast.group(side) for side in SIDES]
     groups = pd.Series(np.repeat(names, len(sides[0])))
     known = values.notna()
     if groups[known].nunique() < 2 or not splits(groups[known], values[known], p=1.0):
@@ -288,7 +248,7 @@ def _side_rows(sides: list[pd.Series], contrast: Contrast) -> list[Row]:
 
 def _survivor_rows(used: pd.DataFrame, contrast: Contrast, late: dict[str, str]) -> list[Row]:
     """Late time points in a comparison of responses."""
-    if contrast.kind == "paired" or contrast.column not in ("response", "response_label"):
+    if not contrast.has_arms or contrast.column not in ("response", "response_label"):
         return []
     return [
         (f"late_{name}", name, "survivorship", words)
@@ -297,15 +257,15 @@ def _survivor_rows(used: pd.DataFrame, contrast: Contrast, late: dict[str, str])
     ]
 
 
-def _floor_row(floor: float, scheme: str, units: pd.DataFrame, contrast: Contrast) -> Row:
-    n = len(units)
-    if contrast.kind == "paired":
-        what = f"{counted(n, 'pairs')}: p of a permutation test cannot go below "
-        what += f"2/{2**n} = {floor:.3g}." if "exact" in scheme else f"{floor:.2g}."
-    else:
-        sizes = [int((units["arm"] == arm).sum()) for arm in ("test", "reference")]
+def _floor_row(scheme: Scheme, units: pd.DataFrame, contrast: Contrast) -> Row:
+    n, floor = len(units), scheme.floor
+    if contrast.has_arms:
+        sizes = [int((units["arm"] == arm).sum()) for arm in SIDES]
         what = f"{sizes[0]} against {sizes[1]} patients: p of a permutation test cannot go below "
-        what += f"{floor:.3g} ({scheme})."
+        what += f"{floor:.3g} ({scheme.words})."
+    else:
+        what = f"{counted(n, 'pairs')}: p of a permutation test cannot go below "
+        what += f"2/{2**n} = {floor:.3g}." if scheme.exact else f"{floor:.2g}."
     if floor > ALPHA:
         what += " So it cannot fall under 0.05, whatever the data show."
     return "p_floor", f"{floor:.6g}", "warning" if floor > ALPHA else "ok", what

@@ -3,10 +3,8 @@
 import pandas as pd
 
 from lammscope.cohort.associations import Row, association_rows, covariates_of, exact_association
-from lammscope.core.names import ALPHA
+from lammscope.core.names import ALPHA, ARM_WORDS
 from lammscope.core.words import as_text, counted
-
-ARMS = {"responder": "responders", "non_responder": "non-responders"}
 
 PHASES = {"pre": "before", "post": "after"}
 
@@ -25,7 +23,7 @@ def arm_phase_table(samples: pd.DataFrame) -> pd.DataFrame:
         post), `n_patients`, `n_samples`, `n_pairs` (patients of the arm with both phases),
         `n_missing` (patients of the arm without this phase).
     """
-    parts = {arm: samples[samples["response"] == arm] for arm in ARMS}
+    parts = {arm: samples[samples["response"] == arm] for arm in ARM_WORDS}
     if samples["response"].isna().all():
         parts = {"all": samples}
     rows = []
@@ -60,7 +58,7 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
     ]
     for row in arm_phase_table(samples).to_dict("records"):
         message = (
-            f"{counted(row['n_patients'], ARMS.get(row['arm'], 'patients'))} with "
+            f"{counted(row['n_patients'], ARM_WORDS.get(row['arm'], 'patients'))} with "
             f"{counted(row['n_samples'], 'samples')} {PHASES[row['phase']]} infusion; "
             f"{row['n_pairs']} with both phases."
         )
@@ -83,7 +81,7 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
     n_both = int((phased.groupby("patient")["phase"].nunique() == 2).sum())
     have = f"{counted(n_both, 'patients')} {'has' if n_both == 1 else 'have'}"
     rows.append(("pre_and_post", n_both, "ok", f"{have} samples before and after infusion."))
-    groups = response.map(ARMS)
+    groups = response.map(ARM_WORDS)
     for phase, when in PHASES.items():
         has = patients.index.isin(samples.loc[samples["phase"] == phase, "patient"])
         what = f"no sample {when} infusion"
@@ -131,7 +129,7 @@ def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
     if "day" in samples and pd.api.types.is_numeric_dtype(samples["day"]):
         last_pre = samples.loc[pre, "day"].max()
         after |= ~pre & (samples["day"] > max(0, 0 if pd.isna(last_pre) else last_pre))
-    known = samples[samples["response"].isin(list(ARMS))]
+    known = samples[samples["response"].isin(list(ARM_WORDS))]
     cohort = known.drop_duplicates("patient")["response"].value_counts()
     found = {}
     for timepoint, part in known[after[known.index]].groupby("timepoint"):
@@ -146,7 +144,7 @@ def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
             else "when a sample is taken depends on the outcome"
         )
         found[str(timepoint)] = (
-            f"At {timepoint} {n} of {n_all} sampled patients are {ARMS[arm]}, against "
+            f"At {timepoint} {n} of {n_all} sampled patients are {ARM_WORDS[arm]}, against "
             f"{cohort[arm]} of {cohort.sum()} in the cohort: {why}."
         )
     return found

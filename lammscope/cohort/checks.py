@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.config import ConfigLines, check_config
-from lammscope.cohort.contrasts import Contrast, contrasts_from_config
-from lammscope.cohort.design import contrast_mistakes
+from lammscope.cohort.contrast_checks import contrast_mistakes
+from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets

@@ -1,45 +1,59 @@
-"""Contrasts: the questions of a cohort, read from the config and checked against the sheets."""
+"""The kinds of contrasts: whom each compares, how it is modeled and permuted, and its words.
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+A new kind is a class here. What is done with a contrast asks the class and never its name.
+"""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lammscope.core.words import as_text, near
+from lammscope.cohort.design import (
+    EFFECT,
+    SideDesign,
+    design_matrix,
+    patient_levels,
+    within_patients_design,
+)
+from lammscope.cohort.schemes import Scheme, label_scheme, sign_scheme
+from lammscope.core.names import ARM_WORDS
+from lammscope.core.words import MINUS, as_text, counted, readable
 
-RESERVED = {
-    "cohort": "the figures and audit rows of the whole cohort",
-    "counts": "the file `abundance/counts.tsv`",
-    "lamm": "the file `abundance/lamm.tsv`",
-}
-
-KINDS = ("between", "paired", "change")
-
-FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}
-
-NEEDED_BY = {"response": "`response` in the config and in patients.tsv", "phase": "`timepoints`"}
-
-IDENTIFIERS = {"sample", "patient", "counts", "barcodes"}
-
-RESPONSE = ("response", "response_label")
-
-MOSTLY = 0.8  # from this share of numbers on, text among them is taken for a slip
+SIDES = ("test", "reference")
+PAIR_DEFAULTS = ("compartment", "sort")  # shared by the samples of a pair unless the config says so
 
 
 @dataclass(frozen=True)
 class Contrast:
     """One question: `test` against `reference` in `column`, among the samples of `where`.
 
-    `kind` is `between` (patients against patients), `paired` (a patient against itself; a pair
-    shares the patient and the columns of `match`) or `change` (post minus pre, between arms).
-    `adjust` are covariates; `choose` (first, last or a time point) decides where a patient has
-    several samples.
+    Attributes
+    ----------
+    adjust
+        Covariates.
+    match
+        What the two samples of a pair share besides the patient.
+    choose
+        `first`, `last` or a time point: which sample counts where a patient has several.
+    kind
+        Its name in the config.
+    default_column
+        What is compared where the config names no column.
+    arms, has_arms
+        Arms of its units. There is one alone, `pair`, where each patient is compared with itself;
+        covariates of patients then cancel, and cannot be adjusted for.
+    has_sides
+        Whether a unit has a test and a reference side, so that its value is their difference.
+    keeps_incomplete
+        Whether patients with one side alone take part in models of all samples.
+    unit_words, needed, lacking
+        What its units are called, what a test needs, and what a patient lacks that is missing.
     """
 
     name: str
-    kind: str
     column: str
     test: str
     reference: str
@@ -47,6 +61,16 @@ class Contrast:
     adjust: tuple[str, ...]
     match: tuple[str, ...]
     choose: str | None
+
+    kind: ClassVar[str]
+    default_column: ClassVar[str] = "response"
+    arms: ClassVar[tuple[str, ...]] = SIDES
+    has_arms: ClassVar[bool] = True
+    has_sides: ClassVar[bool] = False
+    keeps_incomplete: ClassVar[bool] = False
+    unit_words: ClassVar[str] = "patients"
+    needed: ClassVar[str] = "patients in each arm"
+    lacking: ClassVar[str] = "no sample to compare here"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,223 +85,344 @@ class Contrast:
     @property
     def compares_phases(self) -> bool:
         """Whether samples before and after infusion are compared."""
-        return self.kind == "change" or self.column == "phase"
+        return self.column == "phase"
 
     @property
     def compares_time(self) -> bool:
         """Whether the arms are phases or time points."""
         return self.column in ("phase", "timepoint")
 
+    @property
+    def shared_by_sides(self) -> list[str]:
+        """Columns in which the two sides of a unit agree; none where it has one side."""
+        return []
 
-def contrasts_from_config(
-    contrasts: Mapping[str, Mapping[str, Any]], samples: pd.DataFrame
-) -> list[Contrast]:
-    """Check the contrasts of the config against the samples; without any, make the default ones.
+    # --- units ------------------------------------------------------------------------------------
 
-    Raises
-    ------
-    ValueError
-        One line per mistake, of all contrasts together: the contrast, the column, the value, what
-        is allowed, and the remedy. What needs patients to be counted is in
-        `design.contrast_mistakes`.
-    """
-    if not contrasts:
-        return default_contrasts(samples)
-    made = [_contrast(name, entry) for name, entry in contrasts.items()]
-    mistakes = [
-        f"contrast `{contrast.name}`: {mistake}"
-        for contrast in made
-        for mistake in [*_name_mistakes(contrast.name, contrasts), *_mistakes(contrast, samples)]
-    ]
-    if mistakes:
-        raise ValueError("\n".join(mistakes))
-    return made
+    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        """Arm and side of each sample.
 
+        `named` says which of test and reference the sample's value of `column` is; `table` has the
+        samples in the same order.
+        """
+        return named, named
 
-def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
-    """The contrasts of a config that names none, as far as the cohort can ask them.
+    def arm_sizes(self, units: pd.DataFrame) -> dict[str, int]:
+        """`n_test` and `n_reference`: patients per arm, or pairs."""
+        return {f"n_{arm}": int((units["arm"] == arm).sum()) for arm in SIDES}
 
-    They are `baseline`, `on_treatment` and `change`, one of each per compartment (named
-    `baseline_blood`, ... where there are several); without response labels `pre_to_post` takes
-    their place.
-    """
-    unsorted = samples[as_text(samples["sort"]) == "none"]
-    compartments = sorted(unsorted["compartment"].unique())
-    found: dict[str, dict[str, Any]] = {}
-    for compartment in compartments:
-        part = unsorted[unsorted["compartment"] == compartment]
-        suffix = "_" + re.sub(r"[^A-Za-z0-9_-]+", "_", compartment) if len(compartments) > 1 else ""
-        inside = {"compartment": [compartment]} if len(compartments) > 1 else {}
-        arms = {"test": "non_responder", "reference": "responder"}
-        both = {
-            phase: set(part.loc[part["phase"] == phase, "response"].dropna()) >= set(arms.values())
-            for phase in ("pre", "post")
-        }
-        for name, phase in (("baseline", "pre"), ("on_treatment", "post")):
-            if both[phase]:
-                where = {"phase": [phase], **inside}
-                found[name + suffix] = {"kind": "between", **arms, "where": where}
-        if both["pre"] and both["post"]:
-            found["change" + suffix] = {"kind": "change", **arms, "where": inside}
-        phases = {phase: set(part.loc[part["phase"] == phase, "patient"]) for phase in both}
-        if part["response"].isna().all() and phases["pre"] & phases["post"]:
-            entry = {"kind": "paired", "test": "post", "reference": "pre", "where": inside}
-            found["pre_to_post" + suffix] = entry
-    return [_contrast(name, entry) for name, entry in found.items()]
+    def patients_per_arm(self, sides: pd.DataFrame) -> tuple[int, int]:
+        """Patients of the test and of the reference arm who have every side that a unit has."""
+        if self.has_sides:
+            sides = sides[sides.groupby("patient")["side"].transform("nunique") == 2]
+        n_patients = sides.groupby("arm")["patient"].nunique()
+        return int(n_patients.get("test", 0)), int(n_patients.get("reference", 0))
 
+    def relabel(
+        self, samples: pd.DataFrame, units: pd.DataFrame, assignment: NDArray[np.bool_]
+    ) -> pd.DataFrame:
+        """The samples with other labels in the column that is compared.
 
-def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:
-    """An entry of the config with its defaults, not yet checked."""
-    column = entry.get("column") or ("phase" if entry["kind"] == "paired" else "response")
-    where = {
-        key: tuple(str(v) for v in (value if isinstance(value, list | tuple) else [value]))
-        for key, value in (entry.get("where") or {}).items()
-    }
-    default_match = ["compartment", "sort"] if "sort" in where else ["compartment"]
-    if column not in ("phase", "timepoint"):
-        default_match.append("phase")
-    match = default_match if entry.get("match") is None else list(entry["match"])
-    return Contrast(
-        name=name,
-        kind=entry["kind"],
-        column=column,
-        test=str(entry["test"]),
-        reference=str(entry["reference"]),
-        where=where,
-        adjust=tuple(entry.get("adjust") or ()),
-        match=tuple(m for m in match if m != column) if entry["kind"] == "paired" else (),
-        choose=None if entry.get("choose") is None else str(entry["choose"]),
-    )
+        `assignment` says for each of the `units` whether it is in the test arm (for pairs whether
+        its samples keep their labels).
+        """
+        by_value = {False: self.reference, True: self.test}
+        arms = dict(zip(units["patient"], assignment, strict=True))
+        labels = samples["patient"].map(arms).map(by_value).astype(object)
+        return samples.assign(**{self.column: labels})
 
+    # --- models -----------------------------------------------------------------------------------
 
-def _name_mistakes(name: str, names: Iterable[str]) -> list[str]:
-    found = []
-    if name.lower() in RESERVED:
-        found.append(f"this name is taken by {RESERVED[name.lower()]}; rename it")
-    twins = [other for other in names if other != name and other.lower() == name.lower()]
-    if twins:
-        found.append(
-            f"its name differs from `{twins[0]}` in case only; rename one, for both name files"
+    def permutations(self, units: pd.DataFrame, *, max_exact: int, n_draws: int) -> Scheme:
+        """How the units can be permuted, as in `schemes.label_scheme` and `sign_scheme`."""
+        return label_scheme(units, self.adjust, max_exact=max_exact, n_draws=n_draws)
+
+    def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
+        """The model with a row per patient and side, whose column `effect` is the comparison.
+
+        Parameters
+        ----------
+        sides
+            `patient`, `arm`, `side` and the covariates of each side.
+        within_patients
+            For a change only: whether each patient has a level of its own, so that patients with
+            one phase drop out, or is a block whose samples are correlated.
+        """
+        return SideDesign.of_all(design_matrix(sides, self.adjust).rename(columns={"arm": EFFECT}))
+
+    # --- words ------------------------------------------------------------------------------------
+
+    @property
+    def mean_words(self) -> str:
+        """What is averaged within an arm."""
+        return "mean"
+
+    @property
+    def mean_unit(self) -> str:
+        """How such a mean is written: a kind of `words.write_number`."""
+        return "fraction"
+
+    def value_of(self, side: str) -> str:
+        """The value of `column` that makes a side."""
+        return self.test if side == "test" else self.reference
+
+    def group(self, side: str) -> str:
+        """The patients (for pairs the samples) of a side."""
+        value = self.value_of(side)
+        return ARM_WORDS.get(value, f"patients with {readable(self.column)} {readable(value)}")
+
+    def units_of(self, arm: str) -> str:
+        """The units of an arm."""
+        return self.group(arm)
+
+    def sizes(self, units: pd.DataFrame) -> str:
+        """How many are compared with how many."""
+        words = [counted(int((units["arm"] == arm).sum()), self.group(arm)) for arm in SIDES]
+        return " against ".join(words)
+
+    def patients(self, n_test: int, n_reference: int) -> str:
+        """How many patients each side has."""
+        test, reference = readable(self.test), readable(self.reference)
+        return f"{n_test} {test} and {n_reference} {reference} patients"
+
+    def size_cell(self, n_test: str, n_reference: str) -> str:
+        """The same in a cell of a table."""
+        return f"{n_reference} / {n_test}"
+
+    def ratio(self, of: str = "odds") -> str:
+        """What the exponent of an estimate is called: a ratio of odds or of frequencies."""
+        return f"{of} ratio"
+
+    def verdict(self, direction: str) -> str:
+        """A difference in a few words; `direction` is higher or lower."""
+        return f"{direction} in {self.test}"
+
+    def claim(self, direction: str, whole: str) -> str:
+        """The primary result in a sentence; `whole` is what LAMM cells are a fraction of."""
+        test, reference = readable(self.test), readable(self.reference)
+        return (
+            f"{test} status was associated with a {direction} fraction of LAMM cells among {whole}"
+            f" than {reference} status"
         )
-    return found
+
+    def directions(self) -> tuple[str, str]:
+        """What a negative and a positive estimate mean."""
+        test, reference = readable(self.test), readable(self.reference)
+        return f"more frequent in {reference}", f"more frequent in {test}"
+
+    def describe(self) -> str:
+        """Say in one sentence what is compared, within whom, and with what adjustment."""
+        words = self._question()
+        if self.where:
+            parts = []
+            for key, values in self.where.items():
+                name = "arm" if key == "response" else readable(key)
+                parts.append(f"{name} {' or '.join(map(readable, values))}")
+            words += f"; samples with {', '.join(parts)}"
+        if self.choose:
+            words += f"; where a patient has several samples, {readable(self.choose)}"
+        if not self.has_arms:
+            return f"{words}."
+        if self.adjust:
+            return f"{words}; adjusted for {', '.join(map(readable, self.adjust))}."
+        return f"{words}; unadjusted, so exploratory."
+
+    def _question(self) -> str:
+        test, reference = readable(self.test), readable(self.reference)
+        return f"Patients against patients: {test} compared with {reference}"
 
 
-def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
-    """What is wrong with one contrast; what rests on a column that is not there is left out."""
-    kind, compared = contrast.kind, contrast.column
-    found = []
-    if kind not in KINDS:
-        found.append(f"kind `{kind}` is not one of {', '.join(KINDS)}{near(kind, KINDS)}")
-    names = [str(name) for name in samples.columns]
-    places = {"column": [compared], "where": contrast.where, "adjust": contrast.adjust}
-    for place, columns in (places | {"match": contrast.match}).items():
-        found += [
-            f"`{place}`: no column `{name}` in either sheet{near(name, names)}; "
-            f"columns: {', '.join(names)}"
-            for name in columns
-            if name not in samples
-        ]
-    asked: dict[str, tuple[str, tuple[str, ...]]] = {}
-    asked |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
-    asked |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
-    found += dict.fromkeys(
-        mistake
-        for place, (column, values) in asked.items()
-        if column in samples
-        for mistake in _value_mistakes(place, column, values, samples)
-    )
-    if contrast.test == contrast.reference:
-        found.append(f"test and reference are both `{contrast.test}`; name two values")
-    if all(column in samples for column in contrast.where):
-        found += _nothing_left(contrast, samples)
-    if kind == "paired" and contrast.adjust:
-        found.append("a pair is its own control, covariates of the patient cancel; remove `adjust`")
-    for column in contrast.adjust:
-        if column in samples:
-            found += _covariate_mistakes(column, compared, samples)
-    return found + _choose_mistakes(contrast.choose, samples)
+@dataclass(frozen=True)
+class Between(Contrast):
+    """Patients against patients."""
+
+    kind = "between"
 
 
-def _value_mistakes(
-    place: str, column: str, values: Sequence[str], samples: pd.DataFrame
-) -> list[str]:
-    present = sorted(set(as_text(samples[column]).dropna()))
-    if not present:
-        remedy = NEEDED_BY.get(column, f"column `{column}` of the sheets")
-        return [f"it asks for `{column}`, but no sample has one; set {remedy}"]
-    allowed = list(FIXED_VALUES.get(column, present))
-    words = ", ".join(allowed[:20]) + (f", and {len(allowed) - 20} more" if allowed[20:] else "")
-    if column == "response" and "response_label" in samples:
-        labels = sorted(set(as_text(samples["response_label"]).dropna()))
-        words += f" (raw labels, here {', '.join(labels)}, are in the column `response_label`)"
-    return [
-        f"`{place}`: column `{column}` has no value `{value}`{near(value, allowed)}; "
-        f"allowed: {words}"
-        for value in values
-        if value not in allowed
-    ]
+@dataclass(frozen=True)
+class Paired(Contrast):
+    """Each patient against itself: a pair shares the patient and the columns of `match`."""
+
+    kind = "paired"
+    default_column = "phase"
+    arms = ("pair",)
+    has_arms = False
+    has_sides = True
+    unit_words = "pairs"
+    needed = "complete pairs"
+
+    @property
+    def shared_by_sides(self) -> list[str]:
+        """The patient, and what `match` names."""
+        return ["patient", *self.match]
+
+    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        """Every sample is of a pair; its value is its side."""
+        return pd.Series("pair", index=named.index), named
+
+    def arm_sizes(self, units: pd.DataFrame) -> dict[str, int]:
+        """Pairs, for either side."""
+        return {f"n_{side}": len(units) for side in SIDES}
+
+    def patients_per_arm(self, sides: pd.DataFrame) -> tuple[int, int]:
+        """Pairs, for either side."""
+        n_pairs = sides["patient"].nunique()
+        return n_pairs, n_pairs
+
+    def relabel(
+        self, samples: pd.DataFrame, units: pd.DataFrame, assignment: NDArray[np.bool_]
+    ) -> pd.DataFrame:
+        """The samples with the labels exchanged in pairs that do not keep theirs."""
+        labels = samples[self.column].astype(object)
+        exchanged = units[~assignment]
+        for side, new in (("test", self.reference), ("reference", self.test)):
+            names = [name for listed in exchanged[f"samples_{side}"] for name in listed]
+            labels[samples["sample"].isin(names)] = new
+        return samples.assign(**{self.column: labels})
+
+    def permutations(self, units: pd.DataFrame, *, max_exact: int, n_draws: int) -> Scheme:
+        """Signs of the pairs' differences are flipped."""
+        return sign_scheme(len(units), max_exact=max_exact, n_draws=n_draws)
+
+    def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
+        """A level for each patient, and the difference between the sides."""
+        test_side = (sides["side"] == "test").astype(float)
+        return SideDesign.of_all(patient_levels(sides).assign(**{EFFECT: test_side}))
+
+    def group(self, side: str) -> str:
+        """The samples of a side."""
+        return f"{readable(self.value_of(side))} samples"
+
+    def units_of(self, arm: str) -> str:
+        """Pairs."""
+        return self.needed
+
+    def sizes(self, units: pd.DataFrame) -> str:
+        """How many pairs there are."""
+        test, reference = readable(self.test), readable(self.reference)
+        return f"{counted(len(units), 'pairs')} of {test} and {reference} samples"
+
+    def patients(self, n_test: int, n_reference: int) -> str:
+        """How many pairs there are."""
+        return f"{n_test} pairs of {readable(self.test)} and {readable(self.reference)} samples"
+
+    def size_cell(self, n_test: str, n_reference: str) -> str:
+        """The pairs."""
+        return f"{n_test} pairs"
+
+    def claim(self, direction: str, whole: str) -> str:
+        """The primary result in a sentence."""
+        test, reference = readable(self.test), readable(self.reference)
+        return (
+            f"{test} samples had a {direction} fraction of LAMM cells among {whole} than the same "
+            f"patients' {reference} samples"
+        )
+
+    def _question(self) -> str:
+        beside = [readable(name) for name in self.match if name not in PAIR_DEFAULTS]
+        within = "each patient" + (f" and {', '.join(beside)}" if beside else "")
+        test, reference = readable(self.test), readable(self.reference)
+        return f"Within {within}: {test} compared with {reference}, complete pairs only"
 
 
-def _nothing_left(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
-    """Conditions of `where` that samples meet one by one, but no sample all of them."""
-    met = {
-        f"{column} {' or '.join(values)}": as_text(samples[column]).isin(values)
-        for column, values in contrast.where.items()
-    }
-    if (
-        not met
-        or not all(rows.any() for rows in met.values())
-        or pd.DataFrame(met).all(axis=1).any()
-    ):
-        return []
-    counts = ", ".join(f"{words}: {int(rows.sum())} samples" for words, rows in met.items())
-    return [f"`where`: no sample meets all of it ({counts}); leave out a condition"]
+@dataclass(frozen=True)
+class Change(Contrast):
+    """The change from before to after infusion, compared between patients."""
+
+    kind = "change"
+    has_sides = True
+    keeps_incomplete = True
+    lacking = "no samples of both phases to compare here"
+
+    @property
+    def compares_phases(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def shared_by_sides(self) -> list[str]:
+        """A change is one of a patient, within a compartment and sorted fraction."""
+        return ["patient", "compartment", "sort"]
+
+    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        """The arm is the sample's value; samples after infusion are the test side."""
+        return named, as_text(table["phase"]).map({"post": "test", "pre": "reference"})
+
+    def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
+        """The four groups of arm and phase, and covariates with an effect on each phase.
+
+        They are coded so that the difference of differences is one coefficient: with weights that
+        is exact, where a contrast of group means is not.
+        """
+        test_side = (sides["side"] == "test").astype(float)
+        groups = design_matrix(sides, self.adjust)
+        change = groups.mul(test_side, axis=0).add_suffix(":post")
+        design = pd.concat([groups, change], axis=1).rename(columns={"arm:post": EFFECT})
+        if not within_patients:
+            # the correlation within blocks needs two degrees of freedom more
+            return SideDesign.of_all(design, block=sides["patient"].to_numpy(), spare=3)
+        n_sides = sides.groupby("patient")["side"].transform("nunique")
+        used = (n_sides == 2).to_numpy(dtype=bool)
+        within = within_patients_design(sides[used], self.adjust)
+        return SideDesign(within, used=used, filtering=design.to_numpy())
+
+    @property
+    def mean_words(self) -> str:
+        """What is averaged within an arm."""
+        return "mean change"
+
+    @property
+    def mean_unit(self) -> str:
+        """A difference of fractions."""
+        return "points"
+
+    def units_of(self, arm: str) -> str:
+        """The patients of an arm who have both phases."""
+        return f"{self.group(arm)} with both phases"
+
+    def sizes(self, units: pd.DataFrame) -> str:
+        """How many patients have both phases."""
+        return f"{super().sizes(units)} with samples before and after infusion"
+
+    def ratio(self, of: str = "odds") -> str:
+        """A ratio of the ratios after and before infusion."""
+        return f"ratio of {of} ratios"
+
+    def verdict(self, direction: str) -> str:
+        """A difference in a few words."""
+        return f"{direction} change in {self.test}"
+
+    def claim(self, direction: str, whole: str) -> str:
+        """The primary result in a sentence."""
+        test, reference = readable(self.test), readable(self.reference)
+        return (
+            f"{test} status was associated with a {direction} change of the fraction of LAMM cells "
+            f"among {whole} from before to after infusion than {reference} status (a higher change "
+            "is a larger rise or a smaller fall)"
+        )
+
+    def directions(self) -> tuple[str, str]:
+        """What a negative and a positive estimate mean."""
+        return f"rises less in {readable(self.test)}", f"rises more in {readable(self.test)}"
+
+    def _question(self) -> str:
+        test, reference = readable(self.test), readable(self.reference)
+        return f"Change after infusion: (post {MINUS} pre) in {test} against {reference} patients"
 
 
-def _covariate_mistakes(column: str, compared: str, samples: pd.DataFrame) -> list[str]:
-    values = as_text(samples[column])
-    known = values.dropna()
-    remedy = f"remove `{column}` from `adjust`"
-    if column == compared:
-        return [f"`adjust`: `{column}` is what is compared; {remedy}"]
-    if column in IDENTIFIERS:
-        return [f"`adjust`: `{column}` names each row and is no covariate; {remedy}"]
-    if compared in RESPONSE and _is_response(column, values, samples):
-        return [f"`adjust`: `{column}` is the response under another name; {remedy}"]
-    if known.empty:
-        return [f"`adjust`: no sample has a value of `{column}`; fill in the sheet, or {remedy}"]
-    if pd.api.types.is_numeric_dtype(samples[column]):
-        return []
-    numeric = pd.to_numeric(known, errors="coerce").notna()
-    if not numeric.all() and numeric.mean() >= MOSTLY:
-        odd = samples.loc[known.index[~numeric], "sample"].groupby(known[~numeric])
-        listed = "; ".join(f"`{value}` (sample {', '.join(part)})" for value, part in odd)
-        return [
-            f"`adjust`: column `{column}`: {listed}: no number, while the others are; correct it, "
-            "or leave it empty"
-        ]
-    if len(known) > 2 and known.is_unique:
-        return [f"`adjust`: `{column}` has another value in every sample; {remedy}"]
-    return []
+KINDS: dict[str, type[Contrast]] = {kind.kind: kind for kind in (Between, Paired, Change)}
 
 
-def _is_response(column: str, values: pd.Series, samples: pd.DataFrame) -> bool:
-    same = "response_label" in samples and values.equals(as_text(samples["response_label"]))
-    return column in RESPONSE or (same and bool(values.notna().any()))
+def make_contrast(*, kind: str, **values: Any) -> Contrast:
+    """A contrast from its kind and plain values, as rules hand them to scripts."""
+    return KINDS[kind](**values)
 
 
-def _choose_mistakes(choose: str | None, samples: pd.DataFrame) -> list[str]:
-    timepoints = sorted(samples["timepoint"].dropna().unique())
-    if choose in ("first", "last"):
-        if "day" in samples and pd.api.types.is_numeric_dtype(samples["day"]):
-            return []
-        return [
-            f"`choose: {choose}` needs a column `day` of numbers in the sample sheet; or choose "
-            f"one of {', '.join(timepoints)}"
-        ]
-    if choose is None or choose in timepoints:
-        return []
-    allowed = ["first", "last", *timepoints]
-    return [
-        f"`choose`: no time point `{choose}`{near(choose, allowed)}; allowed: {', '.join(allowed)}"
-    ]
+def as_values(contrast: Contrast) -> dict[str, Any]:
+    """A contrast as plain values; `make_contrast` reads them."""
+    return {"kind": contrast.kind, **asdict(contrast)}
+
+
+def make_contrasts(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Contrast]:
+    """Contrasts by name, from their plain values."""
+    return {name: make_contrast(**values) for name, values in definitions.items()}

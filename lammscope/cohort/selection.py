@@ -39,11 +39,8 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
     table = samples.sort_values(["patient", "sample"]).reset_index(drop=True)
     value = as_text(table[contrast.column])
     named = value.map({contrast.test: "test", contrast.reference: "reference"}).astype(object)
-    result = table[["sample", "patient"]].assign(arm=named, side=named, use=USED, reason="")
-    if contrast.kind == "paired":
-        result["arm"] = "pair"
-    if contrast.kind == "change":
-        result["side"] = as_text(table["phase"]).map({"post": "test", "pre": "reference"})
+    arm, side = contrast.arm_and_side(named, table)
+    result = table[["sample", "patient"]].assign(arm=arm, side=side, use=USED, reason="")
 
     for column, values in contrast.where.items():
         _leave_out(result, ~as_text(table[column]).isin(values), f"{column} is not asked for")
@@ -54,19 +51,18 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
     for column in contrast.adjust:
         _leave_out(result, table[column].isna(), f"{column} is missing")
     mistakes: list[str] = []
-    if contrast.kind != "paired":
+    if contrast.has_arms:
         mistakes += _mixed_compartments(table[result["use"] == USED])
     else:
-        _mark_incomplete(result, table, ["patient", *contrast.match])
+        _mark_incomplete(result, table, contrast.shared_by_sides)
     _choose(result, table, contrast)
-    if contrast.kind == "paired":  # the chosen time point may lack one side
-        _mark_incomplete(result, table, ["patient", *contrast.match])
+    if contrast.has_sides:  # the chosen time point may lack one side
+        _mark_incomplete(result, table, contrast.shared_by_sides)
+    if not contrast.has_arms:
         complete = table[result["use"] == USED]
-        keys = [as_text(complete[key]).fillna("") for key in ("patient", *contrast.match)]
+        keys = [as_text(complete[key]).fillna("") for key in contrast.shared_by_sides]
         for _, pair in complete.groupby(keys):
             mistakes += _mixed_compartments(pair)
-    if contrast.kind == "change":
-        _mark_incomplete(result, table, ["patient", "compartment", "sort"])
     taken = result[takes_part(result, contrast)]
     mistakes += _in_both_arms(taken, contrast)
     mistakes += _no_replicates(taken, table, contrast)
@@ -77,7 +73,18 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
 def takes_part(selection: pd.DataFrame, contrast: Contrast) -> pd.Series:
     """Samples of complete units; for a change also those of patients with one phase only."""
     taken = selection["use"] == USED
-    return taken | (selection["use"] == INCOMPLETE) if contrast.kind == "change" else taken
+    return taken | (selection["use"] == INCOMPLETE) if contrast.keeps_incomplete else taken
+
+
+def used_samples(samples: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the sample table that a selection uses."""
+    names = selection.loc[selection["use"] == USED, "sample"]
+    return samples[samples["sample"].isin(names)]
+
+
+def used_sorts(samples: pd.DataFrame, selection: pd.DataFrame) -> list[str]:
+    """Labels of the sorts of the samples that a selection uses."""
+    return sorted(set(as_text(used_samples(samples, selection)["sort"]).dropna()))
 
 
 def _leave_out(result: pd.DataFrame, rows: pd.Series, reason: str) -> None:
@@ -165,7 +172,7 @@ def _differing_covariates(
     taken: pd.DataFrame, table: pd.DataFrame, contrast: Contrast
 ) -> list[str]:
     mistakes = []
-    for column in contrast.adjust if contrast.kind == "change" else ():
+    for column in contrast.adjust if contrast.has_sides else ():
         n_values = as_text(table.loc[taken.index, column]).groupby(taken["patient"]).nunique()
         patients = n_values.index[n_values > 1].tolist()
         if patients:

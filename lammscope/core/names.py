@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 ARMS = ("responder", "non_responder")
+ARM_WORDS = {"responder": "responders", "non_responder": "non-responders"}
 PHASES = ("pre", "post")  # before and after infusion
 LEVELS = ("positive", "elevated")  # of LAMM calls
 LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in tables of abundance

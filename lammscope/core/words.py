@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,6 @@ def population_words(name: object) -> str:
 def denominator_words(name: object) -> str:
     """`all` becomes `of all cells`, and so on."""
     return DENOMINATORS.get(str(name), f"of {readable(name)}")
-
-
-def ratio_name(contrast: Mapping[str, Any]) -> str:
-    """What the exponent of an estimate on the logit scale is called."""
-    return "ratio of odds ratios" if contrast["kind"] == "change" else "odds ratio"
 
 
 def write_number(value: float, kind: str) -> str:

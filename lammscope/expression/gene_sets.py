@@ -8,8 +8,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.gene_sets import GeneSet
 from lammscope.expression.models import Model, Untested, plain_pseudobulks, population_model
 from lammscope.stats import linear
@@ -24,8 +23,7 @@ COLUMNS = [
 
 def test_gene_sets(
     pseudobulk: AnnData,
-    samples: pd.DataFrame,
-    contrast: Contrast,
+    comparison: Comparison,
     *,
     gene_sets: Sequence[GeneSet],
     min_cells: int,
@@ -40,7 +38,7 @@ def test_gene_sets(
 
     Parameters
     ----------
-    pseudobulk, samples, min_cells, exclude
+    pseudobulk, comparison, min_cells, exclude
         As in `genes.test_expression`.
     gene_sets
         Genes are symbols or Ensembl ids, of any case, ids with or without a version.
@@ -56,12 +54,11 @@ def test_gene_sets(
         over the sets of a population. `status` is ok or too_few_genes; a population that
         cannot be tested has one row without a set, with the status of `models.population_model`.
     """
-    sides = comparison_sides(samples, contrast)
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
     tables = []
     for population in sums.populations if gene_sets else []:
         model = population_model(
-            sums, population, sides, contrast, min_cells=min_cells, within_patients=True
+            sums, population, comparison, min_cells=min_cells, within_patients=True
         )
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene_set": "", "source": "", "status": model.status}])

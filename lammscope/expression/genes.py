@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 from anndata import AnnData
 
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.comparison import Comparison
 from lammscope.expression.engines import ENGINES
 from lammscope.expression.models import Untested, plain_pseudobulks, population_model, stacked
 from lammscope.stats.multiplicity import benjamini_hochberg
@@ -20,8 +19,7 @@ COLUMNS = [
 
 def test_expression(
     pseudobulk: AnnData,
-    samples: pd.DataFrame,
-    contrast: Contrast,
+    comparison: Comparison,
     *,
     min_cells: int,
     exclude: Sequence[str],
@@ -35,8 +33,8 @@ def test_expression(
     pseudobulk
         `obs` with `sample`, `population`, `n_cells`; `var` with `symbol`; sums of raw counts in
         `X`. A patient's replicates are summed before anything else.
-    samples
-        The sample table.
+    comparison
+        Who is compared with whom.
     min_cells
         Pseudobulks of fewer cells are left out (see `excluded_pseudobulks`).
     exclude
@@ -54,7 +52,6 @@ def test_expression(
         the population. A population that cannot be tested has one row without a gene, with the
         `status` of `models.population_model`; a gene without a p has that of its engine.
     """
-    sides = comparison_sides(samples, contrast)
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
 
     def test_population(population: str) -> pd.DataFrame:
@@ -62,8 +59,7 @@ def test_expression(
         model = population_model(
             sums,
             population,
-            sides,
-            contrast,
+            comparison,
             min_cells=min_cells,
             within_patients=engine != "limma_voom",
         )

@@ -7,9 +7,9 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import comparison_sides
-from lammscope.cohort.selection import UNUSED, select_samples
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.cohort.selection import UNUSED
 from lammscope.expression.models import kept_sides, plain_pseudobulks, stacked
 
 EXCLUDED_COLUMNS = ["cell_type", "patient", "arm", "side", "samples", "n_cells", "reason"]
@@ -20,7 +20,7 @@ EVERY = "(all)"  # instead of a population, for what is missing from every one
 
 
 def excluded_pseudobulks(
-    pseudobulk: AnnData, samples: pd.DataFrame, contrast: Contrast, *, min_cells: int
+    pseudobulk: AnnData, comparison: Comparison, *, min_cells: int
 ) -> pd.DataFrame:
     """Patients' pseudobulks that a contrast leaves out, by arm: missingness may differ by arm.
 
@@ -30,19 +30,16 @@ def excluded_pseudobulks(
         The columns `EXCLUDED_COLUMNS`. Samples without a value of a covariate are missing from
         every population: their `cell_type` is `(all)` and they have no `n_cells`.
     """
-    sides = comparison_sides(samples, contrast)
     sums = plain_pseudobulks(pseudobulk)
-    tables = [_without_covariate(samples, contrast)]
+    tables = [_without_covariate(comparison)]
     for population in sums.populations:
-        kept = kept_sides(sums.obs, population, sides, contrast, min_cells=min_cells)
+        kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
         lost = kept[kept["reason"] != ""].assign(cell_type=population)
         tables.append(lost.assign(samples=lost["samples"].map(",".join))[EXCLUDED_COLUMNS])
     return stacked(tables, EXCLUDED_COLUMNS)
 
 
-def missingness(
-    pseudobulk: AnnData, samples: pd.DataFrame, contrast: Contrast, *, min_cells: int
-) -> pd.DataFrame:
+def missingness(pseudobulk: AnnData, comparison: Comparison, *, min_cells: int) -> pd.DataFrame:
     """How many patients each population keeps, by arm, and whether the arms lose alike.
 
     A population that is too small in one arm only (non-responders without B cells, say) is
@@ -58,24 +55,23 @@ def missingness(
         of Fisher's exact test of kept against lost; for pairs, whose sides are of the same
         patients, of McNemar's exact test.
     """
-    sides = comparison_sides(samples, contrast)
-    sums = plain_pseudobulks(pseudobulk)
+    contrast, sums = comparison.contrast, plain_pseudobulks(pseudobulk)
     rows = []
     if contrast.adjust:
-        lost = _without_covariate(samples, contrast).assign(kept=False)
-        every = pd.concat([sides.assign(kept=True), lost], ignore_index=True)
+        lost = _without_covariate(comparison).assign(kept=False)
+        every = pd.concat([comparison.sides.assign(kept=True), lost], ignore_index=True)
         rows.append({"cell_type": EVERY, **_kept_by_arm(every, contrast)})
     for population in sums.populations:
-        kept = kept_sides(sums.obs, population, sides, contrast, min_cells=min_cells)
+        kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
         kept = kept.assign(kept=kept["n_cells"] >= min_cells)
         rows.append({"cell_type": population, **_kept_by_arm(kept, contrast)})
     return pd.DataFrame(rows, columns=MISSING_COLUMNS)
 
 
-def _without_covariate(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
+def _without_covariate(comparison: Comparison) -> pd.DataFrame:
     """The samples that would be compared if they had a value of each covariate."""
-    selection = select_samples(samples, contrast)
-    reasons = [f"{column} is missing" for column in contrast.adjust]
+    selection = comparison.selection
+    reasons = [f"{column} is missing" for column in comparison.contrast.adjust]
     lost = selection[(selection["use"] == UNUSED) & selection["reason"].isin(reasons)]
     lost = lost.rename(columns={"sample": "samples"})
     return lost.assign(cell_type=EVERY, n_cells=np.nan)[EXCLUDED_COLUMNS]
@@ -83,15 +79,15 @@ def _without_covariate(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFram
 
 def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
     """Patients and kept patients of each arm, and the p of their difference."""
-    if contrast.kind == "paired":
+    if not contrast.has_arms:
         return _kept_by_side(sides)
     patients = sides.groupby("patient").agg(
         arm=("arm", "first"), n_sides=("side", "nunique"), kept=("kept", "all")
     )
-    if contrast.kind == "change":
+    if contrast.has_sides:
         patients = patients[patients["n_sides"] == 2]
     n, kept = (
-        [int((part["arm"] == arm).sum()) for arm in ("test", "reference")]
+        [int((part["arm"] == arm).sum()) for arm in SIDES]
         for part in (patients, patients[patients["kept"]])
     )
     lost = [all_ - some for all_, some in zip(n, kept, strict=True)]
@@ -106,7 +102,7 @@ def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
     n_test_only = int((kept["test"] & ~kept["reference"]).sum())
     n_one_only = n_test_only + int((kept["reference"] & ~kept["test"]).sum())
     p = stats.binomtest(n_test_only, n_one_only).pvalue if n_one_only else 1.0
-    sizes = [int(kept[side].sum()) for side in ("test", "reference")]
+    sizes = [int(kept[side].sum()) for side in SIDES]
     return _row([len(kept), len(kept)], sizes, float(p) if len(kept) else np.nan)
 
 

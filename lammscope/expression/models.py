@@ -10,17 +10,11 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.design import (
-    MIN_PATIENTS,
-    aliased_columns,
-    design_matrix,
-    independent_columns,
-)
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.design import EFFECT, MIN_PATIENTS, aliased_columns, independent_columns
 from lammscope.stats import linear
 from lammscope.stats.edger import filter_by_expression, tmm
 
-EFFECT = "effect"
 MIN_GENES = 10  # of fewer there is no trend of variances that a gene's could be held against
 FLAT = 1e-8  # log2 counts per million: less is rounding and no variation between patients
 
@@ -126,7 +120,7 @@ def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Ps
 
 
 def kept_sides(
-    obs: pd.DataFrame, population: str, sides: pd.DataFrame, contrast: Contrast, *, min_cells: int
+    obs: pd.DataFrame, population: str, comparison: Comparison, *, min_cells: int
 ) -> pd.DataFrame:
     """The sides of a contrast with their cells of a population, and why one is left out.
 
@@ -134,20 +128,19 @@ def kept_sides(
     ----------
     obs
         `Pseudobulks.obs`.
-    sides
-        From `design.comparison_sides`.
 
     Returns
     -------
     DataFrame
-        `sides` with `n_cells` and `reason`, which is empty for those that are kept.
+        `comparison.sides` with `n_cells` and `reason`, which is empty for those that are kept.
     """
+    sides, contrast = comparison.sides, comparison.contrast
     own = obs[obs["population"] == population]
     cells = dict(zip(own["sample"], own["n_cells"], strict=True))
     n_cells = [int(sum(cells.get(name, 0) for name in names)) for names in sides["samples"]]
     result = sides.assign(n_cells=n_cells, reason="")
     result.loc[result["n_cells"] < min_cells, "reason"] = f"under {min_cells} cells"
-    if contrast.kind == "paired":
+    if contrast.has_sides and not contrast.keeps_incomplete:
         n_sides = result[result["reason"] == ""].groupby("patient")["side"].nunique()
         lonely = (result["reason"] == "") & ~result["patient"].isin(n_sides.index[n_sides == 2])
         result.loc[lonely, "reason"] = "partner is missing"
@@ -157,8 +150,7 @@ def kept_sides(
 def population_model(
     sums: Pseudobulks,
     population: str,
-    sides: pd.DataFrame,
-    contrast: Contrast,
+    comparison: Comparison,
     *,
     min_cells: int,
     within_patients: bool,
@@ -169,13 +161,10 @@ def population_model(
     ----------
     sums
         Every pseudobulk of the cohort, with the genes that may be tested.
-    sides
-        From `design.comparison_sides`.
     min_cells
         Pseudobulks of fewer cells are left out.
     within_patients
-        For a change only: whether each patient has a level of its own, so that patients with one
-        phase drop out, or is a block whose samples are correlated. The genes are the same.
+        As in `Contrast.side_design`. The genes are the same.
 
     Returns
     -------
@@ -184,39 +173,32 @@ def population_model(
         coefficients), aliased, no_genes (under ten have enough counts, or a pseudobulk has none
         of them), or no_variation (patients do not differ at all beside the arms).
     """
-    kept = kept_sides(sums.obs, population, sides, contrast, min_cells=min_cells)
+    kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
     kept = kept[kept["reason"] == ""].reset_index(drop=True)
-    complete = (kept.groupby("patient")["side"].transform("nunique") == 2).to_numpy(dtype=bool)
-    n_test, n_reference = _patients_per_arm(kept, complete, contrast)
+    n_test, n_reference = comparison.contrast.patients_per_arm(kept)
     if min(n_test, n_reference) < MIN_PATIENTS:
         return Untested("too_few_patients", n_test, n_reference)
-    used, design, spare = np.ones(len(kept), dtype=bool), _design(kept, contrast), 1
-    filtering = design.to_numpy()
-    if contrast.kind == "change" and within_patients:
-        used, design = complete, _design_within(kept[complete], contrast)
-    elif contrast.kind == "change":
-        spare = 3  # the correlation within blocks needs them
-    if EFFECT in aliased_columns(design):
+    sides = comparison.contrast.side_design(kept, within_patients=within_patients)
+    if EFFECT in aliased_columns(sides.matrix):
         return Untested("aliased", n_test, n_reference)
-    design = independent_columns(design)
-    if len(design) - design.shape[1] < spare:
+    design = independent_columns(sides.matrix)
+    if len(design) - design.shape[1] < sides.spare:
         return Untested("too_few_patients", n_test, n_reference)
     counts = sum_replicates(sums, population, kept)
     if not counts.sum(axis=0).all():
         return Untested("no_genes", n_test, n_reference)
-    tested = filter_by_expression(counts, filtering)
-    tested &= counts[:, used].any(axis=1)
-    counts = counts[tested][:, used]
+    tested = filter_by_expression(counts, sides.filtering)
+    tested &= counts[:, sides.used].any(axis=1)
+    counts = counts[tested][:, sides.used]
     if tested.sum() < MIN_GENES or not counts.sum(axis=0).all():
         return Untested("no_genes", n_test, n_reference)
-    blocks = contrast.kind == "change" and not within_patients
     model = Model(
         population=population,
         counts=counts,
         genes=sums.genes[tested],
         symbols=sums.symbols[tested],
         design=design,
-        block=kept["patient"].to_numpy() if blocks else None,
+        block=sides.block,
         norm_factors=tmm(counts),
         n_test=n_test,
         n_reference=n_reference,
@@ -239,51 +221,6 @@ def sum_replicates(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> ND
     side, row = np.array(member).T
     chosen = sparse.csr_array((np.ones(len(member)), (side, row)), shape=(len(kept), len(sums.obs)))
     return (chosen @ sums.counts).toarray().T
-
-
-def _patients_per_arm(
-    kept: pd.DataFrame, complete: NDArray[np.bool_], contrast: Contrast
-) -> tuple[int, int]:
-    """Patients per arm; for pairs and changes only those with both sides."""
-    if contrast.kind == "paired":
-        n = kept["patient"].nunique()
-        return n, n
-    if contrast.kind == "change":
-        kept = kept[complete]
-    n_patients = kept.groupby("arm")["patient"].nunique()
-    return int(n_patients.get("test", 0)), int(n_patients.get("reference", 0))
-
-
-def _design(kept: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
-    """The model's matrix; the comparison itself is the column `effect`.
-
-    Patients' own levels for pairs; for a change the four groups of arm and phase, coded so that
-    the difference of differences is one coefficient (with weights that is exact, where a
-    contrast of group means is not), and covariates with an effect on each phase.
-    """
-    test_side = (kept["side"] == "test").astype(float)
-    if contrast.kind == "paired":
-        return _patient_levels(kept).assign(**{EFFECT: test_side})
-    between = design_matrix(kept, contrast.adjust)
-    if contrast.kind == "between":
-        return between.rename(columns={"arm": EFFECT})
-    change = between.mul(test_side, axis=0).add_suffix(":post")
-    return pd.concat([between, change], axis=1).rename(columns={"arm:post": EFFECT})
-
-
-def _design_within(kept: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
-    """A change within complete patients: a level per patient, post, and what acts on the change.
-
-    The same as an intercept, arm and covariates for each patient's difference.
-    """
-    test_side = (kept["side"] == "test").astype(float)
-    change = design_matrix(kept, contrast.adjust).mul(test_side, axis=0).add_suffix(":post")
-    change = change.rename(columns={"arm:post": EFFECT})
-    return pd.concat([change, _patient_levels(kept)], axis=1)
-
-
-def _patient_levels(kept: pd.DataFrame) -> pd.DataFrame:
-    return pd.get_dummies(kept["patient"], prefix="patient", dtype=float)
 
 
 def stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
 from lammscope.report.captions import FIGURE_WORDS, REFERENCES
@@ -40,7 +41,7 @@ def write_report(
     path: str | Path,
     *,
     config: Mapping[str, Any],
-    contrasts: Mapping[str, Mapping[str, Any]],
+    contrasts: Mapping[str, Contrast],
     versions: Mapping[str, str],
     primary_sentence: str,
     samples: pd.DataFrame,

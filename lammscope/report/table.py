@@ -1,24 +1,21 @@
 """Tables and words of the report: numbers as a reader expects them, in plain records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.words import (
-    MINUS,
     NOTHING,
     denominator_words,
     population_words,
-    ratio_name,
     readable,
     write_number,
 )
 from lammscope.report.order import order_rows
-
-PAIR_DEFAULTS = ["compartment", "sort"]
 
 
 @dataclass(frozen=True)
@@ -68,39 +65,6 @@ def write_cell(value: Any, kind: str) -> Cell:
         return Cell(text, text.lower(), "left wrap" if kind == "words" else f"left{lamm}")
     number = float(value)
     return Cell(write_number(number, kind), f"{number:.8g}")
-
-
-def describe_contrast(contrast: Any) -> str:
-    """Say in one sentence what a contrast compares, within whom, and with what adjustment."""
-    test, reference = readable(contrast["test"]), readable(contrast["reference"])
-    match contrast["kind"]:
-        case "between":
-            words = f"Patients against patients: {test} compared with {reference}"
-        case "paired":
-            matched = contrast.get("match") or []
-            beside = [readable(name) for name in matched if name not in PAIR_DEFAULTS]
-            within = "each patient" + (f" and {', '.join(beside)}" if beside else "")
-            words = f"Within {within}: {test} compared with {reference}, complete pairs only"
-        case _:
-            words = (
-                f"Change after infusion: (post {MINUS} pre) in {test} against {reference} patients"
-            )
-    where = dict(contrast.get("where") or {})
-    if where:
-        parts = []
-        for key, value in where.items():
-            values = list(value) if isinstance(value, list | tuple) else [value]
-            name = "arm" if key == "response" else readable(key)
-            parts.append(f"{name} {' or '.join(readable(v) for v in values)}")
-        words += f"; samples with {', '.join(parts)}"
-    if contrast.get("choose"):
-        words += f"; where a patient has several samples, {readable(contrast['choose'])}"
-    if contrast["kind"] == "paired":
-        return f"{words}."
-    adjust = contrast.get("adjust") or []
-    if adjust:
-        return f"{words}; adjusted for {', '.join(readable(name) for name in adjust)}."
-    return f"{words}; unadjusted, so exploratory."
 
 
 ABUNDANCE_COLUMNS = (
@@ -170,7 +134,7 @@ QC_COLUMNS = (
 )
 
 
-def abundance_rows(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table:
+def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
     """Rows of an abundance table, LAMM first, with their odds ratios (ratios, for log ratios).
 
     The arcsine scale has no rows of its own; its p stands beside the p of the logit scale.
@@ -187,18 +151,17 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> T
         odds_ratio=rows["estimate"],
         interval=interval_words(rows),
         verdict=rows["verdict"].str.split(";").str[0],
-        n=_sizes(rows, paired=contrast["kind"] == "paired"),
+        n=_sizes(rows, contrast),
         **{f"mean_{s}": rows[f"mean_{s}"].mask(is_ratio) for s in ("test", "reference")},
     )
-    change = contrast["kind"] == "change"
     words = {
-        "test": readable(contrast["test"]),
-        "reference": readable(contrast["reference"]),
-        "ratio": ratio_name(contrast).capitalize(),
-        "mean": "Mean change" if change else "Mean",
+        "test": readable(contrast.test),
+        "reference": readable(contrast.reference),
+        "ratio": contrast.ratio().capitalize(),
+        "mean": contrast.mean_words.capitalize(),
     }
     columns = [
-        replace(column, kind="points") if change and column.kind == "fraction" else column
+        replace(column, kind=contrast.mean_unit) if column.kind == "fraction" else column
         for column in name_columns(ABUNDANCE_COLUMNS, **words)
     ]
     return build_table(rows, columns)
@@ -220,7 +183,7 @@ def interval_words(rows: pd.DataFrame) -> pd.Series:
     return (low + " to " + high).where(rows["ci_low"].notna(), None)
 
 
-def lamm_lines(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:
+def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
     """One line per denominator on LAMM cells: estimate, interval, p and verdict."""
     lines = []
     rows = order_rows(abundance[abundance["population"].eq("LAMM")])
@@ -232,7 +195,7 @@ def lamm_lines(abundance: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[
         ratio, low, high = (
             write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
         )
-        name = "ratio" if row["scale"] == "log_ratio" else ratio_name(contrast)
+        name = "ratio" if row["scale"] == "log_ratio" else contrast.ratio()
         p = write_number(float(row["p"]), "p")
         p = p if p.startswith("<") else f"= {p}"
         lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}")
@@ -251,9 +214,9 @@ def dropped_lines(abundance: pd.DataFrame) -> list[str]:
     ]
 
 
-def _sizes(rows: pd.DataFrame, *, paired: bool) -> pd.Series:
-    n_test, n_reference = (rows[f"n_{s}"].map("{:.0f}".format) for s in ("test", "reference"))
-    return n_test + " pairs" if paired else n_reference + " / " + n_test
+def _sizes(rows: pd.DataFrame, contrast: Contrast) -> list[str]:
+    n_test, n_reference = (rows[f"n_{side}"].map("{:.0f}".format) for side in SIDES)
+    return list(map(contrast.size_cell, n_test, n_reference))
 
 
 def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:

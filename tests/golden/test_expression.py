@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.cohort.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
@@ -49,8 +51,7 @@ def cohort(golden) -> Cohort:
 def fold_changes(cohort: Cohort, contrast: Contrast, engine: str = "limma_voom") -> pd.DataFrame:
     table = run_test(
         cohort.pseudobulk,
-        cohort.samples,
-        contrast,
+        Comparison(cohort.samples, contrast),
         min_cells=10,
         exclude=[],
         engine=engine,
@@ -91,8 +92,7 @@ def test_gene_sets_agree_with_limma(golden, cohort):
     sets = {"planted_up": names[::2], "planted_down": names[1::2], "random": random}
     table = run_sets(
         cohort.pseudobulk,
-        cohort.samples,
-        cohort.baseline,
+        Comparison(cohort.samples, cohort.baseline),
         gene_sets=[GeneSet(name, "", tuple(genes)) for name, genes in sets.items()],
         min_cells=10,
         exclude=[],

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lammscope.cohort.contrasts import Contrast, contrasts_from_config
+from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrasts import Contrast
 
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
 BASELINE = {**ARMS, "where": {"phase": "pre"}}

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+
 LINEAGES = {
     "LAMM": "monocytic",
     "Classical_monocyte": "monocytic",
@@ -33,19 +35,23 @@ CENTRES = {
     "B": (0, 9), "cDC2": (5, 8), "pDC": (2, 5), "Platelet": (4, -5),
 }  # fmt: skip
 DEFINERS = ("CSF1R", "CD14", "CD68")
-ARMS = {"test": "non_responder", "reference": "responder", "adjust": (), "choose": None}
-BASELINE: dict[str, Any] = {
-    "name": "baseline", "kind": "between", "column": "response", **ARMS,
-    "where": {"phase": ("pre",)}, "match": (),
-}  # fmt: skip
-CHANGE: dict[str, Any] = {
-    "name": "change", "kind": "change", "column": "response", **ARMS, "where": {}, "match": (),
-}  # fmt: skip
-PRE_TO_POST: dict[str, Any] = {
-    "name": "pre_to_post", "kind": "paired", "column": "phase", **ARMS, "test": "post",
-    "reference": "pre", "where": {"response": ("non_responder",)}, "match": ("compartment",),
-}  # fmt: skip
-CONTRASTS = {contrast["name"]: contrast for contrast in (BASELINE, PRE_TO_POST, CHANGE)}
+ARMS: dict[str, Any] = {
+    "test": "non_responder",
+    "reference": "responder",
+    "adjust": (),
+    "choose": None,
+}
+BASELINE = Between(
+    name="baseline", column="response", **ARMS, where={"phase": ("pre",)}, match=()
+)  # fmt: skip
+CHANGE = Change(name="change", column="response", **ARMS, where={}, match=())
+PRE_TO_POST = Paired(
+    name="pre_to_post", column="phase", **(ARMS | {"test": "post", "reference": "pre"}),
+    where={"response": ("non_responder",)}, match=("compartment",),
+)  # fmt: skip
+CONTRASTS: dict[str, Contrast] = {
+    contrast.name: contrast for contrast in (BASELINE, PRE_TO_POST, CHANGE)
+}
 
 
 @dataclass(frozen=True)
@@ -292,19 +298,6 @@ def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFram
     row |= {"n_tests": 20_000, "share": share, "status": status}
     row["message"] = f"With permuted labels {100 * share:.1f} % of the tests had p < 0.05."
     return pd.DataFrame([row])
-
-
-def selection_table(samples: pd.DataFrame, *, contrast: dict[str, Any]) -> pd.DataFrame:
-    """Which samples a contrast uses, as `design.select_samples` says it."""
-    where = contrast["where"]
-    reason = pd.Series("", index=samples.index, dtype=object)
-    for column in where:
-        outside = ~samples[column].isin(where[column])
-        reason = reason.mask((reason == "") & outside, f"{column} is not asked for")
-    compared = samples[contrast["column"]].isin([contrast["test"], contrast["reference"]])
-    reason = reason.mask((reason == "") & ~compared, f"{contrast['column']} is in neither arm")
-    use = (reason == "").map({True: "used", False: "unused"})
-    return pd.DataFrame({"sample": samples["sample"], "use": use, "reason": reason})
 
 
 def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:

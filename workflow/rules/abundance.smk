@@ -95,7 +95,8 @@ rule test_abundance:
         mem_mb=memory(500, 4),
     params:
         contrast=contrast_of,
-        settings=config["abundance"],
+        settings=ABUNDANCE_TESTS,
+        permutation=PERMUTATION,
         seed=config["seed"],
         sorts=config["sorts"],
         code=code("test_abundance"),
@@ -146,7 +147,7 @@ rule test_robustness:
         contrast=contrast_of,
         lamm={key: config["lamm"][key] for key in ("level", "probability")},
         denominator=config["primary"]["denominator"],
-        settings={key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")},
+        settings=ABUNDANCE_TESTS,
         sorts=config["sorts"],
         code=code("test_robustness"),
     script:
@@ -172,7 +173,8 @@ rule diagnose_calibration:
     params:
         contrasts=[c for name, c in CONTRASTS.items() if name == config["primary"]["contrast"]],
         denominator=config["primary"]["denominator"],
-        abundance=config["abundance"],
+        settings=ABUNDANCE_TESTS,
+        permutation=PERMUTATION,
         expression=EXPRESSION_TESTS,
         calibration=config["calibration"],
         sorts=config["sorts"],

@@ -1,10 +1,10 @@
 import re
 import sys
-from dataclasses import asdict
 from itertools import batched
 from pathlib import Path
 
-from lammscope.cohort import checks, design, sorts
+from lammscope.cohort import checks, contrast_checks, sorts
+from lammscope.cohort.contrasts import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import code_digest, file_digest
@@ -66,9 +66,10 @@ PARTS = {
     f"{number:03d}": list(part) for number, part in enumerate(batched(SAMPLES, SAMPLES_PER_JOB), 1)
 }
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
-CONTRASTS = {contrast.name: asdict(contrast) for contrast in RUN.contrasts}
-ALIASED = design.aliased_contrasts(RUN.samples, RUN.contrasts)
+CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
+ALIASED = contrast_checks.aliased_contrasts(RUN.samples, RUN.contrasts)
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
+ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
 EXPRESSION_TESTS = {
     "min_cells": config["expression"]["min_cells"],
     "exclude": [*config["expression"]["exclude"], config["car"]["features"]],

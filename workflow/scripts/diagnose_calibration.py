@@ -3,22 +3,29 @@
 import anndata
 
 from lammscope.abundance.calibration import diagnose_calibration
-from lammscope.cohort.contrasts import Contrast
+from lammscope.abundance.comparisons import Permutations
+from lammscope.abundance.populations import Question
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
+    params = snakemake.params
+    counts = read_table(snakemake.input.counts)
+    samples = read_sample_table(snakemake.input.samples)
+    contrasts = [make_contrast(**definition) for definition in params.contrasts]
+    questions = [
+        Question(counts, Comparison(samples, contrast), **params.settings, sorts=params.sorts)
+        for contrast in contrasts
+    ]
     table = diagnose_calibration(
-        read_table(snakemake.input.counts),
+        questions,
         anndata.read_h5ad(snakemake.input.pseudobulk),
-        read_sample_table(snakemake.input.samples),
-        [Contrast(**definition) for definition in snakemake.params.contrasts],
-        denominator=snakemake.params.denominator,
-        abundance=snakemake.params.abundance,
-        expression=snakemake.params.expression,
-        sorts=snakemake.params.sorts,
-        seed=snakemake.params.seed,
-        **snakemake.params.calibration,
+        denominator=params.denominator,
+        expression=params.expression,
+        permutations=Permutations(**params.permutation, seed=params.seed),
+        **params.calibration,
     )
     write_table(table, snakemake.output.table)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.cohort.selection import select_samples
 from lammscope.core.indexed import read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.contrast import contrast_figures
@@ -13,11 +13,8 @@ from lammscope.report.figures.style import save_figure
 with job_log(snakemake.log[0]):
     samples = read_sample_table(snakemake.input.samples)
     figures = contrast_figures(
-        snakemake.wildcards.contrast,
-        contrast=snakemake.params.contrast,
+        Comparison(samples, make_contrast(**snakemake.params.contrast)),
         counts=read_table(snakemake.input.counts),
-        samples=samples,
-        selection=select_samples(samples, Contrast(**snakemake.params.contrast)),
         abundance=read_table(snakemake.input.abundance),
         robustness=read_table(snakemake.input.robustness),
         expression=read_table(snakemake.input.expression),

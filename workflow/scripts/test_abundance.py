@@ -1,18 +1,22 @@
 """Compare populations between patients in one contrast."""
 
-from lammscope.abundance.populations import test_abundance
-from lammscope.cohort.contrasts import Contrast
+from lammscope.abundance.comparisons import Permutations
+from lammscope.abundance.populations import Question, test_abundance
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
-    table = test_abundance(
+    params = snakemake.params
+    samples = read_sample_table(snakemake.input.samples)
+    question = Question(
         read_table(snakemake.input.counts),
-        read_sample_table(snakemake.input.samples),
-        Contrast(**snakemake.params.contrast),
-        seed=snakemake.params.seed,
-        sorts=snakemake.params.sorts,
-        **snakemake.params.settings,
+        Comparison(samples, make_contrast(**params.contrast)),
+        **params.settings,
+        sorts=params.sorts,
     )
+    permutations = Permutations(**params.permutation, seed=params.seed)
+    table = test_abundance(question, permutations=permutations)
     write_table(table, snakemake.output.table)

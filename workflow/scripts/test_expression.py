@@ -2,7 +2,8 @@
 
 import anndata
 
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
@@ -10,10 +11,10 @@ from lammscope.expression.genes import test_expression
 from lammscope.expression.missing import excluded_pseudobulks, missingness
 
 with job_log(snakemake.log[0]):
+    samples = read_sample_table(snakemake.input.samples)
     cohort = (
         anndata.read_h5ad(snakemake.input.pseudobulk),
-        read_sample_table(snakemake.input.samples),
-        Contrast(**snakemake.params.contrast),
+        Comparison(samples, make_contrast(**snakemake.params.contrast)),
     )
     settings, output = snakemake.params.settings, snakemake.output
     how = {"engine": snakemake.params.engine, "threads": snakemake.params.threads}

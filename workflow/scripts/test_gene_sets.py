@@ -2,7 +2,8 @@
 
 import anndata
 
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
@@ -11,10 +12,10 @@ from lammscope.core.runtime import job_log
 from lammscope.expression.gene_sets import test_gene_sets
 
 with job_log(snakemake.log[0]):
+    samples = read_sample_table(snakemake.input.samples)
     table = test_gene_sets(
         anndata.read_h5ad(snakemake.input.pseudobulk),
-        read_sample_table(snakemake.input.samples),
-        Contrast(**snakemake.params.contrast),
+        Comparison(samples, make_contrast(**snakemake.params.contrast)),
         gene_sets=read_gene_sets(map(find_resource, snakemake.params.gene_sets)),
         min_genes=snakemake.params.min_genes,
         **snakemake.params.settings,

@@ -2,7 +2,8 @@
 
 from lammscope.abundance.neighborhood_tests import summarize_neighborhoods, test_neighborhoods
 from lammscope.abundance.neighborhoods import Neighborhoods
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.runtime import job_log
@@ -12,11 +13,11 @@ with job_log(snakemake.log[0]):
     labels = read_table(
         snakemake.input.cells, columns=["cell", "sample", "population"], index=index
     )
+    samples = read_sample_table(snakemake.input.samples)
     table = test_neighborhoods(
         Neighborhoods(**read_arrays(snakemake.input.neighborhoods, index=index)),
         labels,
-        read_sample_table(snakemake.input.samples),
-        Contrast(**snakemake.params.contrast),
+        Comparison(samples, make_contrast(**snakemake.params.contrast)),
         **snakemake.params.settings,
     )
     write_table(table, snakemake.output.table)

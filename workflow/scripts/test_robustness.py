@@ -1,20 +1,26 @@
 """Compare LAMM cells again with one choice changed at a time, in one contrast."""
 
+from lammscope.abundance.populations import Question
 from lammscope.abundance.robustness import test_robustness
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
-    table = test_robustness(
+    params = snakemake.params
+    samples = read_sample_table(snakemake.input.samples)
+    question = Question(
         read_table(snakemake.input.counts),
+        Comparison(samples, make_contrast(**params.contrast)),
+        **params.settings,
+        sorts=params.sorts,
+    )
+    table = test_robustness(
+        question,
         read_table(snakemake.input.thresholds),
-        read_sample_table(snakemake.input.samples),
-        Contrast(**snakemake.params.contrast),
-        denominator=snakemake.params.denominator,
-        sorts=snakemake.params.sorts,
-        **snakemake.params.lamm,
-        **snakemake.params.settings,
+        denominator=params.denominator,
+        **params.lamm,
     )
     write_table(table, snakemake.output.table)

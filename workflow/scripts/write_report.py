@@ -1,5 +1,6 @@
 """Write the report: one HTML file with every figure and table in it."""
 
+from lammscope.cohort.contrasts import make_contrasts
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.runtime import job_log
@@ -7,7 +8,7 @@ from lammscope.report.page import write_report
 from lammscope.report.sections.primary import software_versions, state_primary
 
 with job_log(snakemake.log[0]):
-    config, contrasts = snakemake.params.config, snakemake.params.contrasts
+    config, contrasts = snakemake.params.config, make_contrasts(snakemake.params.contrasts)
     _, index = read_cells(snakemake.input.index)
     names = ("counts", "qc_summary", "gene_overlap", "clusters", "audit", "lamm_results", "car")
     names = (*names, "calibration", "calls", "state_genes", "missing_markers", "population_genes")

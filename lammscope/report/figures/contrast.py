@@ -1,6 +1,5 @@
 """Figures of a contrast: LAMM fractions of patients here, abundance and volcano plots beside."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lammscope.abundance.counts import lamm_fractions
+from lammscope.cohort.comparison import Comparison
 from lammscope.core.words import denominator_words, readable
 from lammscope.report.figures.forest import abundance_forest
 from lammscope.report.figures.robustness_forest import robustness_forest
@@ -24,12 +24,9 @@ CONTRAST_FIGURES = ("lamm", "abundance", "robustness", "volcano")
 
 
 def contrast_figures(
-    name: str,
+    comparison: Comparison,
     *,
-    contrast: Mapping[str, Any],
-    selection: pd.DataFrame,
     counts: pd.DataFrame,
-    samples: pd.DataFrame,
     abundance: pd.DataFrame,
     robustness: pd.DataFrame,
     expression: pd.DataFrame,
@@ -43,16 +40,10 @@ def contrast_figures(
 
     Parameters
     ----------
-    name
-        The contrast's name, for sentences.
-    contrast
-        The contrast as plain values: `kind`, `column`, `test`, `reference`, `match`.
-    selection
-        From `design.select_samples`: `sample`, `use` and `reason` of each sample.
+    comparison
+        What is compared in which samples.
     counts
         `abundance/counts.tsv`.
-    samples
-        The sample table.
     abundance, robustness, expression
         `abundance/{contrast}.tsv`, `abundance/robustness.{contrast}.tsv` and
         `expression/{contrast}.tsv.gz`; may be empty.
@@ -65,21 +56,18 @@ def contrast_figures(
     n_labels
         Genes named on each side of a volcano plot.
     """
+    contrast = comparison.contrast
     with rc_context(STYLE):
         return {
             "lamm": lamm_contrast(
                 counts,
-                slots=contrast_slots(samples, contrast=contrast, selection=selection),
+                slots=contrast_slots(comparison),
                 level=level,
                 min_cells=min_cells,
             ),
-            "abundance": abundance_forest(abundance, name=name, contrast=contrast, level=level),
-            "robustness": robustness_forest(
-                robustness, name=name, contrast=contrast, probability=probability
-            ),
-            "volcano": volcano(
-                expression, name=name, contrast=contrast, max_fdr=max_fdr, n_labels=n_labels
-            ),
+            "abundance": abundance_forest(abundance, contrast=contrast, level=level),
+            "robustness": robustness_forest(robustness, contrast=contrast, probability=probability),
+            "volcano": volcano(expression, contrast=contrast, max_fdr=max_fdr, n_labels=n_labels),
         }
 
 
@@ -120,33 +108,31 @@ def lamm_contrast(
     return figure
 
 
-def contrast_slots(
-    samples: pd.DataFrame, *, contrast: Mapping[str, Any], selection: pd.DataFrame
-) -> pd.DataFrame:
+def contrast_slots(comparison: Comparison) -> pd.DataFrame:
     """Give each sample that belongs into a contrast's figure a slot on its axis.
 
     Returns
     -------
     DataFrame
-        Rows of `samples` with `slot` (words), `rank` (order of slots), `unit` (what a line joins:
-        the patient, and in a `paired` contrast what `match` names) and `tested` (bool).
+        Rows of the sample table with `slot` (words), `rank` (order of slots), `unit` (what a line
+        joins: the patient, and in a `paired` contrast what `match` names) and `tested` (bool).
     """
-    kind, column = contrast["kind"], contrast["column"]
-    chosen = selection.set_index("sample").reindex(samples["sample"])
+    contrast, samples = comparison.contrast, comparison.samples
+    column = contrast.column
+    chosen = comparison.selection.set_index("sample").reindex(samples["sample"])
     used = (chosen["use"] == "used").to_numpy()
     shown = chosen["use"].isin(["used", "incomplete"]).to_numpy()
-    if kind != "paired" and column == "response":
+    if contrast.has_arms and column == "response":
         other_phase = (chosen["reason"] == "phase is not asked for").to_numpy()
-        in_arms = samples["response"].isin([contrast["test"], contrast["reference"]]).to_numpy()
+        in_arms = samples["response"].isin([contrast.test, contrast.reference]).to_numpy()
         table = _slots_by_arm_and_phase(samples).assign(tested=used)
         return table[in_arms & (shown | other_phase)]
     table = samples.assign(tested=used)[shown]
     value = table[column].astype(str)
-    match = [c for c in contrast.get("match") or [] if c != column]
-    units = ["patient", *match] if kind == "paired" else ["sample"]
+    units = ["sample"] if contrast.has_arms else ["patient", *contrast.match]
     return table.assign(
         slot=value.map(readable),
-        rank=(value == str(contrast["test"])).astype(int),
+        rank=(value == contrast.test).astype(int),
         unit=table[units].astype(str).agg(" ".join, axis=1),
     )
 

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import (
     denominator_words,
     population_words,
-    ratio_name,
     readable,
     write_number,
 )
@@ -30,9 +30,7 @@ RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 
 FEW_RATIOS = np.array([0.001, 0.01, 0.1, 1, 10, 100, 1000])
 
 
-def abundance_forest(
-    abundance: pd.DataFrame, *, name: str, contrast: Mapping[str, Any], level: str
-) -> Figure:
+def abundance_forest(abundance: pd.DataFrame, *, contrast: Contrast, level: str) -> Figure:
     """Odds ratio with its confidence interval per population and denominator.
 
     Rows on the logit scale only; the row `LAMM` stands for the configured level. Rows that could
@@ -40,7 +38,9 @@ def abundance_forest(
     """
     rows = abundance[abundance["scale"] == "logit"] if "scale" in abundance else abundance
     if rows.empty or not rows["estimate"].notna().any():
-        return sentence_figure(f"No population could be tested in the contrast {readable(name)}.")
+        return sentence_figure(
+            f"No population could be tested in the contrast {readable(contrast.name)}."
+        )
     rows = order_rows(rows[rows["population"] != f"LAMM_{level}"])
     first = (rows["denominator"] != rows["denominator"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
@@ -57,8 +57,7 @@ def abundance_forest(
         if starts:
             title = f"Share {denominator_words(row['denominator'])}"
             write_words(axis, NAMES_AT - 0.01, place - 1.0, title, weight="bold", fontsize=8)
-        fraction = "points" if contrast["kind"] == "change" else "fraction"
-        _row_words(axis, place, row, fraction=fraction)
+        _row_words(axis, place, row, fraction=contrast.mean_unit)
         if np.isfinite(row["estimate"]):
             _row_marks(axis, place, row, color=colors[row["population"]], reach=reach)
     _frame(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
@@ -147,19 +146,19 @@ def _row_marks(
     )
 
 
-def _frame(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom: float) -> None:
+def _frame(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
     ratio_axis(axis, contrast=contrast, reach=reach, bottom=bottom)
-    test, reference = readable(contrast["test"]), readable(contrast["reference"])
-    mean = "mean change" if contrast["kind"] == "change" else "mean"
+    test, reference = readable(contrast.test), readable(contrast.reference)
+    mean = contrast.mean_words
     write_words(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)
     write_words(axis, TEST_AT, 0.15, f"{test}\n{mean}", ha="center", color=NEUTRAL)
-    write_words(axis, RATIO_AT, 0.15, f"{ratio_name(contrast)} (95 % CI)", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, f"{contrast.ratio()} (95 % CI)", color=NEUTRAL)
     write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
 
 
-def ratio_axis(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom: float) -> None:
+def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
     """Make an axis of ratios on the log scale from -`reach` to `reach`, rows from top down."""
-    test = readable(contrast["test"])
+    test = readable(contrast.test)
     axis.axvline(0, color="#9aa3a9", linewidth=0.8, zorder=0)
     axis.set_xlim(-reach, reach)
     axis.set_ylim(bottom, -0.4)
@@ -169,6 +168,6 @@ def ratio_axis(axis: Axes, *, contrast: Mapping[str, Any], reach: float, bottom:
     ratios = ratios[np.abs(np.log(ratios)) <= reach]
     axis.set_xticks(np.log(ratios), [f"{ratio:g}" for ratio in ratios])
     axis.set_xlabel(
-        f"{ratio_name(contrast)}, log scale, 95 % confidence interval\n"
+        f"{contrast.ratio()}, log scale, 95 % confidence interval\n"
         f"← lower in {test}      higher in {test} →"
     )

@@ -1,6 +1,6 @@
 """Figure of the neighbourhoods of a contrast: on the UMAP, and by population beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import readable
 from lammscope.report.figures.style import (
     ARM_COLORS,
@@ -41,8 +42,7 @@ UNTESTED = {
 def neighborhood_figure(
     table: pd.DataFrame,
     *,
-    name: str,
-    contrast: Mapping[str, Any],
+    contrast: Contrast,
     umap: np.ndarray,
     cells: pd.DataFrame,
     max_spatial_fdr: float,
@@ -56,8 +56,8 @@ def neighborhood_figure(
     ----------
     table
         `abundance/neighborhoods.{contrast}.tsv`.
-    name, contrast
-        The contrast's name, and its plain values: `kind`, `test`, `reference`.
+    contrast
+        What is compared.
     umap, cells
         Cells x 2 and their `cell` and `population`, in the order of the cell index.
     max_spatial_fdr
@@ -70,7 +70,7 @@ def neighborhood_figure(
     tested = table[table["status"] == "ok"]
     if tested.empty:
         return sentence_figure(
-            f"No neighbourhood in the contrast {readable(name)}: {_untested_words(table)}."
+            f"No neighbourhood in the contrast {readable(contrast.name)}: {_untested_words(table)}."
         )
     tested = tested.assign(
         row=tested["population"].where(tested["population_fraction"] >= min_fraction, MIXED),
@@ -94,18 +94,10 @@ def neighborhood_figure(
     return figure
 
 
-def direction_words(contrast: Mapping[str, Any]) -> tuple[str, str]:
-    """What a negative and a positive estimate mean."""
-    test, reference = readable(contrast["test"]), readable(contrast["reference"])
-    if contrast["kind"] == "change":
-        return f"rises less in {test}", f"rises more in {test}"
-    return f"more frequent in {reference}", f"more frequent in {test}"
-
-
-def _color_map(contrast: Mapping[str, Any]) -> LinearSegmentedColormap:
+def _color_map(contrast: Contrast) -> LinearSegmentedColormap:
     """From the colour of the reference over white to that of the test arm."""
-    low = ARM_COLORS.get(str(contrast["reference"]), LOWER)
-    high = ARM_COLORS.get(str(contrast["test"]), HIGHER)
+    low = ARM_COLORS.get(str(contrast.reference), LOWER)
+    high = ARM_COLORS.get(str(contrast.test), HIGHER)
     return LinearSegmentedColormap.from_list("difference", [low, PALE, high])
 
 
@@ -172,7 +164,7 @@ def _strips(
     tested: pd.DataFrame,
     *,
     names: list[str],
-    contrast: Mapping[str, Any],
+    contrast: Contrast,
     colors: ScalarMappable,
 ) -> None:
     """Estimates by population, one dot a neighbourhood."""
@@ -211,9 +203,8 @@ def _strips(
     axis.set_title("Neighbourhoods by population")
     powers = np.arange(-np.floor(reach), np.floor(reach) + 1, 1 if reach < 5 else 2)
     axis.set_xticks(powers, [f"{2**k:g}" if k >= 0 else f"1/{2**-k:g}" for k in powers])
-    lower, higher = direction_words(contrast)
-    ratio = "ratio of frequency ratios" if contrast["kind"] == "change" else "frequency ratio"
-    axis.set_xlabel(f"{ratio}, log scale\n← {lower}      {higher} →")
+    lower, higher = contrast.directions()
+    axis.set_xlabel(f"{contrast.ratio('frequency')}, log scale\n← {lower}      {higher} →")
 
 
 def _offsets(x: np.ndarray, *, reach: float) -> np.ndarray:
@@ -238,7 +229,7 @@ def _legend(
     figure: Figure,
     tested: pd.DataFrame,
     *,
-    contrast: Mapping[str, Any],
+    contrast: Contrast,
     colors: ScalarMappable,
     max_spatial_fdr: float,
 ) -> None:
@@ -246,9 +237,7 @@ def _legend(
     largest = int(tested["n_cells"].max())
     examples = sorted({max(round(largest / 4), 1), largest})
     ends = np.array(colors.to_rgba(0.8 * np.array(colors.get_clim())))
-    kinds: list[tuple[str, Any]] = list(
-        zip(direction_words(contrast), map(tuple, ends), strict=True)
-    )
+    kinds: list[tuple[str, Any]] = list(zip(contrast.directions(), map(tuple, ends), strict=True))
     kinds.append((f"spatial FDR over {100 * max_spatial_fdr:g} %", PALE))
     dots = [(words, color, 5.0) for words, color in kinds]
     areas = _sizes(pd.Series(examples))

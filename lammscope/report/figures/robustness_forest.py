@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lammscope.core.words import denominator_words, ratio_name, readable
+from lammscope.cohort.contrasts import Contrast
+from lammscope.core.words import denominator_words, readable
 from lammscope.report.figures.forest import draw_interval, ratio_axis, write_result, write_words
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 
@@ -30,18 +31,18 @@ GROUPS = {
 def robustness_forest(
     robustness: pd.DataFrame,
     *,
-    name: str,
-    contrast: Mapping[str, Any],
+    contrast: Contrast,
     probability: float,
 ) -> Figure:
     """Draw each analysis of `abundance/robustness.{contrast}.tsv` on the scale of log odds.
 
-    `name` is the contrast's, `probability` the configured threshold of LAMM calls.
+    `probability` is the configured threshold of LAMM calls.
     """
     if robustness.empty or not robustness["log_odds"].notna().any():
-        return sentence_figure(f"LAMM cells could not be tested in the contrast {readable(name)}.")
+        return sentence_figure(
+            f"LAMM cells could not be tested in the contrast {readable(contrast.name)}."
+        )
     rows, between = _few_patients(robustness)
-    paired = contrast["kind"] == "paired"
     first = (rows["analysis"] != rows["analysis"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.1, 1.0))
     height = 0.95 + 0.185 * (places[-1] + 1.2)
@@ -59,12 +60,12 @@ def robustness_forest(
             if between and row["analysis"] == "leave_one_out":
                 title += f" ({between} more lie between)"
             write_words(axis, NAMES_AT - 0.01, place - 0.95, title, weight="bold", fontsize=8)
-        _draw_row(axis, place, row, reach=reach, probability=probability, paired=paired)
+        _draw_row(axis, place, row, reach=reach, contrast=contrast, probability=probability)
     ratio_axis(axis, contrast=contrast, reach=reach, bottom=places[-1] + 0.8)
-    arms = f"{readable(contrast['test'])} /\n{readable(contrast['reference'])}"
-    n = "pairs" if paired else arms
+    arms = f"{readable(contrast.test)} /\n{readable(contrast.reference)}"
+    n = arms if contrast.has_arms else contrast.unit_words
     write_words(axis, SIZES_AT, 0.15, n, ha="center", color=NEUTRAL)
-    write_words(axis, RATIO_AT, 0.15, f"{ratio_name(contrast)} (95 % CI)", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, f"{contrast.ratio()} (95 % CI)", color=NEUTRAL)
     write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
     return figure
 
@@ -106,15 +107,15 @@ def _draw_row(
     place: float,
     row: Mapping[Any, Any],
     *,
+    contrast: Contrast,
     reach: float,
     probability: float,
-    paired: bool,
 ) -> None:
     main = row["analysis"] == "main"
     style = {"color": LAMM_COLOR, "weight": "bold"} if main else {"color": INK}
     words = setting_words(row, probability=probability)
     write_words(axis, NAMES_AT, place, words, fontsize=7.5, **style)
-    sizes = f"{row['n_test']:.0f}" + ("" if paired else f" / {row['n_reference']:.0f}")
+    sizes = f"{row['n_test']:.0f}" + (f" / {row['n_reference']:.0f}" if contrast.has_arms else "")
     write_words(axis, SIZES_AT, place, sizes, ha="center")
     write_result(axis, place, row, keys=KEYS, ratio_at=RATIO_AT, p_at=P_AT)
     if not np.isfinite(row["log_odds"]):

@@ -1,13 +1,13 @@
 """Volcano plots of a contrast: which genes differ inside which population."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import readable
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 from lammscope.report.order import volcano_types
@@ -18,15 +18,16 @@ UP_COLOR, DOWN_COLOR = "#a3432a", "#3d6f8e"
 def volcano(
     expression: pd.DataFrame,
     *,
-    name: str,
-    contrast: Mapping[str, Any],
+    contrast: Contrast,
     max_fdr: float,
     n_labels: int,
 ) -> Figure:
     """Volcano plots of LAMM cells and the main types: one point a gene, labels on the top genes."""
     types = volcano_types(expression, n_types=6) if "p" in expression else []
     if not types:
-        return sentence_figure(f"No population had enough samples for expression tests in {name}.")
+        return sentence_figure(
+            f"No population had enough samples for expression tests in {contrast.name}."
+        )
     n_columns = min(3, len(types))
     n_rows = -(-len(types) // n_columns)
     figure = Figure(figsize=(3.2 * n_columns, 0.35 + 2.9 * n_rows), layout="constrained")
@@ -36,7 +37,7 @@ def volcano(
         _volcano_panel(axis, genes, title=cell_type, max_fdr=max_fdr, n_labels=n_labels)
     for axis in axes[len(types) :]:
         axis.set_visible(False)
-    test = readable(contrast["test"])
+    test = readable(contrast.test)
     figure.supxlabel(f"log₂ fold change (right: higher in {test})", fontsize=8)
     figure.supylabel("\N{MINUS SIGN}log₁₀ p", fontsize=8)
     return figure

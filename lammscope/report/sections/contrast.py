@@ -1,12 +1,12 @@
 """The section of one contrast."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import readable
 from lammscope.report.order import population_order, volcano_types
 from lammscope.report.sections.design import audit_rows
@@ -20,7 +20,6 @@ from lammscope.report.table import (
     GENE_COLUMNS,
     abundance_rows,
     build_table,
-    describe_contrast,
     dropped_lines,
     explorer_points,
     lamm_lines,
@@ -31,7 +30,7 @@ from lammscope.report.table import (
 def contrast_section(
     name: str,
     *,
-    contrast: Mapping[str, Any],
+    contrast: Contrast,
     audit: pd.DataFrame,
     abundance: pd.DataFrame,
     robustness: pd.DataFrame,
@@ -46,7 +45,7 @@ def contrast_section(
     result: dict[str, Any] = {
         "name": name,
         "title": readable(name),
-        "what": describe_contrast(contrast),
+        "what": contrast.describe(),
         "audit": audit_rows(audit[audit["status"] != "ok"], contrasts={name: contrast}),
         "audit_ok": audit_rows(audit[audit["status"] == "ok"], contrasts={name: contrast}),
         "lamm": [],
@@ -60,7 +59,7 @@ def contrast_section(
         "missing": missing_lines(missing, contrast=contrast),
         "gene_counts": [],
         "explorer": None,
-        "test": readable(contrast["test"]),
+        "test": readable(contrast.test),
     }
     if not abundance.empty and abundance["estimate"].notna().any():
         result["abundance"] = abundance_rows(abundance, contrast=contrast)

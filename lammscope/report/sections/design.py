@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.audit_cohort import arm_phase_table
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import NOTHING, write_number
-from lammscope.report.table import Column, Table, build_table, describe_contrast
+from lammscope.report.table import Column, Table, build_table
 
 CONTRAST_COLUMNS = (
     Column("name", "Comparison", "name"),
@@ -47,7 +48,7 @@ TOLD_BY_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
 
 
 def design_section(
-    samples: pd.DataFrame, *, audit: pd.DataFrame, contrasts: Mapping[str, Mapping[str, Any]]
+    samples: pd.DataFrame, *, audit: pd.DataFrame, contrasts: Mapping[str, Contrast]
 ) -> dict[str, Table | None]:
     """Tables of the contrasts and of the arms by phase."""
     rows = [
@@ -77,7 +78,7 @@ def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
 
 
 def _contrast_row(
-    name: str, rows: pd.DataFrame, contrast: Mapping[str, Any]
+    name: str, rows: pd.DataFrame, contrast: Contrast
 ) -> dict[str, str | float | None]:
     """What the audit says of one contrast, as a row of the table."""
     value = rows["value"].to_dict()
@@ -85,7 +86,7 @@ def _contrast_row(
     floor = float(value["p_floor"]) if "p_floor" in value else float("nan")
     return {
         "name": name,
-        "question": describe_contrast(contrast),
+        "question": contrast.describe(),
         "test": _number(value.get("patients_test")),
         "reference": _number(value.get("patients_reference")),
         "pairs": _number(value.get("pairs")),
@@ -100,9 +101,7 @@ def _number(text: str | None) -> float | None:
     return None if text is None else float(text)
 
 
-def audit_rows(
-    audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, str]]:
+def audit_rows(audit: pd.DataFrame, *, contrasts: Mapping[str, Contrast]) -> list[dict[str, str]]:
     """Messages of the design audit, the cohort's first, then by contrast, the worst first."""
     severity = {status: rank for rank, status in enumerate((*SERIOUS, "note", "ok"))}
     place = {"cohort": -1} | {name: rank for rank, name in enumerate(contrasts)}
@@ -116,9 +115,7 @@ def audit_rows(
     ]
 
 
-def warning_rows(
-    audit: pd.DataFrame, *, contrasts: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, str]]:
+def warning_rows(audit: pd.DataFrame, *, contrasts: Mapping[str, Contrast]) -> list[dict[str, str]]:
     """What has to be read before the numbers; of a contrast its verdict stands for the details."""
     is_verdict = audit["item"] == "verdict"
     unanswered = audit.loc[is_verdict & audit["value"].isin(UNANSWERED), "contrast"]

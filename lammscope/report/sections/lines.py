@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.names import ALPHA
-from lammscope.core.words import denominator_words, ratio_name, readable, write_number
+from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.order import population_order
 from lammscope.report.table import Column, Table, build_table, interval_words, name_columns
 
@@ -50,20 +51,18 @@ NEIGHBORHOOD_COLUMNS = (
 )
 
 
-def influence_line(row: Mapping[str, Any], *, contrast: Mapping[str, Any]) -> str:
+def influence_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
     """How much one patient matters to a row of an abundance table; empty if it was not tested."""
     p_max = float(row.get("influence_p_max", np.nan))
     if not np.isfinite(p_max):
         return ""
     low, high = (write_number(float(row[f"influence_{end}"]), "ratio") for end in ("low", "high"))
-    words = (
-        f"With any one patient left out the {ratio_name(contrast)} stays between {low} and {high}"
-    )
+    words = f"With any one patient left out the {contrast.ratio()} stays between {low} and {high}"
     words += f"; p is at most {write_number(p_max, 'p').removeprefix('< ')}"
     return f"{words} (without {row['influence_patient']})."
 
 
-def robustness_line(robustness: pd.DataFrame, *, contrast: Mapping[str, Any]) -> str:
+def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
     """What the other analyses of the LAMM result say together; empty if there is no result."""
     tested = robustness[robustness["log_odds"].notna()]
     main = tested[tested["analysis"] == MAIN]
@@ -79,7 +78,7 @@ def robustness_line(robustness: pd.DataFrame, *, contrast: Mapping[str, Any]) ->
     return (
         f"Of {len(others)} other analyses, each with one choice changed (scale, denominator, "
         f"threshold and level of LAMM calls, covariates, one patient left out), {same.sum()} point "
-        f"the same way and {clear.sum()} of these have p < {ALPHA:g}; {ratio_name(contrast)} "
+        f"the same way and {clear.sum()} of these have p < {ALPHA:g}; {contrast.ratio()} "
         f"{low} to {high}."
     )
 
@@ -92,31 +91,30 @@ def calibration_rows(calibration: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table | None:
+def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Contrast) -> Table | None:
     """The gene sets with the smallest p, those of LAMM cells first; None if none was tested."""
     if gene_sets.empty or gene_sets["p"].isna().all():
         return None
     rows = gene_sets[gene_sets["p"].notna()].nsmallest(N_SETS, "p", keep="first")
     rows = rows.assign(_other=rows["cell_type"] != "LAMM")
     rows = rows.sort_values(["_other", "cell_type", "p"], kind="stable")
-    return build_table(rows, name_columns(GENE_SET_COLUMNS, test=readable(contrast["test"])))
+    return build_table(rows, name_columns(GENE_SET_COLUMNS, test=readable(contrast.test)))
 
 
-def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Mapping[str, Any]) -> Table | None:
+def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Table | None:
     """Neighbourhoods by population; None if none was tested."""
     if neighborhoods.empty or not neighborhoods["n_tested"].any():
         return None
     ordered = neighborhoods.set_index("population")
     ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
-    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, test=readable(contrast["test"])))
+    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, test=readable(contrast.test)))
 
 
-def missing_lines(missing: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list[str]:
+def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
     """Populations that one side lacks more often than the other, from unequal 5 % on."""
     if missing.empty:
         return []
-    sides = {side: readable(contrast[side]) for side in ("test", "reference")}
-    what = "pairs" if contrast["kind"] == "paired" else "patients"
+    sides = {side: readable(contrast.value_of(side)) for side in SIDES}
     lines = []
     for row in missing[missing["p"] < ALPHA].to_dict("records"):
         name = "samples" if row["cell_type"] == "(all)" else readable(row["cell_type"])
@@ -125,8 +123,8 @@ def missing_lines(missing: pd.DataFrame, *, contrast: Mapping[str, Any]) -> list
             for side, words in sides.items()
         )
         lines.append(
-            f"{name}: {counts} {what} have enough cells (p = {row['p']:.2g} that both lack them "
-            "alike): a comparison of genes is one of those who have these cells"
+            f"{name}: {counts} {contrast.unit_words} have enough cells (p = {row['p']:.2g} that "
+            "both lack them alike): a comparison of genes is one of those who have these cells"
         )
     return lines
 

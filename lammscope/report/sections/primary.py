@@ -10,7 +10,7 @@ import pandas as pd
 from lammscope import __version__
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
-from lammscope.core.words import denominator_words, ratio_name, readable, write_number
+from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.sections.lines import influence_line, robustness_line
 
 POSITIVE = (
@@ -22,7 +22,7 @@ SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "umap-le
 
 def state_primary(
     abundance: Mapping[str, pd.DataFrame],
-    contrasts: Mapping[str, Mapping[str, Any]],
+    contrasts: Mapping[str, Contrast],
     *,
     config: Mapping[str, Any],
 ) -> str:
@@ -36,7 +36,7 @@ def state_primary(
             f"{made}). Name the pre-specified one under `primary` in the config."
         )
     sentence = primary_sentence(
-        abundance[name], Contrast(**contrasts[name]), denominator=primary["denominator"]
+        abundance[name], contrasts[name], denominator=primary["denominator"]
     )
     return f"{sentence} {POSITIVE}" if level == "positive" else sentence
 
@@ -54,13 +54,8 @@ def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, Any]:
 def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: str) -> str:
     """The primary result in one plain sentence, with its uncertainty."""
     row = primary_row(table, denominator=denominator)
-    test, reference = readable(contrast.test), readable(contrast.reference)
     whole = f"{denominator} cells" if denominator != "all" else "all cells"
-    n_test, n_reference = int(row["n_test"]), int(row["n_reference"])
-    if contrast.kind == "paired":
-        sizes = f"{n_test} pairs of {test} and {reference} samples"
-    else:
-        sizes = f"{n_test} {test} and {n_reference} {reference} patients"
+    sizes = contrast.patients(int(row["n_test"]), int(row["n_reference"]))
     if row["status"] != "ok":
         reason = str(row["verdict"]).removeprefix("not tested: ")
         return (
@@ -71,25 +66,15 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
         float(row[key])
         for key in ("estimate", "ci_low", "ci_high", "p", "p_permutation", "p_floor")
     )
-    words = {
-        "between": f"{test} status was associated with a {{}} fraction of LAMM cells among {whole}"
-        f" than {reference} status",
-        "paired": f"{test} samples had a {{}} fraction of LAMM cells among {whole} than the same "
-        f"patients' {reference} samples",
-        "change": f"{test} status was associated with a {{}} change of the fraction of LAMM cells "
-        f"among {whole} from before to after infusion than {reference} status (a higher change is "
-        "a larger rise or a smaller fall)",
-    }[contrast.kind]
     direction = "higher" if estimate > 0 else "lower"
-    claim = words.format(direction) if p < ALPHA else words.format(f"numerically {direction}")
-    ratio = "ratio of odds ratios" if contrast.kind == "change" else "odds ratio"
+    claim = contrast.claim(direction if p < ALPHA else f"numerically {direction}", whole)
     if p >= ALPHA:
         claim += ", without evidence of a difference"
+    interval = f"95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}"
     return (
-        f"In the primary contrast `{contrast.name}`, {claim}: {ratio} {np.exp(estimate):.2f} "
-        f"(95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}; {sizes}; p = {p:.2g}; "
-        f"permutation test p = {permuted:.3g}, and these patients cannot give less than p = "
-        f"{floor:.3g}). "
+        f"In the primary contrast `{contrast.name}`, {claim}: {contrast.ratio()} "
+        f"{np.exp(estimate):.2f} ({interval}; {sizes}; p = {p:.2g}; permutation test "
+        f"p = {permuted:.3g}, and these patients cannot give less than p = {floor:.3g}). "
         "An association in one cohort shows no cause."
     )
 
@@ -103,7 +88,7 @@ def primary_section(
     sentence: str,
     *,
     config: Mapping[str, Any],
-    contrasts: Mapping[str, Mapping[str, Any]],
+    contrasts: Mapping[str, Contrast],
     abundance: Mapping[str, pd.DataFrame],
     robustness: Mapping[str, pd.DataFrame],
 ) -> dict[str, Any]:
@@ -126,16 +111,15 @@ def primary_section(
     if rows.empty:
         return result
     row = rows.iloc[0]
-    change = contrast["kind"] == "change"
     for side in ("reference", "test"):
-        value = write_number(float(row[f"mean_{side}"]), "points" if change else "fraction")
-        what = f"LAMM, mean {'change ' if change else ''}{denominator_words(denominator)}"
-        label = f"{readable(contrast[side])}, n = {row[f'n_{side}']:.0f}"
+        value = write_number(float(row[f"mean_{side}"]), contrast.mean_unit)
+        what = f"LAMM, {contrast.mean_words} {denominator_words(denominator)}"
+        label = f"{readable(contrast.value_of(side))}, n = {row[f'n_{side}']:.0f}"
         facts.append((label, value, what))
     ratio, low, high = (
         write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
     )
-    facts.append((ratio_name(contrast), ratio, f"95 % CI {low} to {high}"))
+    facts.append((contrast.ratio(), ratio, f"95 % CI {low} to {high}"))
     test = "patient-level model"
     permuted = float(row.get("p_permutation", np.nan))
     if np.isfinite(permuted):

@@ -8,10 +8,11 @@ from scipy import sparse
 
 from lammscope.abundance.calibration import COLUMNS, diagnose_abundance, diagnose_calibration
 from lammscope.abundance.calibration import diagnose_expression as diagnose_genes
+from lammscope.cohort.comparison import Comparison
+from tests.unit.abundance.questions import ask, permutations
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
-ABUNDANCE = {key: value for key, value in SETTINGS.items() if key not in ("seed", "sorts")}
 EXPRESSION = {"min_cells": 10, "exclude": []}
 ENTRIES = [BASELINE, PAIRED, CHANGE]
 KINDS = ["between", "paired", "change"]
@@ -19,7 +20,13 @@ KINDS = ["between", "paired", "change"]
 
 def diagnose_lamm(counts, samples, contrast, **changes):
     options = {"denominator": "monocytic", "max_share": 0.08, **SETTINGS, **changes}
-    (record,) = diagnose_abundance(counts, samples, contrast, **options).to_dict("records")
+    table = diagnose_abundance(
+        ask(counts, samples, contrast, options),
+        denominator=options["denominator"],
+        permutations=permutations(options),
+        max_share=options["max_share"],
+    )
+    (record,) = table.to_dict("records")
     return record
 
 
@@ -73,8 +80,8 @@ def test_many_patients_are_drawn_the_same_way_each_time():
 def test_genes_under_permuted_labels_are_calibrated_where_nothing_is_wrong(entry):
     samples = make_samples(5)
     table = diagnose_genes(
-        pseudobulks(samples), samples, asked(entry, samples), settings=EXPRESSION,
-        max_exact=20_000, n_draws=12, max_share=0.08, seed=1,
+        pseudobulks(samples), Comparison(samples, asked(entry, samples)), settings=EXPRESSION,
+        permutations=permutations(SETTINGS), n_relabelings=12, max_share=0.08,
     )  # fmt: skip
     (record,) = table.to_dict("records")
     assert record["n_relabellings"] == 12
@@ -95,17 +102,13 @@ def test_labels_are_permuted_within_strata_and_numbers_stay_with_their_patients(
 def test_what_was_not_tested_has_nothing_to_calibrate():
     samples = make_samples(2)
     counts, contrast = make_counts(samples), asked(BASELINE, samples)
-    table = diagnose_calibration(
-        counts, pseudobulks(samples), samples, [contrast], denominator="monocytic",
-        abundance=ABUNDANCE, expression=EXPRESSION, n_expression=5, max_share=0.08, sorts={},
-        seed=1,
-    )  # fmt: skip
+    options = {"denominator": "monocytic", "expression": EXPRESSION, "n_expression": 5}
+    options |= {"permutations": permutations(SETTINGS), "max_share": 0.08}
+    question = ask(counts, samples, contrast, SETTINGS)
+    table = diagnose_calibration([question], pseudobulks(samples), **options)
     assert list(table.columns) == COLUMNS
     assert table["status"].tolist() == ["not_tested", "not_tested"]
     assert table["share"].isna().all()
-    none = diagnose_calibration(
-        counts, pseudobulks(samples), samples, [], denominator="monocytic", abundance=ABUNDANCE,
-        expression=EXPRESSION, n_expression=5, max_share=0.08, sorts={}, seed=1,
-    )  # fmt: skip
+    none = diagnose_calibration([], pseudobulks(samples), **options)
     assert none.empty
     assert list(none.columns) == COLUMNS

@@ -10,8 +10,10 @@ from scipy import stats
 from lammscope.abundance.neighborhood_tests import COLUMNS, spatial_fdr, summarize_neighborhoods
 from lammscope.abundance.neighborhood_tests import test_neighborhoods as run_test
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.indexed import read_arrays, write_arrays
-from lammscope.report.figures.neighborhoods import direction_words, neighborhood_figure
+from lammscope.report.figures.neighborhoods import neighborhood_figure
 from tests.unit.example_cohorts import BASELINE as BETWEEN
 from tests.unit.example_cohorts import CHANGE as CHANGE_ENTRY
 from tests.unit.example_cohorts import PAIRED, asked, make_samples
@@ -142,7 +144,9 @@ def test_a_sidecar_keeps_neighborhoods_and_refuses_other_cells(tmp_path):
 def test_estimates_are_those_of_patients_by_hand(entry):
     samples = make_samples()
     counts = poisson(samples, 40)
-    table = run_test(*by_hand(counts, samples), samples, asked(entry, samples), **LIMITS)
+    table = run_test(
+        *by_hand(counts, samples), Comparison(samples, asked(entry, samples)), **LIMITS
+    )
     assert list(table.columns) == COLUMNS
     assert (table["status"] == "ok").all()
     library = 900 if entry is not BETWEEN else 1000  # B is left out where phases are compared
@@ -174,7 +178,7 @@ def test_equal_frequencies_at_unequal_depth_do_not_differ():
     rng = np.random.default_rng(2)
     counts = rng.poisson(np.tile([20, 60], 12), (60, 24))
     neighborhoods = replace(by_hand(counts.tolist(), samples)[0], samples=samples["sample"])
-    table = run_test(neighborhoods, labels, samples, asked(PAIRED, samples), **LIMITS)
+    table = run_test(neighborhoods, labels, Comparison(samples, asked(PAIRED, samples)), **LIMITS)
     assert table["log2fc"].abs().mean() < 0.2
     assert (table["spatial_fdr"] > 0.1).all()
 
@@ -186,7 +190,7 @@ def test_planted_neighborhoods_are_found_and_no_others(entry):
     risen = {"between": test, "paired": post, "change": test & post}[entry["kind"]]
     space, cells = make_cells(samples, n_cells=400, rises=np.where(risen, 4.0, 1.0))
     neighborhoods = find(space, cells, cells_per_sample=15)
-    table = run_test(neighborhoods, cells, samples, asked(entry, samples), **LIMITS)
+    table = run_test(neighborhoods, cells, Comparison(samples, asked(entry, samples)), **LIMITS)
     found = table[(table["spatial_fdr"] <= 0.1) & (table["log2fc"] > 0)]
     assert len(found) > 5
     assert set(found["population"]) == {"LAMM"}
@@ -197,7 +201,9 @@ def test_planted_neighborhoods_are_found_and_no_others(entry):
 def test_without_a_difference_nothing_is_found():
     samples = make_samples()
     space, cells = make_cells(samples, seed=8)
-    table = run_test(find(space, cells), cells, samples, asked(BETWEEN, samples), **LIMITS)
+    table = run_test(
+        find(space, cells), cells, Comparison(samples, asked(BETWEEN, samples)), **LIMITS
+    )
     assert (table["spatial_fdr"] > 0.1).all()
     assert 0.2 < table["p"].median() < 0.8
 
@@ -205,7 +211,9 @@ def test_without_a_difference_nothing_is_found():
 def test_replicates_are_one_patient():
     samples = make_samples()
     counts = poisson(samples, 30)
-    expected = run_test(*by_hand(counts, samples), samples, asked(BETWEEN, samples), **LIMITS)
+    expected = run_test(
+        *by_hand(counts, samples), Comparison(samples, asked(BETWEEN, samples)), **LIMITS
+    )
     # one library in two halves: the counts of a sample are shared out over both
     first = samples["sample"] == "r0_pre"
     halves = pd.concat([samples, samples[first].assign(sample="r0_pre_b")], ignore_index=True)
@@ -217,7 +225,7 @@ def test_replicates_are_one_patient():
     neighborhoods = replace(neighborhoods, counts=parts, samples=halves["sample"].to_numpy(str))
     moved = np.flatnonzero((labels["sample"] == "r0_pre").to_numpy())[:300]
     labels.loc[moved, "sample"] = "r0_pre_b"
-    table = run_test(neighborhoods, labels, halves, asked(BETWEEN, halves), **LIMITS)
+    table = run_test(neighborhoods, labels, Comparison(halves, asked(BETWEEN, halves)), **LIMITS)
     pd.testing.assert_frame_equal(table, expected)
 
 
@@ -225,7 +233,7 @@ def test_covariates_are_adjusted_for():
     samples = make_samples(n_per_arm=5)  # products are not balanced over patients
     counts = np.array(poisson(samples, 30)) + np.where(samples["product"] == "axi", 30, 0)
     contrast = asked(BETWEEN | {"adjust": ["product"]}, samples)
-    table = run_test(*by_hand(counts.tolist(), samples), samples, contrast, **LIMITS)
+    table = run_test(*by_hand(counts.tolist(), samples), Comparison(samples, contrast), **LIMITS)
     pre = samples[samples["phase"] == "pre"]
     y = np.log2((counts[:, pre.index] + 0.5) / 1001)
     test, axi = pre["response"] == "non_responder", pre["product"] == "axi"
@@ -246,7 +254,7 @@ def test_populations_that_vanish_after_infusion_do_not_move_the_others():
 
     def estimates(cells: pd.DataFrame, entry: dict, excluded: list[str]) -> np.ndarray:
         limits = LIMITS | {"exclude_pre_post": excluded}
-        table = run_test(neighborhoods, cells, samples, asked(entry, samples), **limits)
+        table = run_test(neighborhoods, cells, Comparison(samples, asked(entry, samples)), **limits)
         return table["log2fc"].to_numpy()
 
     assert estimates(fewer, PAIRED, ["B"]) == pytest.approx(estimates(labels, PAIRED, ["B"]))
@@ -262,7 +270,7 @@ def test_statuses_say_what_could_not_be_tested():
     counts[1] = [1, 0] * 12
     counts[2] = [25] * 24
     contrast = asked(BETWEEN, samples)
-    table = run_test(*by_hand(counts, samples), samples, contrast, **LIMITS)
+    table = run_test(*by_hand(counts, samples), Comparison(samples, contrast), **LIMITS)
     assert table["status"].tolist() == ["ok", "too_few_cells", "no_variation"] + ["ok"] * 7
     untested = table[table["status"] != "ok"]
     assert (
@@ -271,13 +279,13 @@ def test_statuses_say_what_could_not_be_tested():
         .all(axis=None)
     )
     few = samples[~samples["patient"].isin(["n0", "n1", "n2", "n3"])]
-    table = run_test(*by_hand(counts, samples), few, asked(BETWEEN, few), **LIMITS)
+    table = run_test(*by_hand(counts, samples), Comparison(few, asked(BETWEEN, few)), **LIMITS)
     assert set(table["status"]) == {"too_few_patients"}
     assert table["p"].isna().all()
     assert set(table["n_test"]) == {2}
     aliased = samples.assign(center=samples["response"].map({"responder": "x"}).fillna("y"))
     contrast = asked(BETWEEN | {"adjust": ["center"]}, aliased)
-    table = run_test(*by_hand(counts, aliased), aliased, contrast, **LIMITS)
+    table = run_test(*by_hand(counts, aliased), Comparison(aliased, contrast), **LIMITS)
     assert set(table["status"]) == {"aliased"}
 
 
@@ -285,17 +293,19 @@ def test_samples_without_cells_leave_the_test():
     samples = make_samples()
     neighborhoods, labels = by_hand(poisson(samples, 10), samples)
     labels = labels[~labels["sample"].isin(["r0_pre", "n1_pre"])].reset_index(drop=True)
-    table = run_test(neighborhoods, labels, samples, asked(BETWEEN, samples), **LIMITS)
+    table = run_test(neighborhoods, labels, Comparison(samples, asked(BETWEEN, samples)), **LIMITS)
     assert set(zip(table["n_test"], table["n_reference"], strict=True)) == {(5, 5)}
     few = samples[samples["patient"].isin(["r0", "n1"])]
-    table = run_test(neighborhoods, labels, few, asked(BETWEEN, few), **LIMITS)
+    table = run_test(neighborhoods, labels, Comparison(few, asked(BETWEEN, few)), **LIMITS)
     assert set(table["status"]) == {"too_few_patients"}
 
 
 def test_few_neighborhoods_are_tested_without_moderation():
     samples = make_samples()
     counts = poisson(samples, 3)
-    table = run_test(*by_hand(counts, samples), samples, asked(BETWEEN, samples), **LIMITS)
+    table = run_test(
+        *by_hand(counts, samples), Comparison(samples, asked(BETWEEN, samples)), **LIMITS
+    )
     assert table["p"].tolist() == table["p_unmoderated"].tolist()
     assert set(table["df"]) == {10}
 
@@ -366,12 +376,12 @@ def test_the_summary_counts_directions_and_names_populations_without_neighborhoo
 # --- figure ---------------------------------------------------------------------------------------
 
 
-def draw(table: pd.DataFrame, contrast: dict = BASELINE, max_points: int = 100):
+def draw(table: pd.DataFrame, contrast: Contrast = BASELINE, max_points: int = 100):
     cells = pd.DataFrame({"cell": [f"c{i}" for i in range(30)]})
     cells["population"] = ["LAMM", "LAMM", "NK", "NK", "LAMM", *["pDC"] * 25]
     umap = np.random.default_rng(0).normal(size=(30, 2))
     return neighborhood_figure(
-        table, name="baseline", contrast=contrast, umap=umap, cells=cells, max_spatial_fdr=0.1,
+        table, contrast=contrast, umap=umap, cells=cells, max_spatial_fdr=0.1,
         min_fraction=0.7, max_points=max_points, rng=np.random.default_rng(0),
     )  # fmt: skip
 
@@ -409,7 +419,7 @@ def test_the_figure_draws_when_nothing_differs_and_says_when_nothing_was_tested(
     ],
 )
 def test_directions_are_told_in_words(contrast, higher):
-    assert direction_words(contrast)[1] == higher
+    assert contrast.directions()[1] == higher
     said = words(draw(result_table(), contrast))
     assert f"{higher} →" in said  # the axis
     assert higher in said.split("\n")  # the legend

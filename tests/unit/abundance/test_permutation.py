@@ -8,13 +8,12 @@ import pytest
 from scipy import stats
 
 from lammscope.abundance.permutation import permutation_p
-from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.schemes import permutation_scheme
+from lammscope.cohort.contrasts import Contrast, make_contrast
 from lammscope.stats import linear
 
 
 def question(kind: str = "between", adjust: tuple[str, ...] = ()) -> Contrast:
-    return Contrast(
+    return make_contrast(
         name="question", kind=kind, column="response", test="test", reference="reference",
         where={}, adjust=adjust, match=(), choose=None,
     )  # fmt: skip
@@ -26,7 +25,7 @@ def arms(labels: str, **covariates: list[object]) -> pd.DataFrame:
 
 
 def scheme_of(units: pd.DataFrame, contrast: Contrast, *, max_exact: int = 20_000, n: int = 10_000):
-    return permutation_scheme(units, contrast, max_exact=max_exact, n_draws=n)
+    return contrast.permutations(units, max_exact=max_exact, n_draws=n)
 
 
 def t_values(values: np.ndarray, design: np.ndarray, at: int) -> np.ndarray:

@@ -7,8 +7,8 @@ from scipy import special, stats
 
 from lammscope.abundance.comparisons import COLUMNS, detectable_difference
 from lammscope.abundance.counts import count_cells
-from lammscope.abundance.populations import test_abundance as run_test
 from lammscope.report.sections.primary import primary_row, primary_sentence
+from tests.unit.abundance.questions import run_abundance as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
 ARMS = ("non_responder", "responder")

@@ -6,10 +6,10 @@ import pytest
 
 from lammscope.abundance.counts import count_thresholds
 from lammscope.abundance.lamm_results import gather_lamm
-from lammscope.abundance.populations import test_abundance as run_abundance
 from lammscope.abundance.robustness import COLUMNS
-from lammscope.abundance.robustness import test_robustness as run_test
 from lammscope.stats.multiplicity import holm
+from tests.unit.abundance.questions import run_abundance
+from tests.unit.abundance.questions import run_robustness as run_test
 from tests.unit.abundance.test_populations import SETTINGS, make_counts, row
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 

@@ -13,7 +13,7 @@ from scipy import stats
 from lammscope.cohort.associations import exact_association
 from lammscope.cohort.audit import COLUMNS, STATUSES, audit_design
 from lammscope.cohort.audit_cohort import arm_phase_table, late_timepoints
-from lammscope.cohort.contrasts import contrasts_from_config
+from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.core.words import counted
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.cohort.contrasts import contrasts_from_config, default_contrasts
-from lammscope.cohort.design import contrast_mistakes
+from lammscope.cohort.contrast_checks import contrast_mistakes
+from lammscope.cohort.contrast_config import contrasts_from_config, default_contrasts
 from lammscope.core.words import as_text
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 

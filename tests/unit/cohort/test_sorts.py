@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from lammscope.annotate.panel import load_panel
-from lammscope.cohort.contrasts import contrasts_from_config
-from lammscope.cohort.design import contrast_mistakes
+from lammscope.cohort.contrast_checks import contrast_mistakes
+from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.sorts import (
     LINEAGES,
     kept_lineages,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from lammscope.cohort.comparison import Comparison
 from lammscope.expression.genes import COLUMNS
 from lammscope.expression.genes import test_expression as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -28,7 +29,7 @@ def test_both_engines_test_the_same_genes_and_agree_on_the_change(entry, who):
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.4, **who), **LAMM)
     limma, deseq = (
-        run_test(data, samples, asked(entry, samples), **SETTINGS, **engine)
+        run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS, **engine)
         .set_index("gene")
         .sort_index()
         for engine in (LIMMA, PYDESEQ2)
@@ -54,8 +55,7 @@ def test_a_change_is_that_of_complete_patients():
     tables = [
         run_test(
             data[data.obs["sample"].isin(part["sample"])].copy(),
-            part,
-            asked(CHANGE, part),
+            Comparison(part, asked(CHANGE, part)),
             **SETTINGS,
             **PYDESEQ2,
         )
@@ -78,7 +78,7 @@ def test_an_outlier_leaves_a_gene_without_p_and_is_named():
     best = counts.sum(axis=0).argmax()
     counts[at, best] = 400 * counts[:, best].max()
     data.X = sparse.csr_matrix(counts)
-    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2)
+    table = run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS, **PYDESEQ2)
     gene = table.set_index("gene").loc[data.var_names[best]]
     assert gene["status"] == "outlier"
     assert np.isfinite(gene["log2fc"])
@@ -95,7 +95,7 @@ def test_counts_below_poisson_variance_have_no_dispersion_to_test_with():
     rng = np.random.default_rng(0)
     level = rng.poisson(50, data.n_vars)
     data.X = sparse.csr_matrix(level + rng.integers(0, 2, data.shape))
-    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2)
+    table = run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS, **PYDESEQ2)
     assert set(table["status"]) == {"not_converged"}
     assert table[["log2fc", "p", "fdr"]].isna().all(axis=None)
 
@@ -107,7 +107,7 @@ def test_genes_with_a_zero_each_still_have_size_factors():
     pre = np.flatnonzero(samples["phase"] == "pre")
     counts[pre[np.arange(data.n_vars) % len(pre)], np.arange(data.n_vars)] = 0
     data.X = sparse.csr_matrix(counts)
-    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2)
+    table = run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS, **PYDESEQ2)
     assert (table["status"] == "ok").mean() > 0.9
     assert (table["p"] < 0.01).mean() < 0.1
 
@@ -116,7 +116,8 @@ def test_the_engine_prints_nothing_and_is_deterministic(capfd):
     samples = make_samples(4)
     data = make_pseudobulk(samples, populations=("LAMM",), n_genes=60)
     one, other = (
-        run_test(data, samples, asked(BASELINE, samples), **SETTINGS, **PYDESEQ2) for _ in range(2)
+        run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS, **PYDESEQ2)
+        for _ in range(2)
     )
     assert one.equals(other)
     assert capfd.readouterr() == ("", "")

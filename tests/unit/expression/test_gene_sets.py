@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lammscope.cohort.checks import check_run
-from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.gene_sets import GeneSet, read_gene_sets, read_signatures
 from lammscope.expression.gene_sets import COLUMNS, match_genes
 from lammscope.expression.gene_sets import test_gene_sets as run_test
@@ -38,7 +38,7 @@ def test_a_planted_set_is_found_with_its_direction_and_others_are_not(entry, who
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, sign * 1.0, **who))
     contrast = asked(entry, samples)
-    table = run_test(data, samples, contrast, gene_sets=[OTHERS, PLANTED], **SETTINGS)
+    table = run_test(data, Comparison(samples, contrast), gene_sets=[OTHERS, PLANTED], **SETTINGS)
     assert list(table.columns) == COLUMNS
     assert set(table["status"]) == {"ok"}
     rows = table.set_index(["cell_type", "gene_set"])
@@ -61,7 +61,9 @@ def test_random_sets_are_calibrated(entry):
         for i in range(400)
     ]
     data = make_pseudobulk(samples, populations=("NK",))
-    table = run_test(data, samples, asked(entry, samples), gene_sets=gene_sets, **SETTINGS)
+    table = run_test(
+        data, Comparison(samples, asked(entry, samples)), gene_sets=gene_sets, **SETTINGS
+    )
     # Genes are independent here, whereas camera allows for a small correlation within sets.
     assert 0.015 <= (table["p"] < 0.05).mean() <= 0.08
 
@@ -70,9 +72,9 @@ def test_genes_weights_and_changes_are_those_of_the_expression_test():
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.0, response="non_responder"))
     contrast = asked({**BASELINE, "adjust": ["product"]}, samples)
-    genes = run_genes(data, samples, contrast, min_cells=10, exclude=[], **LIMMA)
+    genes = run_genes(data, Comparison(samples, contrast), min_cells=10, exclude=[], **LIMMA)
     genes = genes[genes["cell_type"] == "LAMM"].set_index("symbol")["log2fc"]
-    table = run_test(data, samples, contrast, gene_sets=[PLANTED, OTHERS], **SETTINGS)
+    table = run_test(data, Comparison(samples, contrast), gene_sets=[PLANTED, OTHERS], **SETTINGS)
     table = table[table["cell_type"] == "LAMM"].set_index("gene_set")
     for part in (PLANTED, OTHERS):
         tested = genes.reindex(part.genes).dropna()
@@ -81,8 +83,7 @@ def test_genes_weights_and_changes_are_those_of_the_expression_test():
     model = population_model(
         plain_pseudobulks(data),
         "LAMM",
-        comparison_sides(samples, contrast),
-        contrast,
+        Comparison(samples, contrast),
         min_cells=10,
         within_patients=True,
     )
@@ -103,13 +104,13 @@ def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients():
     lonely = samples["sample"].isin(["n0_pre", "r1_post"])
     part = samples[~lonely]
     contrast = asked(CHANGE, part)
-    genes = run_genes(data, part, contrast, min_cells=10, exclude=[], **LIMMA)["symbol"]
+    genes = run_genes(data, Comparison(part, contrast), min_cells=10, exclude=[], **LIMMA)["symbol"]
     every = GeneSet("half", "", tuple(genes.sort_values()[::2]))
-    table = run_test(data, part, contrast, gene_sets=[every], **SETTINGS)
+    table = run_test(data, Comparison(part, contrast), gene_sets=[every], **SETTINGS)
     assert table["n_missing"].item() == 0
     assert (table["n_test"].item(), table["n_reference"].item()) == (4, 4)
     whole = samples[~samples["patient"].isin(["n0", "r1"])]
-    other = run_test(data, whole, asked(CHANGE, whole), gene_sets=[every], **SETTINGS)
+    other = run_test(data, Comparison(whole, asked(CHANGE, whole)), gene_sets=[every], **SETTINGS)
     assert other["mean_log2fc"].item() == pytest.approx(table["mean_log2fc"].item(), abs=0.05)
 
 
@@ -123,7 +124,7 @@ def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr():
         GeneSet("some", "", tuple(data.var["symbol"][20:40])),
     ]
     contrast = asked(PAIRED, samples)
-    table = run_test(data, samples, contrast, gene_sets=gene_sets, **SETTINGS)
+    table = run_test(data, Comparison(samples, contrast), gene_sets=gene_sets, **SETTINGS)
     table = table.set_index("gene_set")
     few = ["two", "none", "every"]
     assert table.loc[few, "status"].tolist() == ["too_few_genes"] * 3
@@ -131,7 +132,7 @@ def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr():
     assert table.loc[["two", "none"], "n_genes"].tolist() == [2, 0]
     assert table.loc[["two", "none"], "n_missing"].tolist() == [1, 1]
     assert table.loc["some", "fdr"] == table.loc["some", "p"]
-    alone = run_test(data, samples, contrast, gene_sets=gene_sets[:1], **SETTINGS)
+    alone = run_test(data, Comparison(samples, contrast), gene_sets=gene_sets[:1], **SETTINGS)
     assert alone["status"].tolist() == ["too_few_genes"]
 
 
@@ -142,7 +143,7 @@ def test_excluded_genes_belong_to_no_set():
     settings = SETTINGS | {"exclude": ["^GENE2[0-4]$"]}
     some = GeneSet("some", "", tuple(f"GENE{i}" for i in range(20, 40)))
     with_all, without = (
-        run_test(data, samples, contrast, gene_sets=[some], **used)["n_genes"].item()
+        run_test(data, Comparison(samples, contrast), gene_sets=[some], **used)["n_genes"].item()
         for used in (SETTINGS, settings)
     )
     assert with_all - without == 5
@@ -151,7 +152,7 @@ def test_excluded_genes_belong_to_no_set():
 def test_no_set_gives_an_empty_table_with_its_columns():
     samples = make_samples(4)
     data = make_pseudobulk(samples, n_genes=20)
-    table = run_test(data, samples, asked(PAIRED, samples), gene_sets=[], **SETTINGS)
+    table = run_test(data, Comparison(samples, asked(PAIRED, samples)), gene_sets=[], **SETTINGS)
     assert len(table) == 0
     assert list(table.columns) == COLUMNS
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
+from lammscope.cohort.comparison import Comparison
 from lammscope.expression.genes import COLUMNS
 from lammscope.expression.genes import test_expression as run_test
 from lammscope.expression.missing import excluded_pseudobulks, missingness
@@ -33,7 +34,7 @@ def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
 def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
     samples = make_samples(8)
     data = make_pseudobulk(samples, shifted(samples, 1.4, **who))
-    table = run_test(data, samples, asked(entry, samples), **SETTINGS)
+    table = run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS)
     assert list(table.columns) == COLUMNS
     assert set(table["status"]) == {"ok"}
     found = planted(table)
@@ -50,13 +51,12 @@ def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
 def test_excluded_genes_are_not_tested():
     samples = make_samples()
     data = make_pseudobulk(samples)
-    table = run_test(data, samples, asked(BASELINE, samples), **SETTINGS)
+    table = run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS)
     assert not table["symbol"].isin(["GENE00", "GENE01", "GENE02"]).any()
     assert table["symbol"].eq("GENE03").any()
     car = run_test(
         data,
-        samples,
-        asked(BASELINE, samples),
+        Comparison(samples, asked(BASELINE, samples)),
         min_cells=10,
         exclude=["gene03|GENE04", "GENE"],
         **LIMMA,
@@ -73,9 +73,12 @@ def test_excluded_genes_count_neither_in_library_sizes_nor_in_the_filter():
     counts[::3, 0] = 10**6  # a transgene that fills some libraries
     loud.X = sparse.csr_matrix(counts)
     contrast = asked(BASELINE, samples)
-    table = run_test(loud, samples, contrast, min_cells=10, exclude=["GENE00"], **LIMMA)
+    table = run_test(loud, Comparison(samples, contrast), min_cells=10, exclude=["GENE00"], **LIMMA)
     pd.testing.assert_frame_equal(
-        table, run_test(data[:, 1:].copy(), samples, contrast, min_cells=10, exclude=[], **LIMMA)
+        table,
+        run_test(
+            data[:, 1:].copy(), Comparison(samples, contrast), min_cells=10, exclude=[], **LIMMA
+        ),
     )
 
 
@@ -96,8 +99,10 @@ def test_replicates_are_summed_before_the_test():
         var=whole.var,
     )
     both = pd.concat([samples, twin], ignore_index=True)
-    one = run_test(whole, samples, asked(BASELINE, samples), **SETTINGS)
-    pd.testing.assert_frame_equal(one, run_test(split, both, asked(BASELINE, both), **SETTINGS))
+    one = run_test(whole, Comparison(samples, asked(BASELINE, samples)), **SETTINGS)
+    pd.testing.assert_frame_equal(
+        one, run_test(split, Comparison(both, asked(BASELINE, both)), **SETTINGS)
+    )
 
 
 def test_order_of_samples_changes_nothing():
@@ -105,9 +110,11 @@ def test_order_of_samples_changes_nothing():
     data = make_pseudobulk(samples)
     order = np.random.default_rng(1).permutation(data.n_obs)
     for entry in (BASELINE, CHANGE):
-        one = run_test(data, samples, asked(entry, samples), **SETTINGS)
+        one = run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS)
         shuffled = samples.sample(frac=1, random_state=1)
-        other = run_test(data[order].copy(), shuffled, asked(entry, samples), **SETTINGS)
+        other = run_test(
+            data[order].copy(), Comparison(shuffled, asked(entry, samples)), **SETTINGS
+        )
         pd.testing.assert_frame_equal(one, other)
 
 
@@ -117,18 +124,18 @@ def test_small_pseudobulks_are_left_out_and_listed_by_arm():
     small = data.obs["sample"].isin(["n1_pre", "n2_pre"]) & (data.obs["population"] == "LAMM")
     data.obs.loc[small, "n_cells"] = 3
     contrast = asked(BASELINE, samples)
-    table = run_test(data, samples, contrast, **SETTINGS)
+    table = run_test(data, Comparison(samples, contrast), **SETTINGS)
     lamm = table[table["cell_type"] == "LAMM"]
     assert lamm["status"].tolist() == ["too_few_patients"]
     assert (lamm["n_test"].item(), lamm["n_reference"].item()) == (2, 4)
     assert np.isnan(lamm["p"].item())
     assert set(table.loc[table["cell_type"] == "NK", "status"]) == {"ok"}
-    lost = excluded_pseudobulks(data, samples, contrast, min_cells=10)
+    lost = excluded_pseudobulks(data, Comparison(samples, contrast), min_cells=10)
     assert lost[["cell_type", "patient", "arm"]].to_numpy().tolist() == [
         ["LAMM", "n1", "test"],
         ["LAMM", "n2", "test"],
     ]
-    pairs = excluded_pseudobulks(data, samples, asked(PAIRED, samples), min_cells=10)
+    pairs = excluded_pseudobulks(data, Comparison(samples, asked(PAIRED, samples)), min_cells=10)
     assert (pairs["reason"] == "partner is missing").sum() == 2
 
 
@@ -138,7 +145,7 @@ def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
     missing = ["n0_pre", "r1_post"]
     kept = samples[~samples["sample"].isin(missing)]
     part = data[~data.obs["sample"].isin(missing)].copy()
-    table = run_test(part, kept, asked(CHANGE, kept), **SETTINGS)
+    table = run_test(part, Comparison(kept, asked(CHANGE, kept)), **SETTINGS)
     assert (set(table["n_test"]), set(table["n_reference"])) == ({4}, {4})
     assert (planted(table)["log2fc"] > 0).all()
 
@@ -146,11 +153,13 @@ def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
 def test_aliased_designs_and_empty_populations_have_a_status():
     samples = make_samples().assign(site=lambda t: t["response"].str[0])
     data = make_pseudobulk(samples)
-    table = run_test(data, samples, asked({**BASELINE, "adjust": ["site"]}, samples), **SETTINGS)
+    table = run_test(
+        data, Comparison(samples, asked({**BASELINE, "adjust": ["site"]}, samples)), **SETTINGS
+    )
     assert set(table["status"]) == {"aliased"}
     empty = data.copy()
     empty.X = sparse.csr_matrix((empty.X.toarray() > 1000).astype(int))
-    table = run_test(empty, samples, asked(BASELINE, samples), **SETTINGS)
+    table = run_test(empty, Comparison(samples, asked(BASELINE, samples)), **SETTINGS)
     assert set(table["status"]) == {"no_genes"}
     assert table["gene"].tolist() == ["", ""]
 
@@ -168,7 +177,7 @@ def test_missingness_that_differs_between_arms_shows():
     lost = [f"n{i}_pre" for i in range(5)]
     data = without(make_pseudobulk(samples, n_genes=20), lost)
     for entry in (BASELINE, CHANGE):
-        table = missingness(data, samples, asked(entry, samples), min_cells=10)
+        table = missingness(data, Comparison(samples, asked(entry, samples)), min_cells=10)
         table = table.set_index("cell_type")
         assert table.loc["LAMM"].tolist()[:4] == [6, 6, 1, 6]
         expected = stats.fisher_exact([[1, 6], [5, 0]]).pvalue
@@ -180,7 +189,9 @@ def test_missingness_of_pairs_compares_the_sides_of_the_same_patients():
     samples = make_samples(6)
     lost = [*(f"n{i}_post" for i in range(5)), "r1_post", "r1_pre", "r2_pre"]
     data = without(make_pseudobulk(samples, n_genes=20), lost)
-    table = missingness(data, samples, asked(PAIRED, samples), min_cells=10).set_index("cell_type")
+    table = missingness(data, Comparison(samples, asked(PAIRED, samples)), min_cells=10).set_index(
+        "cell_type"
+    )
     assert table.loc["LAMM"].tolist()[:4] == [12, 12, 6, 10]
     assert table.loc["LAMM", "p"] == pytest.approx(stats.binomtest(1, 6).pvalue)
     assert table.loc["NK"].tolist() == [12, 12, 12, 12, 1.0]
@@ -191,7 +202,7 @@ def test_missingness_of_an_arm_without_patients_has_no_p():
     data = make_pseudobulk(samples, n_genes=20)
     alone = samples[samples["response"] == "responder"]
     contrast = asked(BASELINE, samples)
-    table = missingness(data, alone, contrast, min_cells=10)
+    table = missingness(data, Comparison(alone, contrast), min_cells=10)
     assert table["n_test"].tolist() == [0, 0]
     assert table["p"].isna().all()
 

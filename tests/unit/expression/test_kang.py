@@ -7,8 +7,9 @@ import pytest
 from scipy import sparse
 
 from lammscope.annotate.sums import sum_groups
-from lammscope.cohort.contrasts import Contrast, contrasts_from_config
-from lammscope.cohort.design import comparison_sides
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.shards import Shard
 from lammscope.expression.genes import test_expression as run_test
 from lammscope.expression.models import plain_pseudobulks, population_model, sum_replicates
@@ -64,7 +65,7 @@ def top_genes(real_data) -> pd.Series:
 def test_top_genes_that_can_be_tested_rise(pseudobulk, samples, contrast, top_genes, engine):
     monocytes = pseudobulk[pseudobulk.obs["population"] == MONOCYTES].copy()
     table = run_test(
-        monocytes, samples, contrast, min_cells=10, exclude=[], engine=engine, threads=1
+        monocytes, Comparison(samples, contrast), min_cells=10, exclude=[], engine=engine, threads=1
     )
     assert set(table["n_test"]) == {3}
     found = table[table["symbol"].isin(top_genes)]
@@ -77,9 +78,9 @@ def test_top_genes_that_can_be_tested_rise(pseudobulk, samples, contrast, top_ge
 def test_every_top_gene_of_the_data_has_the_right_sign(pseudobulk, samples, contrast, top_genes):
     """In the model of the test without its filter: 19 of 20, since CFB is not in these data."""
     sums = plain_pseudobulks(pseudobulk)
-    sides = comparison_sides(samples, contrast)
-    model = population_model(sums, MONOCYTES, sides, contrast, min_cells=10, within_patients=True)
-    counts = sum_replicates(sums, MONOCYTES, sides)
+    comparison = Comparison(samples, contrast)
+    model = population_model(sums, MONOCYTES, comparison, min_cells=10, within_patients=True)
+    counts = sum_replicates(sums, MONOCYTES, comparison.sides)
     weighted = voom(counts, model.design, norm_factors=model.norm_factors)
     fit = linear.lm_fit(weighted.y, model.design, weights=weighted.weights)
     change = pd.Series(fit.coefficients[:, model.at], index=sums.symbols)

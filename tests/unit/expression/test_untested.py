@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
@@ -19,16 +20,16 @@ SETS = [GeneSet("some", "here", tuple(f"GENE{i:02d}" for i in range(10, 25)))]
 
 
 def limma(data, samples, entry):
-    return run_test(data, samples, asked(entry, samples), **SETTINGS, **LIMMA)
+    return run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS, **LIMMA)
 
 
 def deseq(data, samples, entry):
-    return run_test(data, samples, asked(entry, samples), **SETTINGS, **PYDESEQ2)
+    return run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS, **PYDESEQ2)
 
 
 def sets(data, samples, entry):
     contrast = asked(entry, samples)
-    return run_sets(data, samples, contrast, gene_sets=SETS, min_genes=3, **SETTINGS)
+    return run_sets(data, Comparison(samples, contrast), gene_sets=SETS, min_genes=3, **SETTINGS)
 
 
 @pytest.fixture(params=[limma, deseq, sets], ids=lambda f: f.__name__)
@@ -133,12 +134,12 @@ def test_patients_without_a_covariate_are_named_and_counted(tested, entry):
     assert set(table["n_test"]) == {3}
     assert set(table["n_reference"]) == {4}
     contrast = asked(entry, samples)
-    lost = excluded_pseudobulks(data, samples, contrast, min_cells=10)
+    lost = excluded_pseudobulks(data, Comparison(samples, contrast), min_cells=10)
     assert set(lost["reason"]) == {"age is missing"}
     assert set(lost["cell_type"]) == {"(all)"}
     by_arm = lost.groupby("arm")["patient"].unique().map(sorted).to_dict()
     assert by_arm == {"test": ["n1", "n3"], "reference": ["r0"]}
-    counted = missingness(data, samples, contrast, min_cells=10).set_index("cell_type")
+    counted = missingness(data, Comparison(samples, contrast), min_cells=10).set_index("cell_type")
     assert counted.loc["(all)", ["n_test", "kept_test"]].tolist() == [5, 3]
     assert counted.loc["(all)", ["n_reference", "kept_reference"]].tolist() == [5, 4]
     assert counted.loc["LAMM", ["n_test", "kept_test"]].tolist() == [3, 3]

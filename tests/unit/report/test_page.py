@@ -17,7 +17,7 @@ from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.contrasts import Paired
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
 from lammscope.report.captions import FIGURE_WORDS
@@ -35,7 +35,6 @@ from lammscope.report.table import (
     Table,
     abundance_rows,
     build_table,
-    describe_contrast,
     dropped_lines,
     explorer_points,
     lamm_lines,
@@ -337,7 +336,7 @@ def test_serious_messages_come_in_the_order_of_their_weight(make_report):
 
 
 def test_the_design_reads_the_audit_that_the_workflow_writes(cohort):
-    contrasts = [Contrast(**definition) for definition in CONTRASTS.values()]
+    contrasts = list(CONTRASTS.values())
     audit = audit_design(cohort.samples, contrasts, sorts={}, max_exact=20_000, n_draws=10_000)
     design = design_section(cohort.samples, audit=audit, contrasts=CONTRASTS)
     assert written(design["contrasts"], "name", "test", "reference", "pairs", "rank", "floor") == [
@@ -355,8 +354,7 @@ def test_the_design_reads_the_audit_that_the_workflow_writes(cohort):
 
 def test_samples_left_out_of_a_comparison_are_counted_unless_nobody_asked_for_them(cohort):
     samples = cohort.samples.assign(sort=lambda t: ["CD3+", *["none"] * (len(t) - 1)])
-    contrast = Contrast(**BASELINE)
-    audit = audit_design(samples, [contrast], sorts={}, max_exact=20_000, n_draws=10_000)
+    audit = audit_design(samples, [BASELINE], sorts={}, max_exact=20_000, n_draws=10_000)
     design = design_section(samples, audit=audit, contrasts={"baseline": BASELINE})
     assert written(design["contrasts"], "reference", "left_out") == [["3", "1"]]
 
@@ -372,10 +370,14 @@ def test_a_verdict_against_a_comparison_stands_out(make_report):
 
 def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch(cohort):
     samples = cohort.samples.assign(batch=cohort.samples["response"])
-    aliased = BASELINE | {"name": "adjusted", "adjust": ("batch",)}
+    aliased = replace(BASELINE, name="adjusted", adjust=("batch",))
     contrasts = {"baseline": BASELINE, "adjusted": aliased}
     audit = audit_design(
-        samples, [Contrast(**c) for c in contrasts.values()], sorts={}, max_exact=99, n_draws=99
+        samples,
+        list(contrasts.values()),
+        sorts={},
+        max_exact=99,
+        n_draws=99,
     )
     rows = warning_rows(audit, contrasts=contrasts)
     assert [(row["contrast"], row["status"]) for row in rows] == [
@@ -561,15 +563,16 @@ def test_lamm_is_told_for_each_denominator(cohort):
 
 
 def test_contrasts_are_described_in_a_sentence():
-    assert describe_contrast(BASELINE) == (
+    assert BASELINE.describe() == (
         "Patients against patients: non-responder compared with responder; samples with phase pre; "
         "unadjusted, so exploratory."
     )
-    adjusted = describe_contrast(BASELINE | {"adjust": ("product",)})
+    adjusted = replace(BASELINE, adjust=("product",)).describe()
     assert adjusted.endswith("adjusted for product.")
-    assert describe_contrast(CHANGE).startswith(f"Change after infusion: (post {MINUS} pre)")
-    sort = {"kind": "paired", "test": "NoSo", "reference": "CD3+CAT+", "match": ("source",)}
-    assert describe_contrast(sort) == (
+    assert CHANGE.describe().startswith(f"Change after infusion: (post {MINUS} pre)")
+    sort = Paired("sort", "sort", "NoSo", "CD3+CAT+", where={}, adjust=(), match=("source",),
+                  choose=None)  # fmt: skip
+    assert sort.describe() == (
         "Within each patient and source: NoSo compared with CD3+CAT+, complete pairs only."
     )
 

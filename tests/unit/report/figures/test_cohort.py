@@ -16,6 +16,7 @@ from scipy import sparse
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.levels import definer_counts, levels_by_group, log_levels
+from lammscope.cohort.comparison import Comparison
 from lammscope.report.figures.cohort import COHORT_FIGURES, cohort_figures
 from lammscope.report.figures.contrast import (
     CONTRAST_FIGURES,
@@ -38,7 +39,6 @@ from tests.unit.example_results import (
     example,
     expression_table,
     robustness_table,
-    selection_table,
 )
 
 
@@ -65,12 +65,9 @@ def draw_cohort(cohort: Example, *, max_points: int = 100_000, seed: int = 1) ->
 
 
 def draw_contrast(cohort: Example, name: str, **changes: object) -> dict[str, Figure]:
-    contrast = CONTRASTS[name]
     arguments = {
-        "contrast": contrast,
-        "selection": selection_table(cohort.samples, contrast=contrast),
+        "comparison": Comparison(cohort.samples, CONTRASTS[name]),
         "counts": cohort.counts,
-        "samples": cohort.samples,
         "abundance": abundance_table(cohort.counts),
         "robustness": robustness_table(),
         "expression": expression_table(),
@@ -80,7 +77,7 @@ def draw_contrast(cohort: Example, name: str, **changes: object) -> dict[str, Fi
         "max_fdr": 0.05,
         "n_labels": 8,
     }
-    return contrast_figures(name, **(arguments | changes))  # type: ignore[arg-type]
+    return contrast_figures(**(arguments | changes))  # type: ignore[arg-type]
 
 
 def without_labels(cohort: Example) -> Example:
@@ -259,15 +256,13 @@ def test_lamm_fractions_are_of_their_denominator(cohort):
 
 
 def test_between_contrast_shows_the_other_phase_as_untested(cohort):
-    selection = selection_table(cohort.samples, contrast=BASELINE)
-    slots = contrast_slots(cohort.samples, contrast=BASELINE, selection=selection)
+    slots = contrast_slots(Comparison(cohort.samples, BASELINE))
     assert len(slots) == len(cohort.samples)
     assert (slots["tested"] == (slots["phase"] == "pre")).all()
 
 
 def test_paired_contrast_joins_what_shares_the_match(cohort):
-    selection = selection_table(cohort.samples, contrast=PRE_TO_POST)
-    slots = contrast_slots(cohort.samples, contrast=PRE_TO_POST, selection=selection)
+    slots = contrast_slots(Comparison(cohort.samples, PRE_TO_POST))
     assert set(slots["response"]) == {"non_responder"}
     assert (slots.groupby("unit")["slot"].apply(set) == {"pre", "post"}).all()
     assert slots.sort_values("rank")["slot"].iloc[0] == "pre"
@@ -276,12 +271,11 @@ def test_paired_contrast_joins_what_shares_the_match(cohort):
 def test_contrast_of_sorted_libraries_needs_no_response(cohort):
     samples = without_labels(cohort).samples
     samples["sort"] = np.where(samples["timepoint"] == "d7", "NoSo", "CD3+CAT+")
-    contrast = PRE_TO_POST | {
-        "column": "sort", "test": "NoSo", "reference": "CD3+CAT+", "where": {}, "match": ("batch",),
-    }  # fmt: skip
+    contrast = replace(
+        PRE_TO_POST, column="sort", test="NoSo", reference="CD3+CAT+", where={}, match=("batch",)
+    )
     samples["batch"] = samples["patient"]
-    selection = selection_table(samples, contrast=contrast)
-    slots = contrast_slots(samples, contrast=contrast, selection=selection)
+    slots = contrast_slots(Comparison(samples, contrast))
     assert slots["unit"].nunique() == 8
     figure = lamm_contrast(cohort.counts, slots=slots, level="elevated", min_cells=5)
     assert len(figure.axes[0].lines) == 8 + 2  # pairs and medians
@@ -295,7 +289,7 @@ def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort):
     ordered = order_rows(table[table["scale"] == "logit"])
     assert ordered.groupby("denominator", sort=False)["population"].first()["all"] == "LAMM"
     assert ordered["denominator"].iloc[0] == "monocytic"
-    words = words_of(abundance_forest(table, name="b", contrast=BASELINE, level="elevated"))
+    words = words_of(abundance_forest(table, contrast=BASELINE, level="elevated"))
     assert words.count("not tested: too few patients") == 1
     assert "LAMM (positive)" in words
     assert "LAMM (elevated)" not in words  # it is the row LAMM
@@ -303,7 +297,7 @@ def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort):
 
 def test_volcano_names_significant_genes_only_and_lamm_comes_first():
     table = expression_table()
-    figure = volcano(table, name="b", contrast=BASELINE, max_fdr=0.05, n_labels=5)
+    figure = volcano(table, contrast=BASELINE, max_fdr=0.05, n_labels=5)
     assert title_of(figure.axes[0]) == "LAMM"
     lamm = table[(table["cell_type"] == "LAMM") & (table["fdr"] <= 0.05)]
     named = {text.get_text() for text in figure.axes[0].texts} - {""}
@@ -353,7 +347,7 @@ def test_figures_are_written_where_asked(cohort, tmp_path):
 
 def test_robustness_of_many_patients_shows_those_that_matter_most():
     table = robustness_table(n_patients=40)
-    figure = robustness_forest(table, name="b", contrast=BASELINE, probability=0.9)
+    figure = robustness_forest(table, contrast=BASELINE, probability=0.9)
     words = words_of(figure)
     assert "Without one patient (30 more lie between)" in words
     left = table[table["analysis"] == "leave_one_out"].sort_values("log_odds")["setting"]
@@ -362,7 +356,5 @@ def test_robustness_of_many_patients_shows_those_that_matter_most():
     assert f"without {left.iloc[20]}" not in words
     assert "uncertain cells count as LAMM" in words
     assert "probability of 0.5 or more" in words
-    few = words_of(
-        robustness_forest(robustness_table(), name="b", contrast=BASELINE, probability=0.9)
-    )
+    few = words_of(robustness_forest(robustness_table(), contrast=BASELINE, probability=0.9))
     assert all(f"without P{i:02d}" in few for i in range(1, 9))

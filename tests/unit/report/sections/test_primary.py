@@ -1,12 +1,10 @@
 """The primary result in words, whatever the cohort can say."""
 
-from dataclasses import asdict
-
 import pytest
 
-from lammscope.abundance.populations import test_abundance
-from lammscope.cohort.contrasts import contrasts_from_config
+from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.report.sections.primary import software_versions, state_primary
+from tests.unit.abundance.questions import run_abundance
 from tests.unit.example_results import count_table, example
 
 BASELINE = {
@@ -35,10 +33,10 @@ def tested():
     """One contrast of an example cohort, and its table."""
     cohort = example(n_patients=8)
     (contrast,) = contrasts_from_config({"baseline": BASELINE}, cohort.samples)
-    table = test_abundance(
+    table = run_abundance(
         count_table(cohort.cells, cohort.samples), cohort.samples, contrast, **SETTINGS
     )
-    return {"baseline": table}, {"baseline": asdict(contrast)}
+    return {"baseline": table}, {"baseline": contrast}
 
 
 def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):

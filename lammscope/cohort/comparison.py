@@ -1,0 +1,138 @@
+"""Who is compared with whom in a contrast: samples, sides, and one unit a patient."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pandas as pd
+
+from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.cohort.design import (
+    MIN_PATIENTS,
+    aliased_columns,
+    independent_columns,
+)
+from lammscope.cohort.selection import (
+    USED,
+    select_samples,
+    takes_part,
+    used_samples,
+    used_sorts,
+)
+from lammscope.core.words import as_text
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A contrast in a cohort. A job makes it once and hands it down.
+
+    Attributes
+    ----------
+    samples
+        The sample table.
+    contrast
+        What is asked.
+    """
+
+    samples: pd.DataFrame
+    contrast: Contrast
+
+    @cached_property
+    def selection(self) -> pd.DataFrame:
+        """What becomes of each sample, from `selection.select_samples`."""
+        return select_samples(self.samples, self.contrast)
+
+    @cached_property
+    def used(self) -> pd.DataFrame:
+        """The rows of the sample table that are compared."""
+        return used_samples(self.samples, self.selection)
+
+    @property
+    def sorts(self) -> list[str]:
+        """Labels of the sorts of the samples that are compared."""
+        return used_sorts(self.samples, self.selection)
+
+    @cached_property
+    def sides(self) -> pd.DataFrame:
+        """One row per patient and side, complete or not: the rows of a model of all samples.
+
+        Columns `patient`, `arm`, `side`, `samples` (list of replicates to be summed), `complete`
+        (bool: the patient has what the contrast needs of it), and the covariates.
+        """
+        contrast, selection = self.contrast, self.selection
+        taken = selection[takes_part(selection, contrast)].merge(
+            self.samples[["sample", *contrast.adjust]], on="sample", how="left"
+        )
+        rows = []
+        for (patient, side), part in taken.groupby(["patient", "side"], sort=True):
+            row = {"patient": patient, "arm": part["arm"].iloc[0], "side": side}
+            row["samples"] = sorted(part["sample"])
+            row["complete"] = bool((part["use"] == USED).all())
+            row |= {column: part[column].iloc[0] for column in contrast.adjust}
+            rows.append(row)
+        columns = ["patient", "arm", "side", "samples", "complete", *contrast.adjust]
+        return pd.DataFrame(rows, columns=columns).astype({"complete": bool})
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """One row per patient that takes part, sorted by patient.
+
+        Columns `patient`, `unit` (the patient, and what its pair shares), `arm` (test, reference;
+        pair in `paired`), `samples` (between) or `samples_test` and `samples_reference` (paired;
+        in `change` those are post and pre): lists of replicates to be summed; then the covariates.
+        """
+        contrast, sides = self.contrast, self.sides[self.sides["complete"]]
+        names = [f"samples_{side}" for side in SIDES] if contrast.has_sides else ["samples"]
+        rows = []
+        for patient, part in sides.groupby("patient", sort=True):
+            by_side = dict(zip(part["side"], part["samples"], strict=True))
+            first = part.iloc[0]
+            lists = [by_side[side] for side in SIDES] if contrast.has_sides else [first["samples"]]
+            row = {"patient": patient, "unit": patient, "arm": first["arm"]}
+            row |= dict(zip(names, lists, strict=True))
+            if contrast.match:
+                row["unit"] = self._pair_name(patient, first["samples"][0])
+            rows.append(row | {column: first[column] for column in contrast.adjust})
+        return pd.DataFrame(rows, columns=["patient", "unit", "arm", *names, *contrast.adjust])
+
+    @cached_property
+    def crosses_phases(self) -> bool:
+        """Whether samples before and after infusion are compared, whatever column says so."""
+        contrast, units = self.contrast, self.units
+        if contrast.compares_phases:
+            return True
+        phase = self.samples.set_index("sample")["phase"]
+        if contrast.has_sides:
+            sides = [units[f"samples_{side}"] for side in SIDES]
+        else:
+            sides = [units.loc[units["arm"] == arm, "samples"] for arm in SIDES]
+        phases = [set(phase[[name for names in side for name in names]].dropna()) for side in sides]
+        return bool(phases[0] and phases[1] and phases[0] != phases[1])
+
+    def left_out(self, exclude_pre_post: Collection[str]) -> set[str]:
+        """Of these populations those that no denominator counts: all, if phases are compared."""
+        return set(exclude_pre_post) if self.crosses_phases else set()
+
+    def adjusted(self, columns: Sequence[str]) -> "Comparison":
+        """The same comparison with these covariates alone."""
+        return Comparison(self.samples, replace(self.contrast, adjust=tuple(columns)))
+
+    def _pair_name(self, patient: object, sample: str) -> str:
+        """The patient, and what the samples of its pair share."""
+        matched = list(self.contrast.match)
+        shared = self.samples.loc[self.samples["sample"] == sample, matched].iloc[0]
+        return "/".join([str(patient), *as_text(shared).fillna("").map(str)])
+
+
+def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
+    """Why these patients cannot be compared, as a status; empty if they can."""
+    if min(int((units["arm"] == arm).sum()) for arm in contrast.arms) < MIN_PATIENTS:
+        return "too_few_patients"
+    if "arm" in aliased_columns(design):
+        return "aliased"
+    return "" if len(units) > independent_columns(design).shape[1] else "too_few_patients"
+
+
+def has_every_arm(units: pd.DataFrame, contrast: Contrast) -> bool:
+    """Whether there is a unit in each arm, without which there is nothing to compare."""
+    return set(units["arm"]) == set(contrast.arms)

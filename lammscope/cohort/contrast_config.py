@@ -1,0 +1,248 @@
+"""Contrasts as the config asks them, checked against the sheets, and those of a config without."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lammscope.cohort.contrasts import KINDS, Between, Contrast
+from lammscope.core.words import as_text, near
+
+RESERVED = {
+    "cohort": "the figures and audit rows of the whole cohort",
+    "counts": "the file `abundance/counts.tsv`",
+    "lamm": "the file `abundance/lamm.tsv`",
+}
+
+FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}
+
+NEEDED_BY = {"response": "`response` in the config and in patients.tsv", "phase": "`timepoints`"}
+
+IDENTIFIERS = {"sample", "patient", "counts", "barcodes"}
+
+RESPONSE = ("response", "response_label")
+
+MOSTLY = 0.8  # from this share of numbers on, text among them is taken for a slip
+
+
+def contrasts_from_config(
+    contrasts: Mapping[str, Mapping[str, Any]], samples: pd.DataFrame
+) -> list[Contrast]:
+    """Check the contrasts of the config against the samples; without any, make the default ones.
+
+    Raises
+    ------
+    ValueError
+        One line per mistake, of all contrasts together: the contrast, the column, the value, what
+        is allowed, and the remedy. What needs patients to be counted is in
+        `contrast_checks.contrast_mistakes`.
+    """
+    if not contrasts:
+        return default_contrasts(samples)
+    made = [_contrast(name, entry) for name, entry in contrasts.items()]
+    mistakes = [
+        f"contrast `{contrast.name}`: {mistake}"
+        for contrast in made
+        for mistake in [
+            *_name_mistakes(contrast.name, contrasts),
+            *_kind_mistakes(contrasts[contrast.name]["kind"]),
+            *_mistakes(contrast, samples),
+        ]
+    ]
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return made
+
+
+def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
+    """The contrasts of a config that names none, as far as the cohort can ask them.
+
+    They are `baseline`, `on_treatment` and `change`, one of each per compartment (named
+    `baseline_blood`, ... where there are several); without response labels `pre_to_post` takes
+    their place.
+    """
+    unsorted = samples[as_text(samples["sort"]) == "none"]
+    compartments = sorted(unsorted["compartment"].unique())
+    found: dict[str, dict[str, Any]] = {}
+    for compartment in compartments:
+        part = unsorted[unsorted["compartment"] == compartment]
+        suffix = "_" + re.sub(r"[^A-Za-z0-9_-]+", "_", compartment) if len(compartments) > 1 else ""
+        inside = {"compartment": [compartment]} if len(compartments) > 1 else {}
+        arms = {"test": "non_responder", "reference": "responder"}
+        both = {
+            phase: set(part.loc[part["phase"] == phase, "response"].dropna()) >= set(arms.values())
+            for phase in ("pre", "post")
+        }
+        for name, phase in (("baseline", "pre"), ("on_treatment", "post")):
+            if both[phase]:
+                where = {"phase": [phase], **inside}
+                found[name + suffix] = {"kind": "between", **arms, "where": where}
+        if both["pre"] and both["post"]:
+            found["change" + suffix] = {"kind": "change", **arms, "where": inside}
+        phases = {phase: set(part.loc[part["phase"] == phase, "patient"]) for phase in both}
+        if part["response"].isna().all() and phases["pre"] & phases["post"]:
+            entry = {"kind": "paired", "test": "post", "reference": "pre", "where": inside}
+            found["pre_to_post" + suffix] = entry
+    return [_contrast(name, entry) for name, entry in found.items()]
+
+
+def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:
+    """An entry of the config with its defaults, not yet checked."""
+    kind = KINDS.get(entry["kind"], Between)  # another is told among the mistakes
+    column = entry.get("column") or kind.default_column
+    where = {
+        key: tuple(str(v) for v in (value if isinstance(value, list | tuple) else [value]))
+        for key, value in (entry.get("where") or {}).items()
+    }
+    default_match = ["compartment", "sort"] if "sort" in where else ["compartment"]
+    if column not in ("phase", "timepoint"):
+        default_match.append("phase")
+    match = default_match if entry.get("match") is None else list(entry["match"])
+    return kind(
+        name=name,
+        column=column,
+        test=str(entry["test"]),
+        reference=str(entry["reference"]),
+        where=where,
+        adjust=tuple(entry.get("adjust") or ()),
+        match=() if kind.has_arms else tuple(m for m in match if m != column),
+        choose=None if entry.get("choose") is None else str(entry["choose"]),
+    )
+
+
+def _name_mistakes(name: str, names: Iterable[str]) -> list[str]:
+    found = []
+    if name.lower() in RESERVED:
+        found.append(f"this name is taken by {RESERVED[name.lower()]}; rename it")
+    twins = [other for other in names if other != name and other.lower() == name.lower()]
+    if twins:
+        found.append(
+            f"its name differs from `{twins[0]}` in case only; rename one, for both name files"
+        )
+    return found
+
+
+def _kind_mistakes(kind: str) -> list[str]:
+    if kind in KINDS:
+        return []
+    return [f"kind `{kind}` is not one of {', '.join(KINDS)}{near(kind, KINDS)}"]
+
+
+def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
+    """What is wrong with one contrast; what rests on a column that is not there is left out."""
+    compared = contrast.column
+    found = []
+    names = [str(name) for name in samples.columns]
+    places = {"column": [compared], "where": contrast.where, "adjust": contrast.adjust}
+    for place, columns in (places | {"match": contrast.match}).items():
+        found += [
+            f"`{place}`: no column `{name}` in either sheet{near(name, names)}; "
+            f"columns: {', '.join(names)}"
+            for name in columns
+            if name not in samples
+        ]
+    asked: dict[str, tuple[str, tuple[str, ...]]] = {}
+    asked |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
+    asked |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
+    found += dict.fromkeys(
+        mistake
+        for place, (column, values) in asked.items()
+        if column in samples
+        for mistake in _value_mistakes(place, column, values, samples)
+    )
+    if contrast.test == contrast.reference:
+        found.append(f"test and reference are both `{contrast.test}`; name two values")
+    if all(column in samples for column in contrast.where):
+        found += _nothing_left(contrast, samples)
+    if contrast.adjust and not contrast.has_arms:
+        found.append("a pair is its own control, covariates of the patient cancel; remove `adjust`")
+    for column in contrast.adjust:
+        if column in samples:
+            found += _covariate_mistakes(column, compared, samples)
+    return found + _choose_mistakes(contrast.choose, samples)
+
+
+def _value_mistakes(
+    place: str, column: str, values: Sequence[str], samples: pd.DataFrame
+) -> list[str]:
+    present = sorted(set(as_text(samples[column]).dropna()))
+    if not present:
+        remedy = NEEDED_BY.get(column, f"column `{column}` of the sheets")
+        return [f"it asks for `{column}`, but no sample has one; set {remedy}"]
+    allowed = list(FIXED_VALUES.get(column, present))
+    words = ", ".join(allowed[:20]) + (f", and {len(allowed) - 20} more" if allowed[20:] else "")
+    if column == "response" and "response_label" in samples:
+        labels = sorted(set(as_text(samples["response_label"]).dropna()))
+        words += f" (raw labels, here {', '.join(labels)}, are in the column `response_label`)"
+    return [
+        f"`{place}`: column `{column}` has no value `{value}`{near(value, allowed)}; "
+        f"allowed: {words}"
+        for value in values
+        if value not in allowed
+    ]
+
+
+def _nothing_left(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
+    """Conditions of `where` that samples meet one by one, but no sample all of them."""
+    met = {
+        f"{column} {' or '.join(values)}": as_text(samples[column]).isin(values)
+        for column, values in contrast.where.items()
+    }
+    if (
+        not met
+        or not all(rows.any() for rows in met.values())
+        or pd.DataFrame(met).all(axis=1).any()
+    ):
+        return []
+    counts = ", ".join(f"{words}: {int(rows.sum())} samples" for words, rows in met.items())
+    return [f"`where`: no sample meets all of it ({counts}); leave out a condition"]
+
+
+def _covariate_mistakes(column: str, compared: str, samples: pd.DataFrame) -> list[str]:
+    values = as_text(samples[column])
+    known = values.dropna()
+    remedy = f"remove `{column}` from `adjust`"
+    if column == compared:
+        return [f"`adjust`: `{column}` is what is compared; {remedy}"]
+    if column in IDENTIFIERS:
+        return [f"`adjust`: `{column}` names each row and is no covariate; {remedy}"]
+    if compared in RESPONSE and _is_response(column, values, samples):
+        return [f"`adjust`: `{column}` is the response under another name; {remedy}"]
+    if known.empty:
+        return [f"`adjust`: no sample has a value of `{column}`; fill in the sheet, or {remedy}"]
+    if pd.api.types.is_numeric_dtype(samples[column]):
+        return []
+    numeric = pd.to_numeric(known, errors="coerce").notna()
+    if not numeric.all() and numeric.mean() >= MOSTLY:
+        odd = samples.loc[known.index[~numeric], "sample"].groupby(known[~numeric])
+        listed = "; ".join(f"`{value}` (sample {', '.join(part)})" for value, part in odd)
+        return [
+            f"`adjust`: column `{column}`: {listed}: no number, while the others are; correct it, "
+            "or leave it empty"
+        ]
+    if len(known) > 2 and known.is_unique:
+        return [f"`adjust`: `{column}` has another value in every sample; {remedy}"]
+    return []
+
+
+def _is_response(column: str, values: pd.Series, samples: pd.DataFrame) -> bool:
+    same = "response_label" in samples and values.equals(as_text(samples["response_label"]))
+    return column in RESPONSE or (same and bool(values.notna().any()))
+
+
+def _choose_mistakes(choose: str | None, samples: pd.DataFrame) -> list[str]:
+    timepoints = sorted(samples["timepoint"].dropna().unique())
+    if choose in ("first", "last"):
+        if "day" in samples and pd.api.types.is_numeric_dtype(samples["day"]):
+            return []
+        return [
+            f"`choose: {choose}` needs a column `day` of numbers in the sample sheet; or choose "
+            f"one of {', '.join(timepoints)}"
+        ]
+    if choose is None or choose in timepoints:
+        return []
+    allowed = ["first", "last", *timepoints]
+    return [
+        f"`choose`: no time point `{choose}`{near(choose, allowed)}; allowed: {', '.join(allowed)}"
+    ]

@@ -1,0 +1,43 @@
+"""Tests of abundance as functions of plain tables and settings."""
+
+from typing import Any
+
+import pandas as pd
+
+from lammscope.abundance.comparisons import Permutations
+from lammscope.abundance.populations import Question, test_abundance
+from lammscope.abundance.robustness import test_robustness
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import Contrast
+
+RULES = ("min_cells", "exclude_pre_post", "sorts")
+PERMUTATIONS = ("max_exact", "n_draws", "seed")
+
+
+def ask(
+    counts: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast, settings: dict[str, Any]
+) -> Question:
+    """The question with the settings that concern it."""
+    return Question(counts, Comparison(samples, contrast), **{key: settings[key] for key in RULES})
+
+
+def permutations(settings: dict[str, Any]) -> Permutations:
+    return Permutations(**{key: settings[key] for key in PERMUTATIONS})
+
+
+def run_abundance(
+    counts: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast, **settings: Any
+) -> pd.DataFrame:
+    question = ask(counts, samples, contrast, settings)
+    return test_abundance(question, permutations=permutations(settings))
+
+
+def run_robustness(
+    counts: pd.DataFrame,
+    thresholds: pd.DataFrame,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    **settings: Any,
+) -> pd.DataFrame:
+    own = {key: value for key, value in settings.items() if key not in RULES}
+    return test_robustness(ask(counts, samples, contrast, settings), thresholds, **own)
