@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from lammscope.annotate.panel import (
     Branch,
@@ -16,15 +15,14 @@ from lammscope.annotate.panel import (
 )
 from lammscope.core.names import PER, UNASSIGNED
 from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
+from lammscope.joint.panel_counts import PanelCounts
 
 N_TOP_MARKERS = 5
 
 
 def annotate_cells(
-    counts: sparse.csr_array,
+    counts: PanelCounts,
     *,
-    totals: np.ndarray,
-    symbols: Sequence[str],
     clusters: Sequence[str] | np.ndarray,
     neighbors: np.ndarray,
     panel: Panel,
@@ -40,9 +38,7 @@ def annotate_cells(
 
     Parameters
     ----------
-    counts : n_cells x n_genes, raw counts of (at least) the panel's genes.
-    totals : n_cells, all UMIs of the cell (not only of these genes).
-    symbols : n_genes gene symbols; columns with the same symbol are added.
+    counts : of n_cells, at least of the panel's genes.
     clusters : n_cells cluster names.
     neighbors : n_cells x k indices of the nearest cells, the cell itself left out.
     min_score : scores below it are no evidence (score scale: 0 absent, 1 at its typical level).
@@ -51,18 +47,18 @@ def annotate_cells(
 
     Returns
     -------
-    cells : `lineage`, `cell_type`, `cell_type_margin`, in the order of the rows of `counts`.
+    cells : `lineage`, `cell_type`, `cell_type_margin`, in the order of the cells of `counts`.
     clusters : `cluster`, `n_cells`, `cell_type`, `lineage`, `score`, `margin`, `runner_up`,
         `top_markers`, one row per cluster, largest first.
     """
     genes = panel_symbols(panel)
-    counts = collapse_genes(counts, symbols=symbols, genes=genes)
-    totals = np.asarray(totals, dtype=float)
+    wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes)
+    totals = np.asarray(counts.totals, dtype=float)
     names, codes, member = membership(clusters)
-    cluster_counts = (member @ counts).toarray()
+    cluster_counts = (member @ wanted).toarray()
     cluster_totals = member @ totals
     cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
-    scorer = _Scorer(panel, genes, set(symbols))
+    scorer = _Scorer(panel, genes, set(counts.symbols))
     # A cluster of few UMIs must not set a gene's scale by chance, hence the added UMIs.
     steady = cluster_counts / (cluster_totals + cluster_weight)[:, None] * PER
     scale = _gene_scale(scorer.levels, steady)
@@ -79,7 +75,7 @@ def annotate_cells(
     for start in range(0, len(totals), CHUNK):
         rows = slice(start, start + CHUNK)
         pooled_totals = pooling[rows] @ totals
-        pooled = (pooling[rows] @ counts).toarray()
+        pooled = (pooling[rows] @ wanted).toarray()
         prior = cluster_rates[codes[rows]] / PER * cluster_weight
         rates = (pooled + prior) / (pooled_totals + cluster_weight)[:, None] * PER
         parts.append(scorer.choose(rates, scale, min_score=min_score, min_margin=min_margin))

@@ -7,18 +7,18 @@ not told from its sample's other cells any more was integrated away, wherever el
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from harmonypy.lisi import compute_lisi
-from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.lamm import LAMM, call_lamm
+from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.annotate.panel import Panel
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
+from lammscope.joint.panel_counts import PanelCounts
 
 MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn
 MIXING_CELLS = 5_000  # of those, for the index of batches, whose time grows with the square
@@ -35,25 +35,20 @@ NONE, AUTO = "none", "auto"
 class Evidence:
     """What the drawn cells are known by, beside their place: n_cells rows each.
 
-    `counts` are those of the panel (cells x genes) with their `symbols`, `totals` all UMIs.
+    `annotation` are the thresholds of `cell_types.annotate_cells`.
     """
 
     sample: np.ndarray
     batch: np.ndarray
-    counts: sparse.csr_array
-    symbols: list[str]
-    totals: np.ndarray
+    counts: PanelCounts
     panel: Panel
-    references: pd.DataFrame
-    annotation: Mapping[str, Any]
-    lamm: Mapping[str, Any]
+    annotation: Mapping[str, float]
+    lamm: CallSettings
 
     def is_lamm(self, clusters: np.ndarray, neighbors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which cells are called LAMM by these clusters and neighbours, and every cell's type."""
         types, _ = annotate_cells(
             self.counts,
-            totals=self.totals,
-            symbols=self.symbols,
             clusters=clusters,
             neighbors=neighbors,
             panel=self.panel,
@@ -61,14 +56,11 @@ class Evidence:
         )
         called = call_lamm(
             self.counts,
-            totals=self.totals,
-            symbols=self.symbols,
             neighbors=neighbors,
             lineage=types["lineage"].to_numpy(),
             cell_type=types["cell_type"].to_numpy(),
             samples=self.sample,
-            references=self.references,
-            **self.lamm,
+            settings=self.lamm,
         )
         return (called["lamm_call"] == LAMM).to_numpy(), types["cell_type"].to_numpy(dtype=str)
 
