@@ -17,7 +17,10 @@ from lammscope.core.names import PER, UNASSIGNED
 from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
 from lammscope.joint.panel_counts import PanelCounts
 
-N_TOP_MARKERS = 5
+N_TOP_MARKERS = 5  # that a cluster's row shows; ours, changes no type
+MAX_SCALE = 4  # times the panel's level that the highest cluster may set a gene's scale; ours
+STEEPNESS = 9  # of activity, log10(1 + 9 x): 0 at 0, 0.28 at a tenth of the scale, 1 at it; ours
+TINY = 1e-12  # no division by zero where none of an entry's markers is in the data
 
 
 def annotate_cells(
@@ -142,7 +145,7 @@ class _Scorer:
             for marker in entry.markers:
                 if marker.gene in known:
                     weights[position[marker.gene], column] += marker.weight
-            weights[:, column] /= max(weights[:, column].clip(min=0).sum(), 1e-12)
+            weights[:, column] /= max(weights[:, column].clip(min=0).sum(), TINY)
         return weights
 
     def choose(
@@ -187,18 +190,18 @@ class _Scorer:
 
 def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Rates on a log scale where 0 is absent and 1 is the gene's typical level or more."""
-    return np.minimum(np.log1p(9 * rates / scale) / np.log(10), 1)
+    return np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1)
 
 
 def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
     """The rate that counts as full activity, gene by gene.
 
-    The panel's level; or the highest cluster of this cohort where that is more (up to fourfold), so
-    that genes a chemistry catches well do not drown the others. Never less than the level: a
-    cohort without the population that carries a gene has only its ambient RNA.
+    The panel's level; or the highest cluster of this cohort where that is more, up to `MAX_SCALE`
+    times the level, so that genes a chemistry catches well do not drown the others. Never less than
+    the level: a cohort without the population that carries a gene has only its ambient RNA.
     """
     highest = cluster_rates.max(axis=0, initial=0)
-    return np.clip(highest, levels, 4 * levels)
+    return np.clip(highest, levels, MAX_SCALE * levels)
 
 
 def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

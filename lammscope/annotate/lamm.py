@@ -18,7 +18,7 @@ from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling,
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.panel_counts import PanelCounts
 
-MONOCYTIC = "monocytic"
+MONOCYTIC = "monocytic"  # the lineage of LAMM cells by their definition
 
 NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages whose definer counts are ambient RNA
 

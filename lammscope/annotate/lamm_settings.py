@@ -95,7 +95,7 @@ class CallSettings:
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise ValueError(f"lamm.level is {self.level!r}; give {' or '.join(LEVELS)}")
-        if not 0.5 < self.probability < 1:
+        if not 0.5 < self.probability < 1:  # at 0.5 or less a cell would be LAMM and not LAMM
             raise ValueError(
                 f"lamm.probability is {self.probability}; give a number between 0.5 and 1"
             )
