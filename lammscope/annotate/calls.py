@@ -1,47 +1,39 @@
 """Everything that is called of a cell: LAMM at both levels, whose cells say so, CAR, population."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from lammscope.annotate.car import apply_car, call_car
 from lammscope.annotate.lamm import MONOCYTIC, call_lamm, name_population
+from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.joint.neighbors import find_neighbors_within
+from lammscope.joint.panel_counts import PanelCounts
 
 
 def call_cells(
     cells: pd.DataFrame,
-    counts: sparse.csr_array,
+    counts: PanelCounts,
     *,
-    symbols: Sequence[str],
-    totals: np.ndarray,
     neighbors: np.ndarray,
-    space: np.ndarray,
+    own_neighbors: np.ndarray,
+    settings: CallSettings,
     has_car: np.ndarray,
     before_infusion: Collection[str],
     sorted_out: Collection[str],
-    references: pd.DataFrame,
-    settings: Mapping[str, Any],
-    seed: int,
-    threads: int,
 ) -> pd.DataFrame:
     """Call LAMM and CAR-T cells, and name every cell's population.
 
     Parameters
     ----------
-    cells : `sample`, `patient`, `lineage`, `cell_type`; n_cells rows.
-    counts : n_cells x n_genes raw counts of the panel.
-    symbols : n_genes; the column `CAR` is the sum of all CAR features.
-    totals : n_cells, all UMIs.
+    cells : `sample`, `lineage`, `cell_type`; n_cells rows.
+    counts : of the same cells; the column `CAR` is the sum of all CAR features.
     neighbors : n_cells x k indices of the nearest cells.
-    space : n_cells x components, in which they are the nearest.
+    own_neighbors : the same among the patient's own cells, of `neighbors_within_patients`.
+    settings : of the LAMM calls.
     has_car : n_cells, whether the sample's matrix has a CAR feature.
     before_infusion, sorted_out : names of samples.
-    references, settings : as in `lamm.call_lamm`, whose other arguments are `settings`.
-    seed, threads : as in `neighbors.find_neighbors`.
 
     Returns
     -------
@@ -51,28 +43,21 @@ def call_cells(
         `CAR_T`; and `population`.
     """
     lineage, cell_type = cells["lineage"].to_numpy(), cells["cell_type"].to_numpy()
-    data = {
-        "totals": totals,
-        "symbols": symbols,
-        "lineage": lineage,
-        "cell_type": cell_type,
-        "samples": cells["sample"].to_numpy(),
-        "references": references,
-        **settings,
-    }
-    called = call_lamm(counts, neighbors=neighbors, **data)
-    own = find_neighbors_within(
-        space,
-        groups=np.where(lineage == MONOCYTIC, cells["patient"], ""),
-        n_neighbors=neighbors.shape[1],
-        seed=seed,
-        threads=threads,
+    called, alone = (
+        call_lamm(
+            counts,
+            neighbors=found,
+            lineage=lineage,
+            cell_type=cell_type,
+            samples=cells["sample"].to_numpy(),
+            settings=settings,
+        )
+        for found in (neighbors, own_neighbors)
     )
-    alone = call_lamm(counts, neighbors=own, **data)
-    called["lamm_own_patient"] = alone[f"lamm_{settings['level']}"]
+    called["lamm_own_patient"] = alone[f"lamm_{settings.level}"]
     car = call_car(
-        counts,
-        symbols=symbols,
+        counts.matrix,
+        symbols=counts.symbols,
         car_symbols=["CAR"],
         lineage=lineage,
         has_feature=has_car,
@@ -82,3 +67,25 @@ def call_cells(
     result = cells.assign(**called, car=car, cell_type=apply_car(cell_type, car=car))
     population = name_population(result["cell_type"].to_numpy(), lamm_call=called["lamm_call"])
     return result.assign(population=population)
+
+
+def neighbors_within_patients(
+    space: np.ndarray, *, cells: pd.DataFrame, n_neighbors: int, seed: int, threads: int
+) -> np.ndarray:
+    """The nearest monocytic cells of each monocytic cell in its own patient.
+
+    Parameters
+    ----------
+    space : n_cells x components.
+    cells : `patient`, `lineage`.
+    n_neighbors, seed, threads : as in `neighbors.find_neighbors`.
+
+    Returns
+    -------
+    n_cells x `n_neighbors` indices, -1 where there are no more cells.
+    """
+    monocytic = cells["lineage"].to_numpy() == MONOCYTIC
+    groups = np.where(monocytic, cells["patient"], "")
+    return find_neighbors_within(
+        space, groups=groups, n_neighbors=n_neighbors, seed=seed, threads=threads
+    )

@@ -9,6 +9,7 @@ from scipy import sparse
 from lammscope.core.pooling import sum_columns
 
 NO_FEATURE = "unknown: no CAR feature"
+MIN_UMI = 1  # of a CAR feature in a CAR-T cell: the rule of the field
 
 
 def count_car(
@@ -42,8 +43,8 @@ def count_car(
     table = pd.DataFrame(
         {
             "n_t_cells": is_t,
-            "n_t_with_car": is_t & (umi > 0),
-            "n_other_with_car": ~is_t & (umi > 0),
+            "n_t_with_car": is_t & (umi >= MIN_UMI),
+            "n_other_with_car": ~is_t & (umi >= MIN_UMI),
             "car_umi": umi,
         }
     )
@@ -88,7 +89,7 @@ def call_car(
         CAR feature; it was taken before infusion; its library was sorted.
     """
     columns = [column for column, symbol in enumerate(symbols) if symbol in set(car_symbols)]
-    seen = (sum_columns(counts, columns) >= 1) & ~np.asarray(before_infusion, dtype=bool)
+    seen = (sum_columns(counts, columns) >= MIN_UMI) & ~np.asarray(before_infusion, dtype=bool)
     positive = seen & (np.asarray(lineage, dtype=str) == "T")
     unknown = ~np.asarray(has_feature, dtype=bool) | (
         np.asarray(sorted_out, dtype=bool) & ~positive

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from lammscope.annotate.panel import (
     Branch,
@@ -16,15 +15,17 @@ from lammscope.annotate.panel import (
 )
 from lammscope.core.names import PER, UNASSIGNED
 from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
+from lammscope.joint.panel_counts import PanelCounts
 
-N_TOP_MARKERS = 5
+N_TOP_MARKERS = 5  # that a cluster's row shows; ours, changes no type
+MAX_SCALE = 4  # times the panel's level that the highest cluster may set a gene's scale; ours
+STEEPNESS = 9  # of activity, log10(1 + 9 x): 0 at 0, 0.28 at a tenth of the scale, 1 at it; ours
+TINY = 1e-12  # no division by zero where none of an entry's markers is in the data
 
 
 def annotate_cells(
-    counts: sparse.csr_array,
+    counts: PanelCounts,
     *,
-    totals: np.ndarray,
-    symbols: Sequence[str],
     clusters: Sequence[str] | np.ndarray,
     neighbors: np.ndarray,
     panel: Panel,
@@ -40,9 +41,7 @@ def annotate_cells(
 
     Parameters
     ----------
-    counts : n_cells x n_genes, raw counts of (at least) the panel's genes.
-    totals : n_cells, all UMIs of the cell (not only of these genes).
-    symbols : n_genes gene symbols; columns with the same symbol are added.
+    counts : of n_cells, at least of the panel's genes.
     clusters : n_cells cluster names.
     neighbors : n_cells x k indices of the nearest cells, the cell itself left out.
     min_score : scores below it are no evidence (score scale: 0 absent, 1 at its typical level).
@@ -51,18 +50,18 @@ def annotate_cells(
 
     Returns
     -------
-    cells : `lineage`, `cell_type`, `cell_type_margin`, in the order of the rows of `counts`.
+    cells : `lineage`, `cell_type`, `cell_type_margin`, in the order of the cells of `counts`.
     clusters : `cluster`, `n_cells`, `cell_type`, `lineage`, `score`, `margin`, `runner_up`,
         `top_markers`, one row per cluster, largest first.
     """
     genes = panel_symbols(panel)
-    counts = collapse_genes(counts, symbols=symbols, genes=genes)
-    totals = np.asarray(totals, dtype=float)
+    wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes)
+    totals = np.asarray(counts.totals, dtype=float)
     names, codes, member = membership(clusters)
-    cluster_counts = (member @ counts).toarray()
+    cluster_counts = (member @ wanted).toarray()
     cluster_totals = member @ totals
     cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
-    scorer = _Scorer(panel, genes, set(symbols))
+    scorer = _Scorer(panel, genes, set(counts.symbols))
     # A cluster of few UMIs must not set a gene's scale by chance, hence the added UMIs.
     steady = cluster_counts / (cluster_totals + cluster_weight)[:, None] * PER
     scale = _gene_scale(scorer.levels, steady)
@@ -79,7 +78,7 @@ def annotate_cells(
     for start in range(0, len(totals), CHUNK):
         rows = slice(start, start + CHUNK)
         pooled_totals = pooling[rows] @ totals
-        pooled = (pooling[rows] @ counts).toarray()
+        pooled = (pooling[rows] @ wanted).toarray()
         prior = cluster_rates[codes[rows]] / PER * cluster_weight
         rates = (pooled + prior) / (pooled_totals + cluster_weight)[:, None] * PER
         parts.append(scorer.choose(rates, scale, min_score=min_score, min_margin=min_margin))
@@ -146,7 +145,7 @@ class _Scorer:
             for marker in entry.markers:
                 if marker.gene in known:
                     weights[position[marker.gene], column] += marker.weight
-            weights[:, column] /= max(weights[:, column].clip(min=0).sum(), 1e-12)
+            weights[:, column] /= max(weights[:, column].clip(min=0).sum(), TINY)
         return weights
 
     def choose(
@@ -191,18 +190,18 @@ class _Scorer:
 
 def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Rates on a log scale where 0 is absent and 1 is the gene's typical level or more."""
-    return np.minimum(np.log1p(9 * rates / scale) / np.log(10), 1)
+    return np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1)
 
 
 def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
     """The rate that counts as full activity, gene by gene.
 
-    The panel's level; or the highest cluster of this cohort where that is more (up to fourfold), so
-    that genes a chemistry catches well do not drown the others. Never less than the level: a
-    cohort without the population that carries a gene has only its ambient RNA.
+    The panel's level; or the highest cluster of this cohort where that is more, up to `MAX_SCALE`
+    times the level, so that genes a chemistry catches well do not drown the others. Never less than
+    the level: a cohort without the population that carries a gene has only its ambient RNA.
     """
     highest = cluster_rates.max(axis=0, initial=0)
-    return np.clip(highest, levels, 4 * levels)
+    return np.clip(highest, levels, MAX_SCALE * levels)
 
 
 def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -18,9 +18,9 @@ from scipy.special import expit
 
 from lammscope.core.names import PER, UNASSIGNED, Array
 
-MIN_GENES = 0.3  # of a model's genes that the data must have
-MAX_SCALED = 10  # levels are cut there, as in CellTypist
-CHUNK = 2_000  # cells at once
+MIN_GENES = 0.3  # share of a model's genes that the data must have; ours
+MAX_SCALED = 10  # standardised levels are cut there, as in CellTypist's classifier
+CHUNK = 2_000  # cells at once: bounds memory, changes no result
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lammscope.annotate.lamm import AMBIENT, LAMM, MONOCYTIC, UNCERTAIN
 
-SUPPORTED = 0.5  # probability from the patient's own cells alone
+SUPPORTED = 0.5  # probability from the patient's own cells alone: more likely than not; ours
 
 
 def describe_clusters(

@@ -16,7 +16,7 @@ from lammscope.annotate.levels import pooled_levels
 from lammscope.core.pooling import collapse_genes
 
 MYELOID = ("monocytic", "dendritic", "granulocytic")
-MIN_FOUND = 0.5  # of a set's genes; under it a set has no score
+MIN_FOUND = 0.5  # share of a set's genes; under it a set has no score; ours
 UP, DOWN = "_up", "_down"
 SET_COLUMNS = ["state", "n_genes", "n_found", "found", "missing", "status"]
 COLUMNS = ["population", "state", "mean", "sd", "n_samples", "n_cells"]

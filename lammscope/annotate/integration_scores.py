@@ -7,27 +7,32 @@ not told from its sample's other cells any more was integrated away, wherever el
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from harmonypy.lisi import compute_lisi
-from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.lamm import LAMM, call_lamm
+from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.annotate.panel import Panel
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
+from lammscope.joint.panel_counts import PanelCounts
 
-MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn
+# All ours but the perplexity.
+MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn, to bound time
 MIXING_CELLS = 5_000  # of those, for the index of batches, whose time grows with the square
-PERPLEXITY = 30.0  # of the index, as its authors use it
+PERPLEXITY = 30.0  # of the index: its authors' default (Korsunsky 2019), and harmonypy's
+NEIGHBORS = 3  # times the perplexity are the neighbours that the index reads
 LABEL_RESOLUTION = 0.5  # of the clusters of a sample by itself: populations, not their shades
-MIN_SAMPLE, MIN_POPULATION, MIN_LAMM = 30, 10, 5
+MIN_SAMPLE = 30  # cells of a sample that is clustered by itself; its structure needs twice as many
+MIN_POPULATION = 10  # cells, for a population to be followed
+MIN_LAMM = 5  # LAMM cells of a sample, for their loss to count
 LOST = 0.5  # a population is lost where it stands out less than this share of before
-# what a method must keep to be chosen, as a share of what there was without integration
+# What a method must keep to be chosen, as a share of what there was without integration.
 MIN_LAMM_KEPT, MIN_STRUCTURE = 0.8, 0.9
+TINY = 1e-9  # no division by zero
 NONE, AUTO = "none", "auto"
 
 
@@ -35,25 +40,20 @@ NONE, AUTO = "none", "auto"
 class Evidence:
     """What the drawn cells are known by, beside their place: n_cells rows each.
 
-    `counts` are those of the panel (cells x genes) with their `symbols`, `totals` all UMIs.
+    `annotation` are the thresholds of `cell_types.annotate_cells`.
     """
 
     sample: np.ndarray
     batch: np.ndarray
-    counts: sparse.csr_array
-    symbols: list[str]
-    totals: np.ndarray
+    counts: PanelCounts
     panel: Panel
-    references: pd.DataFrame
-    annotation: Mapping[str, Any]
-    lamm: Mapping[str, Any]
+    annotation: Mapping[str, float]
+    lamm: CallSettings
 
     def is_lamm(self, clusters: np.ndarray, neighbors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which cells are called LAMM by these clusters and neighbours, and every cell's type."""
         types, _ = annotate_cells(
             self.counts,
-            totals=self.totals,
-            symbols=self.symbols,
             clusters=clusters,
             neighbors=neighbors,
             panel=self.panel,
@@ -61,14 +61,11 @@ class Evidence:
         )
         called = call_lamm(
             self.counts,
-            totals=self.totals,
-            symbols=self.symbols,
             neighbors=neighbors,
             lineage=types["lineage"].to_numpy(),
             cell_type=types["cell_type"].to_numpy(),
             samples=self.sample,
-            references=self.references,
-            **self.lamm,
+            settings=self.lamm,
         )
         return (called["lamm_call"] == LAMM).to_numpy(), types["cell_type"].to_numpy(dtype=str)
 
@@ -233,7 +230,7 @@ def _apart(neighbors: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> pd.
     most = np.maximum(np.minimum(there.sum(axis=1), others), 1)
     share = same / most
     chance = there.sum(axis=1) * others / np.maximum(of_sample - 1, 1) / most
-    apart = (share - chance) / np.maximum(1 - chance, 1e-9)
+    apart = (share - chance) / np.maximum(1 - chance, TINY)
     return pd.Series(apart).groupby(labels).mean()
 
 
@@ -246,7 +243,7 @@ def _lamm_by_sample(sample: np.ndarray, before: np.ndarray, after: np.ndarray) -
 
 def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, float]:
     """Median effective number of batches around a cell, as found and with batches at random."""
-    if len(np.unique(batch)) < 2 or len(space) < 3 * PERPLEXITY + 1:
+    if len(np.unique(batch)) < 2 or len(space) < NEIGHBORS * PERPLEXITY + 1:
         return dict.fromkeys(("ilisi", "ilisi_random", "mixing"), np.nan)
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(space), min(len(space), MIXING_CELLS), replace=False)
@@ -257,7 +254,7 @@ def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, flo
     return {
         "ilisi": found,
         "ilisi_random": random,
-        "mixing": np.clip((found - 1) / max(random - 1, 1e-9), 0, 1),
+        "mixing": np.clip((found - 1) / max(random - 1, TINY), 0, 1),
     }
 
 
@@ -269,7 +266,7 @@ def _structure(space: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> flo
         n_labels = len(np.unique(labels[rows]))
         if n_labels < 2 or len(rows) < 2 * MIN_SAMPLE:
             continue
-        perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+        perplexity = min(PERPLEXITY, (len(rows) - 1) / NEIGHBORS)
         lisi = compute_lisi(
             space[rows], pd.DataFrame({"label": labels[rows]}), ["label"], perplexity=perplexity
         )

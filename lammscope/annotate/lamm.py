@@ -1,103 +1,42 @@
-"""LAMM cells (CSF1R+ CD14+ CD68+ monocytic cells) and CAR-T cells, called from counts alone.
+"""LAMM cells (CSF1R+ CD14+ CD68+ monocytic cells), called from counts alone.
 
 Nothing here knows patients or response. How a call is made, and why so: `resources/lamm/README.md`.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
-from lammscope.annotate.refinement import refine
-from lammscope.core.names import LEVELS, PER
+from lammscope.annotate.lamm_settings import CallSettings, reference_levels
+from lammscope.annotate.refinement import JEFFREYS, refine
+from lammscope.core.names import PER
 from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling, sum_columns
 from lammscope.joint.gene_names import check_definers
+from lammscope.joint.panel_counts import PanelCounts
 
-MONOCYTIC = "monocytic"
+MONOCYTIC = "monocytic"  # the lineage of LAMM cells by their definition
 
 NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages whose definer counts are ambient RNA
 
-NON_MYELOID_ROW = "non_myeloid"
-
 LAMM, NOT_LAMM, UNCERTAIN = "LAMM", "not_LAMM", "uncertain"
-
-REFERENCE_COLUMNS = ("population", "gene", "rate_per_10k", "low", "high", "source")
-
-SCOPES = ("cell", "pool")
 
 AMBIENT = "ambient"
 
-
-def load_references(path: str | Path) -> pd.DataFrame:
-    """Read the table of reference levels (UMI per 10,000) and check its columns and numbers."""
-    table = pd.read_csv(path, sep="\t")
-    missing = [column for column in REFERENCE_COLUMNS if column not in table]
-    if missing:
-        raise ValueError(f"{path}: column {', '.join(missing)} is missing; add it")
-    for column in ("rate_per_10k", "low", "high"):
-        table[column] = pd.to_numeric(table[column], errors="coerce")
-    good = (table["low"] >= 0) & (table["low"] <= table["rate_per_10k"])
-    good &= (table["rate_per_10k"] <= table["high"]) & (table["rate_per_10k"] > 0)
-    for row in table.index[~good]:
-        name = ", ".join(str(value) for value in table.loc[row, ["population", "gene"]])
-        raise ValueError(
-            f"{path}: row {row + 2} ({name}): "
-            "give 0 <= low <= rate_per_10k <= high, and a rate above 0"
-        )
-    return table
-
-
-def reference_levels(references: pd.DataFrame, definers: Sequence[str]) -> pd.DataFrame:
-    """The levels that a call compares with, one row per definer (UMI per 10,000).
-
-    `background` is the level of non-myeloid cells; `typical` the usual rate, and `upper` the
-    highest seen, in the ordinary monocyte population that carries the gene most; `elevated` is
-    what an elevated cell exceeds: `upper` for the first definer, which sets LAMM cells apart, and
-    `typical` for the others, which ordinary monocytes carry as well.
-    """
-    rows = {}
-    for gene in definers:
-        own = references[references["gene"] == gene]
-        outside = own[own["population"] == NON_MYELOID_ROW]
-        monocytes = own[own["population"] != NON_MYELOID_ROW]
-        if outside.empty or monocytes.empty:
-            raise ValueError(
-                f"lamm.references has no level of {gene} in "
-                f"{NON_MYELOID_ROW if outside.empty else 'ordinary monocytes'}; add a row"
-            )
-        rows[gene] = {
-            "background": outside["rate_per_10k"].max(),
-            "typical": monocytes["rate_per_10k"].max(),
-            "upper": monocytes["high"].max(),
-        }
-    levels = pd.DataFrame.from_dict(rows, orient="index")
-    first = levels.index == definers[0]
-    levels["elevated"] = np.where(first, levels["upper"], levels["typical"])
-    return levels
+TINY = 1e-9  # depth where there are no non-myeloid cells: no counts either, so the rate is 0
 
 
 def call_lamm(
-    counts: sparse.csr_array,
+    counts: PanelCounts,
     *,
-    totals: np.ndarray,
-    symbols: Sequence[str],
     neighbors: np.ndarray,
     lineage: Sequence[str] | np.ndarray,
     cell_type: Sequence[str] | np.ndarray,
     samples: Sequence[str] | np.ndarray,
-    definers: Sequence[str],
-    references: pd.DataFrame,
-    level: str,
-    probability: float,
-    fold: float,
-    prior_counts: float,
-    dispersion: float,
-    cell_dispersion: float,
-    vetoes: Mapping[str, Mapping[str, Any]],
+    settings: CallSettings,
 ) -> pd.DataFrame:
     """Probability that each cell is a LAMM cell, at both levels, and the call at one of them.
 
@@ -111,23 +50,10 @@ def call_lamm(
 
     Parameters
     ----------
-    counts : n_cells x n_genes raw counts, at least of the definers and the vetoes' genes.
-    totals : n_cells, all UMIs of the cell.
-    symbols : n_genes gene symbols.
+    counts : of n_cells, at least of the definers and the vetoes' genes.
     neighbors : n_cells x k indices of the nearest cells, the cell itself left out.
     lineage, cell_type, samples : n_cells labels.
-    definers : gene symbols, the one that sets LAMM cells apart first.
-    references : table of `load_references`.
-    level : "positive" or "elevated", which of the two is the call.
-    probability : a call needs this much; what lies within it of neither 0 nor 1 is uncertain.
-    fold : times the non-myeloid rate that a positive cell exceeds.
-    prior_counts : weight of the prior, in counts.
-    dispersion : squared coefficient of variation between the true rates of a cell and its
-        neighbourhood; pooled evidence never counts as more than 1 / dispersion counts.
-    cell_dispersion : squared coefficient of variation of a gene's true rate between cells of one
-        population.
-    vetoes : by reason, `genes`, `per_10k` (the rate of their sum that vetoes) and `scope` (whose
-        counts are read: "cell" or "pool"), tried in order; "ambient" comes last by itself.
+    settings : definers, references and thresholds.
 
     Returns
     -------
@@ -135,84 +61,69 @@ def call_lamm(
     NaN outside the monocytic lineage), `lamm_positive`, `lamm_elevated` (probabilities; 0 where
     vetoed or not monocytic), `lamm_call` (LAMM, not_LAMM, uncertain), `lamm_veto` (reason or "").
 
+    Raises
+    ------
+    ValueError
+        For a definer that the data lack, or that has no reference levels.
+
     Follows the Gamma-Poisson model of low counts; see Gelman et al., Bayesian Data Analysis, 2.6.
     """
-    _check_settings(level, probability, definers, symbols, vetoes)
-    monocytic = np.asarray(lineage, dtype=str) == MONOCYTIC
-    n_cells = len(monocytic)
+    check_definers(settings.definers, symbols=counts.symbols)
+    lineage = np.asarray(lineage, dtype=str)
+    monocytic = lineage == MONOCYTIC
+    result = _nothing_called(len(monocytic))
     if not monocytic.any():
-        return _nothing_called(n_cells)
-    totals = np.asarray(totals, dtype=float)
-    levels = reference_levels(references, definers)
-    genes = list(
-        dict.fromkeys([*definers, *(g for veto in vetoes.values() for g in veto["genes"])])
-    )
-    wanted = collapse_genes(counts, symbols=symbols, genes=genes)
-    n_definers = len(definers)
+        return result
+    totals = np.asarray(counts.totals, dtype=float)
+    levels = reference_levels(settings.references, settings.definers)
+    wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=settings.genes)
+    n_definers = len(settings.definers)  # they are the first of the genes
 
     rows = np.flatnonzero(monocytic)
-    pooling = neighbor_pooling(neighbors, keep=monocytic)[rows]
-    pooled = (pooling @ wanted).toarray()
-    depth = (pooling @ totals) / PER
+    types = np.asarray(cell_type, dtype=str)[rows]
+    cells = _pool_cells(wanted, totals=totals, neighbors=neighbors, keep=monocytic)
+    single, depth = cells.single[:, :n_definers], cells.pooled_depth
     background = _sample_background(
         wanted[:, :n_definers],
         totals=totals,
-        lineage=np.asarray(lineage, dtype=str),
-        samples=np.asarray(samples, dtype=str),
-        table=levels["background"].to_numpy(),
-        prior_counts=prior_counts,
+        outside=np.isin(lineage, NON_MYELOID),
+        samples=samples,
+        least=levels["background"].to_numpy(),
+        settings=settings,
     )
     # Rate expected from background alone: each pooled cell at the rate of its own sample.
-    ambient = (pooling @ (background * totals[:, None])) / PER / depth[:, None]
-    prior_rates = _type_rates(
-        wanted[rows, :n_definers], totals=totals[rows], types=np.asarray(cell_type, dtype=str)[rows]
-    )
+    ambient = (cells.pooling @ (background * totals[:, None])) / PER / depth[:, None]
+    prior_rates = _type_rates(single, totals=totals[rows], types=types)
 
     # Does this kind of cell express the genes at all? There its type is a fair prior. Does this
     # neighbourhood stand out from its type? There the prior gives even odds.
-    own = pooled[:, :n_definers]
-    floor = fold * ambient
+    found = cells.pooled[:, :n_definers]
+    floor = settings.fold * ambient
     bar = np.maximum(floor, levels["elevated"].to_numpy())
-    model: dict[str, Any] = {"prior_counts": prior_counts, "dispersion": dispersion}
-    positive = _exceeds(own, depth, floor, prior_rate=prior_rates, **model).prod(axis=1)
-    elevated = _exceeds(own, depth, bar, **model).prod(axis=1)
+    positive = _exceeds(found, depth, floor, prior_rate=prior_rates, settings=settings).prod(axis=1)
+    elevated = _exceeds(found, depth, bar, settings=settings).prod(axis=1)
 
-    reason = np.full(len(rows), "", dtype=object)
-    for name, veto in vetoes.items():
-        columns = [genes.index(gene) for gene in veto["genes"]]
-        if veto["scope"] == "pool":
-            found, umi = pooled[:, columns].sum(axis=1), depth
-        else:
-            found, umi = sum_columns(wanted, columns)[rows], totals[rows] / PER
-        limit = np.full((len(rows), 1), float(veto["per_10k"]))
-        hit = _exceeds(found[:, None], umi, limit, **model)[:, 0] >= probability
-        reason[hit & (reason == "")] = name
-    total_floor = floor.sum(axis=1, keepdims=True)
-    above = _exceeds(own.sum(axis=1)[:, None], depth, total_floor, **model)[:, 0]
-    reason[(above <= 1 - probability) & (reason == "")] = AMBIENT
-
-    vetoed = reason != ""
-    positive[vetoed], elevated[vetoed] = 0.0, 0.0
-    free = np.flatnonzero(~vetoed)
+    reason = _find_vetoes(cells, floor=floor, settings=settings)
+    positive[reason != ""] = elevated[reason != ""] = 0.0
+    free = np.flatnonzero(reason == "")
     refined = refine(
         elevated[free],
-        wanted[rows[free], :n_definers].toarray().astype(float),
-        depth=totals[rows[free]] / PER,
-        pooling=pooling[free][:, rows[free]],
-        types=np.asarray(cell_type, dtype=str)[rows[free]],
+        single[free].toarray().astype(float),
+        depth=cells.single_depth[free],
+        pooling=cells.pooling[free][:, rows[free]],
+        types=types[free],
         bars=levels["elevated"].to_numpy(),
-        sure=probability,
-        dispersion=cell_dispersion,
+        sure=settings.probability,
+        dispersion=settings.cell_dispersion,
     )
     elevated[free] = np.minimum(refined, positive[free])
-    rates = (own + prior_counts) / (depth[:, None] + prior_counts / prior_rates)
-    score = np.log2(rates / levels["typical"].to_numpy()).mean(axis=1)
-    result = _nothing_called(n_cells)
-    result.loc[monocytic, "lamm_score"] = score
+    rates = _shrunken_rates(found, depth, prior_rate=prior_rates, settings=settings)
+    result.loc[monocytic, "lamm_score"] = np.log2(rates / levels["typical"].to_numpy()).mean(axis=1)
     result.loc[monocytic, "lamm_positive"] = positive
     result.loc[monocytic, "lamm_elevated"] = elevated
     result.loc[monocytic, "lamm_veto"] = reason
-    result["lamm_call"] = call_at(result[f"lamm_{level}"].to_numpy(), probability=probability)
+    called = result[f"lamm_{settings.level}"].to_numpy()
+    result["lamm_call"] = call_at(called, probability=settings.probability)
     return result
 
 
@@ -230,13 +141,59 @@ def name_population(cell_type: Sequence[str] | np.ndarray, *, lamm_call: pd.Seri
     return pd.Series(np.where(np.asarray(lamm_call) == LAMM, LAMM, types), dtype="str")
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """Some cells by themselves, and together with their neighbours of the same kind.
+
+    Counts are cells x genes, depths 10,000 UMIs; `pooling` (cells x all cells) adds up neighbours.
+    """
+
+    single: sparse.csr_array
+    single_depth: np.ndarray
+    pooled: np.ndarray
+    pooled_depth: np.ndarray
+    pooling: sparse.csr_array
+
+
+def _pool_cells(
+    counts: sparse.csr_array, *, totals: np.ndarray, neighbors: np.ndarray, keep: np.ndarray
+) -> _Cells:
+    """The kept cells, whose kept neighbours count."""
+    rows = np.flatnonzero(keep)
+    pooling = neighbor_pooling(neighbors, keep=keep)[rows]
+    pooled, depth = (pooling @ counts).toarray(), (pooling @ totals) / PER
+    return _Cells(counts[rows], totals[rows] / PER, pooled, depth, pooling)
+
+
+def _find_vetoes(cells: _Cells, *, floor: np.ndarray, settings: CallSettings) -> np.ndarray:
+    """The first veto that holds for each cell, "" where none does.
+
+    Counts are of the settings' genes; `floor` (cells x definers) is what a positive cell exceeds.
+    """
+    depth, genes = cells.pooled_depth, settings.genes
+    reason = np.full(len(depth), "", dtype=object)
+    for veto in settings.vetoes:
+        columns = [genes.index(gene) for gene in veto.genes]
+        if veto.scope == "pool":
+            found, umi = cells.pooled[:, columns].sum(axis=1), depth
+        else:
+            found, umi = sum_columns(cells.single, columns), cells.single_depth
+        limit = np.full((len(depth), 1), float(veto.per_10k))
+        exceeds = _exceeds(found[:, None], umi, limit, settings=settings)[:, 0]
+        reason[(exceeds >= settings.probability) & (reason == "")] = veto.name
+    definers = cells.pooled[:, : floor.shape[1]].sum(axis=1, keepdims=True)
+    total_floor = floor.sum(axis=1, keepdims=True)
+    above = _exceeds(definers, depth, total_floor, settings=settings)[:, 0]
+    reason[(above <= 1 - settings.probability) & (reason == "")] = AMBIENT
+    return reason
+
+
 def _exceeds(
     counts: np.ndarray,
     depth: np.ndarray,
     limit: np.ndarray,
     *,
-    prior_counts: float,
-    dispersion: float,
+    settings: CallSettings,
     prior_rate: np.ndarray | None = None,
 ) -> np.ndarray:
     """Posterior probability that a rate exceeds `limit`: cells x genes.
@@ -248,43 +205,52 @@ def _exceeds(
     coefficient of variation of sqrt(dispersion) (the working weight of a negative binomial of that
     dispersion).
     """
+    prior_counts = settings.prior_counts
     if prior_rate is None:
         prior_depth = gammaincinv(prior_counts, 0.5) / limit
     else:
         prior_depth = prior_counts / prior_rate
     expected = np.maximum(counts, limit * depth[:, None])
-    weight = 1 / (1 + dispersion * expected)
+    weight = 1 / (1 + settings.dispersion * expected)
     shape = prior_counts + weight * counts
     return gammaincc(shape, (prior_depth + weight * depth[:, None]) * limit)
+
+
+def _shrunken_rates(
+    counts: np.ndarray, depth: np.ndarray, *, prior_rate: np.ndarray, settings: CallSettings
+) -> np.ndarray:
+    """Posterior mean of a rate whose Gamma prior has the mean `prior_rate`."""
+    weight = settings.prior_counts
+    return np.asarray((counts + weight) / (depth[:, None] + weight / prior_rate))
 
 
 def _sample_background(
     definers: sparse.csr_array,
     *,
     totals: np.ndarray,
-    lineage: np.ndarray,
-    samples: np.ndarray,
-    table: np.ndarray,
-    prior_counts: float,
+    outside: np.ndarray,
+    samples: Sequence[str] | np.ndarray,
+    least: np.ndarray,
+    settings: CallSettings,
 ) -> np.ndarray:
-    """Rate of each definer in the non-myeloid cells of each cell's sample: cells x definers.
+    """Rate of each definer in the cells `outside` of each cell's sample: cells x definers.
 
-    Samples with few such cells lean on the cohort's rate; no rate is below the table's, so that a
-    clean library does not make one stray UMI a signal.
+    Samples with few such cells lean on the cohort's rate; no rate is below `least`, so that a clean
+    library does not make one stray UMI a signal.
     """
-    outside = np.isin(lineage, NON_MYELOID).astype(float)
+    weight = outside.astype(float)
     _, codes, member = membership(samples)
-    counts = (member @ sparse.csr_array(definers * outside[:, None])).toarray()
-    depth = (member @ (totals * outside)) / PER
-    cohort = np.maximum(counts.sum(axis=0) / max(depth.sum(), 1e-9), table)
-    rates = (counts + prior_counts) / (depth[:, None] + prior_counts / cohort)
-    return np.maximum(rates, table)[codes]
+    counts = (member @ sparse.csr_array(definers * weight[:, None])).toarray()
+    depth = (member @ (totals * weight)) / PER
+    cohort = np.maximum(counts.sum(axis=0) / max(depth.sum(), TINY), least)
+    rates = _shrunken_rates(counts, depth, prior_rate=cohort, settings=settings)
+    return np.maximum(rates, least)[codes]
 
 
 def _type_rates(definers: sparse.csr_array, *, totals: np.ndarray, types: np.ndarray) -> np.ndarray:
     """Rate of each definer in all monocytic cells of each cell's type, half a count added."""
     _, codes, member = membership(types)
-    rates = ((member @ definers).toarray() + 0.5) / (member @ totals / PER)[:, None]
+    rates = ((member @ definers).toarray() + JEFFREYS) / (member @ totals / PER)[:, None]
     return rates[codes]
 
 
@@ -298,24 +264,3 @@ def _nothing_called(n_cells: int) -> pd.DataFrame:
             "lamm_veto": pd.array([""] * n_cells, dtype="str"),
         }
     )
-
-
-def _check_settings(
-    level: str,
-    probability: float,
-    definers: Sequence[str],
-    symbols: Sequence[str],
-    vetoes: Mapping[str, Mapping[str, Any]],
-) -> None:
-    if level not in LEVELS:
-        raise ValueError(f"lamm.level is {level!r}; give {' or '.join(LEVELS)}")
-    if not 0.5 < probability < 1:
-        raise ValueError(f"lamm.probability is {probability}; give a number between 0.5 and 1")
-    if not definers:
-        raise ValueError("lamm.definers is empty; name at least one gene")
-    check_definers(definers, symbols=symbols)
-    for name, veto in vetoes.items():
-        if veto["scope"] not in SCOPES:
-            raise ValueError(
-                f"lamm.vetoes.{name}: scope is {veto['scope']!r}; give {' or '.join(SCOPES)}"
-            )

@@ -40,7 +40,7 @@ def definer_counts(
 def log_levels(counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarray) -> pd.DataFrame:
     """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
     totals = np.maximum(np.asarray(total_counts, dtype=float), 1.0)
-    return np.log1p(counts * (1e4 / totals)[:, None])
+    return np.log1p(counts * (PER / totals)[:, None])
 
 
 def pooled_levels(
@@ -109,7 +109,7 @@ def levels_by_group(
     """
     names, codes, member = membership(groups)
     n_cells = np.bincount(codes, minlength=len(names))
-    depth = np.maximum(member @ np.asarray(totals, dtype=float), 1.0) / 1e4
+    depth = np.maximum(member @ np.asarray(totals, dtype=float), 1.0) / PER
     seen = sparse.csr_array((counts > 0).astype(np.float64))
     return pd.DataFrame(
         {

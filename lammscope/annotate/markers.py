@@ -14,8 +14,10 @@ import pandas as pd
 
 from lammscope.annotate.sums import GroupSums
 
-MIN_CELLS = 10  # in a cluster and outside, for a sample to be compared
-PSEUDO_RATE = 0.1  # UMIs per 10,000 added before a ratio, about one UMI in 30 cells of 3,000 UMIs
+MIN_CELLS = 10  # in a cluster and outside, for a sample to be compared; ours
+MOST = 0.5  # share of the compared samples, above which a gene has to be higher; ours
+# UMIs per 10,000 added before a ratio, about one UMI in 30 cells of 3,000 UMIs; ours.
+PSEUDO_RATE = 0.1
 
 
 def find_markers(
@@ -79,7 +81,7 @@ def find_markers(
             n_up=n_up[cluster],
             n_samples=compared,
         )
-        in_most = (table["n_up"] > compared / 2) | (compared == 0)
+        in_most = (table["n_up"] > MOST * compared) | (compared == 0)
         table = table[in_most & (table["pct_in"] >= min_pct) & (table["log2fc"] > 0)]
         score = table["log2fc"] * (table["pct_in"] - table["pct_out"])
         table = table.loc[score.sort_values(ascending=False, kind="stable").index[:n_top]]
@@ -97,4 +99,4 @@ def _log_ratio(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
 
 def _natural(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (10**9, name)
+    return (int(name), "") if name.isdigit() else (10**9, name)  # names after all numbers

@@ -12,11 +12,28 @@ from scipy.special import expit, logit
 from lammscope.core.names import Array
 from lammscope.core.pooling import membership
 
-MIN_SEEDS = 5  # cells called at first: fewer do not tell a population's levels
-PRIOR_WEIGHT = 0.2  # of the cohort's mean probability; a neighbour that shares all others has 1
-TYPE_DEPTH = 5.0  # 10,000 UMIs that all ordinary cells count for in the levels of one type
-COUPLING = 2.0  # times that the neighbours' log odds count: 1 is a cell drawn at random among them
-MAX_ROUNDS, TOLERANCE = 100, 1e-3
+# F1 below is that of elevated cells in the demo, at full depth and at 1,500 UMIs.
+
+# Cells called at first: fewer do not tell a population's levels. Ours; 2 and 20 change nothing in
+# the demo.
+MIN_SEEDS = 5
+
+# Weight of the cohort's mean probability; a neighbour that shares all others has 1. Ours: F1 is
+# 0.953 and 0.939; with 0.05 it is 0.958 and 0.940, with 1 only 0.935 and 0.891.
+PRIOR_WEIGHT = 0.2
+
+# 10,000 UMIs that all ordinary cells count for in the levels of one type. Ours: 1 to 20 move F1 by
+# 0.002.
+TYPE_DEPTH = 5.0
+
+# Times that the neighbours' log odds count: 1 is a cell drawn at random among them. It is the beta
+# of Besag 1986, J R Stat Soc B 48:259. With 1, F1 is 0.924 and 0.846 and 9 to 15 % of the cells are
+# uncertain; with 2, 0.953 and 0.939 and 2 %; with 3, 0.945 and 0.940.
+COUPLING = 2.0
+
+MAX_ROUNDS = 100  # ours
+TOLERANCE = 1e-3  # change of a probability that is none; ours: 1e-2 and 1e-5 give the same calls
+JEFFREYS = 0.5  # counts added before a rate is taken: Jeffreys' prior of a Poisson rate
 CHUNK = 20_000  # cells at once: bounds memory, changes no result
 
 
@@ -71,7 +88,7 @@ def refine(
         high = (inside @ counts) / (inside @ depth)
         if (high <= bars).any():
             return probability
-        common = (outside @ counts + 0.5) / (outside @ depth)
+        common = (outside @ counts + JEFFREYS) / (outside @ depth)
         low = (of_type @ (outside[:, None] * counts) + TYPE_DEPTH * common) / (
             of_type @ (outside * depth) + TYPE_DEPTH
         )[:, None]

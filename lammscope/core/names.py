@@ -13,5 +13,5 @@ LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in tables of abun
 UNASSIGNED = "unassigned"  # the population of cells without a type
 NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
 ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # id of a gene
-PER = 10_000  # rates are UMI per 10,000
+PER = 10_000  # rates are UMI per 10,000, the usual scale (Seurat, CellTypist)
 ALPHA = 0.05  # of intervals and verdicts

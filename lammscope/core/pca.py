@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 CHUNK = 2_000  # cells that are made dense at a time
+MIN_VARIANCE = 1e-9  # share of the largest component's: less is rounding error; ours
 
 TOO_FEW = "principal components need at least two cells"
 
@@ -89,7 +90,7 @@ def principal_components_of_parts(
 
 def _oriented(loadings: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> PrincipalComponents:
     """Components of some variance, each with the sign that makes its largest loading positive."""
-    kept = variance > max(variance[0], 0) * 1e-9
+    kept = variance > max(variance[0], 0) * MIN_VARIANCE
     loadings = loadings[:, kept]
     largest = np.abs(loadings).argmax(axis=0)
     signs = np.sign(loadings[largest, np.arange(loadings.shape[1])])

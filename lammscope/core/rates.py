@@ -3,11 +3,13 @@
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.names import PER
+
 
 def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
     """UMIs per 10,000 (float32) of cells x genes, given each cell's total UMIs."""
     rates = counts.astype(np.float32)
-    rates.data *= np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr)).astype(np.float32)
+    rates.data *= np.repeat(PER / np.maximum(totals, 1), np.diff(counts.indptr)).astype(np.float32)
     return rates
 
 

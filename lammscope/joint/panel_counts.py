@@ -1,8 +1,10 @@
 """Counts of the marker panel: definers, markers, signatures and CAR features of the kept cells."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,29 @@ def stack_panel(
     has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
     symbols = genes.loc[known, "symbol"].tolist()
     return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
+
+
+@dataclass(frozen=True)
+class PanelCounts:
+    """Counts of a panel of genes in some cells, and what their rates are relative to.
+
+    Attributes
+    ----------
+    matrix
+        Cells x genes, raw UMIs.
+    symbols
+        Gene symbols of the columns; columns with the same symbol are added where they are read.
+    totals
+        All UMIs of each cell, not only of these genes.
+    """
+
+    matrix: sparse.csr_array
+    symbols: Sequence[str]
+    totals: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Self:
+        """The counts of some cells, by their positions."""
+        return replace(self, matrix=self.matrix[rows], totals=self.totals[rows])
 
 
 def panel_counts(

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.panel import load_panel, panel_symbols
+from lammscope.joint.panel_counts import PanelCounts
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
 DEFINERS = ["CSF1R", "CD14", "CD68"]
@@ -46,9 +47,7 @@ CARPALL_LIBRARIES = (
 class Cohort:
     """Cells x panel genes with everything that annotation and calls ask for."""
 
-    counts: sparse.csr_array
-    totals: np.ndarray
-    symbols: list[str]
+    counts: PanelCounts
     neighbors: np.ndarray
     clusters: np.ndarray
     cells: pd.DataFrame  # obs, with the annotation's columns added
@@ -105,11 +104,9 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
     wanted = {*panel_symbols(panel), *DEFINERS, "CAT_scFv"}
     wanted.update(gene for veto in VETOES.values() for gene in veto["genes"])
     keep = [column for column, symbol in enumerate(symbols) if symbol in wanted]
-    counts, symbols = counts[:, keep], [symbols[column] for column in keep]
+    of_panel = PanelCounts(counts[:, keep], [symbols[column] for column in keep], totals)
     calls, _ = annotate_cells(
-        counts,
-        totals=totals,
-        symbols=symbols,
+        of_panel,
         clusters=clusters,
         neighbors=neighbors,
         panel=panel,
@@ -117,7 +114,7 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
         min_margin=0.03,
         cluster_weight=2000,
     )
-    return Cohort(counts, totals, symbols, neighbors, clusters, cells.join(calls))
+    return Cohort(of_panel, neighbors, clusters, cells.join(calls))
 
 
 def _joint_space(counts: sparse.csr_array, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

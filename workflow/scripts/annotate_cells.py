@@ -8,7 +8,7 @@ from lammscope.annotate.panel import load_panel, missing_markers
 from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.joint.panel_counts import stack_panel
+from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
 with job_log(snakemake.log[0]) as logger:
     cells, index = read_cells(snakemake.input.cells)
@@ -16,9 +16,7 @@ with job_log(snakemake.log[0]) as logger:
     clusters = read_table(snakemake.input.clusters, index=index)["cluster"].to_numpy()
     panel = load_panel(find_resource(snakemake.params.panel))
     types, table = annotate_cells(
-        counts,
-        totals=cells["total_counts"].to_numpy(),
-        symbols=symbols,
+        PanelCounts(counts, symbols, cells["total_counts"].to_numpy()),
         clusters=clusters,
         neighbors=read_arrays(snakemake.input.neighbors, index=index)["indices"],
         panel=panel,

@@ -1,28 +1,26 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
 from lammscope.annotate import integration_scores as scoring
-from lammscope.annotate.lamm import load_references
+from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.annotate.panel import load_panel
 from lammscope.core.indexed import read_arrays, read_cells, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.joint.panel_counts import stack_panel
+from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params
     cells, index = read_cells(snakemake.input.cells)
     counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
     rows = scoring.draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
+    references = load_references(find_resource(params.references))
     evidence = scoring.Evidence(
         sample=cells["sample"].to_numpy(dtype=str)[rows],
         batch=cells["sample"].map(params.batches).to_numpy(dtype=str)[rows],
-        counts=counts[rows],
-        symbols=symbols,
-        totals=cells["total_counts"].to_numpy()[rows],
+        counts=PanelCounts(counts, symbols, cells["total_counts"].to_numpy()).take(rows),
         panel=load_panel(find_resource(params.panel)),
-        references=load_references(find_resource(params.references)),
         annotation=params.annotation,
-        lamm=params.lamm,
+        lamm=CallSettings.from_config(params.lamm, references=references),
     )
     spaces = zip(params.methods, snakemake.input.spaces, strict=True)
     scores, lost, lamm = scoring.score_integration(

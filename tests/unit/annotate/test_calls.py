@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.annotate.calls import call_cells
+from lammscope.annotate.calls import call_cells, neighbors_within_patients
+from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.core.pooling import neighbor_pooling
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.neighbors import find_neighbors_within
-from tests.unit.annotate.test_lamm import ORDINARY, SETTINGS, load_references, plant
-from tests.unit.annotate.test_lamm import REFERENCES as REFERENCE_FILE
+from tests.unit.annotate.test_lamm import ORDINARY, REFERENCES, SETTINGS, plant
 
 
 def test_neighbors_within_a_group_stay_there_and_are_the_nearest():
@@ -24,6 +24,14 @@ def test_neighbors_within_a_group_stay_there_and_are_the_nearest():
         [-1, -1, -1],
         [1, -1, -1],
     ]
+
+
+def test_neighbors_within_patients_are_monocytic_cells_of_the_same_patient():
+    space = np.array([[0.0], [0.1], [0.2], [0.3], [0.4]])
+    cells = pd.DataFrame({"patient": ["P1", "P1", "P2", "P1", "P2"]})
+    cells["lineage"] = ["monocytic", "T", "monocytic", "monocytic", "monocytic"]
+    found = neighbors_within_patients(space, cells=cells, n_neighbors=2, seed=1, threads=1)
+    assert found.tolist() == [[3, -1], [-1, -1], [4, -1], [0, -1], [2, -1]]
 
 
 def test_no_neighbor_adds_nothing():
@@ -41,21 +49,18 @@ def test_a_call_says_whether_the_patient_alone_bears_it(alone):
         patient[np.flatnonzero(planted)[0]] = "P3"
         patient[np.flatnonzero(roles == "monocyte")[:40]] = "P3"
     cells = {"sample": patient, "patient": patient}
-    cells |= {name: data[name] for name in ("lineage", "cell_type")}
+    cells = pd.DataFrame(cells | {name: data[name] for name in ("lineage", "cell_type")})
     result = call_cells(
-        pd.DataFrame(cells),
+        cells,
         data["counts"],
-        symbols=data["symbols"],
-        totals=data["totals"],
         neighbors=data["neighbors"],
-        space=space[:, None],
+        own_neighbors=neighbors_within_patients(
+            space[:, None], cells=cells, n_neighbors=20, seed=1, threads=1
+        ),
+        settings=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
         has_car=np.ones(len(roles), dtype=bool),
         before_infusion=["P2"],
         sorted_out=[],
-        references=load_references(REFERENCE_FILE),
-        settings=SETTINGS,
-        seed=1,
-        threads=1,
     )
     called = (result["lamm_call"] == "LAMM").to_numpy()
     assert called[planted].mean() > 0.9

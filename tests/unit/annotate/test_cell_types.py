@@ -10,6 +10,7 @@ from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.panel import load_panel, missing_markers, panel_symbols
 from lammscope.core.names import UNASSIGNED
 from lammscope.core.pooling import collapse_genes
+from lammscope.joint.panel_counts import PanelCounts
 from tests.unit import real_cohorts
 
 POPULATIONS = {
@@ -71,7 +72,8 @@ def plant(panel, numbers, *, depth=2000, clusters=None, seed=0, k=15):
 
 def annotate(panel, data, **changes):
     arguments = {**data, **SETTINGS, "panel": panel, **changes}
-    return annotate_cells(arguments.pop("counts"), **arguments)
+    counts = PanelCounts(*(arguments.pop(name) for name in ("counts", "symbols", "totals")))
+    return annotate_cells(counts, **arguments)
 
 
 def test_the_panel_that_ships_names_every_population(panel):
@@ -261,9 +263,7 @@ def test_a_small_panel_of_the_users_works(tmp_path):
     path.write_text(yaml.safe_dump(SMALL))
     panel = load_panel(path)
     cells, _ = annotate_cells(
-        sparse.csr_array(np.array([[5], [4], [0]])),
-        totals=np.full(3, 2000),
-        symbols=["CD3E"],
+        PanelCounts(sparse.csr_array(np.array([[5], [4], [0]])), ["CD3E"], np.full(3, 2000)),
         clusters=["a", "a", "b"],
         neighbors=np.array([[1], [0], [2]], dtype=np.int32),
         panel=panel,
@@ -290,11 +290,9 @@ def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path):
         }
         path = tmp_path / "panel.yaml"
         path.write_text(yaml.safe_dump({**SMALL, "branches": {"myeloid": branch}}))
-        counts = np.array([[20, 2, 4], [20, 1, 9], [20, 8, 1]])
+        counts = sparse.csr_array(np.array([[20, 2, 4], [20, 1, 9], [20, 8, 1]]))
         cells, _ = annotate_cells(
-            sparse.csr_array(counts),
-            totals=np.full(3, 10_000),
-            symbols=["LYZ", "CD14", "CD1C"],
+            PanelCounts(counts, ["LYZ", "CD14", "CD1C"], np.full(3, 10_000)),
             clusters=["a", "b", "c"],
             neighbors=np.full((3, 1), -1, dtype=np.int32),
             panel=load_panel(path),

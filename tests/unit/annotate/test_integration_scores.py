@@ -1,5 +1,7 @@
 """scVI, the scores of joint spaces, and the choice between them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,11 +14,12 @@ from lammscope.annotate.integration_scores import (
     draw_cells,
     score_integration,
 )
-from lammscope.annotate.lamm import load_references
+from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.joint import integration_scvi
 from lammscope.joint.integration_scvi import integrate_scvi
 from lammscope.joint.neighbors import find_neighbors_within
+from lammscope.joint.panel_counts import PanelCounts
 from tests.unit.annotate.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
 from tests.unit.real_cohorts import PANEL
 
@@ -48,13 +51,10 @@ def two_samples(seed=0, depth=1500):
     evidence = Evidence(
         sample=sample,
         batch=sample,
-        counts=sparse.csr_array(counts),
-        symbols=symbols,
-        totals=np.full(len(kinds), depth),
+        counts=PanelCounts(sparse.csr_array(counts), symbols, np.full(len(kinds), depth)),
         panel=panel,
-        references=load_references(REFERENCES),
         annotation=ANNOTATION,
-        lamm=SETTINGS,
+        lamm=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
     )
     spaces = {"none": shifted, "harmony": right, "scvi": merged}
     return {name: space.astype(np.float32) for name, space in spaces.items()}, evidence, kinds
@@ -114,8 +114,8 @@ def test_auto_takes_the_best_mixed_of_those_that_keep_the_populations(scored):
 def test_one_batch_without_lamm_cells_has_no_scores_for_them_and_no_choice():
     spaces, evidence, kinds = two_samples()
     rows = np.flatnonzero((evidence.sample == "a") & (kinds != "LAMM"))
-    values = {name: getattr(evidence, name)[rows] for name in ("sample", "batch", "totals")}
-    one = Evidence(**{**evidence.__dict__, **values, "counts": evidence.counts[rows]})
+    values = {name: getattr(evidence, name)[rows] for name in ("sample", "batch")}
+    one = replace(evidence, **values, counts=evidence.counts.take(rows))
     scores, lost, _ = score_integration({"none": spaces["none"][rows]}, one, **SEARCH)
     assert scores[["mixing", "lamm_kept"]].isna().all(axis=None)
     assert lost.empty

@@ -8,13 +8,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.annotate.car import apply_car, call_car
-from lammscope.annotate.lamm import (
-    call_at,
-    call_lamm,
-    load_references,
-    name_population,
-    reference_levels,
-)
+from lammscope.annotate.lamm import call_at, call_lamm, name_population
+from lammscope.annotate.lamm_settings import CallSettings, load_references
+from lammscope.joint.panel_counts import PanelCounts
 from tests.unit import real_cohorts
 from tests.unit.real_cohorts import DEFINERS, VETOES
 
@@ -66,9 +62,7 @@ def plant(numbers, *, depth=2000, seed=0, k=20, mixing=0.1, rates=None):
         same = rng.random(k) >= mixing
         neighbors[row, same] = rng.choice(np.flatnonzero(roles == role), same.sum())
     return roles, {
-        "counts": sparse.csr_array(counts),
-        "totals": totals,
-        "symbols": SYMBOLS,
+        "counts": PanelCounts(sparse.csr_array(counts), SYMBOLS, totals),
         "neighbors": neighbors,
         "lineage": np.array([ROLES.get(role, ROLES["monocyte"])[1] for role in roles]),
         "cell_type": np.array([ROLES.get(role, ROLES["monocyte"])[2] for role in roles]),
@@ -77,8 +71,9 @@ def plant(numbers, *, depth=2000, seed=0, k=20, mixing=0.1, rates=None):
 
 
 def call(data, references, **changes):
-    arguments = {**data, **SETTINGS, "references": references, **changes}
-    return call_lamm(arguments.pop("counts"), **arguments)
+    labels = dict(data)
+    settings = CallSettings.from_config({**SETTINGS, **changes}, references=references)
+    return call_lamm(labels.pop("counts"), settings=settings, **labels)
 
 
 ORDINARY = {"t_cell": 400, "monocyte": 300, "nonclassical": 60}
@@ -98,7 +93,7 @@ def test_a_gate_per_cell_misses_planted_cells_and_takes_ordinary_ones(references
     for depth, missed in ((700, 0.6), (4000, 0.0)):
         roles, data = plant({**ORDINARY, "strong": 200}, depth=depth)
         planted, ordinary = roles == "strong", roles == "monocyte"
-        gate = (data["counts"][:, :3].toarray() > 0).all(axis=1)
+        gate = (data["counts"].matrix[:, :3].toarray() > 0).all(axis=1)
         called = (call(data, references)["lamm_call"] == "LAMM").to_numpy()
         assert 1 - gate[planted].mean() >= missed
         assert called[planted].mean() > gate[planted].mean()
@@ -155,11 +150,10 @@ def test_elevated_is_never_more_probable_than_positive_allows(references):
 def test_the_order_of_cells_changes_nothing(seed):
     references = load_references(REFERENCES)
     _, data = plant({"t_cell": 60, "monocyte": 60, "strong": 30}, seed=seed)
-    order = np.random.default_rng(seed).permutation(len(data["totals"]))
+    order = np.random.default_rng(seed).permutation(len(data["lineage"]))
     place = np.argsort(order)
-    shuffled = {
-        key: data[key][order] for key in ("counts", "totals", "lineage", "cell_type", "samples")
-    }
+    shuffled = {key: data[key][order] for key in ("lineage", "cell_type", "samples")}
+    shuffled["counts"] = data["counts"].take(order)
     shuffled["neighbors"] = place[data["neighbors"][order]].astype(np.int32)
     calls = call(data, references).iloc[order].reset_index(drop=True)
     pd.testing.assert_frame_equal(calls, call({**data, **shuffled}, references))
@@ -216,8 +210,9 @@ def test_doublets_of_t_cell_and_monocyte_are_vetoed_by_their_own_transcripts(ref
     roles, data = plant(numbers, depth=3000, mixing=0.6, rates=rates)
     _, second = plant(numbers, depth=3000, mixing=0.6, rates=rates, seed=1)
     doublets = roles == "doublet"  # they hold the RNA of two cells
-    data["counts"] = data["counts"] + sparse.csr_array(second["counts"] * doublets[:, None])
-    data["totals"] = data["totals"] + second["totals"] * doublets
+    one, other = data["counts"], second["counts"]
+    counts = one.matrix + sparse.csr_array(other.matrix * doublets[:, None])
+    data["counts"] = PanelCounts(counts, SYMBOLS, one.totals + other.totals * doublets)
     calls = call(data, references)
     reason = calls["lamm_veto"].to_numpy()
     assert (reason[doublets] == "doublet_t_monocyte").mean() > 0.7
@@ -252,44 +247,17 @@ def test_populations_are_lamm_where_called_and_types_elsewhere():
     assert named.tolist() == ["LAMM", "Macrophage", "B"]
 
 
-def test_the_first_definer_is_held_against_the_highest_ordinary_library(references):
-    levels = reference_levels(references, DEFINERS)
-    assert levels.loc["CSF1R", "elevated"] == levels.loc["CSF1R", "upper"]
-    for gene in ("CD14", "CD68"):
-        assert levels.loc[gene, "elevated"] == levels.loc[gene, "typical"]
-    assert (levels["background"] < levels["typical"] / 20).all()
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"level": "high"}, "lamm.level is 'high'; give positive or elevated"),
-        ({"probability": 0.4}, "lamm.probability is 0.4"),
-        ({"definers": []}, "lamm.definers is empty"),
         ({"definers": ["CSFR1"]}, r"CSFR1 is in no sample's features \(near names: CSF1R"),
         ({"definers": ["CSF1R", "CD1C"]}, "no level of CD1C in non_myeloid; add a row"),
-        ({"vetoes": {"x": {"genes": ["PF4"], "per_10k": 1, "scope": "all"}}}, "lamm.vetoes.x"),
     ],
 )
-def test_wrong_settings_are_refused_with_a_remedy(references, changes, message):
+def test_definers_that_cannot_be_called_are_refused_with_a_remedy(references, changes, message):
     _, data = plant({"t_cell": 20, "monocyte": 20})
     with pytest.raises(ValueError, match=message):
         call(data, references, **changes)
-
-
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (lambda table: table.drop(columns="source"), "column source is missing"),
-        (lambda table: table.assign(high=0.001), r"row 2 \(Classical_monocyte, CSF1R\)"),
-        (lambda table: table.assign(rate_per_10k="x"), "row 2"),
-    ],
-)
-def test_a_wrong_reference_table_is_refused(tmp_path, references, edit, message):
-    path = tmp_path / "levels.tsv"
-    edit(references).to_csv(path, sep="\t", index=False)
-    with pytest.raises(ValueError, match=message):
-        load_references(path)
 
 
 BLOOD = {"before_infusion": False, "sorted_out": False}  # unsorted, after infusion
@@ -345,7 +313,7 @@ def test_car_status_without_any_feature_is_unknown():
 
 def real_calls(cohort, references):
     cells = cohort.cells
-    data = {key: getattr(cohort, key) for key in ("counts", "totals", "symbols", "neighbors")}
+    data = {"counts": cohort.counts, "neighbors": cohort.neighbors}
     labels = {"lineage": cells["lineage"], "cell_type": cells["cell_type"]}
     return call({**data, **labels, "samples": cells["sample"]}, references)
 
@@ -382,8 +350,8 @@ def test_monocytes_of_car_t_patients_are_positive_and_rarely_elevated(real_data,
 def test_the_car_transcript_marks_sorted_t_cells(real_data):
     cohort = real_cohorts.carpall(real_data("carpall"))
     car = call_car(
-        cohort.counts,
-        symbols=cohort.symbols,
+        cohort.counts.matrix,
+        symbols=cohort.counts.symbols,
         car_symbols=["CAT_scFv"],
         lineage=cohort.cells["lineage"],
         has_feature=np.ones(len(cohort.cells), dtype=bool),
