@@ -27,7 +27,7 @@ CHUNK = 2_000  # cells, and simulated doublets, that are looked at at a time
 # from single cells, was measured by changing one constant at a time.
 MIN_SEEN = 3  # cells that express a gene: Scrublet's `min_cells`; 10 changes the AUC by 0.001
 COMMON_CV2 = 0.3  # squared variation of any gene between cells; ours, 0 to 1 changes it by 0.001
-NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change the AUC by at most 0.008
+NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change it by under 0.01
 MIN_NEIGHBORS = 10  # ours: fewer give a share of too few steps; it holds below 361 cells
 MAX_RATE = 0.4  # ours: the expected rate grows with the cells, and must stay below 1 as a prior
 MAX_CALLED_PER_EXPECTED = 2  # ours: a channel loses no more cells than twice what loading explains

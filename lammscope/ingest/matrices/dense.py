@@ -32,7 +32,7 @@ UBIQUITOUS = (
 )
 SUFFIXES = ("csv", "tsv", "txt")
 TABLES = re.compile(rf"\.({'|'.join(SUFFIXES)})(\.gz)?$")
-SEPARATORS = ("\t", ",", ";", None)  # a tab first: names hold commas more often
+SEPARATORS = ("\t", ",", ";", None)  # a tab first: names hold tabs least
 # The start of a table, ours: the header and a few rows tell its form and show bad values, and the
 # names in a further 1 MiB tell genes from cells. A row of 10,000 cells takes about 20 kB.
 N_LINES_LOOKED_AT = 6
