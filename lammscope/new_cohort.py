@@ -16,6 +16,7 @@ import pandas as pd
 
 from lammscope.core.runtime import whole_file
 from lammscope.ingest.matrices.find import find_matrices
+from lammscope.ingest.matrices.formats import without_suffixes
 from lammscope.ingest.matrices.read import inspect_matrix
 
 NO_NAME = re.compile(
@@ -24,7 +25,6 @@ NO_NAME = re.compile(
     r"|counts_(un)?filtered|cells_x_genes|quants_mat|alevin|GRCh3[78].*|hg(19|38).*|mm(9|10|39).*",
     re.IGNORECASE,
 )
-SUFFIXES = re.compile(r"\.(gz|h5|h5ad|mtx|csv|tsv|txt)$", re.IGNORECASE)
 NO_TOKEN = re.compile(
     r"rna|gex|scrna(seq)?|matrix|mtx|counts?|umis?|raw|filtered|feature|features|gene|bc|h5|dense"
     r"|expression|expr|data|sample|processed|10x|GSM\d+",
@@ -93,8 +93,7 @@ def sample_names(matrices: Sequence[Path], folder: Path) -> list[str]:
     names = []
     for path in matrices:
         parts = list(path.relative_to(folder).parts) if path != folder else [folder.name]
-        while SUFFIXES.search(parts[-1]):
-            parts[-1] = SUFFIXES.sub("", parts[-1])
+        parts[-1] = without_suffixes(parts[-1])
         kept = [_bare(part) for part in parts if not NO_NAME.fullmatch(part)]
         kept = [part for part in kept if part] or [_bare(folder.name) or "sample"]
         names.append("_".join(dict.fromkeys(kept)))

@@ -1,8 +1,9 @@
-"""Genes of one sample: their moments, the panel's counts, and which are CAR features."""
+"""Moments of the genes over one sample's cells, from which variable genes are chosen."""
 
 import numpy as np
 import pandas as pd
 
+from lammscope.core.names import PER
 from lammscope.core.shards import Shard
 
 BLOCK = 1_000  # cells whose rates are in memory at a time
@@ -31,7 +32,7 @@ def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
     for start in range(0, len(rows), BLOCK):
         counts = shard.counts[rows[start : start + BLOCK]]
         totals = np.asarray(counts.sum(axis=1)).ravel()
-        rates = counts.data * np.repeat(1e4 / np.maximum(totals, 1), np.diff(counts.indptr))
+        rates = counts.data * np.repeat(PER / np.maximum(totals, 1), np.diff(counts.indptr))
         n_expressed += np.bincount(counts.indices, minlength=size)
         total += np.bincount(counts.indices, weights=rates, minlength=size)
         total_squares += np.bincount(counts.indices, weights=rates**2, minlength=size)

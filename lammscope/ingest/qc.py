@@ -7,9 +7,9 @@ import pandas as pd
 
 from lammscope.core.shards import Shard
 
-MITOCHONDRIAL = r"^MT-"
+MITOCHONDRIAL = r"^MT-"  # symbols of the HGNC: every gene of the mitochondrial genome begins so
 
-# The same genes by Ensembl id, for matrices without symbols: the 13 proteins and 2 rRNAs.
+# The same genes by Ensembl id, for matrices without symbols: the 13 proteins and 2 rRNAs, human.
 MITOCHONDRIAL_IDS = frozenset(
     f"ENSG00000{number}"
     for number in (
@@ -18,6 +18,11 @@ MITOCHONDRIAL_IDS = frozenset(
     )
 )
 
+# The chains of haemoglobin by their HGNC symbols (alpha: A1, A2, M, Q1, Z; beta: B, D, E1, G1, G2),
+# and not HBEGF, HBP1 or HBS1L, which begin alike.
+HEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
+
+# The same genes by Ensembl id, in the order A1, A2, B, D, E1, G1, G2, M, Q1, Z.
 HEMOGLOBIN_IDS = frozenset(
     f"ENSG00000{number}"
     for number in (
@@ -26,9 +31,8 @@ HEMOGLOBIN_IDS = frozenset(
     )
 )
 
-FEW_CELLS = 50  # fewer say little about a sample
-
-HEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
+FEW_CELLS = 50  # fewer say little about a sample: they are warned of, and stay; ours
+MAD_TO_SD = 1.4826  # of a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
 
 
 def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> Shard:
@@ -117,7 +121,7 @@ def flag_cells(
     log_counts = metrics["total_counts"].clip(lower=1).apply(np.log)
     if so_far.any():
         median = log_counts[so_far].median()
-        spread = 1.4826 * (log_counts[so_far] - median).abs().median()
+        spread = MAD_TO_SD * (log_counts[so_far] - median).abs().median()
         failed["high_counts"] = (log_counts > median + max_counts_mads * spread) & (spread > 0)
     table = pd.DataFrame(failed)
     names = table.columns.to_numpy()

@@ -24,7 +24,7 @@ rule ingest_sample:
 
 
 rule score_doublets:
-    """Score the cells of one channel by their likeness to simulated doublets."""
+    """Score the cells of one channel as doublets, by the method that the config names."""
     input:
         shards=shards_of_channel,
         qc=qc_of_channel,

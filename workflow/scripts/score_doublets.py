@@ -1,4 +1,4 @@
-"""Score the cells of one channel by their likeness to simulated doublets."""
+"""Score the cells of one channel as doublets, by the method that the config names."""
 
 import numpy as np
 

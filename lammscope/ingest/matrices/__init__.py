@@ -1,1 +1,1 @@
-"""Readers of count matrices: each format is a module with `read_*` and `inspect_*`."""
+"""Readers of count matrices: a module per file format, each with its `READER`."""

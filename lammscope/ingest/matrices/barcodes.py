@@ -11,8 +11,11 @@ import pandas as pd
 from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 
+# A barcode's letters: those of 10x have 14 or 16, others have parts of 8 and more (inDrops). Eight
+# such letters in a row hardly occur in other names; the limit is ours.
 NUCLEOTIDES = r"[ACGTN]{8,}(?:[-_+.][ACGTN]{8,})*"
 HEADERS = ("barcode", "barcodes", "cell", "cells", "cell_id", "cellid", "cell.id", "cell_barcode")
+MIN_FOUND = 0.5  # of the listed barcodes; the list of another channel shares few. Ours
 UNNAMED = ("", "x", "v1", "index", "rownames")  # what R and pandas call a column without a name
 
 
@@ -98,14 +101,14 @@ def match_barcodes(listed: np.ndarray, present: np.ndarray, *, path: str | Path)
         If fewer than half of the listed barcodes are found, or if one could be several.
     """
     found = np.flatnonzero(pd.Index(present).isin(listed))
-    if 2 * len(found) < len(listed):
+    if len(found) < MIN_FOUND * len(listed):
         cores, present_cores = _core(listed), _core(present)
         by_core = np.flatnonzero(present_cores.isin(cores))
-        if 2 * len(by_core) >= len(listed):
+        if len(by_core) >= MIN_FOUND * len(listed):
             _refuse_ambiguous(cores[cores.isin(present_cores)], path=path, where="the list")
             _refuse_ambiguous(present_cores[by_core], path=path, where="the matrix")
             found = by_core
-    if 2 * len(found) < len(listed):
+    if len(found) < MIN_FOUND * len(listed):
         raise ValueError(
             f"{path}: only {len(found)} of {len(listed)} barcodes are in the matrix (the list has "
             f"{_example(listed)}, the matrix {_example(present)}); is it the list of another "

@@ -10,14 +10,19 @@ from lammscope.core.files import AGAIN
 from lammscope.core.names import ENSEMBL
 from lammscope.core.shards import Shard
 
-MAX_COUNT = 2**31 - 1
+MAX_COUNT = 2**31 - 1  # the largest that the int32 of a shard holds
 
+# the types of features as Cell Ranger and Cell Ranger ARC name them; other texts, as biotypes in
+# the third column of a list of genes, select nothing
 EXPRESSION = "Gene Expression"
-
 FEATURE_TYPES = (
     *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
     *("Antigen Capture", "Custom", "Peaks"),
 )
+
+# Most of its entries decide what a column holds, not all: among genes are transgenes, spike-ins and
+# CAR features with names of their own, and among values a few bad ones.
+MAJORITY = 0.5
 
 
 def first_non_count(values: np.ndarray) -> int | None:
@@ -48,6 +53,9 @@ def csr_of(
     if data.dtype.kind not in "iufb" or {indices.dtype.kind, indptr.dtype.kind} - set("iu"):
         raise ValueError(f"the matrix holds something else than numbers: {AGAIN}")
     try:
+        # scipy does not look at the order where the last pointer is 0, nor if differences overflow
+        if (indptr[1:] < indptr[:-1]).any():
+            raise ValueError("index pointers decrease")
         counts = sparse.csr_array((data, indices, indptr), shape=shape)
         counts.check_format(full_check=True)
     except ValueError as error:
@@ -177,4 +185,4 @@ def name_genes(ids: list[pd.Series], symbols: list[pd.Series]) -> pd.DataFrame:
 
 def mostly_ensembl(names: pd.Series) -> bool:
     """Whether more than half of the names are Ensembl gene ids, maybe behind a genome's name."""
-    return bool(names.str.match(rf"(?:\w+_)?{ENSEMBL}").mean() > 0.5)
+    return bool(names.str.match(rf"(?:\w+_)?{ENSEMBL}").mean() > MAJORITY)

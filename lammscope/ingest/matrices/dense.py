@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.files import open_text
+from lammscope.core.files import named_errors, open_text
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.barcodes import NUCLEOTIDES
+from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
+    MAJORITY,
     csr_of,
     first_non_count,
     gene_shard,
@@ -20,15 +22,22 @@ from lammscope.ingest.matrices.counts import (
     name_genes,
     not_counts,
 )
+from lammscope.ingest.matrices.reader import Reader
 
-# expressed in nearly every library: their names tell genes from cells
+# Expressed in nearly every library: their names tell genes from cells. Housekeeping,
+# mitochondrial, ribosomal and HLA genes, and those common to all leukocytes; the list is ours.
 UBIQUITOUS = (
     r"(?i:ACTB|B2M|MALAT1|GAPDH|CD74|TMSB4X|EEF1A1|FTL|FTH1|VIM|PTPRC|NEAT1"
     r"|MT-(?:CO|ND|ATP|CYB|RNR)\w*|RP[LS]\d+\w*|HLA-[A-Z]\w*)$"
 )
-SEPARATORS = ("\t", ",", ";", None)
+SUFFIXES = ("csv", "tsv", "txt")
+TABLES = re.compile(rf"\.({'|'.join(SUFFIXES)})(\.gz)?$")
+SEPARATORS = ("\t", ",", ";", None)  # a tab first: names hold tabs least
+# The start of a table, ours: the header and a few rows tell its form and show bad values, and the
+# names in a further 1 MiB tell genes from cells. A row of 10,000 cells takes about 20 kB.
 N_LINES_LOOKED_AT = 6
 BYTES_LOOKED_AT = 2**20
+MIN_GENE_LIKE = 2  # names like genes' in a table of counts; one may head a column of other values
 
 
 @dataclass(frozen=True)
@@ -104,18 +113,29 @@ def inspect_dense(path: Path, *, genome: str | None) -> str:
     return "dense text"
 
 
-def has_dense_counts(path: Path) -> bool:
-    """Whether a text file starts as a table of counts in which genes can be told from cells.
+def _recognizes(content: Content) -> bool:
+    """Whether it is text at all: what is wrong with a table, its inspection tells."""
+    return content.is_text
 
-    Raises
-    ------
-    ValueError, OSError
-        If it cannot be read as a table.
-    """
+
+def _finds(path: Path) -> bool:
+    """Whether a file is named as a table and starts as one of counts."""
+    if not TABLES.search(path.name):
+        return False
+    try:
+        with named_errors(path):
+            return _has_counts_of_genes(path)
+    except ValueError:
+        return False
+
+
+def _has_counts_of_genes(path: Path) -> bool:
+    """Whether a text file starts as a table of counts in which genes can be told from cells."""
     head = _head(path)
     _check_first_values(head)
     rows = max(map(_n_gene_like, head.row_names))
-    return max(rows, _n_gene_like(pd.Series(head.columns))) >= 2 and len(head.columns) > 1
+    n_gene_like = max(rows, _n_gene_like(pd.Series(head.columns)))
+    return n_gene_like >= MIN_GENE_LIKE and len(head.columns) > 1
 
 
 def _head(path: Path) -> Head:
@@ -139,7 +159,9 @@ def _head(path: Path) -> Head:
         if len(row) != width:
             raise ValueError(f"line {number} has {len(row)} fields, the one before has {width}")
     # by most of the rows: one bad value does not make a column one of names
-    is_text = np.isnan([[_number(field) for field in row[:3]] for row in rows]).mean(axis=0) > 0.5
+    is_text = (
+        np.isnan([[_number(field) for field in row[:3]] for row in rows]).mean(axis=0) > MAJORITY
+    )
     n_names = 1 + max(np.flatnonzero(is_text).tolist(), default=0)
     if width - n_names < 1:
         raise ValueError("is a list of names, not a count matrix; give the matrix of counts")
@@ -249,4 +271,14 @@ def _n_gene_like(names: pd.Series) -> int:
 
 
 def _mostly_barcodes(names: pd.Series) -> bool:
-    return bool(names.str.contains(NUCLEOTIDES).mean() > 0.5)
+    return bool(names.str.contains(NUCLEOTIDES).mean() > MAJORITY)
+
+
+READER = Reader(
+    words="a table of counts (.csv, .tsv)",
+    suffixes=SUFFIXES,
+    recognizes=_recognizes,
+    finds=_finds,
+    inspect=inspect_dense,
+    read=read_dense,
+)

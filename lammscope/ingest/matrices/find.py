@@ -4,13 +4,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lammscope.core.files import named_errors, open_hdf5
-from lammscope.ingest.matrices.dense import has_dense_counts
-from lammscope.ingest.matrices.h5ad import is_annotated
-from lammscope.ingest.matrices.mtx import matrices_in
-from lammscope.ingest.matrices.tenx import is_tenx
+from lammscope.core.files import named_errors
+from lammscope.ingest.matrices.formats import matrices_in, seems_a_matrix
 
-DENSE = re.compile(r"\.(csv|tsv|txt)(\.gz)?$")
+# How pipelines name their files: what tells the forms of one library apart, ...
+KINDS = re.compile(r"(?<![a-z])(filtered|raw)(?![a-z])")
+FORMS = re.compile(r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix|\.(h5|h5ad|mtx|gz)\b")
+RANKS = {"filtered": 0, "raw": 2}  # the lowest is taken; 1 is neither word
+# ... folders of Cell Ranger 2, which hold one folder per genome, ...
+GENOMES = re.compile(r"(filtered|raw)_gene_bc_matrices(_mex)?$")
+# ... and folders of STARsolo with counts of splice junctions and of RNA velocity, not of genes
+NOT_GENES = ("SJ", "Velocyto")
 
 
 def find_matrices(folder: str | Path) -> list[Path]:
@@ -46,11 +50,8 @@ def candidates(folder: Path) -> list[Path]:
     for path in _all_matrices(folder, seen=set()):
         name = str(path.relative_to(folder))
         words = re.split(r"[^A-Za-z0-9]+", name)
-        rank = 0 if "filtered" in words else 2 if "raw" in words else 1
-        library = re.sub(r"(?<![a-z])(filtered|raw)(?![a-z])", "", name)
-        library = re.sub(
-            r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix|\.(h5|h5ad|mtx|gz)\b", "", library
-        )
+        rank = next((rank for word, rank in RANKS.items() if word in words), 1)
+        library = FORMS.sub("", KINDS.sub("", name))
         form = (rank, path.suffix != ".h5", path)
         forms.setdefault(re.sub(r"[._/-]+", "/", library).strip("/"), []).append(form)
     best = [
@@ -61,7 +62,7 @@ def candidates(folder: Path) -> list[Path]:
 
 def of_one_genome(path: Path) -> bool:
     """Whether this is a folder of Cell Ranger 2, which wrote one per genome."""
-    return bool(re.search(r"(filtered|raw)_gene_bc_matrices(_mex)?$", path.parent.name))
+    return bool(GENOMES.search(path.parent.name))
 
 
 def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
@@ -76,23 +77,9 @@ def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
     per_sample = folder / "per_sample_outs" in entries
     for path in entries:
         if path.is_dir():
-            # junctions and velocities are no genes; `multi` is the channel of its samples
-            other = path.name in ("SJ", "Velocyto") or (per_sample and path.name == "multi")
+            # `multi` of Cell Ranger is the channel of the samples beside it
+            other = path.name in NOT_GENES or (per_sample and path.name == "multi")
             if not path.name.startswith(".") and not other:
                 yield from _all_matrices(path, seen=seen)
-        elif path.name not in lists and _seems_a_matrix(path):
+        elif path.name not in lists and seems_a_matrix(path):
             yield path
-
-
-def _seems_a_matrix(path: Path) -> bool:
-    """Whether a file is a matrix in HDF5, be it a damaged one, or starts as a table of counts."""
-    try:
-        if path.suffix in (".h5", ".h5ad"):
-            with open_hdf5(path) as file:
-                return is_tenx(file) or is_annotated(file)
-        with named_errors(path):
-            return bool(DENSE.search(path.name)) and has_dense_counts(path)
-    except OSError:
-        return True
-    except ValueError:
-        return False

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
     choose_genes,
     csr_of,
@@ -26,19 +27,33 @@ from lammscope.ingest.matrices.counts import (
     gene_shard,
     name_genes,
 )
+from lammscope.ingest.matrices.reader import Reader
 from lammscope.ingest.matrices.tenx import dataset
 
+# Names that writers give to layers and columns, most usual first: those of scanpy, scvi-tools and
+# CELLxGENE (`feature_name`). What a matrix or column holds decides, not its name alone.
 LAYERS = ("counts", "raw_counts", "raw")
 ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensemblid", "ensembl")
 SYMBOL_COLUMNS = (
     *("feature_name", "symbol", "gene_symbols", "gene_symbol", "gene_name", "name", "features"),
 )
-VALUES_AT_A_TIME = 10_000_000
+VALUES_AT_A_TIME = 10_000_000  # of a dense matrix: 80 MB
+VALUES_LOOKED_AT = 1000  # the first ones of a sparse matrix, about a cell's; ours
+ROWS_LOOKED_AT = 2  # of a dense matrix
 
 
 def is_annotated(file: h5py.File) -> bool:
     """Whether an open HDF5 file has the parts of an AnnData object."""
     return "obs" in file and "var" in file
+
+
+def _recognizes(content: Content) -> bool:
+    """Whether it is one AnnData object: MuData has the same parts, and `mod`."""
+    return content.hdf5 is not None and is_annotated(content.hdf5) and "mod" not in content.hdf5
+
+
+def _finds(path: Path) -> bool:
+    return named_hdf5_holds(path, is_annotated)
 
 
 def read_annotated(path: Path, *, genome: str | None) -> Shard:
@@ -101,8 +116,9 @@ def _holds_values(item: h5py.Group | h5py.Dataset) -> bool:
 
 
 def _starts_with_counts(item: h5py.Group | h5py.Dataset) -> bool:
-    values = dataset(item, "data")[:1000] if isinstance(item, h5py.Group) else item[:2].ravel()
-    return first_non_count(values) is None
+    if isinstance(item, h5py.Group):
+        return first_non_count(dataset(item, "data")[:VALUES_LOOKED_AT]) is None
+    return first_non_count(item[:ROWS_LOOKED_AT].ravel()) is None
 
 
 def _no_counts(file: h5py.File) -> str:
@@ -180,3 +196,13 @@ def _categories(codes: np.ndarray, categories: h5py.Dataset) -> np.ndarray:
 def _texts(values: np.ndarray) -> np.ndarray:
     texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values]
     return np.array(texts, dtype=object)
+
+
+READER = Reader(
+    words="an .h5ad",
+    suffixes=("h5ad",),
+    recognizes=_recognizes,
+    finds=_finds,
+    inspect=inspect_annotated,
+    read=read_annotated,
+)

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_text, text_lines
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
     choose_genes,
     first_non_count,
@@ -20,12 +21,17 @@ from lammscope.ingest.matrices.counts import (
     name_genes,
     not_counts,
 )
+from lammscope.ingest.matrices.reader import Reader
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
 # further matrices of STARsolo and kallisto|bustools, beside or instead of the one of the genes
 OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|nascent|mature))$")
 
-ENTRIES_AT_A_TIME = 1_000_000
+ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
+BYTES_LOOKED_AT = 4096  # of entries, some 300, whose values show whether they are counts
+FEATURES_APART = 500  # of those looked at, beside the last; smaller kinds show in reading only
+SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
+GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Layout:
     cells_first: bool = False
 
 
-def matrices_in(folder: Path) -> list[Path]:
+def mtx_in(folder: Path) -> list[Path]:
     """The `.mtx` files of a folder that are count matrices, sorted; plain wins over .gz.
 
     Files named like a 10x matrix count even without their lists, so that the lack is reported.
@@ -53,6 +59,16 @@ def matrices_in(folder: Path) -> list[Path]:
         if stem.endswith("matrix") or not isinstance(_layout(path), str):
             found.setdefault(stem, path)
     return list(found.values())
+
+
+def _recognizes(content: Content) -> bool:
+    """Whether it is text named `.mtx`: one without the header is refused by name, not a table."""
+    return bool(MTX.search(content.path.name)) and content.is_text
+
+
+def _finds(path: Path) -> bool:
+    """A file alone is no matrix; with its lists `mtx_in` finds it."""
+    return False
 
 
 def read_mtx(path: Path, *, genome: str | None) -> Shard:
@@ -99,7 +115,7 @@ def inspect_mtx(path: Path, *, genome: str | None) -> str:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
     # features of a kind stand together: a few show the kinds there are
-    choose_genes(_features(layout, every=500), genome=genome)
+    choose_genes(_features(layout, every=FEATURES_APART), genome=genome)
     return layout.name
 
 
@@ -159,11 +175,12 @@ def _check_start(matrix: Path) -> None:
         n_rows, n_columns, n_entries = _size(handle, matrix=matrix)
         if not n_rows or not n_columns:
             raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
-        # an entry takes 6 bytes or more (`1 1 1`), 1/1032 of that at the best rate of gzip
-        best_rate = 1032 if matrix.suffix == ".gz" else 1
-        if 6 * n_entries - 1 > best_rate * matrix.stat().st_size:
+        best_rate = GZIP_BEST_RATE if matrix.suffix == ".gz" else 1
+        if SHORTEST_ENTRY * n_entries - 1 > best_rate * matrix.stat().st_size:
             raise ValueError(f"{matrix.name} is truncated (it lists {n_entries} entries): {AGAIN}")
-        values = [entry.split()[-1] for entry in handle.readlines(4096) if not entry.isspace()]
+        values = [
+            entry.split()[-1] for entry in handle.readlines(BYTES_LOOKED_AT) if not entry.isspace()
+        ]
     numbers = pd.to_numeric(pd.Series(values, dtype=str), errors="coerce").to_numpy(dtype=float)
     bad = first_non_count(numbers)
     if bad is not None:
@@ -294,3 +311,14 @@ def _without_unspliced(
     if rest or kinds[1:] != [[f"{name}-{kind}" for name in kinds[0]] for kind in "UA"]:
         return counts, features
     return counts[:, :n_genes] + counts[:, 2 * n_genes :], features[:n_genes]
+
+
+READER = Reader(
+    words="a folder with matrix.mtx, barcodes.tsv and features.tsv",
+    suffixes=("mtx",),
+    recognizes=_recognizes,
+    finds=_finds,
+    inspect=inspect_mtx,
+    read=read_mtx,
+    in_folder=mtx_in,
+)

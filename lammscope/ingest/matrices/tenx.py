@@ -8,6 +8,7 @@ import pandas as pd
 
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
     EXPRESSION,
     checked_genome,
@@ -15,13 +16,25 @@ from lammscope.ingest.matrices.counts import (
     csr_of,
     gene_shard,
 )
+from lammscope.ingest.matrices.reader import Reader
 
+# Datasets of a matrix in Cell Ranger's HDF5 format. A group of version 2 has any name (its
+# genome's): three of the five and `genes` tell it, so that a lacking one is reported; ours.
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
+MIN_PARTS = 3
 
 
 def is_tenx(file: h5py.File) -> bool:
     """Whether an open HDF5 file has the layout of a 10x count matrix."""
     return isinstance(file.get("matrix"), h5py.Group) or bool(_genomes(file))
+
+
+def _recognizes(content: Content) -> bool:
+    return content.hdf5 is not None and is_tenx(content.hdf5)
+
+
+def _finds(path: Path) -> bool:
+    return named_hdf5_holds(path, is_tenx)
 
 
 def read_tenx(path: Path, *, genome: str | None) -> Shard:
@@ -77,8 +90,9 @@ def _genomes(file: h5py.File) -> list[str]:
     return [
         name
         for name, group in groups.items()
-        # one that lacks a part is told from other HDF5, so that the lack is reported
-        if isinstance(group, h5py.Group) and "genes" in group and len(PARTS & set(group)) > 2
+        if isinstance(group, h5py.Group)
+        and "genes" in group
+        and len(PARTS & set(group)) >= MIN_PARTS
     ]
 
 
@@ -128,3 +142,13 @@ def _features(group: h5py.Group) -> pd.DataFrame:
     part = group["features"]
     columns |= {name: texts(part, name) for name in ("feature_type", "genome") if name in part}
     return pd.DataFrame(columns).astype(str)
+
+
+READER = Reader(
+    words="a 10x .h5",
+    suffixes=("h5",),
+    recognizes=_recognizes,
+    finds=_finds,
+    inspect=inspect_tenx,
+    read=read_tenx,
+)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from lammscope.cohort.config import read_schema, resolve_config
 from lammscope.core.shards import Shard
-from lammscope.ingest.doublets import score_channel, score_doublets
+from lammscope.ingest.doublets import METHODS, score_channel
+from lammscope.ingest.doublets.simulated import score_doublets
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.qc import cell_metrics
 from tests.matrices import small_shard
@@ -56,8 +58,8 @@ def test_a_small_channel_is_not_scored():
     assert not called.any()
 
 
-def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample():
-    counts, _ = four_types()
+def channel(counts):
+    """A channel of two samples, of which the first has a barcode that fails QC."""
     genes = small_shard(n_genes=500).genes
     barcodes = np.array([f"B{i}" for i in range(counts.shape[0])])
     parts = {
@@ -66,11 +68,43 @@ def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample():
     }
     qc = {sample: cell_metrics(part).assign(passes=True) for sample, part in parts.items()}
     qc["s1"].loc[0, "passes"] = False
-    samples = ((sample, part, qc[sample]) for sample, part in parts.items())
-    table = score_channel(samples, rng=np.random.default_rng(1), **SETTINGS)
+    return ((sample, part, qc[sample]) for sample, part in parts.items())
+
+
+def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample():
+    counts, _ = four_types()
+    table = score_channel(
+        channel(counts), method="simulated", rng=np.random.default_rng(1), **SETTINGS
+    )
     assert len(table) == counts.shape[0] - 1
     assert table["cell"].tolist()[0] == "s1_B1"
     assert table["doublet_score"].notna().all()
+
+
+def test_the_config_allows_each_method_and_no_other():
+    method = read_schema("config")["properties"]["doublets"]["properties"]["method"]
+    assert method["enum"] == list(METHODS)
+    assert method["default"] in METHODS
+
+
+def test_a_new_method_is_a_line_in_the_registry(monkeypatch):
+    """It gets every setting of the config's section, and scores through the same function."""
+    given = {}
+
+    def call_large_cells(counts, *, rng, max_pct, **others):
+        given.update(others)
+        totals = counts.sum(axis=1)
+        return totals / totals.max(), totals > np.quantile(totals, 1 - max_pct / 100)
+
+    monkeypatch.setitem(METHODS, "large", call_large_cells)
+    counts, _ = four_types()
+    settings = {**resolve_config({})["doublets"], "method": "large"}
+    del settings["remove"]
+    table = score_channel(channel(counts), rng=np.random.default_rng(1), **settings)
+    passing = counts[1:].sum(axis=1)
+    assert np.array_equal(table["doublet_score"], passing / passing.max())
+    assert 0.04 < table["doublet"].mean() < 0.06
+    assert given == {key: value for key, value in SETTINGS.items() if key != "max_pct"}
 
 
 @pytest.mark.real_data

@@ -459,6 +459,16 @@ BAD_IN_FULL = {
     "index.h5": (lambda p: write_tenx_v3(SHARD, p, indices=INDICES + 60), "parts of the matrix"),
     "index_below.h5": (lambda p: write_tenx_v3(SHARD, p, indices=INDICES - 9), "do not fit"),
     "unsorted.h5": (lambda p: write_tenx_v3(SHARD, p, indptr=INDPTR[::-1]), "do not fit"),
+    "ends_in_zero.h5": (
+        lambda p: write_tenx_v3(SHARD, p, indptr=np.append(INDPTR[:-1], 0)),
+        "index pointers decrease",
+    ),
+    "overflows.h5": (
+        lambda p: write_tenx_v3(
+            SHARD, p, indptr=np.array([0, 2**62, -(2**62), *INDPTR[3:]], dtype=np.int64)
+        ),
+        "index pointers decrease",
+    ),
     "indptr.h5": (lambda p: write_tenx_v3(SHARD, p, indptr=INDPTR[:-3]), "do not fit"),
     "texts.h5": (lambda p: write_tenx_v3(SHARD, p, data=DATA.astype("S9")), "else than numbers"),
     "shape.h5": (

@@ -4,24 +4,34 @@ The idea is Scrublet's [1]_: add pairs of observed cells, look where the sums fa
 by the share of such sums among its neighbours. Written on faiss and a small principal component
 analysis because existing implementations start a just-in-time compiler in each of many small jobs.
 
+Scrublet's are the number of neighbours, the score and the fewest cells of a gene. Ours are the
+choice of genes, the threshold (Otsu's [2]_, where Scrublet takes the minimum between the two modes
+of the simulated doublets' scores) and the limits of rate and calls.
+
 References
 ----------
 .. [1] Wolock, Lopez, Klein, Cell Syst 8, 281-291 (2019), doi 10.1016/j.cels.2018.11.005.
+.. [2] Otsu, IEEE Trans Syst Man Cybern 9, 62-66 (1979), doi 10.1109/TSMC.1979.4310076.
 """
-
-from collections.abc import Iterable
-from typing import Any
 
 import faiss
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from lammscope.core.pca import principal_components
 from lammscope.core.rates import normalize
-from lammscope.core.shards import Shard, gene_columns, shared_ids
 
 CHUNK = 2_000  # cells, and simulated doublets, that are looked at at a time
+
+# What is said of the area under the curve (AUC), by which scores tell hashed or simulated doublets
+# from single cells, was measured by changing one constant at a time.
+MIN_SEEN = 3  # cells that express a gene: Scrublet's `min_cells`; 10 changes the AUC by 0.001
+COMMON_CV2 = 0.3  # squared variation of any gene between cells; ours, 0 to 1 changes it by 0.001
+NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change it by under 0.01
+MIN_NEIGHBORS = 10  # ours: fewer give a share of too few steps; it holds below 361 cells
+MAX_RATE = 0.4  # ours: the expected rate grows with the cells, and must stay below 1 as a prior
+MAX_CALLED_PER_EXPECTED = 2  # ours: a channel loses no more cells than twice what loading explains
+NO_MEAN = 1e-12  # in place of a mean of 0, of genes that are left out anyway
 
 
 def score_doublets(
@@ -74,55 +84,19 @@ def score_doublets(
     ]
     scores = np.concatenate([space.project(values), *simulated])
 
-    n_neighbors = max(10, round(0.5 * np.sqrt(n_cells)))
+    n_neighbors = max(MIN_NEIGHBORS, round(NEIGHBORS_PER_ROOT * np.sqrt(n_cells)))
     n_adjusted = round(n_neighbors * len(scores) / n_cells)
     index = faiss.IndexFlatL2(scores.shape[1])
     index.add(scores)
     _, neighbors = index.search(scores, n_adjusted + 1)
     n_simulated = (neighbors[:, 1:] >= n_cells).sum(axis=1)
+    # as in Scrublet, the posterior mean of the share under a flat prior
     share = (n_simulated + 1) / (n_adjusted + 2)
-    rate = min(expected_per_1000 * n_cells / 1000, 0.4)
-    threshold = call_threshold(
-        share[:n_cells], share[n_cells:], max_share=max(2 * rate, max_pct / 100)
-    )
+    rate = min(expected_per_1000 * n_cells / 1000, MAX_RATE)
+    max_share = max(MAX_CALLED_PER_EXPECTED * rate, max_pct / 100)
+    threshold = call_threshold(share[:n_cells], share[n_cells:], max_share=max_share)
     posterior = _posterior(share[:n_cells], ratio=len(pairs) / n_cells, rate=rate)
     return posterior, share[:n_cells] > threshold
-
-
-def score_channel(
-    samples: Iterable[tuple[str, Shard, pd.DataFrame]], **settings: Any
-) -> pd.DataFrame:
-    """Score the cells that pass QC in the samples of one channel, together.
-
-    Parameters
-    ----------
-    samples
-        Per sample its name, its shard and the flagged metrics of its barcodes; read one at a time.
-    **settings
-        Of `score_doublets`.
-
-    Returns
-    -------
-    DataFrame
-        `cell` (sample_barcode), `doublet_score`, `doublet`.
-    """
-    names: list[str] = []
-    parts = []
-    for sample, shard, qc in samples:
-        passing = np.flatnonzero(qc["passes"])
-        names += [f"{sample}_{barcode}" for barcode in shard.barcodes[passing]]
-        parts.append(Shard(shard.counts[passing], shard.barcodes[passing], shard.genes))
-    counts = parts[0].counts if len(parts) == 1 else _stacked(parts)
-    scores, doublets = score_doublets(counts, **settings)
-    cells = pd.Series(names, dtype="str")
-    return pd.DataFrame({"cell": cells, "doublet_score": scores, "doublet": doublets})
-
-
-def _stacked(parts: list[Shard]) -> sparse.csr_array:
-    """The samples' counts of the genes they share, one below the other."""
-    shared = shared_ids([part.genes["gene"] for part in parts])
-    kept = [part.counts[:, gene_columns(part, shared)] for part in parts]
-    return sparse.csr_array(sparse.vstack(kept, format="csr"))
 
 
 def call_threshold(observed: np.ndarray, simulated: np.ndarray, *, max_share: float) -> float:
@@ -161,9 +135,9 @@ def _variable(counts: sparse.csr_array, n_genes: int) -> np.ndarray:
         n_seen += np.bincount(block.indices, minlength=size)
         total += np.bincount(block.indices, weights=values, minlength=size)
         square += np.bincount(block.indices, weights=values**2, minlength=size)
-    mean, seen = total / n_cells, n_seen >= 3
-    fano = np.where(seen, (square / n_cells - mean**2) / np.maximum(mean, 1e-12), -np.inf)
+    mean, seen = total / n_cells, n_seen >= MIN_SEEN
+    fano = np.where(seen, (square / n_cells - mean**2) / np.maximum(mean, NO_MEAN), -np.inf)
     # variance over the Poisson expectation and a common biological variance, as a z-like measure
-    excess = np.where(seen, (fano - 1) / (1 + mean * 0.3), -np.inf)
+    excess = np.where(seen, (fano - 1) / (1 + mean * COMMON_CV2), -np.inf)
     order = np.argsort(-excess, kind="stable")[:n_genes]
     return np.sort(order[np.isfinite(excess[order])])

@@ -1,0 +1,145 @@
+"""What a file holds, as far as its start tells, and what to do with one that is not a matrix."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+
+from lammscope.core.files import AGAIN, open_bytes, open_hdf5
+
+# what a file of another kind starts with, what it is, and what to do; without a remedy the formats
+# are listed
+FOREIGN = (
+    (rb"\s*(?i:<!doctype|<html)", "a web page", "download the file again"),
+    (rb"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as .csv"),
+    (rb"X\n\x00\x00|RD[AX]\d\n", "an R object", "in R, export it by DropletUtils::write10xCounts"),
+    (rb"(?s:.{257}ustar)", "a tar archive", "unpack it and name the matrix in it"),
+    (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd", "compressed in another way than gzip", "decompress it"),
+    (rb"PAR1\x15", "a Parquet file", ""),
+    (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
+)
+
+HDF5 = b"\x89HDF\r\n\x1a\n"  # the signature, HDF5 File Format Specification, section II.A
+HDF5_NAMES = re.compile(r"\.(h5|hdf5|h5ad|loom)$")
+N_BYTES = 512  # the first header block of a tar archive; the signatures above lie within it
+
+
+@dataclass(frozen=True)
+class Content:
+    """The start of a file, by which a `Reader` recognizes its format.
+
+    Attributes
+    ----------
+    path
+        The file.
+    start
+        Its first bytes, as they are on disk.
+    hdf5
+        The open file where it is HDF5, otherwise None.
+    """
+
+    path: Path
+    start: bytes
+    hdf5: h5py.File | None
+
+    @cached_property
+    def unpacked(self) -> bytes:
+        """Its first bytes, decompressed where they are compressed by gzip."""
+        with open_bytes(self.path) as opened:
+            return opened.read(N_BYTES)
+
+    @cached_property
+    def is_text(self) -> bool:
+        """Whether it seems to be text, plain or compressed by gzip, and is not named as HDF5."""
+        if self.hdf5 is not None or _foreign(self.start) or HDF5_NAMES.search(self.path.name):
+            return False
+        inner = self.unpacked
+        return not (_foreign(inner) or inner.startswith(HDF5) or b"\x00" in inner)
+
+
+@contextmanager
+def opened_content(path: Path) -> Iterator[Content]:
+    """Look at the start of a file; HDF5 stays open in the meantime.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the file is empty or cannot be read.
+    """
+    if not path.stat().st_size:
+        raise ValueError("the file is empty (0 bytes); copy or download it again")
+    with path.open("rb") as handle:
+        start = handle.read(N_BYTES)
+    if start.startswith(HDF5) or h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            yield Content(path, start, file)
+    else:
+        yield Content(path, start, None)
+
+
+def refusal(content: Content, *, formats: str) -> str:
+    """Why a file that no reader recognizes is not a count matrix, and what to do.
+
+    Parameters
+    ----------
+    content
+        The file's start.
+    formats
+        The known formats in words, to be listed where nothing better can be said.
+    """
+    if content.hdf5 is not None:
+        return _hdf5_refusal(set(content.hdf5), formats=formats)
+    if found := _foreign(content.start):
+        return _foreign_refusal(*found, formats=formats)
+    if HDF5_NAMES.search(content.path.name):
+        return f"named {content.path.suffix}, but it is not HDF5 and not a count matrix: {AGAIN}"
+    if found := _foreign(content.unpacked):
+        return _foreign_refusal(*found, formats=formats)
+    if content.unpacked.startswith(HDF5):
+        return "a compressed HDF5 file: decompress it (gunzip)"
+    return f"not a count matrix, and of no known kind; give {formats}"
+
+
+def named_hdf5_holds(path: Path, is_matrix: Callable[[h5py.File], bool]) -> bool:
+    """Whether a file named `.h5` or `.h5ad` is a matrix, or is damaged, which its reading tells."""
+    if path.suffix not in (".h5", ".h5ad"):
+        return False
+    try:
+        with open_hdf5(path) as file:
+            return is_matrix(file)
+    except OSError:
+        return True
+    except ValueError:
+        return False
+
+
+def _foreign(start: bytes) -> tuple[str, str] | None:
+    """Kind and remedy of a file that is known to be another one than a matrix."""
+    return next(
+        ((kind, remedy) for pattern, kind, remedy in FOREIGN if re.match(pattern, start)), None
+    )
+
+
+def _foreign_refusal(kind: str, remedy: str, *, formats: str) -> str:
+    return f"{kind}, not a count matrix: {remedy or f'give {formats}'}"
+
+
+def _hdf5_refusal(keys: set[str], *, formats: str) -> str:
+    """What an HDF5 file is, by the names of its groups and datasets."""
+    if {"barcode_idx", "umi"} <= keys or {"barcode", "umi", "gene"} <= keys:
+        return (
+            "a molecule_info.h5, which lists molecules; give the filtered_feature_bc_matrix.h5 "
+            "that lies beside it"
+        )
+    if {"row_attrs", "col_attrs"} <= keys:
+        return "a loom file: write it as .h5ad, e.g. by anndata.io.read_loom"
+    if "mod" in keys:
+        return "a MuData file: write its modality of gene expression as .h5ad"
+    if "assays" in keys:
+        return "a Seurat file: in R, export it by DropletUtils::write10xCounts"
+    some = ", ".join(sorted(keys)[:5]) or "nothing"
+    return f"HDF5, but not a count matrix (it holds {some}); give {formats}"
