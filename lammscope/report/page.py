@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from lammscope.cohort.contrasts import Contrast
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
 from lammscope.report.captions import FIGURE_WORDS, REFERENCES
+from lammscope.report.results import Results
 from lammscope.report.sections.cells import (
     car_section,
     cohort_section,
@@ -39,38 +38,12 @@ CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
 
 def write_report(
     path: str | Path,
+    results: Results,
     *,
     config: Mapping[str, Any],
-    contrasts: Mapping[str, Contrast],
-    versions: Mapping[str, str],
     primary_sentence: str,
-    samples: pd.DataFrame,
-    cells: pd.DataFrame,
-    counts: pd.DataFrame,
-    qc_summary: pd.DataFrame,
-    clusters: pd.DataFrame,
-    population_genes: pd.DataFrame,
-    calls: pd.DataFrame,
-    car: pd.DataFrame,
-    state_genes: pd.DataFrame,
-    missing_markers: pd.DataFrame,
-    integration_scores: pd.DataFrame,
-    lost_populations: pd.DataFrame,
-    lamm_kept: pd.DataFrame,
-    stability: pd.DataFrame,
-    audit: pd.DataFrame,
-    lamm_results: pd.DataFrame,
-    calibration: pd.DataFrame,
-    abundance: Mapping[str, pd.DataFrame],
-    robustness: Mapping[str, pd.DataFrame],
-    neighborhoods: Mapping[str, pd.DataFrame],
-    expression: Mapping[str, pd.DataFrame],
-    missing: Mapping[str, pd.DataFrame],
-    gene_sets: Mapping[str, pd.DataFrame],
+    versions: Mapping[str, str],
     figures: Sequence[str | Path],
-    max_fdr: float,
-    n_genes: int,
-    gene_overlap: pd.DataFrame | None = None,
     template: str | Path = TEMPLATE,
 ) -> None:
     """Write the report as one HTML file, whole or not at all.
@@ -79,110 +52,94 @@ def write_report(
     ----------
     path
         The HTML file.
+    results
+        The tables of the run. Those of a contrast and the tables `lamm_results` and `calibration`
+        may be empty.
     config
         The resolved config.
-    contrasts
-        The contrasts that were made, by name, each as plain values.
-    versions
-        Names and versions of the software, for the end of the report.
     primary_sentence
         The primary result in words, with its uncertainty.
-    samples
-        The sample table.
-    cells
-        `annotation/cells.parquet`; needs `sample`, `lineage`, `population`, `lamm_positive`,
-        `lamm_elevated`, `lamm_call` and `lamm_veto`.
-    counts, qc_summary, clusters, audit
-        `abundance/counts.tsv`, `qc/summary.tsv`, `annotation/clusters.tsv`, `design/audit.tsv`.
-    population_genes, calls, car, state_genes, missing_markers
-        Of the same names in `annotation/`.
-    integration_scores, lost_populations, lamm_kept, stability
-        Of the same names in `joint/`.
-    lamm_results, calibration
-        `abundance/lamm.tsv` and `design/calibration.tsv`; they may be empty.
-    abundance, robustness, neighborhoods, expression, missing, gene_sets
-        Tables by name of the contrast (of neighbourhoods those by population); they may be empty.
+    versions
+        Names and versions of the software, for the end of the report.
     figures
         PNG files. `.../cohort/umap_lamm.png` is found as the cohort's `umap_lamm`,
         `.../{contrast}/lamm.png` as that contrast's; one that is missing is left out.
-    max_fdr
-        False discovery rate up to which genes are counted and coloured.
-    n_genes
-        Genes listed per population.
-    gene_overlap
-        `qc/gene_overlap.tsv`, or None.
     """
     images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    context = {
-        "config": config,
-        "config_text": yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
-        "versions": dict(versions),
-        "cohort": cohort_section(samples, cells=cells),
-        "primary": primary_section(
-            primary_sentence,
-            config=config,
-            contrasts=contrasts,
-            abundance=abundance,
-            robustness=robustness,
-        ),
-        "design": design_section(samples, audit=audit, contrasts=contrasts),
-        "warnings": [
-            *warning_rows(audit, contrasts=contrasts),
-            *(row for row in calibration_rows(calibration) if row["status"] == "warning"),
-        ],
-        "calibration": calibration_rows(calibration),
-        "lamm_results": lamm_table(lamm_results),
-        "notes": audit_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
-        "genes": gene_section(gene_overlap),
-        "joint": joint_section(
-            integration_scores,
-            lost=lost_populations,
-            lamm=lamm_kept,
-            stability=stability,
-            config=config,
-        ),
-        "empty_line": empty_line(qc_summary),
-        "qc_table": build_table(qc_summary, QC_COLUMNS),
-        "cluster_table": build_table(clusters, CLUSTER_COLUMNS),
-        "lamm": lamm_section(
-            cells,
-            counts=counts,
-            samples=samples,
-            genes=population_genes[population_genes["gene"].isin(config["lamm"]["definers"])],
-            calls=calls,
-        ),
-        "car": car_section(car),
-        "state_line": state_line(state_genes),
-        "marker_line": marker_line(missing_markers),
-        "contrasts": [
-            contrast_section(
-                name,
-                contrast=contrasts[name],
-                audit=audit[audit["contrast"] == name],
-                abundance=abundance.get(name, pd.DataFrame()),
-                robustness=robustness.get(name, pd.DataFrame()),
-                neighborhoods=neighborhoods.get(name, pd.DataFrame()),
-                expression=expression.get(name, pd.DataFrame()),
-                missing=missing.get(name, pd.DataFrame()),
-                gene_sets=gene_sets.get(name, pd.DataFrame()),
-                max_fdr=max_fdr,
-                n_genes=n_genes,
-            )
-            for name in contrasts
-        ],
-        "references": REFERENCES,
-        "max_fdr": max_fdr,
-        "n_genes": n_genes,
-    }
     environment.filters["readable"] = readable
     environment.filters["unquote"] = _unquote
     environment.globals["figure"] = lambda group, name: _figure(images, group, name)
+    context = {
+        **_settings(config),
+        **_sections(results, config=config),
+        "versions": dict(versions),
+        "primary": primary_section(results, sentence=primary_sentence, config=config),
+        "references": REFERENCES,
+    }
     page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config, as values and as text."""
+    return {
+        "config": config,
+        "config_text": yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
+        "max_fdr": config["report"]["max_fdr"],
+        "n_genes": config["report"]["n_genes"],
+    }
+
+
+def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What each section says, by its name in the template."""
+    audit, contrasts = results.audit, results.contrasts
+    calibration = calibration_rows(results.calibration)
+    genes = results.population_genes
+    return {
+        "cohort": cohort_section(results.samples, cells=results.cells),
+        "design": design_section(results.samples, audit=audit, contrasts=contrasts),
+        "warnings": [
+            *warning_rows(audit, contrasts=contrasts),
+            *(row for row in calibration if row["status"] == "warning"),
+        ],
+        "calibration": calibration,
+        "lamm_results": lamm_table(results.lamm_results),
+        "notes": audit_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
+        "genes": gene_section(results.gene_overlap),
+        "joint": joint_section(
+            results.integration_scores,
+            lost=results.lost_populations,
+            lamm=results.lamm_kept,
+            stability=results.stability,
+            config=config,
+        ),
+        "empty_line": empty_line(results.qc_summary),
+        "qc_table": build_table(results.qc_summary, QC_COLUMNS),
+        "cluster_table": build_table(results.clusters, CLUSTER_COLUMNS),
+        "lamm": lamm_section(
+            results.cells,
+            counts=results.counts,
+            samples=results.samples,
+            genes=genes[genes["gene"].isin(config["lamm"]["definers"])],
+            calls=results.calls,
+        ),
+        "car": car_section(results.car),
+        "state_line": state_line(results.state_genes),
+        "marker_line": marker_line(results.missing_markers),
+        "contrasts": [
+            contrast_section(
+                own,
+                audit=audit[audit["contrast"] == name],
+                max_fdr=config["report"]["max_fdr"],
+                n_genes=config["report"]["n_genes"],
+            )
+            for name, own in results.of_contrast.items()
+        ],
+    }
 
 
 def _unquote(text: str) -> str:

@@ -176,32 +176,8 @@ rule draw_contrast:
 rule write_report:
     """Write the report: one HTML file with every figure and table in it."""
     input:
+        **report_tables(),
         index="<results>/joint/cells.parquet",
-        cells="<results>/annotation/cells.parquet",
-        clusters="<results>/annotation/clusters.tsv",
-        population_genes="<results>/annotation/population_genes.tsv",
-        calls="<results>/annotation/calls.tsv",
-        car="<results>/annotation/car.tsv",
-        state_genes="<results>/annotation/state_genes.tsv",
-        missing_markers="<results>/annotation/missing_markers.tsv",
-        counts="<results>/abundance/counts.tsv",
-        integration_scores="<results>/joint/integration_scores.tsv",
-        lost_populations="<results>/joint/lost_populations.tsv",
-        lamm_kept="<results>/joint/lamm_kept.tsv",
-        stability="<results>/joint/stability.tsv",
-        qc_summary="<results>/qc/summary.tsv",
-        gene_overlap="<results>/qc/gene_overlap.tsv",
-        audit="<results>/design/audit.tsv",
-        lamm_results="<results>/abundance/lamm.tsv",
-        calibration="<results>/design/calibration.tsv",
-        abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
-        robustness=collect("<results>/abundance/robustness.{contrast}.tsv", contrast=CONTRASTS),
-        neighborhoods=collect(
-            "<results>/abundance/neighborhoods_by_type.{contrast}.tsv", contrast=CONTRASTS
-        ),
-        expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
-        missing=collect("<results>/expression/missing.{contrast}.tsv", contrast=CONTRASTS),
-        gene_sets=collect("<results>/expression/gene_sets.{contrast}.tsv", contrast=CONTRASTS),
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
@@ -213,7 +189,6 @@ rule write_report:
                 figure=[*CONTRAST_FIGURES, "neighborhoods"],
             ),
         ],
-        samples="<results>/design/samples.tsv",
     output:
         report="<results>/report.html",
     log:
@@ -227,7 +202,6 @@ rule write_report:
     params:
         config=RUN.config,
         contrasts=CONTRASTS,
-        settings={key: config["report"][key] for key in ("max_fdr", "n_genes")},
         template=content(HOME / "lammscope" / "report" / "template.html.jinja"),
         code=code("write_report"),
     script:

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import readable
 from lammscope.report.order import population_order, volcano_types
+from lammscope.report.results import ContrastResults
 from lammscope.report.sections.design import audit_rows
 from lammscope.report.sections.lines import (
     gene_set_table,
@@ -28,63 +28,68 @@ from lammscope.report.table import (
 
 
 def contrast_section(
-    name: str,
-    *,
-    contrast: Contrast,
-    audit: pd.DataFrame,
-    abundance: pd.DataFrame,
-    robustness: pd.DataFrame,
-    neighborhoods: pd.DataFrame,
-    expression: pd.DataFrame,
-    missing: pd.DataFrame,
-    gene_sets: pd.DataFrame,
-    max_fdr: float,
-    n_genes: int,
+    results: ContrastResults, *, audit: pd.DataFrame, max_fdr: float, n_genes: int
 ) -> dict[str, Any]:
-    """Everything the report says about one contrast."""
+    """Everything the report says about one contrast.
+
+    Parameters
+    ----------
+    results
+        Its tables; they may be empty.
+    audit
+        Its rows of the design audit.
+    max_fdr
+        False discovery rate up to which genes are counted and colored.
+    n_genes
+        Genes listed per population.
+    """
+    contrast, abundance = results.contrast, results.abundance
+    contrasts = {contrast.name: contrast}
     result: dict[str, Any] = {
-        "name": name,
-        "title": readable(name),
+        "name": contrast.name,
+        "title": readable(contrast.name),
         "what": contrast.describe(),
-        "audit": audit_rows(audit[audit["status"] != "ok"], contrasts={name: contrast}),
-        "audit_ok": audit_rows(audit[audit["status"] == "ok"], contrasts={name: contrast}),
+        "audit": audit_rows(audit[audit["status"] != "ok"], contrasts=contrasts),
+        "audit_ok": audit_rows(audit[audit["status"] == "ok"], contrasts=contrasts),
         "lamm": [],
         "robustness": "",
         "dropped": [],
-        "untested": [],
         "abundance": None,
-        "neighborhoods": neighborhood_table(neighborhoods, contrast=contrast),
-        "genes": None,
-        "gene_sets": gene_set_table(gene_sets, contrast=contrast),
-        "missing": missing_lines(missing, contrast=contrast),
-        "gene_counts": [],
-        "explorer": None,
+        "neighborhoods": neighborhood_table(results.neighborhoods_by_type, contrast=contrast),
+        "gene_sets": gene_set_table(results.gene_sets, contrast=contrast),
+        "missing": missing_lines(results.missing, contrast=contrast),
         "test": readable(contrast.test),
+        **_gene_parts(results.expression, max_fdr=max_fdr, n_genes=n_genes),
     }
     if not abundance.empty and abundance["estimate"].notna().any():
         result["abundance"] = abundance_rows(abundance, contrast=contrast)
         result["lamm"] = lamm_lines(abundance, contrast=contrast)
         result["dropped"] = dropped_lines(abundance)
-    if not robustness.empty:
-        result["robustness"] = robustness_line(robustness, contrast=contrast)
-    if not expression.empty:
-        tested = set(expression.loc[expression["p"].notna(), "cell_type"])
-        others = expression[~expression["cell_type"].isin(tested)].drop_duplicates("cell_type")
-        result["untested"] = [
-            (readable(row["cell_type"]), readable(row["status"]))
-            for row in others.to_dict("records")
-        ]
-    if not expression.empty and expression["p"].notna().any():
-        genes = top_genes(expression, n_genes=n_genes)
-        result["genes"] = build_table(genes, GENE_COLUMNS)
-        rows = expression[expression["p"].notna()]
-        significant = (rows["fdr"] <= max_fdr).groupby(rows["cell_type"]).sum()
-        result["gene_counts"] = [
-            (readable(p), f"{significant[p]:,}") for p in population_order(list(significant.index))
-        ]
-        types = volcano_types(expression, n_types=8)
-        points = explorer_points(expression, types=types, max_fdr=max_fdr)
-        result["explorer"] = Markup(
-            json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")
-        )
+    if not results.robustness.empty:
+        result["robustness"] = robustness_line(results.robustness, contrast=contrast)
+    return result
+
+
+def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
+    """Genes that differ, how many in each population, and populations that were not tested."""
+    result: dict[str, Any] = {"untested": [], "genes": None, "gene_counts": [], "explorer": None}
+    if expression.empty:
+        return result
+    rows = expression[expression["p"].notna()]
+    others = expression[~expression["cell_type"].isin(set(rows["cell_type"]))]
+    result["untested"] = [
+        (readable(row["cell_type"]), readable(row["status"]))
+        for row in others.drop_duplicates("cell_type").to_dict("records")
+    ]
+    if rows.empty:
+        return result
+    result["genes"] = build_table(top_genes(expression, n_genes=n_genes), GENE_COLUMNS)
+    significant = (rows["fdr"] <= max_fdr).groupby(rows["cell_type"]).sum()
+    result["gene_counts"] = [
+        (readable(p), f"{significant[p]:,}") for p in population_order(list(significant.index))
+    ]
+    types = volcano_types(expression, n_types=8)
+    points = explorer_points(expression, types=types, max_fdr=max_fdr)
+    text = json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")
+    result["explorer"] = Markup(text)
     return result

@@ -11,6 +11,7 @@ from lammscope import __version__
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
 from lammscope.core.words import denominator_words, readable, write_number
+from lammscope.report.results import Results
 from lammscope.report.sections.lines import influence_line, robustness_line
 
 POSITIVE = (
@@ -20,24 +21,18 @@ POSITIVE = (
 SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "umap-learn", "numpy")
 
 
-def state_primary(
-    abundance: Mapping[str, pd.DataFrame],
-    contrasts: Mapping[str, Contrast],
-    *,
-    config: Mapping[str, Any],
-) -> str:
+def state_primary(results: Results, *, config: Mapping[str, Any]) -> str:
     """The primary result as a sentence, or a sentence that says why there is none."""
     primary, level = config["primary"], config["lamm"]["level"]
     name = primary["contrast"]
-    if name not in contrasts:
-        made = ", ".join(f"`{other}`" for other in contrasts) or "none"
+    if name not in results.of_contrast:
+        made = ", ".join(f"`{other}`" for other in results.of_contrast) or "none"
         return (
             f"There is no primary result: the cohort has no contrast `{name}` (contrasts made: "
             f"{made}). Name the pre-specified one under `primary` in the config."
         )
-    sentence = primary_sentence(
-        abundance[name], contrasts[name], denominator=primary["denominator"]
-    )
+    own = results.of_contrast[name]
+    sentence = primary_sentence(own.abundance, own.contrast, denominator=primary["denominator"])
     return f"{sentence} {POSITIVE}" if level == "positive" else sentence
 
 
@@ -85,23 +80,18 @@ def software_versions() -> dict[str, str]:
 
 
 def primary_section(
-    sentence: str,
-    *,
-    config: Mapping[str, Any],
-    contrasts: Mapping[str, Contrast],
-    abundance: Mapping[str, pd.DataFrame],
-    robustness: Mapping[str, pd.DataFrame],
+    results: Results, *, sentence: str, config: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The primary result: its sentence and, where it was tested, its numbers and how firm it is."""
     name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
+    own = results.of_contrast.get(name)
     facts: list[tuple[str, str, str]] = []
     beside: list[str] = []
-    result = {"sentence": sentence, "contrast": name, "made": name in contrasts}
+    result = {"sentence": sentence, "contrast": name, "made": own is not None}
     result |= {"facts": facts, "beside": beside}
-    table = abundance.get(name, pd.DataFrame())
-    if name not in contrasts or table.empty:
+    if own is None or own.abundance.empty:
         return result
-    contrast = contrasts[name]
+    contrast, table = own.contrast, own.abundance
     rows = table[
         (table["population"] == "LAMM")
         & (table["denominator"] == denominator)
@@ -126,7 +116,7 @@ def primary_section(
         test += f"; permutation p {write_number(permuted, 'p')}"
     facts.append(("p", write_number(float(row["p"]), "p"), test))
     lines = [influence_line(row.to_dict(), contrast=contrast)]
-    if name in robustness and not robustness[name].empty:
-        lines.append(robustness_line(robustness[name], contrast=contrast))
+    if not own.robustness.empty:
+        lines.append(robustness_line(own.robustness, contrast=contrast))
     beside += [line for line in lines if line]
     return result

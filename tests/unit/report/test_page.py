@@ -23,6 +23,7 @@ from lammscope.expression import genes as expression
 from lammscope.report.captions import FIGURE_WORDS
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
     gene_set_table,
@@ -67,7 +68,7 @@ CONFIG: dict[str, Any] = {
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
     "expression": {"engine": "limma_voom", "min_cells": 10},
-    "report": {"title": "Demo cohort"},
+    "report": {"title": "Demo cohort", "max_fdr": 0.05, "n_genes": 10},
 }
 CLUSTERS = pd.DataFrame(
     {"cluster": ["0"], "cell_type": ["CD4_T"], "n_cells": [10], "top_markers": ["IL7R, CD3E"]}
@@ -151,6 +152,15 @@ def figures(tmp_path_factory):
     return [stem.with_suffix(".png") for stem in stems]
 
 
+def gather(tables: dict[str, Any]) -> Results:
+    """Results of tables by name; those of contrasts are dicts."""
+    of_contrast = {
+        name: ContrastResults(contrast, **{key: tables[key][name] for key in CONTRAST_TABLES})
+        for name, contrast in tables["contrasts"].items()
+    }
+    return Results(**{key: tables[key] for key in COHORT_TABLES}, of_contrast=of_contrast)
+
+
 @pytest.fixture
 def make_report(cohort, figures, repository, tmp_path):
     """Write a report with some arguments changed, and return its text."""
@@ -158,16 +168,13 @@ def make_report(cohort, figures, repository, tmp_path):
     def make(**changes: Any) -> str:
         raw = np.expm1(cohort.definers).round()
         population = cohort.cells["population"]
-        arguments: dict[str, Any] = {
-            "template": repository / "lammscope" / "report" / "template.html.jinja",
-            "config": CONFIG,
+        tables: dict[str, Any] = {
             "contrasts": CONTRASTS,
-            "versions": {"lammscope": "0.1.0", "numpy": "2.0"},
-            "primary_sentence": SENTENCE,
             "samples": cohort.samples,
             "cells": cohort.cells,
             "counts": cohort.counts,
             "qc_summary": cohort.qc_summary,
+            "gene_overlap": pd.DataFrame(),
             "clusters": CLUSTERS,
             "population_genes": levels_by_group(
                 sparse.csr_array(raw.to_numpy()),
@@ -195,15 +202,21 @@ def make_report(cohort, figures, repository, tmp_path):
             ),
             "calibration": calibration_table(),
             "expression": {name: expression_table() for name in CONTRASTS},
-            "neighborhoods": {name: neighborhood_rows() for name in CONTRASTS},
+            "neighborhoods_by_type": {name: neighborhood_rows() for name in CONTRASTS},
             "missing": {name: missing_table() for name in CONTRASTS},
             "gene_sets": {name: gene_set_rows() for name in CONTRASTS},
-            "figures": figures,
-            "max_fdr": 0.05,
-            "n_genes": 10,
         }
+        tables |= {name: table for name, table in changes.items() if name in tables}
+        arguments: dict[str, Any] = {
+            "template": repository / "lammscope" / "report" / "template.html.jinja",
+            "config": CONFIG,
+            "versions": {"lammscope": "0.1.0", "numpy": "2.0"},
+            "primary_sentence": SENTENCE,
+            "figures": figures,
+        }
+        arguments |= {name: value for name, value in changes.items() if name not in tables}
         path = tmp_path / "report.html"
-        write_report(path, **(arguments | changes))
+        write_report(path, gather(tables), **arguments)
         return path.read_text(encoding="utf-8")
 
     return make
@@ -730,7 +743,7 @@ def test_neighborhoods_stand_by_population_where_any_was_tested(make_report):
     assert "Neighbourhoods by population" in page
     assert "Higher in non-responder" in page
     none = dict.fromkeys(CONTRASTS, neighborhood_rows(0))
-    assert "<h4>Neighbourhoods</h4>" not in make_report(neighborhoods=none)
+    assert "<h4>Neighbourhoods</h4>" not in make_report(neighborhoods_by_type=none)
 
 
 def test_the_joint_space_says_what_it_lost_and_what_is_stable(make_report):

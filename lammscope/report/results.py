@@ -1,0 +1,84 @@
+"""The tables that the report reads, by name, and how they are read from a run's folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sample_table import read_sample_table
+from lammscope.core.indexed import read_table
+
+Paths = Mapping[str, Any]  # by name: a file, or a list of files
+
+
+@dataclass(frozen=True)
+class ContrastResults:
+    """The tables of one contrast. One that could not be tested has rows without an estimate."""
+
+    contrast: Contrast
+    abundance: pd.DataFrame
+    robustness: pd.DataFrame
+    neighborhoods_by_type: pd.DataFrame
+    expression: pd.DataFrame
+    missing: pd.DataFrame
+    gene_sets: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a run, named as in the catalog of result files (`docs/files.md`)."""
+
+    samples: pd.DataFrame
+    cells: pd.DataFrame
+    counts: pd.DataFrame
+    qc_summary: pd.DataFrame
+    gene_overlap: pd.DataFrame
+    clusters: pd.DataFrame
+    population_genes: pd.DataFrame
+    calls: pd.DataFrame
+    car: pd.DataFrame
+    state_genes: pd.DataFrame
+    missing_markers: pd.DataFrame
+    integration_scores: pd.DataFrame
+    lost_populations: pd.DataFrame
+    lamm_kept: pd.DataFrame
+    stability: pd.DataFrame
+    audit: pd.DataFrame
+    calibration: pd.DataFrame
+    lamm_results: pd.DataFrame
+    of_contrast: Mapping[str, ContrastResults]
+
+    @property
+    def contrasts(self) -> dict[str, Contrast]:
+        """The contrasts that were made, by name."""
+        return {name: results.contrast for name, results in self.of_contrast.items()}
+
+
+COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]
+CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
+
+
+def read_results(paths: Paths, *, index: str, contrasts: Mapping[str, Contrast]) -> Results:
+    """Read every table of the report.
+
+    Parameters
+    ----------
+    paths
+        A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
+        in the order of `contrasts`.
+    index
+        Checksum of the cell index, of which `cells` must be.
+    contrasts
+        The contrasts that were made, by name.
+    """
+    readers = {"samples": read_sample_table, "cells": partial(read_table, index=index)}
+    of_cohort = {name: readers.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
+    by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
+    of_contrast = {
+        contrast.name: ContrastResults(contrast, *tables)
+        for contrast, *tables in zip(contrasts.values(), *by_contrast, strict=True)
+    }
+    return Results(**of_cohort, of_contrast=of_contrast)
