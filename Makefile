@@ -1,11 +1,11 @@
-# Each target is one command on a fresh machine; `make help` lists them.
+# Each target works on a fresh machine; `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := demo
 
-# A file's tests share a worker, and so its fixtures; files start in the order of tests/conftest.py.
+# A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup setup-scvi demo test test-fast test-oldest check lint format hooks bench lock clean FORCE
@@ -13,14 +13,14 @@ PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loa
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
-# `make ... PYTHON=python3.13` names the interpreter; a .venv of another version is made anew.
+# `make ... PYTHON=python3.13` names the interpreter; a .venv of another version is recreated.
 ifneq ($(PYTHON),)
 ifneq ($(shell PYTHON='$(PYTHON)' sh envs/setup.sh --is-current && echo yes),yes)
 .venv/base.stamp: FORCE
 endif
 endif
 
-setup: .venv/base.stamp ## make the environment (.venv) from requirements.lock; with PYTHON=... by that Python
+setup: .venv/base.stamp ## create the environment (.venv) from requirements.lock; PYTHON=... chooses the Python
 
 .venv/base.stamp: requirements.lock envs/setup.sh
 	@sh envs/setup.sh requirements.lock
@@ -39,22 +39,22 @@ setup-scvi: .venv/scvi.stamp ## add scvi-tools, for `integration.method: scvi` (
 $(DEMO)/samples.tsv: | .venv/base.stamp
 	python -m lammscope.simulate $(DEMO)
 
-# Compiled once, since where PYTHONDONTWRITEBYTECODE is set each of a hundred jobs would compile it anew.
-demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the workflow, name the report
+# Compiled once: if PYTHONDONTWRITEBYTECODE is set, each of a hundred jobs would compile it again.
+demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the workflow, print the report's path
 	@python -m compileall -q lammscope
 	snakemake --cores $(CORES)
 	@echo "Report: $(CURDIR)/results/report.html"
 
-test: .venv/dev.stamp ## all tests: unit, script, workflow, and real data where it is there
+test: .venv/dev.stamp ## all tests: unit, script, workflow, and real data if present
 	$(PYTEST)
 
-test-fast: .venv/dev.stamp ## the tests that take seconds
+test-fast: .venv/dev.stamp ## the quick tests
 	$(PYTEST) -m "not slow and not real_data"
 
 check: lint test-fast ## what a pull request must pass, in under five minutes
 
-# The test tools are those of the lock; the libraries that the code imports are the oldest allowed.
-test-oldest: .venv/dev.stamp ## the tests that take seconds, with the oldest versions that pyproject.toml allows
+# Test tools are those of the lock file; imported libraries are the oldest allowed.
+test-oldest: .venv/dev.stamp ## the quick tests, with the oldest versions that pyproject.toml allows
 	uv venv -q --clear --python .venv/bin/python .venv-oldest
 	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode --resolution lowest-direct -r pyproject.toml
 	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode -c requirements-dev.lock pytest pytest-xdist hypothesis
@@ -67,18 +67,18 @@ lint: .venv/dev.stamp ## ruff, mypy, snakefmt, snakemake --lint
 	snakefmt --check Snakefile workflow
 	sh tests/lint_workflow.sh
 
-format: .venv/dev.stamp ## put the code into its form
+format: .venv/dev.stamp ## format the code
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
 
-hooks: .venv/dev.stamp ## let git run the checks of .pre-commit-config.yaml at each commit
+hooks: .venv/dev.stamp ## run the checks of .pre-commit-config.yaml at each commit
 	pre-commit install
 
-bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000 that size to markers, beside scanpy
+bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000, time that size to markers and compare with scanpy
 	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference)
 
-lock: .venv/base.stamp ## compile the three lock files anew
+lock: .venv/base.stamp ## update the three lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group dev -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock

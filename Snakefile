@@ -1,7 +1,7 @@
 """LAMMscope: from count matrices of patients to responder statistics and a report.
 
-Stages, in order: ingest (per sample), joint (one space for all cells), annotate (cell types and LAMM
-cells), abundance and expression (patients compared), report. `README.md` shows how to run it.
+Stages, in order: ingest (per sample), joint (integration of all cells), annotate (cell types and LAMM
+cells), abundance and expression (comparison of patients), report. `README.md` shows how to run it.
 """
 
 from snakemake.utils import min_version

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Make the environment .venv: `sh envs/setup.sh LOCK...` installs the given lock files.
-# PYTHON, where it is set, names the interpreter, and a .venv of another version is made anew.
-# Otherwise takes the first Python of 3.12 or newer, or lets uv install one, or says how to get one.
+# PYTHON, if set, names the interpreter; a .venv of another version is then recreated. Otherwise the
+# first Python of 3.12 or newer is used, or uv installs one, or a message explains how to get one.
 set -eu
 cd "$(dirname "$0")/.."
-# `python3` is to mean the one outside: .venv cannot be made anew from within.
+# `python3` must be the one outside .venv, which cannot be recreated from within.
 PATH=$(printf %s ":$PATH:" | sed "s|:$PWD/\.venv/bin:|:|g; s|^:||; s|:\$||")
 
 new_enough() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; }
@@ -40,7 +40,7 @@ TEXT
     return 1
 }
 
-# For make: whether .venv has the version that PYTHON asks for.
+# For make: whether .venv has the version that PYTHON names.
 if [ "${1:-}" = --is-current ]; then
     is_current
     exit
@@ -54,5 +54,5 @@ if ! is_current; then
 fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 for lock in "$@"; do set -- "$@" -r "$lock"; shift; done
-# Without compiled bytecode every job would parse its imports again, ten seconds instead of one.
+# Without compiled bytecode every job would parse its imports again: ten seconds instead of one.
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes "$@"

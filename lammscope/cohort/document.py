@@ -9,28 +9,29 @@ from lammscope.core.resources import HOME
 
 HEAD = """# Config and sheets
 
-Written from the schemas (`workflow/schemas/`) by `python -m lammscope.cohort.document`; a test
-guards it.
+Generated from the schemas (`workflow/schemas/`) by `python -m lammscope.cohort.document`. Do not
+edit: a test compares the two.
 
 A run needs a config and two sheets. `config.yaml`, `samples.tsv` and `patients.tsv` here are those
-of the demo cohort. `python -m lammscope.new_cohort FOLDER` writes a first form of all three for the
-count matrices below a folder; then run `snakemake --cores 8 --configfile my_cohort.yaml`.
+of the demo cohort. `python -m lammscope.new_cohort FOLDER --output my_cohort` drafts all three from
+the count matrices below a folder; then run
+`snakemake --cores 8 --configfile my_cohort/config.yaml`.
 
 Both sheets are TSV or CSV in UTF-8, as spreadsheet programs save them: quoted fields, `;` as
-separator, decimal commas, empty lines and lines that begin with `#` are taken in stride. An empty
-field or `NA` is a missing value. Paths are relative to the folder where Snakemake runs (with
+separator, decimal commas, empty lines and lines that begin with `#` are accepted. An empty field or
+`NA` is a missing value. Paths are relative to the folder where Snakemake runs (with
 `--directory D`, that is `D`).
 
-Every mistake in config and sheets is listed before anything runs, with file, row, column, value and
-remedy. `snakemake --dry-run` shows the list, too.
+All errors in the config and the sheets are reported together before anything runs, with file, row,
+column, value and remedy, also by `snakemake --dry-run`.
 """
 
 CONFIG = """## Config
 
-Unknown keys are refused. A key that is left out, or left empty, has its default.
+Unknown keys are refused. A key that is missing or empty has its default.
 
-Several `--configfile`s are merged, later ones winning; `--config key=value` wins over all:
-`--config seed=2 qc='{min_counts: 800}'`. The config with every default filled in is saved as
+Several `--configfile`s are merged, and later ones win. `--config key=value` overrides all of them:
+`--config seed=2 qc='{min_counts: 800}'`. The config with all defaults filled in is saved as
 `results/config.yaml`.
 
 | key | type | default | unit | allowed | meaning |
