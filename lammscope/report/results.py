@@ -1,6 +1,6 @@
 """The tables that the report reads, by name, and how they are read from a run's folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -74,8 +74,11 @@ def read_results(paths: Paths, *, index: str, contrasts: Mapping[str, Contrast])
     contrasts
         The contrasts that were made, by name.
     """
-    readers = {"samples": read_sample_table, "cells": partial(read_table, index=index)}
-    of_cohort = {name: readers.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
+    special: dict[str, Callable[[str], pd.DataFrame]] = {
+        "samples": read_sample_table,
+        "cells": partial(read_table, index=index),
+    }
+    of_cohort = {name: special.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
     of_contrast = {
         contrast.name: ContrastResults(contrast, *tables)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
 
 LINEAGES = {
     "LAMM": "monocytic",
@@ -352,3 +353,12 @@ def audit_table() -> pd.DataFrame:
          "With 4 pairs a permutation p cannot go below 2/16 = 0.125."),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["contrast", "item", "value", "status", "message"])
+
+
+def gather(tables: dict[str, Any]) -> Results:
+    """Results of tables by name; those of contrasts are dicts."""
+    of_contrast = {
+        name: ContrastResults(contrast, **{key: tables[key][name] for key in CONTRAST_TABLES})
+        for name, contrast in tables["contrasts"].items()
+    }
+    return Results(**{key: tables[key] for key in COHORT_TABLES}, of_contrast=of_contrast)

@@ -23,7 +23,6 @@ from lammscope.expression import genes as expression
 from lammscope.report.captions import FIGURE_WORDS
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
-from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
     gene_set_table,
@@ -52,6 +51,7 @@ from tests.unit.example_results import (
     calibration_table,
     example,
     expression_table,
+    gather,
     gene_set_rows,
     missing_table,
     neighborhood_rows,
@@ -150,15 +150,6 @@ def figures(tmp_path_factory):
         stem.parent.mkdir(exist_ok=True)
         shutil.copy(drawn, stem.with_suffix(".png"))
     return [stem.with_suffix(".png") for stem in stems]
-
-
-def gather(tables: dict[str, Any]) -> Results:
-    """Results of tables by name; those of contrasts are dicts."""
-    of_contrast = {
-        name: ContrastResults(contrast, **{key: tables[key][name] for key in CONTRAST_TABLES})
-        for name, contrast in tables["contrasts"].items()
-    }
-    return Results(**{key: tables[key] for key in COHORT_TABLES}, of_contrast=of_contrast)
 
 
 @pytest.fixture
@@ -442,7 +433,9 @@ def test_names_from_the_sheets_cannot_break_the_page(make_report, cohort):
     text = make_report(
         samples=cohort.samples.assign(product=hostile),
         primary_sentence=hostile,
-        expression={"baseline": expression_table().assign(symbol=f"</script>{hostile}")},
+        expression=dict.fromkeys(
+            CONTRASTS, expression_table().assign(symbol=f"</script>{hostile}")
+        ),
     )
     Page(text)
     assert hostile not in text

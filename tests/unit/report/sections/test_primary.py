@@ -1,11 +1,13 @@
 """The primary result in words, whatever the cohort can say."""
 
+import pandas as pd
 import pytest
 
 from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 from lammscope.report.sections.primary import software_versions, state_primary
 from tests.unit.abundance.questions import run_abundance
-from tests.unit.example_results import count_table, example
+from tests.unit.example_results import count_table, example, gather
 
 BASELINE = {
     "kind": "between",
@@ -30,19 +32,22 @@ def config(*, level="elevated", **primary):
 
 @pytest.fixture(scope="module")
 def tested():
-    """One contrast of an example cohort, and its table."""
+    """Results with one contrast of an example cohort and its table of abundance."""
     cohort = example(n_patients=8)
     (contrast,) = contrasts_from_config({"baseline": BASELINE}, cohort.samples)
     table = run_abundance(
         count_table(cohort.cells, cohort.samples), cohort.samples, contrast, **SETTINGS
     )
-    return {"baseline": table}, {"baseline": contrast}
+    return gather(
+        dict.fromkeys(COHORT_TABLES, pd.DataFrame())
+        | {name: {"baseline": pd.DataFrame()} for name in CONTRAST_TABLES}
+        | {"contrasts": {"baseline": contrast}, "abundance": {"baseline": table}}
+    )
 
 
 def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
-    tables, contrasts = tested
-    text = state_primary(tables, contrasts, config=config())
-    table = tables["baseline"]
+    text = state_primary(tested, config=config())
+    table = tested.of_contrast["baseline"].abundance
     row = table[
         (table["population"] == "LAMM")
         & (table["denominator"] == "monocytic")
@@ -55,12 +60,12 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
 
 
 def test_the_positive_level_is_named_for_what_it_is(tested):
-    text = state_primary(*tested, config=config(level="positive"))
+    text = state_primary(tested, config=config(level="positive"))
     assert "nearly all monocytes" in text
 
 
 def test_a_primary_contrast_that_was_not_made_is_said(tested):
-    text = state_primary(*tested, config=config(contrast="change"))
+    text = state_primary(tested, config=config(contrast="change"))
     assert "no contrast `change`" in text
     assert "`baseline`" in text
 
