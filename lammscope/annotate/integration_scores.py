@@ -17,6 +17,7 @@ from scipy import sparse
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.lamm import LAMM, call_lamm
 from lammscope.annotate.panel import Panel
+from lammscope.core.names import AUTO, NONE
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
 
@@ -28,7 +29,6 @@ MIN_SAMPLE, MIN_POPULATION, MIN_LAMM = 30, 10, 5
 LOST = 0.5  # a population is lost where it stands out less than this share of before
 # what a method must keep to be chosen, as a share of what there was without integration
 MIN_LAMM_KEPT, MIN_STRUCTURE = 0.8, 0.9
-NONE, AUTO = "none", "auto"
 
 
 @dataclass(frozen=True)
