@@ -122,5 +122,5 @@ def test_scripts_that_run_often_or_last_load_no_heavy_library(script):
     assert loaded_by(PACKAGE.parent / "workflow" / "scripts" / f"{script}.py") == []
 
 
-def test_the_registry_of_integration_methods_loads_no_method_s_library():
+def test_the_registry_of_integration_methods_loads_none_of_their_libraries():
     assert loaded_by(PACKAGE / "joint" / "integration" / "__init__.py") == []
