@@ -31,7 +31,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    refuse_missing_scvi()
+    refuse_missing_packages()
     refuse_aliased_contrasts()
     announce_run()
 

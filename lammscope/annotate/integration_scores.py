@@ -16,6 +16,7 @@ from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.lamm import LAMM, call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.annotate.panel import Panel
+from lammscope.core.names import AUTO, NONE
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
 from lammscope.joint.panel_counts import PanelCounts
@@ -33,7 +34,6 @@ LOST = 0.5  # a population is lost where it stands out less than this share of b
 # What a method must keep to be chosen, as a share of what there was without integration.
 MIN_LAMM_KEPT, MIN_STRUCTURE = 0.8, 0.9
 TINY = 1e-9  # no division by zero
-NONE, AUTO = "none", "auto"
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,12 @@ def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
     """Columns to correct for that are unknown, empty for a sample, or what is to be found."""
     integration = config["integration"]
     named = [("batch", "is", integration["batch"])]
-    named += [("scvi.covariates", "names", name) for name in integration["scvi"]["covariates"]]
+    named += [
+        (f"{method}.covariates", "names", name)
+        for method, settings in integration.items()
+        if isinstance(settings, dict)
+        for name in settings.get("covariates", [])
+    ]
     response = {"response", "response_label", config["response"]["column"]}
     columns = [name for name in samples.columns if name not in response]
     mistakes = []

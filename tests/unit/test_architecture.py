@@ -93,9 +93,12 @@ HEAVY = (
     "faiss",
     "harmonypy",
     "igraph",
+    "lightning",
     "matplotlib",
     "scanpy",
+    "scvi",
     "sklearn",
+    "torch",
     "umap",
 )
 LISTED = f"""
@@ -107,9 +110,17 @@ print(*(name for name in {HEAVY} if name in sys.modules))
 """
 
 
-@pytest.mark.parametrize("script", ["ingest_sample", "count_cells", "write_report"])
-def test_scripts_that_run_often_or_last_load_no_heavy_library(script):
-    path = PACKAGE.parent / "workflow" / "scripts" / f"{script}.py"
+def loaded_by(path: Path) -> list[str]:
+    """Heavy libraries that the imports of a file load."""
     command = [sys.executable, "-c", LISTED, str(path)]
     run = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []
+    return run.stdout.split()
+
+
+@pytest.mark.parametrize("script", ["ingest_sample", "count_cells", "write_report"])
+def test_scripts_that_run_often_or_last_load_no_heavy_library(script):
+    assert loaded_by(PACKAGE.parent / "workflow" / "scripts" / f"{script}.py") == []
+
+
+def test_the_registry_of_integration_methods_loads_none_of_their_libraries():
+    assert loaded_by(PACKAGE / "joint" / "integration" / "__init__.py") == []

@@ -21,12 +21,16 @@ def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository):
     rules = set()
     for path in (repository / "workflow" / "rules").glob("*.smk"):
         text = path.read_text()
-        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.M | re.S):
-            assert f'"../scripts/{name}.py"' in body
-            assert f'code=code("{name}")' in body.split("    params:")[1]
-            assert re.search(rf'"<logs>/{name}[./]', body)
-            assert re.search(rf'"<benchmarks>/{name}[./]', body)
-            rules.add(name)
+        found = re.findall(r"^ *rule ?(\w*):\n(.*?)(?=^ *rule\b|\Z)", text, re.M | re.S)
+        for rule, body in found:
+            # a rule without a name here is made in a loop: one for each method, with one script
+            (name,) = [rule] if rule else re.findall(r'name:\s+f"(.+)"', body)
+            (script,) = re.findall(r'"\.\./scripts/(\w+)\.py"', body)
+            assert rule in (script, "")
+            assert re.search(rf'code=code\("{script}"[,)]', body.split("    params:")[1])
+            assert re.search(rf'"<logs>/{re.escape(name)}[./]', body)
+            assert re.search(rf'"<benchmarks>/{re.escape(name)}[./]', body)
+            rules.add(script)
     assert rules == {path.stem for path in (repository / "workflow" / "scripts").glob("*.py")}
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
-from lammscope.joint.integration_scvi import has_scvi
+from lammscope.joint.integration import METHODS
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 from tests.matrices import write_tenx_v3
@@ -18,6 +18,7 @@ from tests.workflow.conftest import COARSE, write_config
 
 pytestmark = pytest.mark.slow
 
+HAS_SCVI = METHODS["scvi"].is_installed()
 JOINT = [
     *("results/joint/umap.npz", "results/joint/stability.tsv", "results/annotation/markers.tsv"),
     "results/joint/integration_scores.tsv",
@@ -118,7 +119,7 @@ def test_one_small_sample_needs_no_integration(cohort_in, snakemake):
     assert "one batch: nothing to correct" in log
 
 
-@pytest.mark.skipif(not has_scvi(), reason="scvi-tools is not installed (make setup-scvi)")
+@pytest.mark.skipif(not HAS_SCVI, reason="scvi-tools is not installed (make setup-scvi)")
 def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(cohort_in, snakemake):
     folder = cohort_in("scvi")
     scvi = {"max_epochs": 15, "n_latent": 10, "covariates": ["compartment"]}
@@ -135,7 +136,7 @@ def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(cohort_in, s
     assert scores.loc["scvi", "structure"] > 0.8
 
 
-@pytest.mark.skipif(has_scvi(), reason="scvi-tools is installed")
+@pytest.mark.skipif(HAS_SCVI, reason="scvi-tools is installed")
 def test_scvi_that_is_not_installed_stops_the_run_with_the_command(cohort_in, snakemake):
     folder = cohort_in("no_scvi")
     write_config(folder, integration={"method": "scvi"})

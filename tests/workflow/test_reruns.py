@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lammscope.core import runtime
+from lammscope.joint.integration import scvi
 from lammscope.report.figures import evidence
 from tests.workflow.conftest import planned, run_snakemake, write_config
 
@@ -97,6 +98,15 @@ def test_comments_and_docstrings_rerun_nothing(clone, moved):
 def test_a_changed_constant_reruns_the_rules_that_use_it(clone, moved, repository):
     edit(in_clone(clone, repository, evidence), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
     assert plan(clone, moved) == {"draw_evidence": 1, "write_report": 1, "all": 1}
+
+
+def test_an_edit_of_one_integration_method_does_not_rerun_another(clone, moved, repository):
+    edit(
+        in_clone(clone, repository, scvi),
+        "early_stopping_patience=20",
+        "early_stopping_patience=21",
+    )
+    assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
 
 def test_an_edit_of_what_holds_no_science_reruns_nothing(clone, moved, repository):
@@ -202,7 +212,7 @@ def test_a_rerun_after_a_killed_job_gives_what_an_undisturbed_run_gives(
     theta = ("--config", "integration={harmony: {theta: 3}}")
     killer = tmp_path / "killer" / "sitecustomize.py"
     killer.parent.mkdir()
-    killer.write_text(KILLER.format(script="integrate_harmony"))
+    killer.write_text(KILLER.format(script="integrate_cells"))
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(killer.parent))
         run = run_snakemake(repository, moved, *theta)

@@ -8,8 +8,10 @@ from lammscope.cohort.contrasts import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import code_digest, file_digest
+from lammscope.core.names import AUTO, NONE
 from lammscope.core.resources import HOME, find_resource
-from lammscope.joint import integration_scvi
+from lammscope.joint.integration import METHODS, other_modules
+from lammscope.joint.integration.method import COMPONENTS, COUNTS
 
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
 
@@ -20,15 +22,16 @@ def stop(heading, lines):
     sys.exit(1)
 
 
-def code(script):
+def code(script, without=()):
     """Digest of a script and of what it imports: as a param, it makes an edit rerun the rule.
 
-    Only the main process compares and records params, so a job's own process is spared the reading.
+    Edits of the modules in `without` do not concern the rule. Only the main process compares and records params, so a job's own process is spared the reading.
     """
     if not workflow.is_main_process:
         return ""
     path = HOME / "workflow" / "scripts" / f"{script}.py"
-    return code_digest(path, package=HOME / "lammscope", leave_out=WITHOUT_SCIENCE)
+    leave_out = [*WITHOUT_SCIENCE, *without]
+    return code_digest(path, package=HOME / "lammscope", leave_out=leave_out)
 
 
 def content(*paths):
@@ -83,19 +86,18 @@ SORTED = sorts.sorted_samples(SHEET, config["sorts"])
 TYPE_MODEL = config["annotation"]["celltypist_model"]
 RESOLUTIONS = sorted({config["clustering"]["resolution"], *config["clustering"]["resolutions"]})
 METHOD = config["integration"]["method"]
-METHODS = [
+COMPARED = [
     method
-    for method in dict.fromkeys(["none", *config["integration"]["candidates"], METHOD])
-    if method != "auto"
+    for method in dict.fromkeys([NONE, *config["integration"]["candidates"], METHOD])
+    if method != AUTO
 ]
 SPACES = {
-    method: f"<results>/joint/{'pca' if method == 'none' else method}.npz"
-    for method in (*METHODS, METHOD)
+    method: f"<results>/joint/{'pca' if method == NONE else method}.npz"
+    for method in (*COMPARED, METHOD)
 }
 OPTIONAL_RULES = {
-    "integrate_harmony": "harmony" in METHODS,
-    "integrate_scvi": "scvi" in METHODS,
-    "choose_space": METHOD == "auto",
+    **{f"integrate_{method}": method in COMPARED for method in METHODS},
+    "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
 }
 JOINT_SPACE = SPACES[METHOD]
@@ -172,11 +174,12 @@ def memory(base, factor, of=sum):
     return mem_mb
 
 
-def refuse_missing_scvi():
-    """Stop where scVI is asked for and cannot be had."""
-    if "scvi" in METHODS and not integration_scvi.has_scvi():
-        if not workflow.deployment_settings.deployment_method:
-            stop("lammscope: a package is missing; nothing was run:", [integration_scvi.NO_SCVI])
+def refuse_missing_packages():
+    """Stop where an integration method is asked for whose package cannot be had."""
+    needed = [method for name, method in METHODS.items() if name in COMPARED]
+    missing = [method.missing for method in needed if not method.is_installed()]
+    if missing and not workflow.deployment_settings.deployment_method:
+        stop("lammscope: a package is missing; nothing was run:", missing)
 
 
 def announce_run():
@@ -213,7 +216,8 @@ def every_result():
 
     Snakemake does not plan a missing file whose followers are there, so the target names them all.
     """
-    names = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
+    scripts = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
+    names = [*scripts, *(f"integrate_{method}" for method in METHODS)]
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     return [
         expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)

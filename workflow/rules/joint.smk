@@ -147,64 +147,50 @@ rule embed_cells:
         "../scripts/embed_cells.py"
 
 
-rule integrate_harmony:
-    """Correct the principal components for batch with Harmony."""
-    input:
-        pca="<results>/joint/pca.npz",
-        cells="<results>/joint/cells.parquet",
-    output:
-        space="<results>/joint/harmony.npz",
-    log:
-        "<logs>/integrate_harmony.log",
-    benchmark:
-        "<benchmarks>/integrate_harmony.tsv"
-    conda:
-        "../../envs/lammscope.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=memory(800, 20),
-    params:
-        batches=batches(),
-        settings=config["integration"]["harmony"],
-        seed=config["seed"],
-        threads=config["threads"],
-        code=code("integrate_harmony"),
-    script:
-        "../scripts/integrate_harmony.py"
+INTEGRATION_INPUT = {
+    COMPONENTS: ["<results>/joint/pca.npz"],
+    COUNTS: collect("<results>/joint/hvg/{part}.npz", part=PARTS),
+}
+for name, method in METHODS.items():
+    settings = config["integration"].get(name, {})
+    model = {"model": directory(f"<results>/joint/{name}_model")} if method.saves_model else {}
 
-
-rule integrate_scvi:
-    """Embed cells by scVI, from the raw counts of the variable genes and the batch."""
-    input:
-        counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
-        cells="<results>/joint/cells.parquet",
-    output:
-        space="<results>/joint/scvi.npz",
-        model=directory("<results>/joint/scvi_model"),
-    log:
-        "<logs>/integrate_scvi.log",
-    benchmark:
-        "<benchmarks>/integrate_scvi.tsv"
-    conda:
-        "../../envs/scvi.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=memory(3000, 8),
-    params:
-        batches=batches(),
-        covariates={name: values_of(name) for name in config["integration"]["scvi"]["covariates"]},
-        settings={k: v for k, v in config["integration"]["scvi"].items() if k != "covariates"},
-        seed=config["seed"],
-        threads=config["threads"],
-        code=code("integrate_scvi"),
-    script:
-        "../scripts/integrate_scvi.py"
+    rule:
+        """Make an integrated embedding of all cells by one of the methods."""
+        name:
+            f"integrate_{name}"
+        input:
+            data=INTEGRATION_INPUT[method.reads],
+            cells="<results>/joint/cells.parquet",
+        output:
+            **model,
+            space=f"<results>/joint/{name}.npz",
+        log:
+            f"<logs>/integrate_{name}.log",
+        benchmark:
+            f"<benchmarks>/integrate_{name}.tsv"
+        conda:
+            f"../../envs/{method.environment}.yaml"
+        threads: config["threads"]
+        resources:
+            mem_mb=memory(*method.memory),
+        params:
+            method=name,
+            reads=method.reads,
+            batches=batches(),
+            covariates={column: values_of(column) for column in settings.get("covariates", [])},
+            settings={key: value for key, value in settings.items() if key != "covariates"},
+            seed=config["seed"],
+            threads=config["threads"],
+            code=code("integrate_cells", without=other_modules(name)),
+        script:
+            "../scripts/integrate_cells.py"
 
 
 rule score_integration:
     """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
     input:
-        spaces=[SPACES[method] for method in METHODS],
+        spaces=[SPACES[method] for method in COMPARED],
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
     output:
@@ -220,7 +206,7 @@ rule score_integration:
     resources:
         mem_mb=memory(1500, 8),
     params:
-        methods=METHODS,
+        methods=COMPARED,
         method=METHOD,
         batches=batches(),
         annotation=TYPE_SETTINGS,
@@ -240,7 +226,7 @@ rule score_integration:
 rule choose_space:
     """Take the joint space that `integration.method: auto` chose."""
     input:
-        spaces=[SPACES[method] for method in METHODS],
+        spaces=[SPACES[method] for method in COMPARED],
         scores="<results>/joint/integration_scores.tsv",
         cells="<results>/joint/cells.parquet",
     output:
@@ -254,7 +240,7 @@ rule choose_space:
     resources:
         mem_mb=memory(800, 8),
     params:
-        methods=METHODS,
+        methods=COMPARED,
         code=code("choose_space"),
     script:
         "../scripts/choose_space.py"

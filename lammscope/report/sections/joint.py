@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from lammscope.core.names import AUTO, NONE
+from lammscope.joint.integration import METHODS
 from lammscope.report.table import Column, build_table
 
-METHOD_WORDS = {"harmony": "Harmony", "scvi": "scVI", "none": "no correction"}
 SCORE_COLUMNS = (
     Column("space", "Joint space", "text"),
     Column("use", "", "text"),
@@ -61,11 +62,11 @@ def joint_section(
     used = str(scores.loc[scores["used"], "method"].iloc[0])
     n_batches = int(scores["n_batches"].iloc[0])
     column = config["integration"]["batch"]
-    auto = config["integration"]["method"] == "auto"
+    auto = config["integration"]["method"] == AUTO
     if n_batches < 2:
         lines = ["All cells are of one batch: there is nothing to correct."]
-    elif used == "none":
-        others = scores[scores["method"] != "none"]
+    elif used == NONE:
+        others = scores[scores["method"] != NONE]
         why = ""
         if auto and len(others):
             kept = "of those that keep the populations mixes batches better"
@@ -74,9 +75,10 @@ def joint_section(
     else:
         why = " It mixes batches best among the spaces that keep the populations." if auto else ""
         lines = [
-            f"Cells are compared in the space of {METHOD_WORDS[used]}, corrected for {column} "
+            f"Cells are compared in the space of {METHODS[used].words}, corrected for {column} "
             f"({n_batches} batches).{why}"
         ]
+    words = {NONE: "no correction"} | {name: method.words for name, method in METHODS.items()}
     row = scores[scores["used"]].iloc[0]
     if not row["passes"]:
         lines.append(
@@ -84,7 +86,7 @@ def joint_section(
             "(`integration.method: auto`): compare with the other one before trusting its clusters."
         )
     table = scores.assign(
-        space=scores["method"].map(METHOD_WORDS),
+        space=scores["method"].map(words),
         use=scores["used"].map({True: "used", False: ""}),
         pct_lamm_kept=100 * scores["lamm_kept"],
     )

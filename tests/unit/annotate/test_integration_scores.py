@@ -1,4 +1,4 @@
-"""scVI, the scores of joint spaces, and the choice between them."""
+"""The scores of joint spaces, and the choice between them."""
 
 from dataclasses import replace
 
@@ -16,8 +16,6 @@ from lammscope.annotate.integration_scores import (
 )
 from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.annotate.panel import load_panel, panel_symbols
-from lammscope.joint import integration_scvi
-from lammscope.joint.integration_scvi import integrate_scvi
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
 from tests.unit.annotate.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
@@ -127,21 +125,3 @@ def test_large_samples_are_drawn_from_and_small_ones_taken_whole():
     rows = draw_cells(sample, seed=1)
     assert pd.Series(sample[rows]).value_counts().to_dict() == {"a": 1000, "b": 20, "c": 1}
     assert (np.diff(rows) > 0).all()
-
-
-def test_scvi_without_its_package_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(integration_scvi, "has_scvi", lambda: False)
-    with pytest.raises(ValueError, match="make setup-scvi"):
-        integrate_scvi(
-            sparse.csr_array(np.ones((4, 3))),
-            np.array(["a"] * 4),
-            covariates=pd.DataFrame(index=range(4)),
-            genes=pd.DataFrame({"gene": list("xyz")}),
-            n_latent=2,
-            n_layers=1,
-            max_epochs=1,
-            batch_size=2,
-            seed=1,
-            threads=1,
-            model_folder=tmp_path,
-        )

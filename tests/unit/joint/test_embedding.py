@@ -1,4 +1,4 @@
-"""Principal components, Harmony, neighbours, clusters and the picture of the joint space."""
+"""Principal components, neighbours, clusters and the picture of the joint space."""
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,9 @@ from lammscope.core.pca import principal_components, principal_components_of_par
 from lammscope.core.rates import normalize
 from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
 from lammscope.joint.embedding import embed_samples
-from lammscope.joint.integration import integrate_harmony
 from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
 from lammscope.joint.umap import project_umap
 from tests.matrices import small_shard
-
-HARMONY = {"theta": 2.0, "min_batch_pct": 0.25, "seed": 1, "threads": 1}
 
 
 def blobs(n_cells=300, n_groups=3, *, spread=0.3, seed=0):
@@ -61,37 +58,6 @@ def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
 def test_one_cell_has_no_components():
     with pytest.raises(ValueError, match="at least two cells"):
         principal_components(sparse.csr_array(np.ones((1, 5), dtype=np.float32)), n_components=2)
-
-
-def test_harmony_brings_a_shifted_batch_back_and_leaves_one_batch_alone():
-    space, label = blobs(600)
-    batch = np.repeat(["a", "b"], 300)
-    shifted = space.copy()
-    shifted[300:] += 2.0
-    corrected = integrate_harmony(shifted, batch, **HARMONY)
-    assert corrected.shape == shifted.shape
-
-    def gap(points):
-        return np.mean(
-            [
-                np.linalg.norm(
-                    points[(label == group) & (batch == "a")].mean(axis=0)
-                    - points[(label == group) & (batch == "b")].mean(axis=0)
-                )
-                for group in range(3)
-            ]
-        )
-
-    assert gap(corrected) < 0.2 * gap(shifted)
-    assert np.array_equal(integrate_harmony(space, np.repeat("a", 600), **HARMONY), space)
-
-
-def test_harmony_moves_no_batch_where_too_few_of_its_cells_lie():
-    space, _ = blobs(600)
-    batch = np.repeat(["a", "b"], 300)
-    space[300:] += 2.0
-    nowhere = integrate_harmony(space, batch, **HARMONY | {"min_batch_pct": 100.0})
-    np.testing.assert_allclose(nowhere, space, atol=1e-4)
 
 
 def test_neighbors_are_the_nearest_other_cells():

@@ -1,7 +1,4 @@
-"""Batch correction of the joint space: Harmony on principal components, or scVI on counts.
-
-What comes out is for neighbours, clusters and pictures. No test ever sees corrected values.
-"""
+"""Integration by Harmony: principal components corrected for batch."""
 
 import logging
 
@@ -9,14 +6,14 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.runtime import logger
+from lammscope.joint.integration.method import COMPONENTS, IntegrationInput, Method
 
 # of Harmony, which itself takes 100 at most: too few for a population of one in 200 cells to be one
 CELLS_PER_CLUSTER, MAX_CLUSTERS = 30, 200
 
 
 def integrate_harmony(
-    scores: np.ndarray,
-    batch: np.ndarray,
+    cells: IntegrationInput,
     *,
     theta: float,
     min_batch_pct: float,
@@ -27,10 +24,8 @@ def integrate_harmony(
 
     Parameters
     ----------
-    scores
-        Cells x components.
-    batch
-        The batch of each cell.
+    cells
+        Principal component scores and batch; covariates are not used.
     theta
         Weight of the penalty on clusters in which batches are not alike.
     min_batch_pct
@@ -52,6 +47,7 @@ def integrate_harmony(
     """
     import harmonypy
 
+    scores, batch = cells.values, cells.batch
     if len(np.unique(batch)) < 2:
         logger.info("one batch: nothing to correct")
         return scores.astype(np.float32)
@@ -72,3 +68,16 @@ def integrate_harmony(
     if corrected.shape != scores.shape:
         corrected = corrected.T
     return np.ascontiguousarray(corrected, dtype=np.float32)
+
+
+HARMONY = Method(
+    integrate_harmony,
+    words="Harmony",
+    reads=COMPONENTS,
+    memory=(800, 20),
+    package="harmonypy",
+    missing=(
+        "`integration` asks for harmony, which needs harmonypy, and that is not installed: run "
+        "`make setup`, or let Snakemake make the environment (`--sdm conda`)"
+    ),
+)

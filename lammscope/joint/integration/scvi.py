@@ -1,6 +1,5 @@
 """Integration by scVI."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,12 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.runtime import logger
-
-NO_SCVI = (
-    "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
-    "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
-)
-
-
-def has_scvi() -> bool:
-    """Whether scvi-tools is installed; importing it would take ten seconds."""
-    return find_spec("scvi") is not None
+from lammscope.joint.integration.method import COUNTS, IntegrationInput, Method
 
 
 def integrate_scvi(
-    counts: sparse.csr_array,
-    batch: np.ndarray,
+    cells: IntegrationInput,
     *,
-    covariates: pd.DataFrame,
-    genes: pd.DataFrame,
     n_latent: int,
     n_layers: int,
     max_epochs: int,
@@ -43,14 +30,8 @@ def integrate_scvi(
 
     Parameters
     ----------
-    counts
-        Cells x variable genes, raw.
-    batch
-        The batch of each cell.
-    covariates
-        Further categorical columns of each cell that the model corrects for; may have none.
-    genes
-        `gene` of the columns, for the saved model.
+    cells
+        Raw counts of the variable genes, batch, and covariates that the model corrects for too.
     n_latent, n_layers
         Dimensions of the space; hidden layers of encoder and decoder.
     max_epochs
@@ -71,21 +52,19 @@ def integrate_scvi(
     ----------
     .. [1] Lopez et al., Nat Methods 15, 1053-1058 (2018), doi 10.1038/s41592-018-0229-2.
     """
-    if not has_scvi():
-        raise ValueError(NO_SCVI)
     import anndata
     import scvi
     from lightning.pytorch.callbacks import LambdaCallback
 
     scvi.settings.seed = seed
     scvi.settings.num_threads = threads
-    columns = covariates.astype("str").reset_index(drop=True)
-    obs = columns.assign(_batch=np.asarray(batch, dtype=str))
+    columns = cells.covariates.astype("str").reset_index(drop=True)
+    obs = columns.assign(_batch=np.asarray(cells.batch, dtype=str))
     obs.index = obs.index.astype(str)
     data = anndata.AnnData(
-        sparse.csr_matrix(counts, dtype=np.float32),
+        sparse.csr_matrix(cells.values, dtype=np.float32),
         obs=obs,
-        var=pd.DataFrame(index=genes["gene"].to_numpy(dtype=str)),
+        var=pd.DataFrame(index=cells.genes),
     )
     scvi.model.SCVI.setup_anndata(
         data, batch_key="_batch", categorical_covariate_keys=list(columns.columns) or None
@@ -109,3 +88,18 @@ def _tell_progress(trainer: Any, _: Any) -> None:
     done = trainer.current_epoch + 1
     if done % 10 == 0:
         logger.info("epoch %d of at most %d", done, trainer.max_epochs)
+
+
+SCVI = Method(
+    integrate_scvi,
+    words="scVI",
+    reads=COUNTS,
+    memory=(3000, 8),
+    package="scvi",
+    missing=(
+        "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
+        "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
+    ),
+    environment="scvi",
+    saves_model=True,
+)

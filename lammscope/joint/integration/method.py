@@ -1,0 +1,118 @@
+"""What an integration method is, and what it is given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lammscope.core.indexed import read_arrays, stack_counts
+
+COMPONENTS, COUNTS = "components", "counts"  # what a method reads
+
+
+@dataclass(frozen=True)
+class IntegrationInput:
+    """What a method is given of the cells.
+
+    Attributes
+    ----------
+    values
+        Principal component scores (cells x components), or raw counts of the variable genes
+        (sparse, cells x genes), as the method asks.
+    batch
+        The batch of each cell.
+    covariates
+        Further categorical columns of each cell; may have none.
+    genes
+        Ids of the genes in the columns of counts; None with components.
+    """
+
+    values: np.ndarray | sparse.csr_array
+    batch: np.ndarray
+    covariates: pd.DataFrame
+    genes: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """An integration method, as the workflow and the report know it.
+
+    Its settings are those under its name in `integration` of the config. The columns of the sheets
+    that the setting `covariates` lists reach it as values of each cell instead.
+
+    Attributes
+    ----------
+    integrate
+        Takes an `IntegrationInput`, the settings, `seed` and `threads` (and `model_folder`, if the
+        method saves a model), and returns cells x dimensions, float32. It imports the library of
+        the method itself, since the report and the rules import this registry.
+    words
+        What the report calls the method.
+    reads
+        `COMPONENTS` or `COUNTS`.
+    memory
+        Of its job, in MB: a base, and what each MB of input adds.
+    package, missing
+        The package that it imports, and what to tell who does not have it.
+    environment
+        Name of its file in `envs/`.
+    saves_model
+        Whether it saves a trained model in a folder.
+    """
+
+    integrate: Callable[..., np.ndarray]
+    words: str
+    reads: str
+    memory: tuple[int, int]
+    package: str
+    missing: str
+    environment: str = "lammscope"
+    saves_model: bool = False
+
+    def is_installed(self) -> bool:
+        """Whether its package is installed; importing that could take ten seconds."""
+        return find_spec(self.package) is not None
+
+
+def read_input(
+    paths: Sequence[str | Path],
+    cells: pd.DataFrame,
+    *,
+    reads: str,
+    index: str,
+    batches: Mapping[str, str],
+    covariates: Mapping[str, Mapping[str, str]],
+) -> IntegrationInput:
+    """Read what a method is given.
+
+    Parameters
+    ----------
+    paths
+        The file of components, or the files of counts in the order of the cell index.
+    cells
+        The cell index.
+    reads
+        `COMPONENTS` or `COUNTS`.
+    index
+        Checksum of the cell index.
+    batches, covariates
+        The batch of each sample; by covariate, its value for each sample.
+
+    Raises
+    ------
+    ValueError
+        If a file was made for another cell index.
+    """
+    sample = cells["sample"]
+    batch = sample.map(batches).to_numpy()
+    columns = {name: sample.map(of_samples) for name, of_samples in covariates.items()}
+    of_cells = pd.DataFrame(columns, index=cells.index)
+    if reads == COUNTS:
+        counts, genes, _ = stack_counts(paths, index=index)
+        return IntegrationInput(counts, batch, of_cells, genes["gene"].to_numpy(dtype=str))
+    (path,) = paths
+    return IntegrationInput(read_arrays(path, index=index)["space"], batch, of_cells)

@@ -1,0 +1,115 @@
+"""The registry of integration methods: what agrees with it, and a method put into it."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import sparse
+
+from lammscope.cohort.config import resolve_config
+from lammscope.core.indexed import write_arrays, write_counts
+from lammscope.core.names import AUTO, NONE
+from lammscope.joint.integration import METHODS, integrate_cells, other_modules
+from lammscope.joint.integration.method import (
+    COMPONENTS,
+    COUNTS,
+    IntegrationInput,
+    Method,
+    read_input,
+)
+
+CELLS = pd.DataFrame({"sample": ["a", "a", "b"]})
+GIVEN = IntegrationInput(
+    np.arange(6, dtype=np.float32).reshape(3, 2), np.array(["x", "x", "y"]), pd.DataFrame()
+)
+FROM_THE_WORKFLOW = {"seed", "threads", "model_folder"}
+
+
+@pytest.fixture
+def schema(repository):
+    """The part of the config's schema that is on integration."""
+    text = (repository / "workflow" / "schemas" / "config.schema.yaml").read_text()
+    return yaml.safe_load(text)["properties"]["integration"]["properties"]
+
+
+def test_the_config_offers_the_methods_of_the_registry(schema):
+    assert schema["method"]["enum"] == [*METHODS, NONE, AUTO]
+    assert schema["candidates"]["items"]["enum"] == [*METHODS, NONE]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_takes_its_settings_in_the_config(name):
+    taken = inspect.signature(METHODS[name].integrate).parameters.values()
+    keywords = {one.name for one in taken if one.kind == one.KEYWORD_ONLY}
+    settings = set(resolve_config({})["integration"].get(name, {})) - {"covariates"}
+    assert keywords - settings <= FROM_THE_WORKFLOW
+    assert settings <= keywords
+    assert ("model_folder" in keywords) == METHODS[name].saves_model
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_can_be_had_and_says_how(name, repository, monkeypatch):
+    method = METHODS[name]
+    assert method.reads in (COMPONENTS, COUNTS)
+    assert (repository / "envs" / f"{method.environment}.yaml").is_file()
+    monkeypatch.setattr(Method, "is_installed", lambda self: False)
+    with pytest.raises(ValueError, match=f"asks for {name}, which needs .*: run `make setup"):
+        integrate_cells(GIVEN, method=name, settings={}, seed=1, threads=1)
+
+
+def stretch(cells, *, factor, seed, threads, model_folder=None):
+    """A made-up method, which writes its factor where it may save a model."""
+    if model_folder is not None:
+        model_folder.write_text(str(factor))
+    return cells.values * factor
+
+
+@pytest.mark.parametrize("saves_model", [True, False])
+def test_a_method_put_into_the_registry_is_called_by_its_name(monkeypatch, tmp_path, saves_model):
+    made_up = Method(
+        stretch,
+        words="stretching",
+        reads=COMPONENTS,
+        memory=(100, 1),
+        package="numpy",
+        missing="",
+        saves_model=saves_model,
+    )
+    monkeypatch.setitem(METHODS, "stretch", made_up)
+    model = tmp_path / "model"
+    space = integrate_cells(
+        GIVEN, method="stretch", settings={"factor": 3}, seed=1, threads=1, model_folder=model
+    )
+    assert np.array_equal(space, 3 * GIVEN.values)
+    assert model.exists() == saves_model
+
+
+def test_edits_of_other_methods_do_not_concern_one():
+    assert other_modules("harmony") == ["lammscope.joint.integration.scvi"]
+    assert other_modules("scvi") == ["lammscope.joint.integration.harmony"]
+
+
+def test_components_and_counts_are_read_with_the_values_of_their_samples(tmp_path):
+    space = GIVEN.values
+    write_arrays(tmp_path / "pca.npz", index="i", space=space)
+    counts = sparse.csr_array(np.arange(12).reshape(3, 4))
+    genes = pd.DataFrame({"gene": list("wxyz"), "symbol": list("WXYZ")})
+    parts = [tmp_path / "1.npz", tmp_path / "2.npz"]
+    for path, part in zip(parts, (counts[:2], counts[2:]), strict=True):
+        write_counts(path, part, genes=genes, index="i")
+    of_samples = {
+        "batches": {"a": "one", "b": "two"},
+        "covariates": {"kit": {"a": "v2", "b": "v3"}},
+    }
+    read = read_input([tmp_path / "pca.npz"], CELLS, reads=COMPONENTS, index="i", **of_samples)
+    assert np.array_equal(read.values, space)
+    assert read.genes is None
+    assert read.batch.tolist() == ["one", "one", "two"]
+    assert read.covariates["kit"].tolist() == ["v2", "v2", "v3"]
+    read = read_input(parts, CELLS, reads=COUNTS, index="i", **of_samples)
+    assert np.array_equal(read.values.toarray(), counts.toarray())
+    assert read.genes.tolist() == list("wxyz")
+    with pytest.raises(ValueError, match="made for another set of cells"):
+        read_input(parts, CELLS, reads=COUNTS, index="j", **of_samples)
