@@ -1,13 +1,13 @@
 """Correct the principal components for batch with Harmony."""
 
-from lammscope.core.indexed import read_arrays, read_cells, write_arrays
+from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.integration import integrate_harmony
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
-    cells, index = read_cells(snakemake.input.cells)
-    scores = read_arrays(snakemake.input.pca, index=index)["space"]
-    batch = cells["sample"].map(snakemake.params.batches).to_numpy()
+    index = CellIndex(snakemake.input.cells)
+    scores = index.read_arrays(snakemake.input.pca)["space"]
+    batch = index.cells["sample"].map(snakemake.params.batches).to_numpy()
     space = integrate_harmony(
         scores,
         batch,
@@ -15,4 +15,4 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads):
         seed=snakemake.params.seed,
         threads=snakemake.params.threads,
     )
-    write_arrays(snakemake.output.space, index=index, space=space)
+    index.write_arrays(snakemake.output.space, space=space)

@@ -2,13 +2,14 @@
 
 import pandas as pd
 
-from lammscope.core.indexed import read_cells, stack_counts, write_arrays
+from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.integration_scvi import integrate_scvi
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
-    cells, index = read_cells(snakemake.input.cells)
-    counts, genes, _ = stack_counts(snakemake.input.counts, index=index)
+    index = CellIndex(snakemake.input.cells)
+    cells = index.cells
+    counts, genes, _ = index.stack_counts(snakemake.input.counts)
     covariates = pd.DataFrame(
         {name: cells["sample"].map(of) for name, of in snakemake.params.covariates.items()},
         index=cells.index,
@@ -23,4 +24,4 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads):
         model_folder=snakemake.output.model,
         **snakemake.params.settings,
     )
-    write_arrays(snakemake.output.space, index=index, space=space)
+    index.write_arrays(snakemake.output.space, space=space)
