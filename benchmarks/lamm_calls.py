@@ -25,7 +25,7 @@ import yaml
 
 from benchmarks.workflow import ROOT, run_workflow
 from lammscope.annotate.levels import definer_counts
-from lammscope.core.indexed import read_cells, stack_counts
+from lammscope.core.indexed import CellIndex
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.droplets import MONOCYTIC_TYPES, DropletSettings
 from lammscope.simulate.plan import CohortSettings
@@ -101,9 +101,9 @@ def run_to_calls(folder: Path, config: dict[str, object], *, cores: int) -> Call
     run_workflow(folder, config, targets=["results/annotation/cells.parquet"], cores=cores)
     results = folder / "results"
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
-    _, index = read_cells(results / "joint" / "cells.parquet")
+    index = CellIndex(results / "joint" / "cells.parquet")
     paths = sorted((results / "joint" / "panel").glob("*.npz"))
-    panel = stack_counts(paths, index=index)[:2]
+    panel = index.stack_counts(paths)[:2]
     definers = definer_counts([panel], definers=DEFINERS).to_numpy()
     seconds = {
         name: pd.read_csv(results / "benchmarks" / f"{name}.tsv", sep="\t")["s"].sum()

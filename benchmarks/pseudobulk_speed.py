@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.annotate.sums import all_genes, read_sums, sum_groups, write_sums
+from lammscope.core.indexed import CellIndex, write_index
 from lammscope.core.shards import Shard, read_shard, write_shard
 from lammscope.expression.pseudobulk import build_pseudobulk
 
@@ -43,13 +44,16 @@ def main() -> None:
         for path in shards:
             write_shard(make_shard(rng), path)
         sums = [path.with_suffix(".npz") for path in shards]
+        names = [f"{path.stem}_{barcode}" for path in shards for barcode in range(N_CELLS)]
+        write_index(pd.DataFrame({"cell": names}), folder / "cells.parquet")
+        index = CellIndex(folder / "cells.parquet")
         labels = np.array([f"type {i:02d}" for i in rng.integers(0, N_POPULATIONS, N_CELLS)])
         start = time.perf_counter()
         for path, output in zip(shards, sums, strict=True):
             found = sum_groups(read_shard(path), positions=np.arange(N_CELLS), labels=labels)
-            write_sums(output, {path.stem: found}, index="benchmark")
+            write_sums(output, {path.stem: found}, index)
         summed = time.perf_counter()
-        read = read_sums(sums, index="benchmark")
+        read = read_sums(sums, index)
         pseudobulk = build_pseudobulk(read, genes=all_genes(sums))
         gathered = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

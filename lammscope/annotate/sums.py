@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lammscope.core.indexed import read_arrays, write_arrays
+from lammscope.core.indexed import CellIndex
 from lammscope.core.rates import to_rates
 from lammscope.core.shards import Shard
 
@@ -93,8 +93,8 @@ def merge_groups(sums: GroupSums, names: Sequence[str] | np.ndarray) -> GroupSum
     )
 
 
-def write_sums(path: str | Path, sums: Mapping[str, GroupSums], *, index: str) -> None:
-    """Write sums by sample as a sidecar of the cell index; zeros are left out."""
+def write_sums(path: str | Path, sums: Mapping[str, GroupSums], index: CellIndex) -> None:
+    """Write sums by sample as a file of the cell index; zeros are left out."""
     arrays = {"samples": np.array(list(sums), dtype=str)}
     for number, of_sample in enumerate(sums.values()):
         row, column = np.nonzero(of_sample.counts)
@@ -110,13 +110,13 @@ def write_sums(path: str | Path, sums: Mapping[str, GroupSums], *, index: str) -
             "expressed": of_sample.expressed[row, column].astype(np.int32),
         }
         arrays |= {f"{number}.{name}": values for name, values in own.items()}
-    write_arrays(path, index=index, **arrays)
+    index.write_arrays(path, **arrays)
 
 
-def read_sums(paths: Iterable[str | Path], *, index: str) -> Iterator[tuple[str, GroupSums]]:
+def read_sums(paths: Iterable[str | Path], index: CellIndex) -> Iterator[tuple[str, GroupSums]]:
     """Read what `write_sums` wrote into some files, one sample after the other."""
     for path in paths:
-        arrays = read_arrays(path, index=index)
+        arrays = index.read_arrays(path)
         for number, sample in enumerate(arrays["samples"].tolist()):
             mark = f"{number}."
             own = {

@@ -7,6 +7,7 @@ that is given another index refuses the file instead of labelling the wrong cell
 import gzip
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +23,11 @@ INDEX_KEY = b"lammscope_index"
 ROW_GROUP = 20_000  # rows: a job that wants one sample reads a piece of a million cells, not all
 
 
-def index_checksum(cells: pd.Series) -> str:
-    """Checksum of an ordered sequence of cell names."""
-    digest = hashlib.sha256()
-    digest.update("\n".join(cells.astype(str)).encode())
-    return digest.hexdigest()[:16]
-
-
-def write_table(frame: pd.DataFrame, path: str | Path, *, index: str | None = None) -> None:
+def write_table(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as parquet, or as (gzipped) TSV by its suffix, whole or not at all."""
     with whole_file(path) as temporary:
         if temporary.suffix == ".parquet":
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            if index is not None:
-                table = table.replace_schema_metadata(
-                    {**(table.schema.metadata or {}), INDEX_KEY: index.encode()}
-                )
             pq.write_table(table, temporary, row_group_size=ROW_GROUP)
         elif temporary.suffix == ".gz":
             # no name and no time in the header: the same table gives the same bytes
@@ -50,125 +40,160 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, index: str | None = No
             temporary.write_text(_as_tsv(frame), encoding="utf-8")
 
 
-def read_table(
-    path: str | Path,
-    *,
-    columns: list[str] | None = None,
-    index: str | None = None,
-    samples: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Read what `write_table` wrote; with `index`, refuse a table of another cell index.
+def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read what `write_table` wrote. Tables of a cell index are read by `CellIndex.read_table`."""
+    if Path(path).suffix != ".parquet":
+        return pd.read_csv(path, sep="\t", usecols=columns)
+    return pq.read_table(path, columns=columns).to_pandas()
 
-    With `samples`, only their rows of a table of cells (parquet).
+
+def write_index(cells: pd.DataFrame, path: str | Path) -> None:
+    """Write the table of kept cells (parquet) as the cell index of all that follows.
+
+    Parameters
+    ----------
+    cells
+        One row per kept cell in the order of the index, with `cell` and `sample`. The checksum is
+        that of the cells' names in their order.
+    path
+        The file to write.
+    """
+    digest = hashlib.sha256("\n".join(cells["cell"].astype(str)).encode())
+    _write_for_index(cells, path, digest.hexdigest()[:16])
+
+
+class CellIndex:
+    """The kept cells in their order, and the files that belong to them.
+
+    Parameters
+    ----------
+    path
+        What `write_index` wrote.
+    samples
+        The samples that a job does. Of tables it reads only their cells; None reads all.
+
+    Attributes
+    ----------
+    checksum
+        What all files of this index carry: 16 hexadecimal digits, read from the end of the file
+        without its table.
 
     Raises
     ------
     ValueError
-        If the parquet file was made for other cells than `index` says.
+        If the file carries no checksum.
     """
-    if Path(path).suffix != ".parquet":
-        return pd.read_csv(path, sep="\t", usecols=columns)
-    table = pq.read_table(path, columns=columns, filters=_of_samples(samples))
-    if index is not None:
-        _check_index(path, (table.schema.metadata or {}).get(INDEX_KEY, b"").decode(), index)
-    return table.to_pandas()
+
+    def __init__(self, path: str | Path, *, samples: Sequence[str] | None = None) -> None:
+        self.path = path
+        self.samples = samples
+        self.checksum = _checksum_of(pq.read_schema(path))
+        if not self.checksum:
+            raise ValueError(f"{path} is not a cell index: delete it and run again")
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per kept cell, sorted by sample and barcode; read when first used."""
+        return self.read_table(self.path)
+
+    def write_table(self, frame: pd.DataFrame, path: str | Path) -> None:
+        """Write a table of cells of this index, as parquet."""
+        _write_for_index(frame, path, self.checksum)
+
+    def read_table(self, path: str | Path, *, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read a table of cells of this index; of the rows only those of `samples`, if given.
+
+        Raises
+        ------
+        ValueError
+            If the table was made for another cell index.
+        """
+        filters = None if self.samples is None else [("sample", "in", self.samples)]
+        table = pq.read_table(path, columns=columns, filters=filters)
+        self._check(path, _checksum_of(table.schema))
+        return table.to_pandas()
+
+    def write_arrays(self, path: str | Path, **arrays: np.ndarray) -> None:
+        """Write named arrays that belong to this index."""
+        with whole_file(path) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, allow_pickle=False, index=np.array(self.checksum), **arrays)
+
+    def read_arrays(self, path: str | Path) -> dict[str, np.ndarray]:
+        """Read named arrays and refuse those of another cell index (ValueError)."""
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        self._check(path, str(arrays.pop("index")))
+        return arrays
+
+    def write_counts(
+        self,
+        path: str | Path,
+        counts: sparse.csr_matrix | sparse.csr_array,
+        *,
+        genes: pd.DataFrame,
+        **arrays: np.ndarray,
+    ) -> None:
+        """Write counts of cells x genes with the genes' columns `gene` and `symbol`."""
+        self.write_arrays(
+            path,
+            data=counts.data.astype(np.int32),
+            indices=counts.indices.astype(np.int32),
+            indptr=counts.indptr.astype(np.int64),
+            shape=np.array(counts.shape),
+            gene=genes["gene"].to_numpy(dtype=str),
+            symbol=genes["symbol"].to_numpy(dtype=str),
+            **arrays,
+        )
+
+    def read_counts(
+        self, path: str | Path
+    ) -> tuple[sparse.csr_array, pd.DataFrame, dict[str, np.ndarray]]:
+        """Read counts (cells x genes), their genes, and the further arrays of the file."""
+        arrays = self.read_arrays(path)
+        parts = (arrays.pop("data"), arrays.pop("indices"), arrays.pop("indptr"))
+        counts = sparse.csr_array(parts, shape=tuple(arrays.pop("shape")))
+        genes = pd.DataFrame({"gene": arrays.pop("gene"), "symbol": arrays.pop("symbol")})
+        return counts, genes, arrays
+
+    def stack_counts(
+        self, paths: Iterable[str | Path]
+    ) -> tuple[sparse.csr_array, pd.DataFrame, dict[str, np.ndarray]]:
+        """Stack the extracted counts of all samples, in the order of the cell index.
+
+        Returns
+        -------
+        counts
+            Cells x genes.
+        genes
+            `gene` and `symbol` of the first sample; all samples have the same symbols.
+        arrays
+            Further arrays of the files, stacked: of the panel `n_cells` per sample and `present`
+            (samples x genes), which says what genes a matrix has.
+        """
+        parts = [self.read_counts(path) for path in paths]
+        names = parts[0][2]
+        arrays = {name: np.concatenate([more[name] for _, _, more in parts]) for name in names}
+        stacked = sparse.vstack([counts for counts, _, _ in parts], format="csr")
+        return sparse.csr_array(stacked), parts[0][1], arrays
+
+    def _check(self, path: str | Path, found: str) -> None:
+        if found != self.checksum:
+            raise ValueError(
+                f"{path} was made for another set of cells ({found} instead of {self.checksum}): "
+                "delete it and run again"
+            )
 
 
-def read_cells(
-    path: str | Path, *, samples: Sequence[str] | None = None
-) -> tuple[pd.DataFrame, str]:
-    """Read the cell index, or some samples' part of it, and its checksum.
-
-    Returns
-    -------
-    cells
-        One row per kept cell, sorted by sample and barcode.
-    index
-        The checksum that sidecars of this index carry.
-    """
-    table = pq.read_table(path, filters=_of_samples(samples))
-    return table.to_pandas(), pq.read_schema(path).metadata[INDEX_KEY].decode()
+def _write_for_index(frame: pd.DataFrame, path: str | Path, checksum: str) -> None:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), INDEX_KEY: checksum.encode()}
+    with whole_file(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, row_group_size=ROW_GROUP)
 
 
-def write_arrays(path: str | Path, *, index: str, **arrays: np.ndarray) -> None:
-    """Write named arrays that belong to a cell index."""
-    with whole_file(path) as temporary, temporary.open("wb") as handle:
-        np.savez(handle, allow_pickle=False, index=np.array(index), **arrays)
-
-
-def read_arrays(path: str | Path, *, index: str) -> dict[str, np.ndarray]:
-    """Read named arrays and refuse those of another cell index."""
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    _check_index(path, str(arrays.pop("index")), index)
-    return arrays
-
-
-def write_counts(
-    path: str | Path,
-    counts: sparse.csr_matrix | sparse.csr_array,
-    *,
-    genes: pd.DataFrame,
-    index: str,
-    **arrays: np.ndarray,
-) -> None:
-    """Write counts of cells x genes with the genes' columns `gene` and `symbol`."""
-    write_arrays(
-        path,
-        index=index,
-        data=counts.data.astype(np.int32),
-        indices=counts.indices.astype(np.int32),
-        indptr=counts.indptr.astype(np.int64),
-        shape=np.array(counts.shape),
-        gene=genes["gene"].to_numpy(dtype=str),
-        symbol=genes["symbol"].to_numpy(dtype=str),
-        **arrays,
-    )
-
-
-def read_counts(
-    path: str | Path, *, index: str
-) -> tuple[sparse.csr_array, pd.DataFrame, dict[str, np.ndarray]]:
-    """Read counts (cells x genes), their genes, and the further arrays of the file."""
-    arrays = read_arrays(path, index=index)
-    parts = (arrays.pop("data"), arrays.pop("indices"), arrays.pop("indptr"))
-    counts = sparse.csr_array(parts, shape=tuple(arrays.pop("shape")))
-    genes = pd.DataFrame({"gene": arrays.pop("gene"), "symbol": arrays.pop("symbol")})
-    return counts, genes, arrays
+def _checksum_of(schema: pa.Schema) -> str:
+    return (schema.metadata or {}).get(INDEX_KEY, b"").decode()
 
 
 def _as_tsv(frame: pd.DataFrame) -> str:
     return frame.to_csv(sep="\t", index=False, lineterminator="\n")
-
-
-def stack_counts(
-    paths: Iterable[str | Path], *, index: str
-) -> tuple[sparse.csr_array, pd.DataFrame, dict[str, np.ndarray]]:
-    """Stack the extracted counts of all samples, in the order of the cell index.
-
-    Returns
-    -------
-    counts
-        Cells x genes.
-    genes
-        `gene` and `symbol` of the first sample; all samples have the same symbols.
-    arrays
-        Further arrays of the files, stacked: of the panel `n_cells` per sample and `present`
-        (samples x genes), which says what genes a matrix has.
-    """
-    parts = [read_counts(path, index=index) for path in paths]
-    arrays = {name: np.concatenate([more[name] for _, _, more in parts]) for name in parts[0][2]}
-    stacked = sparse.vstack([counts for counts, _, _ in parts], format="csr")
-    return sparse.csr_array(stacked), parts[0][1], arrays
-
-
-def _of_samples(samples: Sequence[str] | None) -> list[tuple[str, str, Sequence[str]]] | None:
-    return None if samples is None else [("sample", "in", samples)]
-
-
-def _check_index(path: str | Path, found: str, expected: str) -> None:
-    if found != expected:
-        raise ValueError(
-            f"{path} was made for another set of cells ({found} instead of {expected}): "
-            "delete it and run again"
-        )

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.indexed import stack_counts
+from lammscope.core.indexed import CellIndex
 from lammscope.core.shards import Shard
 
 
 def stack_panel(
-    paths: Iterable[str | Path], *, index: str
+    paths: Iterable[str | Path], index: CellIndex
 ) -> tuple[sparse.csr_array, list[str], np.ndarray]:
     """Stack the panel counts of all samples, without genes that no sample's matrix has.
 
@@ -28,7 +28,7 @@ def stack_panel(
     has_car
         Cells, bool: whether the matrix of the cell's sample has a CAR feature.
     """
-    counts, genes, arrays = stack_counts(paths, index=index)
+    counts, genes, arrays = index.stack_counts(paths)
     known = arrays["present"].any(axis=0)
     has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
     symbols = genes.loc[known, "symbol"].tolist()

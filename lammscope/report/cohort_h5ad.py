@@ -29,7 +29,7 @@ PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks
 
 
 def describe_cohort(
-    index: pd.DataFrame,
+    cells: pd.DataFrame,
     labels: pd.DataFrame,
     samples: pd.DataFrame,
     *,
@@ -41,8 +41,8 @@ def describe_cohort(
 
     Parameters
     ----------
-    index
-        The cell index with its metrics, `total_counts` and `n_genes` among them.
+    cells
+        The cells of the index with their metrics, `total_counts` and `n_genes` among them.
     labels
         `annotation/cells.parquet`, rows as in the index.
     samples
@@ -66,7 +66,7 @@ def describe_cohort(
     .. [1] https://github.com/chanzuckerberg/single-cell-curation
     """
     sheet = samples.drop(columns=LEFT_OUT, errors="ignore")
-    obs = pd.concat([index, labels[LABELS]], axis=1).merge(
+    obs = pd.concat([cells, labels[LABELS]], axis=1).merge(
         sheet, on="sample", how="left", validate="many_to_one", suffixes=("", "_sheet")
     )
     obs = obs.set_index("cell").drop(columns="position")

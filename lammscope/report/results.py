@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.core.indexed import read_table
+from lammscope.core.indexed import CellIndex, read_table
 
 Paths = Mapping[str, Any]  # by name: a file, or a list of files
 
@@ -61,7 +60,7 @@ COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contr
 CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
 
 
-def read_results(paths: Paths, *, index: str, contrasts: Mapping[str, Contrast]) -> Results:
+def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Contrast]) -> Results:
     """Read every table of the report.
 
     Parameters
@@ -70,13 +69,13 @@ def read_results(paths: Paths, *, index: str, contrasts: Mapping[str, Contrast])
         A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
         in the order of `contrasts`.
     index
-        Checksum of the cell index, of which `cells` must be.
+        The cell index, of which `cells` must be.
     contrasts
         The contrasts that were made, by name.
     """
     special: dict[str, Callable[[str], pd.DataFrame]] = {
         "samples": read_sample_table,
-        "cells": partial(read_table, index=index),
+        "cells": index.read_table,
     }
     of_cohort = {name: special.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]

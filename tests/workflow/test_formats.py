@@ -8,7 +8,7 @@ import pytest
 import yaml
 from scipy import sparse
 
-from lammscope.core.indexed import read_cells, stack_counts
+from lammscope.core.indexed import CellIndex
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from tests.matrices import write_dense, write_folder, write_h5ad, write_kallisto, write_tenx_v3
@@ -118,8 +118,9 @@ def plain(cohort):
 
 
 def test_cells_and_their_metrics_are_the_same(plain, mixed):
-    expected, _ = read_cells(plain / "joint" / "cells.parquet")
-    found, _ = read_cells(mixed / "joint" / "cells.parquet")
+    expected, found = (
+        CellIndex(results / "joint" / "cells.parquet").cells for results in (plain, mixed)
+    )
     assert len(found) > 500
     columns = [name for name in found if name not in ("doublet_score", "position")]
     pd.testing.assert_frame_equal(found[columns], expected[columns])
@@ -127,9 +128,8 @@ def test_cells_and_their_metrics_are_the_same(plain, mixed):
 
 def test_variable_genes_and_their_counts_are_the_same(plain, mixed):
     (expected, genes, _), (found, same_genes, _) = (
-        stack_counts(
-            sorted((results / "joint" / "hvg").glob("*.npz")),
-            index=read_cells(results / "joint" / "cells.parquet")[1],
+        CellIndex(results / "joint" / "cells.parquet").stack_counts(
+            sorted((results / "joint" / "hvg").glob("*.npz"))
         )
         for results in (plain, mixed)
     )

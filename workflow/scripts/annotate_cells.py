@@ -5,24 +5,25 @@ import pandas as pd
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.celltypist import apply_labels
 from lammscope.annotate.panel import load_panel, missing_markers
-from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
+from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
 with job_log(snakemake.log[0]) as logger:
-    cells, index = read_cells(snakemake.input.cells)
-    counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
-    clusters = read_table(snakemake.input.clusters, index=index)["cluster"].to_numpy()
+    index = CellIndex(snakemake.input.cells)
+    cells = index.cells
+    counts, symbols, _ = stack_panel(snakemake.input.counts, index)
+    clusters = index.read_table(snakemake.input.clusters)["cluster"].to_numpy()
     panel = load_panel(find_resource(snakemake.params.panel))
     types, table = annotate_cells(
         PanelCounts(counts, symbols, cells["total_counts"].to_numpy()),
         clusters=clusters,
-        neighbors=read_arrays(snakemake.input.neighbors, index=index)["indices"],
+        neighbors=index.read_arrays(snakemake.input.neighbors)["indices"],
         panel=panel,
         **snakemake.params.settings,
     )
-    labels = [read_table(path, index=index) for path in snakemake.input.labels]
+    labels = [index.read_table(path) for path in snakemake.input.labels]
     types, table = apply_labels(types, table, labels, names=clusters)
     missing = missing_markers(panel, symbols)
     for row in missing[missing["dropped"]].itertuples():
@@ -30,6 +31,6 @@ with job_log(snakemake.log[0]) as logger:
     n_samples = cells["sample"].groupby(clusters).nunique()
     table.insert(2, "n_samples", table["cluster"].map(n_samples))
     labels = cells[["cell", "sample"]].assign(cluster=clusters)
-    write_table(pd.concat([labels, types], axis=1), snakemake.output.types, index=index)
+    index.write_table(pd.concat([labels, types], axis=1), snakemake.output.types)
     write_table(table, snakemake.output.clusters)
     write_table(missing, snakemake.output.missing)

@@ -1,14 +1,14 @@
 """Gather the sums of all samples and populations."""
 
 from lammscope.annotate.sums import all_genes, read_sums
-from lammscope.core.indexed import read_cells
+from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.expression.pseudobulk import build_pseudobulk
 
 with job_log(snakemake.log[0]):
-    _, index = read_cells(snakemake.input.cells)
+    index = CellIndex(snakemake.input.cells)
     pseudobulk = build_pseudobulk(
-        read_sums(snakemake.input.sums, index=index), genes=all_genes(snakemake.input.sums)
+        read_sums(snakemake.input.sums, index), genes=all_genes(snakemake.input.sums)
     )
     with whole_file(snakemake.output.pseudobulk) as temporary:
         pseudobulk.write_h5ad(temporary, compression="gzip")

@@ -3,16 +3,18 @@
 from lammscope.annotate.car import count_car
 from lammscope.annotate.evidence import count_calls, describe_clusters
 from lammscope.annotate.levels import levels_by_group
-from lammscope.core.indexed import read_cells, read_table, write_table
+from lammscope.core.indexed import CellIndex, read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
 with job_log(snakemake.log[0]):
-    about, index = read_cells(snakemake.input.index)
-    counts, symbols, has_car = stack_panel(snakemake.input.counts, index=index)
-    cells = read_table(snakemake.input.cells, index=index)
+    index = CellIndex(snakemake.input.index)
+    counts, symbols, has_car = stack_panel(snakemake.input.counts, index)
+    cells = index.read_table(snakemake.input.cells)
     cluster_levels, population_levels = (
-        levels_by_group(counts, totals=about["total_counts"], groups=cells[name], genes=symbols)
+        levels_by_group(
+            counts, totals=index.cells["total_counts"], groups=cells[name], genes=symbols
+        )
         for name in ("cluster", "population")
     )
     params, samples = snakemake.params, snakemake.params.phases

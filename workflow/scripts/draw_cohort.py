@@ -8,22 +8,22 @@ from scipy import sparse
 
 from lammscope.annotate.levels import definer_counts, log_levels, pooled_levels
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_counts
+from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.cohort import cohort_figures
 from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
-    index_cells, index = read_cells(snakemake.input.index)
-    panel = stack_counts(snakemake.input.panel, index=index)[:2]
+    index = CellIndex(snakemake.input.index)
+    panel = index.stack_counts(snakemake.input.panel)[:2]
     counts = definer_counts([panel], definers=snakemake.params.definers)
-    totals = index_cells["total_counts"].to_numpy()
-    neighbors = read_arrays(snakemake.input.neighbors, index=index)["indices"]
+    totals = index.cells["total_counts"].to_numpy()
+    neighbors = index.read_arrays(snakemake.input.neighbors)["indices"]
     pooled = pooled_levels(sparse.csr_array(counts), totals=totals, neighbors=neighbors)
     qc = map(read_table, snakemake.input.qc)
     figures = cohort_figures(
-        read_table(snakemake.input.cells, index=index),
-        umap=read_arrays(snakemake.input.umap, index=index)["umap"],
+        index.read_table(snakemake.input.cells),
+        umap=index.read_arrays(snakemake.input.umap)["umap"],
         expression=log_levels(counts, total_counts=totals),
         pooled=pd.DataFrame(pooled, columns=counts.columns),
         qc=dict(zip(snakemake.params.samples, qc, strict=True)),

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from lammscope.annotate.panel import load_panel
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.core.indexed import read_cells, read_table
+from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.evidence import evidence_figures
 from lammscope.report.figures.style import save_figure
 
 with job_log(snakemake.log[0]):
-    _, index = read_cells(snakemake.input.index)
+    index = CellIndex(snakemake.input.index)
     names = ("clusters", "cluster_genes", "calls", "states")
     figures = evidence_figures(
         **{name: read_table(snakemake.input[name]) for name in names},
         panel=load_panel(find_resource(snakemake.params.panel)),
         definers=snakemake.params.definers,
-        cells=read_table(snakemake.input.cells, index=index),
+        cells=index.read_table(snakemake.input.cells),
         samples=read_sample_table(snakemake.input.samples),
     )
     for path in map(Path, snakemake.output.pngs):

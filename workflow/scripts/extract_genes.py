@@ -2,19 +2,19 @@
 
 from scipy import sparse
 
-from lammscope.core.indexed import read_cells, read_table, write_counts
+from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import gene_columns
 from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
-    cells, index = read_cells(snakemake.input.cells, samples=list(shards))
+    index = CellIndex(snakemake.input.cells, samples=list(shards))
     genes = read_table(snakemake.input.genes)
-    samples = kept_cells(shards, cells=cells, reference=read_table(snakemake.input.reference))
+    samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
     counts = [
         shard.counts[positions][:, gene_columns(shard, genes["gene"])]
         for _, shard, positions in samples
     ]
     stacked = sparse.vstack(counts, format="csr")
-    write_counts(snakemake.output.counts, stacked, genes=genes, index=index)
+    index.write_counts(snakemake.output.counts, stacked, genes=genes)

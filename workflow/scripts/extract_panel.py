@@ -7,7 +7,7 @@ from scipy import sparse
 
 from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.cohort.gene_sets import read_signatures
-from lammscope.core.indexed import read_cells, read_table, write_counts
+from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
@@ -15,22 +15,21 @@ from lammscope.joint.panel_counts import panel_counts
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
-    cells, index = read_cells(snakemake.input.cells, samples=list(shards))
+    index = CellIndex(snakemake.input.cells, samples=list(shards))
     signatures = read_signatures(map(find_resource, snakemake.params.signatures))
     panel, car = load_panel(find_resource(snakemake.params.panel)), snakemake.params.car_features
     symbols = [*panel_symbols(panel), *snakemake.params.lamm_genes]
     symbols = list(dict.fromkeys([*symbols, *chain.from_iterable(signatures.values())]))
-    samples = kept_cells(shards, cells=cells, reference=read_table(snakemake.input.reference))
+    samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
     found = [
         panel_counts(shard, positions=positions, symbols=symbols, car_features=car)
         for _, shard, positions in samples
     ]
     counts, genes = zip(*found, strict=True)
-    write_counts(
+    index.write_counts(
         snakemake.output.counts,
         sparse.vstack(counts, format="csr"),
         genes=genes[0],
-        index=index,
         n_cells=np.array([part.shape[0] for part in counts]),
         present=np.stack([table["present"] for table in genes]),
     )

@@ -2,13 +2,13 @@
 
 from lammscope.annotate.markers import find_markers
 from lammscope.annotate.sums import all_genes, read_sums
-from lammscope.core.indexed import read_cells, write_table
+from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
-    _, index = read_cells(snakemake.input.cells)
+    index = CellIndex(snakemake.input.cells)
     markers = find_markers(
-        (of_sample for _, of_sample in read_sums(snakemake.input.sums, index=index)),
+        (of_sample for _, of_sample in read_sums(snakemake.input.sums, index)),
         genes=all_genes(snakemake.input.sums),
         n_top=snakemake.params.n_top,
         min_pct=snakemake.params.min_pct,

@@ -1,17 +1,16 @@
 """Make an integrated embedding of all cells by a method of `lammscope.joint.integration`."""
 
-from lammscope.core.indexed import read_cells, write_arrays
+from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.integration import integrate_cells
 from lammscope.joint.integration.method import read_input
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
-    cells, index = read_cells(snakemake.input.cells)
+    index = CellIndex(snakemake.input.cells)
     given = read_input(
         snakemake.input.data,
-        cells,
+        index,
         reads=snakemake.params.reads,
-        index=index,
         batches=snakemake.params.batches,
         covariates=snakemake.params.covariates,
     )
@@ -23,4 +22,4 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads):
         threads=snakemake.params.threads,
         model_folder=snakemake.output.get("model"),
     )
-    write_arrays(snakemake.output.space, index=index, space=space)
+    index.write_arrays(snakemake.output.space, space=space)

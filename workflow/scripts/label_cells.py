@@ -3,14 +3,14 @@
 import pandas as pd
 
 from lammscope.annotate.celltypist import load_model, predict_types
-from lammscope.core.indexed import read_cells, read_table, write_table
+from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
 
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
-    cells, index = read_cells(snakemake.input.cells, samples=list(shards))
+    index = CellIndex(snakemake.input.cells, samples=list(shards))
     model = load_model(find_resource(snakemake.params.model))
     labels = [
         predict_types(
@@ -19,9 +19,9 @@ with job_log(snakemake.log[0]):
             model=model,
         )
         for _, shard, positions in kept_cells(
-            shards, cells=cells, reference=read_table(snakemake.input.reference)
+            shards, cells=index.cells, reference=read_table(snakemake.input.reference)
         )
     ]
     table = pd.concat(labels, ignore_index=True)
-    table.insert(0, "cell", cells["cell"].to_numpy())
-    write_table(table, snakemake.output.labels, index=index)
+    table.insert(0, "cell", index.cells["cell"].to_numpy())
+    index.write_table(table, snakemake.output.labels)

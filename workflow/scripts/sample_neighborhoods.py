@@ -1,16 +1,16 @@
 """Sample neighbourhoods of the joint space and count their cells per sample."""
 
 from lammscope.abundance.neighborhoods import sample_neighborhoods
-from lammscope.core.indexed import read_arrays, read_cells, write_arrays
+from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
-    cells, index = read_cells(snakemake.input.cells)
+    index = CellIndex(snakemake.input.cells)
     neighborhoods = sample_neighborhoods(
-        read_arrays(snakemake.input.space, index=index)["space"],
-        cells,
+        index.read_arrays(snakemake.input.space)["space"],
+        index.cells,
         **snakemake.params.settings,
         seed=snakemake.params.seed,
         threads=snakemake.params.threads,
     )
-    write_arrays(snakemake.output.neighborhoods, index=index, **vars(neighborhoods))
+    index.write_arrays(snakemake.output.neighborhoods, **vars(neighborhoods))

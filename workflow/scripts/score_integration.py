@@ -3,15 +3,16 @@
 from lammscope.annotate import integration_scores as scoring
 from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.annotate.panel import load_panel
-from lammscope.core.indexed import read_arrays, read_cells, write_table
+from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params
-    cells, index = read_cells(snakemake.input.cells)
-    counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
+    index = CellIndex(snakemake.input.cells)
+    cells = index.cells
+    counts, symbols, _ = stack_panel(snakemake.input.counts, index)
     rows = scoring.draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
     references = load_references(find_resource(params.references))
     evidence = scoring.Evidence(
@@ -24,7 +25,7 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     )
     spaces = zip(params.methods, snakemake.input.spaces, strict=True)
     scores, lost, lamm = scoring.score_integration(
-        {name: read_arrays(path, index=index)["space"][rows] for name, path in spaces},
+        {name: index.read_arrays(path)["space"][rows] for name, path in spaces},
         evidence,
         **params.search,
         seed=params.seed,

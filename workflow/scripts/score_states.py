@@ -4,24 +4,24 @@ import pandas as pd
 
 from lammscope.annotate.gene_set_scores import describe_states, score_states
 from lammscope.cohort.gene_sets import read_signatures
-from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
+from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
 with job_log(snakemake.log[0]):
-    about, index = read_cells(snakemake.input.index)
-    counts, symbols, _ = stack_panel(snakemake.input.counts, index=index)
-    cells = read_table(snakemake.input.cells, index=index)
+    index = CellIndex(snakemake.input.index)
+    counts, symbols, _ = stack_panel(snakemake.input.counts, index)
+    cells = index.read_table(snakemake.input.cells)
     scores, sets = score_states(
         counts,
-        totals=about["total_counts"].to_numpy(),
+        totals=index.cells["total_counts"].to_numpy(),
         symbols=symbols,
-        neighbors=read_arrays(snakemake.input.neighbors, index=index)["indices"],
+        neighbors=index.read_arrays(snakemake.input.neighbors)["indices"],
         lineage=cells["lineage"].to_numpy(),
         gene_sets=read_signatures(map(find_resource, snakemake.params.gene_sets)),
     )
     means = describe_states(scores, cells=cells, min_cells=snakemake.params.min_cells)
-    write_table(pd.concat([cells[["cell"]], scores], axis=1), snakemake.output.scores, index=index)
+    index.write_table(pd.concat([cells[["cell"]], scores], axis=1), snakemake.output.scores)
     write_table(means, snakemake.output.means)
     write_table(sets, snakemake.output.sets)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lammscope.core.indexed import index_checksum, read_table, write_table
+from lammscope.core.indexed import read_table, write_index, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.cells import select_cells, summarize_qc
 
@@ -12,6 +12,6 @@ with job_log(snakemake.log[0]) as logger:
     doublets = pd.concat(map(read_table, snakemake.input.doublets), ignore_index=True)
     doublets["doublet"] &= snakemake.params.remove_doublets
     cells = select_cells(qc, doublets, patients=dict(zip(samples, patients, strict=True)))
-    write_table(cells, snakemake.output.cells, index=index_checksum(cells["cell"]))
+    write_index(cells, snakemake.output.cells)
     write_table(summarize_qc(qc, cells), snakemake.output.summary)
     logger.info("%d cells of %d samples", len(cells), cells["sample"].nunique())

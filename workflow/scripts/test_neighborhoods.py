@@ -5,17 +5,15 @@ from lammscope.abundance.neighborhoods import Neighborhoods
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.core.indexed import read_arrays, read_cells, read_table, write_table
+from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log
 
 with job_log(snakemake.log[0]):
-    index = read_cells(snakemake.input.index)[1]
-    labels = read_table(
-        snakemake.input.cells, columns=["cell", "sample", "population"], index=index
-    )
+    index = CellIndex(snakemake.input.index)
+    labels = index.read_table(snakemake.input.cells, columns=["cell", "sample", "population"])
     samples = read_sample_table(snakemake.input.samples)
     table = test_neighborhoods(
-        Neighborhoods(**read_arrays(snakemake.input.neighborhoods, index=index)),
+        Neighborhoods(**index.read_arrays(snakemake.input.neighborhoods)),
         labels,
         Comparison(samples, make_contrast(**snakemake.params.contrast)),
         **snakemake.params.settings,

@@ -1,7 +1,7 @@
 """Write the report: one HTML file with every figure and table in it."""
 
 from lammscope.cohort.contrasts import make_contrasts
-from lammscope.core.indexed import read_cells
+from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.report.page import write_report
 from lammscope.report.results import read_results
@@ -10,8 +10,8 @@ from lammscope.report.sections.primary import software_versions, state_primary
 with job_log(snakemake.log[0]):
     config = snakemake.params.config
     contrasts = make_contrasts(snakemake.params.contrasts)
-    _, index = read_cells(snakemake.input.index)
-    results = read_results(snakemake.input, index=index, contrasts=contrasts)
+    index = CellIndex(snakemake.input.index)
+    results = read_results(snakemake.input, index, contrasts=contrasts)
     write_report(
         snakemake.output.report,
         results,

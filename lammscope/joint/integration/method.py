@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.indexed import read_arrays, stack_counts
+from lammscope.core.indexed import CellIndex
 
 COMPONENTS, COUNTS = "components", "counts"  # what a method reads
 
@@ -80,10 +80,9 @@ class Method:
 
 def read_input(
     paths: Sequence[str | Path],
-    cells: pd.DataFrame,
+    index: CellIndex,
     *,
     reads: str,
-    index: str,
     batches: Mapping[str, str],
     covariates: Mapping[str, Mapping[str, str]],
 ) -> IntegrationInput:
@@ -93,12 +92,10 @@ def read_input(
     ----------
     paths
         The file of components, or the files of counts in the order of the cell index.
-    cells
+    index
         The cell index.
     reads
         `COMPONENTS` or `COUNTS`.
-    index
-        Checksum of the cell index.
     batches, covariates
         The batch of each sample; by covariate, its value for each sample.
 
@@ -107,12 +104,12 @@ def read_input(
     ValueError
         If a file was made for another cell index.
     """
-    sample = cells["sample"]
+    sample = index.cells["sample"]
     batch = sample.map(batches).to_numpy()
     columns = {name: sample.map(of_samples) for name, of_samples in covariates.items()}
-    of_cells = pd.DataFrame(columns, index=cells.index)
+    of_cells = pd.DataFrame(columns, index=sample.index)
     if reads == COUNTS:
-        counts, genes, _ = stack_counts(paths, index=index)
+        counts, genes, _ = index.stack_counts(paths)
         return IntegrationInput(counts, batch, of_cells, genes["gene"].to_numpy(dtype=str))
     (path,) = paths
-    return IntegrationInput(read_arrays(path, index=index)["space"], batch, of_cells)
+    return IntegrationInput(index.read_arrays(path)["space"], batch, of_cells)

@@ -12,11 +12,11 @@ from lammscope.abundance.neighborhood_tests import test_neighborhoods as run_tes
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.core.indexed import read_arrays, write_arrays
 from lammscope.report.figures.neighborhoods import neighborhood_figure
 from tests.unit.example_cohorts import BASELINE as BETWEEN
 from tests.unit.example_cohorts import CHANGE as CHANGE_ENTRY
 from tests.unit.example_cohorts import PAIRED, asked, make_samples
+from tests.unit.example_indexes import make_index
 from tests.unit.example_results import BASELINE, CHANGE, PRE_TO_POST
 
 SAMPLING = {"share": 0.1, "max_number": 500, "cells_per_sample": 5, "min_size": 50, "seed": 3}
@@ -128,13 +128,14 @@ def test_the_number_is_capped():
     assert len(find(space, cells, share=1, max_number=40).index_cells) <= 40
 
 
-def test_a_sidecar_keeps_neighborhoods_and_refuses_other_cells(tmp_path):
+def test_a_file_keeps_neighborhoods_and_refuses_other_cells(tmp_path):
     found = find(*make_cells(make_samples()))
-    write_arrays(tmp_path / "n.npz", index="this", **vars(found))
-    back = Neighborhoods(**read_arrays(tmp_path / "n.npz", index="this"))
+    index, other = (make_index(tmp_path, cells=[name]) for name in ("this", "other"))
+    index.write_arrays(tmp_path / "n.npz", **vars(found))
+    back = Neighborhoods(**index.read_arrays(tmp_path / "n.npz"))
     assert all(np.array_equal(vars(found)[key], vars(back)[key]) for key in vars(found))
     with pytest.raises(ValueError, match="another set of cells"):
-        read_arrays(tmp_path / "n.npz", index="other")
+        other.read_arrays(tmp_path / "n.npz")
 
 
 # --- tests between patients -----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from lammscope.annotate.sums import all_genes, merge_groups, read_sums, sum_grou
 from lammscope.core.shards import Shard
 from lammscope.expression.pseudobulk import build_pseudobulk
 from tests.matrices import small_shard
+from tests.unit.example_indexes import make_index
 
 
 def test_sums_equal_those_of_the_dense_matrix():
@@ -43,8 +44,9 @@ def test_sums_of_pairs_add_up_to_the_sums_of_either_label():
 def test_a_sample_without_cells_has_no_sums(tmp_path):
     shard = small_shard()
     empty = sum_groups(shard, positions=np.array([], dtype=int), labels=np.array([], dtype=str))
-    write_sums(tmp_path / "s.npz", {"a": empty}, index="i")
-    ((name, read),) = read_sums([tmp_path / "s.npz"], index="i")
+    index = make_index(tmp_path)
+    write_sums(tmp_path / "s.npz", {"a": empty}, index)
+    ((name, read),) = read_sums([tmp_path / "s.npz"], index)
     assert (name, read.counts.shape) == ("a", (0, 60))
     full = sum_groups(shard, positions=np.arange(40), labels=np.arange(40) % 2)
     genes = shard.genes[["gene", "symbol"]]
@@ -118,12 +120,13 @@ def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_pat
         sample: sum_groups(shard, positions=np.arange(60), labels=labels)
         for sample, shard in sorted(shards.items())
     }
-    write_sums(tmp_path / "1.npz", {sample: sums[sample] for sample in ("a", "b")}, index="i")
-    write_sums(tmp_path / "2.npz", {"c": sums["c"]}, index="i")
+    index = make_index(tmp_path)
+    write_sums(tmp_path / "1.npz", {sample: sums[sample] for sample in ("a", "b")}, index)
+    write_sums(tmp_path / "2.npz", {"c": sums["c"]}, index)
     paths = [tmp_path / "1.npz", tmp_path / "2.npz"]
     genes = all_genes(paths)
     assert genes["gene"].tolist() == shards["b"].genes["gene"].tolist()
-    pseudobulk = build_pseudobulk(read_sums(paths, index="i"), genes=genes)
+    pseudobulk = build_pseudobulk(read_sums(paths, index), genes=genes)
     assert pseudobulk.obs["sample"].tolist() == ["a", "a", "b", "b", "c", "c"]
     assert pseudobulk.obs["n_cells"].tolist() == [20, 40] * 3
     frame = pd.DataFrame(
@@ -140,9 +143,10 @@ def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_pat
 
 def test_sums_of_another_cell_index_are_refused(tmp_path):
     sums = sum_groups(small_shard(), positions=np.arange(40), labels=np.repeat("x", 40))
-    write_sums(tmp_path / "s.npz", {"a": sums}, index="one")
-    ((_, read),) = read_sums([tmp_path / "s.npz"], index="one")
+    index, other = (make_index(tmp_path, cells=[name]) for name in ("one", "two"))
+    write_sums(tmp_path / "s.npz", {"a": sums}, index)
+    ((_, read),) = read_sums([tmp_path / "s.npz"], index)
     assert (read.counts == sums.counts).all()
     np.testing.assert_allclose(read.rates, sums.rates, rtol=1e-6)
     with pytest.raises(ValueError, match="another set of cells"):
-        list(read_sums([tmp_path / "s.npz"], index="two"))
+        list(read_sums([tmp_path / "s.npz"], other))

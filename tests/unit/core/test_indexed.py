@@ -1,26 +1,22 @@
 """Files between steps: whole or absent, and never taken for other cells."""
 
+import hashlib
 import logging
 import os
+import re
+from unittest.mock import Mock
 
 import anndata
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from lammscope.core.indexed import (
-    index_checksum,
-    read_arrays,
-    read_cells,
-    read_counts,
-    read_table,
-    write_arrays,
-    write_counts,
-    write_table,
-)
+from lammscope.core.indexed import CellIndex, read_table, write_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.core.shards import read_shard, write_shard
 from tests.matrices import small_shard
+from tests.unit.example_indexes import make_index
 
 
 def test_a_shard_comes_back_as_it_was_and_opens_in_anndata(tmp_path):
@@ -62,36 +58,72 @@ def test_tables_are_written_the_same_way_each_time(tmp_path):
         assert read_table(tmp_path / name).equals(frame)
 
 
-def test_sidecars_of_another_cell_index_are_refused(tmp_path):
-    cells = pd.DataFrame({"cell": ["s_a", "s_b"], "sample": ["s", "s"]})
-    index = index_checksum(cells["cell"])
-    write_table(cells, tmp_path / "cells.parquet", index=index)
-    assert read_cells(tmp_path / "cells.parquet")[1] == index
-    write_arrays(tmp_path / "a.npz", index=index, x=np.arange(2))
-    assert read_arrays(tmp_path / "a.npz", index=index)["x"].tolist() == [0, 1]
+def test_the_checksum_is_that_of_the_names_in_their_order(tmp_path):
+    index = make_index(tmp_path, cells=["s_a", "s_b"])
+    assert index.checksum == hashlib.sha256(b"s_a\ns_b").hexdigest()[:16]
+    assert make_index(tmp_path, cells=["s_b", "s_a"]).checksum != index.checksum
+
+
+def test_the_checksum_is_read_without_the_table_which_is_read_once(tmp_path, monkeypatch):
+    path = make_index(tmp_path).path
+    read = Mock(wraps=pq.read_table)
+    monkeypatch.setattr(pq, "read_table", read)
+    index = CellIndex(path)
+    assert index.checksum
+    read.assert_not_called()
+    assert index.cells["cell"].tolist() == ["a_1", "b_1", "c_1"]
+    assert index.cells is index.cells
+    read.assert_called_once()
+
+
+def test_a_table_without_a_checksum_is_not_a_cell_index(tmp_path):
+    write_table(pd.DataFrame({"cell": ["s_a"]}), tmp_path / "cells.parquet")
+    with pytest.raises(ValueError, match="is not a cell index"):
+        CellIndex(tmp_path / "cells.parquet")
+
+
+def test_files_of_another_cell_index_are_refused(tmp_path):
+    index, other = (make_index(tmp_path, cells=names) for names in (["s_a", "s_b"], ["s_a"]))
+    shard = small_shard()
+    index.write_arrays(tmp_path / "a.npz", x=np.arange(2))
+    index.write_counts(tmp_path / "c.npz", shard.counts, genes=shard.genes)
+    index.write_table(index.cells.assign(x=[1, 2]), tmp_path / "t.parquet")
+    write_table(index.cells, tmp_path / "plain.parquet")
+    assert index.read_arrays(tmp_path / "a.npz")["x"].tolist() == [0, 1]
+    assert index.read_table(tmp_path / "t.parquet", columns=["x"])["x"].tolist() == [1, 2]
+    for read, name in (
+        (other.read_arrays, "a.npz"),
+        (other.read_counts, "c.npz"),
+        (other.read_table, "t.parquet"),
+    ):
+        message = (
+            f"{tmp_path / name} was made for another set of cells "
+            f"({index.checksum} instead of {other.checksum}): delete it and run again"
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            read(tmp_path / name)
     with pytest.raises(ValueError, match="another set of cells"):
-        read_arrays(tmp_path / "a.npz", index="other")
-    with pytest.raises(ValueError, match="another set of cells"):
-        read_table(tmp_path / "cells.parquet", index="other")
-    assert index_checksum(cells["cell"][::-1]) != index
+        index.read_table(tmp_path / "plain.parquet")
 
 
 def test_counts_come_back_with_their_genes(tmp_path):
-    shard = small_shard()
+    shard, index = small_shard(), make_index(tmp_path)
     present = np.ones(60, dtype=bool)
-    write_counts(tmp_path / "c.npz", shard.counts, genes=shard.genes, index="i", present=present)
-    counts, genes, more = read_counts(tmp_path / "c.npz", index="i")
+    index.write_counts(tmp_path / "c.npz", shard.counts, genes=shard.genes, present=present)
+    counts, genes, more = index.read_counts(tmp_path / "c.npz")
     assert (counts != shard.counts).nnz == 0
     assert genes["symbol"].tolist() == shard.genes["symbol"].tolist()
     assert more["present"].all()
 
 
-def test_some_samples_of_the_index_are_read_alone(tmp_path):
-    cells = pd.DataFrame({"cell": ["a_1", "b_1", "c_1"], "sample": ["a", "b", "c"]})
-    write_table(cells, tmp_path / "cells.parquet", index="whole")
-    part, index = read_cells(tmp_path / "cells.parquet", samples=["b", "c"])
-    assert part["cell"].tolist() == ["b_1", "c_1"]
-    assert index == "whole"
+def test_an_index_of_some_samples_reads_their_rows_alone(tmp_path):
+    whole = make_index(tmp_path, cells=["a_1", "b_1", "c_1"])
+    whole.write_table(whole.cells.assign(x=[1, 2, 3]), tmp_path / "t.parquet")
+    part = CellIndex(whole.path, samples=["b", "c"])
+    assert part.checksum == whole.checksum
+    assert part.cells["cell"].tolist() == ["b_1", "c_1"]
+    assert part.read_table(tmp_path / "t.parquet")["x"].tolist() == [2, 3]
+    assert part.read_table(tmp_path / "t.parquet", columns=["x"])["x"].tolist() == [2, 3]
 
 
 def test_a_mistake_of_the_user_ends_a_job_with_one_line(tmp_path, capsys):

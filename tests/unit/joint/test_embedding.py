@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from lammscope.core.indexed import write_counts
+from lammscope.core.indexed import CellIndex, write_index
 from lammscope.core.pca import principal_components, principal_components_of_parts
 from lammscope.core.rates import normalize
 from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
@@ -38,20 +38,27 @@ def test_components_equal_a_singular_value_decomposition_and_need_no_stacking():
 
 
 def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
-    parts, cells = {}, []
-    for sample in ("b", "a"):
-        shard = small_shard(seed=ord(sample))
-        parts[sample] = shard
-        write_counts(tmp_path / f"{sample}.npz", shard.counts, genes=shard.genes, index="x")
-        total = shard.counts.sum(axis=1)
-        cells.append(pd.DataFrame({"sample": sample, "total_counts": total}))
+    parts = {sample: small_shard(seed=ord(sample)) for sample in ("a", "b")}
+    cells = [
+        pd.DataFrame(
+            {
+                "cell": f"{sample}_" + pd.Series(shard.barcodes),
+                "sample": sample,
+                "total_counts": shard.counts.sum(axis=1),
+            }
+        )
+        for sample, shard in parts.items()
+    ]
+    write_index(pd.concat(cells, ignore_index=True), tmp_path / "cells.parquet")
+    index = CellIndex(tmp_path / "cells.parquet")
+    for sample, shard in parts.items():
+        index.write_counts(tmp_path / f"{sample}.npz", shard.counts, genes=shard.genes)
     none = sparse.csr_array((0, parts["a"].counts.shape[1]), dtype=np.int32)
-    write_counts(tmp_path / "no_cells.npz", none, genes=parts["a"].genes, index="x")
-    index = pd.concat(cells[::-1], ignore_index=True)
+    index.write_counts(tmp_path / "no_cells.npz", none, genes=parts["a"].genes)
     paths = [tmp_path / f"{name}.npz" for name in ("a", "no_cells", "b")]
-    scores, components = embed_samples(paths, index, index="x", n_pcs=4)
-    assert len(scores) == len(index)
-    first = normalize(parts["a"].counts, cells[1]["total_counts"].to_numpy())
+    scores, components = embed_samples(paths, index, n_pcs=4)
+    assert len(scores) == len(index.cells)
+    first = normalize(parts["a"].counts, cells[0]["total_counts"].to_numpy())
     np.testing.assert_allclose(scores[:40], components.project(first), atol=1e-5)
 
 

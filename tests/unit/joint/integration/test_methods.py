@@ -9,7 +9,6 @@ import yaml
 from scipy import sparse
 
 from lammscope.cohort.config import resolve_config
-from lammscope.core.indexed import write_arrays, write_counts
 from lammscope.core.names import AUTO, NONE
 from lammscope.joint.integration import METHODS, integrate_cells, other_modules
 from lammscope.joint.integration.method import (
@@ -19,8 +18,8 @@ from lammscope.joint.integration.method import (
     Method,
     read_input,
 )
+from tests.unit.example_indexes import make_index
 
-CELLS = pd.DataFrame({"sample": ["a", "a", "b"]})
 GIVEN = IntegrationInput(
     np.arange(6, dtype=np.float32).reshape(3, 2), np.array(["x", "x", "y"]), pd.DataFrame()
 )
@@ -93,23 +92,24 @@ def test_edits_of_other_methods_do_not_concern_one():
 
 def test_components_and_counts_are_read_with_the_values_of_their_samples(tmp_path):
     space = GIVEN.values
-    write_arrays(tmp_path / "pca.npz", index="i", space=space)
+    index = make_index(tmp_path, cells=["a_1", "a_2", "b_1"])
+    index.write_arrays(tmp_path / "pca.npz", space=space)
     counts = sparse.csr_array(np.arange(12).reshape(3, 4))
     genes = pd.DataFrame({"gene": list("wxyz"), "symbol": list("WXYZ")})
     parts = [tmp_path / "1.npz", tmp_path / "2.npz"]
     for path, part in zip(parts, (counts[:2], counts[2:]), strict=True):
-        write_counts(path, part, genes=genes, index="i")
+        index.write_counts(path, part, genes=genes)
     of_samples = {
         "batches": {"a": "one", "b": "two"},
         "covariates": {"kit": {"a": "v2", "b": "v3"}},
     }
-    read = read_input([tmp_path / "pca.npz"], CELLS, reads=COMPONENTS, index="i", **of_samples)
+    read = read_input([tmp_path / "pca.npz"], index, reads=COMPONENTS, **of_samples)
     assert np.array_equal(read.values, space)
     assert read.genes is None
     assert read.batch.tolist() == ["one", "one", "two"]
     assert read.covariates["kit"].tolist() == ["v2", "v2", "v3"]
-    read = read_input(parts, CELLS, reads=COUNTS, index="i", **of_samples)
+    read = read_input(parts, index, reads=COUNTS, **of_samples)
     assert np.array_equal(read.values.toarray(), counts.toarray())
     assert read.genes.tolist() == list("wxyz")
     with pytest.raises(ValueError, match="made for another set of cells"):
-        read_input(parts, CELLS, reads=COUNTS, index="j", **of_samples)
+        read_input(parts, make_index(tmp_path), reads=COUNTS, **of_samples)
