@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
@@ -141,6 +142,14 @@ def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone, moved):
     assert plan(clone, moved) == {"save_config": 1, "write_report": 1, "all": 1}
     own.write_text(f"{own.read_text()}\n")
     assert {"extract_panel", "annotate_cells"} <= set(plan(clone, moved))
+
+
+def test_a_param_that_takes_the_value_of_another_reruns_its_rule(clone, moved):
+    """Snakemake compares params without their names."""
+    config = yaml.safe_load((moved / "results" / "config.yaml").read_text())
+    assert config["seed"] == config["threads"] == 1
+    n_neighbors = config["clustering"]["n_neighbors"]
+    assert "find_neighbors" in plan(clone, moved, "--config", f"seed={n_neighbors}")
 
 
 def test_archived_matrices_rerun_nothing(moved, repository):

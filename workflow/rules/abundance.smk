@@ -24,8 +24,10 @@ rule save_samples:
     resources:
         mem_mb=memory(500, 4),
     params:
-        table=sample_table_text(RUN.samples),
-        code=code("save_samples"),
+        **named(
+            table=sample_table_text(RUN.samples),
+            code=code("save_samples"),
+        ),
     script:
         "../scripts/save_samples.py"
 
@@ -45,10 +47,12 @@ rule audit_design:
     resources:
         mem_mb=memory(500, 4),
     params:
-        contrasts=list(CONTRASTS.values()),
-        permutation=PERMUTATION,
-        sorts=config["sorts"],
-        code=code("audit_design"),
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            permutation=PERMUTATION,
+            sorts=config["sorts"],
+            code=code("audit_design"),
+        ),
     script:
         "../scripts/audit_design.py"
 
@@ -70,10 +74,12 @@ rule count_cells:
     resources:
         mem_mb=memory(500, 4),
     params:
-        samples=SAMPLES,
-        probability=config["lamm"]["probability"],
-        thresholds=THRESHOLDS,
-        code=code("count_cells"),
+        **named(
+            samples=SAMPLES,
+            probability=config["lamm"]["probability"],
+            thresholds=THRESHOLDS,
+            code=code("count_cells"),
+        ),
     script:
         "../scripts/count_cells.py"
 
@@ -94,12 +100,14 @@ rule test_abundance:
     resources:
         mem_mb=memory(500, 4),
     params:
-        contrast=contrast_of,
-        settings=ABUNDANCE_TESTS,
-        permutation=PERMUTATION,
-        seed=config["seed"],
-        sorts=config["sorts"],
-        code=code("test_abundance"),
+        **named(
+            contrast=contrast_of,
+            settings=ABUNDANCE_TESTS,
+            permutation=PERMUTATION,
+            seed=config["seed"],
+            sorts=config["sorts"],
+            code=code("test_abundance"),
+        ),
     script:
         "../scripts/test_abundance.py"
 
@@ -119,10 +127,12 @@ rule gather_lamm:
     resources:
         mem_mb=memory(500, 4),
     params:
-        contrasts=list(CONTRASTS),
-        primary=config["primary"],
-        level=config["lamm"]["level"],
-        code=code("gather_lamm"),
+        **named(
+            contrasts=list(CONTRASTS),
+            primary=config["primary"],
+            level=config["lamm"]["level"],
+            code=code("gather_lamm"),
+        ),
     script:
         "../scripts/gather_lamm.py"
 
@@ -144,12 +154,14 @@ rule test_robustness:
     resources:
         mem_mb=memory(500, 4),
     params:
-        contrast=contrast_of,
-        lamm={key: config["lamm"][key] for key in ("level", "probability")},
-        denominator=config["primary"]["denominator"],
-        settings=ABUNDANCE_TESTS,
-        sorts=config["sorts"],
-        code=code("test_robustness"),
+        **named(
+            contrast=contrast_of,
+            lamm={key: config["lamm"][key] for key in ("level", "probability")},
+            denominator=config["primary"]["denominator"],
+            settings=ABUNDANCE_TESTS,
+            sorts=config["sorts"],
+            code=code("test_robustness"),
+        ),
     script:
         "../scripts/test_robustness.py"
 
@@ -171,14 +183,18 @@ rule diagnose_calibration:
     resources:
         mem_mb=memory(800, 20),
     params:
-        contrasts=[c for name, c in CONTRASTS.items() if name == config["primary"]["contrast"]],
-        denominator=config["primary"]["denominator"],
-        settings=ABUNDANCE_TESTS,
-        permutation=PERMUTATION,
-        expression=EXPRESSION_TESTS,
-        calibration=config["calibration"],
-        sorts=config["sorts"],
-        seed=config["seed"],
-        code=code("diagnose_calibration"),
+        **named(
+            contrasts=[
+                c for name, c in CONTRASTS.items() if name == config["primary"]["contrast"]
+            ],
+            denominator=config["primary"]["denominator"],
+            settings=ABUNDANCE_TESTS,
+            permutation=PERMUTATION,
+            expression=EXPRESSION_TESTS,
+            calibration=config["calibration"],
+            sorts=config["sorts"],
+            seed=config["seed"],
+            code=code("diagnose_calibration"),
+        ),
     script:
         "../scripts/diagnose_calibration.py"

@@ -15,10 +15,12 @@ rule label_cells:
     resources:
         mem_mb=memory(800, 40, of=max),
     params:
-        samples=samples_of_part,
-        model=config_path("annotation", "celltypist_model"),
-        model_content=content(TYPE_MODEL),
-        code=code("label_cells"),
+        **named(
+            samples=samples_of_part,
+            model=config_path("annotation", "celltypist_model"),
+            model_content=content(TYPE_MODEL),
+            code=code("label_cells"),
+        ),
     script:
         "../scripts/label_cells.py"
 
@@ -47,10 +49,12 @@ rule annotate_cells:
     resources:
         mem_mb=memory(800, 20),
     params:
-        settings=TYPE_SETTINGS,
-        panel=config_path("annotation", "panel"),
-        panel_content=content(config["annotation"]["panel"]),
-        code=code("annotate_cells"),
+        **named(
+            settings=TYPE_SETTINGS,
+            panel=config_path("annotation", "panel"),
+            panel_content=content(config["annotation"]["panel"]),
+            code=code("annotate_cells"),
+        ),
     script:
         "../scripts/annotate_cells.py"
 
@@ -75,14 +79,16 @@ rule call_lamm:
     resources:
         mem_mb=memory(800, 20),
     params:
-        settings=CALL_SETTINGS,
-        before_infusion=[sample for sample, phase in PHASES.items() if phase == "pre"],
-        sorted_out=SORTED,
-        seed=config["seed"],
-        threads=1,
-        references=config_path("lamm", "references"),
-        references_content=content(config["lamm"]["references"]),
-        code=code("call_lamm"),
+        **named(
+            settings=CALL_SETTINGS,
+            before_infusion=[sample for sample, phase in PHASES.items() if phase == "pre"],
+            sorted_out=SORTED,
+            seed=config["seed"],
+            threads=1,
+            references=config_path("lamm", "references"),
+            references_content=content(config["lamm"]["references"]),
+            code=code("call_lamm"),
+        ),
     script:
         "../scripts/call_lamm.py"
 
@@ -109,11 +115,13 @@ rule describe_cells:
     resources:
         mem_mb=memory(800, 20),
     params:
-        genes=LAMM_GENES,
-        phases=PHASES,
-        vetoes=list(config["lamm"]["vetoes"]),
-        probability=config["lamm"]["probability"],
-        code=code("describe_cells"),
+        **named(
+            genes=LAMM_GENES,
+            phases=PHASES,
+            vetoes=list(config["lamm"]["vetoes"]),
+            probability=config["lamm"]["probability"],
+            code=code("describe_cells"),
+        ),
     script:
         "../scripts/describe_cells.py"
 
@@ -138,10 +146,12 @@ rule score_states:
     resources:
         mem_mb=memory(800, 30),
     params:
-        min_cells=config["expression"]["min_cells"],
-        gene_sets=config_path("annotation", "states"),
-        gene_sets_content=content(*config["annotation"]["states"]),
-        code=code("score_states"),
+        **named(
+            min_cells=config["expression"]["min_cells"],
+            gene_sets=config_path("annotation", "states"),
+            gene_sets_content=content(*config["annotation"]["states"]),
+            code=code("score_states"),
+        ),
     script:
         "../scripts/score_states.py"
 
@@ -166,8 +176,10 @@ rule sum_groups:
     resources:
         mem_mb=memory(500, 40, of=max),
     params:
-        samples=samples_of_part,
-        code=code("sum_groups"),
+        **named(
+            samples=samples_of_part,
+            code=code("sum_groups"),
+        ),
     script:
         "../scripts/sum_groups.py"
 
@@ -188,8 +200,10 @@ rule find_markers:
     resources:
         mem_mb=memory(800, 20),
     params:
-        n_top=config["clustering"]["n_markers"],
-        min_pct=config["clustering"]["min_pct"],
-        code=code("find_markers"),
+        **named(
+            n_top=config["clustering"]["n_markers"],
+            min_pct=config["clustering"]["min_pct"],
+            code=code("find_markers"),
+        ),
     script:
         "../scripts/find_markers.py"

@@ -1,3 +1,5 @@
+import hashlib
+import inspect
 import re
 import sys
 from itertools import batched
@@ -39,6 +41,27 @@ def content(*paths):
     if not workflow.is_main_process:
         return ""
     return file_digest(*(find_resource(path) for path in paths if path))
+
+
+def named(**params):
+    """Params of a rule, and one that names them all.
+
+    Snakemake compares the values of params without their names, and would take a seed changed to 15
+    for the 15 neighbors that were there before.
+    """
+    if not workflow.is_main_process:
+        return params
+    compared = {
+        name: value
+        for name, value in params.items()
+        if not callable(value) or list(inspect.signature(value).parameters) == ["wildcards"]
+    }
+
+    def names(wildcards):
+        values = {k: v(wildcards) if callable(v) else v for k, v in compared.items()}
+        return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+    return params | {"names": names}
 
 
 def last_run():

@@ -14,7 +14,9 @@ rule build_pseudobulk:
     resources:
         mem_mb=memory(800, 20),
     params:
-        code=code("build_pseudobulk"),
+        **named(
+            code=code("build_pseudobulk"),
+        ),
     script:
         "../scripts/build_pseudobulk.py"
 
@@ -38,11 +40,13 @@ rule test_expression:
     resources:
         mem_mb=memory(800, 20),
     params:
-        contrast=contrast_of,
-        settings=EXPRESSION_TESTS,
-        engine=config["expression"]["engine"],
-        threads=config["threads"],
-        code=code("test_expression"),
+        **named(
+            contrast=contrast_of,
+            settings=EXPRESSION_TESTS,
+            engine=config["expression"]["engine"],
+            threads=config["threads"],
+            code=code("test_expression"),
+        ),
     script:
         "../scripts/test_expression.py"
 
@@ -63,11 +67,13 @@ rule test_gene_sets:
     resources:
         mem_mb=memory(800, 20),
     params:
-        contrast=contrast_of,
-        settings=EXPRESSION_TESTS,
-        min_genes=config["expression"]["min_set_genes"],
-        gene_sets=config_path("expression", "gene_sets"),
-        gene_sets_content=content(*config["expression"]["gene_sets"]),
-        code=code("test_gene_sets"),
+        **named(
+            contrast=contrast_of,
+            settings=EXPRESSION_TESTS,
+            min_genes=config["expression"]["min_set_genes"],
+            gene_sets=config_path("expression", "gene_sets"),
+            gene_sets_content=content(*config["expression"]["gene_sets"]),
+            code=code("test_gene_sets"),
+        ),
     script:
         "../scripts/test_gene_sets.py"

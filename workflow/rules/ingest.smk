@@ -16,9 +16,11 @@ rule ingest_sample:
     resources:
         mem_mb=memory(500, 60),
     params:
-        qc=config["qc"],
-        genome=genome_of,
-        code=code("ingest_sample"),
+        **named(
+            qc=config["qc"],
+            genome=genome_of,
+            code=code("ingest_sample"),
+        ),
     script:
         "../scripts/ingest_sample.py"
 
@@ -39,9 +41,11 @@ rule score_doublets:
     resources:
         mem_mb=memory(500, 60),
     params:
-        samples=lambda wildcards: CHANNELS[wildcards.channel],
-        settings=config["doublets"],
-        seed=config["seed"],
-        code=code("score_doublets"),
+        **named(
+            samples=lambda wildcards: CHANNELS[wildcards.channel],
+            settings=config["doublets"],
+            seed=config["seed"],
+            code=code("score_doublets"),
+        ),
     script:
         "../scripts/score_doublets.py"

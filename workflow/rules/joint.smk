@@ -15,10 +15,12 @@ rule select_cells:
     resources:
         mem_mb=memory(500, 4),
     params:
-        samples=SAMPLES,
-        patients=SHEET["patient"].tolist(),
-        remove_doublets=config["doublets"]["remove"],
-        code=code("select_cells"),
+        **named(
+            samples=SAMPLES,
+            patients=SHEET["patient"].tolist(),
+            remove_doublets=config["doublets"]["remove"],
+            code=code("select_cells"),
+        ),
     script:
         "../scripts/select_cells.py"
 
@@ -39,10 +41,12 @@ rule match_genes:
     resources:
         mem_mb=memory(800, 8),
     params:
-        samples=SAMPLES,
-        min_overlap=config["genes"]["min_overlap"],
-        definers=config["lamm"]["definers"],
-        code=code("match_genes"),
+        **named(
+            samples=SAMPLES,
+            min_overlap=config["genes"]["min_overlap"],
+            definers=config["lamm"]["definers"],
+            code=code("match_genes"),
+        ),
     script:
         "../scripts/match_genes.py"
 
@@ -63,9 +67,11 @@ rule select_genes:
     resources:
         mem_mb=memory(500, 4),
     params:
-        settings={k: v for k, v in config["genes"].items() if k != "min_overlap"},
-        car_features=config["car"]["features"],
-        code=code("select_genes"),
+        **named(
+            settings={k: v for k, v in config["genes"].items() if k != "min_overlap"},
+            car_features=config["car"]["features"],
+            code=code("select_genes"),
+        ),
     script:
         "../scripts/select_genes.py"
 
@@ -88,8 +94,10 @@ rule extract_genes:
     resources:
         mem_mb=memory(500, 20, of=max),
     params:
-        samples=samples_of_part,
-        code=code("extract_genes"),
+        **named(
+            samples=samples_of_part,
+            code=code("extract_genes"),
+        ),
     script:
         "../scripts/extract_genes.py"
 
@@ -111,14 +119,16 @@ rule extract_panel:
     resources:
         mem_mb=memory(500, 20, of=max),
     params:
-        samples=samples_of_part,
-        lamm_genes=LAMM_GENES,
-        car_features=config["car"]["features"],
-        panel=config_path("annotation", "panel"),
-        panel_content=content(config["annotation"]["panel"]),
-        signatures=config_path("annotation", "states"),
-        signatures_content=content(*config["annotation"]["states"]),
-        code=code("extract_panel"),
+        **named(
+            samples=samples_of_part,
+            lamm_genes=LAMM_GENES,
+            car_features=config["car"]["features"],
+            panel=config_path("annotation", "panel"),
+            panel_content=content(config["annotation"]["panel"]),
+            signatures=config_path("annotation", "states"),
+            signatures_content=content(*config["annotation"]["states"]),
+            code=code("extract_panel"),
+        ),
     script:
         "../scripts/extract_panel.py"
 
@@ -140,9 +150,11 @@ rule embed_cells:
     resources:
         mem_mb=memory(800, 20, of=max),
     params:
-        n_pcs=config["integration"]["n_pcs"],
-        threads=config["threads"],
-        code=code("embed_cells"),
+        **named(
+            n_pcs=config["integration"]["n_pcs"],
+            threads=config["threads"],
+            code=code("embed_cells"),
+        ),
     script:
         "../scripts/embed_cells.py"
 
@@ -175,14 +187,18 @@ for name, method in METHODS.items():
         resources:
             mem_mb=memory(*method.memory),
         params:
-            method=name,
-            reads=method.reads,
-            batches=batches(),
-            covariates={column: values_of(column) for column in settings.get("covariates", [])},
-            settings={key: value for key, value in settings.items() if key != "covariates"},
-            seed=config["seed"],
-            threads=config["threads"],
-            code=code("integrate_cells", without=other_modules(name)),
+            **named(
+                method=name,
+                reads=method.reads,
+                batches=batches(),
+                covariates={
+                    column: values_of(column) for column in settings.get("covariates", [])
+                },
+                settings={key: value for key, value in settings.items() if key != "covariates"},
+                seed=config["seed"],
+                threads=config["threads"],
+                code=code("integrate_cells", without=other_modules(name)),
+            ),
         script:
             "../scripts/integrate_cells.py"
 
@@ -206,19 +222,21 @@ rule score_integration:
     resources:
         mem_mb=memory(1500, 8),
     params:
-        methods=COMPARED,
-        method=METHOD,
-        batches=batches(),
-        annotation=TYPE_SETTINGS,
-        lamm=CALL_SETTINGS,
-        search={key: config["clustering"][key] for key in ("n_neighbors", "resolution")},
-        seed=config["seed"],
-        threads=1,
-        panel=config_path("annotation", "panel"),
-        panel_content=content(config["annotation"]["panel"]),
-        references=config_path("lamm", "references"),
-        references_content=content(config["lamm"]["references"]),
-        code=code("score_integration"),
+        **named(
+            methods=COMPARED,
+            method=METHOD,
+            batches=batches(),
+            annotation=TYPE_SETTINGS,
+            lamm=CALL_SETTINGS,
+            search={key: config["clustering"][key] for key in ("n_neighbors", "resolution")},
+            seed=config["seed"],
+            threads=1,
+            panel=config_path("annotation", "panel"),
+            panel_content=content(config["annotation"]["panel"]),
+            references=config_path("lamm", "references"),
+            references_content=content(config["lamm"]["references"]),
+            code=code("score_integration"),
+        ),
     script:
         "../scripts/score_integration.py"
 
@@ -240,8 +258,10 @@ rule choose_space:
     resources:
         mem_mb=memory(800, 8),
     params:
-        methods=COMPARED,
-        code=code("choose_space"),
+        **named(
+            methods=COMPARED,
+            code=code("choose_space"),
+        ),
     script:
         "../scripts/choose_space.py"
 
@@ -264,10 +284,12 @@ rule find_neighbors:
     resources:
         mem_mb=memory(800, 8),
     params:
-        n_neighbors=config["clustering"]["n_neighbors"],
-        seed=config["seed"],
-        threads=config["threads"],
-        code=code("find_neighbors"),
+        **named(
+            n_neighbors=config["clustering"]["n_neighbors"],
+            seed=config["seed"],
+            threads=config["threads"],
+            code=code("find_neighbors"),
+        ),
     script:
         "../scripts/find_neighbors.py"
 
@@ -289,9 +311,11 @@ rule cluster_cells:
     resources:
         mem_mb=memory(800, 20),
     params:
-        resolution=config["clustering"]["resolution"],
-        seed=config["seed"],
-        code=code("cluster_cells"),
+        **named(
+            resolution=config["clustering"]["resolution"],
+            seed=config["seed"],
+            code=code("cluster_cells"),
+        ),
     script:
         "../scripts/cluster_cells.py"
 
@@ -315,12 +339,14 @@ rule compare_resolutions:
     resources:
         mem_mb=memory(800, 20),
     params:
-        resolution=config["clustering"]["resolution"],
-        resolutions=RESOLUTIONS,
-        n_neighbors=config["clustering"]["n_neighbors"],
-        seed=config["seed"],
-        threads=1,
-        code=code("compare_resolutions"),
+        **named(
+            resolution=config["clustering"]["resolution"],
+            resolutions=RESOLUTIONS,
+            n_neighbors=config["clustering"]["n_neighbors"],
+            seed=config["seed"],
+            threads=1,
+            code=code("compare_resolutions"),
+        ),
     script:
         "../scripts/compare_resolutions.py"
 
@@ -343,10 +369,12 @@ rule project_umap:
     resources:
         mem_mb=memory(1000, 20),
     params:
-        min_dist=config["clustering"]["min_dist"],
-        epochs=config["clustering"]["umap_epochs"],
-        max_cells=config["clustering"]["umap_cells"],
-        seed=config["seed"],
-        code=code("project_umap"),
+        **named(
+            min_dist=config["clustering"]["min_dist"],
+            epochs=config["clustering"]["umap_epochs"],
+            max_cells=config["clustering"]["umap_cells"],
+            seed=config["seed"],
+            code=code("project_umap"),
+        ),
     script:
         "../scripts/project_umap.py"

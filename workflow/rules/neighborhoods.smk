@@ -18,13 +18,15 @@ rule sample_neighborhoods:
     resources:
         mem_mb=memory(800, 8),
     params:
-        settings={
-            key: NEIGHBORHOODS[key]
-            for key in ("share", "max_number", "cells_per_sample", "min_size")
-        },
-        seed=config["seed"],
-        threads=config["threads"],
-        code=code("sample_neighborhoods"),
+        **named(
+            settings={
+                key: NEIGHBORHOODS[key]
+                for key in ("share", "max_number", "cells_per_sample", "min_size")
+            },
+            seed=config["seed"],
+            threads=config["threads"],
+            code=code("sample_neighborhoods"),
+        ),
     script:
         "../scripts/sample_neighborhoods.py"
 
@@ -48,14 +50,16 @@ rule test_neighborhoods:
     resources:
         mem_mb=memory(500, 8),
     params:
-        contrast=contrast_of,
-        settings={
-            "min_expected": NEIGHBORHOODS["min_expected"],
-            "min_cells": config["abundance"]["min_cells"],
-            "exclude_pre_post": config["abundance"]["exclude_pre_post"],
-        },
-        limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
-        code=code("test_neighborhoods"),
+        **named(
+            contrast=contrast_of,
+            settings={
+                "min_expected": NEIGHBORHOODS["min_expected"],
+                "min_cells": config["abundance"]["min_cells"],
+                "exclude_pre_post": config["abundance"]["exclude_pre_post"],
+            },
+            limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
+            code=code("test_neighborhoods"),
+        ),
     script:
         "../scripts/test_neighborhoods.py"
 
@@ -84,11 +88,13 @@ rule draw_neighborhoods:
     resources:
         mem_mb=memory(800, 20),
     params:
-        contrast=contrast_of,
-        limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
-        max_points=config["report"]["max_points"],
-        seed=config["seed"],
-        dpi=config["report"]["dpi"],
-        code=code("draw_neighborhoods"),
+        **named(
+            contrast=contrast_of,
+            limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
+            max_points=config["report"]["max_points"],
+            seed=config["seed"],
+            dpi=config["report"]["dpi"],
+            code=code("draw_neighborhoods"),
+        ),
     script:
         "../scripts/draw_neighborhoods.py"

@@ -26,8 +26,10 @@ rule save_config:
     resources:
         mem_mb=memory(500, 4),
     params:
-        config=RUN.config,
-        code=code("save_config"),
+        **named(
+            config=RUN.config,
+            code=code("save_config"),
+        ),
     script:
         "../scripts/save_config.py"
 
@@ -55,9 +57,11 @@ rule assemble_cohort:
     resources:
         mem_mb=memory(1500, 2),
     params:
-        samples=SAMPLES,
-        log_normalised=config["assembly"]["log_normalised"],
-        code=code("assemble_cohort"),
+        **named(
+            samples=SAMPLES,
+            log_normalised=config["assembly"]["log_normalised"],
+            code=code("assemble_cohort"),
+        ),
     script:
         "../scripts/assemble_cohort.py"
 
@@ -90,14 +94,16 @@ rule draw_cohort:
     resources:
         mem_mb=memory(1000, 20),
     params:
-        samples=SAMPLES,
-        definers=config["lamm"]["definers"],
-        thresholds=config["qc"],
-        min_cells=config["abundance"]["min_cells"],
-        max_points=config["report"]["max_points"],
-        seed=config["seed"],
-        dpi=config["report"]["dpi"],
-        code=code("draw_cohort"),
+        **named(
+            samples=SAMPLES,
+            definers=config["lamm"]["definers"],
+            thresholds=config["qc"],
+            min_cells=config["abundance"]["min_cells"],
+            max_points=config["report"]["max_points"],
+            seed=config["seed"],
+            dpi=config["report"]["dpi"],
+            code=code("draw_cohort"),
+        ),
     script:
         "../scripts/draw_cohort.py"
 
@@ -128,11 +134,13 @@ rule draw_evidence:
     resources:
         mem_mb=memory(800, 20),
     params:
-        definers=config["lamm"]["definers"],
-        dpi=config["report"]["dpi"],
-        panel=config_path("annotation", "panel"),
-        panel_content=content(config["annotation"]["panel"]),
-        code=code("draw_evidence"),
+        **named(
+            definers=config["lamm"]["definers"],
+            dpi=config["report"]["dpi"],
+            panel=config_path("annotation", "panel"),
+            panel_content=content(config["annotation"]["panel"]),
+            code=code("draw_evidence"),
+        ),
     script:
         "../scripts/draw_evidence.py"
 
@@ -162,13 +170,15 @@ rule draw_contrast:
     resources:
         mem_mb=memory(800, 20),
     params:
-        contrast=contrast_of,
-        lamm={key: config["lamm"][key] for key in ("level", "probability")},
-        min_cells=config["abundance"]["min_cells"],
-        max_fdr=config["report"]["max_fdr"],
-        n_labels=config["report"]["n_labels"],
-        dpi=config["report"]["dpi"],
-        code=code("draw_contrast"),
+        **named(
+            contrast=contrast_of,
+            lamm={key: config["lamm"][key] for key in ("level", "probability")},
+            min_cells=config["abundance"]["min_cells"],
+            max_fdr=config["report"]["max_fdr"],
+            n_labels=config["report"]["n_labels"],
+            dpi=config["report"]["dpi"],
+            code=code("draw_contrast"),
+        ),
     script:
         "../scripts/draw_contrast.py"
 
@@ -200,9 +210,11 @@ rule write_report:
     resources:
         mem_mb=memory(1000, 20),
     params:
-        config=RUN.config,
-        contrasts=CONTRASTS,
-        template=content(HOME / "lammscope" / "report" / "template.html.jinja"),
-        code=code("write_report"),
+        **named(
+            config=RUN.config,
+            contrasts=CONTRASTS,
+            template=content(HOME / "lammscope" / "report" / "template.html.jinja"),
+            code=code("write_report"),
+        ),
     script:
         "../scripts/write_report.py"
