@@ -180,7 +180,7 @@ def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws:
 def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
     """The assignments without the observed one, and the one that only exchanges its arms."""
     assigned = assignments(scheme, rng=np.random.default_rng(seed))
-    same = assigned == scheme.observed
+    same: NDArray[np.bool_] = assigned == scheme.observed
     return assigned[~same.all(axis=1) & same.any(axis=1)]
 
 

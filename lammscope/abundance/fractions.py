@@ -50,7 +50,7 @@ def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
     chosen = np.zeros((len(sides) * len(units), len(counts)))
     for row, names in zip(chosen, (n for side in sides for n in units[side]), strict=True):
         row[[position[name] for name in names]] = 1
-    sums = chosen @ counts.to_numpy(dtype=float)
+    sums: np.ndarray = chosen @ counts.to_numpy(dtype=float)
     return sums.T.reshape(counts.shape[1], len(sides), len(units))
 
 
@@ -118,7 +118,7 @@ def unit_values(measure: Measure, keep: np.ndarray, scale: str) -> np.ndarray:
     """The measure per kept unit on its scale; the difference of the sides where there are two."""
     n, total = measure.count[keep], measure.total[keep]
     if scale == "log_ratio":
-        value = np.log((n + measure.share) / (total + measure.offset))
+        value: np.ndarray = np.log((n + measure.share) / (total + measure.offset))
     elif scale == "logit":
         value = np.log((n + measure.share) / (total - n + measure.offset - measure.share))
     else:

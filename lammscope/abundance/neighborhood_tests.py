@@ -133,7 +133,11 @@ def spatial_fdr(p: Array, *, distance: Array) -> Array:
 
 
 def summarize_neighborhoods(
-    table: pd.DataFrame, populations: Sequence[str], *, max_spatial_fdr: float, min_fraction: float
+    table: pd.DataFrame,
+    populations: Sequence[str] | np.ndarray,
+    *,
+    max_spatial_fdr: float,
+    min_fraction: float,
 ) -> pd.DataFrame:
     """Neighbourhoods per population: how many are higher or lower in the test arm.
 

@@ -109,8 +109,8 @@ def _permuted_labels(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.boo
 def _sign_flips(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
     n_pairs = len(scheme.test)
     if not scheme.exact:
-        return rng.integers(0, 2, size=(scheme.n_draws, n_pairs)) == 0
-    return (np.arange(scheme.n_assignments)[:, None] >> np.arange(n_pairs)) & 1 == 0
+        return np.asarray(rng.integers(0, 2, size=(scheme.n_draws, n_pairs)) == 0)
+    return np.asarray((np.arange(scheme.n_assignments)[:, None] >> np.arange(n_pairs)) & 1 == 0)
 
 
 def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:

@@ -190,7 +190,7 @@ class _Scorer:
 
 def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Rates on a log scale where 0 is absent and 1 is the gene's typical level or more."""
-    return np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1)
+    return np.asarray(np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1))
 
 
 def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
@@ -201,7 +201,7 @@ def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
     the level: a cohort without the population that carries a gene has only its ambient RNA.
     """
     highest = cluster_rates.max(axis=0, initial=0)
-    return np.clip(highest, levels, MAX_SCALE * levels)
+    return np.asarray(np.clip(highest, levels, MAX_SCALE * levels))
 
 
 def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

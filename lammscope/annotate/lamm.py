@@ -213,7 +213,7 @@ def _exceeds(
     expected = np.maximum(counts, limit * depth[:, None])
     weight = 1 / (1 + settings.dispersion * expected)
     shape = prior_counts + weight * counts
-    return gammaincc(shape, (prior_depth + weight * depth[:, None]) * limit)
+    return np.asarray(gammaincc(shape, (prior_depth + weight * depth[:, None]) * limit))
 
 
 def _shrunken_rates(
@@ -244,14 +244,14 @@ def _sample_background(
     depth = (member @ (totals * weight)) / PER
     cohort = np.maximum(counts.sum(axis=0) / max(depth.sum(), TINY), least)
     rates = _shrunken_rates(counts, depth, prior_rate=cohort, settings=settings)
-    return np.maximum(rates, least)[codes]
+    return np.asarray(np.maximum(rates, least)[codes])
 
 
 def _type_rates(definers: sparse.csr_array, *, totals: np.ndarray, types: np.ndarray) -> np.ndarray:
     """Rate of each definer in all monocytic cells of each cell's type, half a count added."""
     _, codes, member = membership(types)
     rates = ((member @ definers).toarray() + JEFFREYS) / (member @ totals / PER)[:, None]
-    return rates[codes]
+    return np.asarray(rates[codes])
 
 
 def _nothing_called(n_cells: int) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def definer_counts(
     DataFrame
         Cells x definers, integer UMIs; rows in the order of the samples.
     """
-    parts = []
+    parts: list[pd.DataFrame] = []
     for counts, genes in panels:
         columns = pd.Index(genes["symbol"]).get_indexer(pd.Index(list(definers)))
         found = columns >= 0
@@ -40,7 +40,8 @@ def definer_counts(
 def log_levels(counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarray) -> pd.DataFrame:
     """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
     totals = np.maximum(np.asarray(total_counts, dtype=float), 1.0)
-    return np.log1p(counts * (PER / totals)[:, None])
+    levels: pd.DataFrame = np.log1p(counts * (PER / totals)[:, None])
+    return levels
 
 
 def pooled_levels(
@@ -84,7 +85,7 @@ def pooled_levels(
 def levels_by_group(
     counts: sparse.csr_array,
     *,
-    totals: Sequence[float] | np.ndarray,
+    totals: Sequence[float] | np.ndarray | pd.Series,
     groups: Sequence[str] | np.ndarray | pd.Series,
     genes: Sequence[str],
 ) -> pd.DataFrame:

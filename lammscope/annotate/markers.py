@@ -68,7 +68,7 @@ def find_markers(
     n_all = sum(n_in.values())
     total_rates = np.sum(list(rates.values()), axis=0)
     total_expressed = np.sum(list(expressed.values()), axis=0)
-    parts = []
+    parts: list[pd.DataFrame] = []
     for cluster in sorted(rates, key=_natural):
         n_own, n_out = n_in[cluster], max(n_all - n_in[cluster], 1)
         compared = n_samples[cluster]

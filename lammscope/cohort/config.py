@@ -36,7 +36,8 @@ Keys = tuple[str | int, ...]
 def read_schema(name: str) -> dict[str, Any]:
     """The JSON schema `config`, `samples` or `patients`."""
     text = (SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    schema: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return schema
 
 
 def resolve_config(config: Mapping[str, Any]) -> dict[str, Any]:

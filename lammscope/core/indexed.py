@@ -44,7 +44,8 @@ def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.Data
     """Read what `write_table` wrote. Tables of a cell index are read by `CellIndex.read_table`."""
     if Path(path).suffix != ".parquet":
         return pd.read_csv(path, sep="\t", usecols=columns)
-    return pq.read_table(path, columns=columns).to_pandas()
+    frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+    return frame
 
 
 def write_index(cells: pd.DataFrame, path: str | Path) -> None:
@@ -111,7 +112,8 @@ class CellIndex:
         filters = None if self.samples is None else [("sample", "in", self.samples)]
         table = pq.read_table(path, columns=columns, filters=filters)
         self._check(path, _checksum_of(table.schema))
-        return table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
 
     def write_arrays(self, path: str | Path, **arrays: np.ndarray) -> None:
         """Write named arrays that belong to this index."""
@@ -192,7 +194,8 @@ def _write_for_index(frame: pd.DataFrame, path: str | Path, checksum: str) -> No
 
 
 def _checksum_of(schema: pa.Schema) -> str:
-    return (schema.metadata or {}).get(INDEX_KEY, b"").decode()
+    checksum: bytes = (schema.metadata or {}).get(INDEX_KEY, b"")
+    return checksum.decode()
 
 
 def _as_tsv(frame: pd.DataFrame) -> str:

@@ -104,12 +104,13 @@ def _read_frame(group: h5py.Group) -> pd.DataFrame:
 
 def _column(group: h5py.Group, name: str) -> np.ndarray:
     dataset = group[name]
-    return dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[:]
+    is_text = h5py.check_string_dtype(dataset.dtype)
+    return np.asarray(dataset.asstr()[:] if is_text else dataset[:])
 
 
 def shared_ids(ids: list[pd.Series]) -> pd.Index:
     """Gene ids that all samples have, in the order of the first."""
-    shared = pd.Index(ids[0])
+    shared: pd.Index = pd.Index(ids[0])
     for other in ids[1:]:
         shared = shared.intersection(pd.Index(other), sort=False)
     if shared.empty:
@@ -119,4 +120,4 @@ def shared_ids(ids: list[pd.Series]) -> pd.Index:
 
 def gene_columns(shard: Shard, genes: pd.Series | pd.Index) -> np.ndarray:
     """Columns of a shard that hold the given gene ids, all of which must be there."""
-    return pd.Index(shard.genes["gene"]).get_indexer(genes)
+    return np.asarray(pd.Index(shard.genes["gene"]).get_indexer(genes))

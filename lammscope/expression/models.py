@@ -220,7 +220,7 @@ def sum_replicates(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> ND
     ]
     side, row = np.array(member).T
     chosen = sparse.csr_array((np.ones(len(member)), (side, row)), shape=(len(kept), len(sums.obs)))
-    return (chosen @ sums.counts).toarray().T
+    return np.asarray((chosen @ sums.counts).toarray().T)
 
 
 def stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

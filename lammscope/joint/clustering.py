@@ -50,7 +50,7 @@ def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> n
     order = np.lexsort((first, -sizes))
     rank = np.empty(len(order), dtype=int)
     rank[order] = np.arange(len(order))
-    return rank[membership].astype(str)
+    return np.asarray(rank[membership].astype(str))
 
 
 def compare_resolutions(

@@ -61,7 +61,7 @@ def project_umap(
     nearest, away = nearest_landmarks(space, drawn, n_neighbors=N_ANCHORS, seed=seed, threads=1)
     weights = 1 / np.maximum(away, TINY) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
-    picture = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)
+    picture: np.ndarray = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)
     picture[drawn] = of_drawn
     return picture
 

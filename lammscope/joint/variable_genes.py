@@ -46,7 +46,7 @@ def pool_moments(moments: Iterable[pd.DataFrame], *, reference: pd.DataFrame) ->
         within[rows] += table["total_squares"] - table["total"] ** 2 / own
     if n_samples == 0:
         raise ValueError("no sample has a cell that passes quality control")
-    shared = n_have == n_samples
+    shared: np.ndarray = n_have == n_samples
     if not shared.any():
         raise ValueError(NOTHING_SHARED)
     freedom = max(n_cells - n_samples, 1)

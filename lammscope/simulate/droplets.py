@@ -270,7 +270,7 @@ def _draw_genes(profile: Floats, n: int, rng: np.random.Generator) -> NDArray[np
     possible = np.flatnonzero(profile)
     cumulative = np.cumsum(profile[possible])
     at = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
-    return possible[np.minimum(at, len(possible) - 1)]
+    return np.asarray(possible[np.minimum(at, len(possible) - 1)])
 
 
 def _seal(

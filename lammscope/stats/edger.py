@@ -40,7 +40,8 @@ def filter_by_expression(counts: ArrayLike, design: ArrayLike) -> NDArray[np.boo
     library = library_sizes(counts)
     # Ties at the cutoff are decided by rounding: edgeR's order of operations.
     enough = counts * (1e6 / library) >= 10 / np.median(library) * 1e6
-    return (enough.sum(axis=1) >= group_size - 1e-14) & (counts.sum(axis=1) >= 15 - 1e-14)
+    in_group = enough.sum(axis=1) >= group_size - 1e-14
+    return np.asarray(in_group & (counts.sum(axis=1) >= 15 - 1e-14))
 
 
 def library_sizes(counts: Array) -> Array:

@@ -45,7 +45,7 @@ def fit_prior(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Arr
 def _inverse_trigamma(value: float) -> float:
     """Newton's iteration of limma for the x with trigamma(x) = value."""
     if value > 1e7:
-        return 1 / np.sqrt(value)
+        return float(1 / np.sqrt(value))
     if value < 1e-6:
         return 1 / value
     x = 0.5 + 1 / value

@@ -138,7 +138,7 @@ def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
     expected = np.log((n - stats.rankdata(ratio) + 0.5) / n)
     tail = _log_upper_tail(ratio, df, df_prior)
     fits = np.exp(np.minimum(tail - expected, 0.0))
-    found = np.full(n, df_prior)
+    found: Array = np.full(n, df_prior)
     order = np.argsort(tail, kind="stable")
     if not (fits < 1).any():
         return found
@@ -162,7 +162,7 @@ def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
 def _log_upper_tail(ratio: Array, df: float, df_prior: float) -> Array:
     """Logarithm of P(F > ratio), also where the probability itself is too small for a number."""
     whole = stats.chi2.sf(df * ratio, df) if np.isinf(df_prior) else stats.f.sf(ratio, df, df_prior)
-    found = np.log(np.maximum(whole, 1e-300))
+    found: Array = np.log(np.maximum(whole, 1e-300))
     small = whole <= 1e-280
     if np.isinf(df_prior):
         x, a = df * ratio[small] / 2, df / 2

@@ -148,7 +148,8 @@ def _core(names: np.ndarray) -> pd.Index:
     text = pd.Series(names, dtype=str)
     core = text.str.extract(rf"(?:^|[^A-Za-z])({NUCLEOTIDES})(?![A-Za-z])", expand=False)
     other = text.str.replace(r"^.*[_:]|[-.]\d+$", "", regex=True)
-    return pd.Index(core.fillna(other))
+    found: pd.Index = pd.Index(core.fillna(other))
+    return found
 
 
 def _refuse_ambiguous(cores: pd.Index, *, path: str | Path, where: str) -> None:

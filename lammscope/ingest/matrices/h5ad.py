@@ -190,7 +190,7 @@ def _categories(codes: np.ndarray, categories: h5py.Dataset) -> np.ndarray:
     known = _texts(categories[:])
     if codes.dtype.kind != "i" or (codes < -1).any() or (codes >= len(known)).any():
         raise ValueError(f"{categories.name.strip('/')} lacks categories that are used: {AGAIN}")
-    return np.append(known, "")[codes]
+    return np.asarray(np.append(known, "")[codes])
 
 
 def _texts(values: np.ndarray) -> np.ndarray:

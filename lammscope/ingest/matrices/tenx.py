@@ -103,13 +103,13 @@ def _matrix(file: h5py.File, *, genome: str | None) -> h5py.Group:
 
 
 def _values(group: h5py.Group, name: str) -> np.ndarray:
-    return dataset(group, name)[:]
+    return np.asarray(dataset(group, name)[:])
 
 
 def _columns(group: h5py.Group) -> np.ndarray:
     """Column numbers in half the memory of the file's; HDF5 clips those that do not fit."""
     indices = dataset(group, "indices")
-    return indices.astype(np.int32)[:] if indices.dtype.kind in "iu" else indices[:]
+    return np.asarray(indices.astype(np.int32)[:] if indices.dtype.kind in "iu" else indices[:])
 
 
 def _kinds(group: h5py.Group) -> list[dict[str, str]]:
