@@ -1,6 +1,7 @@
 """Cell types by the marker panel, over clusters and neighbourhoods."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.celltypist import apply_labels
@@ -10,6 +11,7 @@ from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     index = CellIndex(snakemake.input.cells)
     cells = index.cells
@@ -30,7 +32,7 @@ with job_log(snakemake.log[0]) as logger:
         logger.warning("type %s is left out: no sample has its markers %s", row.entry, row.missing)
     n_samples = cells["sample"].groupby(clusters).nunique()
     table.insert(2, "n_samples", table["cluster"].map(n_samples))
-    labels = cells[["cell", "sample"]].assign(cluster=clusters)
-    index.write_table(pd.concat([labels, types], axis=1), snakemake.output.types)
+    known = cells[["cell", "sample"]].assign(cluster=clusters)
+    index.write_table(pd.concat([known, types], axis=1), snakemake.output.types)
     write_table(table, snakemake.output.clusters)
     write_table(missing, snakemake.output.missing)

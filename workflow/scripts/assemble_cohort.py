@@ -1,11 +1,14 @@
 """One annotated file of all kept cells and all genes, written sample by sample."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
 from lammscope.report.cohort_h5ad import describe_cohort, write_cohort
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     reference = read_table(snakemake.input.reference)

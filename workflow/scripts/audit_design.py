@@ -1,11 +1,14 @@
 """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     contrasts = [make_contrast(**definition) for definition in snakemake.params.contrasts]
     samples = read_sample_table(snakemake.input.samples)

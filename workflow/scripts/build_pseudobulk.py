@@ -1,10 +1,13 @@
 """Gather the sums of all samples and populations."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.expression.pseudobulk import build_pseudobulk
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.cells)
     pseudobulk = build_pseudobulk(

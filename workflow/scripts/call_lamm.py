@@ -1,5 +1,7 @@
 """LAMM cells within the monocytic lineage, and CAR-T cells; blind to response."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.annotate.calls import call_cells, neighbors_within_patients
 from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.core.indexed import CellIndex
@@ -7,6 +9,7 @@ from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
+snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     index = CellIndex(snakemake.input.cells)
     counts, symbols, has_car = stack_panel(snakemake.input.counts, index)

@@ -1,8 +1,11 @@
 """Take the joint space that `integration.method: auto` chose."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     index = CellIndex(snakemake.input.cells)
     scores = read_table(snakemake.input.scores).set_index("method")

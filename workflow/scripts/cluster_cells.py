@@ -1,10 +1,13 @@
 """Leiden clusters of the neighbourhood graph."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import shared_neighbor_graph
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     index = CellIndex(snakemake.input.cells)
     graph = shared_neighbor_graph(index.read_arrays(snakemake.input.neighbors)["indices"])

@@ -1,12 +1,14 @@
 """Clusters at other resolutions, and how stable those of each resolution are."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.clustering import compare_resolutions, stability
 from lammscope.joint.neighbors import shared_neighbor_graph
 
+snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     params = snakemake.params
     index = CellIndex(snakemake.input.cells)

@@ -1,11 +1,13 @@
 """Count the cells of every population in every sample."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from lammscope.abundance.counts import count_cells, count_thresholds
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     cells = read_table(snakemake.input.cells)
     samples = pd.DataFrame({"sample": snakemake.params.samples})

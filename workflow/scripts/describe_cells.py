@@ -1,5 +1,7 @@
 """Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.annotate.car import count_car
 from lammscope.annotate.evidence import count_calls, describe_clusters
 from lammscope.annotate.levels import levels_by_group
@@ -7,6 +9,7 @@ from lammscope.core.indexed import CellIndex, read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     counts, symbols, has_car = stack_panel(snakemake.input.counts, index)

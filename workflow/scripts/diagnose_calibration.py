@@ -1,6 +1,7 @@
 """The primary tests under permuted labels of the patients."""
 
 import anndata
+from snakemake.iocontainers import Snakemake
 
 from lammscope.abundance.calibration import diagnose_calibration
 from lammscope.abundance.comparisons import Permutations
@@ -11,6 +12,7 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     params = snakemake.params
     counts = read_table(snakemake.input.counts)

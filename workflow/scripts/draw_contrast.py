@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
@@ -10,6 +12,7 @@ from lammscope.core.runtime import job_log
 from lammscope.report.figures.contrast import contrast_figures
 from lammscope.report.figures.style import save_figure
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     samples = read_sample_table(snakemake.input.samples)
     figures = contrast_figures(

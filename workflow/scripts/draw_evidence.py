@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.annotate.panel import load_panel
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
@@ -10,6 +12,7 @@ from lammscope.core.runtime import job_log
 from lammscope.report.figures.evidence import evidence_figures
 from lammscope.report.figures.style import save_figure
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     names = ("clusters", "cluster_genes", "calls", "states")

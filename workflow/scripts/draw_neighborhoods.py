@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.core.indexed import CellIndex, read_table
@@ -10,6 +11,7 @@ from lammscope.core.runtime import job_log
 from lammscope.report.figures.neighborhoods import neighborhood_figure
 from lammscope.report.figures.style import save_figure
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     figure = neighborhood_figure(

@@ -1,12 +1,14 @@
 """Take the variable genes of some samples' kept cells out of their shards."""
 
 from scipy import sparse
+from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import gene_columns
 from lammscope.joint.gene_names import kept_cells
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     index = CellIndex(snakemake.input.cells, samples=list(shards))

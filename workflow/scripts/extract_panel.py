@@ -4,6 +4,7 @@ from itertools import chain
 
 import numpy as np
 from scipy import sparse
+from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.cohort.gene_sets import read_signatures
@@ -13,6 +14,7 @@ from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
 from lammscope.joint.panel_counts import panel_counts
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     index = CellIndex(snakemake.input.cells, samples=list(shards))

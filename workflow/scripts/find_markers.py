@@ -1,10 +1,13 @@
 """Marker genes of the clusters, by effect size over samples."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.annotate.markers import find_markers
 from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.cells)
     markers = find_markers(

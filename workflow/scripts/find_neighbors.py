@@ -1,9 +1,12 @@
 """Nearest neighbours of every cell in the joint space."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.neighbors import find_neighbors
 
+snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     index = CellIndex(snakemake.input.cells)
     indices, distances = find_neighbors(

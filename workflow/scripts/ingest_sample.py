@@ -1,5 +1,7 @@
 """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import write_shard
@@ -8,6 +10,7 @@ from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.moments import gene_moments
 from lammscope.ingest.qc import cell_metrics, describe_yield, flag_cells, split_ambient
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     limits = dict(snakemake.params.qc)
     floor = limits.pop("ambient_max_counts")

@@ -1,10 +1,13 @@
 """Make an integrated embedding of all cells by a method of `lammscope.joint.integration`."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.integration import integrate_cells
 from lammscope.joint.integration.method import read_input
 
+snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     index = CellIndex(snakemake.input.cells)
     given = read_input(

@@ -1,6 +1,7 @@
 """Label some samples' kept cells by a CellTypist model."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.celltypist import load_model, predict_types
 from lammscope.core.indexed import CellIndex, read_table
@@ -8,6 +9,7 @@ from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     index = CellIndex(snakemake.input.cells, samples=list(shards))

@@ -1,9 +1,12 @@
 """One name per gene for all samples; samples of another reference are refused."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import check_definers, match_genes
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     tables = (read_table(path, columns=["gene", "symbol"]) for path in snakemake.input.moments)
     reference, overlap = match_genes(

@@ -1,9 +1,12 @@
 """Two-dimensional picture of the neighbourhood graph."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.joint.umap import project_umap
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.cells)
     umap = project_umap(

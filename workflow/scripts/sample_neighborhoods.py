@@ -1,9 +1,12 @@
 """Sample neighbourhoods of the joint space and count their cells per sample."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.abundance.neighborhoods import sample_neighborhoods
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads):
     index = CellIndex(snakemake.input.cells)
     neighborhoods = sample_neighborhoods(

@@ -1,12 +1,14 @@
 """Score the cells of one channel as doublets, by the method that the config names."""
 
 import numpy as np
+from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import read_shard
 from lammscope.ingest.doublets import score_channel
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     settings = {k: v for k, v in snakemake.params.settings.items() if k != "remove"}
     shards, qc = map(read_shard, snakemake.input.shards), map(read_table, snakemake.input.qc)

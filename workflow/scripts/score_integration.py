@@ -1,5 +1,7 @@
 """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.annotate import integration_scores as scoring
 from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.annotate.panel import load_panel
@@ -8,6 +10,7 @@ from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
+snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params
     index = CellIndex(snakemake.input.cells)

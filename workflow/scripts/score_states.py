@@ -1,6 +1,7 @@
 """Programmes of myeloid cells, and their means in every population."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.gene_set_scores import describe_states, score_states
 from lammscope.cohort.gene_sets import read_signatures
@@ -9,6 +10,7 @@ from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import stack_panel
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     counts, symbols, _ = stack_panel(snakemake.input.counts, index)

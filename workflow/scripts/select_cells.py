@@ -1,11 +1,13 @@
 """Decide which barcodes are cells of the joint space: the index of everything that follows."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import read_table, write_index, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.cells import select_cells, summarize_qc
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     samples, patients = snakemake.params.samples, snakemake.params.patients
     qc = dict(zip(samples, map(read_table, snakemake.input.qc), strict=True))

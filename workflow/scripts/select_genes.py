@@ -1,9 +1,12 @@
 """Choose the highly variable genes from the samples' moments."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.variable_genes import pool_moments, select_genes
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     reference = read_table(snakemake.input.reference)
     moments = pool_moments(map(read_table, snakemake.input.moments), reference=reference)

@@ -1,5 +1,7 @@
 """Compare populations between patients in one contrast."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.abundance.comparisons import Permutations
 from lammscope.abundance.populations import Question, test_abundance
 from lammscope.cohort.comparison import Comparison
@@ -8,6 +10,7 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     params = snakemake.params
     samples = read_sample_table(snakemake.input.samples)

@@ -1,6 +1,7 @@
 """Compare genes between patients within each population, in one contrast."""
 
 import anndata
+from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
@@ -10,6 +11,7 @@ from lammscope.core.runtime import job_log
 from lammscope.expression.genes import test_expression
 from lammscope.expression.missing import excluded_pseudobulks, missingness
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     samples = read_sample_table(snakemake.input.samples)
     cohort = (
@@ -17,8 +19,8 @@ with job_log(snakemake.log[0]):
         Comparison(samples, make_contrast(**snakemake.params.contrast)),
     )
     settings, output = snakemake.params.settings, snakemake.output
-    how = {"engine": snakemake.params.engine, "threads": snakemake.params.threads}
-    table = test_expression(*cohort, **settings, **how)
+    engine, threads = snakemake.params.engine, snakemake.params.threads
+    table = test_expression(*cohort, **settings, engine=engine, threads=threads)
     write_table(table, output.table)
     excluded = excluded_pseudobulks(*cohort, min_cells=settings["min_cells"])
     write_table(excluded, output.excluded)

@@ -1,6 +1,7 @@
 """Compare sets of genes with all other genes within each population, in one contrast."""
 
 import anndata
+from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
@@ -11,6 +12,7 @@ from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.expression.gene_sets import test_gene_sets
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     samples = read_sample_table(snakemake.input.samples)
     table = test_gene_sets(

@@ -1,5 +1,7 @@
 """Compare neighbourhoods between patients in one contrast."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.abundance.neighborhood_tests import summarize_neighborhoods, test_neighborhoods
 from lammscope.abundance.neighborhoods import Neighborhoods
 from lammscope.cohort.comparison import Comparison
@@ -8,6 +10,7 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     labels = index.read_table(snakemake.input.cells, columns=["cell", "sample", "population"])

@@ -1,5 +1,7 @@
 """Write the report: one HTML file with every figure and table in it."""
 
+from snakemake.iocontainers import Snakemake
+
 from lammscope.cohort.contrasts import make_contrasts
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
@@ -7,11 +9,12 @@ from lammscope.report.page import write_report
 from lammscope.report.results import read_results
 from lammscope.report.sections.primary import software_versions, state_primary
 
+snakemake: Snakemake
 with job_log(snakemake.log[0]):
     config = snakemake.params.config
     contrasts = make_contrasts(snakemake.params.contrasts)
     index = CellIndex(snakemake.input.index)
-    results = read_results(snakemake.input, index, contrasts=contrasts)
+    results = read_results(dict(snakemake.input.items()), index, contrasts=contrasts)
     write_report(
         snakemake.output.report,
         results,
