@@ -291,7 +291,7 @@ def _effects(settings: TableSettings, rng: np.random.Generator, shape: tuple[int
     """Effects with standard deviation 1: normal, or Student's with the given tails."""
     if np.isinf(settings.tails):
         return rng.standard_normal(shape)
-    return rng.standard_t(settings.tails, shape) * np.sqrt(1 - 2 / settings.tails)
+    return np.asarray(rng.standard_t(settings.tails, shape) * np.sqrt(1 - 2 / settings.tails))
 
 
 def _whole(measure: Measure) -> NDArray[np.bool_]:

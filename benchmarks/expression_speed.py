@@ -4,6 +4,7 @@ python -m benchmarks.expression_speed
 """
 
 import time
+from typing import Any
 
 import anndata
 import numpy as np
@@ -15,9 +16,9 @@ from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.expression.genes import test_expression
 
 N_POPULATIONS, N_GENES, N_PATIENTS = 20, 15_000, 20
-ENGINE = {"engine": "limma_voom", "threads": 2}
+ENGINE: dict[str, Any] = {"engine": "limma_voom", "threads": 2}
 ARMS = {"test": "non_responder", "reference": "responder"}
-CONTRASTS = {
+CONTRASTS: dict[str, dict[str, Any]] = {
     "baseline": {"kind": "between", **ARMS, "where": {"phase": "pre"}, "adjust": ["product"]},
     "pre_to_post": {"kind": "paired", "test": "post", "reference": "pre"},
     "change": {"kind": "change", **ARMS},

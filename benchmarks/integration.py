@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
@@ -34,7 +35,7 @@ def make_cohort(folder: Path, *, threads: int) -> pd.DataFrame:
     taken_out = (truth["cell_type"] == RARE) & ~truth["sample"].str.startswith(KEEPERS)
     samples = cohort.samples.assign(barcodes="")
     for row in samples.index:
-        name = samples.at[row, "sample"]
+        name = str(samples.at[row, "sample"])
         path = folder / "cohort" / f"{name}.barcodes.txt"
         own = truth.loc[(truth["sample"] == name) & ~taken_out, "barcode"]
         path.write_text("\n".join(own) + "\n")
@@ -49,10 +50,10 @@ def compare(folder: Path, truth: pd.DataFrame) -> tuple[float, float, float]:
     clusters = pd.read_parquet(folder / "results" / "joint" / "clusters.parquet")
     both = clusters.join(truth["cell_type"], on="cell", how="inner")
     index = adjusted_rand_score(both["cell_type"], both["cluster"])
-    table = pd.crosstab(both["cluster"], both["cell_type"])
+    table: Any = pd.crosstab(both["cluster"], both["cell_type"])
     best = table[RARE].idxmax()
     there = table.loc[best, RARE]
-    return index, there / table[RARE].sum(), there / table.loc[best].sum()
+    return float(index), there / table[RARE].sum(), there / table.loc[best].sum()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,9 +15,10 @@ ever tuned: see `SET_ASIDE`.
 import argparse
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ DATA = ROOT.parent / "shared" / "data"
 CALLED = 0.9  # the default of `lamm.probability`
 DEFINERS = ["CSF1R", "CD14", "CD68"]
 TYPICAL_UMI = 3400.0  # median of a healthy cell where `depth` is 1
-RARE = {"lamm_fraction": 0.0205, "lamm_log_odds": 0.0, "change_log_odds": 0.0}
+RARE: dict[str, Any] = {"lamm_fraction": 0.0205, "lamm_log_odds": 0.0, "change_log_odds": 0.0}
 SET_ASIDE = CohortSettings(
     patients_per_arm=5,
     cells=500,
@@ -238,14 +239,14 @@ def speed(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
 def _run_h5ad(
     folder: Path,
     source: Path,
-    samples: dict[str, Callable[[pd.DataFrame], pd.Series] | None],
+    samples: Mapping[str, Callable[[pd.DataFrame], pd.Series] | None],
     *,
     cores: int,
 ) -> tuple[pd.DataFrame, Called]:
     """Run one file as some samples; its cells' own table, and the calls, in one order."""
     import anndata
 
-    obs = anndata.read_h5ad(source, backed="r").obs
+    obs = cast(pd.DataFrame, anndata.read_h5ad(source, backed="r").obs)
     rows, parts = [], []
     for sample, chosen in samples.items():
         own = obs if chosen is None else obs[chosen(obs).to_numpy()]

@@ -9,6 +9,7 @@ navigable small world at several settings; recall is over 1,000 cells searched e
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import faiss
 import numpy as np
@@ -62,13 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         *((4, 1 / 30, 256, 25), (4, 1 / 30, 64, 10), (4, 1 / 60, 64, 10)),
         *((2, 1 / 60, 64, 10), (2, 1 / 100, 64, 10), (1, 1 / 60, 64, 10)),
     ):
-        settings = {"lists": lists, "share": share, "points": points, "rounds": rounds}
-        ways[f"inverted file {lists} {share:.4f} {points} {rounds}"] = lambda s=settings: (
-            inverted_file(space, **s)
+        name = f"inverted file {lists} {share:.4f} {points} {rounds}"
+        ways[name] = partial(
+            inverted_file, space, lists=lists, share=share, points=points, rounds=rounds
         )
     for links, build, search in ((16, 80, 40), (16, 80, 80), (24, 80, 80)):
-        settings = {"links": links, "build": build, "search": search}
-        ways[f"small world {links} {build} {search}"] = lambda s=settings: small_world(space, **s)
+        name = f"small world {links} {build} {search}"
+        ways[name] = partial(small_world, space, links=links, build=build, search=search)
     if len(space) <= 120_000:
         ways["exact"] = lambda: exact(space)
     print(f"{len(space):,} cells, {space.shape[1]} components, {given.neighbors} neighbours")

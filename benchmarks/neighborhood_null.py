@@ -169,7 +169,7 @@ def measure(cohort: Cohort, contrast: Contrast, *, models: bool) -> dict[str, fl
             row[f"p widest{name}"] = float((p[widest[tested]] < ALPHA).mean())
         row[f"any{name}"] = float(found.any())
         row[f"found{name}"], row[f"n found{name}"] = float(true.any()), float(true.sum())
-        row[f"false{name}"] = float((found & ~true).sum() / max(found.sum(), 1))
+        row[f"false{name}"] = float((found & ~true).sum() / max(int(found.sum()), 1))
     return row
 
 
@@ -260,7 +260,7 @@ def main() -> int:
             outside = outside_limits(rates, scenario)
             failed |= bool(outside)
             shown = [
-                f"{key} {value * (1 if 'n found' in key else 100):.1f}"
+                f"{key} {value * (1 if 'n found' in str(key) else 100):.1f}"
                 for key, value in rates.items()
                 if scenario.fold != 1 or not re.match("found|n found|false", str(key))
             ]

@@ -49,7 +49,8 @@ def make_cohort(folder: Path, *, cells: int, samples: int, threads: int) -> None
 def cohort_config(folder: Path, **changed: object) -> dict[str, object]:
     """The simulated cohort's own config, some of its keys changed."""
     text = (folder / "cohort" / "config.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text) | changed
+    config: dict[str, object] = yaml.safe_load(text)
+    return config | changed
 
 
 def machine() -> str:

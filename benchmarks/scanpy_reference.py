@@ -12,6 +12,7 @@ import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import anndata
 import harmonypy
@@ -51,7 +52,8 @@ def run(samples: pd.DataFrame, *, threads: int) -> anndata.AnnData:
         sc.pp.scrublet(data, batch_key="sample", threshold=0.25, verbose=False)
         data = data[~data.obs["predicted_doublet"].astype(bool)].copy()
     with timed("normalise"):
-        data.layers["counts"] = data.X.copy()
+        counts: Any = data.X
+        data.layers["counts"] = counts.copy()
         sc.pp.normalize_total(data, target_sum=1e4)
         sc.pp.log1p(data)
     with timed("variable genes"):

@@ -9,6 +9,7 @@ the same flavour (`seurat`) from all cells at once: without batches, and with ea
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -28,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = yaml.safe_load((given.results / "config.yaml").read_text())["genes"]
     ours = set(read_table(given.results / "joint" / "genes.tsv")["gene"])
     data = anndata.read_h5ad(given.results / "cohort.h5ad")
-    data.raw = None
-    usable = np.asarray((data.X > 0).sum(axis=0)).ravel() >= config["min_cells"]
+    del data.raw
+    counts: Any = data.X
+    usable = np.asarray((counts > 0).sum(axis=0)).ravel() >= config["min_cells"]
     symbols = data.var["feature_name"].astype(str)
     for pattern in config["exclude"]:
         usable &= ~symbols.str.contains(pattern.replace("(", "(?:")).to_numpy()
