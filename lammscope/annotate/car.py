@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from lammscope.core.pooling import sum_columns
@@ -65,10 +66,10 @@ def call_car(
     *,
     symbols: Sequence[str],
     car_symbols: Sequence[str],
-    lineage: Sequence[str] | np.ndarray,
-    has_feature: np.ndarray,
-    before_infusion: np.ndarray,
-    sorted_out: np.ndarray,
+    lineage: Sequence[str] | np.ndarray | pd.Series,
+    has_feature: ArrayLike,
+    before_infusion: ArrayLike,
+    sorted_out: ArrayLike,
 ) -> pd.Series:
     """CAR status of each cell: positive, negative, or unknown.
 

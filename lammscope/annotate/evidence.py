@@ -49,7 +49,7 @@ def describe_clusters(
 def count_calls(
     cells: pd.DataFrame,
     *,
-    samples: Sequence[str],
+    samples: Sequence[str] | pd.Series,
     reasons: Sequence[str],
     probability: float,
 ) -> pd.DataFrame:
