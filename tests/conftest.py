@@ -58,7 +58,7 @@ def golden() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def sound_cohort(tmp_path_factory) -> Path:
+def sound_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort of six patients without a mistake, its paths relative to its folder."""
     folder = tmp_path_factory.mktemp("sound")
     before = Path.cwd()
@@ -72,6 +72,6 @@ def sound_cohort(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def relative_cohort(sound_cohort, tmp_path) -> Path:
+def relative_cohort(sound_cohort: Path, tmp_path: Path) -> Path:
     """A copy of the sound cohort, to change and to run."""
     return Path(shutil.copytree(sound_cohort, tmp_path / "cohort"))

@@ -1,5 +1,7 @@
 """Made-up cohorts, for tests of who is compared with whom."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -7,12 +9,12 @@ from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
-BASELINE = {**ARMS, "where": {"phase": "pre"}}
-PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
-CHANGE = {**ARMS, "kind": "change"}
+BASELINE: dict[str, Any] = {**ARMS, "where": {"phase": "pre"}}
+PAIRED: dict[str, Any] = {"kind": "paired", "test": "post", "reference": "pre"}
+CHANGE: dict[str, Any] = {**ARMS, "kind": "change"}
 
 
-def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
+def cohort(n_per_arm: int = 4, **columns: Any) -> pd.DataFrame:
     """Patients R1.. and N1.., each before and after infusion."""
     rows = [
         {"patient": f"{arm}{i}", "timepoint": timepoint, "arm": arm}
@@ -51,6 +53,6 @@ def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(compartment="blood", sort="none", batch="b", counts="x.h5")
 
 
-def asked(entry: dict, samples: pd.DataFrame) -> Contrast:
+def asked(entry: dict[str, Any], samples: pd.DataFrame) -> Contrast:
     """The contrast of an entry of the config."""
     return contrasts_from_config({"question": entry}, samples)[0]

@@ -1,14 +1,15 @@
 """Pseudobulks of a made-up cohort, with or without a planted effect."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-LIMMA = {"engine": "limma_voom", "threads": 2}
-PYDESEQ2 = {"engine": "pydeseq2", "threads": 1}
+LIMMA: dict[str, Any] = {"engine": "limma_voom", "threads": 2}
+PYDESEQ2: dict[str, Any] = {"engine": "pydeseq2", "threads": 1}
 N_PLANTED = 30
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import faiss
 import h5py
@@ -17,7 +18,7 @@ from lammscope.joint.panel_counts import PanelCounts
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
 DEFINERS = ["CSF1R", "CD14", "CD68"]
-VETOES = {
+VETOES: dict[str, dict[str, Any]] = {
     "doublet_t_monocyte": {
         "genes": ["CD3D", "CD3E", "CD3G", "TRAC", "TRBC1"],
         "per_10k": 2.5,
@@ -57,6 +58,7 @@ class Cohort:
 def pbmc_facs(folder: Path) -> Cohort:
     """Bead-purified blood cells (Zheng 2017)."""
     with h5py.File(folder / "pbmc_facs.h5ad") as file:
+        cells: Any
         counts, cells = read_elem(file["X"]), read_elem(file["obs"])
         symbols = read_elem(file["var"])["symbol"]
     cells = cells[["celltype"]].astype(str).reset_index(drop=True).assign(sample="pbmc")
@@ -67,6 +69,7 @@ def pbmc_facs(folder: Path) -> Cohort:
 def kang_ifnb(folder: Path) -> Cohort:
     """Lupus blood, control and stimulated (Kang 2018)."""
     with h5py.File(folder / "kang_ifnb_2000.h5ad") as file:
+        cells: Any
         counts, cells = read_elem(file["X"]), read_elem(file["obs"])
         symbols = file["var"][file["var"].attrs["_index"]][:].astype(str).tolist()
     cells = cells[["stim", "seurat_annotations"]].astype(str).reset_index(drop=True)

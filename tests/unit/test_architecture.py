@@ -48,14 +48,14 @@ def module_of(name: str) -> str | None:
     return next((part for part in (name, name.rpartition(".")[0]) if part in known), None)
 
 
-def test_the_package_holds_its_rooms_and_doors_alone():
+def test_the_package_holds_its_rooms_and_doors_alone() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
     assert folders == set(ROOMS)
     assert {path.name for path in PACKAGE.glob("*.py")} == DOORS
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_what_it_may(room):
+def test_a_room_imports_only_what_it_may(room: str) -> None:
     found = {
         name.partition(".")[0]
         for module, path in modules().items()
@@ -65,11 +65,11 @@ def test_a_room_imports_only_what_it_may(room):
     assert found - {room, "__version__"} <= ROOMS[room]
 
 
-def test_the_rooms_lie_in_one_order():
+def test_the_rooms_lie_in_one_order() -> None:
     tuple(TopologicalSorter(ROOMS).static_order())
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {
         module: {target for name in imported(path) if (target := module_of(name))} - {module}
         for module, path in modules().items()
@@ -78,7 +78,7 @@ def test_no_modules_import_each_other_in_a_circle():
     tuple(TopologicalSorter(graph).static_order())
 
 
-def test_no_module_is_too_long():
+def test_no_module_is_too_long() -> None:
     long = {
         name: n_lines
         for name, path in modules().items()
@@ -118,9 +118,9 @@ def loaded_by(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("script", ["ingest_sample", "count_cells", "write_report"])
-def test_scripts_that_run_often_or_last_load_no_heavy_library(script):
+def test_scripts_that_run_often_or_last_load_no_heavy_library(script: str) -> None:
     assert loaded_by(PACKAGE.parent / "workflow" / "scripts" / f"{script}.py") == []
 
 
-def test_the_registry_of_integration_methods_loads_none_of_their_libraries():
+def test_the_registry_of_integration_methods_loads_none_of_their_libraries() -> None:
     assert loaded_by(PACKAGE / "joint" / "integration" / "__init__.py") == []

@@ -1,5 +1,7 @@
 """A first form of config and sheets for matrices that somebody has."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import yaml
@@ -28,7 +30,7 @@ GUESSES = {  # name: patient, time point, phase, compartment, sort, day
 
 
 @pytest.mark.parametrize("name", GUESSES)
-def test_names_of_public_data_sets_are_read(name):
+def test_names_of_public_data_sets_are_read(name: str) -> None:
     guess = guess_sample(name)
     found = (guess.patient, guess.timepoint, guess.phase, guess.compartment, guess.sort, guess.day)
     assert found == GUESSES[name]
@@ -47,17 +49,17 @@ PATHS = {
 }
 
 
-def test_a_sample_is_named_by_what_its_path_tells(tmp_path):
+def test_a_sample_is_named_by_what_its_path_tells(tmp_path: Path) -> None:
     assert sample_names([tmp_path / path for path in PATHS], tmp_path) == list(PATHS.values())
 
 
-def test_samples_of_one_name_are_told_apart(tmp_path):
+def test_samples_of_one_name_are_told_apart(tmp_path: Path) -> None:
     paths = [tmp_path / "a" / "GSM1_x.h5", tmp_path / "b" / "x.h5", tmp_path / "a" / "x.h5ad"]
     assert len(set(sample_names(paths, tmp_path))) == 3
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as a pipeline and downloads leave it."""
     monkeypatch.chdir(tmp_path)
     for patient in ("P1", "P2", "P3"):
@@ -71,11 +73,13 @@ def data(tmp_path, monkeypatch):
     return tmp_path
 
 
-def read(path):
+def read(path: str) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t", keep_default_na=False)
 
 
-def test_config_and_sheets_are_written_and_what_is_missing_is_said(data, capsys):
+def test_config_and_sheets_are_written_and_what_is_missing_is_said(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["data", "--output", "study"]) == 0
     samples, patients = read("study/samples.tsv"), read("study/patients.tsv")
     assert samples["sample"].tolist() == ["P1_Baseline", "P1_D7", "P2_Baseline", "P3_Baseline"]
@@ -89,7 +93,7 @@ def test_config_and_sheets_are_written_and_what_is_missing_is_said(data, capsys)
     assert "(pre: Baseline; post: D7)" in printed
 
 
-def test_what_is_written_is_a_sound_config_with_sound_sheets(data):
+def test_what_is_written_is_a_sound_config_with_sound_sheets(data: Path) -> None:
     main(["data", "--output", "study"])
     config = resolve_config(yaml.safe_load((data / "study" / "config.yaml").read_text()))
     sheets = check_sheets(config)
@@ -98,14 +102,18 @@ def test_what_is_written_is_a_sound_config_with_sound_sheets(data):
     assert set(sheets.samples.columns) >= {"day", "channel", "batch"}
 
 
-def test_what_a_name_does_not_tell_is_left_empty_and_listed(data, capsys):
+def test_what_a_name_does_not_tell_is_left_empty_and_listed(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (data / "data" / "P1_D7").rename(data / "data" / "ac01")
     main(["data", "--output", "study"])
     assert read("study/samples.tsv").set_index("sample").loc["ac01", "timepoint"] == ""
     assert "samples.tsv: `timepoint` of ac01" in capsys.readouterr().out
 
 
-def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(data, capsys):
+def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (data / "data" / "P4_D7.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     write_tenx_v2(SHARD, data / "data" / "P5_D7.h5", ("hg19", "mm10"))
     main(["data", "--output", "study"])
@@ -123,7 +131,9 @@ def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(data, ca
         (["data", "--output", "taken"], "taken/patients.tsv is there already"),
     ],
 )
-def test_a_mistake_ends_with_one_line_and_writes_nothing(data, capsys, arguments, message):
+def test_a_mistake_ends_with_one_line_and_writes_nothing(
+    data: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     (data / "empty").mkdir()
     (data / "taken").mkdir()
     (data / "taken" / "patients.tsv").write_text("patient\n")
