@@ -1,5 +1,8 @@
 """The self-diagnosis: it sees tests that are too bold, and passes those that are not."""
 
+from collections.abc import Hashable
+from typing import Any
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -9,6 +12,7 @@ from scipy import sparse
 from lammscope.abundance.calibration import COLUMNS, diagnose_abundance, diagnose_calibration
 from lammscope.abundance.calibration import diagnose_expression as diagnose_genes
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import Contrast
 from tests.unit.abundance.questions import ask, permutations
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -18,7 +22,9 @@ ENTRIES = [BASELINE, PAIRED, CHANGE]
 KINDS = ["between", "paired", "change"]
 
 
-def diagnose_lamm(counts, samples, contrast, **changes):
+def diagnose_lamm(
+    counts: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast, **changes: Any
+) -> dict[Hashable, Any]:
     options = {"denominator": "monocytic", "max_share": 0.08, **SETTINGS, **changes}
     table = diagnose_abundance(
         ask(counts, samples, contrast, options),
@@ -48,7 +54,7 @@ def pseudobulks(samples: pd.DataFrame, *, seed: int = 1, n_genes: int = 400) -> 
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=KINDS)
-def test_every_relabelling_of_a_small_cohort_is_tested_once(entry):
+def test_every_relabelling_of_a_small_cohort_is_tested_once(entry: dict[str, Any]) -> None:
     samples = make_samples(4)
     record = diagnose_lamm(make_counts(samples), samples, asked(entry, samples))
     # 70 assignments of 8 patients, or 256 signs, without the observed one and its mirror
@@ -58,7 +64,7 @@ def test_every_relabelling_of_a_small_cohort_is_tested_once(entry):
     assert 0 <= record["share"] <= 0.2
 
 
-def test_values_without_outliers_pass_and_a_planted_difference_is_said_to_leak():
+def test_values_without_outliers_pass_and_a_planted_difference_is_said_to_leak() -> None:
     samples = make_samples(6)
     record = diagnose_lamm(make_counts(samples), samples, asked(BASELINE, samples))
     assert record["status"] == "ok"
@@ -68,7 +74,7 @@ def test_values_without_outliers_pass_and_a_planted_difference_is_said_to_leak()
     assert "leaks" in strict["message"]
 
 
-def test_many_patients_are_drawn_the_same_way_each_time():
+def test_many_patients_are_drawn_the_same_way_each_time() -> None:
     samples = make_samples(12)
     contrast, counts = asked(BASELINE, samples), make_counts(samples)
     records = [diagnose_lamm(counts, samples, contrast, n_draws=500) for _ in range(2)]
@@ -77,7 +83,9 @@ def test_many_patients_are_drawn_the_same_way_each_time():
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=KINDS)
-def test_genes_under_permuted_labels_are_calibrated_where_nothing_is_wrong(entry):
+def test_genes_under_permuted_labels_are_calibrated_where_nothing_is_wrong(
+    entry: dict[str, Any],
+) -> None:
     samples = make_samples(5)
     table = diagnose_genes(
         pseudobulks(samples), Comparison(samples, asked(entry, samples)), settings=EXPRESSION,
@@ -90,7 +98,7 @@ def test_genes_under_permuted_labels_are_calibrated_where_nothing_is_wrong(entry
     assert record["status"] == "ok"
 
 
-def test_labels_are_permuted_within_strata_and_numbers_stay_with_their_patients():
+def test_labels_are_permuted_within_strata_and_numbers_stay_with_their_patients() -> None:
     samples = make_samples(4)
     number = dict(zip(samples["patient"].unique(), range(8), strict=True))
     samples["age"] = samples["patient"].map(number) % 5
@@ -99,10 +107,14 @@ def test_labels_are_permuted_within_strata_and_numbers_stay_with_their_patients(
     assert record["n_relabellings"] == 6 * 6 - 2  # two strata of two against two
 
 
-def test_what_was_not_tested_has_nothing_to_calibrate():
+def test_what_was_not_tested_has_nothing_to_calibrate() -> None:
     samples = make_samples(2)
     counts, contrast = make_counts(samples), asked(BASELINE, samples)
-    options = {"denominator": "monocytic", "expression": EXPRESSION, "n_expression": 5}
+    options: dict[str, Any] = {
+        "denominator": "monocytic",
+        "expression": EXPRESSION,
+        "n_expression": 5,
+    }
     options |= {"permutations": permutations(SETTINGS), "max_share": 0.08}
     question = ask(counts, samples, contrast, SETTINGS)
     table = diagnose_calibration([question], pseudobulks(samples), **options)

@@ -46,7 +46,7 @@ def share(p: np.ndarray) -> float:
 
 @pytest.mark.parametrize("kind", QUESTIONS)
 @pytest.mark.parametrize("scenario", SPREADS)
-def test_lamm_rows_are_called_in_five_per_cent_of_null_cohorts(scenario, kind):
+def test_lamm_rows_are_called_in_five_per_cent_of_null_cohorts(scenario: str, kind: str) -> None:
     shares = [share(null(scenario, kind)["p"][key]) for key in LAMM_ROWS]
     assert min(shares) >= LOW
     assert max(shares) <= HIGH
@@ -54,7 +54,7 @@ def test_lamm_rows_are_called_in_five_per_cent_of_null_cohorts(scenario, kind):
 
 @pytest.mark.parametrize("kind", QUESTIONS)
 @pytest.mark.parametrize("scenario", SPREADS)
-def test_permutation_p_is_called_in_no_more_than_its_level(scenario, kind):
+def test_permutation_p_is_called_in_no_more_than_its_level(scenario: str, kind: str) -> None:
     attainable = 2 / 64 if kind == "paired" else 0.05  # six pairs: 64 signs
     low, high = stats.binom.ppf([0.0005, 0.9995], N_COHORTS, attainable) / N_COHORTS
     of = {"populations": ["LAMM"], "kinds": ["p_permutation"]}
@@ -65,7 +65,7 @@ def test_permutation_p_is_called_in_no_more_than_its_level(scenario, kind):
 
 @pytest.mark.parametrize("kind", QUESTIONS)
 @pytest.mark.parametrize("scenario", SPREADS)
-def test_few_null_cohorts_have_any_false_discovery(scenario, kind):
+def test_few_null_cohorts_have_any_false_discovery(scenario: str, kind: str) -> None:
     rates = false_discovery_rates(null(scenario, kind)["p"])
     for denominator in ("all", "immune", "monocytic", "parent"):
         family = [v for key, v in rates.items() if key[1:] == (denominator, "logit")]
@@ -74,7 +74,7 @@ def test_few_null_cohorts_have_any_false_discovery(scenario, kind):
 
 @pytest.mark.parametrize("scenario", ["B fall", "B fall in test arm only"])
 @pytest.mark.parametrize("kind", ["paired", "change"])
-def test_fall_of_b_cells_makes_no_other_row_call_more_often(scenario, kind):
+def test_fall_of_b_cells_makes_no_other_row_call_more_often(scenario: str, kind: str) -> None:
     rows = null(scenario, kind)["p"]
     if (scenario, kind) != ("B fall", "change"):  # there both arms lose them alike
         assert share(rows["B", "all", "logit"]) > 0.95
@@ -84,7 +84,7 @@ def test_fall_of_b_cells_makes_no_other_row_call_more_often(scenario, kind):
     assert max(others.values()) <= stats.binom.ppf(1 - 2e-5, N_COHORTS, 0.05) / N_COHORTS
 
 
-def test_limits_notice_samples_that_are_taken_for_patients():
+def test_limits_notice_samples_that_are_taken_for_patients() -> None:
     settings = SCENARIOS["equal spread"].settings
     samples, names = sample_sheet(settings), list(lineages(settings))
     counts = draw_counts(settings, np.random.default_rng(3), n_cohorts=N_COHORTS)
@@ -95,7 +95,7 @@ def test_limits_notice_samples_that_are_taken_for_patients():
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)
-def test_many_cohorts_at_once_have_the_values_of_the_table(kind):
+def test_many_cohorts_at_once_have_the_values_of_the_table(kind: str) -> None:
     settings = replace(
         SCENARIOS["LAMM 0.3 % of cells"].settings, cells=150
     )  # some rows untested, some samples lost

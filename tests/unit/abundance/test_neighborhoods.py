@@ -1,10 +1,13 @@
 """Neighbourhoods of the joint space: sampling, tests between patients, their figure."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
 from lammscope.abundance.neighborhood_tests import COLUMNS, spatial_fdr, summarize_neighborhoods
@@ -19,8 +22,14 @@ from tests.unit.example_cohorts import PAIRED, asked, make_samples
 from tests.unit.example_indexes import make_index
 from tests.unit.example_results import BASELINE, CHANGE, PRE_TO_POST
 
-SAMPLING = {"share": 0.1, "max_number": 500, "cells_per_sample": 5, "min_size": 50, "seed": 3}
-LIMITS = {"min_cells": 20, "min_expected": 2, "exclude_pre_post": ["B"]}
+SAMPLING: dict[str, Any] = {
+    "share": 0.1,
+    "max_number": 500,
+    "cells_per_sample": 5,
+    "min_size": 50,
+    "seed": 3,
+}
+LIMITS: dict[str, Any] = {"min_cells": 20, "min_expected": 2, "exclude_pre_post": ["B"]}
 POPULATIONS = ["B", "Classical_monocyte", "LAMM", "NK"]
 SHARES = [0.2, 0.35, 0.15, 0.3]
 
@@ -73,7 +82,7 @@ def poisson(samples: pd.DataFrame, n_rows: int, seed: int = 0) -> list[list[floa
 # --- sampling -------------------------------------------------------------------------------------
 
 
-def test_members_are_the_nearest_cells_and_are_counted_once_a_sample():
+def test_members_are_the_nearest_cells_and_are_counted_once_a_sample() -> None:
     samples = make_samples()
     space, cells = make_cells(samples)
     found = find(space, cells)
@@ -89,7 +98,7 @@ def test_members_are_the_nearest_cells_and_are_counted_once_a_sample():
         assert found.counts[row].tolist() == [counted.get(name, 0) for name in found.samples]
 
 
-def test_index_cells_move_to_the_middle_of_dense_places():
+def test_index_cells_move_to_the_middle_of_dense_places() -> None:
     space, cells = make_cells(make_samples())
     found = find(space, cells)
     assert len(found.index_cells) < 0.1 * len(cells)
@@ -98,7 +107,7 @@ def test_index_cells_move_to_the_middle_of_dense_places():
     assert np.median(off[found.index_cells]) < np.median(off)
 
 
-def test_neither_the_order_of_the_cells_nor_a_second_run_changes_the_neighborhoods():
+def test_neither_the_order_of_the_cells_nor_a_second_run_changes_the_neighborhoods() -> None:
     space, cells = make_cells(make_samples())
     found, again = find(space, cells), find(space, cells)
     assert all(np.array_equal(vars(found)[key], vars(again)[key]) for key in vars(found))
@@ -113,7 +122,7 @@ def test_neither_the_order_of_the_cells_nor_a_second_run_changes_the_neighborhoo
     assert sets(found, names) != sets(find(space, cells, seed=4), names)
 
 
-def test_small_and_identical_cells_still_give_neighborhoods():
+def test_small_and_identical_cells_still_give_neighborhoods() -> None:
     cells = pd.DataFrame({"cell": [f"c{i}" for i in range(12)], "sample": list("ab") * 6})
     found = find(np.zeros((12, 2)), cells)
     assert found.members.shape == (1, 12)
@@ -123,12 +132,12 @@ def test_small_and_identical_cells_still_give_neighborhoods():
     assert (found.members == found.index_cells[:, None]).any(axis=1).all()
 
 
-def test_the_number_is_capped():
+def test_the_number_is_capped() -> None:
     space, cells = make_cells(make_samples())
     assert len(find(space, cells, share=1, max_number=40).index_cells) <= 40
 
 
-def test_a_file_keeps_neighborhoods_and_refuses_other_cells(tmp_path):
+def test_a_file_keeps_neighborhoods_and_refuses_other_cells(tmp_path: Path) -> None:
     found = find(*make_cells(make_samples()))
     index, other = (make_index(tmp_path, cells=[name]) for name in ("this", "other"))
     index.write_arrays(tmp_path / "n.npz", **vars(found))
@@ -142,7 +151,7 @@ def test_a_file_keeps_neighborhoods_and_refuses_other_cells(tmp_path):
 
 
 @pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE_ENTRY])
-def test_estimates_are_those_of_patients_by_hand(entry):
+def test_estimates_are_those_of_patients_by_hand(entry: dict[str, Any]) -> None:
     samples = make_samples()
     counts = poisson(samples, 40)
     table = run_test(
@@ -172,20 +181,22 @@ def test_estimates_are_those_of_patients_by_hand(entry):
     assert (table["df"] > 10).all()
 
 
-def test_equal_frequencies_at_unequal_depth_do_not_differ():
+def test_equal_frequencies_at_unequal_depth_do_not_differ() -> None:
     samples = make_samples()
     labels = pd.DataFrame({"sample": np.repeat(samples["sample"], [400, 1200] * 12)})
     labels["population"], labels["cell"] = "NK", np.arange(len(labels)).astype(str)
     rng = np.random.default_rng(2)
     counts = rng.poisson(np.tile([20, 60], 12), (60, 24))
-    neighborhoods = replace(by_hand(counts.tolist(), samples)[0], samples=samples["sample"])
+    neighborhoods = replace(
+        by_hand(counts.tolist(), samples)[0], samples=samples["sample"].to_numpy()
+    )
     table = run_test(neighborhoods, labels, Comparison(samples, asked(PAIRED, samples)), **LIMITS)
     assert table["log2fc"].abs().mean() < 0.2
     assert (table["spatial_fdr"] > 0.1).all()
 
 
 @pytest.mark.parametrize("entry", [BETWEEN, PAIRED, CHANGE_ENTRY])
-def test_planted_neighborhoods_are_found_and_no_others(entry):
+def test_planted_neighborhoods_are_found_and_no_others(entry: dict[str, Any]) -> None:
     samples = make_samples()
     test, post = samples["response"] == "non_responder", samples["phase"] == "post"
     risen = {"between": test, "paired": post, "change": test & post}[entry["kind"]]
@@ -199,7 +210,7 @@ def test_planted_neighborhoods_are_found_and_no_others(entry):
     assert (lamm["spatial_fdr"] <= 0.1).mean() > 0.8
 
 
-def test_without_a_difference_nothing_is_found():
+def test_without_a_difference_nothing_is_found() -> None:
     samples = make_samples()
     space, cells = make_cells(samples, seed=8)
     table = run_test(
@@ -209,7 +220,7 @@ def test_without_a_difference_nothing_is_found():
     assert 0.2 < table["p"].median() < 0.8
 
 
-def test_replicates_are_one_patient():
+def test_replicates_are_one_patient() -> None:
     samples = make_samples()
     counts = poisson(samples, 30)
     expected = run_test(
@@ -230,7 +241,7 @@ def test_replicates_are_one_patient():
     pd.testing.assert_frame_equal(table, expected)
 
 
-def test_covariates_are_adjusted_for():
+def test_covariates_are_adjusted_for() -> None:
     samples = make_samples(n_per_arm=5)  # products are not balanced over patients
     counts = np.array(poisson(samples, 30)) + np.where(samples["product"] == "axi", 30, 0)
     contrast = asked(BETWEEN | {"adjust": ["product"]}, samples)
@@ -246,14 +257,14 @@ def test_covariates_are_adjusted_for():
     assert table["p_unmoderated"].to_numpy() == pytest.approx(p)
 
 
-def test_populations_that_vanish_after_infusion_do_not_move_the_others():
+def test_populations_that_vanish_after_infusion_do_not_move_the_others() -> None:
     samples = make_samples()
     neighborhoods, labels = by_hand(poisson(samples, 10), samples)
     post = labels["sample"].str.endswith("post")
     less = labels.assign(population=labels["population"].where(~post, "NK"))
     fewer = labels[~((labels["population"] == "B") & post)].reset_index(drop=True)
 
-    def estimates(cells: pd.DataFrame, entry: dict, excluded: list[str]) -> np.ndarray:
+    def estimates(cells: pd.DataFrame, entry: dict[str, Any], excluded: list[str]) -> np.ndarray:
         limits = LIMITS | {"exclude_pre_post": excluded}
         table = run_test(neighborhoods, cells, Comparison(samples, asked(entry, samples)), **limits)
         return table["log2fc"].to_numpy()
@@ -265,7 +276,7 @@ def test_populations_that_vanish_after_infusion_do_not_move_the_others():
     assert estimates(less, BETWEEN, ["B"]) == pytest.approx(estimates(labels, BETWEEN, []))
 
 
-def test_statuses_say_what_could_not_be_tested():
+def test_statuses_say_what_could_not_be_tested() -> None:
     samples = make_samples()
     counts = poisson(samples, 10)
     counts[1] = [1, 0] * 12
@@ -290,7 +301,7 @@ def test_statuses_say_what_could_not_be_tested():
     assert set(table["status"]) == {"aliased"}
 
 
-def test_samples_without_cells_leave_the_test():
+def test_samples_without_cells_leave_the_test() -> None:
     samples = make_samples()
     neighborhoods, labels = by_hand(poisson(samples, 10), samples)
     labels = labels[~labels["sample"].isin(["r0_pre", "n1_pre"])].reset_index(drop=True)
@@ -301,7 +312,7 @@ def test_samples_without_cells_leave_the_test():
     assert set(table["status"]) == {"too_few_patients"}
 
 
-def test_few_neighborhoods_are_tested_without_moderation():
+def test_few_neighborhoods_are_tested_without_moderation() -> None:
     samples = make_samples()
     counts = poisson(samples, 3)
     table = run_test(
@@ -321,7 +332,7 @@ def brute_force(p: np.ndarray, distance: np.ndarray) -> np.ndarray:
     return np.array([min(1.0, rates[p >= one].min()) for one in p])
 
 
-def test_spatial_fdr_is_weighted_benjamini_hochberg():
+def test_spatial_fdr_is_weighted_benjamini_hochberg() -> None:
     rng = np.random.default_rng(4)
     for _ in range(20):
         p = np.round(rng.beta(0.5, 2, 40), 2) + 1e-4  # with ties
@@ -331,7 +342,7 @@ def test_spatial_fdr_is_weighted_benjamini_hochberg():
         assert spatial_fdr(p, distance=np.full(40, 3.0)) == pytest.approx(plain)
 
 
-def test_sparse_places_count_less_and_no_distance_is_no_infinite_weight():
+def test_sparse_places_count_less_and_no_distance_is_no_infinite_weight() -> None:
     p = np.array([0.01, 0.5, 0.9])
     crowded = spatial_fdr(p, distance=np.array([0.5, 1.0, 1.0]))
     alone = spatial_fdr(p, distance=np.array([2.0, 1.0, 1.0]))
@@ -362,7 +373,7 @@ def result_table() -> pd.DataFrame:
     )
 
 
-def test_the_summary_counts_directions_and_names_populations_without_neighborhoods():
+def test_the_summary_counts_directions_and_names_populations_without_neighborhoods() -> None:
     table = summarize_neighborhoods(
         result_table(), ["NK", "pDC", "LAMM"], max_spatial_fdr=0.1, min_fraction=0.7
     ).set_index("population")
@@ -377,7 +388,7 @@ def test_the_summary_counts_directions_and_names_populations_without_neighborhoo
 # --- figure ---------------------------------------------------------------------------------------
 
 
-def draw(table: pd.DataFrame, contrast: Contrast = BASELINE, max_points: int = 100):
+def draw(table: pd.DataFrame, contrast: Contrast = BASELINE, max_points: int = 100) -> Figure:
     cells = pd.DataFrame({"cell": [f"c{i}" for i in range(30)]})
     cells["population"] = ["LAMM", "LAMM", "NK", "NK", "LAMM", *["pDC"] * 25]
     umap = np.random.default_rng(0).normal(size=(30, 2))
@@ -387,13 +398,13 @@ def draw(table: pd.DataFrame, contrast: Contrast = BASELINE, max_points: int = 1
     )  # fmt: skip
 
 
-def words(figure) -> str:
+def words(figure: Any) -> str:
     figure.canvas.draw()
     found = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
     return "\n".join(found)
 
 
-def test_the_figure_names_rows_directions_and_what_was_not_tested():
+def test_the_figure_names_rows_directions_and_what_was_not_tested() -> None:
     said = words(draw(result_table()))
     assert "3 of 4 tested neighbourhoods differ (spatial FDR ≤ 10 %)" in said
     assert "more frequent in responder" in said
@@ -402,7 +413,7 @@ def test_the_figure_names_rows_directions_and_what_was_not_tested():
     assert {"2 of 2", "0 of 1", "1 of 1", "mixed"} <= set(said.split("\n"))
 
 
-def test_the_figure_draws_when_nothing_differs_and_says_when_nothing_was_tested():
+def test_the_figure_draws_when_nothing_differs_and_says_when_nothing_was_tested() -> None:
     flat = result_table().assign(spatial_fdr=0.9)
     assert "0 of 5 tested" in words(draw(flat.assign(status="ok", log2fc=0.0), max_points=10))
     untested = result_table().assign(status="too_few_patients", log2fc=np.nan, spatial_fdr=np.nan)
@@ -419,7 +430,7 @@ def test_the_figure_draws_when_nothing_differs_and_says_when_nothing_was_tested(
         (CHANGE, "rises more in non-responder"),
     ],
 )
-def test_directions_are_told_in_words(contrast, higher):
+def test_directions_are_told_in_words(contrast: Contrast, higher: str) -> None:
     assert contrast.directions()[1] == higher
     said = words(draw(result_table(), contrast))
     assert f"{higher} →" in said  # the axis

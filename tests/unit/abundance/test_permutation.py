@@ -1,6 +1,7 @@
 """Permutation tests: against enumeration with full refits, and scipy's own."""
 
 from itertools import combinations, permutations, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from scipy import stats
 
 from lammscope.abundance.permutation import permutation_p
 from lammscope.cohort.contrasts import Contrast, make_contrast
+from lammscope.cohort.schemes import Scheme
 from lammscope.stats import linear
 
 
@@ -24,7 +26,9 @@ def arms(labels: str, **covariates: list[object]) -> pd.DataFrame:
     return pd.DataFrame({"arm": [names[label] for label in labels], **covariates})
 
 
-def scheme_of(units: pd.DataFrame, contrast: Contrast, *, max_exact: int = 20_000, n: int = 10_000):
+def scheme_of(
+    units: pd.DataFrame, contrast: Contrast, *, max_exact: int = 20_000, n: int = 10_000
+) -> Scheme:
     return contrast.permutations(units, max_exact=max_exact, n_draws=n)
 
 
@@ -37,7 +41,9 @@ def t_values(values: np.ndarray, design: np.ndarray, at: int) -> np.ndarray:
     [("TTTRRR", "aaaaaa"), ("TTTRRRRR", "aaaaaaaa"), ("TTRRTTRR", "aaaabbbb"),
      ("TTRRTRR", "aaaabbc")],
 )  # fmt: skip
-def test_labels_within_strata_agree_with_refitting_every_assignment(labels, strata):
+def test_labels_within_strata_agree_with_refitting_every_assignment(
+    labels: str, strata: str
+) -> None:
     units, contrast = arms(labels, stratum=list(strata)), question(adjust=("stratum",))
     values = np.random.default_rng(1).normal(size=(40, len(labels)))
     arm, codes = (units["arm"] == "test").to_numpy(float), np.array(list(strata))
@@ -58,14 +64,14 @@ def test_labels_within_strata_agree_with_refitting_every_assignment(labels, stra
     assert got.min() >= scheme.floor
 
 
-def test_two_groups_agree_with_scipy():
+def test_two_groups_agree_with_scipy() -> None:
     rng = np.random.default_rng(2)
     values = rng.normal(size=(5, 9)) + np.r_[np.ones(4), np.zeros(5)]
     units = arms("TTTTRRRRR")
-    design = np.column_stack([np.ones(9), (units["arm"] == "test").to_numpy(float)])
+    design: Any = np.column_stack([np.ones(9), (units["arm"] == "test").to_numpy(float)])
     got = permutation_p(values, design, 1, scheme_of(units, question()), seed=1)
 
-    def absolute_t(x, y, axis):
+    def absolute_t(x: np.ndarray, y: np.ndarray, axis: int) -> float | np.ndarray:
         return np.abs(stats.ttest_ind(x, y, axis=axis).statistic)
 
     expected = [
@@ -78,7 +84,7 @@ def test_two_groups_agree_with_scipy():
     np.testing.assert_allclose(got, expected)
 
 
-def test_signs_of_pairs_agree_with_every_flip():
+def test_signs_of_pairs_agree_with_every_flip() -> None:
     values = np.random.default_rng(3).normal(0.5, 1, size=(30, 6))
     flips = np.array(list(product([1, -1], repeat=6)))
     t = [np.abs(stats.ttest_1samp(values * signs, 0, axis=1).statistic) for signs in flips]
@@ -88,7 +94,7 @@ def test_signs_of_pairs_agree_with_every_flip():
     np.testing.assert_allclose(permutation_p(values, np.ones((6, 1)), 0, scheme, seed=1), expected)
 
 
-def test_residuals_agree_with_freedman_and_lane_by_hand():
+def test_residuals_agree_with_freedman_and_lane_by_hand() -> None:
     rng = np.random.default_rng(4)
     age, labels = rng.normal(size=6), "TTTRRR"
     units = arms(labels, age=age.tolist())
@@ -112,11 +118,13 @@ def test_residuals_agree_with_freedman_and_lane_by_hand():
     [("TTTTTRRRRR", question(), {}), ("P" * 10, question("paired"), {}),
      ("TTTTTRRRRR", question(adjust=("age",)), {"age": list(range(10))})],
 )  # fmt: skip
-def test_draws_come_close_to_enumeration_and_are_repeatable(labels, contrast, covariates):
+def test_draws_come_close_to_enumeration_and_are_repeatable(
+    labels: str, contrast: Contrast, covariates: dict[str, Any]
+) -> None:
     rng = np.random.default_rng(5)
     units = arms(labels, **covariates)
     values = rng.normal(0.3, 1, size=(8, 10)) * np.r_[np.ones(5), 2 * np.ones(5)]
-    design = np.column_stack([np.ones(10), (units["arm"] == "test").to_numpy(float)])
+    design: Any = np.column_stack([np.ones(10), (units["arm"] == "test").to_numpy(float)])
     at = 1 if "T" in labels else 0
     design = design[:, : at + 1]
     if covariates:
@@ -136,7 +144,7 @@ def test_draws_come_close_to_enumeration_and_are_repeatable(labels, contrast, co
     np.testing.assert_allclose(first, exact, atol=0.015)
 
 
-def test_a_covariate_that_a_permuted_arm_repeats_is_no_evidence():
+def test_a_covariate_that_a_permuted_arm_repeats_is_no_evidence() -> None:
     units = arms("TTRR", stratum=list("abab"))
     design = np.column_stack([np.ones(4), [1.0, 1, 0, 0], [0.0, 1, 0, 1]])
     scheme = scheme_of(units, question())  # labels over all units, the covariate not a stratum
@@ -144,7 +152,7 @@ def test_a_covariate_that_a_permuted_arm_repeats_is_no_evidence():
     assert 0 < p[0] <= 1
 
 
-def test_without_residual_degrees_of_freedom_there_is_no_p():
+def test_without_residual_degrees_of_freedom_there_is_no_p() -> None:
     units = arms("TR")
     design = np.column_stack([np.ones(2), [1.0, 0.0]])
     assert np.isnan(

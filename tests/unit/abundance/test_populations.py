@@ -1,5 +1,7 @@
 """Counting cells and testing populations, with the patient as the unit."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,7 +81,7 @@ def proportions(counts: pd.DataFrame, population: str, among: list[str]) -> pd.S
 MONOCYTIC = ["Classical_monocyte", "LAMM", "Macrophage"]
 
 
-def test_cells_are_counted_for_every_sample_and_population():
+def test_cells_are_counted_for_every_sample_and_population() -> None:
     cells = pd.DataFrame(
         {
             "sample": ["a", "a", "a", "b"],
@@ -99,7 +101,7 @@ def test_cells_are_counted_for_every_sample_and_population():
     assert set(table.loc[table["population"].str.startswith("LAMM"), "lineage"]) == {"monocytic"}
 
 
-def test_cohort_without_cells_of_interest_still_has_a_lamm_row():
+def test_cohort_without_cells_of_interest_still_has_a_lamm_row() -> None:
     cells = pd.DataFrame(
         {"sample": ["a"], "population": ["NK"], "lineage": ["NK"],
          "lamm_positive": [0.0], "lamm_elevated": [0.0]}
@@ -110,7 +112,7 @@ def test_cohort_without_cells_of_interest_still_has_a_lamm_row():
     }  # fmt: skip
 
 
-def test_between_is_the_t_test_of_logits_by_hand():
+def test_between_is_the_t_test_of_logits_by_hand() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
@@ -129,7 +131,7 @@ def test_between_is_the_t_test_of_logits_by_hand():
     assert got["p_floor"] == pytest.approx(2 / 924)
 
 
-def test_paired_and_change_are_t_tests_of_differences():
+def test_paired_and_change_are_t_tests_of_differences() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     y = proportions(counts, "Macrophage", MONOCYTIC)
@@ -149,7 +151,7 @@ def test_paired_and_change_are_t_tests_of_differences():
     assert got[["t", "p"]].tolist() == pytest.approx([expected.statistic, expected.pvalue])
 
 
-def test_two_complementary_populations_have_opposite_estimates():
+def test_two_complementary_populations_have_opposite_estimates() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     counts = counts[~counts["population"].isin(["Macrophage"])]
@@ -159,7 +161,7 @@ def test_two_complementary_populations_have_opposite_estimates():
     assert lamm["p"] == pytest.approx(other["p"])
 
 
-def test_rows_of_the_same_cells_agree_and_totals_add_up():
+def test_rows_of_the_same_cells_agree_and_totals_add_up() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
@@ -175,7 +177,7 @@ def test_rows_of_the_same_cells_agree_and_totals_add_up():
     assert set(table.loc[table["scale"] == "log_ratio", "population"]) == {"LAMM", "monocytic"}
 
 
-def test_planted_rise_of_lamm_is_found_and_covered():
+def test_planted_rise_of_lamm_is_found_and_covered() -> None:
     samples = make_samples(10)
     planted = np.where(samples["response"] == "non_responder", 1.2, 0.0)
     counts = make_counts(samples, LAMM=planted)
@@ -193,7 +195,7 @@ def test_planted_rise_of_lamm_is_found_and_covered():
     assert sentence.count(". ") == 1
 
 
-def test_planted_change_is_found_by_the_change_contrast():
+def test_planted_change_is_found_by_the_change_contrast() -> None:
     samples = make_samples(8)
     both = (samples["response"] == "non_responder") & (samples["phase"] == "post")
     counts = make_counts(samples, LAMM=np.where(both, 1.0, 0.0))
@@ -202,7 +204,7 @@ def test_planted_change_is_found_by_the_change_contrast():
     assert got["ci_low"] < 1.0 < got["ci_high"]
 
 
-def test_fall_of_b_cells_moves_no_default_denominator_of_pre_post_contrasts():
+def test_fall_of_b_cells_moves_no_default_denominator_of_pre_post_contrasts() -> None:
     samples = make_samples(8)
     fall = np.where(samples["phase"] == "post", -4.0, 0.0)
     flat, fallen = make_counts(samples), make_counts(samples, B=fall)
@@ -218,7 +220,7 @@ def test_fall_of_b_cells_moves_no_default_denominator_of_pre_post_contrasts():
     assert row(kept, "NK", "all")["estimate"] > row(table, "NK", "all")["estimate"] + 0.1
 
 
-def test_null_is_calibrated_over_many_populations():
+def test_null_is_calibrated_over_many_populations() -> None:
     rng = np.random.default_rng(5)
     samples = make_samples(6)
     n_types = 400
@@ -242,7 +244,7 @@ def test_null_is_calibrated_over_many_populations():
         assert low <= (p < 0.05).mean() <= high
 
 
-def test_order_of_patients_and_rows_changes_nothing():
+def test_order_of_patients_and_rows_changes_nothing() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
@@ -255,7 +257,7 @@ def test_order_of_patients_and_rows_changes_nothing():
     pd.testing.assert_frame_equal(table, shuffled)
 
 
-def test_exchanged_arms_exchange_signs_only():
+def test_exchanged_arms_exchange_signs_only() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     one = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
@@ -266,7 +268,7 @@ def test_exchanged_arms_exchange_signs_only():
     np.testing.assert_allclose(one["p_moderated"], other["p_moderated"])
 
 
-def test_moderated_values_need_five_populations():
+def test_moderated_values_need_five_populations() -> None:
     samples = make_samples()
     table = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
     partition = table["fdr"].notna()
@@ -277,7 +279,7 @@ def test_moderated_values_need_five_populations():
     ).all()  # fmt: skip
 
 
-def test_samples_with_few_cells_are_dropped_and_named():
+def test_samples_with_few_cells_are_dropped_and_named() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     counts.loc[
@@ -292,7 +294,7 @@ def test_samples_with_few_cells_are_dropped_and_named():
 
 
 @pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE])
-def test_too_few_patients_get_means_but_no_inference(entry):
+def test_too_few_patients_get_means_but_no_inference(entry: dict[str, Any]) -> None:
     samples = make_samples(2)
     if entry is PAIRED:
         samples = samples[samples["response"] == "responder"]
@@ -305,7 +307,7 @@ def test_too_few_patients_get_means_but_no_inference(entry):
     assert "were not compared" in primary_sentence(table, contrast, denominator="monocytic")
 
 
-def test_no_patient_at_all_is_still_a_table():
+def test_no_patient_at_all_is_still_a_table() -> None:
     samples = make_samples()
     samples.loc[samples["phase"] == "pre", "sort"] = "CD3"
     table = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
@@ -313,7 +315,7 @@ def test_no_patient_at_all_is_still_a_table():
     assert set(table["n_test"]) == {0}
 
 
-def test_cohort_without_myeloid_cells_says_so():
+def test_cohort_without_myeloid_cells_says_so() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     counts.loc[counts["lineage"] == "monocytic", "n_cells"] = 0
@@ -326,7 +328,7 @@ def test_cohort_without_myeloid_cells_says_so():
     assert "no such cells" in primary_sentence(table, contrast, denominator="monocytic")
 
 
-def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are():
+def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     for population, n in (("LAMM", 400), ("Macrophage", 10), ("Classical_monocyte", 10)):
@@ -337,7 +339,7 @@ def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are():
     assert row(table, "LAMM", "immune")["status"] == "ok"
 
 
-def test_aliased_covariate_and_constant_population_have_a_status():
+def test_aliased_covariate_and_constant_population_have_a_status() -> None:
     samples = make_samples().assign(site=lambda t: t["response"].str[0])
     counts = make_counts(samples)
     table = run_test(counts, samples, asked({**BASELINE, "adjust": ["site"]}, samples), **SETTINGS)
@@ -348,7 +350,7 @@ def test_aliased_covariate_and_constant_population_have_a_status():
     assert table["p"].isna().all()
 
 
-def test_population_absent_in_one_arm_is_tested():
+def test_population_absent_in_one_arm_is_tested() -> None:
     samples = make_samples()
     counts = make_counts(samples)
     responder = counts["sample"].str.startswith("r")
@@ -359,7 +361,7 @@ def test_population_absent_in_one_arm_is_tested():
     assert got["verdict"] == "higher in non_responder"
 
 
-def test_detectable_difference_has_power_080():
+def test_detectable_difference_has_power_080() -> None:
     for df in (2, 4, 10, 30):
         shift = detectable_difference(0.3, df) / 0.3
         critical = stats.t.ppf(0.975, df)
@@ -367,14 +369,16 @@ def test_detectable_difference_has_power_080():
         assert power == pytest.approx(0.8, abs=1e-4)
 
 
-def test_primary_row_is_the_logit_row_of_the_primary_denominator():
+def test_primary_row_is_the_logit_row_of_the_primary_denominator() -> None:
     samples = make_samples()
     table = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
     got = primary_row(table, denominator="immune")
     assert (got["population"], got["denominator"], got["scale"]) == ("LAMM", "immune", "logit")
 
 
-def with_population(counts: pd.DataFrame, name: str, lineage: str, n_cells: pd.Series):
+def with_population(
+    counts: pd.DataFrame, name: str, lineage: str, n_cells: pd.Series
+) -> pd.DataFrame:
     """Counts with one more population; `n_cells` per sample."""
     more = pd.DataFrame(
         {"sample": n_cells.index, "population": name, "n_cells": n_cells.to_numpy()}
@@ -383,7 +387,7 @@ def with_population(counts: pd.DataFrame, name: str, lineage: str, n_cells: pd.S
 
 
 @pytest.mark.parametrize("entry", [PAIRED, CHANGE])
-def test_plasma_cells_left_alone_in_their_lineage_crash_nothing(entry):
+def test_plasma_cells_left_alone_in_their_lineage_crash_nothing(entry: dict[str, str]) -> None:
     samples = make_samples(4)
     plasma = pd.Series(50, index=samples["sample"])
     counts = with_population(make_counts(samples), "Plasma", "B", plasma)
@@ -392,7 +396,7 @@ def test_plasma_cells_left_alone_in_their_lineage_crash_nothing(entry):
     assert row(table, "Plasma", "all")["status"] == "ok"
 
 
-def test_cells_of_a_patient_that_is_left_out_are_no_evidence():
+def test_cells_of_a_patient_that_is_left_out_are_no_evidence() -> None:
     samples = make_samples(4)
     counts = make_counts(samples)
     dropped = counts["sample"] == "r0_pre"
@@ -405,7 +409,7 @@ def test_cells_of_a_patient_that_is_left_out_are_no_evidence():
     assert np.isnan(row(table, "Rare", "all")["p"])
 
 
-def test_a_population_too_rare_for_the_thinnest_side_has_no_p():
+def test_a_population_too_rare_for_the_thinnest_side_has_no_p() -> None:
     samples = make_samples(4)
     counts = make_counts(samples)
     one_each = with_population(counts, "Rare", "NK", pd.Series(1, index=samples["sample"]))
@@ -413,15 +417,15 @@ def test_a_population_too_rare_for_the_thinnest_side_has_no_p():
     assert rare["status"] == "too_few_cells"
     assert np.isnan(rare["p"])
     # absent in one arm but plentiful in the other is a difference, and is tested
-    only = samples.set_index("sample")["response"].map({"responder": 0, "non_responder": 200})
+    only: Any = samples.set_index("sample")["response"].map({"responder": 0, "non_responder": 200})
     only *= np.linspace(0.8, 1.2, len(only))
-    found = with_population(counts, "Rare", "NK", only.astype(int))
+    found: Any = with_population(counts, "Rare", "NK", only.astype(int))
     found = row(run_test(found, samples, asked(BASELINE, samples), **SETTINGS), "Rare", "all")
     assert found["status"] == "ok"
     assert found["estimate"] > 2
 
 
-def test_the_exclusion_before_and_after_infusion_holds_whatever_column_names_the_phases():
+def test_the_exclusion_before_and_after_infusion_holds_whatever_column_names_the_phases() -> None:
     samples = make_samples(6)
     counts = make_counts(samples, B=np.where(samples["phase"] == "post", -3.0, 0.0))
     by_phase = run_test(counts, samples, asked(PAIRED, samples), **SETTINGS)
@@ -433,7 +437,7 @@ def test_the_exclusion_before_and_after_infusion_holds_whatever_column_names_the
         )
 
 
-def test_excluded_monocytic_types_leave_numerator_and_denominator():
+def test_excluded_monocytic_types_leave_numerator_and_denominator() -> None:
     samples = make_samples(4)
     settings = {**SETTINGS, "exclude_pre_post": ["B", "Macrophage"]}
     counts = make_counts(samples)
@@ -456,7 +460,9 @@ def test_excluded_monocytic_types_leave_numerator_and_denominator():
         ("gate", {"gate": "all"}, set()),
     ],
 )
-def test_what_a_sort_removed_is_no_denominator(label, sorts, refused):
+def test_what_a_sort_removed_is_no_denominator(
+    label: str, sorts: dict[str, Any], refused: set[str]
+) -> None:
     samples = make_samples().assign(sort=lambda t: t["phase"].map({"pre": "none", "post": label}))
     entry = {"kind": "paired", "column": "sort", "test": "none", "reference": label, "match": []}
     settings = SETTINGS | {"sorts": sorts}
@@ -471,7 +477,9 @@ def test_what_a_sort_removed_is_no_denominator(label, sorts, refused):
 
 
 @pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=["between", "paired", "change"])
-def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(entry):
+def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(
+    entry: dict[str, Any],
+) -> None:
     samples = make_samples()
     one_patient = (samples["patient"] == "n3") & (samples["phase"] == "post")
     counts = make_counts(samples, LAMM=np.where(one_patient, 2.0, 0.0))
@@ -493,12 +501,12 @@ def test_rows_carry_a_permutation_p_and_the_range_without_each_patient(entry):
         assert lamm["influence_low"] == pytest.approx(without["estimate"])
 
 
-def test_a_row_says_which_patient_a_finding_hangs_on():
+def test_a_row_says_which_patient_a_finding_hangs_on() -> None:
     samples = make_samples()
     counts = make_counts(samples, LAMM=np.where(samples["response"] == "non_responder", 0.9, 0.0))
     contrast = asked(BASELINE, samples)
     lamm = row(run_test(counts, samples, contrast, **SETTINGS), "LAMM", "monocytic")
-    p = {}
+    p: Any = {}
     for patient in samples["patient"].unique():
         rest = samples[samples["patient"] != patient]
         kept = counts[counts["sample"].isin(rest["sample"])]

@@ -1,5 +1,7 @@
 """The table of other analyses: one choice changed at a time, each as a run with that choice."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,7 +52,9 @@ def analysis(table: pd.DataFrame, name: str, setting: str = "") -> pd.Series:
 
 
 @pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=["between", "paired", "change"])
-def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(cohort, entry):
+def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(
+    cohort: tuple[pd.DataFrame, pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples, counts = cohort
     contrast = asked(entry, samples)
     table = run_test(counts, thresholds_of(counts), samples, contrast, **OPTIONS)
@@ -76,7 +80,9 @@ def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(cohort,
 
 
 @pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=["between", "paired", "change"])
-def test_each_patient_left_out_is_a_run_without_that_patient(cohort, entry):
+def test_each_patient_left_out_is_a_run_without_that_patient(
+    cohort: tuple[pd.DataFrame, pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples, counts = cohort
     contrast = asked(entry, samples)
     table = run_test(counts, thresholds_of(counts), samples, contrast, **OPTIONS)
@@ -95,7 +101,9 @@ def test_each_patient_left_out_is_a_run_without_that_patient(cohort, entry):
     )
 
 
-def test_thresholds_count_other_cells_of_the_same_denominator(cohort):
+def test_thresholds_count_other_cells_of_the_same_denominator(
+    cohort: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
     samples, counts = cohort
     table = run_test(counts, thresholds_of(counts), samples, asked(BASELINE, samples), **OPTIONS)
     assert table.loc[table["analysis"] == "threshold", "setting"].tolist() == ["0.1", "0.5"]
@@ -108,7 +116,9 @@ def test_thresholds_count_other_cells_of_the_same_denominator(cohort):
     assert analysis(table, "threshold", "0.5")["estimate"] == pytest.approx(expected)
 
 
-def test_covariates_are_left_out_in_turn_or_tried_where_none_is_adjusted(cohort):
+def test_covariates_are_left_out_in_turn_or_tried_where_none_is_adjusted(
+    cohort: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
     samples, counts = cohort
     thresholds = thresholds_of(counts)
     unadjusted = run_test(counts, thresholds, samples, asked(BASELINE, samples), **OPTIONS)
@@ -130,7 +140,7 @@ def test_covariates_are_left_out_in_turn_or_tried_where_none_is_adjusted(cohort)
         assert analysis(other, "adjust", "ldh")["p"] == pytest.approx(expected["p"])
 
 
-def test_a_cohort_without_lamm_cells_or_with_few_patients_has_statuses():
+def test_a_cohort_without_lamm_cells_or_with_few_patients_has_statuses() -> None:
     samples = make_samples(2)
     counts = make_counts(samples)
     table = run_test(counts, thresholds_of(counts), samples, asked(BASELINE, samples), **OPTIONS)
@@ -145,7 +155,7 @@ def test_a_cohort_without_lamm_cells_or_with_few_patients_has_statuses():
     assert table[["p", "log_odds"]].isna().all(axis=None)
 
 
-def test_thresholds_are_counted_for_every_sample():
+def test_thresholds_are_counted_for_every_sample() -> None:
     cells = pd.DataFrame(
         {"sample": ["a", "a", "b"], "lamm_positive": [0.95, 0.6, 0.2],
          "lamm_elevated": [0.55, 0.1, 0.0]}
@@ -158,7 +168,9 @@ def test_thresholds_are_counted_for_every_sample():
     assert wide["elevated", 0.5].to_dict() == {"a": 1, "b": 0, "c": 0}
 
 
-def test_one_row_is_primary_and_the_others_share_one_correction(cohort):
+def test_one_row_is_primary_and_the_others_share_one_correction(
+    cohort: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
     samples, counts = cohort
     tables = {
         name: run_abundance(counts, samples, asked(entry, samples), **SETTINGS)
@@ -183,7 +195,7 @@ def test_one_row_is_primary_and_the_others_share_one_correction(cohort):
     assert gather_lamm({}, primary=primary, level="elevated").empty
 
 
-def test_holm_is_that_of_r():
+def test_holm_is_that_of_r() -> None:
     # p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.2), "holm")
     expected = [0.04, 0.09, 0.09, 0.025, 0.2]
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005, 0.2])), expected)
