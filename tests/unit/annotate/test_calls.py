@@ -1,5 +1,7 @@
 """Calls of cells put together: neighbours of the patient alone, CAR, populations."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from lammscope.joint.neighbors import find_neighbors_within
 from tests.unit.annotate.test_lamm import ORDINARY, REFERENCES, SETTINGS, plant
 
 
-def test_neighbors_within_a_group_stay_there_and_are_the_nearest():
+def test_neighbors_within_a_group_stay_there_and_are_the_nearest() -> None:
     space = np.array([[0.0], [1.0], [2.5], [2.6], [9.0], [9.1]])
     groups = np.array(["a", "b", "a", "a", "", "b"])
     found = find_neighbors_within(space, groups=groups, n_neighbors=3, seed=1, threads=1)
@@ -26,7 +28,7 @@ def test_neighbors_within_a_group_stay_there_and_are_the_nearest():
     ]
 
 
-def test_neighbors_within_patients_are_monocytic_cells_of_the_same_patient():
+def test_neighbors_within_patients_are_monocytic_cells_of_the_same_patient() -> None:
     space = np.array([[0.0], [0.1], [0.2], [0.3], [0.4]])
     cells = pd.DataFrame({"patient": ["P1", "P1", "P2", "P1", "P2"]})
     cells["lineage"] = ["monocytic", "T", "monocytic", "monocytic", "monocytic"]
@@ -34,13 +36,13 @@ def test_neighbors_within_patients_are_monocytic_cells_of_the_same_patient():
     assert found.tolist() == [[3, -1], [-1, -1], [4, -1], [0, -1], [2, -1]]
 
 
-def test_no_neighbor_adds_nothing():
+def test_no_neighbor_adds_nothing() -> None:
     pooling = neighbor_pooling(np.array([[1, -1], [-1, -1], [0, 1]], dtype=np.int32))
     assert pooling.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [1, 1, 1]]
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_a_call_says_whether_the_patient_alone_bears_it(alone):
+def test_a_call_says_whether_the_patient_alone_bears_it(alone: bool) -> None:
     roles, data = plant({**ORDINARY, "strong": 200}, depth=4000)
     planted = roles == "strong"
     space = np.where(planted, 10.0, 0.0) + np.random.default_rng(0).random(len(roles))
@@ -48,7 +50,7 @@ def test_a_call_says_whether_the_patient_alone_bears_it(alone):
     if alone:  # patient P3 has one such cell, near those of the others
         patient[np.flatnonzero(planted)[0]] = "P3"
         patient[np.flatnonzero(roles == "monocyte")[:40]] = "P3"
-    cells = {"sample": patient, "patient": patient}
+    cells: Any = {"sample": patient, "patient": patient}
     cells = pd.DataFrame(cells | {name: data[name] for name in ("lineage", "cell_type")})
     result = call_cells(
         cells,
@@ -71,7 +73,7 @@ def test_a_call_says_whether_the_patient_alone_bears_it(alone):
         assert own[np.flatnonzero(planted)[0]] < 0.5
 
 
-def test_a_definer_that_no_sample_has_is_refused_with_near_names():
+def test_a_definer_that_no_sample_has_is_refused_with_near_names() -> None:
     check_definers(["CSF1R"], symbols=["CSF1R", "CD14"])
     with pytest.raises(ValueError, match=r"CSFR1 is in no sample's features \(near names: CSF1R"):
         check_definers(["CD14", "CSFR1"], symbols=["CD14", "CSF1R"])

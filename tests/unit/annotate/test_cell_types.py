@@ -1,5 +1,9 @@
 """Marker panel and cell types: planted types are found, panels are checked, real labels agree."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +11,7 @@ import yaml
 from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
-from lammscope.annotate.panel import load_panel, missing_markers, panel_symbols
+from lammscope.annotate.panel import Panel, load_panel, missing_markers, panel_symbols
 from lammscope.core.names import UNASSIGNED
 from lammscope.core.pooling import collapse_genes
 from lammscope.joint.panel_counts import PanelCounts
@@ -30,11 +34,11 @@ SETTINGS = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}
 
 
 @pytest.fixture(scope="module")
-def panel():
+def panel() -> Panel:
     return load_panel(real_cohorts.PANEL)
 
 
-def expected_rates(panel, cell_type):
+def expected_rates(panel: Panel, cell_type: str) -> np.ndarray:
     """Rates per 10,000 of a cell of this type: positive markers at level, others absent."""
     rates = dict.fromkeys(panel_symbols(panel), 0.02)
     for branch in panel.branches:
@@ -49,7 +53,15 @@ def expected_rates(panel, cell_type):
     return np.array([rates[gene] for gene in panel_symbols(panel)])
 
 
-def plant(panel, numbers, *, depth=2000, clusters=None, seed=0, k=15):
+def plant(
+    panel: Panel,
+    numbers: dict[str, int],
+    *,
+    depth: int = 2000,
+    clusters: dict[str, str] | None = None,
+    seed: int = 0,
+    k: int = 15,
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Cells of given types; neighbours within the type, `clusters` maps a type to its cluster."""
     rng = np.random.default_rng(seed)
     types = np.repeat(list(numbers), list(numbers.values()))
@@ -70,23 +82,25 @@ def plant(panel, numbers, *, depth=2000, clusters=None, seed=0, k=15):
     }
 
 
-def annotate(panel, data, **changes):
+def annotate(
+    panel: Panel, data: dict[str, Any], **changes: Any
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     arguments = {**data, **SETTINGS, "panel": panel, **changes}
     counts = PanelCounts(*(arguments.pop(name) for name in ("counts", "symbols", "totals")))
     return annotate_cells(counts, **arguments)
 
 
-def test_the_panel_that_ships_names_every_population(panel):
+def test_the_panel_that_ships_names_every_population(panel: Panel) -> None:
     lineages = {name: lineage for lineage, names in POPULATIONS.items() for name in names}
     assert panel.lineages == lineages
 
 
-def test_every_marker_of_the_panel_has_a_known_source(panel):
+def test_every_marker_of_the_panel_has_a_known_source(panel: Any) -> None:
     used = {marker.source for entry in (*panel.branches, *panel.types) for marker in entry.markers}
     assert used == set(panel.sources)
 
 
-def test_every_type_planted_at_low_depth_is_found(panel):
+def test_every_type_planted_at_low_depth_is_found(panel: Panel) -> None:
     types, data = plant(panel, {leaf.name: 40 for leaf in panel.types}, depth=1500)
     cells, clusters = annotate(panel, data)
     agreement = pd.Series(cells["cell_type"].to_numpy() == types).groupby(types).mean()
@@ -94,7 +108,7 @@ def test_every_type_planted_at_low_depth_is_found(panel):
     assert (clusters["cell_type"] == clusters["cluster"]).all()
 
 
-def test_a_mixed_cluster_is_split_where_neighbors_agree(panel):
+def test_a_mixed_cluster_is_split_where_neighbors_agree(panel: Panel) -> None:
     numbers = {"cDC2": 300, "cDC1": 30, "CD4_T": 600, "Treg": 60, "Classical_monocyte": 200}
     mixed = {"cDC1": "dc", "cDC2": "dc", "CD4_T": "t", "Treg": "t"}
     types, data = plant(panel, numbers, clusters=mixed)
@@ -106,14 +120,14 @@ def test_a_mixed_cluster_is_split_where_neighbors_agree(panel):
     assert named["t"] == "CD4_T"
 
 
-def test_a_cohort_of_t_cells_only_has_nothing_else(panel):
+def test_a_cohort_of_t_cells_only_has_nothing_else(panel: Panel) -> None:
     types, data = plant(panel, {"CD4_T": 300, "CD8_T": 300})
     cells, _ = annotate(panel, data)
     assert set(cells["lineage"]) == {"T"}
     assert (cells["cell_type"].to_numpy() == types).mean() > 0.95
 
 
-def test_ambient_monocyte_rna_does_not_turn_t_cells_into_monocytes(panel):
+def test_ambient_monocyte_rna_does_not_turn_t_cells_into_monocytes(panel: Panel) -> None:
     _, data = plant(panel, {"CD8_T": 300})
     rng = np.random.default_rng(1)
     soup = expected_rates(panel, "Classical_monocyte") * 0.1
@@ -122,7 +136,7 @@ def test_ambient_monocyte_rna_does_not_turn_t_cells_into_monocytes(panel):
     assert set(cells["lineage"]) == {"T"}
 
 
-def test_cells_without_any_marker_stay_unassigned(panel):
+def test_cells_without_any_marker_stay_unassigned(panel: Panel) -> None:
     _, data = plant(panel, {"CD8_T": 100})
     cells, clusters = annotate(panel, data, counts=data["counts"] * 0)
     assert set(cells["cell_type"]) == {UNASSIGNED}
@@ -130,7 +144,7 @@ def test_cells_without_any_marker_stay_unassigned(panel):
     assert clusters["cell_type"].tolist() == [UNASSIGNED]
 
 
-def test_the_order_of_cells_changes_nothing(panel):
+def test_the_order_of_cells_changes_nothing(panel: Panel) -> None:
     _, data = plant(panel, {"CD4_T": 80, "Treg": 20, "B": 50}, clusters={"Treg": "CD4_T"})
     cells, clusters = annotate(panel, data)
     order = np.random.default_rng(3).permutation(len(cells))
@@ -147,7 +161,7 @@ def test_the_order_of_cells_changes_nothing(panel):
     pd.testing.assert_frame_equal(clusters, clusters_2)
 
 
-def test_genes_may_come_in_any_order_and_twice(panel):
+def test_genes_may_come_in_any_order_and_twice(panel: Panel) -> None:
     _, data = plant(panel, {"CD4_T": 80, "B": 50})
     cells, _ = annotate(panel, data)
     order = np.random.default_rng(3).permutation(len(data["symbols"]))
@@ -163,7 +177,7 @@ def test_genes_may_come_in_any_order_and_twice(panel):
     pd.testing.assert_frame_equal(cells, again)
 
 
-def test_a_type_whose_markers_the_data_lack_is_dropped_and_listed(panel):
+def test_a_type_whose_markers_the_data_lack_is_dropped_and_listed(panel: Panel) -> None:
     types, data = plant(panel, {"CD4_T": 60, "Treg": 60, "B": 60})
     lacking = {"FOXP3", "IL2RA", "CTLA4", "IKZF2", "TIGIT", "RTKN2"}
     keep = [column for column, gene in enumerate(data["symbols"]) if gene not in lacking]
@@ -176,7 +190,7 @@ def test_a_type_whose_markers_the_data_lack_is_dropped_and_listed(panel):
     assert "Treg" not in set(cells["cell_type"])
 
 
-def test_collapsed_genes_follow_the_order_asked_for():
+def test_collapsed_genes_follow_the_order_asked_for() -> None:
     counts = sparse.csr_array(np.array([[1, 2, 3], [4, 5, 6]]))
     picked = collapse_genes(counts, symbols=["A", "B", "A"], genes=["B", "C", "A"])
     assert picked.toarray().tolist() == [[2, 0, 4], [5, 0, 10]]
@@ -243,7 +257,9 @@ SMALL = {
         ),
     ],
 )
-def test_a_wrong_panel_is_refused_with_file_entry_and_remedy(tmp_path, content, message):
+def test_a_wrong_panel_is_refused_with_file_entry_and_remedy(
+    tmp_path: Path, content: list[int] | dict[str, Any], message: str
+) -> None:
     path = tmp_path / "panel.yaml"
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ValueError, match=message) as caught:
@@ -251,14 +267,14 @@ def test_a_wrong_panel_is_refused_with_file_entry_and_remedy(tmp_path, content, 
     assert str(path) in str(caught.value)
 
 
-def test_a_panel_that_is_no_yaml_is_refused(tmp_path):
+def test_a_panel_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "panel.yaml"
     path.write_text("name: [unclosed")
     with pytest.raises(ValueError, match="no valid YAML"):
         load_panel(path)
 
 
-def test_a_small_panel_of_the_users_works(tmp_path):
+def test_a_small_panel_of_the_users_works(tmp_path: Path) -> None:
     path = tmp_path / "panel.yaml"
     path.write_text(yaml.safe_dump(SMALL))
     panel = load_panel(path)
@@ -272,11 +288,11 @@ def test_a_small_panel_of_the_users_works(tmp_path):
     assert cells["cell_type"].tolist() == ["T", "T", UNASSIGNED]
 
 
-def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path):
-    def marker(gene):
+def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path: Path) -> None:
+    def marker(gene: str) -> dict[str, Any]:
         return {"gene": gene, "weight": 1, "level": 10, "source": "a"}
 
-    def calls(lead):
+    def calls(lead: float) -> list[str]:
         branch = {
             "positive": [marker("LYZ")],
             "types": {
@@ -305,7 +321,7 @@ def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path):
 
 
 @pytest.mark.real_data
-def test_lineages_agree_with_bead_purified_blood(real_data):
+def test_lineages_agree_with_bead_purified_blood(real_data: Callable[[str], Path]) -> None:
     cells = real_cohorts.pbmc_facs(real_data("pbmc_facs")).cells
     names = {"CD14+ Monocyte": "monocytic", "CD19+ B": "B", "CD34+": "progenitor"}
     names["CD56+ NK"] = "NK"
@@ -320,7 +336,7 @@ def test_lineages_agree_with_bead_purified_blood(real_data):
 
 
 @pytest.mark.real_data
-def test_lineages_agree_with_the_labels_of_lupus_blood(real_data):
+def test_lineages_agree_with_the_labels_of_lupus_blood(real_data: Callable[[str], Path]) -> None:
     cells = real_cohorts.kang_ifnb(real_data("kang_ifnb")).cells
     names = dict.fromkeys(["CD4 Naive T", "CD4 Memory T", "CD8 T", "T activated"], "T")
     names |= {"B": "B", "B Activated": "B", "NK": "NK", "DC": "dendritic", "pDC": "dendritic"}
@@ -331,7 +347,9 @@ def test_lineages_agree_with_the_labels_of_lupus_blood(real_data):
 
 
 @pytest.mark.real_data
-def test_unsorted_car_t_libraries_hold_more_monocytes_than_sorted_ones(real_data):
+def test_unsorted_car_t_libraries_hold_more_monocytes_than_sorted_ones(
+    real_data: Callable[[str], Path],
+) -> None:
     cells = real_cohorts.carpall(real_data("carpall")).cells
     share = (cells["lineage"] == "monocytic").groupby([cells["patient"], cells["sort"]]).mean()
     for patient in ("P02", "P08", "P10"):

@@ -1,6 +1,8 @@
 """Cell types from a CellTypist model: its formula, and what stands in the place of the panel."""
 
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,14 +19,20 @@ GENES = [f"G{i}" for i in range(30)]
 
 
 @pytest.fixture(scope="module")
-def cells():
+def cells() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 3, 240)
     profiles = rng.gamma(0.5, 2, (3, 30))
     return truth, rng.poisson(profiles[truth])
 
 
-def write_model(path, cells, *, types=(0, 1, 2), genes=GENES):
+def write_model(
+    path: Path,
+    cells: tuple[np.ndarray, np.ndarray],
+    *,
+    types: tuple[int, ...] = (0, 1, 2),
+    genes: list[str] = GENES,
+) -> tuple[Path, Any, Any]:
     """A model as CellTypist pickles it, trained on these cells."""
     truth, counts = cells
     keep = np.isin(truth, types)
@@ -39,7 +47,9 @@ def write_model(path, cells, *, types=(0, 1, 2), genes=GENES):
     return path, classifier, scaler
 
 
-def test_labels_and_probabilities_are_those_of_the_formula(tmp_path, cells):
+def test_labels_and_probabilities_are_those_of_the_formula(
+    tmp_path: Path, cells: tuple[np.ndarray, np.ndarray]
+) -> None:
     truth, counts = cells
     path, classifier, scaler = write_model(tmp_path / "model.pkl", cells)
     found = predict_types(sparse.csr_array(counts), symbols=GENES, model=load_model(path))
@@ -50,7 +60,9 @@ def test_labels_and_probabilities_are_those_of_the_formula(tmp_path, cells):
     assert (found["label"] == np.array(TYPES)[truth]).mean() > 0.95
 
 
-def test_genes_may_be_missing_or_in_another_order(tmp_path, cells):
+def test_genes_may_be_missing_or_in_another_order(
+    tmp_path: Path, cells: tuple[np.ndarray, np.ndarray]
+) -> None:
     _, counts = cells
     model = load_model(write_model(tmp_path / "model.pkl", cells)[0])
     order = np.random.default_rng(2).permutation(30)
@@ -65,7 +77,9 @@ def test_genes_may_be_missing_or_in_another_order(tmp_path, cells):
         predict_types(sparse.csr_array(counts[:, :5]), symbols=GENES[:5], model=model)
 
 
-def test_a_model_of_two_types_has_both(tmp_path, cells):
+def test_a_model_of_two_types_has_both(
+    tmp_path: Path, cells: tuple[np.ndarray, np.ndarray]
+) -> None:
     truth, counts = cells
     path = write_model(tmp_path / "model.pkl", cells, types=(0, 2))[0]
     model = load_model(path)
@@ -75,12 +89,12 @@ def test_a_model_of_two_types_has_both(tmp_path, cells):
     assert (found["label"] == np.array(TYPES)[truth[keep]]).mean() > 0.95
 
 
-def test_no_cells_give_an_empty_table(tmp_path, cells):
+def test_no_cells_give_an_empty_table(tmp_path: Path, cells: tuple[np.ndarray, np.ndarray]) -> None:
     model = load_model(write_model(tmp_path / "model.pkl", cells)[0])
     assert predict_types(sparse.csr_array((0, 30)), symbols=GENES, model=model).empty
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path):
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     for content in (b"no pickle", pickle.dumps({"Model": 1})):
         path.write_bytes(content)
@@ -88,7 +102,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
             load_model(path)
 
 
-def test_clusters_take_the_label_of_most_cells_and_labels_one_lineage():
+def test_clusters_take_the_label_of_most_cells_and_labels_one_lineage() -> None:
     names = np.array(["0"] * 4 + ["1"] * 3 + ["2"] * 2)
     cells = pd.DataFrame(
         {

@@ -1,5 +1,7 @@
 """Tables that show on what calls rest: clusters, calls and vetoes, CAR transcripts."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,7 @@ CELLS = pd.DataFrame(
 )
 
 
-def test_clusters_say_what_was_called_and_how_much_of_each_gene_is_there():
+def test_clusters_say_what_was_called_and_how_much_of_each_gene_is_there() -> None:
     counts = sparse.csr_array(np.array([[2, 0], [0, 0], [1, 0], [1, 0], [4, 1], [0, 0]]))
     levels = levels_by_group(
         counts, totals=np.full(6, 5000), groups=CELLS["cluster"], genes=["CSF1R", "CD14"]
@@ -40,7 +42,7 @@ def test_clusters_say_what_was_called_and_how_much_of_each_gene_is_there():
     assert "ABSENT_pct" not in table
 
 
-def test_calls_are_counted_with_those_that_the_patient_alone_bears():
+def test_calls_are_counted_with_those_that_the_patient_alone_bears() -> None:
     table = count_calls(
         CELLS, samples=["b", "a", "c"], reasons=["dc3", "platelet"], probability=0.9
     )
@@ -54,13 +56,13 @@ def test_calls_are_counted_with_those_that_the_patient_alone_bears():
     assert np.isnan(c["pct_supported"])
 
 
-def test_car_transcripts_before_infusion_are_contamination():
+def test_car_transcripts_before_infusion_are_contamination() -> None:
     cells = pd.DataFrame(
         {"sample": ["pre", "pre", "post", "post", "old", "stray"],
          "lineage": ["T", "B", "T", "T", "T", "B"]}
     )  # fmt: skip
     phases = dict.fromkeys(["pre", "post", "old", "stray", "none"], "post") | {"pre": "pre"}
-    table = count_car(
+    table: Any = count_car(
         sparse.csr_array(np.array([[1], [0], [3], [0], [0], [2]])),
         symbols=["CAR"],
         cells=cells,

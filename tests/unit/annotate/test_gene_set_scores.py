@@ -11,7 +11,13 @@ SYMBOLS = ["A", "B", "C", "D", "E"]
 NONE = np.full((6, 1), -1, dtype=np.int32)
 
 
-def score(counts, gene_sets, *, neighbors=NONE, lineage=None):
+def score(
+    counts: np.ndarray,
+    gene_sets: dict[str, list[str]],
+    *,
+    neighbors: np.ndarray = NONE,
+    lineage: list[str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts = np.asarray(counts)
     return score_states(
         sparse.csr_array(counts),
@@ -23,7 +29,7 @@ def score(counts, gene_sets, *, neighbors=NONE, lineage=None):
     )
 
 
-def test_a_score_is_the_mean_of_standardized_levels():
+def test_a_score_is_the_mean_of_standardized_levels() -> None:
     counts = np.random.default_rng(1).poisson(5, (6, 5))
     scores, sets = score(counts, {"first": ["A", "B"], "second": ["C"]})
     levels = np.log1p(counts)
@@ -33,7 +39,7 @@ def test_a_score_is_the_mean_of_standardized_levels():
     assert sets["status"].tolist() == ["ok", "ok"]
 
 
-def test_neighbors_are_pooled_and_other_lineages_are_not():
+def test_neighbors_are_pooled_and_other_lineages_are_not() -> None:
     counts = np.array([[8, 0, 0, 0, 0], [0] * 5, [4] * 5, [0] * 5, [9] * 5, [2] * 5])
     neighbors = np.array([[1], [0], [4], [2], [3], [0]], dtype=np.int32)
     lineage = ["monocytic"] * 4 + ["T", "T"]
@@ -45,7 +51,7 @@ def test_neighbors_are_pooled_and_other_lineages_are_not():
     np.testing.assert_allclose(scores["first"][:4], expected, atol=1e-5)
 
 
-def test_a_set_under_half_of_its_genes_has_no_score_and_says_what_it_found():
+def test_a_set_under_half_of_its_genes_has_no_score_and_says_what_it_found() -> None:
     counts = np.random.default_rng(2).poisson(5, (6, 5))
     scores, sets = score(counts, {"half": ["A", "X"], "less": ["B", "X", "Y"]})
     assert list(scores) == ["half"]
@@ -56,7 +62,7 @@ def test_a_set_under_half_of_its_genes_has_no_score_and_says_what_it_found():
     assert sets["status"].to_dict() == {"half": "ok", "less": "under half of its genes"}
 
 
-def test_up_and_down_are_one_state():
+def test_up_and_down_are_one_state() -> None:
     counts = np.random.default_rng(3).poisson(5, (6, 5))
     pair, _ = score(counts, {"mdsc_up": ["A"], "mdsc_down": ["B"], "other_up": ["C"]})
     alone, _ = score(counts, {"a": ["A"], "b": ["B"]})
@@ -64,7 +70,7 @@ def test_up_and_down_are_one_state():
     np.testing.assert_allclose(pair["mdsc"], alone["a"] - alone["b"], atol=1e-6)
 
 
-def test_without_myeloid_cells_all_is_empty_and_well_formed():
+def test_without_myeloid_cells_all_is_empty_and_well_formed() -> None:
     scores, sets = score(np.ones((6, 5)), {"first": ["A"]}, lineage=["T"] * 6)
     assert scores["first"].isna().all()
     cells = pd.DataFrame({"sample": "s", "population": "CD4_T", "lineage": "T"}, index=range(6))
@@ -74,7 +80,7 @@ def test_without_myeloid_cells_all_is_empty_and_well_formed():
     assert len(sets) == 1
 
 
-def test_means_give_every_sample_the_same_weight():
+def test_means_give_every_sample_the_same_weight() -> None:
     scores = pd.DataFrame({"first": [1.0, 1.0, 1.0, 4.0, 9.0]})
     cells = pd.DataFrame(
         {

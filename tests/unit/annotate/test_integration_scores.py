@@ -1,6 +1,7 @@
 """The scores of joint spaces, and the choice between them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from lammscope.joint.panel_counts import PanelCounts
 from tests.unit.annotate.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
 from tests.unit.real_cohorts import PANEL
 
-SEARCH = {"n_neighbors": 15, "resolution": 1.0, "seed": 1, "threads": 1}
+SEARCH: dict[str, Any] = {"n_neighbors": 15, "resolution": 1.0, "seed": 1, "threads": 1}
 ANNOTATION = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}
 PER_SAMPLE = {"T": 120, "monocyte": 100, "LAMM": 40}
 MONOCYTE = {**T_CELL, "CD3D": 0, "CD3E": 0, "CD3G": 0, "TRAC": 0, "CSF1R": 1.3, "CD14": 9}
@@ -30,7 +31,9 @@ LAMM = {**MONOCYTE, **{gene: 1.3 * STRONG[gene] for gene in ("CSF1R", "CD14", "C
 LAMM |= {"C1QA": 12, "C1QB": 12, "CD163": 4, "MRC1": 3}
 
 
-def two_samples(seed=0, depth=1500):
+def two_samples(
+    seed: int = 0, depth: int = 1500
+) -> tuple[dict[str, np.ndarray], Evidence, np.ndarray]:
     """Cells of three kinds in two samples, and spaces that did this or that to them."""
     rng = np.random.default_rng(seed)
     kinds = np.tile(np.repeat(list(PER_SAMPLE), list(PER_SAMPLE.values())), 2)
@@ -59,20 +62,24 @@ def two_samples(seed=0, depth=1500):
 
 
 @pytest.fixture(scope="module")
-def scored():
+def scored() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     spaces, evidence, _ = two_samples()
     return score_integration(spaces, evidence, **SEARCH)
 
 
-def test_mixed_batches_score_high_and_a_shift_scores_low(scored):
+def test_mixed_batches_score_high_and_a_shift_scores_low(
+    scored: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+) -> None:
     mixing = scored[0].set_index("method")["mixing"]
     assert mixing["none"] < 0.05
     assert mixing["harmony"] > 0.9
 
 
-def test_a_population_that_integration_merged_is_named(scored):
+def test_a_population_that_integration_merged_is_named(
+    scored: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+) -> None:
     scores, lost, lamm = scored
-    table = scores.set_index("method")
+    table: Any = scores.set_index("method")
     assert table["n_lost"].tolist() == [0, 0, 2]
     assert set(lost["method"]) == {"scvi"}
     assert lost["sample"].tolist() == ["a", "b"]
@@ -86,7 +93,7 @@ def test_a_population_that_integration_merged_is_named(scored):
     assert table["n_samples_lamm_lost"].to_dict() == n_lost.to_dict()
 
 
-def test_a_population_smaller_than_the_neighborhood_can_be_apart():
+def test_a_population_smaller_than_the_neighborhood_can_be_apart() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat(["many", "few"], [290, 10])
     space = np.where(labels == "few", 100, 0)[:, None] + rng.normal(size=(300, 3))
@@ -97,7 +104,9 @@ def test_a_population_smaller_than_the_neighborhood_can_be_apart():
     assert _apart(within, labels, sample)["few"] == pytest.approx(1)
 
 
-def test_auto_takes_the_best_mixed_of_those_that_keep_the_populations(scored):
+def test_auto_takes_the_best_mixed_of_those_that_keep_the_populations(
+    scored: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+) -> None:
     scores = scored[0].assign(mixing=[0.0, 0.8, 0.99])
     chosen = choose_method(scores, method="auto").set_index("method")
     assert chosen["passes"].tolist() == [True, True, False]
@@ -109,7 +118,7 @@ def test_auto_takes_the_best_mixed_of_those_that_keep_the_populations(scored):
     assert chosen.index[chosen["used"]].tolist() == ["none"]
 
 
-def test_one_batch_without_lamm_cells_has_no_scores_for_them_and_no_choice():
+def test_one_batch_without_lamm_cells_has_no_scores_for_them_and_no_choice() -> None:
     spaces, evidence, kinds = two_samples()
     rows = np.flatnonzero((evidence.sample == "a") & (kinds != "LAMM"))
     values = {name: getattr(evidence, name)[rows] for name in ("sample", "batch")}
@@ -120,7 +129,7 @@ def test_one_batch_without_lamm_cells_has_no_scores_for_them_and_no_choice():
     assert choose_method(scores, method="auto")["used"].all()
 
 
-def test_large_samples_are_drawn_from_and_small_ones_taken_whole():
+def test_large_samples_are_drawn_from_and_small_ones_taken_whole() -> None:
     sample = np.repeat(["a", "b", "c"], [3000, 20, 1])
     rows = draw_cells(sample, seed=1)
     assert pd.Series(sample[rows]).value_counts().to_dict() == {"a": 1000, "b": 20, "c": 1}

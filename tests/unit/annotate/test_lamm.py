@@ -1,5 +1,9 @@
 """LAMM and CAR-T calls: planted cells are found, ordinary ones stay quiet, real monocytes agree."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +19,7 @@ from tests.unit import real_cohorts
 from tests.unit.real_cohorts import DEFINERS, VETOES
 
 REFERENCES = real_cohorts.PANEL.parents[1] / "lamm" / "reference_levels.tsv"
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "definers": DEFINERS,
     "level": "elevated",
     "probability": 0.9,
@@ -44,11 +48,19 @@ ROLES = {
 
 
 @pytest.fixture(scope="module")
-def references():
+def references() -> pd.DataFrame:
     return load_references(REFERENCES)
 
 
-def plant(numbers, *, depth=2000, seed=0, k=20, mixing=0.1, rates=None):
+def plant(
+    numbers: dict[str, int],
+    *,
+    depth: int = 2000,
+    seed: int = 0,
+    k: int = 20,
+    mixing: float = 0.1,
+    rates: dict[str, dict[str, float]] | None = None,
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Cells of given roles in two samples; neighbours of the same role but for a share `mixing`."""
     rng = np.random.default_rng(seed)
     roles = np.repeat(list(numbers), list(numbers.values()))
@@ -70,7 +82,7 @@ def plant(numbers, *, depth=2000, seed=0, k=20, mixing=0.1, rates=None):
     }
 
 
-def call(data, references, **changes):
+def call(data: dict[str, Any], references: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     labels = dict(data)
     settings = CallSettings.from_config({**SETTINGS, **changes}, references=references)
     return call_lamm(labels.pop("counts"), settings=settings, **labels)
@@ -80,7 +92,7 @@ ORDINARY = {"t_cell": 400, "monocyte": 300, "nonclassical": 60}
 
 
 @pytest.mark.parametrize(("depth", "share"), [(1500, 0.65), (2500, 0.9), (4000, 0.95)])
-def test_a_planted_population_is_found(references, depth, share):
+def test_a_planted_population_is_found(references: pd.DataFrame, depth: int, share: float) -> None:
     roles, data = plant({**ORDINARY, "strong": 200}, depth=depth)
     calls = call(data, references)
     planted = roles == "strong"
@@ -89,7 +101,9 @@ def test_a_planted_population_is_found(references, depth, share):
     assert (calls["lamm_call"][~planted] == "LAMM").sum() == 0
 
 
-def test_a_gate_per_cell_misses_planted_cells_and_takes_ordinary_ones(references):
+def test_a_gate_per_cell_misses_planted_cells_and_takes_ordinary_ones(
+    references: pd.DataFrame,
+) -> None:
     for depth, missed in ((700, 0.6), (4000, 0.0)):
         roles, data = plant({**ORDINARY, "strong": 200}, depth=depth)
         planted, ordinary = roles == "strong", roles == "monocyte"
@@ -101,7 +115,7 @@ def test_a_gate_per_cell_misses_planted_cells_and_takes_ordinary_ones(references
     assert gate[ordinary].mean() > 0.2  # the deeper the data, the more ordinary monocytes it takes
 
 
-def test_ordinary_monocytes_are_positive_and_not_elevated(references):
+def test_ordinary_monocytes_are_positive_and_not_elevated(references: pd.DataFrame) -> None:
     roles, data = plant(ORDINARY)
     calls = call(data, references)
     ordinary = np.isin(roles, ["monocyte", "nonclassical"])
@@ -112,7 +126,7 @@ def test_ordinary_monocytes_are_positive_and_not_elevated(references):
     assert (positive["lamm_call"][ordinary] == "LAMM").mean() >= 0.95
 
 
-def test_cells_outside_the_lineage_are_never_called(references):
+def test_cells_outside_the_lineage_are_never_called(references: pd.DataFrame) -> None:
     roles, data = plant({**ORDINARY, "strong": 60})
     outside = call(data, references)[roles == "t_cell"]
     assert (outside["lamm_call"] == "not_LAMM").all()
@@ -120,7 +134,7 @@ def test_cells_outside_the_lineage_are_never_called(references):
     assert outside["lamm_score"].isna().all()
 
 
-def test_dropout_makes_calls_uncertain_before_it_makes_them_wrong(references):
+def test_dropout_makes_calls_uncertain_before_it_makes_them_wrong(references: pd.DataFrame) -> None:
     shares = {}
     for depth in (4000, 1000, 250):
         roles, data = plant({**ORDINARY, "strong": 60}, depth=depth)
@@ -131,14 +145,14 @@ def test_dropout_makes_calls_uncertain_before_it_makes_them_wrong(references):
     assert shares[4000] >= shares[1000] >= shares[250]
 
 
-def test_the_score_orders_populations(references):
+def test_the_score_orders_populations(references: pd.DataFrame) -> None:
     roles, data = plant({**ORDINARY, "strong": 60})
     score = call(data, references)["lamm_score"].groupby(roles).median()
     assert score["strong"] > 0 > score["nonclassical"]
     assert score["strong"] > score["monocyte"]
 
 
-def test_elevated_is_never_more_probable_than_positive_allows(references):
+def test_elevated_is_never_more_probable_than_positive_allows(references: pd.DataFrame) -> None:
     _, data = plant({**ORDINARY, "strong": 60}, depth=500)
     calls = call(data, references)
     called = calls["lamm_elevated"] >= 0.9
@@ -147,7 +161,7 @@ def test_elevated_is_never_more_probable_than_positive_allows(references):
 
 @settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
-def test_the_order_of_cells_changes_nothing(seed):
+def test_the_order_of_cells_changes_nothing(seed: int) -> None:
     references = load_references(REFERENCES)
     _, data = plant({"t_cell": 60, "monocyte": 60, "strong": 30}, seed=seed)
     order = np.random.default_rng(seed).permutation(len(data["lineage"]))
@@ -159,7 +173,9 @@ def test_the_order_of_cells_changes_nothing(seed):
     pd.testing.assert_frame_equal(calls, call({**data, **shuffled}, references))
 
 
-def test_dense_neighborhoods_never_count_for_more_than_the_dispersion_allows(references):
+def test_dense_neighborhoods_never_count_for_more_than_the_dispersion_allows(
+    references: pd.DataFrame,
+) -> None:
     """A rate just over the reference stays uncertain, however deep the data."""
     edge = {**QUIET, "CSF1R": 6.9, "CD14": 15, "CD68": 20}
     roles, data = plant({"t_cell": 100, "edge": 80}, depth=100_000, rates={"edge": edge})
@@ -167,7 +183,7 @@ def test_dense_neighborhoods_never_count_for_more_than_the_dispersion_allows(ref
     assert (calls["lamm_call"][roles == "edge"] == "uncertain").mean() > 0.9
 
 
-def test_no_monocytic_cells_give_an_empty_well_formed_result(references):
+def test_no_monocytic_cells_give_an_empty_well_formed_result(references: pd.DataFrame) -> None:
     _, data = plant({"t_cell": 50})
     calls = call(data, references)
     full = call(plant(ORDINARY)[1], references)
@@ -177,7 +193,7 @@ def test_no_monocytic_cells_give_an_empty_well_formed_result(references):
     assert len(calls) == 50
 
 
-def test_only_monocytic_cells_give_a_result_from_the_table(references):
+def test_only_monocytic_cells_give_a_result_from_the_table(references: pd.DataFrame) -> None:
     roles, data = plant({"monocyte": 100, "strong": 50})
     calls = call(data, references)
     assert (calls["lamm_call"][roles == "strong"] == "LAMM").mean() >= 0.9
@@ -192,7 +208,9 @@ def test_only_monocytic_cells_give_a_result_from_the_table(references):
         ("progenitor", {"MPO": 9, "AZU1": 5}),
     ],
 )
-def test_look_alikes_are_vetoed_with_their_reason(references, reason, changes):
+def test_look_alikes_are_vetoed_with_their_reason(
+    references: pd.DataFrame, reason: str, changes: dict[str, int]
+) -> None:
     roles, data = plant(
         {**ORDINARY, "alike": 60}, depth=4000, rates={"alike": {**STRONG, **changes}}
     )
@@ -205,7 +223,9 @@ def test_look_alikes_are_vetoed_with_their_reason(references, reason, changes):
     assert (vetoed[["lamm_positive", "lamm_elevated"]] == 0).all(axis=None)
 
 
-def test_doublets_of_t_cell_and_monocyte_are_vetoed_by_their_own_transcripts(references):
+def test_doublets_of_t_cell_and_monocyte_are_vetoed_by_their_own_transcripts(
+    references: pd.DataFrame,
+) -> None:
     numbers, rates = {**ORDINARY, "doublet": 40}, {"doublet": T_AND_MONOCYTE}
     roles, data = plant(numbers, depth=3000, mixing=0.6, rates=rates)
     _, second = plant(numbers, depth=3000, mixing=0.6, rates=rates, seed=1)
@@ -219,14 +239,14 @@ def test_doublets_of_t_cell_and_monocyte_are_vetoed_by_their_own_transcripts(ref
     assert (reason[np.isin(roles, ["monocyte", "nonclassical"])] == "").mean() > 0.98
 
 
-def test_cells_with_nothing_above_ambient_are_vetoed_as_ambient(references):
+def test_cells_with_nothing_above_ambient_are_vetoed_as_ambient(references: pd.DataFrame) -> None:
     roles, data = plant({**ORDINARY, "no_signal": 60}, depth=10_000, mixing=0)
     calls = call(data, references)
     assert (calls["lamm_veto"][roles == "no_signal"] == "ambient").mean() > 0.9
     assert (calls["lamm_veto"][roles == "monocyte"] == "ambient").sum() == 0
 
 
-def test_the_first_veto_that_holds_is_the_reason(references):
+def test_the_first_veto_that_holds_is_the_reason(references: pd.DataFrame) -> None:
     both = {**STRONG, "CD1C": 8, "FCER1A": 8, "FCGR3B": 15, "CXCR2": 8}
     roles, data = plant({"t_cell": 100, "both": 60}, depth=4000, rates={"both": both})
     alike = roles == "both"
@@ -236,12 +256,12 @@ def test_the_first_veto_that_holds_is_the_reason(references):
     assert (swapped == "neutrophil").mean() > 0.9
 
 
-def test_calls_at_a_probability_leave_the_middle_uncertain():
+def test_calls_at_a_probability_leave_the_middle_uncertain() -> None:
     calls = call_at(np.array([0.0, 0.1, 0.11, 0.89, 0.9, 1.0]), probability=0.9)
     assert calls.tolist() == ["not_LAMM"] * 2 + ["uncertain"] * 2 + ["LAMM"] * 2
 
 
-def test_populations_are_lamm_where_called_and_types_elsewhere():
+def test_populations_are_lamm_where_called_and_types_elsewhere() -> None:
     calls = pd.Series(["LAMM", "uncertain", "not_LAMM"])
     named = name_population(["Macrophage", "Macrophage", "B"], lamm_call=calls)
     assert named.tolist() == ["LAMM", "Macrophage", "B"]
@@ -254,13 +274,15 @@ def test_populations_are_lamm_where_called_and_types_elsewhere():
         ({"definers": ["CSF1R", "CD1C"]}, "no level of CD1C in non_myeloid; add a row"),
     ],
 )
-def test_definers_that_cannot_be_called_are_refused_with_a_remedy(references, changes, message):
+def test_definers_that_cannot_be_called_are_refused_with_a_remedy(
+    references: pd.DataFrame, changes: dict[str, list[str]], message: str
+) -> None:
     _, data = plant({"t_cell": 20, "monocyte": 20})
     with pytest.raises(ValueError, match=message):
         call(data, references, **changes)
 
 
-BLOOD = {"before_infusion": False, "sorted_out": False}  # unsorted, after infusion
+BLOOD: dict[str, Any] = {"before_infusion": False, "sorted_out": False}  # unsorted, after infusion
 
 
 @pytest.mark.parametrize(
@@ -271,7 +293,9 @@ BLOOD = {"before_infusion": False, "sorted_out": False}  # unsorted, after infus
         (True, True, ["unknown", "unknown", "unknown"]),
     ],
 )
-def test_car_status_knows_infusion_and_sort(before, sorted_out, expected):
+def test_car_status_knows_infusion_and_sort(
+    before: list[bool] | bool, sorted_out: bool | list[bool], expected: list[str]
+) -> None:
     car = call_car(
         sparse.csr_array(np.array([[2], [0], [0]])),
         symbols=["CAR"],
@@ -284,7 +308,7 @@ def test_car_status_knows_infusion_and_sort(before, sorted_out, expected):
     assert car.tolist() == expected
 
 
-def test_car_status_follows_umis_lineage_and_feature():
+def test_car_status_follows_umis_lineage_and_feature() -> None:
     counts = sparse.csr_array(np.array([[0, 1], [3, 0], [0, 2], [0, 1], [5, 0]]))
     car = call_car(
         counts,
@@ -299,7 +323,7 @@ def test_car_status_follows_umis_lineage_and_feature():
     assert types.tolist() == ["CAR_T", "CD4_T", "Macrophage", "Treg", "Treg"]
 
 
-def test_car_status_without_any_feature_is_unknown():
+def test_car_status_without_any_feature_is_unknown() -> None:
     car = call_car(
         sparse.csr_array(np.array([[1], [0]])),
         symbols=["CD3E"],
@@ -311,7 +335,7 @@ def test_car_status_without_any_feature_is_unknown():
     assert car.tolist() == ["unknown", "unknown"]
 
 
-def real_calls(cohort, references):
+def real_calls(cohort: real_cohorts.Cohort, references: pd.DataFrame) -> pd.DataFrame:
     cells = cohort.cells
     data = {"counts": cohort.counts, "neighbors": cohort.neighbors}
     labels = {"lineage": cells["lineage"], "cell_type": cells["cell_type"]}
@@ -319,7 +343,9 @@ def real_calls(cohort, references):
 
 
 @pytest.mark.real_data
-def test_bead_purified_monocytes_are_positive_and_lymphocytes_are_not(real_data, references):
+def test_bead_purified_monocytes_are_positive_and_lymphocytes_are_not(
+    real_data: Callable[[str], Path], references: pd.DataFrame
+) -> None:
     cohort = real_cohorts.pbmc_facs(real_data("pbmc_facs"))
     calls = real_calls(cohort, references)
     beads = cohort.cells["celltype"] == "CD14+ Monocyte"
@@ -333,7 +359,9 @@ def test_bead_purified_monocytes_are_positive_and_lymphocytes_are_not(real_data,
 
 
 @pytest.mark.real_data
-def test_monocytes_of_car_t_patients_are_positive_and_rarely_elevated(real_data, references):
+def test_monocytes_of_car_t_patients_are_positive_and_rarely_elevated(
+    real_data: Callable[[str], Path], references: pd.DataFrame
+) -> None:
     cohort = real_cohorts.carpall(real_data("carpall"))
     calls, cells = real_calls(cohort, references), cohort.cells
     monocytic = cells["lineage"] == "monocytic"
@@ -347,7 +375,7 @@ def test_monocytes_of_car_t_patients_are_positive_and_rarely_elevated(real_data,
 
 
 @pytest.mark.real_data
-def test_the_car_transcript_marks_sorted_t_cells(real_data):
+def test_the_car_transcript_marks_sorted_t_cells(real_data: Callable[[str], Path]) -> None:
     cohort = real_cohorts.carpall(real_data("carpall"))
     car = call_car(
         cohort.counts.matrix,

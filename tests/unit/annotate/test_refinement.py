@@ -1,5 +1,7 @@
 """Probabilities refined by a cell's own counts and its neighbours' probabilities."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import sparse, stats
@@ -11,7 +13,15 @@ BARS = np.array([6.7, 7.7, 9.0])
 DISPERSION = 0.25
 
 
-def mixed(*, n=600, n_elevated=200, at_edge=60, k=20, depth=0.4, seed=0):
+def mixed(
+    *,
+    n: int = 600,
+    n_elevated: int = 200,
+    at_edge: int = 60,
+    k: int = 20,
+    depth: float = 0.4,
+    seed: int = 0,
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Elevated and ordinary cells; some elevated ones have mostly ordinary neighbours."""
     rng = np.random.default_rng(seed)
     is_elevated = np.arange(n) < n_elevated
@@ -40,7 +50,7 @@ def mixed(*, n=600, n_elevated=200, at_edge=60, k=20, depth=0.4, seed=0):
     }
 
 
-def test_cells_at_the_edge_are_found_by_their_own_counts():
+def test_cells_at_the_edge_are_found_by_their_own_counts() -> None:
     is_elevated, data = mixed()
     refined = refine(**data)
     edge = np.arange(len(refined)) < 60
@@ -51,25 +61,25 @@ def test_cells_at_the_edge_are_found_by_their_own_counts():
     assert calls[is_elevated].mean() > 0.85
 
 
-def test_a_few_cells_are_no_population():
+def test_a_few_cells_are_no_population() -> None:
     _, data = mixed()
     data["probability"] = np.minimum(data["probability"], 0.85)
     data["probability"][:4] = 0.99
     assert refine(**data) is data["probability"]
 
 
-def test_a_population_under_the_bar_is_none():
+def test_a_population_under_the_bar_is_none() -> None:
     _, data = mixed()
     data["bars"] = np.array([6.7, 7.7, 30.0])
     assert refine(**data) is data["probability"]
 
 
-def test_the_likelihood_ratio_is_that_of_the_negative_binomial():
+def test_the_likelihood_ratio_is_that_of_the_negative_binomial() -> None:
     rng = np.random.default_rng(1)
     counts, depth = rng.poisson(4, (50, 3)).astype(float), rng.uniform(0.1, 1, 50)
     size = 1 / DISPERSION
 
-    def log_probability(levels):
+    def log_probability(levels: np.ndarray) -> np.ndarray:
         mean = levels * depth[:, None]
         return stats.nbinom.logpmf(counts, size, size / (size + mean)).sum(axis=1)
 
@@ -78,7 +88,7 @@ def test_the_likelihood_ratio_is_that_of_the_negative_binomial():
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_order_of_cells_changes_nothing(seed):
+def test_the_order_of_cells_changes_nothing(seed: int) -> None:
     _, data = mixed(n=300, n_elevated=80)
     order = np.random.default_rng(seed).permutation(300)
     moved = {

@@ -1,19 +1,28 @@
 """Sums over groups of cells, markers and pseudobulks."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
 from lammscope.annotate.markers import find_markers
-from lammscope.annotate.sums import all_genes, merge_groups, read_sums, sum_groups, write_sums
+from lammscope.annotate.sums import (
+    GroupSums,
+    all_genes,
+    merge_groups,
+    read_sums,
+    sum_groups,
+    write_sums,
+)
 from lammscope.core.shards import Shard
 from lammscope.expression.pseudobulk import build_pseudobulk
 from tests.matrices import small_shard
 from tests.unit.example_indexes import make_index
 
 
-def test_sums_equal_those_of_the_dense_matrix():
+def test_sums_equal_those_of_the_dense_matrix() -> None:
     shard = small_shard()
     positions = np.arange(0, 40, 2)
     labels = np.where(np.arange(20) < 5, "few", "many")
@@ -28,7 +37,7 @@ def test_sums_equal_those_of_the_dense_matrix():
         np.testing.assert_allclose(sums.rates[row], rates.sum(axis=0), rtol=1e-5)
 
 
-def test_sums_of_pairs_add_up_to_the_sums_of_either_label():
+def test_sums_of_pairs_add_up_to_the_sums_of_either_label() -> None:
     shard = small_shard()
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, 3, 40).astype(str), rng.integers(0, 4, 40).astype(str)
@@ -41,7 +50,7 @@ def test_sums_of_pairs_add_up_to_the_sums_of_either_label():
             np.testing.assert_allclose(getattr(merged, name), getattr(alone, name), rtol=1e-12)
 
 
-def test_a_sample_without_cells_has_no_sums(tmp_path):
+def test_a_sample_without_cells_has_no_sums(tmp_path: Path) -> None:
     shard = small_shard()
     empty = sum_groups(shard, positions=np.array([], dtype=int), labels=np.array([], dtype=str))
     index = make_index(tmp_path)
@@ -55,14 +64,14 @@ def test_a_sample_without_cells_has_no_sums(tmp_path):
     assert build_pseudobulk([("a", empty), ("b", full)], genes=genes).n_obs == 2
 
 
-def planted(seed):
+def planted(seed: int) -> Shard:
     shard = small_shard(60, seed=seed)
     counts = shard.counts.toarray()
     counts[:20, 7] += 30
     return Shard(sparse.csr_array(counts), shard.barcodes, shard.genes)
 
 
-def test_a_planted_marker_comes_first_in_every_sample():
+def test_a_planted_marker_comes_first_in_every_sample() -> None:
     labels = np.where(np.arange(60) < 20, "1", "0")
     sums = []
     for seed in range(3):
@@ -82,11 +91,11 @@ def test_a_planted_marker_comes_first_in_every_sample():
     assert (markers["log2fc"] > 0).all()
 
 
-def sums_of(shard, labels):
+def sums_of(shard: Shard, labels: np.ndarray) -> GroupSums:
     return sum_groups(shard, positions=np.arange(60), labels=labels)
 
 
-def test_a_gene_of_one_sample_is_no_marker_and_small_samples_are_not_compared():
+def test_a_gene_of_one_sample_is_no_marker_and_small_samples_are_not_compared() -> None:
     labels = np.where(np.arange(60) < 20, "1", "0")
     own = small_shard(60, seed=5).counts.toarray()
     own[:20, 9] += 300  # in the cluster's cells of one sample of three alone
@@ -110,7 +119,7 @@ def test_a_gene_of_one_sample_is_no_marker_and_small_samples_are_not_compared():
     assert table[table["cluster"] == "1"].iloc[0]["symbol"] == "GENE7"
 
 
-def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_path):
+def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_path: Path) -> None:
     shards = {"b": planted(1), "a": planted(2)}
     fewer = Shard(shards["a"].counts[:, 5:], shards["a"].barcodes, shards["a"].genes.iloc[5:])
     shards["a"] = fewer
@@ -141,7 +150,7 @@ def test_a_pseudobulk_is_the_sum_of_raw_counts_per_sample_and_population(tmp_pat
     assert (pseudobulk.X.sum(axis=0) > 0).all()
 
 
-def test_sums_of_another_cell_index_are_refused(tmp_path):
+def test_sums_of_another_cell_index_are_refused(tmp_path: Path) -> None:
     sums = sum_groups(small_shard(), positions=np.arange(40), labels=np.repeat("x", 40))
     index, other = (make_index(tmp_path, cells=[name]) for name in ("one", "two"))
     write_sums(tmp_path / "s.npz", {"a": sums}, index)
