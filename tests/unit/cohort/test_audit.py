@@ -1,7 +1,10 @@
 """The design audit: what a cohort can answer, said before anything is computed."""
 
+import random
+from collections.abc import Callable
 from itertools import combinations
 from math import comb, prod
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,31 +17,34 @@ from lammscope.cohort.associations import exact_association
 from lammscope.cohort.audit import COLUMNS, STATUSES, audit_design
 from lammscope.cohort.audit_cohort import arm_phase_table, late_timepoints
 from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import counted
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort
 
 POST = {**ARMS, "where": {"phase": "post"}}
 CHANGE = {**ARMS, "kind": "change"}
 PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
-QUESTIONS = {"baseline": BASELINE, "change": CHANGE, "paired": PAIRED}
+QUESTIONS: dict[str, dict[str, Any]] = {"baseline": BASELINE, "change": CHANGE, "paired": PAIRED}
 SORTED = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
 
 
-def audit(samples, entry, *, sorts=None):
+def audit(
+    samples: pd.DataFrame, entry: dict[str, Any] | None, *, sorts: dict[str, Any] | None = None
+) -> pd.DataFrame:
     """The audit of one contrast, `question`."""
     contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
     return audit_design(samples, contrasts, sorts=sorts or {}, max_exact=20_000, n_draws=10_000)
 
 
-def number(table):
+def number(table: pd.DataFrame) -> pd.Series:
     return table["patient"].str[1:].astype(int)
 
 
-def responds(table):
+def responds(table: pd.DataFrame) -> pd.Series:
     return table["response"] == "responder"
 
 
-def in_post(column, value, other):
+def in_post(column: str, value: str, other: str) -> pd.DataFrame:
     """Samples after infusion have `value` where the patient responds, `other` where not."""
     table = cohort(6)
     after = table["phase"] == "post"
@@ -46,12 +52,12 @@ def in_post(column, value, other):
     return table.assign(**{column: np.where(after, told, "same")})
 
 
-def without(rows, table=None):
+def without(rows: Callable[..., Any], table: pd.DataFrame | None = None) -> pd.DataFrame:
     table = cohort(6) if table is None else table
     return table[~rows(table)].reset_index(drop=True)
 
 
-def with_late_samples():
+def with_late_samples() -> pd.DataFrame:
     """Half a year later responders alone are sampled."""
     table = cohort(6)
     late = table[(table["phase"] == "post") & responds(table)].assign(
@@ -60,7 +66,7 @@ def with_late_samples():
     return pd.concat([table, late], ignore_index=True)
 
 
-def sorted_libraries():
+def sorted_libraries() -> pd.DataFrame:
     table = cohort(4)
     early = table[table["phase"] == "pre"]
     return pd.concat(
@@ -240,7 +246,7 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
 
 
 @pytest.mark.parametrize("name", COHORTS)
-def test_a_cohort_gets_the_verdict_that_it_deserves(name):
+def test_a_cohort_gets_the_verdict_that_it_deserves(name: str) -> None:
     samples, entry, verdict, item, words = COHORTS[name]
     table = audit(samples, entry)
     rows = table[table["contrast"] == "question"].set_index("item")
@@ -251,7 +257,7 @@ def test_a_cohort_gets_the_verdict_that_it_deserves(name):
     assert table["message"].str.endswith((".", ")")).all()
 
 
-def test_every_verdict_is_given_to_some_cohort():
+def test_every_verdict_is_given_to_some_cohort() -> None:
     assert len(COHORTS) >= 12
     assert {verdict for _, _, verdict, _, _ in COHORTS.values()} == {
         *("ok", "aliased", "too_few_patients", "confounded", "survivorship", "no_permutation")
@@ -260,19 +266,19 @@ def test_every_verdict_is_given_to_some_cohort():
 
 @given(st.sampled_from(list(COHORTS)), st.randoms())
 @settings(max_examples=12)
-def test_the_order_of_samples_changes_nothing(name, random):
+def test_the_order_of_samples_changes_nothing(name: str, random: random.Random) -> None:
     samples, entry, *_ = COHORTS[name]
     order = random.sample(range(len(samples)), len(samples))
     shuffled = samples.iloc[order].reset_index(drop=True)
     pd.testing.assert_frame_equal(audit(samples, entry), audit(shuffled, entry))
 
 
-def test_a_sample_as_its_own_batch_confounds_nothing():
+def test_a_sample_as_its_own_batch_confounds_nothing() -> None:
     table = audit(cohort(6), BASELINE)
     assert not table["item"].str.contains("batch|channel").any()
 
 
-def test_missing_samples_are_told_by_arm_with_the_p_of_their_unevenness():
+def test_missing_samples_are_told_by_arm_with_the_p_of_their_unevenness() -> None:
     samples = without(lambda t: (t["phase"] == "post") & ~responds(t) & (number(t) > 1))
     rows = audit(samples, BASELINE).set_index(["contrast", "item"])
     row = rows.loc[("cohort", "missing_post")]
@@ -283,7 +289,7 @@ def test_missing_samples_are_told_by_arm_with_the_p_of_their_unevenness():
     assert ("cohort", "missing_pre") not in rows.index
 
 
-def test_patients_of_a_product_that_is_not_asked_for_are_not_missing():
+def test_patients_of_a_product_that_is_not_asked_for_are_not_missing() -> None:
     samples = without(lambda t: t["sample"] == "R1_D0")
     rows = audit(samples, {**BASELINE, "where": {"phase": "pre", "product": "axi"}})
     row = rows[rows["contrast"] == "question"].set_index("item").loc["missing_patients"]
@@ -292,7 +298,7 @@ def test_patients_of_a_product_that_is_not_asked_for_are_not_missing():
     assert "missing_patients" not in set(all_there["item"])
 
 
-def test_arms_and_phases_are_counted():
+def test_arms_and_phases_are_counted() -> None:
     samples = without(lambda t: (t["sample"] == "R1_D7") | (t["sample"] == "N2_D0"))
     table = arm_phase_table(samples).set_index(["arm", "phase"])
     assert table.loc[("responder", "post")].tolist() == [5, 5, 5, 1]
@@ -300,7 +306,7 @@ def test_arms_and_phases_are_counted():
     assert table.loc[("non_responder", "post")].tolist() == [6, 6, 5, 0]
 
 
-def test_a_missing_covariate_leaves_samples_out_by_name_and_arm():
+def test_a_missing_covariate_leaves_samples_out_by_name_and_arm() -> None:
     samples = cohort(6)
     samples.loc[samples["patient"] == "N2", "product"] = pd.NA
     rows = audit(samples, {**BASELINE, "adjust": ["product"]}).set_index("item")
@@ -308,13 +314,13 @@ def test_a_missing_covariate_leaves_samples_out_by_name_and_arm():
     assert "non-responders: N2_D0" in message
 
 
-def test_an_arm_without_patients_has_no_smallest_p():
+def test_an_arm_without_patients_has_no_smallest_p() -> None:
     samples = without(lambda t: (t["phase"] == "pre") & responds(t))
     assert "p_floor" not in set(audit(samples, BASELINE)["item"])
     assert "p_floor" in set(audit(cohort(6), BASELINE)["item"])
 
 
-def test_responses_outside_both_arms_are_told_by_label_the_most_frequent_first():
+def test_responses_outside_both_arms_are_told_by_label_the_most_frequent_first() -> None:
     samples = cohort(6)
     outside = {"N1": "SD", "N2": "NE", "N3": "NE", "R1": "AD"}
     label = samples["patient"].map(outside)
@@ -328,7 +334,7 @@ def test_responses_outside_both_arms_are_told_by_label_the_most_frequent_first()
     assert rows.loc["patients_test", "value"] == "3"
 
 
-def test_one_of_a_kind_is_counted_in_the_singular():
+def test_one_of_a_kind_is_counted_in_the_singular() -> None:
     assert counted(1, "complete pairs") == "1 complete pair"
     assert counted(1, "non-responders with both phases") == "1 non-responder with both phases"
     assert counted(1, "patients with samples") == "1 patient with samples"
@@ -336,7 +342,7 @@ def test_one_of_a_kind_is_counted_in_the_singular():
     assert counted(0, "samples") == "0 samples"
 
 
-def test_a_late_time_point_needs_three_patients_and_a_rise():
+def test_a_late_time_point_needs_three_patients_and_a_rise() -> None:
     few = without(lambda t: (t["timepoint"] == "M6") & (number(t) > 2), with_late_samples())
     assert late_timepoints(few) == {}
     assert list(late_timepoints(with_late_samples())) == ["M6"]
@@ -347,11 +353,11 @@ def test_a_late_time_point_needs_three_patients_and_a_rise():
     assert late_timepoints(usual) == {}
 
 
-def test_a_late_time_point_is_found_by_its_phase_where_no_day_is_given():
+def test_a_late_time_point_is_found_by_its_phase_where_no_day_is_given() -> None:
     assert list(late_timepoints(with_late_samples().drop(columns="day"))) == ["M6"]
 
 
-def test_late_samples_from_non_responders_alone_are_told_too():
+def test_late_samples_from_non_responders_alone_are_told_too() -> None:
     arms = {"responder": "non_responder", "non_responder": "responder"}
     samples = with_late_samples()
     samples["response"] = samples["response"].map(arms)
@@ -359,7 +365,7 @@ def test_late_samples_from_non_responders_alone_are_told_too():
     assert words.endswith("when a sample is taken depends on the outcome.")
 
 
-def test_a_cohort_warns_of_survivors_even_where_no_contrast_uses_them():
+def test_a_cohort_warns_of_survivors_even_where_no_contrast_uses_them() -> None:
     table = audit(with_late_samples(), BASELINE).set_index(["contrast", "item"])
     assert table.loc[("cohort", "late_M6"), "status"] == "survivorship"
     assert table.loc[("question", "verdict"), "value"] == "ok"
@@ -380,7 +386,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_cohorts_are_audited_without_a_crash(name):
+def test_odd_cohorts_are_audited_without_a_crash(name: str) -> None:
     table = audit(ODD[name], None)
     assert (table["contrast"] == "cohort").any()
     assert table["message"].str.len().gt(0).all()
@@ -390,7 +396,7 @@ def test_odd_cohorts_are_audited_without_a_crash(name):
     "contrast", contrasts_from_config(QUESTIONS, cohort(4)), ids=list(QUESTIONS)
 )
 @pytest.mark.parametrize("name", ODD)
-def test_odd_cohorts_can_be_asked_anything(name, contrast):
+def test_odd_cohorts_can_be_asked_anything(name: str, contrast: Contrast) -> None:
     table = audit_design(ODD[name], [contrast], sorts={}, max_exact=20_000, n_draws=10_000)
     rows = table[table["contrast"] == contrast.name]
     assert rows["item"].iloc[0] == "verdict"
@@ -398,12 +404,12 @@ def test_odd_cohorts_can_be_asked_anything(name, contrast):
     assert not table["message"].str.contains("nan|None|<NA>").any()
 
 
-def test_a_cohort_without_contrasts_has_rows_of_its_own_only():
+def test_a_cohort_without_contrasts_has_rows_of_its_own_only() -> None:
     table = audit_design(cohort(4), [], sorts={}, max_exact=20_000, n_draws=10_000)
     assert set(table["contrast"]) == {"cohort"}
 
 
-def test_fisher_agrees_with_scipy_and_sums_over_larger_tables():
+def test_fisher_agrees_with_scipy_and_sums_over_larger_tables() -> None:
     groups = pd.Series(list("aaaabbbb"))
     values = pd.Series(list("xxxyyyyy"))
     expected = stats.fisher_exact(pd.crosstab(values, groups)).pvalue
@@ -412,7 +418,7 @@ def test_fisher_agrees_with_scipy_and_sums_over_larger_tables():
     assert p == pytest.approx(2 / 20)  # tables as rare as (2, 1, 0): itself and its mirror image
 
 
-def test_fisher_is_exact_for_many_sites_and_simulated_for_very_many():
+def test_fisher_is_exact_for_many_sites_and_simulated_for_very_many() -> None:
     sites = pd.Series([f"s{i % 12}" for i in range(48)])
     p, name = exact_association(pd.Series(["a", "b"] * 24), sites)
     assert name == "Fisher's exact test"
@@ -427,11 +433,11 @@ def test_fisher_is_exact_for_many_sites_and_simulated_for_very_many():
 
 
 @pytest.mark.parametrize("n", [3, 5, 8])
-def test_the_rank_sum_test_is_that_of_scipy_and_exact_with_ties(n):
+def test_the_rank_sum_test_is_that_of_scipy_and_exact_with_ties(n: int) -> None:
     groups = pd.Series(["a"] * n + ["b"] * (n + 1))
     values = pd.Series(np.random.default_rng(n).normal(size=2 * n + 1))
     expected = stats.mannwhitneyu(values[:n], values[n:], method="exact").pvalue
-    assert exact_association(groups, values) == (pytest.approx(expected), "rank sum test")
+    assert exact_association(groups, values) == (pytest.approx(expected), "rank sum test")  # type: ignore[comparison-overlap]
     tied = values.round()
     ranks = tied.rank()
     sums = np.array([ranks[list(chosen)].sum() for chosen in combinations(range(2 * n + 1), n)])
@@ -440,7 +446,7 @@ def test_the_rank_sum_test_is_that_of_scipy_and_exact_with_ties(n):
     assert exact_association(groups, tied)[0] == pytest.approx(expected)
 
 
-def test_three_against_three_apart_have_p_of_a_tenth_tied_or_not():
+def test_three_against_three_apart_have_p_of_a_tenth_tied_or_not() -> None:
     groups = pd.Series(list("aaabbb"))
     assert exact_association(groups, pd.Series([1, 1, 1, 2, 2, 2]))[0] == pytest.approx(0.1)
     assert exact_association(groups, pd.Series([1, 2, 3, 4, 5, 6]))[0] == pytest.approx(0.1)
@@ -448,13 +454,13 @@ def test_three_against_three_apart_have_p_of_a_tenth_tied_or_not():
 
 @given(st.lists(st.sampled_from("vwxyz"), min_size=4, max_size=14), st.randoms())
 @settings(max_examples=30)
-def test_fisher_is_what_all_assignments_give(values, random):
+def test_fisher_is_what_all_assignments_give(values: list[str], random: random.Random) -> None:
     n_first = random.randint(1, len(values) - 1)
     groups = pd.Series(random.sample("a" * n_first + "b" * (len(values) - n_first), len(values)))
     kinds = sorted(set(values))
     sizes = [values.count(kind) for kind in kinds]
 
-    def weight(chosen):
+    def weight(chosen: tuple[int, ...] | np.ndarray) -> int:
         return prod(
             comb(n, sum(values[i] == k for i in chosen)) for k, n in zip(kinds, sizes, strict=True)
         )

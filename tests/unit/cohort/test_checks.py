@@ -1,5 +1,9 @@
 """Everything that a run is told, checked in one go."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 import yaml
@@ -7,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lammscope.cohort.audit import audit_design
-from lammscope.cohort.checks import check_run
+from lammscope.cohort.checks import Intake, check_run
 
 
 @pytest.fixture
-def told(relative_cohort, monkeypatch):
+def told(
+    relative_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Intake | None, list[str]]]:
     """Take in the sound cohort with some lines added to its config; give the lines of mistakes."""
     monkeypatch.chdir(relative_cohort)
 
-    def run(text="", **options):
+    def run(text: str = "", **options: Any) -> tuple[Intake | None, list[str]]:
         path = relative_cohort / "config.yaml"
         path.write_text(path.read_text() + text)
         config = yaml.safe_load(path.read_text())
@@ -27,12 +33,14 @@ def told(relative_cohort, monkeypatch):
     return run
 
 
-def line_of(folder, key):
+def line_of(folder: Path, key: str) -> int:
     lines = (folder / "config.yaml").read_text().splitlines()
     return next(n for n, line in enumerate(lines, start=1) if line.strip().startswith(key))
 
 
-def test_a_sound_cohort_gives_samples_contrasts_and_no_notes(told):
+def test_a_sound_cohort_gives_samples_contrasts_and_no_notes(
+    told: Callable[..., tuple[Intake | None, list[str]]],
+) -> None:
     taken, mistakes = told()
     assert mistakes == []
     assert len(taken.samples) == 12
@@ -41,7 +49,9 @@ def test_a_sound_cohort_gives_samples_contrasts_and_no_notes(told):
     assert taken.config["qc"]["min_counts"] == 500
 
 
-def test_a_mistake_in_a_contrast_has_the_line_of_the_contrast(told, relative_cohort):
+def test_a_mistake_in_a_contrast_has_the_line_of_the_contrast(
+    told: Callable[..., tuple[Intake | None, list[str]]], relative_cohort: Path
+) -> None:
     _, mistakes = told(
         "primary: {contrast: second}\n"
         "contrasts:\n"
@@ -55,7 +65,9 @@ def test_a_mistake_in_a_contrast_has_the_line_of_the_contrast(told, relative_coh
     assert "no value `nobody`" in mistake
 
 
-def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(told, relative_cohort):
+def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(
+    told: Callable[..., tuple[Intake | None, list[str]]], relative_cohort: Path
+) -> None:
     (relative_cohort / "counts" / "P01_baseline.h5").write_text("<html>")
     patients = pd.read_csv(relative_cohort / "patients.tsv", sep="\t", dtype=str)
     patients.loc[0, "age"] = "fifty"
@@ -76,7 +88,9 @@ def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(told, re
     assert "counts counts/P01_baseline.h5: a web page" in text
 
 
-def test_matrices_need_not_be_opened_again(told, relative_cohort):
+def test_matrices_need_not_be_opened_again(
+    told: Callable[..., tuple[Intake | None, list[str]]], relative_cohort: Path
+) -> None:
     (relative_cohort / "counts" / "P01_baseline.h5").write_text("<html>")
     taken, mistakes = told(look=False)
     assert mistakes == []
@@ -120,8 +134,11 @@ ENTRIES = st.fixed_dictionaries(
     contrasts=st.dictionaries(st.sampled_from(["one", "two"]), ENTRIES, max_size=2),
 )
 def test_any_sheets_and_contrasts_are_taken_in_or_give_messages(
-    tmp_path_factory, libraries, patients, contrasts
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    libraries: list[tuple[str, str, str, str, str]],
+    patients: list[tuple[str, str, str]],
+    contrasts: dict[str, dict[str, Any]],
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     header = ["sample", "counts", "patient", "timepoint", "day", "sort", "compartment"]
     tables = {

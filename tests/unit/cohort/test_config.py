@@ -1,5 +1,9 @@
 """The config: defaults, and every mistake with its place."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 
@@ -13,7 +17,7 @@ KNOWN = {
 }
 
 
-def parts(schema):
+def parts(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every part of a schema that describes a value."""
     yield schema
     for part in schema.get("properties", {}).values():
@@ -24,19 +28,19 @@ def parts(schema):
 
 
 @pytest.mark.parametrize("name", ["config", "samples", "patients"])
-def test_schemas_use_no_keyword_that_is_none(name):
+def test_schemas_use_no_keyword_that_is_none(name: str) -> None:
     for part in parts(read_schema(name)):
         assert set(part) <= KNOWN
 
 
-def test_every_key_and_column_says_what_it_means():
+def test_every_key_and_column_says_what_it_means() -> None:
     for name in ("config", "samples", "patients"):
         for part in read_schema(name)["properties"].values():
             for inner in (part, *part.get("properties", {}).values()):
                 assert inner["description"].endswith("."), inner
 
 
-def test_defaults_nest_and_the_users_values_stay():
+def test_defaults_nest_and_the_users_values_stay() -> None:
     config = resolve_config({"qc": {"min_genes": 100}, "doublets": None})
     assert config["qc"]["min_genes"] == 100
     assert config["qc"]["min_counts"] == 500
@@ -44,20 +48,20 @@ def test_defaults_nest_and_the_users_values_stay():
     assert config["doublets"]["remove"] is True
 
 
-def test_the_order_of_keys_is_the_schemas():
+def test_the_order_of_keys_is_the_schemas() -> None:
     config = {"qc": {"min_counts": 9, "min_genes": 8}, "car": {"features": "CAR$"}, "seed": 1}
     twin = {"seed": 1, "car": {"features": "CAR$"}, "qc": {"min_genes": 8, "min_counts": 9}}
     assert repr(resolve_config(config)) == repr(resolve_config(twin))
 
 
-def test_a_resolved_config_resolves_to_itself_and_the_schema_is_never_changed():
+def test_a_resolved_config_resolves_to_itself_and_the_schema_is_never_changed() -> None:
     first = resolve_config({})
     first["response"]["responder"].append("MR")
     assert resolve_config({})["response"]["responder"] == ["CR", "PR"]
     assert resolve_config(resolve_config({})) == resolve_config({})
 
 
-def test_labels_may_be_numbers():
+def test_labels_may_be_numbers() -> None:
     config = resolve_config({"timepoints": {"pre": [0], "post": [7, 28.0]}})
     assert config["timepoints"]["post"] == ["7", "28"]
 
@@ -85,14 +89,14 @@ def test_labels_may_be_numbers():
         ({"contrasts": {"a": None}}, "`contrasts.a` is `None`; it must be a section"),
     ],
 )
-def test_a_mistake_names_key_value_and_remedy(config, message):
+def test_a_mistake_names_key_value_and_remedy(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         resolve_config(config)
     assert message in str(caught.value)
     assert str(caught.value).startswith("config: ")
 
 
-def test_each_mistake_is_found_in_its_file_and_line(tmp_path):
+def test_each_mistake_is_found_in_its_file_and_line(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text("seed: 3\nqc:\n  # a comment\n  min_genes: -4\n  min_counts: 100\n")
     second.write_text("report:\n  dpi: 10\nthreads: two\n")
@@ -106,14 +110,14 @@ def test_each_mistake_is_found_in_its_file_and_line(tmp_path):
     ]
 
 
-def test_a_key_that_stands_twice_is_named_since_yaml_drops_one(tmp_path):
+def test_a_key_that_stands_twice_is_named_since_yaml_drops_one(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("qc:\n  min_genes: 3\nseed: 1\nqc:\n  min_counts: 4\n")
     _, mistakes = check_config(yaml.safe_load(path.read_text()), sources=[path])
     assert mistakes == [f"{path}: line 4: `qc` stands there twice; YAML keeps only the last one"]
 
 
-def test_a_faulty_section_takes_its_defaults_so_that_the_search_goes_on():
+def test_a_faulty_section_takes_its_defaults_so_that_the_search_goes_on() -> None:
     resolved, mistakes = check_config({"qc": {"min_genes": "many"}, "timepoints": {"pre": ["D0"]}})
     assert len(mistakes) == 1
     assert resolved["qc"]["min_genes"] == 250

@@ -1,6 +1,7 @@
 """Contrasts of the config: defaults, and every mistake in one line with its remedy."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,22 +18,22 @@ PRIMARY = {"contrast": "question", "denominator": "monocytic"}
 NOTHING = pd.Series(pd.NA, index=range(16), dtype="str")
 
 
-def number(table):
+def number(table: pd.DataFrame) -> pd.Series:
     return table["patient"].str[1:].astype(int)
 
 
-def with_twins(**columns):
+def with_twins(**columns: Any) -> pd.DataFrame:
     """A second sample of each patient and time point, that differs in some columns."""
     twins = cohort().assign(sample=lambda t: t["sample"] + "_b", **columns)
     return pd.concat([cohort(), twins], ignore_index=True)
 
 
-def test_default_contrasts_are_those_of_the_design():
+def test_default_contrasts_are_those_of_the_design() -> None:
     names = {c.name: c.kind for c in contrasts_from_config({}, cohort())}
     assert names == {"baseline": "between", "on_treatment": "between", "change": "change"}
 
 
-def test_default_contrasts_are_made_per_compartment():
+def test_default_contrasts_are_made_per_compartment() -> None:
     found = contrasts_from_config({}, with_twins(compartment="marrow"))
     assert [c.name for c in found] == [
         f"{name}_{place}"
@@ -42,19 +43,19 @@ def test_default_contrasts_are_made_per_compartment():
     assert found[0].where == {"phase": ("pre",), "compartment": ("blood",)}
 
 
-def test_default_contrasts_without_response_ask_what_is_left():
+def test_default_contrasts_without_response_ask_what_is_left() -> None:
     samples = cohort().assign(response=NOTHING, response_label=NOTHING)
     assert [c.name for c in contrasts_from_config({}, samples)] == ["pre_to_post"]
     assert contrasts_from_config({}, samples[samples["phase"] == "pre"]) == []
 
 
-def test_default_contrasts_never_ask_for_sorted_libraries():
+def test_default_contrasts_never_ask_for_sorted_libraries() -> None:
     samples = cohort(sort=lambda t: np.where(t["phase"] == "post", "CD3+", "none"))
     assert [c.name for c in default_contrasts(samples)] == ["baseline"]
     assert contrasts_from_config({}, cohort(sort="CD3+")) == []
 
 
-def test_pairs_share_compartment_and_phase_unless_these_are_compared():
+def test_pairs_share_compartment_and_phase_unless_these_are_compared() -> None:
     assert asked(PAIRED, cohort()).match == ("compartment",)
     entry = {"kind": "paired", "column": "product", "test": "axi", "reference": "tisa"}
     assert asked(entry, cohort()).match == ("compartment", "phase")
@@ -64,7 +65,8 @@ def test_pairs_share_compartment_and_phase_unless_these_are_compared():
     assert asked({**PAIRED, "match": []}, cohort()).match == ()
 
 
-MISTAKES = {  # samples, entry, the whole line but for the contrast's name (a pattern)
+# samples, entry, the whole line but for the contrast's name (a pattern)
+MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "kind": (cohort(), {**ARMS, "kind": "betwen"},
              r"kind `betwen` is not one of between, paired, change \(did you mean `between`\?\)"),
     "column": (cohort(), {**ARMS, "column": "respons"},
@@ -136,7 +138,7 @@ MISTAKES = {  # samples, entry, the whole line but for the contrast's name (a pa
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_in_one_line_with_its_remedy(name):
+def test_a_mistake_is_told_in_one_line_with_its_remedy(name: str) -> None:
     samples, entry, pattern = MISTAKES[name]
     with pytest.raises(ValueError, match=r"^contrast `question`: ") as error:
         asked(entry, samples)
@@ -153,12 +155,12 @@ def test_a_mistake_is_told_in_one_line_with_its_remedy(name):
         (["a", "A"], "its name differs from `A` in case only; rename one, for both name files"),
     ],
 )
-def test_names_that_would_overwrite_files_are_refused(names, words):
+def test_names_that_would_overwrite_files_are_refused(names: list[str], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"contrast `{names[0]}`: {words}")):
         contrasts_from_config(dict.fromkeys(names, BASELINE), cohort())
 
 
-def test_all_mistakes_of_all_contrasts_are_told_at_once():
+def test_all_mistakes_of_all_contrasts_are_told_at_once() -> None:
     entries = {
         "one": {**ARMS, "column": "respons", "adjust": ["prodct"]},
         "two": {**BASELINE, "choose": "D8"},
@@ -207,25 +209,31 @@ PATIENTS = {  # samples, entry, the whole line but for the contrast's name (a pa
 }  # fmt: skip
 
 
-def mistakes(entry, samples, *, sorts=None, **primary):
+def mistakes(
+    entry: dict[str, Any] | None,
+    samples: pd.DataFrame,
+    *,
+    sorts: dict[str, Any] | None = None,
+    **primary: Any,
+) -> list[str]:
     contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
     return contrast_mistakes(samples, contrasts, primary=PRIMARY | primary, sorts=sorts or {})
 
 
 @pytest.mark.parametrize("name", PATIENTS)
-def test_a_mistake_of_patients_is_returned_in_one_line_with_its_remedy(name):
+def test_a_mistake_of_patients_is_returned_in_one_line_with_its_remedy(name: str) -> None:
     samples, entry, pattern = PATIENTS[name]
     found = mistakes(entry, samples)
     assert any(re.fullmatch(f"contrast `question`: {pattern}", line) for line in found), found
     assert not any("\n" in line for line in found)
 
 
-def test_a_contrast_without_mistakes_has_none():
+def test_a_contrast_without_mistakes_has_none() -> None:
     for entry in (BASELINE, PAIRED, CHANGE, {**ARMS, "choose": "first"}):
         assert mistakes(entry, cohort()) == []
 
 
-def test_a_primary_contrast_has_to_be_one_unless_the_contrasts_are_the_default_ones():
+def test_a_primary_contrast_has_to_be_one_unless_the_contrasts_are_the_default_ones() -> None:
     assert mistakes(BASELINE, cohort(), contrast="quest") == [
         "config: `primary.contrast` is 'quest', which is no contrast (did you mean `question`?); "
         "contrasts: question"
@@ -233,7 +241,7 @@ def test_a_primary_contrast_has_to_be_one_unless_the_contrasts_are_the_default_o
     assert mistakes(None, cohort(response=NOTHING, response_label=NOTHING)) == []
 
 
-def test_mistakes_of_the_config_and_of_every_contrast_are_told_together():
+def test_mistakes_of_the_config_and_of_every_contrast_are_told_together() -> None:
     samples = cohort(2)
     contrasts = contrasts_from_config({"one": ARMS, "two": ARMS}, samples)
     found = contrast_mistakes(samples, contrasts, primary=PRIMARY, sorts={"x": ["monocytes"]})
@@ -243,7 +251,7 @@ def test_mistakes_of_the_config_and_of_every_contrast_are_told_together():
     assert "`monocytes`, which is no lineage" in found[0]
 
 
-def test_long_whole_numbers_stay_apart_as_text():
+def test_long_whole_numbers_stay_apart_as_text() -> None:
     dates = pd.Series([20240115.0, 20240118.0, np.nan])
     assert as_text(dates).tolist()[:2] == ["20240115", "20240118"]
     assert as_text(dates).isna().tolist() == [False, False, True]

@@ -1,6 +1,7 @@
 """Units, design matrices and the permutation floor."""
 
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 PERMUTATIONS = {"max_exact": 20_000, "n_draws": 10_000}
 
 
-def test_each_patient_gives_one_unit_and_replicates_are_summed():
+def test_each_patient_gives_one_unit_and_replicates_are_summed() -> None:
     samples = cohort()
     twin = samples[samples["sample"] == "R1_D0"].assign(sample="R1_D0_b")
     units = Comparison(pd.concat([samples, twin]), asked(BASELINE, samples)).units
@@ -25,7 +26,7 @@ def test_each_patient_gives_one_unit_and_replicates_are_summed():
     assert units["arm"].tolist() == ["test"] * 4 + ["reference"] * 4
 
 
-def test_several_time_points_need_a_choice():
+def test_several_time_points_need_a_choice() -> None:
     samples = cohort()
     with pytest.raises(
         ValueError, match=r"patients N1, N2, .*: N1: N1_D0 \(D0\), N1_D7 \(D7\); N2: .*`choose`"
@@ -36,7 +37,7 @@ def test_several_time_points_need_a_choice():
         assert {name[-2:] for names in units["samples"] for name in names} == {expected}
 
 
-def test_pairs_and_changes_use_complete_patients_only():
+def test_pairs_and_changes_use_complete_patients_only() -> None:
     samples = cohort()
     samples = samples[samples["sample"] != "R2_D7"]
     paired = asked({"kind": "paired", "test": "post", "reference": "pre"}, samples)
@@ -51,7 +52,7 @@ def test_pairs_and_changes_use_complete_patients_only():
     assert sides.loc[~sides["complete"], "patient"].tolist() == ["R2"]
 
 
-def test_pairs_match_what_they_must_share():
+def test_pairs_match_what_they_must_share() -> None:
     samples = cohort().assign(sort="NoSo", source="PB")
     sorted_ = samples[samples["patient"].isin(["R1", "R2", "N1"])].assign(sort="CD3")
     sorted_["sample"] += "_s"
@@ -64,9 +65,9 @@ def test_pairs_match_what_they_must_share():
     assert units["arm"].tolist() == ["pair", "pair"]
 
 
-def test_two_pairs_of_one_patient_are_refused():
+def test_two_pairs_of_one_patient_are_refused() -> None:
     samples = pd.concat([cohort(), cohort().assign(sort="CD3", sample=lambda t: t["sample"] + "s")])
-    entry = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3"}
+    entry: dict[str, Any] = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3"}
     entry["match"] = ["timepoint"]
     with pytest.raises(
         ValueError, match=r"patients N1, .* have several samples that are no replicates"
@@ -76,7 +77,7 @@ def test_two_pairs_of_one_patient_are_refused():
     assert Comparison(samples, chosen).units["unit"].tolist()[0] == "N1/D7"
 
 
-def test_sorted_libraries_enter_only_where_sort_is_named():
+def test_sorted_libraries_enter_only_where_sort_is_named() -> None:
     samples = cohort()
     samples.loc[samples["patient"] == "R1", "sort"] = "CD3"
     assert "R1" not in set(Comparison(samples, asked(BASELINE, samples)).units["patient"])
@@ -86,14 +87,14 @@ def test_sorted_libraries_enter_only_where_sort_is_named():
     assert "R1" in set(Comparison(samples, named).units["patient"])
 
 
-def test_a_product_is_never_compared_with_blood():
+def test_a_product_is_never_compared_with_blood() -> None:
     samples = cohort()
     samples.loc[samples["patient"] == "R1", "compartment"] = "product"
     with pytest.raises(ValueError, match="mixes the compartments blood, product"):
         _ = Comparison(samples, asked(BASELINE, samples)).units
 
 
-def test_order_of_samples_changes_nothing():
+def test_order_of_samples_changes_nothing() -> None:
     samples = cohort()
     shuffled = samples.sample(frac=1, random_state=3)
     for entry in (BASELINE, {**ARMS, "kind": "change", "adjust": ["product"]}):
@@ -103,7 +104,7 @@ def test_order_of_samples_changes_nothing():
         )
 
 
-def test_design_matrix_codes_arm_and_covariates():
+def test_design_matrix_codes_arm_and_covariates() -> None:
     samples = cohort().assign(age=lambda t: t["patient"].str[1:].astype(int) * 10, site="A")
     contrast = asked({**BASELINE, "adjust": ["product", "age", "site"]}, samples)
     design = design_matrix(Comparison(samples, contrast).units, contrast.adjust)
@@ -112,7 +113,7 @@ def test_design_matrix_codes_arm_and_covariates():
     assert aliased_columns(design) == []
 
 
-def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped():
+def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped() -> None:
     samples = cohort().assign(site=lambda t: t["patient"].str[0])
     contrast = asked({**BASELINE, "adjust": ["site"]}, samples)
     design = design_matrix(Comparison(samples, contrast).units, contrast.adjust)
@@ -126,7 +127,9 @@ def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped():
     assert aliased_contrasts(samples, [contrast]) == {}
 
 
-def smallest_p_by_enumeration(arm: np.ndarray, strata: np.ndarray, rng) -> float:
+def smallest_p_by_enumeration(
+    arm: np.ndarray, strata: np.ndarray, rng: np.random.Generator
+) -> float:
     """Least p over many data sets, each permutation test enumerated in full."""
     n = len(arm)
     assignments = [
@@ -150,7 +153,7 @@ def smallest_p_by_enumeration(arm: np.ndarray, strata: np.ndarray, rng) -> float
     [("TTTRRR", "aaaaaa"), ("TTTRRRR", "aaaaaaa"), ("TTRRTTRR", "aaaabbbb"),
      ("TTTRRRTR", "aaaabbbb"), ("TTRRTRT", "aaaabbc"), ("TRRTRRR", "aaabbbb")],
 )  # fmt: skip
-def test_permutation_floor_between_arms_is_what_enumeration_finds(arms, strata):
+def test_permutation_floor_between_arms_is_what_enumeration_finds(arms: str, strata: str) -> None:
     units = pd.DataFrame({"arm": ["test" if a == "T" else "reference" for a in arms]})
     units["stratum"] = list(strata)
     samples = cohort().assign(stratum="a")
@@ -164,7 +167,7 @@ def test_permutation_floor_between_arms_is_what_enumeration_finds(arms, strata):
     assert "stratum" in scheme.words
 
 
-def test_permutation_floor_of_pairs_is_two_sign_flips():
+def test_permutation_floor_of_pairs_is_two_sign_flips() -> None:
     samples = cohort()
     paired = asked({"kind": "paired", "test": "post", "reference": "pre"}, samples)
     units = Comparison(samples, paired).units
@@ -175,7 +178,7 @@ def test_permutation_floor_of_pairs_is_two_sign_flips():
     assert paired.permutations(units.iloc[:4], **PERMUTATIONS).floor == 0.125
 
 
-def test_permutation_floor_with_many_patients_or_numbers():
+def test_permutation_floor_with_many_patients_or_numbers() -> None:
     samples = cohort(12).assign(age=lambda t: t["patient"].str[1:].astype(int))
     scheme = asked(BASELINE, samples).permutations(
         Comparison(samples, asked(BASELINE, samples)).units, **PERMUTATIONS
@@ -188,7 +191,7 @@ def test_permutation_floor_with_many_patients_or_numbers():
 
 
 @pytest.mark.parametrize("kind", ["between", "change"])
-def test_a_patient_in_both_arms_is_refused(kind):
+def test_a_patient_in_both_arms_is_refused(kind: str) -> None:
     samples = cohort()
     samples["dose"] = samples["timepoint"].map({"D0": "low", "D7": "high"})
     contrast = asked({"kind": kind, "column": "dose", "test": "high", "reference": "low"}, samples)
@@ -198,7 +201,7 @@ def test_a_patient_in_both_arms_is_refused(kind):
         _ = Comparison(samples, contrast).units
 
 
-def test_a_change_never_spans_two_compartments():
+def test_a_change_never_spans_two_compartments() -> None:
     samples = cohort()
     moved = (samples["response"] == "non_responder") & (samples["phase"] == "post")
     samples.loc[moved, "compartment"] = "tumour"
@@ -207,7 +210,7 @@ def test_a_change_never_spans_two_compartments():
     assert set(units["arm"]) == {"reference"}
 
 
-def test_a_pair_by_another_column_shares_its_phase():
+def test_a_pair_by_another_column_shares_its_phase() -> None:
     samples = cohort()
     samples["compartment"] = samples["timepoint"].map({"D0": "tumour", "D7": "blood"})
     entry = {"kind": "paired", "column": "compartment", "test": "tumour", "reference": "blood"}

@@ -1,6 +1,8 @@
 """The saved sample table gives back what was checked; an earlier run's table frees its matrices."""
 
 import csv
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lammscope.cohort.config import resolve_config
-from lammscope.cohort.last_run import find_ingested, read_last_run
+from lammscope.cohort.last_run import LastRun, find_ingested, read_last_run
 from lammscope.cohort.sample_table import read_sample_table, sample_table_text
 from lammscope.cohort.sheets import check_sheets, read_samples
 
@@ -28,14 +30,14 @@ PATIENTS = (
 )
 
 
-def saved(table, path):
+def saved(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """A table, saved and read again."""
     path.write_text(sample_table_text(table), encoding="utf-8")
     return read_sample_table(path)
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch):
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The config of a cohort with awkward values."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.h5", "b.h5", "c.h5"):
@@ -48,7 +50,9 @@ def config(tmp_path, monkeypatch):
     )
 
 
-def test_awkward_sheets_are_read_again_as_they_were_checked(config, tmp_path):
+def test_awkward_sheets_are_read_again_as_they_were_checked(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
     table = read_samples(config)
     assert table["score"].tolist() == ["1", "2", "1"]  # text, for a patient without samples
     assert table["day"].isna().any()
@@ -58,7 +62,7 @@ def test_awkward_sheets_are_read_again_as_they_were_checked(config, tmp_path):
     assert again["response"].tolist() == table["response"].tolist()
 
 
-def test_a_label_of_numbers_stays_numbers_and_empty_columns_keep_their_type(tmp_path):
+def test_a_label_of_numbers_stays_numbers_and_empty_columns_keep_their_type(tmp_path: Path) -> None:
     table = pd.DataFrame(
         {
             "sample": pd.Series(["a", "b"], dtype="str"),
@@ -77,7 +81,12 @@ def test_a_label_of_numbers_stays_numbers_and_empty_columns_keep_their_type(tmp_
     numbers=st.lists(st.floats(allow_infinity=False), min_size=3, max_size=3),
     name=AWKWARD | TEXTS,
 )
-def test_any_text_and_any_number_survive(tmp_path_factory, text, numbers, name):
+def test_any_text_and_any_number_survive(
+    tmp_path_factory: pytest.TempPathFactory,
+    text: list[str | None],
+    numbers: list[float],
+    name: str,
+) -> None:
     name = f"{name}."
     columns = {"sample": pd.Series(text, dtype="str"), name: pd.Series(numbers, dtype=float)}
     table = pd.DataFrame(columns)
@@ -85,7 +94,7 @@ def test_any_text_and_any_number_survive(tmp_path_factory, text, numbers, name):
     pd.testing.assert_frame_equal(again, table, check_exact=True)
 
 
-def test_other_programs_read_the_saved_table(config, tmp_path):
+def test_other_programs_read_the_saved_table(config: dict[str, Any], tmp_path: Path) -> None:
     table = read_samples(config)
     saved(table, tmp_path / "table.tsv")
     with (tmp_path / "table.tsv").open(encoding="utf-8", newline="") as handle:
@@ -94,19 +103,19 @@ def test_other_programs_read_the_saved_table(config, tmp_path):
     assert rows[1]["note"] == 'say "no"'
 
 
-def test_a_column_of_mixed_values_is_refused():
+def test_a_column_of_mixed_values_is_refused() -> None:
     with pytest.raises(ValueError, match="column `age` is neither text nor numbers"):
         sample_table_text(pd.DataFrame({"age": pd.Series([1, "x"], dtype=object)}))
 
 
-def test_what_is_no_saved_table_is_refused(tmp_path):
+def test_what_is_no_saved_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text('"sample"\n')
     with pytest.raises(ValueError, match="delete it and run again"):
         read_sample_table(tmp_path / "t.tsv")
 
 
 @pytest.fixture
-def last(config, tmp_path):
+def last(config: dict[str, Any], tmp_path: Path) -> LastRun | None:
     """What a run of this cohort left behind, with one shard deleted since."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     saved(read_samples(config), tmp_path / "table.tsv")
@@ -117,7 +126,9 @@ def last(config, tmp_path):
     return read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", ingested=[pattern])
 
 
-def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(config, last, tmp_path):
+def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(
+    config: dict[str, Any], last: LastRun, tmp_path: Path
+) -> None:
     assert last.qc == config["qc"]
     for name in ("a.h5", "c.h5"):
         (tmp_path / name).unlink()
@@ -130,13 +141,17 @@ def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(config, last, t
 
 
 @pytest.mark.parametrize("change", [("a.h5", "./d.h5"), ("001", "002")])
-def test_another_matrix_or_another_sample_must_be_there(config, last, tmp_path, change):
+def test_another_matrix_or_another_sample_must_be_there(
+    config: dict[str, Any], last: LastRun, tmp_path: Path, change: tuple[str, str]
+) -> None:
     (tmp_path / "a.h5").unlink()
     (tmp_path / "samples.csv").write_text(SAMPLES.replace(*change))
     assert "does not exist" in "".join(check_sheets(config, last=last).mistakes)
 
 
-def test_a_sheet_with_a_genome_of_its_own_is_another_source(config, last):
+def test_a_sheet_with_a_genome_of_its_own_is_another_source(
+    config: dict[str, Any], last: LastRun
+) -> None:
     table = read_samples(config)
     assert find_ingested(table, last).tolist() == [True, True, False]
     assert not find_ingested(table.assign(genome="GRCh38"), last).any()
@@ -144,7 +159,9 @@ def test_a_sheet_with_a_genome_of_its_own_is_another_source(config, last):
 
 
 @pytest.mark.parametrize("text", ["", "qc", "[", "seed: 1"])
-def test_a_damaged_record_frees_no_matrix(tmp_path, config, text):
+def test_a_damaged_record_frees_no_matrix(
+    tmp_path: Path, config: dict[str, Any], text: str
+) -> None:
     saved(read_samples(config), tmp_path / "table.tsv")
     (tmp_path / "config.yaml").write_text(text)
     assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", ingested=[]) is None

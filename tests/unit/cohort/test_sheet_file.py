@@ -1,11 +1,15 @@
 """Sheets as spreadsheet programs write them."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lammscope.cohort.config import read_schema
-from lammscope.cohort.sheet_file import fill_defaults, read_sheet
+from lammscope.cohort.sheet_file import Sheet, fill_defaults, read_sheet
 
 SCHEMA = read_schema("samples")
 HEADER = "sample\tpatient\ttimepoint\tcounts"
@@ -13,8 +17,8 @@ PLAIN = f"{HEADER}\tday\nA1\tA\tpre\tm.h5\t-6\nB1\tB\tpost\tm.h5\t7\n"
 
 
 @pytest.fixture
-def read(tmp_path):
-    def write_and_read(content, schema=SCHEMA):
+def read(tmp_path: Path) -> Callable[..., Sheet]:
+    def write_and_read(content: str | bytes, schema: dict[str, Any] = SCHEMA) -> Sheet:
         path = tmp_path / "samples.tsv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         sheet = read_sheet(path, schema=schema)
@@ -41,7 +45,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_gives_the_same_table(read, form):
+def test_every_form_gives_the_same_table(read: Callable[..., Any], form: str) -> None:
     sheet = read(FORMS[form])
     assert sheet.mistakes == []
     assert sheet.table["sample"].tolist() == ["A1", "B1"]
@@ -49,17 +53,19 @@ def test_every_form_gives_the_same_table(read, form):
     assert list(sheet.table) == [*HEADER.split("\t"), "day"]
 
 
-def test_rows_have_the_numbers_that_an_editor_shows(read):
+def test_rows_have_the_numbers_that_an_editor_shows(read: Callable[..., Sheet]) -> None:
     sheet = read(f'# note\n{HEADER}\tnote\n\nA1\tA\tpre\tm.h5\t"two\nlines"\nB1\tB\tpre\tm.h5\tx\n')
     assert sheet.table.index.tolist() == [4, 6]
 
 
-def test_a_path_keeps_its_blanks(read):
+def test_a_path_keeps_its_blanks(read: Callable[..., Sheet]) -> None:
     sheet = read(f"{HEADER}\nA1\tA\tpre\t my  data/x.h5 \n")
     assert sheet.table["counts"].tolist() == ["my  data/x.h5"]
 
 
-def test_names_that_look_like_numbers_stay_text_and_covariates_become_numbers(read):
+def test_names_that_look_like_numbers_stay_text_and_covariates_become_numbers(
+    read: Callable[..., Sheet],
+) -> None:
     sheet = read(f"{HEADER}\tsite\tload\n01\t007\t7\tm.h5\t3\t1,5\n2\t8\t7\tm.h5\t\tNA\n")
     assert sheet.mistakes == []
     assert sheet.table["patient"].tolist() == ["007", "8"]
@@ -69,7 +75,7 @@ def test_names_that_look_like_numbers_stay_text_and_covariates_become_numbers(re
     assert sheet.table["load"].isna().tolist() == [False, True]
 
 
-def test_defaults_come_from_the_schema(read):
+def test_defaults_come_from_the_schema(read: Callable[..., Any]) -> None:
     table = read(PLAIN + "C1\tC\tpre\tn.h5\n").table.assign(sort=["CD3+", None, None])
     filled = fill_defaults(table, SCHEMA)
     assert filled["compartment"].tolist() == ["blood"] * 3
@@ -103,7 +109,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_names_row_column_and_remedy(read, name):
+def test_a_mistake_names_row_column_and_remedy(read: Callable[..., Sheet], name: str) -> None:
     old, new, message = MISTAKES[name]
     assert old in PLAIN
     sheet = read(PLAIN.replace(old, new, 1))
@@ -122,13 +128,15 @@ def test_a_mistake_names_row_column_and_remedy(read, name):
         (b"\x1f\x8b\x08rest", "is gzipped"),
     ],
 )
-def test_what_is_no_text_file_is_named(read, content, message):
+def test_what_is_no_text_file_is_named(
+    read: Callable[..., Sheet], content: bytes, message: str
+) -> None:
     sheet = read(content)
     assert sheet.table is None
     assert any(message in mistake for mistake in sheet.mistakes), sheet.mistakes
 
 
-def test_a_path_that_is_no_file_is_named(tmp_path):
+def test_a_path_that_is_no_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "sample.tsv").touch()
     (mistake,) = read_sheet(tmp_path / "samples.tsv", schema=SCHEMA).mistakes
     assert "no such file (did you mean `sample.tsv`?)" in mistake
@@ -136,13 +144,13 @@ def test_a_path_that_is_no_file_is_named(tmp_path):
     assert "is a folder" in mistake
 
 
-def test_all_mistakes_of_a_sheet_are_listed_by_row(read):
+def test_all_mistakes_of_a_sheet_are_listed_by_row(read: Callable[..., Sheet]) -> None:
     sheet = read(PLAIN.replace("A1\tA", "a/1\t").replace("7", "x"))
     rows = [mistake.split("row ")[1][0] for mistake in sheet.mistakes]
     assert rows == ["2", "2", "3"]
 
 
-def test_values_outside_their_limits_are_named(read):
+def test_values_outside_their_limits_are_named(read: Callable[..., Sheet]) -> None:
     sheet = read("patient\tage\tpfs_event\nA\t200\t1\nB\t60\t2\n", read_schema("patients"))
     assert "`age` is `200`; it must be at most 120" in sheet.mistakes[0]
     assert "`pfs_event` is `2`; allowed: 0, 1" in sheet.mistakes[1]
@@ -162,11 +170,17 @@ FIELDS = st.one_of(
     end=st.sampled_from(["\n", "\r\n"]),
 )
 @example(header=HEADER.split("\t"), rows=[["a", "b", "c", "9" * 30]], separator=",", end="\n")
-def test_any_table_validates_or_gives_a_message(tmp_path_factory, header, rows, separator, end):
+def test_any_table_validates_or_gives_a_message(
+    tmp_path_factory: pytest.TempPathFactory,
+    header: list[str],
+    rows: list[list[str]],
+    separator: str,
+    end: str,
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.tsv"
     text = end.join(separator.join(fields) for fields in [header, *rows])
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    sheet = read_sheet(path, schema=SCHEMA)
+    sheet: Any = read_sheet(path, schema=SCHEMA)
     assert sheet.mistakes or sheet.table is not None
     assert all(len(mistake.splitlines()) == 1 for mistake in sheet.mistakes)
     if not sheet.mistakes:
@@ -176,7 +190,9 @@ def test_any_table_validates_or_gives_a_message(tmp_path_factory, header, rows, 
 
 
 @given(content=st.binary(max_size=200))
-def test_any_file_validates_or_gives_a_message(tmp_path_factory, content):
+def test_any_file_validates_or_gives_a_message(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.bin"
     path.write_bytes(content)
     assert read_sheet(path, schema=SCHEMA).mistakes

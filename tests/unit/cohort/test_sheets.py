@@ -1,5 +1,9 @@
 """Both sheets together: what users write, and what they get wrong between them."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,13 +18,13 @@ PATIENTS = "patient\tresponse\tage\nA\tCR\t61\nB\tPD\t55\n"
 
 
 @pytest.fixture
-def cohort(tmp_path, monkeypatch):
+def cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Write two sheets and give the config that names them."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.h5", "b.h5", "c.h5", "list.txt"):
         (tmp_path / name).touch()
 
-    def write(samples=SAMPLES, patients=PATIENTS, **config):
+    def write(samples: str = SAMPLES, patients: str = PATIENTS, **config: Any) -> dict[str, Any]:
         (tmp_path / "samples.tsv").write_text(samples, encoding="utf-8")
         (tmp_path / "patients.tsv").write_text(patients, encoding="utf-8")
         named = {"samples": "samples.tsv", "patients": "patients.tsv", **config}
@@ -29,7 +33,9 @@ def cohort(tmp_path, monkeypatch):
     return write
 
 
-def test_both_sheets_become_one_table_with_phase_and_arm(cohort):
+def test_both_sheets_become_one_table_with_phase_and_arm(
+    cohort: Callable[..., dict[str, Any]],
+) -> None:
     table = read_samples(cohort())
     assert table["phase"].tolist() == ["pre", "post", "pre"]
     assert table["response"].tolist() == ["responder", "responder", "non_responder"]
@@ -39,19 +45,21 @@ def test_both_sheets_become_one_table_with_phase_and_arm(cohort):
     assert table["age"].tolist() == [61, 61, 55]
 
 
-def test_other_labels_are_in_no_arm_and_a_cohort_may_have_none(cohort):
+def test_other_labels_are_in_no_arm_and_a_cohort_may_have_none(
+    cohort: Callable[..., dict[str, Any]],
+) -> None:
     table = read_samples(cohort(patients="patient\tresponse\nA\tNE\nB\tPD\n"))
     assert table["response"].isna().tolist() == [True, True, False]
     assert read_samples(cohort(patients="patient\nA\nB\n"))["response"].isna().all()
 
 
-def test_names_that_look_like_numbers_stay_text(cohort):
+def test_names_that_look_like_numbers_stay_text(cohort: Callable[..., dict[str, Any]]) -> None:
     samples = SAMPLES.replace("\tA\t", "\t007\t").replace("\tB\t", "\t8\t")
     table = read_samples(cohort(samples, "patient\tresponse\n007\tCR\n8\tPD\n"))
     assert table["patient"].tolist() == ["007", "007", "8"]
 
 
-def test_a_response_of_numbers_is_mapped(cohort):
+def test_a_response_of_numbers_is_mapped(cohort: Callable[..., dict[str, Any]]) -> None:
     config = cohort(
         patients="patient\tdurable\nA\t1\nB\t0\n",
         response={"column": "durable", "responder": [1], "non_responder": [0]},
@@ -59,7 +67,9 @@ def test_a_response_of_numbers_is_mapped(cohort):
     assert read_samples(config)["response"].tolist() == ["responder"] * 2 + ["non_responder"]
 
 
-def test_samples_of_one_matrix_share_its_channel(cohort, tmp_path):
+def test_samples_of_one_matrix_share_its_channel(
+    cohort: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
     (tmp_path / "other.txt").touch()
     samples = SAMPLES.replace("counts\n", "counts\tbarcodes\n").replace("b.h5", "a.h5\tother.txt")
     samples = samples.replace("A1\tA\tpre\ta.h5", "A1\tA\tpre\t./a.h5\tlist.txt")
@@ -107,21 +117,27 @@ SHEET_MISTAKES = {
 
 
 @pytest.mark.parametrize("name", SHEET_MISTAKES)
-def test_a_mistake_names_file_row_and_remedy(cohort, name):
+def test_a_mistake_names_file_row_and_remedy(
+    cohort: Callable[..., dict[str, Any]], name: str
+) -> None:
     change, patients, message = SHEET_MISTAKES[name]
     with pytest.raises(ValueError, match=r".") as caught:
         read_samples(cohort(SAMPLES.replace(*change), patients or PATIENTS))
     assert message in str(caught.value)
 
 
-def test_all_mistakes_of_both_sheets_are_reported_together(cohort):
+def test_all_mistakes_of_both_sheets_are_reported_together(
+    cohort: Callable[..., dict[str, Any]],
+) -> None:
     samples = SAMPLES.replace("B1\tB", "A1\tC").replace("a.h5", "q.h5")
     sheets = check_sheets(cohort(samples, PATIENTS.replace("61", "old")))
     assert len(sheets.mistakes) == 4
     assert sheets.samples is not None
 
 
-def test_a_pooled_matrix_needs_a_list_for_each_sample(cohort):
+def test_a_pooled_matrix_needs_a_list_for_each_sample(
+    cohort: Callable[..., dict[str, Any]],
+) -> None:
     header = SAMPLES.replace("counts\n", "counts\tbarcodes\n").replace("b.h5", "a.h5")
     samples = header.replace("a.h5\n", "a.h5\tlist.txt\n")
     (mistake,) = check_sheets(cohort(samples)).mistakes
@@ -130,7 +146,7 @@ def test_a_pooled_matrix_needs_a_list_for_each_sample(cohort):
     assert "row 2: `barcodes` is `absent.txt`, which does not exist" in mistakes[0]
 
 
-def test_what_is_only_odd_is_noted(cohort):
+def test_what_is_only_odd_is_noted(cohort: Callable[..., dict[str, Any]]) -> None:
     config = cohort(SAMPLES.replace("A2\tA\tpost", "A2\tA\tmonth_6"), PATIENTS + "C\tCR\t40\n")
     sheets = check_sheets(config)
     assert sheets.mistakes == []
@@ -149,7 +165,9 @@ def test_what_is_only_odd_is_noted(cohort):
         (PATIENTS, {"column": "best_response"}, "no column `best_response`"),
     ],
 )
-def test_a_response_that_would_be_misread_is_refused(cohort, patients, response, message):
+def test_a_response_that_would_be_misread_is_refused(
+    cohort: Callable[..., dict[str, Any]], patients: str, response: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         read_samples(cohort(patients=patients, response=response))
     assert message in str(caught.value)
@@ -162,7 +180,9 @@ WORDS = st.sampled_from(["A", "B", "A1", "pre", "post", "a.h5", "", "CR", "PD", 
     samples=st.lists(st.lists(WORDS, min_size=4, max_size=5), max_size=4),
     patients=st.lists(st.lists(WORDS, min_size=1, max_size=3), max_size=4),
 )
-def test_any_two_sheets_validate_or_give_a_message(tmp_path_factory, samples, patients):
+def test_any_two_sheets_validate_or_give_a_message(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[list[str]], patients: list[list[str]]
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.h5").touch()
     texts = {
@@ -171,5 +191,5 @@ def test_any_two_sheets_validate_or_give_a_message(tmp_path_factory, samples, pa
     }
     for name, rows in texts.items():
         (folder / f"{name}.csv").write_text("\n".join(",".join(row) for row in rows))
-    sheets = check_sheets(resolve_config({n: str(folder / f"{n}.csv") for n in texts}))
+    sheets: Any = check_sheets(resolve_config({n: str(folder / f"{n}.csv") for n in texts}))
     assert sheets.mistakes or len(sheets.samples) == len(samples) > 0

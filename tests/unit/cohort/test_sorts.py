@@ -1,6 +1,7 @@
 """What a sort keeps, and which denominators it takes away."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,11 +23,11 @@ PRIMARY = {"contrast": "question", "denominator": "monocytic"}
 SORT = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
 
 
-def test_lineages_are_those_of_the_marker_panel():
+def test_lineages_are_those_of_the_marker_panel() -> None:
     assert set(load_panel(PANEL).lineages.values()) - {"unassigned"} == LINEAGES
 
 
-def test_sorted_samples_are_those_that_lost_a_lineage():
+def test_sorted_samples_are_those_that_lost_a_lineage() -> None:
     samples = pd.DataFrame({"sample": ["a", "b", "c", "d"], "sort": ["NoSo", "CD3+", "mine", None]})
     assert sorted_samples(samples, {"mine": "all"}) == ["b"]
     assert sorted_samples(samples, {"mine": ["T"]}) == ["b", "c"]
@@ -54,22 +55,22 @@ def test_sorted_samples_are_those_that_lost_a_lineage():
         ("CD4-", None),  # CD8 T cells are left
     ],
 )
-def test_usual_labels_say_what_they_keep(label, kept):
+def test_usual_labels_say_what_they_keep(label: str, kept: set[str] | None) -> None:
     assert kept_lineages(label, {}) == (None if kept is None else frozenset(kept))
 
 
-def test_the_config_goes_before_the_label():
+def test_the_config_goes_before_the_label() -> None:
     assert kept_lineages("CD3+", {"CD3+": "all"}) is None
-    assert kept_lineages("gate7", {"gate7": ["T", "NK"]}) == {"T", "NK"}
+    assert kept_lineages("gate7", {"gate7": ["T", "NK"]}) == frozenset({"T", "NK"})
 
 
 @pytest.mark.parametrize("label", ["gate7", "CD3+CD19+", "CD3+XYZ+"])
-def test_a_label_that_says_nothing_is_refused_with_the_remedy(label):
+def test_a_label_that_says_nothing_is_refused_with_the_remedy(label: str) -> None:
     with pytest.raises(ValueError, match=r"not known what it keeps; say so in the config, e\.g\."):
         kept_lineages(label, {})
 
 
-def test_what_a_sort_removed_is_no_denominator():
+def test_what_a_sort_removed_is_no_denominator() -> None:
     refused = refused_denominators(["CD3+", "none", "CD14+"], sorts={})
     assert refused["monocytic"] == ["CD3+"]
     assert refused["T"] == ["CD14+"]
@@ -79,30 +80,36 @@ def test_what_a_sort_removed_is_no_denominator():
     assert tumour["immune"] == ["tumour"]
 
 
-def test_lineages_of_the_config_are_checked():
+def test_lineages_of_the_config_are_checked() -> None:
     assert sort_mistakes({"a": "all", "b": ["T", "NK"]}) == []
     (mistake,) = sort_mistakes({"a": ["monocytes"]})
     assert "`monocytes`, which is no lineage (did you mean `monocytic`?)" in mistake
 
 
-def libraries():
+def libraries() -> pd.DataFrame:
     early = cohort(4)[lambda t: t["phase"] == "pre"]
     return pd.concat([early, early.assign(sort="CD3+", sample=early["sample"] + "_s")])
 
 
-def mistakes(entry, samples, *, sorts=None, **primary):
+def mistakes(
+    entry: dict[str, Any],
+    samples: pd.DataFrame,
+    *,
+    sorts: dict[str, str] | None = None,
+    **primary: Any,
+) -> list[str]:
     contrasts = contrasts_from_config({"question": entry}, samples)
     return contrast_mistakes(
         samples, contrasts, primary=PRIMARY | primary, sorts=sorts if sorts is not None else {}
     )
 
 
-def test_a_primary_denominator_that_the_sort_removed_is_a_mistake():
+def test_a_primary_denominator_that_the_sort_removed_is_a_mistake() -> None:
     (mistake,) = mistakes(SORT, libraries())
     assert "the sort CD3+ removed the monocytic cells" in mistake
     assert mistakes(SORT, libraries(), denominator="all") == []
     assert mistakes(SORT, libraries(), sorts={"CD3+": "all"}) == []
 
 
-def test_a_sort_matters_only_where_a_contrast_uses_it():
+def test_a_sort_matters_only_where_a_contrast_uses_it() -> None:
     assert mistakes(BASELINE, libraries().replace({"sort": {"CD3+": "gate7"}})) == []
