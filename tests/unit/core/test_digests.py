@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +38,7 @@ FILES = {
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         path = tmp_path / "project" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,11 +46,11 @@ def project(tmp_path):
     return tmp_path / "project"
 
 
-def digest(project, **kwargs):
+def digest(project: Path, **kwargs: Any) -> str:
     return code_digest(project / "script.py", package=project / "package", **kwargs)
 
 
-def changed(project, name, old, new):
+def changed(project: Path, name: str, old: str, new: str) -> Path:
     """A copy of the project in which one text in one file is another."""
     copy = project.with_name("changed")
     shutil.copytree(project, copy)
@@ -72,7 +74,9 @@ def changed(project, name, old, new):
         ("package/unused.py", "1", "2"),
     ],
 )
-def test_what_means_the_same_has_the_same_digest(project, name, old, new):
+def test_what_means_the_same_has_the_same_digest(
+    project: Path, name: str, old: str, new: str
+) -> None:
     left_out = {"leave_out": ["package.log"]}
     assert digest(changed(project, name, old, new), **left_out) == digest(project, **left_out)
 
@@ -94,11 +98,13 @@ def test_what_means_the_same_has_the_same_digest(project, name, old, new):
         ("package/unused.py", "1", "2"),
     ],
 )
-def test_a_change_anywhere_in_what_is_imported_changes_the_digest(project, name, old, new):
+def test_a_change_anywhere_in_what_is_imported_changes_the_digest(
+    project: Path, name: str, old: str, new: str
+) -> None:
     assert digest(changed(project, name, old, new)) != digest(project)
 
 
-def test_neither_place_nor_times_count(project):
+def test_neither_place_nor_times_count(project: Path) -> None:
     before = digest(project)
     moved = project.rename(project.with_name("elsewhere"))
     for path in moved.rglob("*.py"):
@@ -106,18 +112,18 @@ def test_neither_place_nor_times_count(project):
     assert digest(moved) == before
 
 
-def test_the_name_of_a_module_counts(project):
+def test_the_name_of_a_module_counts(project: Path) -> None:
     copy = changed(project, "script.py", "from package.words", "from package.nouns")
     (copy / "package" / "words.py").rename(copy / "package" / "nouns.py")
     assert digest(copy) != digest(project)
 
 
-def test_a_name_that_is_left_out_must_be_a_module(project):
+def test_a_name_that_is_left_out_must_be_a_module(project: Path) -> None:
     with pytest.raises(ValueError, match=r"`package\.logs` is no module of .*package; correct"):
         digest(project, leave_out=["package.logs"])
 
 
-def test_files_count_by_content_and_order(tmp_path):
+def test_files_count_by_content_and_order(tmp_path: Path) -> None:
     first, second, twin = (tmp_path / name for name in "abc")
     first.write_text("a gene")
     second.write_text("another")

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import re
+from pathlib import Path
 from unittest.mock import Mock
 
 import anndata
@@ -19,7 +20,7 @@ from tests.matrices import small_shard
 from tests.unit.example_indexes import make_index
 
 
-def test_a_shard_comes_back_as_it_was_and_opens_in_anndata(tmp_path):
+def test_a_shard_comes_back_as_it_was_and_opens_in_anndata(tmp_path: Path) -> None:
     shard = small_shard()
     write_shard(shard, tmp_path / "s.h5ad")
     read = read_shard(tmp_path / "s.h5ad")
@@ -32,12 +33,12 @@ def test_a_shard_comes_back_as_it_was_and_opens_in_anndata(tmp_path):
     assert (opened.X.toarray() == shard.counts.toarray()).all()
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     path = tmp_path / "table.tsv.gz"
     write_table(pd.DataFrame({"a": [1]}), path)
     before = path.read_bytes()
 
-    def fail():
+    def fail() -> None:
         with whole_file(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
@@ -48,7 +49,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["table.tsv.gz"]
 
 
-def test_tables_are_written_the_same_way_each_time(tmp_path):
+def test_tables_are_written_the_same_way_each_time(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", "y"]})
     for name in ("t.tsv", "t.tsv.gz", "t.parquet"):
         write_table(frame, tmp_path / name)
@@ -58,13 +59,15 @@ def test_tables_are_written_the_same_way_each_time(tmp_path):
         assert read_table(tmp_path / name).equals(frame)
 
 
-def test_the_checksum_is_that_of_the_names_in_their_order(tmp_path):
+def test_the_checksum_is_that_of_the_names_in_their_order(tmp_path: Path) -> None:
     index = make_index(tmp_path, cells=["s_a", "s_b"])
     assert index.checksum == hashlib.sha256(b"s_a\ns_b").hexdigest()[:16]
     assert make_index(tmp_path, cells=["s_b", "s_a"]).checksum != index.checksum
 
 
-def test_the_checksum_is_read_without_the_table_which_is_read_once(tmp_path, monkeypatch):
+def test_the_checksum_is_read_without_the_table_which_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make_index(tmp_path).path
     read = Mock(wraps=pq.read_table)
     monkeypatch.setattr(pq, "read_table", read)
@@ -76,13 +79,13 @@ def test_the_checksum_is_read_without_the_table_which_is_read_once(tmp_path, mon
     read.assert_called_once()
 
 
-def test_a_table_without_a_checksum_is_not_a_cell_index(tmp_path):
+def test_a_table_without_a_checksum_is_not_a_cell_index(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"cell": ["s_a"]}), tmp_path / "cells.parquet")
     with pytest.raises(ValueError, match="is not a cell index"):
         CellIndex(tmp_path / "cells.parquet")
 
 
-def test_files_of_another_cell_index_are_refused(tmp_path):
+def test_files_of_another_cell_index_are_refused(tmp_path: Path) -> None:
     index, other = (make_index(tmp_path, cells=names) for names in (["s_a", "s_b"], ["s_a"]))
     shard = small_shard()
     index.write_arrays(tmp_path / "a.npz", x=np.arange(2))
@@ -106,7 +109,7 @@ def test_files_of_another_cell_index_are_refused(tmp_path):
         index.read_table(tmp_path / "plain.parquet")
 
 
-def test_counts_come_back_with_their_genes(tmp_path):
+def test_counts_come_back_with_their_genes(tmp_path: Path) -> None:
     shard, index = small_shard(), make_index(tmp_path)
     present = np.ones(60, dtype=bool)
     index.write_counts(tmp_path / "c.npz", shard.counts, genes=shard.genes, present=present)
@@ -116,7 +119,7 @@ def test_counts_come_back_with_their_genes(tmp_path):
     assert more["present"].all()
 
 
-def test_an_index_of_some_samples_reads_their_rows_alone(tmp_path):
+def test_an_index_of_some_samples_reads_their_rows_alone(tmp_path: Path) -> None:
     whole = make_index(tmp_path, cells=["a_1", "b_1", "c_1"])
     whole.write_table(whole.cells.assign(x=[1, 2, 3]), tmp_path / "t.parquet")
     part = CellIndex(whole.path, samples=["b", "c"])
@@ -126,7 +129,9 @@ def test_an_index_of_some_samples_reads_their_rows_alone(tmp_path):
     assert part.read_table(tmp_path / "t.parquet", columns=["x"])["x"].tolist() == [2, 3]
 
 
-def test_a_mistake_of_the_user_ends_a_job_with_one_line(tmp_path, capsys):
+def test_a_mistake_of_the_user_ends_a_job_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended, job_log(tmp_path / "job.log"):
         raise ValueError("x.h5: not a count matrix")
     assert ended.value.code == 1
@@ -134,13 +139,17 @@ def test_a_mistake_of_the_user_ends_a_job_with_one_line(tmp_path, capsys):
     assert "Traceback" in (tmp_path / "job.log").read_text()
 
 
-def test_a_fault_of_the_program_names_the_log(tmp_path, capsys):
+def test_a_fault_of_the_program_names_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit), job_log(tmp_path / "job.log"):
         raise ZeroDivisionError("division by zero")
     assert "job.log" in capsys.readouterr().err
 
 
-def test_libraries_loaded_within_a_job_get_its_threads(tmp_path, monkeypatch):
+def test_libraries_loaded_within_a_job_get_its_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     with job_log(tmp_path / "job.log", threads=2):
@@ -149,7 +158,7 @@ def test_libraries_loaded_within_a_job_get_its_threads(tmp_path, monkeypatch):
     assert "MKL_NUM_THREADS" not in os.environ
 
 
-def test_warnings_and_messages_go_to_the_log(tmp_path):
+def test_warnings_and_messages_go_to_the_log(tmp_path: Path) -> None:
     with job_log(tmp_path / "job.log") as logger:
         logger.info("%d cells", 5)
         logging.getLogger("other").warning("mind this")
