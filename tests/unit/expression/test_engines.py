@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from lammscope.expression.genes import test_expression as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, PYDESEQ2, make_pseudobulk, shifted
 
-LAMM = {"populations": ("LAMM",), "n_genes": 120}
-SETTINGS = {"min_cells": 10, "exclude": []}
+LAMM: dict[str, Any] = {"populations": ("LAMM",), "n_genes": 120}
+SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": []}
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,9 @@ SETTINGS = {"min_cells": 10, "exclude": []}
         (CHANGE, {"response": "non_responder", "phase": "post"}),
     ],
 )
-def test_both_engines_test_the_same_genes_and_agree_on_the_change(entry, who):
+def test_both_engines_test_the_same_genes_and_agree_on_the_change(
+    entry: dict[str, Any], who: dict[str, str]
+) -> None:
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.4, **who), **LAMM)
     limma, deseq = (
@@ -47,7 +50,7 @@ def test_both_engines_test_the_same_genes_and_agree_on_the_change(entry, who):
     assert (planted["log2fc"] > 0).all()
 
 
-def test_a_change_is_that_of_complete_patients():
+def test_a_change_is_that_of_complete_patients() -> None:
     samples = make_samples(5)
     data = make_pseudobulk(samples, **LAMM)
     lonely = samples["sample"].isin(["n0_pre", "r1_post"])
@@ -70,7 +73,7 @@ def test_a_change_is_that_of_complete_patients():
     np.testing.assert_allclose(*fold, atol=0.05)  # the genes that share the trend differ a little
 
 
-def test_an_outlier_leaves_a_gene_without_p_and_is_named():
+def test_an_outlier_leaves_a_gene_without_p_and_is_named() -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **LAMM)
     counts = data.X.toarray()
@@ -89,7 +92,7 @@ def test_an_outlier_leaves_a_gene_without_p_and_is_named():
     assert others["fdr"].notna().all()
 
 
-def test_counts_below_poisson_variance_have_no_dispersion_to_test_with():
+def test_counts_below_poisson_variance_have_no_dispersion_to_test_with() -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **LAMM)
     rng = np.random.default_rng(0)
@@ -100,7 +103,7 @@ def test_counts_below_poisson_variance_have_no_dispersion_to_test_with():
     assert table[["log2fc", "p", "fdr"]].isna().all(axis=None)
 
 
-def test_genes_with_a_zero_each_still_have_size_factors():
+def test_genes_with_a_zero_each_still_have_size_factors() -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **LAMM)
     counts = data.X.toarray()
@@ -112,7 +115,7 @@ def test_genes_with_a_zero_each_still_have_size_factors():
     assert (table["p"] < 0.01).mean() < 0.1
 
 
-def test_the_engine_prints_nothing_and_is_deterministic(capfd):
+def test_the_engine_prints_nothing_and_is_deterministic(capfd: pytest.CaptureFixture[str]) -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, populations=("LAMM",), n_genes=60)
     one, other = (
@@ -123,6 +126,6 @@ def test_the_engine_prints_nothing_and_is_deterministic(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_limma_runs_do_not_load_pydeseq2():
+def test_limma_runs_do_not_load_pydeseq2() -> None:
     code = "import sys, lammscope.expression; sys.exit('pydeseq2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, sh
 
 PLANTED = GeneSet("planted", "here", tuple(f"GENE{i:02d}" for i in range(N_PLANTED)))
 OTHERS = GeneSet("others", "there", tuple(f"GENE{i}" for i in range(300, 340)))
-SETTINGS = {"min_cells": 10, "exclude": [], "min_genes": 3}
-SHEETS = {"samples": "samples.tsv", "patients": "patients.tsv"}
+SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "min_genes": 3}
+SHEETS: dict[str, Any] = {"samples": "samples.tsv", "patients": "patients.tsv"}
 
 
 @pytest.mark.parametrize(
@@ -34,14 +35,16 @@ SHEETS = {"samples": "samples.tsv", "patients": "patients.tsv"}
     ],
 )
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_planted_set_is_found_with_its_direction_and_others_are_not(entry, who, sign):
+def test_a_planted_set_is_found_with_its_direction_and_others_are_not(
+    entry: dict[str, Any], who: dict[str, str], sign: int
+) -> None:
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, sign * 1.0, **who))
     contrast = asked(entry, samples)
     table = run_test(data, Comparison(samples, contrast), gene_sets=[OTHERS, PLANTED], **SETTINGS)
     assert list(table.columns) == COLUMNS
     assert set(table["status"]) == {"ok"}
-    rows = table.set_index(["cell_type", "gene_set"])
+    rows: Any = table.set_index(["cell_type", "gene_set"])
     found = rows.loc[("LAMM", "planted")]
     assert found["direction"] == ("up" if sign > 0 else "down")
     assert np.sign(found["mean_log2fc"]) == sign
@@ -53,7 +56,7 @@ def test_a_planted_set_is_found_with_its_direction_and_others_are_not(entry, who
 
 
 @pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=lambda e: e["kind"])
-def test_random_sets_are_calibrated(entry):
+def test_random_sets_are_calibrated(entry: dict[str, Any]) -> None:
     samples = make_samples(6)
     rng = np.random.default_rng(3)
     gene_sets = [
@@ -68,11 +71,11 @@ def test_random_sets_are_calibrated(entry):
     assert 0.015 <= (table["p"] < 0.05).mean() <= 0.08
 
 
-def test_genes_weights_and_changes_are_those_of_the_expression_test():
+def test_genes_weights_and_changes_are_those_of_the_expression_test() -> None:
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.0, response="non_responder"))
     contrast = asked({**BASELINE, "adjust": ["product"]}, samples)
-    genes = run_genes(data, Comparison(samples, contrast), min_cells=10, exclude=[], **LIMMA)
+    genes: Any = run_genes(data, Comparison(samples, contrast), min_cells=10, exclude=[], **LIMMA)
     genes = genes[genes["cell_type"] == "LAMM"].set_index("symbol")["log2fc"]
     table = run_test(data, Comparison(samples, contrast), gene_sets=[PLANTED, OTHERS], **SETTINGS)
     table = table[table["cell_type"] == "LAMM"].set_index("gene_set")
@@ -98,7 +101,7 @@ def test_genes_weights_and_changes_are_those_of_the_expression_test():
     np.testing.assert_allclose(table["fdr"], stats.false_discovery_control(expected["p"]))
 
 
-def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients():
+def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients() -> None:
     samples = make_samples(5)
     data = make_pseudobulk(samples, populations=("LAMM",))
     lonely = samples["sample"].isin(["n0_pre", "r1_post"])
@@ -114,7 +117,7 @@ def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients():
     assert other["mean_log2fc"].item() == pytest.approx(table["mean_log2fc"].item(), abs=0.05)
 
 
-def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr():
+def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr() -> None:
     samples = make_samples(5)
     data = make_pseudobulk(samples, populations=("LAMM",), n_genes=100)
     gene_sets = [
@@ -136,7 +139,7 @@ def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr():
     assert alone["status"].tolist() == ["too_few_genes"]
 
 
-def test_excluded_genes_belong_to_no_set():
+def test_excluded_genes_belong_to_no_set() -> None:
     samples = make_samples(5)
     data = make_pseudobulk(samples, populations=("LAMM",), n_genes=100)
     contrast = asked(PAIRED, samples)
@@ -149,7 +152,7 @@ def test_excluded_genes_belong_to_no_set():
     assert with_all - without == 5
 
 
-def test_no_set_gives_an_empty_table_with_its_columns():
+def test_no_set_gives_an_empty_table_with_its_columns() -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, n_genes=20)
     table = run_test(data, Comparison(samples, asked(PAIRED, samples)), gene_sets=[], **SETTINGS)
@@ -157,7 +160,7 @@ def test_no_set_gives_an_empty_table_with_its_columns():
     assert list(table.columns) == COLUMNS
 
 
-def test_genes_are_matched_by_symbol_or_id_of_any_case_and_version():
+def test_genes_are_matched_by_symbol_or_id_of_any_case_and_version() -> None:
     genes = np.array(["ENSG00000170458", "ENSG00000182578", "ENSG1", "ENSG2"])
     symbols = np.array(["CD14", "CSF1R", "C1orf54", "CD14"])
     part = GeneSet("s", "", ("cd14", "ensg00000182578.7", "C1ORF54", "CSF1R", "TNF"))
@@ -169,7 +172,7 @@ def test_genes_are_matched_by_symbol_or_id_of_any_case_and_version():
 # ---- GMT files ----
 
 
-def test_shipped_sets_are_read_and_named_once(repository):
+def test_shipped_sets_are_read_and_named_once(repository: Path) -> None:
     paths = sorted((repository / "resources" / "signatures").glob("*.gmt"))
     gene_sets = {part.name: part for part in read_gene_sets(paths)}
     assert gene_sets["LAMM_core"].genes == ("CSF1R", "CD14", "CD68")
@@ -182,7 +185,7 @@ def test_shipped_sets_are_read_and_named_once(repository):
     assert read_signatures(paths)["LAMM_core"] == ["CSF1R", "CD14", "CD68"]
 
 
-def test_gmt_files_as_others_write_them(tmp_path):
+def test_gmt_files_as_others_write_them(tmp_path: Path) -> None:
     text = "One\t\tTNF,1.0\tIL6,0.5\t\r\n\nTwo\thttp://site\tENSG1\tTNF\tTNF\n"
     with gzip.open(tmp_path / "sets.gmt.gz", "wt", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -201,7 +204,7 @@ def test_gmt_files_as_others_write_them(tmp_path):
         (b"A\tsource\t\xff\xfe\n", "no UTF-8"),
     ],
 )
-def test_what_is_no_gmt_file_is_told(tmp_path, content, words):
+def test_what_is_no_gmt_file_is_told(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "mine.gmt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"mine\.gmt") as caught:
@@ -209,7 +212,9 @@ def test_what_is_no_gmt_file_is_told(tmp_path, content, words):
     assert words in str(caught.value)
 
 
-def test_every_mistake_of_gene_sets_is_told_at_the_start(relative_cohort, monkeypatch):
+def test_every_mistake_of_gene_sets_is_told_at_the_start(
+    relative_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(relative_cohort)
     Path("broken.gmt").write_text("no tabs\nA\tsource\n")
     source = Path("mine.yaml")
@@ -227,7 +232,9 @@ def test_every_mistake_of_gene_sets_is_told_at_the_start(relative_cohort, monkey
     assert len(lines) == 3
 
 
-def test_shipped_sets_and_none_are_fine(relative_cohort, monkeypatch):
+def test_shipped_sets_and_none_are_fine(
+    relative_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(relative_cohort)
     assert len(check_run(SHEETS).config["expression"]["gene_sets"]) == 4
     none = SHEETS | {"expression": {"gene_sets": []}}

@@ -1,5 +1,7 @@
 """Differential expression of pseudobulks, with the patient as the unit."""
 
+from typing import Any
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from lammscope.stats.multiplicity import benjamini_hochberg
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, shifted
 
-SETTINGS = {"min_cells": 10, "exclude": ["^(XIST|GENE0[0-2])$"], **LIMMA}
+SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": ["^(XIST|GENE0[0-2])$"], **LIMMA}
 
 
 def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
@@ -31,7 +33,9 @@ def planted(table: pd.DataFrame, population: str = "LAMM") -> pd.DataFrame:
         (CHANGE, {"response": "non_responder", "phase": "post"}),
     ],
 )
-def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
+def test_planted_genes_are_found_and_others_are_calibrated(
+    entry: dict[str, Any], who: dict[str, str]
+) -> None:
     samples = make_samples(8)
     data = make_pseudobulk(samples, shifted(samples, 1.4, **who))
     table = run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS)
@@ -48,7 +52,7 @@ def test_planted_genes_are_found_and_others_are_calibrated(entry, who):
     assert low <= (null < 0.05).mean() <= high
 
 
-def test_excluded_genes_are_not_tested():
+def test_excluded_genes_are_not_tested() -> None:
     samples = make_samples()
     data = make_pseudobulk(samples)
     table = run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS)
@@ -65,7 +69,7 @@ def test_excluded_genes_are_not_tested():
     assert car["symbol"].eq("GENE05").any()  # a pattern names whole symbols
 
 
-def test_excluded_genes_count_neither_in_library_sizes_nor_in_the_filter():
+def test_excluded_genes_count_neither_in_library_sizes_nor_in_the_filter() -> None:
     samples = make_samples()
     data = make_pseudobulk(samples)
     loud = data.copy()
@@ -82,9 +86,9 @@ def test_excluded_genes_count_neither_in_library_sizes_nor_in_the_filter():
     )
 
 
-def test_replicates_are_summed_before_the_test():
+def test_replicates_are_summed_before_the_test() -> None:
     samples = make_samples()
-    whole = make_pseudobulk(samples)
+    whole: Any = make_pseudobulk(samples)
     twin = samples[samples["sample"] == "r1_pre"].assign(sample="r1_pre_b")
     rng = np.random.default_rng(2)
     counts = whole.X.toarray()
@@ -105,7 +109,7 @@ def test_replicates_are_summed_before_the_test():
     )
 
 
-def test_order_of_samples_changes_nothing():
+def test_order_of_samples_changes_nothing() -> None:
     samples = make_samples()
     data = make_pseudobulk(samples)
     order = np.random.default_rng(1).permutation(data.n_obs)
@@ -118,7 +122,7 @@ def test_order_of_samples_changes_nothing():
         pd.testing.assert_frame_equal(one, other)
 
 
-def test_small_pseudobulks_are_left_out_and_listed_by_arm():
+def test_small_pseudobulks_are_left_out_and_listed_by_arm() -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples)
     small = data.obs["sample"].isin(["n1_pre", "n2_pre"]) & (data.obs["population"] == "LAMM")
@@ -139,7 +143,7 @@ def test_small_pseudobulks_are_left_out_and_listed_by_arm():
     assert (pairs["reason"] == "partner is missing").sum() == 2
 
 
-def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
+def test_change_uses_patients_with_one_phase_but_counts_complete_ones() -> None:
     samples = make_samples(5)
     data = make_pseudobulk(samples, shifted(samples, 1.4, response="non_responder", phase="post"))
     missing = ["n0_pre", "r1_post"]
@@ -150,7 +154,7 @@ def test_change_uses_patients_with_one_phase_but_counts_complete_ones():
     assert (planted(table)["log2fc"] > 0).all()
 
 
-def test_aliased_designs_and_empty_populations_have_a_status():
+def test_aliased_designs_and_empty_populations_have_a_status() -> None:
     samples = make_samples().assign(site=lambda t: t["response"].str[0])
     data = make_pseudobulk(samples)
     table = run_test(
@@ -172,7 +176,7 @@ def without(data: anndata.AnnData, names: list[str], population: str = "LAMM") -
     return data
 
 
-def test_missingness_that_differs_between_arms_shows():
+def test_missingness_that_differs_between_arms_shows() -> None:
     samples = make_samples(6)
     lost = [f"n{i}_pre" for i in range(5)]
     data = without(make_pseudobulk(samples, n_genes=20), lost)
@@ -185,7 +189,7 @@ def test_missingness_that_differs_between_arms_shows():
         assert table.loc["NK"].tolist() == [6, 6, 6, 6, 1.0]
 
 
-def test_missingness_of_pairs_compares_the_sides_of_the_same_patients():
+def test_missingness_of_pairs_compares_the_sides_of_the_same_patients() -> None:
     samples = make_samples(6)
     lost = [*(f"n{i}_post" for i in range(5)), "r1_post", "r1_pre", "r2_pre"]
     data = without(make_pseudobulk(samples, n_genes=20), lost)
@@ -197,7 +201,7 @@ def test_missingness_of_pairs_compares_the_sides_of_the_same_patients():
     assert table.loc["NK"].tolist() == [12, 12, 12, 12, 1.0]
 
 
-def test_missingness_of_an_arm_without_patients_has_no_p():
+def test_missingness_of_an_arm_without_patients_has_no_p() -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, n_genes=20)
     alone = samples[samples["response"] == "responder"]
@@ -207,7 +211,7 @@ def test_missingness_of_an_arm_without_patients_has_no_p():
     assert table["p"].isna().all()
 
 
-def test_fdr_is_over_the_p_values_there_are():
+def test_fdr_is_over_the_p_values_there_are() -> None:
     p = pd.Series([0.01, np.nan, 0.02, 0.5], index=list("abcd"))
     expected = stats.false_discovery_control([0.01, 0.02, 0.5])
     assert pd.Series(benjamini_hochberg(p), p.index).dropna().to_dict() == dict(

@@ -1,5 +1,9 @@
 """Real pairs: interferon-stimulated monocytes of three donors (Kang 2018)."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -22,9 +26,9 @@ MONOCYTES = "CD14+ Monocytes"
 
 
 @pytest.fixture
-def pseudobulk(real_data) -> anndata.AnnData:
+def pseudobulk(real_data: Callable[[str], Path]) -> anndata.AnnData:
     """Sums per donor, condition and cell type, through the functions of the workflow."""
-    cells = anndata.read_h5ad(real_data("kang_ifnb") / "kang_ifnb_2000.h5ad")
+    cells: Any = anndata.read_h5ad(real_data("kang_ifnb") / "kang_ifnb_2000.h5ad")
     genes = pd.DataFrame({"gene": cells.var_names, "symbol": cells.var_names}, dtype="str")
     donor, stim, kind = (cells.obs[name].astype(str) for name in ("donor", "stim", "kang_cell"))
     known = (donor != "NA") & (kind != "NA")
@@ -42,27 +46,33 @@ def pseudobulk(real_data) -> anndata.AnnData:
 
 
 @pytest.fixture
-def samples(pseudobulk) -> pd.DataFrame:
+def samples(pseudobulk: anndata.AnnData) -> pd.DataFrame:
     names = sorted(pseudobulk.obs["sample"].unique())
     parts = pd.Series(names).str.split("_", expand=True)
-    table = pd.DataFrame({"sample": names, "patient": parts[0], "stim": parts[1]})
+    table: Any = pd.DataFrame({"sample": names, "patient": parts[0], "stim": parts[1]})
     return table.assign(timepoint="day 0", compartment="blood", sort="none", phase=pd.NA)
 
 
 @pytest.fixture
-def contrast(samples) -> Contrast:
+def contrast(samples: pd.DataFrame) -> Contrast:
     entry = {"kind": "paired", "column": "stim", "test": "stim", "reference": "ctrl"}
     return contrasts_from_config({"stimulation": entry}, samples)[0]
 
 
 @pytest.fixture
-def top_genes(real_data) -> pd.Series:
+def top_genes(real_data: Callable[[str], Path]) -> pd.Series:
     """Another group's top genes, all of which rise."""
     return pd.read_csv(real_data("kang_ifnb") / "reference_top20_CD14Mono_stim_vs_ctrl.csv")["gene"]
 
 
 @pytest.mark.parametrize("engine", ["limma_voom", pytest.param("pydeseq2", marks=pytest.mark.slow)])
-def test_top_genes_that_can_be_tested_rise(pseudobulk, samples, contrast, top_genes, engine):
+def test_top_genes_that_can_be_tested_rise(
+    pseudobulk: anndata.AnnData,
+    samples: pd.DataFrame,
+    contrast: Contrast,
+    top_genes: pd.Series,
+    engine: str,
+) -> None:
     monocytes = pseudobulk[pseudobulk.obs["population"] == MONOCYTES].copy()
     table = run_test(
         monocytes, Comparison(samples, contrast), min_cells=10, exclude=[], engine=engine, threads=1
@@ -75,7 +85,9 @@ def test_top_genes_that_can_be_tested_rise(pseudobulk, samples, contrast, top_ge
     assert (found.index < 40).all()  # rows are sorted by p
 
 
-def test_every_top_gene_of_the_data_has_the_right_sign(pseudobulk, samples, contrast, top_genes):
+def test_every_top_gene_of_the_data_has_the_right_sign(
+    pseudobulk: anndata.AnnData, samples: pd.DataFrame, contrast: Contrast, top_genes: pd.Series
+) -> None:
     """In the model of the test without its filter: 19 of 20, since CFB is not in these data."""
     sums = plain_pseudobulks(pseudobulk)
     comparison = Comparison(samples, contrast)

@@ -1,5 +1,9 @@
 """What cannot be tested has a status and no p: both engines and gene sets, the same way."""
 
+from collections.abc import Callable
+from typing import Any
+
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,27 +17,27 @@ from lammscope.expression.missing import excluded_pseudobulks, missingness
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, PYDESEQ2, make_pseudobulk
 
-SETTINGS = {"min_cells": 10, "exclude": []}
-SIZE = {"populations": ("LAMM",), "n_genes": 60}
+SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": []}
+SIZE: dict[str, Any] = {"populations": ("LAMM",), "n_genes": 60}
 ALL = [BASELINE, PAIRED, CHANGE]
 SETS = [GeneSet("some", "here", tuple(f"GENE{i:02d}" for i in range(10, 25)))]
 
 
-def limma(data, samples, entry):
+def limma(data: anndata.AnnData, samples: pd.DataFrame, entry: dict[str, Any]) -> pd.DataFrame:
     return run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS, **LIMMA)
 
 
-def deseq(data, samples, entry):
+def deseq(data: anndata.AnnData, samples: pd.DataFrame, entry: dict[str, Any]) -> pd.DataFrame:
     return run_test(data, Comparison(samples, asked(entry, samples)), **SETTINGS, **PYDESEQ2)
 
 
-def sets(data, samples, entry):
+def sets(data: anndata.AnnData, samples: pd.DataFrame, entry: dict[str, Any]) -> pd.DataFrame:
     contrast = asked(entry, samples)
     return run_sets(data, Comparison(samples, contrast), gene_sets=SETS, min_genes=3, **SETTINGS)
 
 
 @pytest.fixture(params=[limma, deseq, sets], ids=lambda f: f.__name__)
-def tested(request):
+def tested(request: pytest.FixtureRequest) -> Callable[..., pd.DataFrame]:
     return request.param
 
 
@@ -45,7 +49,7 @@ def assert_untested(table: pd.DataFrame, status: str) -> None:
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda e: e["kind"])
-def test_one_patient_per_arm(tested, entry):
+def test_one_patient_per_arm(tested: Callable[..., pd.DataFrame], entry: dict[str, Any]) -> None:
     samples = make_samples(1)
     table = tested(make_pseudobulk(samples, **SIZE), samples, entry)
     assert_untested(table, "too_few_patients")
@@ -53,7 +57,9 @@ def test_one_patient_per_arm(tested, entry):
 
 
 @pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
-def test_a_population_absent_in_one_arm(tested, entry):
+def test_a_population_absent_in_one_arm(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **SIZE)
     table = tested(data[data.obs["sample"].str.startswith("r")].copy(), samples, entry)
@@ -62,7 +68,9 @@ def test_a_population_absent_in_one_arm(tested, entry):
 
 
 @pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
-def test_a_covariate_that_is_the_arm(tested, entry):
+def test_a_covariate_that_is_the_arm(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples = make_samples(4).assign(site=lambda t: t["response"].str[0])
     data = make_pseudobulk(samples, **SIZE)
     assert_untested(tested(data, samples, {**entry, "adjust": ["site"]}), "aliased")
@@ -70,7 +78,9 @@ def test_a_covariate_that_is_the_arm(tested, entry):
 
 @pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
 @pytest.mark.parametrize(("n_covariates", "status"), [(4, "too_few_patients"), (5, "aliased")])
-def test_as_many_coefficients_as_patients_or_more(tested, entry, n_covariates, status):
+def test_as_many_coefficients_as_patients_or_more(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any], n_covariates: int, status: str
+) -> None:
     samples = make_samples(3)
     names = [f"level_{i}" for i in range(n_covariates)]
     patients = samples["patient"].unique()
@@ -82,7 +92,9 @@ def test_as_many_coefficients_as_patients_or_more(tested, entry, n_covariates, s
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda e: e["kind"])
-def test_a_population_whose_genes_are_all_too_low(tested, entry):
+def test_a_population_whose_genes_are_all_too_low(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **SIZE)
     data.X = sparse.csr_matrix(np.random.default_rng(1).poisson(1.0, data.shape))
@@ -92,14 +104,18 @@ def test_a_population_whose_genes_are_all_too_low(tested, entry):
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda e: e["kind"])
-def test_the_same_counts_in_every_patient(tested, entry):
+def test_the_same_counts_in_every_patient(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **SIZE)
     data.X = sparse.csr_matrix(np.tile(data.X.toarray()[0], (data.n_obs, 1)))
     assert_untested(tested(data, samples, entry), "no_variation")
 
 
-def test_genes_without_a_count_are_left_out_and_change_nothing(tested):
+def test_genes_without_a_count_are_left_out_and_change_nothing(
+    tested: Callable[..., pd.DataFrame],
+) -> None:
     samples = make_samples(4)
     data = make_pseudobulk(samples, **SIZE)
     wide = data.X.toarray()
@@ -112,7 +128,9 @@ def test_genes_without_a_count_are_left_out_and_change_nothing(tested):
 
 
 @pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
-def test_covariates_that_say_nothing_or_the_same_change_nothing(tested, entry):
+def test_covariates_that_say_nothing_or_the_same_change_nothing(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples = make_samples(5).assign(one="x", unit=3.5)
     samples["again"] = samples["product"].str.upper()
     data = make_pseudobulk(samples, **SIZE)
@@ -123,7 +141,9 @@ def test_covariates_that_say_nothing_or_the_same_change_nothing(tested, entry):
 
 
 @pytest.mark.parametrize("entry", [BASELINE, CHANGE], ids=lambda e: e["kind"])
-def test_patients_without_a_covariate_are_named_and_counted(tested, entry):
+def test_patients_without_a_covariate_are_named_and_counted(
+    tested: Callable[..., pd.DataFrame], entry: dict[str, Any]
+) -> None:
     samples = make_samples(5)
     rng = np.random.default_rng(1)
     age = dict(zip(samples["patient"].unique(), rng.normal(60, 9, 10), strict=True))
