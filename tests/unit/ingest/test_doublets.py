@@ -1,5 +1,9 @@
 """Doublets by likeness to simulated ones."""
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -12,7 +16,7 @@ from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.qc import cell_metrics
 from tests.matrices import small_shard
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "simulated_per_cell": 2,
     "expected_per_1000": 0.008,
     "n_pcs": 20,
@@ -22,7 +26,9 @@ SETTINGS = {
 }
 
 
-def four_types(n_cells=600, n_doublets=30, seed=0):
+def four_types(
+    n_cells: int = 600, n_doublets: int = 30, seed: int = 0
+) -> tuple[sparse.csr_array, np.ndarray]:
     rng = np.random.default_rng(seed)
     rates = rng.gamma(0.5, 2, (4, 500))
     counts = rng.poisson(rates[np.arange(n_cells) % 4])
@@ -31,13 +37,13 @@ def four_types(n_cells=600, n_doublets=30, seed=0):
     return sparse.csr_array(np.vstack([counts, both])), np.arange(n_cells + n_doublets) >= n_cells
 
 
-def auroc(score, truth):
+def auroc(score: np.ndarray, truth: np.ndarray) -> float:
     """Probability that a true doublet scores above a single cell."""
     difference = score[truth][:, None] - score[~truth][None, :]
     return (difference > 0).mean() + 0.5 * (difference == 0).mean()
 
 
-def test_planted_doublets_of_four_types_are_found_and_single_cells_left():
+def test_planted_doublets_of_four_types_are_found_and_single_cells_left() -> None:
     counts, truth = four_types()
     scores, called = score_doublets(counts, rng=np.random.default_rng(1), **SETTINGS)
     assert auroc(scores, truth) > 0.98
@@ -45,20 +51,20 @@ def test_planted_doublets_of_four_types_are_found_and_single_cells_left():
     assert called[~truth].mean() < 0.05
 
 
-def test_a_channel_of_one_type_loses_few_cells():
+def test_a_channel_of_one_type_loses_few_cells() -> None:
     counts = np.random.default_rng(0).poisson(1.0, (300, 200))
     _, called = score_doublets(sparse.csr_array(counts), rng=np.random.default_rng(1), **SETTINGS)
     assert called.mean() <= 0.05
 
 
-def test_a_small_channel_is_not_scored():
+def test_a_small_channel_is_not_scored() -> None:
     counts, _ = four_types(20, 2)
     scores, called = score_doublets(counts, rng=np.random.default_rng(1), **SETTINGS)
     assert np.isnan(scores).all()
     assert not called.any()
 
 
-def channel(counts):
+def channel(counts: sparse.csr_array) -> Iterator[Any]:
     """A channel of two samples, of which the first has a barcode that fails QC."""
     genes = small_shard(n_genes=500).genes
     barcodes = np.array([f"B{i}" for i in range(counts.shape[0])])
@@ -71,7 +77,7 @@ def channel(counts):
     return ((sample, part, qc[sample]) for sample, part in parts.items())
 
 
-def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample():
+def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample() -> None:
     counts, _ = four_types()
     table = score_channel(
         channel(counts), method="simulated", rng=np.random.default_rng(1), **SETTINGS
@@ -81,17 +87,19 @@ def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample():
     assert table["doublet_score"].notna().all()
 
 
-def test_the_config_allows_each_method_and_no_other():
+def test_the_config_allows_each_method_and_no_other() -> None:
     method = read_schema("config")["properties"]["doublets"]["properties"]["method"]
     assert method["enum"] == list(METHODS)
     assert method["default"] in METHODS
 
 
-def test_a_new_method_is_a_line_in_the_registry(monkeypatch):
+def test_a_new_method_is_a_line_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets every setting of the config's section, and scores through the same function."""
     given = {}
 
-    def call_large_cells(counts, *, rng, max_pct, **others):
+    def call_large_cells(
+        counts: sparse.csr_array, *, rng: np.random.Generator, max_pct: int, **others: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
         given.update(others)
         totals = counts.sum(axis=1)
         return totals / totals.max(), totals > np.quantile(totals, 1 - max_pct / 100)
@@ -108,7 +116,7 @@ def test_a_new_method_is_a_line_in_the_registry(monkeypatch):
 
 
 @pytest.mark.real_data
-def test_hashed_doublets_score_above_singlets(real_data):
+def test_hashed_doublets_score_above_singlets(real_data: Callable[[str], Path]) -> None:
     import anndata
 
     path = real_data("doublets_hashing") / "cellline_hashing_2000.h5ad"

@@ -1,6 +1,8 @@
 """Metrics, flags with reasons, and the cell index."""
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,7 +36,7 @@ LIMITS = {
 }
 
 
-def test_metrics_equal_those_of_the_dense_matrix():
+def test_metrics_equal_those_of_the_dense_matrix() -> None:
     shard = small_shard()
     dense = shard.counts.toarray()
     metrics = cell_metrics(shard)
@@ -44,7 +46,7 @@ def test_metrics_equal_those_of_the_dense_matrix():
     np.testing.assert_allclose(metrics["pct_hb"], 100 * dense[:, 2] / dense.sum(1))
 
 
-def test_each_limit_flags_what_it_is_for_and_says_so():
+def test_each_limit_flags_what_it_is_for_and_says_so() -> None:
     metrics = pd.DataFrame(
         {
             "barcode": list("abcdefgh"),
@@ -63,7 +65,7 @@ def test_each_limit_flags_what_it_is_for_and_says_so():
 
 
 @given(st.permutations(range(40)))
-def test_flags_do_not_depend_on_the_order_of_cells(order):
+def test_flags_do_not_depend_on_the_order_of_cells(order: list[int]) -> None:
     metrics = cell_metrics(small_shard())
     flagged = flag_cells(metrics, **LIMITS)
     shuffled = flag_cells(metrics.iloc[order].reset_index(drop=True), **LIMITS)
@@ -74,13 +76,13 @@ def test_flags_do_not_depend_on_the_order_of_cells(order):
     )
 
 
-def test_a_sample_of_one_or_no_cell_is_flagged_without_a_crash():
+def test_a_sample_of_one_or_no_cell_is_flagged_without_a_crash() -> None:
     metrics = cell_metrics(small_shard(n_cells=1))
     assert len(flag_cells(metrics, **LIMITS)) == 1
     assert flag_cells(metrics.iloc[:0], **LIMITS).empty
 
 
-def test_mitochondrial_genes_are_known_by_id_where_a_matrix_has_no_symbols():
+def test_mitochondrial_genes_are_known_by_id_where_a_matrix_has_no_symbols() -> None:
     shard = small_shard()
     ids = [*sorted(MITOCHONDRIAL_IDS)[:2], *sorted(HEMOGLOBIN_IDS)[:1]]
     genes = shard.genes.assign(gene=[*ids, *shard.genes["gene"][3:]])
@@ -93,7 +95,9 @@ def test_mitochondrial_genes_are_known_by_id_where_a_matrix_has_no_symbols():
 
 
 @pytest.mark.real_data
-def test_ids_and_symbols_name_the_same_mitochondrial_and_hemoglobin_genes(real_data):
+def test_ids_and_symbols_name_the_same_mitochondrial_and_hemoglobin_genes(
+    real_data: Callable[[str], Path],
+) -> None:
     path = next(real_data("carpall").glob("*.h5"))
     genes = read_matrix(path).genes
     for pattern, ids in ((MITOCHONDRIAL, MITOCHONDRIAL_IDS), (HEMOGLOBIN, HEMOGLOBIN_IDS)):
@@ -103,7 +107,7 @@ def test_ids_and_symbols_name_the_same_mitochondrial_and_hemoglobin_genes(real_d
         assert not (ids - found) & set(genes["gene"])
 
 
-def test_a_sample_of_hardly_any_cell_is_a_warning_with_its_reasons():
+def test_a_sample_of_hardly_any_cell_is_a_warning_with_its_reasons() -> None:
     none = flag_cells(cell_metrics(small_shard(9)), **{**LIMITS, "min_genes": 10**6})
     assert describe_yield(none, sample="A") == (
         logging.WARNING,
@@ -113,7 +117,7 @@ def test_a_sample_of_hardly_any_cell_is_a_warning_with_its_reasons():
     assert describe_yield(good, sample="A")[0] == logging.INFO
 
 
-def test_part_of_a_pooled_channel_keeps_the_ambient_profile_of_the_whole():
+def test_part_of_a_pooled_channel_keeps_the_ambient_profile_of_the_whole() -> None:
     shard = small_shard()
     floor = int(np.median(shard.counts.sum(axis=1)))
     whole = split_ambient(shard, np.arange(40), ambient_max_counts=floor)
@@ -122,7 +126,7 @@ def test_part_of_a_pooled_channel_keeps_the_ambient_profile_of_the_whole():
     assert part.genes.equals(whole.genes)
 
 
-def test_two_cells_of_one_name_are_refused():
+def test_two_cells_of_one_name_are_refused() -> None:
     qc, doublets = cohort()
     qc = {"a": qc["s1"], "a_b": qc["s1"].copy()}
     qc["a"].loc[0, "barcode"] = "b_X"
@@ -133,7 +137,7 @@ def test_two_cells_of_one_name_are_refused():
         select_cells(qc, doublets, patients={"a": "P1", "a_b": "P2"})
 
 
-def test_nearly_empty_barcodes_become_the_ambient_profile():
+def test_nearly_empty_barcodes_become_the_ambient_profile() -> None:
     shard = small_shard()
     totals = shard.counts.sum(axis=1)
     floor = int(np.median(totals))
@@ -143,7 +147,7 @@ def test_nearly_empty_barcodes_become_the_ambient_profile():
     assert everything.tolist() == shard.counts.sum(axis=0).tolist()
 
 
-def cohort():
+def cohort() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     qc = {}
     for number, sample in enumerate(("s2", "s1")):
         shard = small_shard(seed=number)
@@ -154,7 +158,7 @@ def cohort():
     return qc, doublets
 
 
-def test_the_cell_index_is_sorted_and_points_into_the_shards():
+def test_the_cell_index_is_sorted_and_points_into_the_shards() -> None:
     qc, doublets = cohort()
     cells = select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
     assert cells["sample"].is_monotonic_increasing
@@ -167,14 +171,14 @@ def test_the_cell_index_is_sorted_and_points_into_the_shards():
     assert (removed + summary["n_cells"]).tolist() == summary["n_barcodes"].tolist()
 
 
-def test_a_cohort_without_any_cell_is_refused_with_a_remedy():
+def test_a_cohort_without_any_cell_is_refused_with_a_remedy() -> None:
     qc, doublets = cohort()
     qc = {sample: table.assign(passes=False) for sample, table in qc.items()}
     with pytest.raises(ValueError, match="loosen `qc`"):
         select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
 
 
-def test_normalized_cells_sum_to_ten_thousand():
+def test_normalized_cells_sum_to_ten_thousand() -> None:
     shard = small_shard()
     values = normalize(shard.counts, np.asarray(shard.counts.sum(axis=1)))
     np.testing.assert_allclose(np.expm1(values.toarray()).sum(axis=1), 1e4, rtol=1e-5)

@@ -1,6 +1,7 @@
 """Lists of barcodes: as users and R write them, and as the matrix names the same cells."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,14 +37,14 @@ LISTS = {
 
 @pytest.mark.parametrize("suffix", [".txt", ".tsv.gz"])
 @pytest.mark.parametrize("name", LISTS)
-def test_each_kind_of_list_gives_the_barcodes(tmp_path, name, suffix):
+def test_each_kind_of_list_gives_the_barcodes(tmp_path: Path, name: str, suffix: str) -> None:
     expected = [f"c{i}" for i in range(10)] if name == "no nucleotides" else TEN
     read = read_barcodes(write_lines(LISTS[name], tmp_path / f"x{suffix}"))
     assert read.tolist() == expected
     assert read.dtype.kind == "U"
 
 
-def test_a_byte_order_mark_is_no_part_of_a_barcode(tmp_path):
+def test_a_byte_order_mark_is_no_part_of_a_barcode(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"\xef\xbb\xbf" + "\n".join(TEN).encode())
     assert read_barcodes(path).tolist() == TEN
@@ -62,7 +63,9 @@ def test_a_byte_order_mark_is_no_part_of_a_barcode(tmp_path):
         (b'"' + b"A" * 200_000, "field larger than"),
     ],
 )
-def test_a_bad_list_is_refused_in_one_line(tmp_path, content, message):
+def test_a_bad_list_is_refused_in_one_line(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     path = tmp_path / "x.txt"
     if content is not None:
         path.write_bytes(content)
@@ -81,10 +84,15 @@ def test_a_bad_list_is_refused_in_one_line(tmp_path, content, message):
     ),
     present_affixes=st.sampled_from([("", ""), ("Axi-R-15_", "-1"), ("", "-1"), ("S:", "_2")]),
 )
-def test_affixes_are_no_difference(order, chosen, listed_affixes, present_affixes):
+def test_affixes_are_no_difference(
+    order: list[int],
+    chosen: set[int],
+    listed_affixes: tuple[str, str],
+    present_affixes: tuple[str, str],
+) -> None:
     cores = [name.removesuffix("-1") for name in NAMES]
 
-    def named(places, affixes):
+    def named(places: range | list[int], affixes: tuple[str, str]) -> np.ndarray:
         return np.array([f"{affixes[0]}{cores[place]}{affixes[1]}" for place in places])
 
     present = named(range(12), present_affixes)
@@ -94,30 +102,30 @@ def test_affixes_are_no_difference(order, chosen, listed_affixes, present_affixe
     assert found.dtype == np.int64
 
 
-def test_names_without_nucleotides_match_without_affixes():
+def test_names_without_nucleotides_match_without_affixes() -> None:
     listed = np.array(["s1_c1-1", "s1_c3-1"])
     assert match_barcodes(listed, np.array(["c1", "c2", "c3"]), path="x").tolist() == [0, 2]
 
 
-def test_barcodes_of_two_parts_are_whole():
+def test_barcodes_of_two_parts_are_whole() -> None:
     present = np.array(["AAAAAAAA-CCCCCCCC", "AAAAAAAA-GGGGGGGG"])
     listed = np.array(["S1_AAAAAAAA-GGGGGGGG"])
     assert match_barcodes(listed, present, path="x").tolist() == [1]
 
 
-def test_exact_names_win_over_what_affixes_would_allow():
+def test_exact_names_win_over_what_affixes_would_allow() -> None:
     present = np.array(["AAACCCAAGT-1", "AAACCCAAGT-2"])
     assert match_barcodes(present[1:], present, path="x").tolist() == [1]
 
 
-def test_the_number_of_absent_barcodes_is_logged(caplog):
+def test_the_number_of_absent_barcodes_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     found = match_barcodes(NAMES, NAMES[:9], path="cells.txt")
     assert found.tolist() == list(range(9))
     (record,) = caplog.records
     assert record.getMessage() == "cells.txt: 3 of 12 barcodes are not in the matrix"
 
 
-def test_a_list_of_another_channel_is_refused():
+def test_a_list_of_another_channel_is_refused() -> None:
     other = small_shard(12, seed=1).barcodes
     listed = np.append(other, NAMES[:2])
     with pytest.raises(
@@ -135,6 +143,8 @@ def test_a_list_of_another_channel_is_refused():
         (["S1_AAACCCAAGT"], ["AAACCCAAGT-1", "AAACCCAAGT-2"], "the matrix"),
     ],
 )
-def test_affixes_that_tell_cells_apart_are_not_dropped(listed, present, where):
+def test_affixes_that_tell_cells_apart_are_not_dropped(
+    listed: list[str], present: list[str], where: str
+) -> None:
     with pytest.raises(ValueError, match=f"^x: AAACCCAAGT stands in {where} with several"):
         match_barcodes(np.array(listed), np.array(present), path="x")

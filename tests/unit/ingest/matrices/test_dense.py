@@ -2,6 +2,8 @@
 
 import gzip
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ SYMBOLS = SHARD.genes.assign(gene=["ACTB", "B2M", *SHARD.genes["symbol"][2:]])
 BY_SYMBOL = Shard(SHARD.counts, SHARD.barcodes, SYMBOLS)
 
 
-def same(read, shard=SHARD):
+def same(read: Shard, shard: Shard = SHARD) -> None:
     assert (read.counts != shard.counts).nnz == 0
     assert read.barcodes.tolist() == shard.barcodes.tolist()
     assert read.genes["gene"].tolist() == shard.genes["gene"].tolist()
@@ -32,22 +34,24 @@ def same(read, shard=SHARD):
 @pytest.mark.parametrize("r_header", [False, True])
 @pytest.mark.parametrize("genes_in_rows", [True, False])
 def test_each_dialect_gives_the_same_counts(
-    tmp_path, name, separator, quote, r_header, genes_in_rows
-):
-    dialect = {"separator": separator, "quote": quote, "r_header": r_header}
+    tmp_path: Path, name: str, separator: str, quote: str, r_header: bool, genes_in_rows: bool
+) -> None:
+    dialect: dict[str, Any] = {"separator": separator, "quote": quote, "r_header": r_header}
     path = write_dense(SHARD, tmp_path / name, genes_in_rows=genes_in_rows, **dialect)
     assert inspect_matrix(path) == "dense text"
     same(read_matrix(path))
 
 
 @pytest.mark.parametrize("genes_in_rows", [True, False])
-def test_symbols_tell_genes_from_cells_without_barcodes(tmp_path, genes_in_rows):
+def test_symbols_tell_genes_from_cells_without_barcodes(
+    tmp_path: Path, genes_in_rows: bool
+) -> None:
     named = Shard(SHARD.counts, np.array([f"cell{i}" for i in range(40)]), SYMBOLS)
     same(read_matrix(write_dense(named, tmp_path / "x.csv", genes_in_rows=genes_in_rows)), named)
 
 
 @pytest.mark.parametrize("genes_in_rows", [True, False])
-def test_barcodes_tell_cells_where_no_gene_is_known(tmp_path, genes_in_rows):
+def test_barcodes_tell_cells_where_no_gene_is_known(tmp_path: Path, genes_in_rows: bool) -> None:
     genes = SHARD.genes.assign(gene=[f"g{i}" for i in range(60)])
     shard = Shard(SHARD.counts, SHARD.barcodes, genes)
     same(read_matrix(write_dense(shard, tmp_path / "x.csv", genes_in_rows=genes_in_rows)), shard)
@@ -60,14 +64,20 @@ def test_barcodes_tell_cells_where_no_gene_is_known(tmp_path, genes_in_rows):
     separator=st.sampled_from([",", "\t", ";"]),
     seed=st.integers(0, 1000),
 )
-def test_tables_of_any_shape_are_read(tmp_path_factory, shape, genes_in_rows, separator, seed):
+def test_tables_of_any_shape_are_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    shape: tuple[int, int],
+    genes_in_rows: bool,
+    separator: str,
+    seed: int,
+) -> None:
     shard = small_shard(*shape, seed=seed)
     path = tmp_path_factory.mktemp("dense") / "x.csv"
     write_dense(shard, path, separator=separator, genes_in_rows=genes_in_rows)
     same(read_matrix(path), shard)
 
 
-def test_row_numbers_before_the_names_are_left_out(tmp_path):
+def test_row_numbers_before_the_names_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     table = pd.DataFrame(SHARD.counts.toarray().T, columns=SHARD.barcodes)
     table.insert(0, "gene", SHARD.genes["gene"])
@@ -75,26 +85,26 @@ def test_row_numbers_before_the_names_are_left_out(tmp_path):
     same(read_matrix(path))
 
 
-def test_numbers_may_name_genes(tmp_path):
+def test_numbers_may_name_genes(tmp_path: Path) -> None:
     """Entrez ids in rows are no values, though they are numbers."""
     genes = SHARD.genes.assign(gene=[str(100 + i) for i in range(60)])
     shard = Shard(SHARD.counts, SHARD.barcodes, genes)
     same(read_matrix(write_dense(shard, tmp_path / "x.csv")), shard)
 
 
-def test_marks_line_ends_and_blank_lines_do_not_matter(tmp_path):
+def test_marks_line_ends_and_blank_lines_do_not_matter(tmp_path: Path) -> None:
     text = write_dense(SHARD, tmp_path / "x.csv").read_text().replace("\n", "\r\n")
     (tmp_path / "y.csv").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n\r\n")
     same(read_matrix(tmp_path / "y.csv"))
 
 
-def table_of(rows):
+def table_of(rows: list[list[Any]]) -> list[str]:
     return [",".join(map(str, row)) for row in rows]
 
 
 HEADER = ["", *(f"AAACCCAAGT{i}" for i in range(3))]
 GOOD = [[gene, 1, 0, 2] for gene in ("ACTB", "B2M", "CD74", "LYZ", "MT-CO1", "RPL3", "RPS2", "VIM")]
-BAD = {
+BAD: dict[str, tuple[list[list[Any]], str]] = {
     "word": (
         [HEADER, *GOOD, ["KIT", 1, "abc", 0]],
         "row KIT, column AAACCCAAGT1: `abc` is no number",
@@ -127,7 +137,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_table_is_refused_in_one_line_with_the_place(tmp_path, name):
+def test_a_bad_table_is_refused_in_one_line_with_the_place(tmp_path: Path, name: str) -> None:
     rows, message = BAD[name]
     path = write_lines(table_of(rows), tmp_path / "x.csv")
     with pytest.raises(ValueError, match=r".") as caught:
@@ -139,13 +149,15 @@ def test_a_bad_table_is_refused_in_one_line_with_the_place(tmp_path, name):
 
 
 @pytest.mark.parametrize("bad", [0.5, -3, "x"])
-def test_the_first_rows_show_bad_values_without_reading_the_rest(tmp_path, bad):
+def test_the_first_rows_show_bad_values_without_reading_the_rest(
+    tmp_path: Path, bad: float | str
+) -> None:
     path = write_lines(table_of([HEADER, *GOOD[:2], ["KIT", 1, bad, 0]]), tmp_path / "x.csv")
     with pytest.raises(ValueError, match="row KIT, column AAACCCAAGT1"):
         inspect_matrix(path)
 
 
-def test_tables_of_other_things_are_no_matrices(tmp_path):
+def test_tables_of_other_things_are_no_matrices(tmp_path: Path) -> None:
     write_dense(BY_SYMBOL, tmp_path / "counts.csv")
     write_lines(SHARD.barcodes, tmp_path / "barcodes.tsv")
     write_lines((f"{g}\t{s}" for g, s in SHARD.genes.values), tmp_path / "features.tsv")
@@ -159,7 +171,9 @@ def test_tables_of_other_things_are_no_matrices(tmp_path):
 
 
 @pytest.mark.parametrize("form", [np.int32, np.float64])
-def test_memory_stays_far_below_the_dense_size(tmp_path, form):
+def test_memory_stays_far_below_the_dense_size(
+    tmp_path: Path, form: type[int] | type[float]
+) -> None:
     """Zeros are left out also where they are written as 0.0."""
     n_genes, n_cells = 4000, 400
     counts = sparse.random_array((n_cells, n_genes), density=0.02, rng=np.random.default_rng(0))

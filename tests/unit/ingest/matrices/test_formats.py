@@ -1,6 +1,9 @@
 """A file format is one module: its reader and a line in the registry make it known everywhere."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,13 +32,13 @@ SHARD = small_shard()
 TOY = b"TOY\x00"
 
 
-def same_counts(read):
+def same_counts(read: Shard) -> None:
     assert (read.counts != SHARD.counts).nnz == 0
     assert read.barcodes.tolist() == SHARD.barcodes.tolist()
     assert read.genes["gene"].tolist() == SHARD.genes["gene"].tolist()
 
 
-def write_toy(path):
+def write_toy(path: Path) -> Path:
     """A format that nobody has: a signature, then everything as JSON."""
     content = {
         "counts": SHARD.counts.toarray().tolist(),
@@ -47,13 +50,13 @@ def write_toy(path):
     return path
 
 
-def read_toy(path, *, genome):
+def read_toy(path: Path, *, genome: str | None) -> Shard:
     content = json.loads(path.read_bytes().removeprefix(TOY))
     counts = sparse.csr_array(np.array(content["counts"]))
     return Shard(counts, np.array(content["barcodes"]), pd.DataFrame(content["genes"]))
 
 
-def inspect_toy(path, *, genome):
+def inspect_toy(path: Path, *, genome: str | None) -> str:
     if not path.read_bytes().endswith(b"}"):
         raise ValueError("the toy is broken; get another")
     return "toy v1"
@@ -70,11 +73,11 @@ TOYS = Reader(
 
 
 @pytest.fixture
-def with_toys(monkeypatch):
+def with_toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "READERS", (TOYS, *formats.READERS))
 
 
-def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path):
+def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path: Path) -> None:
     path = write_toy(tmp_path / "x.toy")
     message = (
         "x.toy: not a count matrix, and of no known kind; give a 10x .h5, a folder with "
@@ -88,7 +91,7 @@ def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path):
 
 
 @pytest.mark.usefixtures("with_toys")
-def test_a_new_format_is_found_inspected_and_read(tmp_path):
+def test_a_new_format_is_found_inspected_and_read(tmp_path: Path) -> None:
     paths = [write_toy(tmp_path / "A" / "outs" / "x.toy"), write_toy(tmp_path / "B.toy")]
     write_tenx_v3(SHARD, tmp_path / "C.h5")
     found = find_matrices(tmp_path)
@@ -102,7 +105,9 @@ def test_a_new_format_is_found_inspected_and_read(tmp_path):
 
 
 @pytest.mark.usefixtures("with_toys")
-def test_a_new_format_is_recognized_by_content_listed_and_refused_in_one_line(tmp_path):
+def test_a_new_format_is_recognized_by_content_listed_and_refused_in_one_line(
+    tmp_path: Path,
+) -> None:
     same_counts(read_matrix(write_toy(tmp_path / "named_otherwise.csv")))
     (tmp_path / "other.toy").write_bytes(b"\x89PNG\x00")
     with pytest.raises(ValueError, match=r"of no known kind; give a \.toy, a 10x \.h5, "):
@@ -114,7 +119,9 @@ def test_a_new_format_is_recognized_by_content_listed_and_refused_in_one_line(tm
     assert broken in find_matrices(tmp_path)
 
 
-def test_a_format_of_several_files_is_named_by_its_folder(tmp_path, monkeypatch):
+def test_a_format_of_several_files_is_named_by_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The main file in a folder stands for the others."""
     reader = Reader(
         words="a toy box",
@@ -147,7 +154,9 @@ def test_a_format_of_several_files_is_named_by_its_folder(tmp_path, monkeypatch)
         lambda f: write_dense(SHARD, f / "x.csv"),
     ],
 )
-def test_no_two_readers_but_that_of_any_text_recognize_a_file(tmp_path, write):
+def test_no_two_readers_but_that_of_any_text_recognize_a_file(
+    tmp_path: Path, write: Callable[..., Any]
+) -> None:
     with opened_content(write(tmp_path)) as content:
         recognized = [reader.recognizes(content) for reader in formats.READERS]
     assert sum(recognized[:-1]) <= 1
@@ -155,7 +164,7 @@ def test_no_two_readers_but_that_of_any_text_recognize_a_file(tmp_path, write):
     assert recognized[-1] == content.is_text
 
 
-def test_suffixes_of_formats_and_gzip_are_dropped_from_names():
+def test_suffixes_of_formats_and_gzip_are_dropped_from_names() -> None:
     names = ("a.h5", "a.h5ad", "a.mtx.gz", "a.CSV.gz", "a.tsv", "a.txt", "a")
     assert {formats.without_suffixes(name) for name in names} == {"a"}
     assert formats.without_suffixes("a.loom") == "a.loom"

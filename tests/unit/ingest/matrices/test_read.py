@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import anndata
 import h5py
@@ -36,12 +39,12 @@ SHARD = small_shard()
 GENES = SHARD.genes
 
 
-def inner_mtx(folder, prefix):
+def inner_mtx(folder: Path, prefix: str) -> Path:
     write_folder(SHARD, folder / "x", version=2, prefix=prefix)
     return folder / "x" / f"{prefix}matrix.mtx"
 
 
-def starsolo(folder):
+def starsolo(folder: Path) -> Path:
     for kind in ("filtered", "raw"):
         where = write_folder(SHARD, folder / "Solo.out" / "Gene" / kind, version=2)
         (where / "genes.tsv").rename(where / "features.tsv")
@@ -50,13 +53,13 @@ def starsolo(folder):
     return folder / "Solo.out"
 
 
-def transposed(folder):
+def transposed(folder: Path) -> Path:
     where = write_folder(SHARD, folder / "x", version=2)
     write_mtx(SHARD.counts, where / "matrix.mtx")
     return where
 
 
-def described(folder):
+def described(folder: Path) -> Path:
     """Lists as R writes and users edit them: quotes, Windows line ends, more columns, a mark."""
     where = write_folder(SHARD, folder / "x", version=2)
     rows = GENES[["gene", "symbol"]].values
@@ -67,12 +70,12 @@ def described(folder):
     return where
 
 
-def categories(folder):
+def categories(folder: Path) -> Path:
     var = {"feature_name": pd.Categorical(GENES["symbol"]), "feature_types": "Gene Expression"}
     return write_h5ad(SHARD, folder / "x.h5ad", var=var)
 
 
-FORMATS = {
+FORMATS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "h5 v3": (lambda f: write_tenx_v3(SHARD, f / "x.h5"), "10x h5 v3"),
     "h5 v2": (lambda f: write_tenx_v2(SHARD, f / "x.h5"), "10x h5 v2"),
     "folder v2": (lambda f: write_folder(SHARD, f / "x", version=2), "10x folder"),
@@ -111,7 +114,7 @@ FORMATS = {
 }
 
 
-def same_counts(read):
+def same_counts(read: Shard) -> None:
     assert read.counts.shape == SHARD.counts.shape
     assert (read.counts != SHARD.counts).nnz == 0
     assert read.counts.dtype == np.int32
@@ -120,7 +123,7 @@ def same_counts(read):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_format_gives_the_same_counts_and_genes(tmp_path, name):
+def test_each_format_gives_the_same_counts_and_genes(tmp_path: Path, name: str) -> None:
     write, kind = FORMATS[name]
     path = write(tmp_path)
     assert inspect_matrix(path) == kind
@@ -130,13 +133,13 @@ def test_each_format_gives_the_same_counts_and_genes(tmp_path, name):
 
 
 @pytest.mark.parametrize("unspliced", [False, True])
-def test_alevin_fry_counts_spliced_and_ambiguous_molecules(tmp_path, unspliced):
+def test_alevin_fry_counts_spliced_and_ambiguous_molecules(tmp_path: Path, unspliced: bool) -> None:
     path = write_alevin(SHARD, tmp_path / "alevin", unspliced=unspliced)
     assert inspect_matrix(path) == "alevin-fry folder"
     same_counts(read_matrix(path))
 
 
-def test_a_square_matrix_is_turned_by_the_convention_of_its_layout(tmp_path):
+def test_a_square_matrix_is_turned_by_the_convention_of_its_layout(tmp_path: Path) -> None:
     square = small_shard(30, 30)
     for path in (
         write_folder(square, tmp_path / "x", version=2),
@@ -145,7 +148,7 @@ def test_a_square_matrix_is_turned_by_the_convention_of_its_layout(tmp_path):
         assert (read_matrix(path).counts != square.counts).nnz == 0
 
 
-def test_tables_of_older_anndata_are_read(tmp_path):
+def test_tables_of_older_anndata_are_read(tmp_path: Path) -> None:
     """Before 0.7 a table was one compound dataset, and raw lay beside the rest."""
     path = write_tenx_v3(SHARD, tmp_path / "x.h5")
     with h5py.File(path, "w") as file:
@@ -166,8 +169,8 @@ def test_tables_of_older_anndata_are_read(tmp_path):
     same_counts(read_matrix(path))
 
 
-def test_version_suffixes_are_dropped_and_repeated_symbols_stay_apart(tmp_path):
-    def ids(genes):
+def test_version_suffixes_are_dropped_and_repeated_symbols_stay_apart(tmp_path: Path) -> None:
+    def ids(genes: pd.Series | list[str]) -> list[str]:
         shard = Shard(SHARD.counts, SHARD.barcodes, GENES.assign(gene=genes))
         return read_matrix(write_tenx_v2(shard, tmp_path / "x.h5")).genes["gene"].tolist()
 
@@ -176,7 +179,7 @@ def test_version_suffixes_are_dropped_and_repeated_symbols_stay_apart(tmp_path):
     assert ids(["A", "A", "A-1", "A", *GENES["gene"][4:]])[:4] == ["A", "A-2", "A-1", "A-3"]
 
 
-def test_one_of_several_genomes_is_read_without_its_prefix(tmp_path):
+def test_one_of_several_genomes_is_read_without_its_prefix(tmp_path: Path) -> None:
     genomes = ["GRCh38"] * 40 + ["mm10"] * 20
     h5 = write_tenx_v3(SHARD, tmp_path / "x.h5", genomes=genomes)
     prefixed = GENES.assign(
@@ -202,18 +205,18 @@ def test_one_of_several_genomes_is_read_without_its_prefix(tmp_path):
     assert find_matrices(tmp_path) == [old, h5]
 
 
-def test_a_genome_is_ignored_where_there_is_one(tmp_path):
+def test_a_genome_is_ignored_where_there_is_one(tmp_path: Path) -> None:
     same_counts(read_matrix(write_tenx_v2(SHARD, tmp_path / "x.h5"), genome="hg19"))
     same_counts(read_matrix(write_tenx_v3(SHARD, tmp_path / "y.h5"), genome="hg19"))
 
 
-def test_a_third_column_that_is_no_feature_type_selects_nothing(tmp_path):
+def test_a_third_column_that_is_no_feature_type_selects_nothing(tmp_path: Path) -> None:
     path = write_folder(SHARD, tmp_path / "x", version=2)
     write_lines((f"{gene}\t{gene}\tprotein_coding" for gene in GENES["gene"]), path / "genes.tsv")
     same_counts(read_matrix(path))
 
 
-def test_whole_numbers_in_float_and_repeated_entries_are_counts(tmp_path):
+def test_whole_numbers_in_float_and_repeated_entries_are_counts(tmp_path: Path) -> None:
     path = write_tenx_v3(SHARD, tmp_path / "x.h5", data=SHARD.counts.data.astype(np.float64))
     same_counts(read_matrix(path))
     folder = write_folder(SHARD, tmp_path / "x", version=2)
@@ -225,7 +228,7 @@ def test_whole_numbers_in_float_and_repeated_entries_are_counts(tmp_path):
 
 
 @pytest.mark.parametrize("blank", ["\t", "  "])
-def test_entries_may_be_separated_by_any_white_space(tmp_path, blank):
+def test_entries_may_be_separated_by_any_white_space(tmp_path: Path, blank: str) -> None:
     folder = write_folder(SHARD, tmp_path / "x", version=2)
     text = (folder / "matrix.mtx").read_text()
     (folder / "matrix.mtx").write_text(
@@ -234,7 +237,7 @@ def test_entries_may_be_separated_by_any_white_space(tmp_path, blank):
     same_counts(read_matrix(folder))
 
 
-def test_a_matrix_without_entries_has_zeros(tmp_path):
+def test_a_matrix_without_entries_has_zeros(tmp_path: Path) -> None:
     folder = write_folder(SHARD, tmp_path / "x", version=2)
     write_lines([HEADER, "60 40 0"], folder / "matrix.mtx")
     assert inspect_matrix(folder) == "10x folder"
@@ -244,7 +247,7 @@ def test_a_matrix_without_entries_has_zeros(tmp_path):
 
 
 @pytest.mark.parametrize("genes", ["ids", "numbers", "quoted"])
-def test_a_list_of_genes_may_have_one_column(tmp_path, genes):
+def test_a_list_of_genes_may_have_one_column(tmp_path: Path, genes: str) -> None:
     folder = write_folder(SHARD, tmp_path / "x", version=3)
     names = [str(100 + i) for i in range(60)] if genes == "numbers" else GENES["gene"].tolist()
     quote = '"' if genes == "quoted" else ""
@@ -255,7 +258,9 @@ def test_a_list_of_genes_may_have_one_column(tmp_path, genes):
     assert read.genes["gene"].tolist() == read.genes["symbol"].tolist() == names
 
 
-def test_symbols_that_a_spreadsheet_made_dates_are_named(tmp_path, caplog):
+def test_symbols_that_a_spreadsheet_made_dates_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     symbols = ["1-Mar", "SEP-02", "MARCO", *GENES["symbol"][3:]]
     shard = Shard(SHARD.counts, SHARD.barcodes, GENES.assign(symbol=symbols))
     read = read_matrix(write_dense(shard, tmp_path / "x.csv", names=("gene", "symbol")))
@@ -264,64 +269,64 @@ def test_symbols_that_a_spreadsheet_made_dates_are_named(tmp_path, caplog):
     assert "2 gene symbols are dates (e.g. 1-Mar)" in record.getMessage()
 
 
-def changed(folder, name, lines):
+def changed(folder: Path, name: str, lines: list[str]) -> None:
     """A 10x folder, one file of which has other lines."""
     write_lines(lines, write_folder(SHARD, folder, version=2) / name)
 
 
-def cut(path):
+def cut(path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
 
-def without(folder, *names):
+def without(folder: Path, *names: str) -> Any:
     for name in names:
         (folder / name).unlink()
 
 
-def broken_link(path):
+def broken_link(path: Path) -> None:
     path.symlink_to("nowhere")
 
 
-def hdf5_with(path, *keys):
+def hdf5_with(path: Path, *keys: str) -> None:
     with h5py.File(path, "w") as file:
         for key in keys:
             file[key] = np.arange(3)
 
 
-def foreign_features(path):
+def foreign_features(path: Path) -> None:
     with h5py.File(write_tenx_v3(SHARD, path), "r+") as file:
         del file["matrix/features/feature_type"]
         kinds = np.array(["Antibody Capture"] * 61, dtype=object)
         file["matrix/features"].create_dataset("feature_type", data=kinds)
 
 
-def zipped(path):
+def zipped(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x", "y")
 
 
-def compressed(path, content):
+def compressed(path: Path, content: bytes) -> None:
     path.write_bytes(gzip.compress(content))
 
 
-def removed(path, name):
+def removed(path: Path, name: str) -> None:
     with h5py.File(path, "r+") as file:
         del file[name]
 
 
-def replaced(path, name, **options):
+def replaced(path: Path, name: str, **options: Any) -> None:
     """A 10x h5 in which a dataset is another one."""
     with h5py.File(path, "r+") as file:
         del file[name]
         file.create_dataset(name, **options)
 
 
-def vast(path):
+def vast(path: Path) -> None:
     replaced(path, "matrix/data", shape=(10**15,), chunks=(1000,), dtype=np.int32)
 
 
-def latin(path):
+def latin(path: Path) -> None:
     replaced(path, "matrix/barcodes", data=np.array([b"\xe4"] * 40))
 
 
@@ -330,7 +335,7 @@ INDPTR = SHARD.counts.indptr
 INDICES = SHARD.counts.indices
 DATA = SHARD.counts.data
 # by name: how to make it, and what both the look at the start and the reading say
-BAD_AT_ONCE = {
+BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "absent.h5": (lambda p: None, "no such file"),
     "link.h5": (broken_link, "points nowhere"),
     "empty.h5": (lambda p: p.touch(), "empty (0 bytes)"),
@@ -444,7 +449,7 @@ BAD_AT_ONCE = {
         "has 1 names for 60 genes",
     ),
 }
-BAD_IN_FULL = {
+BAD_IN_FULL: dict[str, tuple[Callable[[Path], Any], str]] = {
     "fractions.h5": (
         lambda p: write_tenx_v3(SHARD, p, data=DATA * 0.5),
         "values are not counts, e.g. 0.5: normalised?",
@@ -540,7 +545,7 @@ BAD_IN_FULL = {
 }
 
 
-def message_of(use, path, **options):
+def message_of(use: Callable[..., Any], path: Path, **options: Any) -> str:
     with pytest.raises(ValueError, match=r".") as caught:
         use(path, **options)
     text = str(caught.value)
@@ -551,26 +556,30 @@ def message_of(use, path, **options):
 
 @pytest.mark.parametrize("use", [inspect_matrix, read_matrix])
 @pytest.mark.parametrize("name", BAD_AT_ONCE)
-def test_what_shows_at_the_start_is_one_line_that_names_the_file(tmp_path, name, use):
+def test_what_shows_at_the_start_is_one_line_that_names_the_file(
+    tmp_path: Path, name: str, use: Callable[..., Any]
+) -> None:
     make, message = BAD_AT_ONCE[name]
     make(tmp_path / name)
     assert message in message_of(use, tmp_path / name)
 
 
 @pytest.mark.parametrize("name", BAD_IN_FULL)
-def test_what_shows_in_reading_is_one_line_that_names_the_file(tmp_path, name):
+def test_what_shows_in_reading_is_one_line_that_names_the_file(tmp_path: Path, name: str) -> None:
     make, message = BAD_IN_FULL[name]
     make(tmp_path / name)
     assert message in message_of(read_matrix, tmp_path / name)
 
 
 @pytest.mark.parametrize("part", ["x", "matrix.mtx", "genes.tsv"])
-def test_a_file_without_permission_is_named(tmp_path, monkeypatch, part):
+def test_a_file_without_permission_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
     path = write_folder(SHARD, tmp_path / "x", version=2)
     opened = type(path).open
     listed = type(path).iterdir
 
-    def refuse(self, *arguments, **options):
+    def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
         if self.name == part:
             raise PermissionError(13, "Permission denied", str(self))
         return (listed if self.is_dir() else opened)(self, *arguments, **options)
@@ -582,7 +591,7 @@ def test_a_file_without_permission_is_named(tmp_path, monkeypatch, part):
     assert part in text
 
 
-def refusal(use, path):
+def refusal(use: Callable[..., Any], path: Path) -> str:
     try:
         use(path)
     except ValueError as error:
@@ -590,11 +599,11 @@ def refusal(use, path):
     return ""
 
 
-def raw_numbers(path):
+def raw_numbers(path: Path) -> list[int]:
     """Where the numbers of an HDF5 file lie; damage elsewhere can end libhdf5 2.0 itself."""
-    places = []
+    places: list[int] = []
 
-    def note(name, item):
+    def note(name: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "iuf":
             return
         if item.chunks:
@@ -612,7 +621,9 @@ def raw_numbers(path):
 
 
 @pytest.fixture(scope="module")
-def whole_files(tmp_path_factory):
+def whole_files(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[Path, Path, list[int] | None]]:
     """By name: what is read, the file of it to damage, and where bytes may be overwritten."""
     folder = tmp_path_factory.mktemp("whole")
     shard = small_shard(6, 8)
@@ -664,7 +675,9 @@ WHOLE = [
 ]
 
 
-def test_all_parts_of_all_formats_are_damaged(whole_files):
+def test_all_parts_of_all_formats_are_damaged(
+    whole_files: dict[str, tuple[Path, Path, list[int] | None]],
+) -> None:
     assert sorted(whole_files) == sorted(WHOLE)
 
 
@@ -672,7 +685,9 @@ def test_all_parts_of_all_formats_are_damaged(whole_files):
 @pytest.mark.parametrize("name", WHOLE)
 @settings(max_examples=60, derandomize=True)
 @given(data=st.data())
-def test_a_damaged_file_is_read_or_refused_in_one_line(whole_files, name, data):
+def test_a_damaged_file_is_read_or_refused_in_one_line(
+    whole_files: dict[str, tuple[Path, Path, list[int] | None]], name: str, data: Any
+) -> None:
     path, part, places = whole_files[name]
     whole = part.read_bytes()
     content = bytearray(whole)
@@ -694,7 +709,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(whole_files, name, data):
         part.write_bytes(whole)
 
 
-def test_each_library_below_a_folder_is_found_once(tmp_path):
+def test_each_library_below_a_folder_is_found_once(tmp_path: Path) -> None:
     outs = tmp_path / "A" / "outs"
     for kind in ("filtered", "raw"):
         write_folder(SHARD, outs / f"{kind}_feature_bc_matrix", version=3)
@@ -743,14 +758,14 @@ def test_each_library_below_a_folder_is_found_once(tmp_path):
     same_counts(read_matrix(outs))
 
 
-def test_a_damaged_matrix_is_found_so_that_it_is_not_lost(tmp_path):
+def test_a_damaged_matrix_is_found_so_that_it_is_not_lost(tmp_path: Path) -> None:
     cut(write_tenx_v3(SHARD, tmp_path / "x.h5"))
     without(write_folder(SHARD, tmp_path / "y", version=2), "barcodes.tsv")
     assert find_matrices(tmp_path) == [tmp_path / "x.h5", tmp_path / "y"]
     assert "cannot be read" in message_of(find_matrices, tmp_path / "z")
 
 
-def test_readers_import_no_anndata(tmp_path):
+def test_readers_import_no_anndata(tmp_path: Path) -> None:
     path = write_h5ad(SHARD, tmp_path / "x.h5ad")
     code = (
         "import sys; from lammscope.ingest.matrices.read import read_matrix; "
@@ -760,7 +775,7 @@ def test_readers_import_no_anndata(tmp_path):
     assert run.stdout.strip() == "False"
 
 
-def equals_scanpy(read, data):
+def equals_scanpy(read: Shard, data: anndata.AnnData) -> None:
     assert (read.counts != sparse.csr_array(data.X)).nnz == 0
     assert read.barcodes.tolist() == data.obs_names.tolist()
     assert read.genes["symbol"].tolist() == data.var_names.tolist()
@@ -770,7 +785,7 @@ def equals_scanpy(read, data):
 
 @pytest.mark.real_data
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")
-def test_public_10x_files_are_read_as_scanpy_reads_them(real_data):
+def test_public_10x_files_are_read_as_scanpy_reads_them(real_data: Callable[[str], Path]) -> None:
     import scanpy
 
     formats, soupx = real_data("tenx_formats"), real_data("soupx_raw_filtered")
@@ -807,7 +822,9 @@ def test_public_10x_files_are_read_as_scanpy_reads_them(real_data):
 
 @pytest.mark.real_data
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")
-def test_public_libraries_and_h5ad_files_are_read_as_scanpy_reads_them(real_data):
+def test_public_libraries_and_h5ad_files_are_read_as_scanpy_reads_them(
+    real_data: Callable[[str], Path],
+) -> None:
     import scanpy
 
     path = real_data("carpall") / "CAR-T10310320.filtered_feature_bc_matrix.h5"
