@@ -1,5 +1,8 @@
 """Principal components, neighbours, clusters and the picture of the joint space."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,14 +19,16 @@ from lammscope.joint.umap import project_umap
 from tests.matrices import small_shard
 
 
-def blobs(n_cells=300, n_groups=3, *, spread=0.3, seed=0):
+def blobs(
+    n_cells: int = 300, n_groups: int = 3, *, spread: float = 0.3, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     centers = rng.normal(0, 5, (n_groups, 10))
     label = np.arange(n_cells) % n_groups
     return (centers[label] + rng.normal(0, spread, (n_cells, 10))).astype(np.float32), label
 
 
-def test_components_equal_a_singular_value_decomposition_and_need_no_stacking():
+def test_components_equal_a_singular_value_decomposition_and_need_no_stacking() -> None:
     values = sparse.csr_array(np.random.default_rng(0).gamma(1, 1, (120, 30)).astype(np.float32))
     dense = values.toarray().astype(float)
     components = principal_components(values, n_components=5)
@@ -37,7 +42,7 @@ def test_components_equal_a_singular_value_decomposition_and_need_no_stacking():
     )
 
 
-def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
+def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path: Path) -> None:
     parts = {sample: small_shard(seed=ord(sample)) for sample in ("a", "b")}
     cells = [
         pd.DataFrame(
@@ -62,12 +67,12 @@ def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path):
     np.testing.assert_allclose(scores[:40], components.project(first), atol=1e-5)
 
 
-def test_one_cell_has_no_components():
+def test_one_cell_has_no_components() -> None:
     with pytest.raises(ValueError, match="at least two cells"):
         principal_components(sparse.csr_array(np.ones((1, 5), dtype=np.float32)), n_components=2)
 
 
-def test_neighbors_are_the_nearest_other_cells():
+def test_neighbors_are_the_nearest_other_cells() -> None:
     space, _ = blobs()
     indices, distances = find_neighbors(space, n_neighbors=10, seed=1, threads=1)
     expected, found = cKDTree(space).query(space, 11)
@@ -76,10 +81,10 @@ def test_neighbors_are_the_nearest_other_cells():
 
 
 @pytest.mark.slow
-def test_most_of_the_nearest_are_found_among_many_cells_and_the_same_by_any_threads():
+def test_most_of_the_nearest_are_found_among_many_cells_and_the_same_by_any_threads() -> None:
     space = np.random.default_rng(0).normal(size=(60_000, 12)).astype(np.float32)
     space += 3 * np.random.default_rng(1).normal(size=(30, 12))[np.arange(60_000) % 30]
-    found = [
+    found: Any = [
         find_neighbors(space, n_neighbors=15, seed=1, threads=threads)[0] for threads in (1, 2)
     ]
     assert np.array_equal(*found)
@@ -89,7 +94,7 @@ def test_most_of_the_nearest_are_found_among_many_cells_and_the_same_by_any_thre
     assert np.mean([len(set(ours) & set(theirs)) / 15 for ours, theirs in pairs]) >= 0.90
 
 
-def test_planted_groups_are_stable_and_too_fine_a_resolution_is_not():
+def test_planted_groups_are_stable_and_too_fine_a_resolution_is_not() -> None:
     space, _ = blobs(900, spread=0.8)
     table = stability(space, resolutions=[0.3, 4.0], n_neighbors=15, seed=1, threads=1)
     assert table["resolution"].tolist() == [0.3, 4.0]
@@ -105,13 +110,13 @@ def test_planted_groups_are_stable_and_too_fine_a_resolution_is_not():
     assert clusters["resolution_4"].nunique() > 6
 
 
-def test_identical_cells_never_count_as_their_own_neighbor():
+def test_identical_cells_never_count_as_their_own_neighbor() -> None:
     indices, _ = find_neighbors(np.ones((30, 5), np.float32), n_neighbors=8, seed=1, threads=1)
     assert not (indices == np.arange(30)[:, None]).any()
     assert indices.shape == (30, 8)
 
 
-def test_graph_weights_are_jaccard_overlaps():
+def test_graph_weights_are_jaccard_overlaps() -> None:
     space, _ = blobs(60)
     indices, _ = find_neighbors(space, n_neighbors=6, seed=1, threads=1)
     graph = shared_neighbor_graph(indices).tocoo()
@@ -122,7 +127,7 @@ def test_graph_weights_are_jaccard_overlaps():
         assert one < other
 
 
-def test_clusters_are_the_planted_groups_largest_first_and_the_same_again():
+def test_clusters_are_the_planted_groups_largest_first_and_the_same_again() -> None:
     space, label = blobs(300)
     space, label = space[:280], label[:280]
     graph = shared_neighbor_graph(find_neighbors(space, n_neighbors=15, seed=1, threads=1)[0])
@@ -137,10 +142,10 @@ def test_clusters_are_the_planted_groups_largest_first_and_the_same_again():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
 @pytest.mark.parametrize("max_cells", [10_000, 400], ids=["of all cells", "of cells drawn"])
-def test_the_picture_keeps_planted_groups_apart_and_is_the_same_again(max_cells):
+def test_the_picture_keeps_planted_groups_apart_and_is_the_same_again(max_cells: int) -> None:
     space, label = blobs(300)
     indices, distances = find_neighbors(space, n_neighbors=15, seed=1, threads=1)
-    settings = {"min_dist": 0.3, "epochs": 100, "max_cells": max_cells, "seed": 1}
+    settings: dict[str, Any] = {"min_dist": 0.3, "epochs": 100, "max_cells": max_cells, "seed": 1}
     picture = project_umap(space, indices, distances, **settings)
     _, nearest = cKDTree(picture).query(picture, 6)
     assert (label[nearest[:, 1:]] == label[:, None]).mean() > 0.99

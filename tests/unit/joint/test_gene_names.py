@@ -1,6 +1,8 @@
 """One name per gene, whatever a matrix calls it."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,23 +14,25 @@ from tests.matrices import small_shard
 N = 40
 
 
-def table(ids=None, symbols=None, first=0, last=N):
+def table(
+    ids: list[str] | None = None, symbols: list[str] | None = None, first: int = 0, last: int = N
+) -> pd.DataFrame:
     """Genes `first` to `last` with ids and symbols, or with symbols alone."""
     symbols = symbols or [f"GENE{i}" for i in range(first, last)]
     ids = [f"ENSG{i:011d}" for i in range(first, last)] if ids is None else ids
     return pd.DataFrame({"gene": ids, "symbol": symbols})
 
 
-def by_symbol(**changes):
+def by_symbol(**changes: Any) -> pd.DataFrame:
     genes = table(**changes)
     return genes.assign(gene=genes["symbol"])
 
 
-def matched(*tables, min_overlap=60):
+def matched(*tables: pd.DataFrame, min_overlap: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
     return match_genes({f"s{i}": t for i, t in enumerate(tables, 1)}, min_overlap=min_overlap)
 
 
-def test_matrices_with_ids_and_with_symbols_meet():
+def test_matrices_with_ids_and_with_symbols_meet() -> None:
     reference, overlap = matched(table(), by_symbol(), table())
     assert reference["gene"].tolist() == table()["gene"].tolist()
     assert reference["n_samples"].tolist() == [3] * N
@@ -36,14 +40,14 @@ def test_matrices_with_ids_and_with_symbols_meet():
     assert overlap["pct_overlap"].tolist() == [100, 100, 100]
 
 
-def test_symbols_are_the_names_where_no_sample_has_ids():
+def test_symbols_are_the_names_where_no_sample_has_ids() -> None:
     numbered = table(ids=[str(i) for i in range(N)])
     reference, _ = matched(by_symbol(), numbered)
     assert reference["gene"].tolist() == sorted(table()["symbol"])
     assert (reference["n_samples"] == 2).all()
 
 
-def test_a_symbol_of_two_ids_is_matched_to_neither():
+def test_a_symbol_of_two_ids_is_matched_to_neither() -> None:
     twice = table(symbols=["TBCE", "TBCE", *[f"GENE{i}" for i in range(2, N)]])
     symbols = by_symbol(symbols=["TBCE", *[f"GENE{i}" for i in range(1, N)]])
     reference, overlap = matched(twice, symbols, twice)
@@ -55,7 +59,7 @@ def test_a_symbol_of_two_ids_is_matched_to_neither():
     assert overlap["n_matched"].tolist() == [N, N - 2, N]
 
 
-def test_repeated_symbols_without_ids_stay_apart():
+def test_repeated_symbols_without_ids_stay_apart() -> None:
     genes = by_symbol(symbols=["TBCE", "TBCE", *[f"GENE{i}" for i in range(2, N)]])
     genes.loc[1, "gene"] = "TBCE-1"
     reference, _ = matched(genes, genes)
@@ -64,7 +68,9 @@ def test_repeated_symbols_without_ids_stay_apart():
 
 
 @pytest.mark.parametrize("own", ["symbol", "entrez"])
-def test_a_sample_has_the_same_genes_by_the_written_reference_as_while_it_was_made(own):
+def test_a_sample_has_the_same_genes_by_the_written_reference_as_while_it_was_made(
+    own: str,
+) -> None:
     unclear = by_symbol(symbols=["GENE0", "GENE0", *[f"GENE{i}" for i in range(2, N)]])
     unclear.loc[:1, "gene"] = ["GENE0", "GENE0-1"] if own == "symbol" else ["7157", "7158"]
     tables = [table(), unclear, by_symbol(), table()]
@@ -76,20 +82,20 @@ def test_a_sample_has_the_same_genes_by_the_written_reference_as_while_it_was_ma
     assert overlap["n_matched"].tolist() == [N, N - 2, N, N]
 
 
-def test_a_gene_that_the_reference_lacks_is_refused():
+def test_a_gene_that_the_reference_lacks_is_refused() -> None:
     reference, _ = matched(table(last=N - 1), table(last=N - 1))
     with pytest.raises(ValueError, match="gene GENE39 is not among the genes of the cohort"):
         list(locate_genes([by_symbol()], reference))
 
 
-def test_an_old_symbol_takes_the_name_that_most_samples_use():
+def test_an_old_symbol_takes_the_name_that_most_samples_use() -> None:
     old = table(symbols=["SEPP1", *[f"GENE{i}" for i in range(1, N)]])
     new = table(symbols=["SELENOP", *[f"GENE{i}" for i in range(1, N)]])
     reference, _ = matched(new, old, new)
     assert with_reference(old, reference)["symbol"][0] == "SELENOP"
 
 
-def test_a_matrix_of_ids_alone_gets_the_symbols_of_the_others():
+def test_a_matrix_of_ids_alone_gets_the_symbols_of_the_others() -> None:
     ids = table().assign(symbol=table()["gene"])
     reference, overlap = matched(ids, table(), ids)
     assert reference["symbol"].tolist() == table()["symbol"].tolist()
@@ -97,27 +103,29 @@ def test_a_matrix_of_ids_alone_gets_the_symbols_of_the_others():
     assert overlap["pct_overlap"].tolist() == [100, 100, 100]
 
 
-def test_a_cohort_without_any_symbol_is_refused():
+def test_a_cohort_without_any_symbol_is_refused() -> None:
     ids = table().assign(symbol=table()["gene"])
     with pytest.raises(ValueError, match="no sample has gene symbols"):
         matched(ids, ids)
 
 
-def test_genes_that_only_one_sample_has_are_kept():
+def test_genes_that_only_one_sample_has_are_kept() -> None:
     car = pd.concat([table(), pd.DataFrame({"gene": ["CAR"], "symbol": ["CAR"]})])
     reference, overlap = matched(car.reset_index(drop=True), table())
     assert reference.set_index("gene").loc["CAR", "n_samples"] == 1
     assert overlap["pct_overlap"].tolist() == [100, 100]
 
 
-def test_a_filtered_matrix_is_not_refused_but_its_missing_genes_are_counted():
+def test_a_filtered_matrix_is_not_refused_but_its_missing_genes_are_counted() -> None:
     _, overlap = matched(table(), table(), table(last=N // 4), table())
     row = overlap.set_index("sample").loc["s3"]
     assert row["pct_overlap"] == 100
     assert row["n_missing"] == N - N // 4
 
 
-def test_a_sample_of_another_reference_is_refused_by_name_with_its_overlap(caplog):
+def test_a_sample_of_another_reference_is_refused_by_name_with_its_overlap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     other = table(first=N // 2, last=N + N // 2)
     with pytest.raises(ValueError, match=r"^genes shared .*: `s3` 50 %, under 60 %") as caught:
         matched(table(), table(), other, table())
@@ -128,7 +136,7 @@ def test_a_sample_of_another_reference_is_refused_by_name_with_its_overlap(caplo
     assert overlap["pct_overlap"].tolist() == [100, 100, 50, 100]
 
 
-def test_two_halves_of_a_cohort_that_do_not_meet_are_both_named():
+def test_two_halves_of_a_cohort_that_do_not_meet_are_both_named() -> None:
     mouse = table(
         ids=[f"ENSMUSG{i:011d}" for i in range(N)], symbols=[f"Gene{i}" for i in range(N)]
     )
@@ -136,20 +144,22 @@ def test_two_halves_of_a_cohort_that_do_not_meet_are_both_named():
         matched(table(), table(), mouse, mouse)
 
 
-def test_a_single_sample_is_its_own_reference():
+def test_a_single_sample_is_its_own_reference() -> None:
     reference, overlap = matched(by_symbol())
     assert len(reference) == N
     assert overlap["pct_overlap"].tolist() == [100]
 
 
-def test_order_of_genes_and_samples_changes_nothing():
+def test_order_of_genes_and_samples_changes_nothing() -> None:
     shuffled = table().sample(frac=1, random_state=1).reset_index(drop=True)
     first, _ = matched(table(), by_symbol())
     second, _ = matched(by_symbol(), shuffled)
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_samples_come_one_at_a_time_with_the_cohorts_names_and_their_kept_cells(tmp_path):
+def test_samples_come_one_at_a_time_with_the_cohorts_names_and_their_kept_cells(
+    tmp_path: Path,
+) -> None:
     shard = small_shard()
     other = replace(shard, genes=shard.genes.assign(gene=shard.genes["symbol"]))
     shards = {"a": shard, "b": other, "c": shard}

@@ -16,17 +16,17 @@ from tests.matrices import small_shard
 CAR = r"CAR|.*FMC63.*|CAT[_-]scFv|yescarta|axi-?cel"
 
 
-def moments_of(shard):
+def moments_of(shard: Shard) -> pd.DataFrame:
     return gene_moments(shard, np.ones(len(shard.barcodes), dtype=bool))
 
 
-def pooled_over(*moments):
+def pooled_over(*moments: pd.DataFrame) -> pd.DataFrame:
     """Pooled moments of samples that share their reference."""
     genes = max(moments, key=len)[["gene", "symbol"]]
     return pool_moments(moments, reference=genes.assign(matchable=True))
 
 
-def test_variable_genes_of_one_sample_are_those_of_scanpy():
+def test_variable_genes_of_one_sample_are_those_of_scanpy() -> None:
     shard = small_shard(300, 800, rate=1.0, seed=3)
     seen = np.flatnonzero(shard.counts.sum(axis=0))
     shard = Shard(shard.counts[:, seen], shard.barcodes, shard.genes.iloc[seen])
@@ -45,7 +45,7 @@ def test_variable_genes_of_one_sample_are_those_of_scanpy():
     assert len(expected & set(ours["gene"])) >= 98
 
 
-def test_a_shift_between_libraries_makes_no_gene_variable():
+def test_a_shift_between_libraries_makes_no_gene_variable() -> None:
     first, second = small_shard(200, seed=1), small_shard(200, seed=1)
     shifted = second.counts.toarray()
     shifted[:, 10] += 500
@@ -58,7 +58,7 @@ def test_a_shift_between_libraries_makes_no_gene_variable():
     assert stacked.var() > 1000 * first.counts.toarray()[:, 10].var()
 
 
-def test_moments_count_only_cells_that_pass_and_genes_that_all_samples_have():
+def test_moments_count_only_cells_that_pass_and_genes_that_all_samples_have() -> None:
     shard = small_shard()
     passes = np.arange(40) < 10
     subset = Shard(shard.counts[:10], shard.barcodes[:10], shard.genes)
@@ -69,12 +69,12 @@ def test_moments_count_only_cells_that_pass_and_genes_that_all_samples_have():
     assert pooled["gene"].tolist() == shard.genes["gene"][:50].tolist()
 
 
-def test_samples_without_a_common_gene_are_refused():
+def test_samples_without_a_common_gene_are_refused() -> None:
     with pytest.raises(ValueError, match="no gene in common"):
         shared_ids([pd.Series(["ENSG1"]), pd.Series(["CD3E"])])
 
 
-def test_excluded_genes_and_car_features_are_never_chosen():
+def test_excluded_genes_and_car_features_are_never_chosen() -> None:
     shard = small_shard(100)
     symbols = shard.genes["symbol"].to_list()
     symbols[10:13] = ["FMC63-28Z", "XIST", "TRAV12"]
@@ -98,11 +98,11 @@ def test_excluded_genes_and_car_features_are_never_chosen():
         ("SCARB1", False), ("CAT", False),
     ],
 )  # fmt: skip
-def test_car_features_are_told_from_genes_with_like_names(symbol, expected):
+def test_car_features_are_told_from_genes_with_like_names(symbol: str, expected: bool) -> None:
     assert is_car_feature(pd.Series([symbol]), CAR)[0] == expected
 
 
-def test_panel_counts_keep_order_mark_absent_genes_and_sum_the_car():
+def test_panel_counts_keep_order_mark_absent_genes_and_sum_the_car() -> None:
     shard = small_shard()
     symbols = shard.genes["symbol"].to_list()
     symbols[20:22] = ["CAR", "FMC63-28Z"]

@@ -1,6 +1,8 @@
 """The registry of integration methods: what agrees with it, and a method put into it."""
 
 import inspect
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,19 +29,19 @@ FROM_THE_WORKFLOW = {"seed", "threads", "model_folder"}
 
 
 @pytest.fixture
-def schema(repository):
+def schema(repository: Path) -> dict[str, dict[str, Any]]:
     """The part of the config's schema that is on integration."""
     text = (repository / "workflow" / "schemas" / "config.schema.yaml").read_text()
     return yaml.safe_load(text)["properties"]["integration"]["properties"]
 
 
-def test_the_config_offers_the_methods_of_the_registry(schema):
+def test_the_config_offers_the_methods_of_the_registry(schema: dict[str, dict[str, Any]]) -> None:
     assert schema["method"]["enum"] == [*METHODS, NONE, AUTO]
     assert schema["candidates"]["items"]["enum"] == [*METHODS, NONE]
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_takes_its_settings_in_the_config(name):
+def test_a_method_takes_its_settings_in_the_config(name: str) -> None:
     taken = inspect.signature(METHODS[name].integrate).parameters.values()
     keywords = {one.name for one in taken if one.kind == one.KEYWORD_ONLY}
     settings = set(resolve_config({})["integration"].get(name, {})) - {"covariates"}
@@ -49,7 +51,9 @@ def test_a_method_takes_its_settings_in_the_config(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_can_be_had_and_says_how(name, repository, monkeypatch):
+def test_a_method_can_be_had_and_says_how(
+    name: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = METHODS[name]
     assert method.reads in (COMPONENTS, COUNTS)
     assert (repository / "envs" / f"{method.environment}.yaml").is_file()
@@ -58,7 +62,14 @@ def test_a_method_can_be_had_and_says_how(name, repository, monkeypatch):
         integrate_cells(GIVEN, method=name, settings={}, seed=1, threads=1)
 
 
-def stretch(cells, *, factor, seed, threads, model_folder=None):
+def stretch(
+    cells: IntegrationInput,
+    *,
+    factor: int,
+    seed: int,
+    threads: int,
+    model_folder: Path | None = None,
+) -> np.ndarray:
     """A made-up method, which writes its factor where it may save a model."""
     if model_folder is not None:
         model_folder.write_text(str(factor))
@@ -66,7 +77,9 @@ def stretch(cells, *, factor, seed, threads, model_folder=None):
 
 
 @pytest.mark.parametrize("saves_model", [True, False])
-def test_a_method_put_into_the_registry_is_called_by_its_name(monkeypatch, tmp_path, saves_model):
+def test_a_method_put_into_the_registry_is_called_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, saves_model: bool
+) -> None:
     made_up = Method(
         stretch,
         words="stretching",
@@ -85,12 +98,12 @@ def test_a_method_put_into_the_registry_is_called_by_its_name(monkeypatch, tmp_p
     assert model.exists() == saves_model
 
 
-def test_edits_of_other_methods_do_not_concern_one():
+def test_edits_of_other_methods_do_not_concern_one() -> None:
     assert other_modules("harmony") == ["lammscope.joint.integration.scvi"]
     assert other_modules("scvi") == ["lammscope.joint.integration.harmony"]
 
 
-def test_components_and_counts_are_read_with_the_values_of_their_samples(tmp_path):
+def test_components_and_counts_are_read_with_the_values_of_their_samples(tmp_path: Path) -> None:
     space = GIVEN.values
     index = make_index(tmp_path, cells=["a_1", "a_2", "b_1"])
     index.write_arrays(tmp_path / "pca.npz", space=space)
@@ -99,7 +112,7 @@ def test_components_and_counts_are_read_with_the_values_of_their_samples(tmp_pat
     parts = [tmp_path / "1.npz", tmp_path / "2.npz"]
     for path, part in zip(parts, (counts[:2], counts[2:]), strict=True):
         index.write_counts(path, part, genes=genes)
-    of_samples = {
+    of_samples: dict[str, Any] = {
         "batches": {"a": "one", "b": "two"},
         "covariates": {"kit": {"a": "v2", "b": "v3"}},
     }
