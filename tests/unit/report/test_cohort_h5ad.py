@@ -1,5 +1,7 @@
 """The file of all cells: written sample by sample, read as one."""
 
+from pathlib import Path
+
 import anndata
 import h5py
 import numpy as np
@@ -15,7 +17,7 @@ KEPT = {"a": np.array([3, 1, 7]), "b": np.array([0, 39])}
 
 
 @pytest.fixture
-def shards():
+def shards() -> dict[str, Shard]:
     """Two samples; the second lacks genes and has the others in another order."""
     first, second = small_shard(seed=1), small_shard(seed=2)
     order = np.arange(50)[::-1]
@@ -23,7 +25,7 @@ def shards():
     return {"a": first, "b": Shard(second.counts[:, order], second.barcodes, fewer)}
 
 
-def described(shards):
+def described(shards: dict[str, Shard]) -> anndata.AnnData:
     rows = [
         {
             "cell": f"{sample}_{shard.barcodes[row]}",
@@ -51,7 +53,9 @@ def described(shards):
 
 
 @pytest.mark.parametrize("log_normalised", [True, False])
-def test_all_genes_of_kept_cells_are_there_as_counts_and_as_asked(tmp_path, shards, log_normalised):
+def test_all_genes_of_kept_cells_are_there_as_counts_and_as_asked(
+    tmp_path: Path, shards: dict[str, Shard], log_normalised: bool
+) -> None:
     path = tmp_path / "cohort.h5ad"
     parts = ((shard, KEPT[sample]) for sample, shard in shards.items())
     write_cohort(described(shards), parts, path, log_normalised=log_normalised)
@@ -70,7 +74,9 @@ def test_all_genes_of_kept_cells_are_there_as_counts_and_as_asked(tmp_path, shar
         assert cohort.raw.var_names.equals(cohort.var_names)
 
 
-def test_the_layout_is_that_of_the_cellxgene_schema(tmp_path, shards):
+def test_the_layout_is_that_of_the_cellxgene_schema(
+    tmp_path: Path, shards: dict[str, Shard]
+) -> None:
     path = tmp_path / "cohort.h5ad"
     parts = ((shard, KEPT[sample]) for sample, shard in shards.items())
     write_cohort(described(shards), parts, path, log_normalised=True)
@@ -90,13 +96,13 @@ def test_the_layout_is_that_of_the_cellxgene_schema(tmp_path, shards):
             assert {file[name][part].compression for part in ("data", "indices")} == {"gzip"}
 
 
-def test_a_cell_too_few_is_told(tmp_path, shards):
+def test_a_cell_too_few_is_told(tmp_path: Path, shards: dict[str, Shard]) -> None:
     parts = [(shards["a"], KEPT["a"])]
     with pytest.raises(ValueError, match="5 cells, but the shards hold 3"):
         write_cohort(described(shards), parts, tmp_path / "x.h5ad", log_normalised=True)
 
 
-def test_many_appended_samples_are_one_matrix(tmp_path):
+def test_many_appended_samples_are_one_matrix(tmp_path: Path) -> None:
     shard = small_shard(300, 40, rate=0.3)
     pieces = [np.arange(start, start + 20) for start in range(0, 300, 20)]
     index = pd.DataFrame(

@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,7 +142,7 @@ def cohort() -> Example:
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory):
+def figures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("figures")
     names = [name for group, name in FIGURE_WORDS if group == "cohort"]
     stems = [folder / "cohort" / name for name in names]
@@ -153,11 +155,13 @@ def figures(tmp_path_factory):
 
 
 @pytest.fixture
-def make_report(cohort, figures, repository, tmp_path):
+def make_report(
+    cohort: Example, figures: list[Path], repository: Path, tmp_path: Path
+) -> Callable[..., str]:
     """Write a report with some arguments changed, and return its text."""
 
     def make(**changes: Any) -> str:
-        raw = np.expm1(cohort.definers).round()
+        raw: Any = np.expm1(cohort.definers).round()
         population = cohort.cells["population"]
         tables: dict[str, Any] = {
             "contrasts": CONTRASTS,
@@ -262,7 +266,9 @@ def words_of(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
 
 
-def test_page_is_well_formed_and_asks_the_network_for_nothing(make_report, figures):
+def test_page_is_well_formed_and_asks_the_network_for_nothing(
+    make_report: Callable[..., str], figures: list[Path]
+) -> None:
     text = make_report()
     page = Page(text)
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
@@ -277,11 +283,11 @@ def test_page_is_well_formed_and_asks_the_network_for_nothing(make_report, figur
     assert steps.max() <= 2  # the primary card's warnings stand directly below the title
 
 
-def test_same_results_give_the_same_file(make_report):
+def test_same_results_give_the_same_file(make_report: Callable[..., str]) -> None:
     assert make_report() == make_report()
 
 
-def test_primary_result_comes_first_with_its_numbers(make_report):
+def test_primary_result_comes_first_with_its_numbers(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
     at = words.index("LAMM cells made up more of the “monocytic” cells")
     assert at < words.index("Response goes with product") < words.index("Limits: at least 500 UMIs")
@@ -292,7 +298,9 @@ def test_primary_result_comes_first_with_its_numbers(make_report):
     assert write_number(float(row["estimate"].iloc[0]), "ratio") in words[at : at + 600]
 
 
-def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(make_report):
+def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(
+    make_report: Callable[..., str],
+) -> None:
     words = words_of(make_report())
     before = words[: words.index("Comparisons")]
     assert "Tested, but with 4 pairs a permutation test cannot give p below 0.125." in before
@@ -301,7 +309,7 @@ def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(make_r
     assert words.count("4 against 4 patients: p of a permutation test cannot go below") == 1
 
 
-def test_the_design_has_a_page_of_comparisons_and_arms(make_report):
+def test_the_design_has_a_page_of_comparisons_and_arms(make_report: Callable[..., str]) -> None:
     text = make_report()
     words = words_of(text)
     page = words[words.index("It was settled before any cell was counted") :]
@@ -320,7 +328,9 @@ def test_the_design_has_a_page_of_comparisons_and_arms(make_report):
 
 
 @pytest.mark.parametrize("status", SERIOUS)
-def test_what_is_serious_in_a_cohort_is_told_at_the_top_and_with_the_design(make_report, status):
+def test_what_is_serious_in_a_cohort_is_told_at_the_top_and_with_the_design(
+    make_report: Callable[..., str], status: str
+) -> None:
     row = ["cohort", "late_M6", "M6", status, "At M6 nearly all are responders."]
     audit = pd.concat([audit_table(), pd.DataFrame([row], columns=audit_table().columns)])
     text = make_report(audit=audit)
@@ -330,7 +340,9 @@ def test_what_is_serious_in_a_cohort_is_told_at_the_top_and_with_the_design(make
     assert f".messages .{status}" in text
 
 
-def test_serious_messages_come_in_the_order_of_their_weight(make_report):
+def test_serious_messages_come_in_the_order_of_their_weight(
+    make_report: Callable[..., str],
+) -> None:
     rows = [["cohort", s, "1", s, f"This is {s}."] for s in (*reversed(SERIOUS), "note", "ok")]
     audit = pd.DataFrame(rows, columns=audit_table().columns)
     words = words_of(make_report(audit=audit, contrasts={}))
@@ -339,7 +351,7 @@ def test_serious_messages_come_in_the_order_of_their_weight(make_report):
     assert places == sorted(places)
 
 
-def test_the_design_reads_the_audit_that_the_workflow_writes(cohort):
+def test_the_design_reads_the_audit_that_the_workflow_writes(cohort: Example) -> None:
     contrasts = list(CONTRASTS.values())
     audit = audit_design(cohort.samples, contrasts, sorts={}, max_exact=20_000, n_draws=10_000)
     design = design_section(cohort.samples, audit=audit, contrasts=CONTRASTS)
@@ -356,14 +368,16 @@ def test_the_design_reads_the_audit_that_the_workflow_writes(cohort):
     ]
 
 
-def test_samples_left_out_of_a_comparison_are_counted_unless_nobody_asked_for_them(cohort):
+def test_samples_left_out_of_a_comparison_are_counted_unless_nobody_asked_for_them(
+    cohort: Example,
+) -> None:
     samples = cohort.samples.assign(sort=lambda t: ["CD3+", *["none"] * (len(t) - 1)])
     audit = audit_design(samples, [BASELINE], sorts={}, max_exact=20_000, n_draws=10_000)
     design = design_section(samples, audit=audit, contrasts={"baseline": BASELINE})
     assert written(design["contrasts"], "reference", "left_out") == [["3", "1"]]
 
 
-def test_a_verdict_against_a_comparison_stands_out(make_report):
+def test_a_verdict_against_a_comparison_stands_out(make_report: Callable[..., str]) -> None:
     audit = audit_table().replace({"value": {"ok": "confounded"}})
     chosen = (audit["contrast"] == "baseline") & (audit["item"] == "verdict")
     audit.loc[chosen, ["status", "message"]] = ["confounded", "Tested, but batch is the response."]
@@ -372,7 +386,9 @@ def test_a_verdict_against_a_comparison_stands_out(make_report):
     assert "Tested, but batch is the response." in words_of(text)[:3000]
 
 
-def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch(cohort):
+def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch(
+    cohort: Example,
+) -> None:
     samples = cohort.samples.assign(batch=cohort.samples["response"])
     aliased = replace(BASELINE, name="adjusted", adjust=("batch",))
     contrasts = {"baseline": BASELINE, "adjusted": aliased}
@@ -390,7 +406,7 @@ def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch
     assert "a difference cannot be told from one of batch" in rows[1]["message"]
 
 
-OVERLAP = {
+OVERLAP: dict[str, list[Any]] = {
     "sample": ["P1_pre", "P2_pre", "P3_pre"],
     "matched_by": ["ensembl", "ensembl", "ensembl"],
     "n_genes": [36601, 36601, 36602],
@@ -412,7 +428,9 @@ OVERLAP = {
         ({"n_missing": [0, 365, 370]}, ["P3_pre"]),
     ],
 )
-def test_samples_with_other_genes_are_named(make_report, changes, odd):
+def test_samples_with_other_genes_are_named(
+    make_report: Callable[..., str], changes: dict[str, list[Any]], odd: list[str]
+) -> None:
     words = words_of(make_report(gene_overlap=pd.DataFrame(OVERLAP | changes)))
     assert ("All 3 samples share their genes" in words) == (not odd)
     assert ("Genes that a sample lacks take no part in the joint space" in words) == bool(odd)
@@ -421,14 +439,18 @@ def test_samples_with_other_genes_are_named(make_report, changes, odd):
         assert [name for name in OVERLAP["sample"] if name in after] == odd
 
 
-def test_the_lowest_overlap_is_told_and_nothing_without_a_table(make_report):
+def test_the_lowest_overlap_is_told_and_nothing_without_a_table(
+    make_report: Callable[..., str],
+) -> None:
     table = pd.DataFrame(OVERLAP | {"pct_overlap": [99.4, 100.0, 100.0]})
     words = words_of(make_report(gene_overlap=table))
     assert "All 3 samples share their genes (at least 99.4 %)." in words
     assert "share their genes" not in words_of(make_report())
 
 
-def test_names_from_the_sheets_cannot_break_the_page(make_report, cohort):
+def test_names_from_the_sheets_cannot_break_the_page(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     hostile = "<script>alert('x')</script>"
     text = make_report(
         samples=cohort.samples.assign(product=hostile),
@@ -441,7 +463,9 @@ def test_names_from_the_sheets_cannot_break_the_page(make_report, cohort):
     assert hostile not in text
 
 
-def test_cohort_without_labels_contrasts_and_primary_says_so(make_report, cohort):
+def test_cohort_without_labels_contrasts_and_primary_says_so(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     missing = {"response": None, "response_label": None, "phase": None}
     words = words_of(
         make_report(
@@ -459,7 +483,7 @@ def test_cohort_without_labels_contrasts_and_primary_says_so(make_report, cohort
     assert "This cohort has no primary result" in words
 
 
-def test_cohort_without_monocytes_says_so(make_report, cohort):
+def test_cohort_without_monocytes_says_so(make_report: Callable[..., str], cohort: Example) -> None:
     kept = cohort.cells["lineage"] != "monocytic"
     counts = cohort.counts
     counts = counts.assign(n_cells=counts["n_cells"].where(counts["lineage"] != "monocytic", 0))
@@ -468,7 +492,9 @@ def test_cohort_without_monocytes_says_so(make_report, cohort):
     assert "This cohort has no monocytic cells after quality control" in words_of(text)
 
 
-def test_contrast_that_could_not_be_tested_says_so(make_report, cohort):
+def test_contrast_that_could_not_be_tested_says_so(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     status = "too_few_patients"
     text = make_report(
         abundance={name: abundance_table(cohort.counts, status=status) for name in CONTRASTS},
@@ -480,12 +506,14 @@ def test_contrast_that_could_not_be_tested_says_so(make_report, cohort):
     assert "Not tested: Platelet (too few patients)." in words
 
 
-def test_missing_figures_leave_the_page_whole(make_report):
+def test_missing_figures_leave_the_page_whole(make_report: Callable[..., str]) -> None:
     page = Page(make_report(figures=[]))
     assert page.images == []
 
 
-def test_blood_is_read_as_lamm_like_and_words_stay_careful(make_report, cohort):
+def test_blood_is_read_as_lamm_like_and_words_stay_careful(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     words = words_of(make_report())
     assert "read LAMM here as LAMM-like" in words
     assert "Association is not causation" in words
@@ -495,7 +523,7 @@ def test_blood_is_read_as_lamm_like_and_words_stay_careful(make_report, cohort):
     assert "read LAMM here as LAMM-like" not in tumour
 
 
-def test_failing_template_leaves_no_file(make_report, tmp_path):
+def test_failing_template_leaves_no_file(make_report: Callable[..., str], tmp_path: Path) -> None:
     broken = tmp_path / "broken.jinja"
     broken.write_text("{{ nothing.like.this }}", encoding="utf-8")
     with pytest.raises(Exception, match="nothing"):
@@ -503,12 +531,12 @@ def test_failing_template_leaves_no_file(make_report, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_examples_have_the_columns_that_the_workflow_writes(cohort):
+def test_examples_have_the_columns_that_the_workflow_writes(cohort: Example) -> None:
     assert set(abundance_table(cohort.counts)) == set(COLUMNS)
     assert set(expression_table()) == set(expression.COLUMNS)
 
 
-def test_columns_that_are_absent_are_left_out_not_faked():
+def test_columns_that_are_absent_are_left_out_not_faked() -> None:
     frame = pd.DataFrame({"p": [0.0004, np.nan], "population": ["LAMM", "CD4_T"]})
     columns = [Column("population", "Population", "name"), Column("p", "p", "p"), Column("q", "q")]
     table = build_table(frame, columns)
@@ -536,17 +564,17 @@ def test_columns_that_are_absent_are_left_out_not_faked():
         (np.nan, "p", "\N{EN DASH}"),
     ],
 )
-def test_numbers_read_as_the_field_writes_them(value, kind, text):
+def test_numbers_read_as_the_field_writes_them(value: float, kind: str, text: str) -> None:
     assert write_number(value, kind) == text
 
 
-def test_missing_text_is_a_dash():
+def test_missing_text_is_a_dash() -> None:
     assert write_cell(np.nan, "name").text == "\N{EN DASH}"
     assert write_cell(None, "text").sort == ""
     assert readable("lower in non_responder") == "lower in non-responder"
 
 
-def test_abundance_table_has_one_row_per_question(cohort):
+def test_abundance_table_has_one_row_per_question(cohort: Example) -> None:
     table = abundance_rows(abundance_table(cohort.counts), contrast=BASELINE)
     keys = [column.key for column in table.columns]
     assert {"p", "p_arcsine", "detectable", "verdict"} <= set(keys)
@@ -558,7 +586,7 @@ def test_abundance_table_has_one_row_per_question(cohort):
     assert change.columns[2].label == "Mean change, responder"
 
 
-def test_lamm_is_told_for_each_denominator(cohort):
+def test_lamm_is_told_for_each_denominator(cohort: Example) -> None:
     lines = lamm_lines(abundance_table(cohort.counts), contrast=BASELINE)
     assert [line.split(":")[0] for line in lines] == [
         "LAMM of monocytic cells", "LAMM of all cells", "LAMM of immune cells", "LAMM per T cell",
@@ -568,7 +596,7 @@ def test_lamm_is_told_for_each_denominator(cohort):
     assert "P02 (non-responder)" in dropped_lines(untested)[0]
 
 
-def test_contrasts_are_described_in_a_sentence():
+def test_contrasts_are_described_in_a_sentence() -> None:
     assert BASELINE.describe() == (
         "Patients against patients: non-responder compared with responder; samples with phase pre; "
         "unadjusted, so exploratory."
@@ -583,7 +611,7 @@ def test_contrasts_are_described_in_a_sentence():
     )
 
 
-def test_top_genes_are_the_best_of_each_population_lamm_first():
+def test_top_genes_are_the_best_of_each_population_lamm_first() -> None:
     table = top_genes(expression_table(), n_genes=3)
     assert table["cell_type"].iloc[0] == "LAMM"
     assert (table.groupby("cell_type").size() == 3).all()
@@ -592,7 +620,9 @@ def test_top_genes_are_the_best_of_each_population_lamm_first():
         assert best["p"].tolist() == sorted(all_p)[:3]
 
 
-def test_explorer_keeps_every_significant_gene_and_thins_the_rest(make_report):
+def test_explorer_keeps_every_significant_gene_and_thins_the_rest(
+    make_report: Callable[..., str],
+) -> None:
     table = expression_table(n_genes=6000)
     points = explorer_points(table, types=["LAMM"], max_fdr=0.05)["LAMM"]
     lamm = table[table["cell_type"] == "LAMM"]
@@ -604,7 +634,9 @@ def test_explorer_keeps_every_significant_gene_and_thins_the_rest(make_report):
     assert "LAMM" in json.loads(blocks[0])
 
 
-def test_tables_read_back_from_files_give_the_same_page(make_report, cohort, tmp_path):
+def test_tables_read_back_from_files_give_the_same_page(
+    make_report: Callable[..., str], cohort: Example, tmp_path: Path
+) -> None:
     def read_back(table: pd.DataFrame) -> pd.DataFrame:
         table.to_csv(tmp_path / "table.tsv", sep="\t", index=False)
         return pd.read_csv(tmp_path / "table.tsv", sep="\t")
@@ -620,7 +652,9 @@ def test_tables_read_back_from_files_give_the_same_page(make_report, cohort, tmp
     assert words_of(read) == words_of(make_report())
 
 
-def test_report_without_definer_table_and_with_few_columns(make_report, cohort):
+def test_report_without_definer_table_and_with_few_columns(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     no_genes = pd.DataFrame({"group": [], "n_cells": [], "gene": []})
     cells = cohort.cells.drop(columns=["patient", "car"])
     text = make_report(population_genes=no_genes, cells=cells)
@@ -628,20 +662,22 @@ def test_report_without_definer_table_and_with_few_columns(make_report, cohort):
     assert "Definers by population" not in words_of(text)
 
 
-def test_calls_say_whose_cells_bear_them(make_report):
+def test_calls_say_whose_cells_bear_them(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
     assert "own cells alone, 100.0 % of the" in words
     assert "and 0.0 % would be refused" in words
 
 
-def test_car_transcripts_before_infusion_are_told_as_contamination(make_report, cohort):
+def test_car_transcripts_before_infusion_are_told_as_contamination(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     words = words_of(make_report())
     assert "are contamination and make no CAR-T cell: 24 UMIs in 8 samples" in words
     words = words_of(make_report(car=car_table(cohort.samples, umi=0).assign(reading="none seen")))
     assert "No CAR transcript was seen in this cohort" in words
 
 
-def test_what_the_genes_cannot_give_is_said(make_report):
+def test_what_the_genes_cannot_give_is_said(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
     assert "under half of the genes are in these data: M1 (3 of 16 genes)" in words
     assert "since the data lack most of their markers: cDC1" in words
@@ -652,14 +688,16 @@ def test_what_the_genes_cannot_give_is_said(make_report):
     assert "under half" not in words
 
 
-def test_patients_outside_both_arms_are_counted(make_report, cohort):
+def test_patients_outside_both_arms_are_counted(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     samples = replace(cohort).samples.copy()
     samples.loc[samples["patient"] == "P01", "response"] = None
     words = words_of(make_report(samples=samples))
     assert "1 patient has no response in either arm and takes no part" in words
 
 
-def test_the_primary_result_says_how_firm_it_is(make_report):
+def test_the_primary_result_says_how_firm_it_is(make_report: Callable[..., str]) -> None:
     page = make_report()
     assert "With any one patient left out the odds ratio stays between" in page
     assert "(without P01)" in page
@@ -667,7 +705,7 @@ def test_the_primary_result_says_how_firm_it_is(make_report):
     assert "15 point the same way and 15 of these have p &lt; 0.05" in page
 
 
-def test_other_analyses_are_counted_by_direction_and_p():
+def test_other_analyses_are_counted_by_direction_and_p() -> None:
     table = robustness_table()
     table.loc[table["analysis"] == "denominator", ["log_odds", "p"]] = [-0.2, 0.6]
     table.loc[table["analysis"] == "level", ["log_odds", "p"]] = np.nan
@@ -678,12 +716,14 @@ def test_other_analyses_are_counted_by_direction_and_p():
     assert robustness_line(robustness_table(status="no_cells"), contrast=BASELINE) == ""
 
 
-def test_influence_is_silent_where_nothing_was_tested(cohort):
-    rows = abundance_table(cohort.counts, status="too_few_patients").to_dict("records")
+def test_influence_is_silent_where_nothing_was_tested(cohort: Example) -> None:
+    rows: list[Any] = abundance_table(cohort.counts, status="too_few_patients").to_dict("records")
     assert influence_line(rows[0], contrast=BASELINE) == ""
 
 
-def test_a_warning_of_the_self_diagnosis_stands_before_the_numbers(make_report):
+def test_a_warning_of_the_self_diagnosis_stands_before_the_numbers(
+    make_report: Callable[..., str],
+) -> None:
     warning = calibration_table(share=0.12, status="warning")
     page = make_report(calibration=warning)
     before, _, after = page.partition('<h2 id="cohort">')
@@ -696,7 +736,9 @@ def test_a_warning_of_the_self_diagnosis_stands_before_the_numbers(make_report):
     assert "<h3>Calibration</h3>" not in make_report(calibration=empty)
 
 
-def test_lamm_rows_of_all_contrasts_stand_in_one_table_with_the_primary_first(make_report, cohort):
+def test_lamm_rows_of_all_contrasts_stand_in_one_table_with_the_primary_first(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
     page = make_report()
     assert "LAMM cells in all contrasts" in page
     primary = {"contrast": "baseline", "denominator": "monocytic"}
@@ -714,7 +756,9 @@ def test_lamm_rows_of_all_contrasts_stand_in_one_table_with_the_primary_first(ma
     assert lamm_table(gather_lamm({}, primary=primary, level="elevated")) is None
 
 
-def test_gene_sets_stand_with_their_direction_and_the_others_are_silent(make_report):
+def test_gene_sets_stand_with_their_direction_and_the_others_are_silent(
+    make_report: Callable[..., str],
+) -> None:
     page = make_report()
     assert "Gene sets, " in page
     assert "SET 0" in page
@@ -725,13 +769,15 @@ def test_gene_sets_stand_with_their_direction_and_the_others_are_silent(make_rep
     assert len(many.rows) == 40
 
 
-def test_a_population_that_one_arm_lacks_is_named(make_report):
+def test_a_population_that_one_arm_lacks_is_named(make_report: Callable[..., str]) -> None:
     assert "Missing from one side" not in make_report()
     page = make_report(missing=dict.fromkeys(CONTRASTS, missing_table(p=0.029)))
     assert "B: 0 of 4 non-responder and 4 of 4 responder patients have enough cells" in page
 
 
-def test_neighborhoods_stand_by_population_where_any_was_tested(make_report):
+def test_neighborhoods_stand_by_population_where_any_was_tested(
+    make_report: Callable[..., str],
+) -> None:
     page = make_report()
     assert "Neighbourhoods by population" in page
     assert "Higher in non-responder" in page
@@ -739,7 +785,9 @@ def test_neighborhoods_stand_by_population_where_any_was_tested(make_report):
     assert "<h4>Neighbourhoods</h4>" not in make_report(neighborhoods_by_type=none)
 
 
-def test_the_joint_space_says_what_it_lost_and_what_is_stable(make_report):
+def test_the_joint_space_says_what_it_lost_and_what_is_stable(
+    make_report: Callable[..., str],
+) -> None:
     text = make_report()
     assert "in the space of Harmony, corrected for batch (16 batches)" in text
     assert "loses more LAMM cells or structure" in text
@@ -751,7 +799,9 @@ def test_the_joint_space_says_what_it_lost_and_what_is_stable(make_report):
     assert "0.91" in text.split("Clusters are made anew")[1].split("</table>")[0]
 
 
-def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(make_report):
+def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(
+    make_report: Callable[..., str],
+) -> None:
     scores = joint_tables()["integration_scores"]
     alone = scores[scores["method"] == "none"].assign(n_batches=1, used=True, passes=True)
     assert "there is nothing to correct" in make_report(integration_scores=alone)
@@ -767,7 +817,7 @@ def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(make_report):
     assert "without correction for their 16 batches." in text
 
 
-def test_samples_without_a_cell_are_named(make_report, cohort):
+def test_samples_without_a_cell_are_named(make_report: Callable[..., str], cohort: Example) -> None:
     assert "passes quality control: it stands" not in make_report()
     names = cohort.qc_summary["sample"]
     empty = cohort.qc_summary.assign(n_cells=np.where(names == names[0], 0, 5))

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,19 +110,23 @@ def title_of(axis: Axes) -> str:
     return "".join(axis.get_title(loc=side) for side in ("left", "center"))
 
 
-def points_of(figure: Figure) -> list[PathCollection]:
+def points_of(figure: Figure) -> list[Any]:
     return [c for axis in figure.axes for c in axis.collections if isinstance(c, PathCollection)]
 
 
 @pytest.mark.parametrize("change", [lambda c: c, without_labels, without_monocytes])
-def test_every_cohort_figure_is_there_whatever_the_cohort_lacks(cohort, change, tmp_path):
+def test_every_cohort_figure_is_there_whatever_the_cohort_lacks(
+    cohort: Example, change: Callable[..., Any], tmp_path: Path
+) -> None:
     figures = draw_cohort(change(cohort))
     assert tuple(figures) == COHORT_FIGURES
     for name, figure in figures.items():
         save_figure(figure, tmp_path / name, dpi=20)
 
 
-def test_every_contrast_figure_is_there_even_without_results(cohort, tmp_path):
+def test_every_contrast_figure_is_there_even_without_results(
+    cohort: Example, tmp_path: Path
+) -> None:
     empty = {
         "abundance": abundance_table(cohort.counts, status="too_few_patients"),
         "robustness": robustness_table(status="too_few_patients"),
@@ -136,7 +142,7 @@ def test_every_contrast_figure_is_there_even_without_results(cohort, tmp_path):
     save_figure(figures["volcano"], tmp_path / "volcano", dpi=50)
 
 
-def test_cohort_without_monocytes_is_told_so(cohort):
+def test_cohort_without_monocytes_is_told_so(cohort: Example) -> None:
     figures = draw_cohort(without_monocytes(cohort))
     assert "No monocytic cells" in words_of(figures["umap_lamm"])
     assert "No monocytic cells" in words_of(figures["lamm_patients"])
@@ -144,12 +150,12 @@ def test_cohort_without_monocytes_is_told_so(cohort):
     assert "No monocytic cells" in words_of(draw_contrast(no_cells, "baseline")["lamm"])
 
 
-def test_rows_of_another_index_are_refused(cohort):
+def test_rows_of_another_index_are_refused(cohort: Example) -> None:
     with pytest.raises(ValueError, match=r"umap has \d+ rows but cells has"):
         draw_cohort(replace(cohort, umap=cohort.umap[1:]))
 
 
-def test_large_cohorts_are_thinned_with_the_given_generator(cohort):
+def test_large_cohorts_are_thinned_with_the_given_generator(cohort: Example) -> None:
     first, again, other = (
         points_of(draw_cohort(cohort, max_points=100, seed=seed)["umap_sample"])[0].get_offsets()
         for seed in (1, 1, 2)
@@ -159,7 +165,7 @@ def test_large_cohorts_are_thinned_with_the_given_generator(cohort):
     assert not np.array_equal(first, other)
 
 
-def test_saved_files_are_identical_and_embed_fonts(cohort, tmp_path):
+def test_saved_files_are_identical_and_embed_fonts(cohort: Example, tmp_path: Path) -> None:
     saved = []
     for run in ("a", "b"):
         figure = draw_contrast(cohort, "baseline")["volcano"]
@@ -172,13 +178,13 @@ def test_saved_files_are_identical_and_embed_fonts(cohort, tmp_path):
     assert b"/Subtype /Image" in pdf  # the points
 
 
-def test_points_are_rasterized(cohort):
+def test_points_are_rasterized(cohort: Example) -> None:
     figures = draw_cohort(cohort)
     for name in ("umap_cell_type", "umap_lamm", "umap_definers", "umap_sample"):
         assert all(points.get_rasterized() for points in points_of(figures[name]))
 
 
-def test_start_up_does_not_import_pyplot_or_scanpy(repository):
+def test_start_up_does_not_import_pyplot_or_scanpy(repository: Path) -> None:
     code = (
         "import sys; from lammscope.report.figures import cohort, contrast; "
         "print([m for m in ('matplotlib.pyplot', 'scanpy', 'plotly') if m in sys.modules])"
@@ -217,7 +223,7 @@ def lab(color: str, *, blindness: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
-def test_lamm_and_the_arms_stand_out_for_color_blind_readers(blindness):
+def test_lamm_and_the_arms_stand_out_for_color_blind_readers(blindness: str) -> None:
     lamm = lab(LAMM_COLOR, blindness=blindness)
     for name, color in POPULATION_COLORS.items():
         if name != "LAMM":
@@ -226,14 +232,14 @@ def test_lamm_and_the_arms_stand_out_for_color_blind_readers(blindness):
     assert np.linalg.norm(arms[0] - arms[1]) > 40
 
 
-def test_a_population_keeps_its_color_in_every_figure():
+def test_a_population_keeps_its_color_in_every_figure() -> None:
     few, many = population_colors(["NK", "LAMM"]), population_colors(list(POPULATION_COLORS))
     assert few == {name: many[name] for name in ("LAMM", "NK")}
     assert len(set(POPULATION_COLORS.values())) == len(POPULATION_COLORS)
     assert list(population_colors(["Unheard_of", "LAMM"])) == ["LAMM", "Unheard_of"]
 
 
-def test_samples_are_grouped_by_arm_and_phase(cohort):
+def test_samples_are_grouped_by_arm_and_phase(cohort: Example) -> None:
     groups = sample_groups(cohort.samples.sample(frac=1, random_state=1))
     assert groups["group"].drop_duplicates().tolist() == [
         "responder, pre", "responder, post", "non-responder, pre", "non-responder, post",
@@ -242,7 +248,7 @@ def test_samples_are_grouped_by_arm_and_phase(cohort):
     assert set(unlabeled["group"]) == {"baseline", "d7"}
 
 
-def test_lamm_fractions_are_of_their_denominator(cohort):
+def test_lamm_fractions_are_of_their_denominator(cohort: Example) -> None:
     table = lamm_fractions(cohort.counts, level="elevated")
     cells = cohort.cells[cohort.cells["sample"] == "P02_baseline"]
     monocytic = cells[cells["lineage"] == "monocytic"]
@@ -255,20 +261,20 @@ def test_lamm_fractions_are_of_their_denominator(cohort):
     assert (empty["of_all"] == 0).all()
 
 
-def test_between_contrast_shows_the_other_phase_as_untested(cohort):
+def test_between_contrast_shows_the_other_phase_as_untested(cohort: Example) -> None:
     slots = contrast_slots(Comparison(cohort.samples, BASELINE))
     assert len(slots) == len(cohort.samples)
     assert (slots["tested"] == (slots["phase"] == "pre")).all()
 
 
-def test_paired_contrast_joins_what_shares_the_match(cohort):
+def test_paired_contrast_joins_what_shares_the_match(cohort: Example) -> None:
     slots = contrast_slots(Comparison(cohort.samples, PRE_TO_POST))
     assert set(slots["response"]) == {"non_responder"}
     assert (slots.groupby("unit")["slot"].apply(set) == {"pre", "post"}).all()
     assert slots.sort_values("rank")["slot"].iloc[0] == "pre"
 
 
-def test_contrast_of_sorted_libraries_needs_no_response(cohort):
+def test_contrast_of_sorted_libraries_needs_no_response(cohort: Example) -> None:
     samples = without_labels(cohort).samples
     samples["sort"] = np.where(samples["timepoint"] == "d7", "NoSo", "CD3+CAT+")
     contrast = replace(
@@ -281,7 +287,7 @@ def test_contrast_of_sorted_libraries_needs_no_response(cohort):
     assert len(figure.axes[0].lines) == 8 + 2  # pairs and medians
 
 
-def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort):
+def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort: Example) -> None:
     table = abundance_table(cohort.counts)
     untested = (table["population"] == "pDC") & (table["denominator"] == "all")
     table.loc[untested, ["estimate", "ci_low", "ci_high", "p"]] = np.nan
@@ -295,7 +301,7 @@ def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort):
     assert "LAMM (elevated)" not in words  # it is the row LAMM
 
 
-def test_volcano_names_significant_genes_only_and_lamm_comes_first():
+def test_volcano_names_significant_genes_only_and_lamm_comes_first() -> None:
     table = expression_table()
     figure = volcano(table, contrast=BASELINE, max_fdr=0.05, n_labels=5)
     assert title_of(figure.axes[0]) == "LAMM"
@@ -307,7 +313,7 @@ def test_volcano_names_significant_genes_only_and_lamm_comes_first():
     assert "Platelet" not in words_of(figure)
 
 
-def test_lamm_umap_draws_likely_cells_last(cohort):
+def test_lamm_umap_draws_likely_cells_last(cohort: Example) -> None:
     points = cohort.cells.reset_index(drop=True)
     figure = umap_lamm(points, xy=cohort.umap, order=np.arange(len(points)))
     values = np.asarray(points_of(figure)[1].get_array())
@@ -315,13 +321,13 @@ def test_lamm_umap_draws_likely_cells_last(cohort):
     assert len(values) == (points["lineage"] == "monocytic").sum()
 
 
-def test_definer_levels_by_hand():
+def test_definer_levels_by_hand() -> None:
     genes = pd.DataFrame({"symbol": ["CD14", "LYZ", "CSF1R"]})
     panels = [
         (sparse.csr_array(np.array([[2, 9, 0], [0, 9, 0]])), genes),
         (sparse.csr_array(np.array([[1, 0, 4]])), genes),
     ]
-    counts = definer_counts(panels, definers=["CSF1R", "CD14", "MISSING"])
+    counts: Any = definer_counts(panels, definers=["CSF1R", "CD14", "MISSING"])
     assert counts.to_dict("list") == {"CSF1R": [0, 0, 4], "CD14": [2, 0, 1]}
     totals = [1000, 1000, 2000]
     assert log_levels(counts, total_counts=totals)["CD14"].iloc[0] == pytest.approx(np.log1p(20))
@@ -337,7 +343,7 @@ def test_definer_levels_by_hand():
     assert row["n_cells"] == 2
 
 
-def test_figures_are_written_where_asked(cohort, tmp_path):
+def test_figures_are_written_where_asked(cohort: Example, tmp_path: Path) -> None:
     paths = save_figure(
         draw_contrast(cohort, "change")["lamm"], tmp_path / "new" / "lamm.v1", dpi=50
     )
@@ -345,7 +351,7 @@ def test_figures_are_written_where_asked(cohort, tmp_path):
     assert all(Path(path).stat().st_size > 0 for path in paths)
 
 
-def test_robustness_of_many_patients_shows_those_that_matter_most():
+def test_robustness_of_many_patients_shows_those_that_matter_most() -> None:
     table = robustness_table(n_patients=40)
     figure = robustness_forest(table, contrast=BASELINE, probability=0.9)
     words = words_of(figure)

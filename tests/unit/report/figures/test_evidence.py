@@ -1,5 +1,7 @@
 """Figures of the evidence: what they show, and that nothing to show is said in words."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ GENES = [*DEFINERS, "S100A8", "CD3D", "CD4", "CD40LG", "C1QA", "LYZ"]
 
 
 @pytest.fixture(scope="module")
-def arguments():
+def arguments() -> dict[str, Any]:
     cohort = example()
     cells = cohort.cells.reset_index(drop=True).assign(lamm_own_patient=0.8)
     clusters = pd.DataFrame(
@@ -48,15 +50,17 @@ def arguments():
     }
 
 
-def words_of(figure):
+def words_of(figure: Any) -> list[str]:
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
-def test_every_figure_is_there(arguments):
+def test_every_figure_is_there(arguments: dict[str, Any]) -> None:
     assert tuple(evidence_figures(**arguments)) == EVIDENCE_FIGURES
 
 
-def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(arguments):
+def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(
+    arguments: dict[str, Any],
+) -> None:
     genes = arguments["cluster_genes"].copy()
     high = (genes["cluster"] == "1") & (genes["gene"] == "CD14")
     genes.loc[high, ["per_10k", "pct_detected"]] = [90.0, 80.0]
@@ -73,23 +77,23 @@ def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(argume
     assert "CD3D" not in names  # markers of the type, not of its branch
 
 
-def test_calls_fill_the_bars_and_vetoes_are_named(arguments):
+def test_calls_fill_the_bars_and_vetoes_are_named(arguments: dict[str, Any]) -> None:
     cells = arguments["cells"].copy()
     first = cells.index[cells["lineage"] == "monocytic"][0]
     cells.loc[first, "lamm_veto"] = "dc3"
     calls = count_calls(
         cells, samples=arguments["samples"]["sample"], reasons=["dc3"], probability=0.9
     )
-    figure = evidence_figures(**(arguments | {"cells": cells, "calls": calls}))["lamm_calls"]
+    figure: Any = evidence_figures(**(arguments | {"cells": cells, "calls": calls}))["lamm_calls"]
     for axis in figure.axes[:2]:
-        tops = {}
+        tops: dict[float, float] = {}
         for bar in axis.patches:
             tops[bar.get_x()] = max(tops.get(bar.get_x(), 0), bar.get_y() + bar.get_height())
         assert set(np.round(list(tops.values()), 6)) <= {0.0, 1.0}
     assert "dc3" in words_of(figure)
 
 
-def test_the_map_of_programs_has_a_row_each_and_no_minus_nought(arguments):
+def test_the_map_of_programs_has_a_row_each_and_no_minus_nought(arguments: dict[str, Any]) -> None:
     words = words_of(evidence_figures(**arguments)["states"])
     assert {"LA TAM", "M MDSC proxy", "LAMM (40)", "Macrophage (12)"} <= set(words)
     assert "0.0" in words
@@ -97,7 +101,7 @@ def test_the_map_of_programs_has_a_row_each_and_no_minus_nought(arguments):
     assert "\N{MINUS SIGN}2.0" in words
 
 
-def test_without_monocytic_cells_it_is_said_in_words(arguments):
+def test_without_monocytic_cells_it_is_said_in_words(arguments: dict[str, Any]) -> None:
     cells = arguments["cells"].query("lineage != 'monocytic'")
     changed = arguments | {"cells": cells, "states": arguments["states"].iloc[:0]}
     figures = evidence_figures(**changed)

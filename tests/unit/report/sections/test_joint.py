@@ -1,12 +1,14 @@
 """The joint space in the report."""
 
+import pytest
+
 from lammscope.joint.integration import METHODS
 from lammscope.joint.integration.method import COMPONENTS, Method
 from lammscope.report.sections.joint import joint_section
 from tests.unit.report.test_page import CONFIG, joint_tables
 
 
-def test_the_report_calls_a_method_as_the_registry_does(monkeypatch):
+def test_the_report_calls_a_method_as_the_registry_does(monkeypatch: pytest.MonkeyPatch) -> None:
     made_up = Method(
         lambda cells, **_: cells.values,
         words="the stretched space",

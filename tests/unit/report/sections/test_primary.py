@@ -1,10 +1,12 @@
 """The primary result in words, whatever the cohort can say."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from lammscope.cohort.contrast_config import contrasts_from_config
-from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, Results
 from lammscope.report.sections.primary import software_versions, state_primary
 from tests.unit.abundance.questions import run_abundance
 from tests.unit.example_results import count_table, example, gather
@@ -26,12 +28,12 @@ SETTINGS = {
 }
 
 
-def config(*, level="elevated", **primary):
+def config(*, level: str = "elevated", **primary: Any) -> dict[str, dict[str, str]]:
     return {"primary": PRIMARY | primary, "lamm": {"level": level}}
 
 
 @pytest.fixture(scope="module")
-def tested():
+def tested() -> Results:
     """Results with one contrast of an example cohort and its table of abundance."""
     cohort = example(n_patients=8)
     (contrast,) = contrasts_from_config({"baseline": BASELINE}, cohort.samples)
@@ -45,7 +47,7 @@ def tested():
     )
 
 
-def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
+def test_the_sentence_gives_the_numbers_of_the_primary_row(tested: Results) -> None:
     text = state_primary(tested, config=config())
     table = tested.of_contrast["baseline"].abundance
     row = table[
@@ -59,16 +61,16 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested):
     assert "positive level" not in text
 
 
-def test_the_positive_level_is_named_for_what_it_is(tested):
+def test_the_positive_level_is_named_for_what_it_is(tested: Results) -> None:
     text = state_primary(tested, config=config(level="positive"))
     assert "nearly all monocytes" in text
 
 
-def test_a_primary_contrast_that_was_not_made_is_said(tested):
+def test_a_primary_contrast_that_was_not_made_is_said(tested: Results) -> None:
     text = state_primary(tested, config=config(contrast="change"))
     assert "no contrast `change`" in text
     assert "`baseline`" in text
 
 
-def test_versions_name_what_decides_the_numbers():
+def test_versions_name_what_decides_the_numbers() -> None:
     assert {"lammscope", "harmonypy", "faiss-cpu"} <= set(software_versions())
