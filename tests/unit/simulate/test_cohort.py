@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -117,7 +118,7 @@ def test_planted_log_odds_are_the_mean_of_what_is_drawn() -> None:
     patients, samples = plan_samples(settings)
     fractions = draw_fractions(settings, PROGRAMMES, patients=patients, samples=samples)
     np.testing.assert_allclose(fractions.sum(axis=1), 1)
-    lamm = fractions["LAMM"] / fractions[list(MONOCYTIC_TYPES)].sum(axis=1)
+    lamm: Any = fractions["LAMM"] / fractions[list(MONOCYTIC_TYPES)].sum(axis=1)
     odds = np.log(lamm / (1 - lamm)).to_numpy().reshape(-1, 2)  # patients x (pre, post)
     is_test = (patients["arm"] == "non_responder").to_numpy()
     pre = odds[is_test, 0].mean() - odds[~is_test, 0].mean()
@@ -196,7 +197,7 @@ def test_depth_multiplies_the_counts_of_every_cell(tmp_path: Path) -> None:
 
 
 def test_definers_have_the_levels_of_real_monocytes(levels: pd.DataFrame) -> None:
-    expected = {
+    expected: dict[str, dict[str, float]] = {
         "Classical_monocyte": {"CSF1R": 1.3, "CD14": 8, "CD68": 5.5},
         "Nonclassical_monocyte": {"CSF1R": 4, "CD14": 2, "CD68": 8.5},
         "Macrophage": {"CSF1R": 5, "CD14": 8, "CD68": 18},
@@ -210,7 +211,7 @@ def test_definers_have_the_levels_of_real_monocytes(levels: pd.DataFrame) -> Non
     assert (others["CD14"] < 0.4).all()
 
 
-def test_common_genes_have_the_levels_of_blood(levels: pd.DataFrame) -> None:
+def test_common_genes_have_the_levels_of_blood(levels: Any) -> None:
     assert 100 < levels.loc["CD4_T", "MALAT1"] < 400
     assert 50 < levels.loc["CD4_T", "TMSB4X"] < 180
     assert 6 < levels.loc["CD4_T", "CD3E"] < 14
@@ -318,7 +319,7 @@ def test_types_are_told_apart_by_many_genes_and_not_by_one(demo: Demo) -> None:
 
 
 def test_programs_share_genes_between_look_alikes() -> None:
-    level = pd.DataFrame(
+    level: Any = pd.DataFrame(
         PROGRAMMES.levels, index=PROGRAMMES.types.index, columns=PROGRAMMES.genes["symbol"]
     )
     np.testing.assert_allclose(level.sum(axis=1), 10_000)
