@@ -8,7 +8,7 @@ from lammscope.stats.influence import leave_one_out
 
 
 @pytest.mark.parametrize("n_covariates", [0, 1, 3])
-def test_each_left_out_unit_equals_a_refit(n_covariates):
+def test_each_left_out_unit_equals_a_refit(n_covariates: int) -> None:
     rng = np.random.default_rng(1)
     n = 9
     arm = (np.arange(n) < 4).astype(float)
@@ -24,7 +24,7 @@ def test_each_left_out_unit_equals_a_refit(n_covariates):
         assert found.df[unit] == test.df_residual[0]
 
 
-def test_a_unit_that_alone_has_a_covariate_changes_nothing():
+def test_a_unit_that_alone_has_a_covariate_changes_nothing() -> None:
     design = np.column_stack([np.ones(7), [1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 1]]).astype(
         float
     )
@@ -36,7 +36,7 @@ def test_a_unit_that_alone_has_a_covariate_changes_nothing():
     assert np.isfinite(found.p).all()
 
 
-def test_without_the_only_unit_of_an_arm_nothing_is_estimated():
+def test_without_the_only_unit_of_an_arm_nothing_is_estimated() -> None:
     design = np.column_stack([np.ones(5), [1.0, 0, 0, 0, 0]])
     found = leave_one_out(np.random.default_rng(3).normal(size=(2, 5)), design, 1)
     assert np.isnan(found.estimate[0]).all()
@@ -45,7 +45,7 @@ def test_without_the_only_unit_of_an_arm_nothing_is_estimated():
     assert np.isfinite(found.p[1:]).all()
 
 
-def test_the_last_degree_of_freedom_leaves_no_p():
+def test_the_last_degree_of_freedom_leaves_no_p() -> None:
     found = leave_one_out(
         np.array([[1.0, 2.0, 4.0]]), np.column_stack([np.ones(3), [1.0, 0, 0]]), 1
     )
