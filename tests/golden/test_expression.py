@@ -1,6 +1,9 @@
 """The expression and gene-set tests against limma and DESeq2: the cohort of `make_golden.R`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -17,7 +20,7 @@ from lammscope.expression.genes import test_expression as run_test
 
 ARMS = {"NR": "non_responder", "R": "responder"}
 COMPARED = {"test": "non_responder", "reference": "responder"}
-CONTRASTS = {
+CONTRASTS: dict[str, dict[str, Any]] = {
     "baseline": {"kind": "between", **COMPARED, "where": {"phase": "pre"}, "adjust": ["product"]},
     "change": {"kind": "change", **COMPARED},
 }
@@ -35,7 +38,7 @@ class Cohort:
 
 
 @pytest.fixture
-def cohort(golden) -> Cohort:
+def cohort(golden: Callable[[str], Path]) -> Cohort:
     samples = pd.read_csv(golden("samples.csv")).assign(compartment="blood", sort="none")
     samples = samples.assign(phase=samples["timepoint"], response=samples["response"].map(ARMS))
     counts = pd.read_csv(golden("pseudobulk_counts.csv"), index_col="gene")[samples["sample"]]
@@ -60,7 +63,7 @@ def fold_changes(cohort: Cohort, contrast: Contrast, engine: str = "limma_voom")
     return table.set_index("gene")
 
 
-def test_baseline_agrees_with_limma(golden, cohort):
+def test_baseline_agrees_with_limma(golden: Callable[[str], Path], cohort: Cohort) -> None:
     expected = pd.read_csv(golden("expression_baseline_voom.csv"), index_col="feature")
     found = fold_changes(cohort, cohort.baseline)
     assert len(found) == len(expected)
@@ -75,7 +78,7 @@ def test_baseline_agrees_with_limma(golden, cohort):
         np.testing.assert_allclose(found[column], expected[other], **EXACT, err_msg=column)
 
 
-def test_change_agrees_with_limma(golden, cohort):
+def test_change_agrees_with_limma(golden: Callable[[str], Path], cohort: Cohort) -> None:
     expected = pd.read_csv(golden("expression_change_voom.csv"), index_col="feature")
     found = fold_changes(cohort, cohort.change)
     assert len(found) == len(expected)
@@ -86,7 +89,7 @@ def test_change_agrees_with_limma(golden, cohort):
     np.testing.assert_allclose(found["t"], expected["t"], rtol=0.1, atol=1e-3)
 
 
-def test_gene_sets_agree_with_limma(golden, cohort):
+def test_gene_sets_agree_with_limma(golden: Callable[[str], Path], cohort: Cohort) -> None:
     names = [f"GENE{i:04d}" for i in range(1, 101)]
     random = golden("enrichment_random_set.txt").read_text().split()
     sets = {"planted_up": names[::2], "planted_down": names[1::2], "random": random}
@@ -107,7 +110,7 @@ def test_gene_sets_agree_with_limma(golden, cohort):
 
 
 @pytest.mark.slow
-def test_baseline_agrees_with_deseq2(golden, cohort):
+def test_baseline_agrees_with_deseq2(golden: Callable[[str], Path], cohort: Cohort) -> None:
     expected = pd.read_csv(golden("expression_baseline_deseq2.csv"), index_col="gene")
     found = fold_changes(cohort, cohort.baseline, engine="pydeseq2")
     assert len(found) == len(expected)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,10 @@ from lammscope.stats.voom import voom
 
 Golden = Callable[[str], Path]
 EXACT = {"rtol": 1e-6, "atol": 1e-9}
-CHANGE = {"rtol": 1e-4, "atol": 1e-9}  # R's iteration for the correlation stops early
+CHANGE: dict[str, Any] = {
+    "rtol": 1e-4,
+    "atol": 1e-9,
+}  # R's iteration for the correlation stops early
 ROBUST = {"rtol": 1e-4, "atol": 1e-9}
 CHANGE_CONTRAST = [1.0, -1.0, -1.0, 1.0]
 
@@ -55,7 +59,7 @@ def tag(scale: str, robust: bool) -> str:
     return f"{scale}_robust" if robust else scale
 
 
-def within(robust: bool) -> dict[str, float]:
+def within(robust: bool) -> dict[str, Any]:
     return ROBUST if robust else EXACT
 
 
@@ -77,7 +81,13 @@ def assert_table(
 
 @pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_proportions_between_arms_agree_with_limma(golden, samples, proportions, scale, robust):
+def test_proportions_between_arms_agree_with_limma(
+    golden: Callable[[str], Path],
+    samples: pd.DataFrame,
+    proportions: dict[str, np.ndarray],
+    scale: str,
+    robust: bool,
+) -> None:
     pre = (samples["timepoint"] == "pre").to_numpy()
     part = samples[pre]
     design = np.column_stack(
@@ -90,7 +100,13 @@ def test_proportions_between_arms_agree_with_limma(golden, samples, proportions,
 
 @pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_proportions_of_pairs_agree_with_limma(golden, samples, proportions, scale, robust):
+def test_proportions_of_pairs_agree_with_limma(
+    golden: Callable[[str], Path],
+    samples: pd.DataFrame,
+    proportions: dict[str, np.ndarray],
+    scale: str,
+    robust: bool,
+) -> None:
     paired = samples["patient"].duplicated(keep=False).to_numpy()
     part = samples[paired]
     patients = pd.get_dummies(part["patient"]).to_numpy(dtype=float)
@@ -105,7 +121,13 @@ def test_proportions_of_pairs_agree_with_limma(golden, samples, proportions, sca
 
 @pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_change_of_proportions_agrees_with_limma(golden, samples, proportions, scale, robust):
+def test_change_of_proportions_agrees_with_limma(
+    golden: Callable[[str], Path],
+    samples: pd.DataFrame,
+    proportions: dict[str, np.ndarray],
+    scale: str,
+    robust: bool,
+) -> None:
     y, design, block = proportions[scale], groups(samples), samples["patient"]
     correlation = linear.duplicate_correlation(y, design, block=block).consensus
     expected = float(golden(f"abundance_change_{tag(scale, robust)}.correlation.txt").read_text())
@@ -115,7 +137,9 @@ def test_change_of_proportions_agrees_with_limma(golden, samples, proportions, s
     assert_table(fit, golden(f"abundance_change_{tag(scale, robust)}.csv"), **CHANGE)
 
 
-def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobulk):
+def test_voom_between_arms_agrees_with_limma_and_edger(
+    golden: Callable[[str], Path], samples: pd.DataFrame, pseudobulk: np.ndarray
+) -> None:
     pre = (samples["timepoint"] == "pre").to_numpy()
     counts, design = pseudobulk[:, pre], treatment(samples[pre])
     kept = filter_by_expression(counts, design)
@@ -133,7 +157,9 @@ def test_voom_between_arms_agrees_with_limma_and_edger(golden, samples, pseudobu
         assert_table(test, path, column=1, **within(robust))
 
 
-def test_voom_with_correlated_patients_agrees_with_limma(golden, samples, pseudobulk):
+def test_voom_with_correlated_patients_agrees_with_limma(
+    golden: Callable[[str], Path], samples: pd.DataFrame, pseudobulk: np.ndarray
+) -> None:
     design, block = groups(samples), samples["patient"]
     counts = pseudobulk[filter_by_expression(pseudobulk, design)]
     factors = tmm(counts)
@@ -151,7 +177,9 @@ def test_voom_with_correlated_patients_agrees_with_limma(golden, samples, pseudo
     assert_table(fit, golden("expression_change_voom.csv"), **CHANGE)
 
 
-def test_gene_sets_agree_with_camera(golden, samples, pseudobulk):
+def test_gene_sets_agree_with_camera(
+    golden: Callable[[str], Path], samples: pd.DataFrame, pseudobulk: np.ndarray
+) -> None:
     pre = (samples["timepoint"] == "pre").to_numpy()
     counts, design = pseudobulk[:, pre], treatment(samples[pre])
     genes = pd.read_csv(golden("pseudobulk_counts.csv"), usecols=["gene"])["gene"].to_numpy()
@@ -373,7 +401,7 @@ F_TESTS = {
 
 
 @pytest.mark.parametrize(("robust", "trend"), F_TESTS)
-def test_f_over_dependent_contrasts_agrees_with_limma(robust, trend):
+def test_f_over_dependent_contrasts_agrees_with_limma(robust: bool, trend: bool) -> None:
     design = np.eye(3)[[0, 0, 0, 1, 1, 1, 2, 2]]
     fit = linear.contrast_fit(
         linear.lm_fit(Y, design), np.array([[-1, -1, 0], [1, 0, -1], [0, 1, 1]])
@@ -401,7 +429,9 @@ def pair_design(n: int) -> np.ndarray:
 
 @pytest.mark.parametrize("correlation", [None, 0.4, -0.3])
 @pytest.mark.parametrize("kind", ["covariate", "pairs", "groups"])
-def test_weights_and_blocks_are_generalised_least_squares(kind, correlation):
+def test_weights_and_blocks_are_generalised_least_squares(
+    kind: str, correlation: float | None
+) -> None:
     rng = np.random.default_rng(1)
     n, block = 12, np.arange(12) % 6
     y, weights = rng.normal(size=(5, n)), rng.uniform(0.5, 2, (5, n))
@@ -410,7 +440,9 @@ def test_weights_and_blocks_are_generalised_least_squares(kind, correlation):
         "pairs": pair_design(n),
         "groups": np.eye(3)[np.arange(n) % 3],
     }[kind]
-    blocks = {} if correlation is None else {"block": block, "correlation": correlation}
+    blocks: dict[str, Any] = (
+        {} if correlation is None else {"block": block, "correlation": correlation}
+    )
     fit = linear.lm_fit(y, design, weights=weights, **blocks)
     shared = (block[:, None] == block) & ~np.eye(n, dtype=bool)
     common = np.eye(n) + (correlation or 0.0) * shared
@@ -424,7 +456,7 @@ def test_weights_and_blocks_are_generalised_least_squares(kind, correlation):
         np.testing.assert_allclose(fit.sigma[i] ** 2, rest @ inverse @ rest / (n - design.shape[1]))
 
 
-def test_equal_weights_change_nothing_and_order_of_samples_is_free():
+def test_equal_weights_change_nothing_and_order_of_samples_is_free() -> None:
     rng = np.random.default_rng(2)
     y, design, block = rng.normal(size=(40, 16)), cohort_design(16, rng), np.repeat(np.arange(8), 2)
     plain = linear.moderate(linear.lm_fit(y, design), robust=False, trend=False)
@@ -444,7 +476,7 @@ def test_equal_weights_change_nothing_and_order_of_samples_is_free():
         np.testing.assert_allclose(*values, atol=1e-6)
 
 
-def test_two_groups_are_the_t_test_and_a_contrast_is_a_coefficient():
+def test_two_groups_are_the_t_test_and_a_contrast_is_a_coefficient() -> None:
     rng = np.random.default_rng(3)
     y, arm = rng.normal(size=(30, 11)), np.arange(11) < 5
     expected = stats.ttest_ind(y[:, arm], y[:, ~arm], axis=1)
@@ -454,7 +486,7 @@ def test_two_groups_are_the_t_test_and_a_contrast_is_a_coefficient():
     np.testing.assert_allclose(test.p_value[:, 0], expected.pvalue)
 
 
-def test_blocks_of_two_in_a_balanced_design_have_the_correlation_of_pairs():
+def test_blocks_of_two_in_a_balanced_design_have_the_correlation_of_pairs() -> None:
     rng = np.random.default_rng(4)
     shared = rng.normal(size=(400, 15)).repeat(2, axis=1)
     y = np.sqrt(0.6) * shared + np.sqrt(0.4) * rng.normal(size=(400, 30))
@@ -469,7 +501,7 @@ def test_blocks_of_two_in_a_balanced_design_have_the_correlation_of_pairs():
 
 
 @pytest.mark.parametrize("trend", [False, True])
-def test_moderated_p_values_are_uniform_where_nothing_differs(trend):
+def test_moderated_p_values_are_uniform_where_nothing_differs(trend: bool) -> None:
     rng = np.random.default_rng(6)
     n_features = 3000
     level = rng.uniform(0, 10, (n_features, 1))
@@ -482,7 +514,7 @@ def test_moderated_p_values_are_uniform_where_nothing_differs(trend):
     assert 5 < fit.df_prior[0] < 13
 
 
-def test_library_factors_undo_composition():
+def test_library_factors_undo_composition() -> None:
     rng = np.random.default_rng(7)
     mean = rng.gamma(1, 100, 2000) + 5
     counts = rng.poisson(mean[:, None] * np.ones(6))
@@ -514,12 +546,12 @@ def test_library_factors_undo_composition():
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_fitted_is_refused(call, words):
+def test_what_cannot_be_fitted_is_refused(call: Callable[..., Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         call()
 
 
-def test_f_of_one_contrast_is_t_squared():
+def test_f_of_one_contrast_is_t_squared() -> None:
     rng = np.random.default_rng(8)
     fit = linear.lm_fit(rng.normal(size=(20, 9)), cohort_design(9, rng))
     test = linear.moderate(linear.contrast_fit(fit, [0.0, 1.0, 0.0]), robust=False, trend=False)
@@ -528,7 +560,7 @@ def test_f_of_one_contrast_is_t_squared():
     np.testing.assert_allclose(test.f_p_value, 2 * stats.t.sf(np.abs(test.t[:, 0]), df))
 
 
-def test_a_feature_of_extreme_variance_is_left_to_itself():
+def test_a_feature_of_extreme_variance_is_left_to_itself() -> None:
     rng = np.random.default_rng(9)
     y = rng.normal(size=(200, 12))
     y[7] *= 1e6
@@ -543,7 +575,7 @@ def test_a_feature_of_extreme_variance_is_left_to_itself():
     assert np.isfinite(robust.p_value).all()
 
 
-def test_camera_finds_a_shifted_set_in_either_direction_and_no_other():
+def test_camera_finds_a_shifted_set_in_either_direction_and_no_other() -> None:
     rng = np.random.default_rng(10)
     n = 10
     design = np.column_stack([np.ones(n), np.arange(n) % 2])
@@ -558,7 +590,7 @@ def test_camera_finds_a_shifted_set_in_either_direction_and_no_other():
         assert found["p"].iloc[2] > 0.01
 
 
-def test_camera_has_no_p_for_a_set_of_nothing_or_of_everything():
+def test_camera_has_no_p_for_a_set_of_nothing_or_of_everything() -> None:
     rng = np.random.default_rng(11)
     sets = {"empty": np.array([], dtype=int), "all": np.ones(30, dtype=bool), "one": np.array([3])}
     found = camera(rng.normal(size=(30, 6)), sets, cohort_design(6, rng), 1)
@@ -571,7 +603,9 @@ def test_camera_has_no_p_for_a_set_of_nothing_or_of_everything():
 @pytest.mark.parametrize("trend", [False, True])
 @pytest.mark.parametrize("n_features", [1, 2, 30])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_features_without_variance_have_no_p(robust, trend, n_features, weighted):
+def test_features_without_variance_have_no_p(
+    robust: bool, trend: bool, n_features: int, weighted: bool
+) -> None:
     rng = np.random.default_rng(12)
     design = cohort_design(6, rng)
     y = rng.normal(size=(n_features, 3)) @ design.T * 1e3  # rounding remains
@@ -582,7 +616,7 @@ def test_features_without_variance_have_no_p(robust, trend, n_features, weighted
         assert np.isnan(test.f_p_value).all()
 
 
-def test_one_feature_is_tested_with_its_own_variance():
+def test_one_feature_is_tested_with_its_own_variance() -> None:
     rng = np.random.default_rng(13)
     fit = linear.lm_fit(rng.normal(size=(1, 9)), cohort_design(9, rng))
     expected = linear.ordinary(fit).p_value
@@ -592,7 +626,7 @@ def test_one_feature_is_tested_with_its_own_variance():
             np.testing.assert_allclose(test.p_value, expected)
 
 
-def test_equal_variances_have_endless_prior_degrees_of_freedom():
+def test_equal_variances_have_endless_prior_degrees_of_freedom() -> None:
     rng = np.random.default_rng(14)
     design = np.column_stack([np.ones(8), np.arange(8) % 2])
     pattern = rng.normal(size=8)
@@ -607,7 +641,7 @@ def test_equal_variances_have_endless_prior_degrees_of_freedom():
 
 @pytest.mark.parametrize("trend", [False, True])
 @pytest.mark.parametrize("n_features", [10, 11, 25, 300])
-def test_one_residual_degree_of_freedom_is_moderated_robustly(n_features, trend):
+def test_one_residual_degree_of_freedom_is_moderated_robustly(n_features: int, trend: bool) -> None:
     rng = np.random.default_rng(n_features)
     y = rng.normal(size=(n_features, 4)) * rng.choice([1, 50], (n_features, 1), p=[0.9, 0.1])
     fit = linear.lm_fit(y + rng.uniform(0, 5, (n_features, 1)), cohort_design(4, rng))
@@ -617,7 +651,9 @@ def test_one_residual_degree_of_freedom_is_moderated_robustly(n_features, trend)
 
 @pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("trend", [False, True])
-def test_features_without_degrees_of_freedom_take_the_prior_of_the_others(robust, trend):
+def test_features_without_degrees_of_freedom_take_the_prior_of_the_others(
+    robust: bool, trend: bool
+) -> None:
     rng = np.random.default_rng(15)
     y = rng.normal(size=(40, 8)) * rng.uniform(0.5, 2, (40, 1)) + np.arange(40)[:, None] % 7
     whole, lost = linear.lm_fit(y, cohort_design(8, rng)), np.arange(40) < 3
@@ -640,7 +676,7 @@ def test_features_without_degrees_of_freedom_take_the_prior_of_the_others(robust
         assert (test.s2_prior == others.s2_prior[0]).all()
 
 
-def test_robust_moderation_refuses_unequal_degrees_of_freedom():
+def test_robust_moderation_refuses_unequal_degrees_of_freedom() -> None:
     rng = np.random.default_rng(16)
     fit = linear.lm_fit(rng.normal(size=(20, 6)), cohort_design(6, rng))
     fit = replace(fit, df_residual=np.repeat([2.0, 3.0], 10))
@@ -648,7 +684,7 @@ def test_robust_moderation_refuses_unequal_degrees_of_freedom():
         linear.moderate(fit, robust=True, trend=False)
 
 
-def test_counts_that_never_vary_have_finite_voom_weights():
+def test_counts_that_never_vary_have_finite_voom_weights() -> None:
     design = np.column_stack([np.ones(6), np.arange(6) % 2])
     for counts in (np.full((20, 6), 50), np.zeros((20, 6)), np.arange(6.0).repeat(6).reshape(6, 6)):
         weights = voom(counts, design, norm_factors=np.ones(6)).weights

@@ -6,6 +6,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,12 +40,12 @@ def tables(setting: str) -> pd.DataFrame:
 
 
 @cache
-def found(setting: str) -> pd.Series:
+def found(setting: str) -> Any:
     return found_shares(tables(setting)).loc[setting]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_tables_are_those_that_r_saw(setting):
+def test_tables_are_those_that_r_saw(setting: str) -> None:
     p = tables(setting)
     assert len(p) == 2 * N_TABLES
     # another stream of random numbers would need other p of R: run benchmarks/abundance_power anew
@@ -53,7 +54,7 @@ def test_tables_are_those_that_r_saw(setting):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(("robust", "column"), [(True, "p"), (False, "p_not_robust")])
-def test_moderated_p_is_that_of_limma(setting, robust, column):
+def test_moderated_p_is_that_of_limma(setting: str, robust: bool, column: str) -> None:
     n_tables = 20 if robust else 100  # its prior takes a search for each table
     samples, counts = draw(setting, planted=True, n_tables=n_tables)
     lamm = list(lineages(LAMM)).index("LAMM")
@@ -63,7 +64,7 @@ def test_moderated_p_is_that_of_limma(setting, robust, column):
     np.testing.assert_allclose(got, p, rtol=tolerance, atol=1e-9)
 
 
-def test_both_p_are_those_of_the_abundance_table():
+def test_both_p_are_those_of_the_abundance_table() -> None:
     p = tables("others as LAMM").query("planted == 1 and table == 3").iloc[0]
     samples, counts = draw("others as LAMM", planted=True, n_tables=4)
     lineage = lineages(LAMM)
@@ -75,21 +76,21 @@ def test_both_p_are_those_of_the_abundance_table():
 
 
 @pytest.mark.parametrize("setting", KEPT)
-def test_row_finds_95_per_cent_of_what_propeller_finds(setting):
+def test_row_finds_95_per_cent_of_what_propeller_finds(setting: str) -> None:
     assert found(setting)["propeller"] > 0.8
     assert found(setting)["ratio"] >= 0.95
 
 
 @pytest.mark.parametrize("setting", UNKEPT)
-def test_row_finds_nine_tenths_where_equal_or_wide_spread_favours_moderation(setting):
+def test_row_finds_nine_tenths_where_equal_or_wide_spread_favours_moderation(setting: str) -> None:
     assert found(setting)["ratio"] >= 0.9
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_moderated_p_finds_95_per_cent_of_what_propeller_finds(setting):
+def test_moderated_p_finds_95_per_cent_of_what_propeller_finds(setting: str) -> None:
     assert found(setting)["ratio, p_moderated"] >= 0.95
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_p_of_the_row_can_be_taken_at_its_word(setting):
+def test_p_of_the_row_can_be_taken_at_its_word(setting: str) -> None:
     assert 0.035 <= found(setting)["null < 0.05, row p, all"] <= 0.07

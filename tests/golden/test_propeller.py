@@ -1,6 +1,7 @@
 """Published results of propeller (Phipson et al. 2022), reproduced from its tables of counts."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.real_data
 
 
 @pytest.fixture
-def propeller(real_data) -> Path:
+def propeller(real_data: Callable[[str], Path]) -> Path:
     return real_data("abundance_propeller")
 
 
@@ -42,7 +43,7 @@ def transformed(counts: pd.DataFrame, scale: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("scale", ["logit", "asin"])
-def test_three_groups_of_lavages_have_the_published_f(propeller, scale):
+def test_three_groups_of_lavages_have_the_published_f(propeller: Path, scale: str) -> None:
     table = pd.read_csv(propeller / "balf_covid_counts.tsv", sep="\t", index_col=0)
     group, counts = table.pop("group"), table
     design = np.column_stack([np.ones(len(group)), group == "M", group == "S"])
@@ -55,7 +56,9 @@ def test_three_groups_of_lavages_have_the_published_f(propeller, scale):
 
 @pytest.mark.parametrize("level", ["prop.list", "prop.broad.list"])
 @pytest.mark.parametrize("what", ["young-old", "male-female"])
-def test_ages_and_sexes_of_blood_have_the_published_t(propeller, what, level):
+def test_ages_and_sexes_of_blood_have_the_published_t(
+    propeller: Path, what: str, level: str
+) -> None:
     shares = pd.read_csv(propeller / "pbmc_old_young_CTpropsTransposed.txt", sep="\t", index_col=0)
     about = pd.read_csv(propeller / "pbmc_old_young_sampleinfo.csv", nrows=20)
     if level == "prop.broad.list":
@@ -76,7 +79,7 @@ def test_ages_and_sexes_of_blood_have_the_published_t(propeller, what, level):
     np.testing.assert_allclose(test.p_value[:, at], expected["P.Value"], rtol=5e-4)
 
 
-def test_three_ages_of_hearts_have_the_published_f(propeller):
+def test_three_ages_of_hearts_have_the_published_f(propeller: Path) -> None:
     table = pd.read_csv(propeller / "heart_counts.tsv", sep="\t", index_col=0)
     male, counts = table.pop("Sex") == "m", table
     age = counts.index.str[0]
