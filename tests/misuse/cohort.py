@@ -129,7 +129,7 @@ def dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
     group.create_dataset(name, data=values.astype(object) if text else values, dtype=kind)
 
 
-def instead(make: Callable[[Path], Path], suffix: str) -> Spoil:
+def instead(make: Callable[[Path], object], suffix: str) -> Spoil:
     """Let the first sample's `counts` be another file, which `make` writes."""
 
     def spoil(folder: Path) -> None:

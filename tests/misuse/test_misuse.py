@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,10 @@ AS_OTHER_USER = ("unshare", "--map-root-user")  # root of its own, who may read 
 
 @pytest.fixture(scope="session")
 def outcome_of(
-    request, sound_cohort, tmp_path_factory, repository
+    request: Any,
+    sound_cohort: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    repository: Path,
 ) -> Iterator[Callable[[str], tuple[Path, Run]]]:
     """Folders and runs of the cases that were asked for; two run at a time, ahead of the tests."""
     wanted = [item.callspec.params["name"] for item in request.session.items
@@ -57,7 +61,9 @@ def can_be_another_user() -> bool:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_misuse_is_told(name, outcome_of, repository):
+def test_a_misuse_is_told(
+    name: str, outcome_of: Callable[[str], tuple[Path, Run]], repository: Path
+) -> None:
     case = CASES[name]
     if case.unprivileged and not can_be_another_user():
         pytest.skip("root can read every file here, and user namespaces are not to be had")
@@ -87,17 +93,19 @@ def test_a_misuse_is_told(name, outcome_of, repository):
         assert min(starts) <= MOST_STARTS
 
 
-def test_there_are_many_of_them():
+def test_there_are_many_of_them() -> None:
     assert len(CASES) >= 80
 
 
-def test_the_cohort_that_is_spoilt_is_sound(sound_cohort, repository):
+def test_the_cohort_that_is_spoilt_is_sound(sound_cohort: Path, repository: Path) -> None:
     run = run_snakemake(repository, sound_cohort, "--dry-run", "--quiet", "rules")
     assert run.code == 0, run.text[-3000:]
     assert "lammscope:" not in run.text
 
 
-def test_all_mistakes_are_told_at_once(sound_cohort, tmp_path, repository):
+def test_all_mistakes_are_told_at_once(
+    sound_cohort: Path, tmp_path: Path, repository: Path
+) -> None:
     folder = tmp_path / "cohort"
     shutil.copytree(sound_cohort, folder)
     for name in (

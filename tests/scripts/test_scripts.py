@@ -1,7 +1,10 @@
 """Scripts run outside Snakemake: wiring of inputs, parameters and outputs."""
 
 import runpy
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +16,17 @@ from tests.matrices import small_shard, write_tenx_v3
 
 
 @pytest.fixture
-def run_script(repository, tmp_path):
+def run_script(repository: Path, tmp_path: Path) -> Callable[..., str]:
     """Run a rule's very script with a stand-in for what Snakemake gives it."""
 
-    def run(name, *, input, output, params=None, wildcards=None):
+    def run(
+        name: str,
+        *,
+        input: dict[str, Any],
+        output: dict[str, Path],
+        params: dict[str, Any] | None = None,
+        wildcards: dict[str, str] | None = None,
+    ) -> str:
         for path in output.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         snakemake = SimpleNamespace(
@@ -36,12 +46,14 @@ def run_script(repository, tmp_path):
 
 
 @pytest.fixture
-def config():
+def config() -> dict[str, Any]:
     return resolve_config({})
 
 
 @pytest.fixture
-def ingested(run_script, config, tmp_path):
+def ingested(
+    run_script: Callable[..., str], config: dict[str, Any], tmp_path: Path
+) -> dict[str, dict[str, Path]]:
     """Two small samples, read in."""
     config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
     paths = {}
@@ -63,7 +75,7 @@ def ingested(run_script, config, tmp_path):
     return paths
 
 
-def test_ingest_writes_shard_flags_and_moments(ingested):
+def test_ingest_writes_shard_flags_and_moments(ingested: dict[str, dict[str, Path]]) -> None:
     shard = read_shard(ingested["a"]["shard"])
     qc = pd.read_parquet(ingested["a"]["qc"])
     moments = pd.read_parquet(ingested["a"]["moments"])
@@ -73,7 +85,12 @@ def test_ingest_writes_shard_flags_and_moments(ingested):
     assert not list(ingested["a"]["shard"].parent.glob(".*"))
 
 
-def test_samples_become_an_index_a_space_and_clusters(ingested, run_script, config, tmp_path):
+def test_samples_become_an_index_a_space_and_clusters(
+    ingested: dict[str, dict[str, Path]],
+    run_script: Callable[..., str],
+    config: dict[str, Any],
+    tmp_path: Path,
+) -> None:
     samples = list(ingested)
     for sample in samples:
         run_script(
@@ -149,7 +166,12 @@ def test_samples_become_an_index_a_space_and_clusters(ingested, run_script, conf
         assert file["space"].shape == (len(index), 5)
 
 
-def test_a_script_ends_with_one_line_on_a_wrong_matrix(run_script, config, tmp_path, capsys):
+def test_a_script_ends_with_one_line_on_a_wrong_matrix(
+    run_script: Callable[..., str],
+    config: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "x.h5").write_text("no matrix")
     with pytest.raises(SystemExit):
         run_script(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -66,10 +67,12 @@ def planned(text: str) -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def snakemake(repository) -> Callable[..., Run]:
+def snakemake(repository: Path) -> Callable[..., Run]:
     """Run the workflow with the config of a folder, in that folder."""
 
-    def run(folder: Path, *arguments: str, more_configs: tuple[Path, ...] = (), **kwargs) -> Run:
+    def run(
+        folder: Path, *arguments: str, more_configs: tuple[Path, ...] = (), **kwargs: Any
+    ) -> Run:
         configs = (folder / "config.yaml", *more_configs)
         return run_snakemake(repository, folder, *arguments, configs=configs, **kwargs)
 
@@ -84,7 +87,7 @@ def write_config(folder: Path, **changes: object) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny simulated cohort with relative paths: three patients per arm, before and after."""
     folder = tmp_path_factory.mktemp("tiny")
     with chdir(folder):
@@ -96,7 +99,7 @@ def tiny(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tiny, snakemake) -> Path:
+def finished(tiny: Path, snakemake: Callable[..., Run]) -> Path:
     """The tiny cohort, run to the report."""
     run = snakemake(tiny)
     assert run.code == 0, run.text[-4000:]

@@ -1,6 +1,8 @@
 """The workflow's own files: the demo config, the schema's defaults, rules and scripts in step."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,16 +10,19 @@ import yaml
 from lammscope.cohort.config import resolve_config
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
+from tests.workflow.conftest import Run
 
 
-def test_the_demo_sheets_are_those_that_the_simulator_writes(repository, tmp_path, monkeypatch):
+def test_the_demo_sheets_are_those_that_the_simulator_writes(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     simulate_cohort(CohortSettings(cells=50), "demo")
     for name in ("samples.tsv", "patients.tsv"):
         assert (repository / "config" / name).read_text() == (tmp_path / "demo" / name).read_text()
 
 
-def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository):
+def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository: Path) -> None:
     rules = set()
     for path in (repository / "workflow" / "rules").glob("*.smk"):
         text = path.read_text()
@@ -34,7 +39,7 @@ def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository):
     assert rules == {path.stem for path in (repository / "workflow" / "scripts").glob("*.py")}
 
 
-def test_scripts_read_call_and_write_only(repository):
+def test_scripts_read_call_and_write_only(repository: Path) -> None:
     for path in (repository / "workflow" / "scripts").glob("*.py"):
         text = path.read_text()
         assert len(text.splitlines()) <= 40, path.name
@@ -43,19 +48,19 @@ def test_scripts_read_call_and_write_only(repository):
         assert "with job_log(snakemake.log[0]" in text
 
 
-def test_the_config_names_every_default_once(repository):
+def test_the_config_names_every_default_once(repository: Path) -> None:
     demo = yaml.safe_load((repository / "config" / "config.yaml").read_text())
     resolved = resolve_config(demo)
     assert resolve_config(resolved) == resolved
 
 
-def test_every_key_of_the_config_is_documented(repository):
+def test_every_key_of_the_config_is_documented(repository: Path) -> None:
     from lammscope.cohort.document import document
 
     assert (repository / "config" / "README.md").read_text() == document()
 
 
-def test_the_conda_environment_is_pinned_like_the_lock(repository):
+def test_the_conda_environment_is_pinned_like_the_lock(repository: Path) -> None:
     from envs.pin_conda import conda_environment
 
     assert (repository / "envs" / "lammscope.yaml").read_text() == conda_environment()
@@ -63,7 +68,7 @@ def test_the_conda_environment_is_pinned_like_the_lock(repository):
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-scvi"])
-def test_locks_pin_by_hash_and_name_no_index(repository, name):
+def test_locks_pin_by_hash_and_name_no_index(repository: Path, name: str) -> None:
     text = (repository / f"{name}.lock").read_text()
     pins = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,]+\])?==", text, re.M)
     assert len(pins) > 5
@@ -72,7 +77,7 @@ def test_locks_pin_by_hash_and_name_no_index(repository, name):
     assert "--index" not in text
 
 
-def test_actions_are_pinned_by_commit_and_the_version_is_named(repository):
+def test_actions_are_pinned_by_commit_and_the_version_is_named(repository: Path) -> None:
     lines = [
         line.strip().removeprefix("- ")
         for path in sorted((repository / ".github" / "workflows").glob("*.yml"))
@@ -86,7 +91,9 @@ def test_actions_are_pinned_by_commit_and_the_version_is_named(repository):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["harmony", "none", "scvi", "auto"])
-def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
+def test_each_integration_method_gives_a_complete_plan(
+    tiny: Path, snakemake: Callable[..., Run], method: str
+) -> None:
     candidates = "[harmony]" if method == "auto" else "[]"
     value = f"integration={{method: {method}, candidates: {candidates}}}"
     run = snakemake(tiny, "--dry-run", "--config", value)
@@ -97,7 +104,9 @@ def test_each_integration_method_gives_a_complete_plan(tiny, snakemake, method):
 
 
 @pytest.mark.slow
-def test_the_demo_config_is_not_mixed_into_another(tiny, snakemake):
+def test_the_demo_config_is_not_mixed_into_another(
+    tiny: Path, snakemake: Callable[..., Run]
+) -> None:
     run = snakemake(tiny, "results/config.yaml")
     assert run.code == 0, run.text[-2000:]
     saved = yaml.safe_load((tiny / "results" / "config.yaml").read_text())

@@ -1,6 +1,8 @@
 """One cohort in many formats: the same cells, genes and counts, whatever the files look like."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {"doublets": {"remove": False}, "qc": {"min_counts": 100, "min_genes": 80}}
 POOLED = ("P02_baseline", "P02_day_7")
+Files = Callable[[Path], dict[str, tuple[Path, str]]]  # writes samples in a folder; their paths
 
 
 def by_symbol(shard: Shard) -> Shard:
@@ -33,7 +36,7 @@ def without_twins(shard: Shard) -> Shard:
 
 
 @pytest.fixture(scope="module")
-def shards(sound_cohort):
+def shards(sound_cohort: Path) -> dict[str, Shard]:
     """The samples of a cohort; those to be pooled have barcodes of their own."""
     found = {}
     for path in sorted((sound_cohort / "counts").iterdir()):
@@ -45,10 +48,15 @@ def shards(sound_cohort):
 
 
 @pytest.fixture(scope="module")
-def cohort(sound_cohort, shards, repository, tmp_path_factory):
+def cohort(
+    sound_cohort: Path,
+    shards: dict[str, Shard],
+    repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Files], Path]:
     """Write the samples in some formats (10x h5 unless said otherwise), and run to the counts."""
 
-    def run(name, files):
+    def run(name: str, files: Files) -> Path:
         folder = tmp_path_factory.mktemp(name)
         samples = pd.read_csv(sound_cohort / "samples.tsv", sep="\t").set_index("sample")
         samples["barcodes"] = ""
@@ -71,10 +79,10 @@ def cohort(sound_cohort, shards, repository, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def mixed(cohort, shards):
+def mixed(cohort: Callable[[str, Files], Path], shards: dict[str, Shard]) -> Path:
     """A sample in each format, and two in one channel."""
 
-    def files(folder):
+    def files(folder: Path) -> dict[str, tuple[Path, str]]:
         channel = Shard(
             sparse.csr_array(sparse.vstack([shards[name].counts for name in POOLED])),
             np.concatenate([shards[name].barcodes for name in POOLED]),
@@ -112,12 +120,12 @@ def mixed(cohort, shards):
 
 
 @pytest.fixture(scope="module")
-def plain(cohort):
+def plain(cohort: Callable[[str, Files], Path]) -> Path:
     """Every sample as a 10x h5 file."""
     return cohort("plain", lambda folder: {})
 
 
-def test_cells_and_their_metrics_are_the_same(plain, mixed):
+def test_cells_and_their_metrics_are_the_same(plain: Path, mixed: Path) -> None:
     expected, found = (
         CellIndex(results / "joint" / "cells.parquet").cells for results in (plain, mixed)
     )
@@ -126,7 +134,7 @@ def test_cells_and_their_metrics_are_the_same(plain, mixed):
     pd.testing.assert_frame_equal(found[columns], expected[columns])
 
 
-def test_variable_genes_and_their_counts_are_the_same(plain, mixed):
+def test_variable_genes_and_their_counts_are_the_same(plain: Path, mixed: Path) -> None:
     (expected, genes, _), (found, same_genes, _) = (
         CellIndex(results / "joint" / "cells.parquet").stack_counts(
             sorted((results / "joint" / "hvg").glob("*.npz"))
@@ -138,7 +146,7 @@ def test_variable_genes_and_their_counts_are_the_same(plain, mixed):
     pd.testing.assert_frame_equal(same_genes, genes)
 
 
-def test_genes_are_named_by_the_ids_of_the_samples_that_have_them(mixed):
+def test_genes_are_named_by_the_ids_of_the_samples_that_have_them(mixed: Path) -> None:
     overlap = pd.read_csv(mixed / "qc" / "gene_overlap.tsv", sep="\t").set_index("sample")
     assert (overlap["pct_overlap"] == 100).all()
     by_symbols = overlap.index[overlap["matched_by"] == "symbol"]
@@ -148,7 +156,7 @@ def test_genes_are_named_by_the_ids_of_the_samples_that_have_them(mixed):
     assert genes["gene"].str.startswith("ENSG").all()
 
 
-def test_samples_of_one_channel_share_its_doublets(mixed):
+def test_samples_of_one_channel_share_its_doublets(mixed: Path) -> None:
     doublets = pd.read_parquet(mixed / "doublets" / f"{POOLED[0]}.parquet")
     samples = set(doublets["cell"].str.rsplit("_", n=1).str[0])
     assert samples == set(POOLED)

@@ -1,6 +1,8 @@
 """The joint space of odd cohorts, its other methods, and the same result whatever the cores."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,7 +16,7 @@ from lammscope.joint.integration import METHODS
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 from tests.matrices import write_tenx_v3
-from tests.workflow.conftest import COARSE, write_config
+from tests.workflow.conftest import COARSE, Run, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +31,7 @@ SMALL = CohortSettings(patients_per_arm=2, cells=220, seed=3)
 
 
 @pytest.fixture(scope="module")
-def cohort_in(tmp_path_factory):
+def cohort_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Simulate the small cohort in a folder of its own."""
 
     def make(name: str) -> Path:
@@ -60,7 +62,7 @@ def healthy(folder: Path, sample: str) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def odd(cohort_in, snakemake):
+def odd(cohort_in: Callable[[str], Path], snakemake: Callable[..., Run]) -> Path:
     """A cohort of which one sample has no cell that passes, and one has a single cell."""
     folder = cohort_in("odd")
     subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.02)
@@ -71,8 +73,8 @@ def odd(cohort_in, snakemake):
     return folder
 
 
-def test_a_sample_without_cells_stays_in_the_tables_and_is_named_in_the_report(odd):
-    summary = pd.read_csv(odd / "results" / "qc" / "summary.tsv", sep="\t").set_index("sample")
+def test_a_sample_without_cells_stays_in_the_tables_and_is_named_in_the_report(odd: Path) -> None:
+    summary: Any = pd.read_csv(odd / "results" / "qc" / "summary.tsv", sep="\t").set_index("sample")
     assert summary.loc["P01_day_7", "n_cells"] == 0
     assert summary.loc["P01_day_7", "n_barcodes"] > 0
     report = (odd / "results" / "report.html").read_text(encoding="utf-8")
@@ -81,7 +83,7 @@ def test_a_sample_without_cells_stays_in_the_tables_and_is_named_in_the_report(o
     assert calls.loc["P01_day_7", "n_cells"] == 0
 
 
-def test_a_batch_of_one_cell_is_placed_among_the_others(odd):
+def test_a_batch_of_one_cell_is_placed_among_the_others(odd: Path) -> None:
     cells = pd.read_parquet(odd / "results" / "annotation" / "cells.parquet")
     assert (cells["sample"] == "P02_day_7").sum() == 1
     with np.load(odd / "results" / "joint" / "auto.npz") as file:
@@ -89,7 +91,7 @@ def test_a_batch_of_one_cell_is_placed_among_the_others(odd):
         assert len(file["space"]) == len(cells)
 
 
-def test_auto_uses_one_of_its_candidates_and_says_which(odd):
+def test_auto_uses_one_of_its_candidates_and_says_which(odd: Path) -> None:
     scores = pd.read_csv(odd / "results" / "joint" / "integration_scores.tsv", sep="\t")
     assert scores["method"].tolist() == ["none", "harmony"]
     used = scores.loc[scores["used"], "method"].tolist()
@@ -101,7 +103,9 @@ def test_auto_uses_one_of_its_candidates_and_says_which(odd):
     assert np.array_equal(*spaces)
 
 
-def test_one_small_sample_needs_no_integration(cohort_in, snakemake):
+def test_one_small_sample_needs_no_integration(
+    cohort_in: Callable[[str], Path], snakemake: Callable[..., Run]
+) -> None:
     folder = cohort_in("alone")
     subset(folder, "P01_baseline", healthy(folder, "P01_baseline")[:25])
     for name in ("samples", "patients"):
@@ -120,7 +124,9 @@ def test_one_small_sample_needs_no_integration(cohort_in, snakemake):
 
 
 @pytest.mark.skipif(not HAS_SCVI, reason="scvi-tools is not installed (make setup-scvi)")
-def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(cohort_in, snakemake):
+def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(
+    cohort_in: Callable[[str], Path], snakemake: Callable[..., Run]
+) -> None:
     folder = cohort_in("scvi")
     scvi = {"max_epochs": 15, "n_latent": 10, "covariates": ["compartment"]}
     write_config(folder, integration={"method": "scvi", "scvi": scvi})
@@ -131,13 +137,15 @@ def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(cohort_in, s
         assert file["space"].shape[1] == 10
         assert np.isfinite(file["space"]).all()
     assert (joint / "scvi_model" / "model.pt").exists()
-    scores = pd.read_csv(joint / "integration_scores.tsv", sep="\t").set_index("method")
+    scores: Any = pd.read_csv(joint / "integration_scores.tsv", sep="\t").set_index("method")
     assert scores.index.tolist() == ["none", "harmony", "scvi"]
     assert scores.loc["scvi", "structure"] > 0.8
 
 
 @pytest.mark.skipif(HAS_SCVI, reason="scvi-tools is installed")
-def test_scvi_that_is_not_installed_stops_the_run_with_the_command(cohort_in, snakemake):
+def test_scvi_that_is_not_installed_stops_the_run_with_the_command(
+    cohort_in: Callable[[str], Path], snakemake: Callable[..., Run]
+) -> None:
     folder = cohort_in("no_scvi")
     write_config(folder, integration={"method": "scvi"})
     run = snakemake(folder)
@@ -146,7 +154,7 @@ def test_scvi_that_is_not_installed_stops_the_run_with_the_command(cohort_in, sn
     assert "Traceback" not in run.text
 
 
-def test_the_cohort_file_is_read_backed_and_by_scanpy(odd):
+def test_the_cohort_file_is_read_backed_and_by_scanpy(odd: Path) -> None:
     import scanpy as sc
 
     path = odd / "results" / "cohort.h5ad"

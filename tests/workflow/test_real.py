@@ -1,11 +1,15 @@
 """Real cells end to end: CAR-T patients by sort, and blood cells whose types are known."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 import yaml
 
 from benchmarks import lamm_calls
-from tests.workflow.conftest import COARSE
+from tests.workflow.conftest import COARSE, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
@@ -13,7 +17,12 @@ COMPARTMENTS = {"PB": "blood", "BM": "marrow", "PROD": "product"}
 
 
 @pytest.fixture(scope="module")
-def carpall(real_data, repository, snakemake, tmp_path_factory):
+def carpall(
+    real_data: Callable[[str], Path],
+    repository: Path,
+    snakemake: Callable[..., Run],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     source = real_data("carpall")
     folder = tmp_path_factory.mktemp("carpall")
     samples = pd.read_csv(source / "samples.tsv", sep="\t")
@@ -33,7 +42,9 @@ def carpall(real_data, repository, snakemake, tmp_path_factory):
     return folder / "results"
 
 
-def test_monocytic_and_positive_cells_are_higher_where_they_were_not_sorted_out(carpall):
+def test_monocytic_and_positive_cells_are_higher_where_they_were_not_sorted_out(
+    carpall: Path,
+) -> None:
     counts = pd.read_csv(carpall / "abundance" / "counts.tsv", sep="\t")
     wide = counts.pivot(index="sample", columns="population", values="n_cells")
     partition = counts[counts["partition"]]
@@ -51,9 +62,11 @@ def test_monocytic_and_positive_cells_are_higher_where_they_were_not_sorted_out(
         assert positive[whole] > positive[sorted_out]
 
 
-def test_the_contrast_finds_them_in_four_pairs_and_says_what_a_permutation_cannot(carpall):
+def test_the_contrast_finds_them_in_four_pairs_and_says_what_a_permutation_cannot(
+    carpall: Path,
+) -> None:
     table = pd.read_csv(carpall / "abundance" / "sort.tsv", sep="\t")
-    row = table[(table["scale"] == "logit") & (table["denominator"] == "all")]
+    row: Any = table[(table["scale"] == "logit") & (table["denominator"] == "all")]
     row = row.set_index("population").loc["LAMM_positive"]
     assert row["n_test"] == 4
     assert row["estimate"] > 0
@@ -62,14 +75,14 @@ def test_the_contrast_finds_them_in_four_pairs_and_says_what_a_permutation_canno
     assert "2/16" in report
 
 
-def test_very_poor_libraries_stay_in_every_table(carpall):
+def test_very_poor_libraries_stay_in_every_table(carpall: Path) -> None:
     counts = pd.read_csv(carpall / "abundance" / "counts.tsv", sep="\t")
     assert counts["sample"].nunique() == 25
-    summary = pd.read_csv(carpall / "qc" / "summary.tsv", sep="\t").set_index("sample")
+    summary: Any = pd.read_csv(carpall / "qc" / "summary.tsv", sep="\t").set_index("sample")
     assert summary.loc["CAR-T10593347", "n_cells"] <= 1
 
 
-def test_no_job_needs_more_than_two_gibibytes(carpall):
+def test_no_job_needs_more_than_two_gibibytes(carpall: Path) -> None:
     peaks = {}
     for path in (carpall / "benchmarks").rglob("*.tsv"):
         peaks[path] = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max()
@@ -77,7 +90,9 @@ def test_no_job_needs_more_than_two_gibibytes(carpall):
 
 
 @pytest.mark.parametrize("name", ["pbmc_facs", "kang_ifnb"])
-def test_cell_types_and_levels_agree_with_what_is_known_of_the_cells(name, real_data, tmp_path):
+def test_cell_types_and_levels_agree_with_what_is_known_of_the_cells(
+    name: str, real_data: Callable[[str], Path], tmp_path: Path
+) -> None:
     data = real_data(name).parent
     figures = list(lamm_calls.REAL[name](name, tmp_path, data=data, cores=2))
     assert figures

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,7 +32,7 @@ if sys.orig_argv[-1].endswith(".{script}.py"):
 
 
 @pytest.fixture
-def clone(repository, tmp_path):
+def clone(repository: Path, tmp_path: Path) -> Path:
     """Another clone of the workflow, to edit."""
     folder = tmp_path / "clone"
     folder.mkdir()
@@ -45,12 +46,12 @@ def clone(repository, tmp_path):
 
 
 @pytest.fixture
-def moved(finished, tmp_path):
+def moved(finished: Path, tmp_path: Path) -> Path:
     """The finished cohort with its results in another folder, all times kept."""
     return Path(shutil.copytree(finished, tmp_path / "moved"))
 
 
-def plan(clone, folder, *arguments):
+def plan(clone: Path, folder: Path, *arguments: str) -> dict[str, int]:
     """What a clone would run in a folder."""
     run = run_snakemake(clone, folder, "--dry-run", *arguments)
     assert run.code == 0, run.text[-3000:]
@@ -58,37 +59,37 @@ def plan(clone, folder, *arguments):
     return planned(run.text)
 
 
-def edit(path, old, new):
+def edit(path: Path, old: str, new: str) -> None:
     """Replace the first match of a pattern in a file."""
     text, n = re.subn(old, new, path.read_text(), count=1, flags=re.M)
     assert n == 1
     path.write_text(text)
 
 
-def in_clone(clone, repository, module):
+def in_clone(clone: Path, repository: Path, module: Any) -> Path:
     """The file of a module in a clone."""
     return clone / Path(module.__file__).relative_to(repository)
 
 
-def results(folder):
+def results(folder: Path) -> set[str]:
     """Every result of a run by its path, logs and benchmarks aside."""
     files = (path.relative_to(folder) for path in (folder / "results").rglob("*"))
     return {str(p) for p in files if p.parts[1] not in UNCOMPARED and (folder / p).is_file()}
 
 
-def tables(folder):
+def tables(folder: Path) -> dict[str, str]:
     """The content of every table and array of a run, as digests."""
     names = (name for name in results(folder) if Path(name).suffix in TABLES)
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
-def test_another_place_another_clone_and_new_times_rerun_nothing(clone, moved):
+def test_another_place_another_clone_and_new_times_rerun_nothing(clone: Path, moved: Path) -> None:
     for path in clone.rglob("*"):
         os.utime(path)
     assert plan(clone, moved) == {}
 
 
-def test_comments_and_docstrings_rerun_nothing(clone, moved):
+def test_comments_and_docstrings_rerun_nothing(clone: Path, moved: Path) -> None:
     for folder in ("lammscope", "workflow/scripts"):
         for path in (clone / folder).rglob("*.py"):
             edit(path, r'\A"""', '"""Of the field: ')
@@ -96,12 +97,16 @@ def test_comments_and_docstrings_rerun_nothing(clone, moved):
     assert plan(clone, moved) == {}
 
 
-def test_a_changed_constant_reruns_the_rules_that_use_it(clone, moved, repository):
+def test_a_changed_constant_reruns_the_rules_that_use_it(
+    clone: Path, moved: Path, repository: Path
+) -> None:
     edit(in_clone(clone, repository, evidence), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
     assert plan(clone, moved) == {"draw_evidence": 1, "write_report": 1, "all": 1}
 
 
-def test_an_edit_of_one_integration_method_does_not_rerun_another(clone, moved, repository):
+def test_an_edit_of_one_integration_method_does_not_rerun_another(
+    clone: Path, moved: Path, repository: Path
+) -> None:
     edit(
         in_clone(clone, repository, scvi),
         "early_stopping_patience=20",
@@ -110,7 +115,9 @@ def test_an_edit_of_one_integration_method_does_not_rerun_another(clone, moved, 
     assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
 
-def test_an_edit_of_what_holds_no_science_reruns_nothing(clone, moved, repository):
+def test_an_edit_of_what_holds_no_science_reruns_nothing(
+    clone: Path, moved: Path, repository: Path
+) -> None:
     edit(in_clone(clone, repository, runtime), r"^(logger =) .*", r'\1 logging.getLogger("x")')
     assert plan(clone, moved) == {}
 
@@ -123,20 +130,22 @@ def test_an_edit_of_what_holds_no_science_reruns_nothing(clone, moved, repositor
         ("resources/signatures/myeloid.gmt", {"extract_panel", "score_states"}, {"embed_cells"}),
     ],
 )
-def test_a_shipped_file_reruns_what_reads_it(clone, moved, name, rerun, kept):
+def test_a_shipped_file_reruns_what_reads_it(
+    clone: Path, moved: Path, name: str, rerun: set[str], kept: set[str]
+) -> None:
     (clone / name).write_text(f"{(clone / name).read_text()}\n")
     rules = set(plan(clone, moved))
     assert rules >= rerun
     assert not rules & kept
 
 
-def test_a_changed_template_reruns_the_report(clone, moved):
+def test_a_changed_template_reruns_the_report(clone: Path, moved: Path) -> None:
     (path,) = clone.glob("lammscope/**/*.jinja")
     path.write_text(f"{path.read_text()}\n")
     assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
 
-def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone, moved):
+def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone: Path, moved: Path) -> None:
     own = Path(shutil.copy(clone / PANEL, moved / "own.yaml"))
     write_config(moved, annotation={"panel": "own.yaml"})  # which sorts the keys, too
     assert plan(clone, moved) == {"save_config": 1, "write_report": 1, "all": 1}
@@ -144,7 +153,7 @@ def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone, moved):
     assert {"extract_panel", "annotate_cells"} <= set(plan(clone, moved))
 
 
-def test_a_param_that_takes_the_value_of_another_reruns_its_rule(clone, moved):
+def test_a_param_that_takes_the_value_of_another_reruns_its_rule(clone: Path, moved: Path) -> None:
     """Snakemake compares params without their names."""
     config = yaml.safe_load((moved / "results" / "config.yaml").read_text())
     assert config["seed"] == config["threads"] == 1
@@ -152,7 +161,7 @@ def test_a_param_that_takes_the_value_of_another_reruns_its_rule(clone, moved):
     assert "find_neighbors" in plan(clone, moved, "--config", f"seed={n_neighbors}")
 
 
-def test_archived_matrices_rerun_nothing(moved, repository):
+def test_archived_matrices_rerun_nothing(moved: Path, repository: Path) -> None:
     shutil.rmtree(moved / "counts")
     assert plan(repository, moved) == {}
     edit(moved / "patients.tsv", r"female", "male")
@@ -161,7 +170,9 @@ def test_archived_matrices_rerun_nothing(moved, repository):
     assert not rules & BLIND
 
 
-def test_archived_matrices_are_asked_for_where_they_are_needed(moved, repository):
+def test_archived_matrices_are_asked_for_where_they_are_needed(
+    moved: Path, repository: Path
+) -> None:
     shutil.rmtree(moved / "counts")
     run = run_snakemake(repository, moved, "--dry-run", "--config", "qc={min_counts: 801}")
     assert run.code == 1
@@ -174,7 +185,9 @@ def test_archived_matrices_are_asked_for_where_they_are_needed(moved, repository
     ]
 
 
-def test_archived_matrices_are_known_in_a_folder_of_results_of_its_own(moved, repository):
+def test_archived_matrices_are_known_in_a_folder_of_results_of_its_own(
+    moved: Path, repository: Path
+) -> None:
     shutil.rmtree(moved / "counts")
     (moved / "results").rename(moved / "own")
     write_config(moved, pathvars={"results": "own"})
@@ -183,7 +196,9 @@ def test_archived_matrices_are_known_in_a_folder_of_results_of_its_own(moved, re
     assert run_snakemake(repository, moved, "--dry-run").code == 1
 
 
-def test_touched_or_rearranged_sheets_and_a_touched_schema_rerun_nothing(clone, moved):
+def test_touched_or_rearranged_sheets_and_a_touched_schema_rerun_nothing(
+    clone: Path, moved: Path
+) -> None:
     for name in ("samples", "patients"):
         path = moved / f"{name}.tsv"
         header, *rows = path.read_text().splitlines()
@@ -193,7 +208,7 @@ def test_touched_or_rearranged_sheets_and_a_touched_schema_rerun_nothing(clone, 
     assert plan(clone, moved) == {}
 
 
-def test_a_changed_covariate_reruns_statistics_only(moved, repository):
+def test_a_changed_covariate_reruns_statistics_only(moved: Path, repository: Path) -> None:
     edit(moved / "patients.tsv", r"female", "male")
     rules = plan(repository, moved)
     assert rules["save_samples"] == 1
@@ -201,13 +216,13 @@ def test_a_changed_covariate_reruns_statistics_only(moved, repository):
     assert not set(rules) & BLIND
 
 
-def test_every_result_is_a_target_of_its_own(moved, repository):
+def test_every_result_is_a_target_of_its_own(moved: Path, repository: Path) -> None:
     run = run_snakemake(repository, moved, "--dry-run", "--forcerun", "all")
     (listed,) = re.findall(r"^rule all:\n    input: (.*)$", run.text, re.M)
     assert set(listed.split(", ")) == results(moved)
 
 
-def test_a_missing_intermediate_is_made_anew(moved, repository):
+def test_a_missing_intermediate_is_made_anew(moved: Path, repository: Path) -> None:
     for name in ("joint/harmony.npz", "shards/P01_baseline.h5ad", "figures/cohort/states.pdf"):
         (moved / "results" / name).unlink()
     rules = plan(repository, moved)
@@ -216,8 +231,8 @@ def test_a_missing_intermediate_is_made_anew(moved, repository):
 
 
 def test_a_rerun_after_a_killed_job_gives_what_an_undisturbed_run_gives(
-    moved, finished, tmp_path, repository, monkeypatch
-):
+    moved: Path, finished: Path, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theta = ("--config", "integration={harmony: {theta: 3}}")
     killer = tmp_path / "killer" / "sitecustomize.py"
     killer.parent.mkdir()

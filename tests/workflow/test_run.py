@@ -1,6 +1,8 @@
 """The tiny cohort from matrices to the report: complete, idle afterwards, blind to response."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from lammscope.report.figures.cohort import COHORT_FIGURES
 from lammscope.report.figures.contrast import CONTRAST_FIGURES
 from lammscope.report.figures.evidence import EVIDENCE_FIGURES
-from tests.workflow.conftest import planned
+from tests.workflow.conftest import Run, planned
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,7 @@ STATISTICS = {
 }
 
 
-def test_every_result_is_there_with_the_promised_columns(finished):
+def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None:
     results = finished / "results"
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
     assert set(cells) >= CELL_COLUMNS
@@ -78,7 +80,7 @@ def test_every_result_is_there_with_the_promised_columns(finished):
     assert (results / "design" / "audit.tsv").is_file()
 
 
-def test_cells_get_their_true_types_and_lamm_cells_are_found(finished):
+def test_cells_get_their_true_types_and_lamm_cells_are_found(finished: Path) -> None:
     cells = pd.read_parquet(finished / "results" / "annotation" / "cells.parquet")
     truth = pd.read_csv(finished / "truth" / "cells.tsv.gz", sep="\t")
     truth["cell"] = truth["sample"] + "_" + truth["barcode"]
@@ -91,7 +93,7 @@ def test_cells_get_their_true_types_and_lamm_cells_are_found(finished):
     assert (other["cell_type"] == other["cell_type_true"]).mean() > 0.9
 
 
-def test_the_cohort_object_holds_counts_labels_and_spaces(finished):
+def test_the_cohort_object_holds_counts_labels_and_spaces(finished: Path) -> None:
     cohort = anndata.read_h5ad(finished / "results" / "cohort.h5ad")
     assert {"CSF1R", "CD14", "CD68", "CD3E"} <= set(cohort.var["feature_name"])
     assert cohort.var_names.str.startswith("ENSG").mean() > 0.9
@@ -105,7 +107,7 @@ def test_the_cohort_object_holds_counts_labels_and_spaces(finished):
     assert {"population", "lamm_elevated", "response", "phase"} <= set(cohort.obs)
 
 
-def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished):
+def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished: Path) -> None:
     text = (finished / "results" / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(COHORT_FIGURES) + 9
     assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
@@ -113,13 +115,15 @@ def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished)
     assert "cannot give less than p = 0.1" in text  # three against three patients
 
 
-def test_a_second_run_does_nothing(finished, snakemake):
+def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]) -> None:
     run = snakemake(finished)
     assert run.code == 0
     assert "Nothing to be done" in run.text
 
 
-def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tmp_path):
+def test_no_job_upstream_of_the_counts_sees_the_response(
+    finished: Path, snakemake: Callable[..., Run], tmp_path: Path
+) -> None:
     patients = pd.read_csv(finished / "patients.tsv", sep="\t")
     permuted = patients.assign(response=patients["response"].to_numpy()[::-1])
     permuted.to_csv(tmp_path / "patients.tsv", sep="\t", index=False)
@@ -134,7 +138,9 @@ def test_no_job_upstream_of_the_counts_sees_the_response(finished, snakemake, tm
     assert set(planned(run.text)) <= downstream
 
 
-def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, tmp_path):
+def test_a_new_contrast_reruns_statistics_and_report_only(
+    finished: Path, snakemake: Callable[..., Run], tmp_path: Path
+) -> None:
     config = tmp_path / "more.yaml"
     config.write_text(
         "contrasts:\n  sexes: {kind: between, column: sex, test: female, reference: male, "
@@ -150,7 +156,9 @@ def test_a_new_contrast_reruns_statistics_and_report_only(finished, snakemake, t
     assert planned(run.text)["test_abundance"] == 1
 
 
-def test_one_core_gives_the_same_bytes_as_two(finished, snakemake):
+def test_one_core_gives_the_same_bytes_as_two(
+    finished: Path, snakemake: Callable[..., Run]
+) -> None:
     targets = [
         *(f"results/joint/{name}" for name in ("pca.npz", "clusters.parquet", "umap.npz")),
         *(f"results/joint/{name}" for name in ("stability.tsv", "integration_scores.tsv")),

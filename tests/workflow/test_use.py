@@ -1,20 +1,23 @@
 """The ways to start the workflow: overrides, several configs, other folders, as a module."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 
-from tests.workflow.conftest import planned, run_snakemake
+from tests.workflow.conftest import Run, planned, run_snakemake
 
 pytestmark = pytest.mark.slow
 
 
-def saved_config(folder):
+def saved_config(folder: Path) -> dict[str, Any]:
     return yaml.safe_load((folder / "results" / "config.yaml").read_text())
 
 
 def test_the_command_line_wins_over_configs_and_later_configs_over_earlier(
-    relative_cohort, repository
-):
+    relative_cohort: Path, repository: Path
+) -> None:
     first, second = relative_cohort / "first.yaml", relative_cohort / "second.yaml"
     first.write_text("seed: 5\nqc: {min_counts: 300, min_genes: 111}\n")
     second.write_text("seed: 6\nqc: {min_counts: 400}\nreport: {title: Second}\n")
@@ -33,7 +36,9 @@ def test_the_command_line_wins_over_configs_and_later_configs_over_earlier(
     assert config["qc"]["max_pct_hb"] == 10
 
 
-def test_a_mistake_is_located_in_the_config_that_wins(relative_cohort, repository):
+def test_a_mistake_is_located_in_the_config_that_wins(
+    relative_cohort: Path, repository: Path
+) -> None:
     first, second = relative_cohort / "first.yaml", relative_cohort / "second.yaml"
     first.write_text("qc:\n  min_counts: none\n")
     second.write_text("# later\nqc:\n  min_counts: many\n")
@@ -44,7 +49,7 @@ def test_a_mistake_is_located_in_the_config_that_wins(relative_cohort, repositor
     assert f"{second}: line 3: `qc.min_counts` is `many`; it must be a number" in run.text
 
 
-def test_results_go_where_the_path_variable_says(relative_cohort, repository):
+def test_results_go_where_the_path_variable_says(relative_cohort: Path, repository: Path) -> None:
     run = run_snakemake(
         repository,
         relative_cohort,
@@ -85,7 +90,7 @@ rule flag:
 
 
 @pytest.fixture
-def study(relative_cohort, repository):
+def study(relative_cohort: Path, repository: Path) -> Path:
     """A workflow of somebody else's that uses this one as a module."""
     text = MODULE.format(snakefile=repository / "Snakefile")
     (relative_cohort / "Snakefile").write_text(text)
@@ -94,11 +99,11 @@ def study(relative_cohort, repository):
     return relative_cohort
 
 
-def as_module(repository, study, *arguments):
+def as_module(repository: Path, study: Path, *arguments: str) -> Run:
     return run_snakemake(repository, study, *arguments, snakefile=study / "Snakefile", configs=())
 
 
-def test_another_workflow_plans_every_rule_as_a_module(study, repository):
+def test_another_workflow_plans_every_rule_as_a_module(study: Path, repository: Path) -> None:
     run = as_module(repository, study, "--dry-run")
     assert run.code == 0, run.text[-3000:]
     own = planned(run_snakemake(repository, study, "--dry-run").text)
@@ -107,7 +112,7 @@ def test_another_workflow_plans_every_rule_as_a_module(study, repository):
     assert planned(run.text) == expected
 
 
-def test_a_job_of_the_module_runs_in_the_other_workflow(study, repository):
+def test_a_job_of_the_module_runs_in_the_other_workflow(study: Path, repository: Path) -> None:
     run = as_module(repository, study, "flag.txt")
     assert run.code == 0, run.text[-3000:]
     assert (study / "flag.txt").is_file()
@@ -115,7 +120,9 @@ def test_a_job_of_the_module_runs_in_the_other_workflow(study, repository):
     assert "Nothing to be done" in run.text
 
 
-def test_a_mistake_in_the_modules_config_ends_the_other_workflow(study, repository):
+def test_a_mistake_in_the_modules_config_ends_the_other_workflow(
+    study: Path, repository: Path
+) -> None:
     config = yaml.safe_load((study / "study.yaml").read_text())
     config["lamm_cells"]["qc"] = {"min_gene": 3}
     (study / "study.yaml").write_text(yaml.safe_dump(config))
