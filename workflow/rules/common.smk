@@ -10,6 +10,8 @@ from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint import integration_scvi
+from lammscope.report.catalog import read_catalog
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
 
@@ -219,6 +221,17 @@ def every_result():
         expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)
         for output in (getattr(rules, name).output for name in wanted)
     ]
+
+
+def report_tables():
+    """The tables of the report by name: a file of the cohort, or one per contrast."""
+    catalog = read_catalog()
+    cohort = {name: f"<results>/{catalog[name].path}" for name in COHORT_TABLES}
+    contrasts = {
+        name: collect(f"<results>/{catalog[name].path}", contrast=CONTRASTS)
+        for name in CONTRAST_TABLES
+    }
+    return cohort | contrasts
 
 
 def batches():
