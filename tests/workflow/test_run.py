@@ -6,10 +6,14 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from snakemake.io import expand
 
+from lammscope.cohort.sample_table import read_sample_table
+from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.cohort import COHORT_FIGURES
 from lammscope.report.figures.contrast import CONTRAST_FIGURES
 from lammscope.report.figures.evidence import EVIDENCE_FIGURES
+from tests.result_tables import column_mistakes, read_columns
 from tests.workflow.conftest import planned
 
 pytestmark = pytest.mark.slow
@@ -76,6 +80,16 @@ def test_every_result_is_there_with_the_promised_columns(finished):
         assert (results / "figures" / "baseline" / f"{figure}.png").stat().st_size > 1000
     assert (results / "config.yaml").is_file()
     assert (results / "design" / "audit.tsv").is_file()
+
+
+def test_each_table_has_exactly_the_columns_of_the_catalog(finished):
+    samples = read_sample_table(finished / "results" / "design" / "samples.tsv")
+    names = {"contrast": CONTRASTS, "sample": samples["sample"], "channel": samples["channel"]}
+    for name, table in read_catalog().items():
+        if table.columns and name != "labels":  # of a CellTypist model
+            for path in expand(table.path, **names):
+                found = read_columns(finished / "results" / path)
+                assert not list(column_mistakes(table, found)), path
 
 
 def test_cells_get_their_true_types_and_lamm_cells_are_found(finished):

@@ -14,6 +14,8 @@ from lammscope.core.names import AUTO, NONE
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint.integration import METHODS, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
+from lammscope.report.catalog import read_catalog
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
 
@@ -246,6 +248,17 @@ def every_result():
         expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)
         for output in (getattr(rules, name).output for name in wanted)
     ]
+
+
+def report_tables():
+    """The tables of the report by name: a file of the cohort, or one per contrast."""
+    catalog = read_catalog()
+    cohort = {name: f"<results>/{catalog[name].path}" for name in COHORT_TABLES}
+    contrasts = {
+        name: collect(f"<results>/{catalog[name].path}", contrast=CONTRASTS)
+        for name in CONTRAST_TABLES
+    }
+    return cohort | contrasts
 
 
 def batches():
