@@ -10,6 +10,7 @@ from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint import integration_scvi
+from lammscope.report.figures.catalog import drawing_functions, figure_names
 
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
 
@@ -20,15 +21,22 @@ def stop(heading, lines):
     sys.exit(1)
 
 
-def code(script):
+def code(script, *functions):
     """Digest of a script and of what it imports: as a param, it makes an edit rerun the rule.
 
+    `functions` are dotted names of what the script calls without importing it.
     Only the main process compares and records params, so a job's own process is spared the reading.
     """
     if not workflow.is_main_process:
         return ""
     path = HOME / "workflow" / "scripts" / f"{script}.py"
-    return code_digest(path, package=HOME / "lammscope", leave_out=WITHOUT_SCIENCE)
+    package = HOME / "lammscope"
+    return code_digest(path, package=package, calls=functions, leave_out=WITHOUT_SCIENCE)
+
+
+def drawing_code(group):
+    """Digest of the script that draws a group of figures, and of the functions that draw them."""
+    return code(f"draw_{group}", *drawing_functions(group).values())
 
 
 def content(*paths):

@@ -1,39 +1,38 @@
 """Draw quality, UMAPs, composition and LAMM cells of the cohort."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
-from scipy import sparse
 
-from lammscope.annotate.levels import definer_counts, log_levels, pooled_levels
+from lammscope.annotate.levels import definer_levels
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_arrays, read_cells, read_table, stack_counts
 from lammscope.core.runtime import job_log
-from lammscope.report.figures.cohort import cohort_figures
-from lammscope.report.figures.style import save_figure
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.draw import draw_figures, save_figures
+from lammscope.report.order import drawing_order
 
 with job_log(snakemake.log[0]):
-    index_cells, index = read_cells(snakemake.input.index)
-    panel = stack_counts(snakemake.input.panel, index=index)[:2]
-    counts = definer_counts([panel], definers=snakemake.params.definers)
-    totals = index_cells["total_counts"].to_numpy()
-    neighbors = read_arrays(snakemake.input.neighbors, index=index)["indices"]
-    pooled = pooled_levels(sparse.csr_array(counts), totals=totals, neighbors=neighbors)
-    qc = map(read_table, snakemake.input.qc)
-    figures = cohort_figures(
-        read_table(snakemake.input.cells, index=index),
-        umap=read_arrays(snakemake.input.umap, index=index)["umap"],
-        expression=log_levels(counts, total_counts=totals),
-        pooled=pd.DataFrame(pooled, columns=counts.columns),
-        qc=dict(zip(snakemake.params.samples, qc, strict=True)),
-        qc_summary=read_table(snakemake.input.summary),
-        samples=read_sample_table(snakemake.input.samples),
-        counts=read_table(snakemake.input.counts),
-        thresholds=snakemake.params.thresholds,
-        min_cells=snakemake.params.min_cells,
-        max_points=snakemake.params.max_points,
-        rng=np.random.default_rng(snakemake.params.seed),
+    files, params = snakemake.input, snakemake.params
+    cells, index = read_cells(files.index)
+    single, pooled = definer_levels(
+        *stack_counts(files.panel, index=index)[:2],
+        definers=params.definers,
+        totals=cells["total_counts"].to_numpy(),
+        neighbors=read_arrays(files.neighbors, index=index)["indices"],
     )
-    for path in map(Path, snakemake.output.pngs):
-        save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)
+    data = CohortData(
+        cells=read_table(files.cells, index=index),
+        umap=read_arrays(files.umap, index=index)["umap"],
+        expression=single,
+        pooled=pooled,
+        order=drawing_order(
+            len(cells), max_points=params.max_points, rng=np.random.default_rng(params.seed)
+        ),
+        qc=dict(zip(params.samples, map(read_table, files.qc), strict=True)),
+        qc_summary=read_table(files.summary),
+        samples=read_sample_table(files.samples),
+        counts=read_table(files.counts),
+        thresholds=params.thresholds,
+        min_cells=params.min_cells,
+    )
+    figures = draw_figures(data, functions=params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=params.dpi)

@@ -1,24 +1,23 @@
 """Draw what cell types and LAMM calls rest on."""
 
-from pathlib import Path
-
 from lammscope.annotate.panel import load_panel
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_cells, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.report.figures.evidence import evidence_figures
-from lammscope.report.figures.style import save_figure
+from lammscope.report.figures.draw import draw_figures, save_figures
+from lammscope.report.figures.evidence import EvidenceData
 
 with job_log(snakemake.log[0]):
-    _, index = read_cells(snakemake.input.index)
+    files, params = snakemake.input, snakemake.params
+    _, index = read_cells(files.index)
     names = ("clusters", "cluster_genes", "calls", "states")
-    figures = evidence_figures(
-        **{name: read_table(snakemake.input[name]) for name in names},
-        panel=load_panel(find_resource(snakemake.params.panel)),
-        definers=snakemake.params.definers,
-        cells=read_table(snakemake.input.cells, index=index),
-        samples=read_sample_table(snakemake.input.samples),
+    data = EvidenceData(
+        **{name: read_table(files[name]) for name in names},
+        panel=load_panel(find_resource(params.panel)),
+        definers=params.definers,
+        cells=read_table(files.cells, index=index),
+        samples=read_sample_table(files.samples),
     )
-    for path in map(Path, snakemake.output.pngs):
-        save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)
+    figures = draw_figures(data, functions=params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=params.dpi)

@@ -20,7 +20,7 @@ from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Paired
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
-from lammscope.report.captions import FIGURE_WORDS
+from lammscope.report.figures.catalog import figure_names
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
@@ -141,9 +141,9 @@ def cohort() -> Example:
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
-    names = [name for group, name in FIGURE_WORDS if group == "cohort"]
-    stems = [folder / "cohort" / name for name in names]
-    stems += [folder / c / n for c in CONTRASTS for g, n in FIGURE_WORDS if g == "contrast"]
+    stems = [folder / "cohort" / name for name in figure_names("cohort", "evidence")]
+    names = figure_names("contrast", "neighborhoods")
+    stems += [folder / contrast / name for contrast in CONTRASTS for name in names]
     drawn = save_figure(sentence_figure("as good as any"), folder / "drawn", dpi=20)[0]
     for stem in stems:
         stem.parent.mkdir(exist_ok=True)
