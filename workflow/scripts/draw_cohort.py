@@ -11,28 +11,29 @@ from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.order import drawing_order
 
 with job_log(snakemake.log[0]):
-    files, params = snakemake.input, snakemake.params
-    cells, index = read_cells(files.index)
+    cells, index = read_cells(snakemake.input.index)
     single, pooled = definer_levels(
-        *stack_counts(files.panel, index=index)[:2],
-        definers=params.definers,
+        *stack_counts(snakemake.input.panel, index=index)[:2],
+        definers=snakemake.params.definers,
         totals=cells["total_counts"].to_numpy(),
-        neighbors=read_arrays(files.neighbors, index=index)["indices"],
+        neighbors=read_arrays(snakemake.input.neighbors, index=index)["indices"],
     )
     data = CohortData(
-        cells=read_table(files.cells, index=index),
-        umap=read_arrays(files.umap, index=index)["umap"],
+        cells=read_table(snakemake.input.cells, index=index),
+        umap=read_arrays(snakemake.input.umap, index=index)["umap"],
         expression=single,
         pooled=pooled,
         order=drawing_order(
-            len(cells), max_points=params.max_points, rng=np.random.default_rng(params.seed)
+            len(cells),
+            max_points=snakemake.params.max_points,
+            rng=np.random.default_rng(snakemake.params.seed),
         ),
-        qc=dict(zip(params.samples, map(read_table, files.qc), strict=True)),
-        qc_summary=read_table(files.summary),
-        samples=read_sample_table(files.samples),
-        counts=read_table(files.counts),
-        thresholds=params.thresholds,
-        min_cells=params.min_cells,
+        qc=dict(zip(snakemake.params.samples, map(read_table, snakemake.input.qc), strict=True)),
+        qc_summary=read_table(snakemake.input.summary),
+        samples=read_sample_table(snakemake.input.samples),
+        counts=read_table(snakemake.input.counts),
+        thresholds=snakemake.params.thresholds,
+        min_cells=snakemake.params.min_cells,
     )
-    figures = draw_figures(data, functions=params.figures)
-    save_figures(figures, snakemake.output.pngs, dpi=params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

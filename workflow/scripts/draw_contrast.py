@@ -9,16 +9,15 @@ from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.draw import draw_figures, save_figures
 
 with job_log(snakemake.log[0]):
-    files, params = snakemake.input, snakemake.params
-    samples = read_sample_table(files.samples)
+    samples = read_sample_table(snakemake.input.samples)
     names = ("counts", "abundance", "robustness", "expression")
     data = ContrastData(
-        Comparison(samples, make_contrast(**params.contrast)),
-        **{name: read_table(files[name]) for name in names},
-        **params.lamm,
-        min_cells=params.min_cells,
-        max_fdr=params.max_fdr,
-        n_labels=params.n_labels,
+        Comparison(samples, make_contrast(**snakemake.params.contrast)),
+        **{name: read_table(snakemake.input[name]) for name in names},
+        **snakemake.params.lamm,
+        min_cells=snakemake.params.min_cells,
+        max_fdr=snakemake.params.max_fdr,
+        n_labels=snakemake.params.n_labels,
     )
-    figures = draw_figures(data, functions=params.figures)
-    save_figures(figures, snakemake.output.pngs, dpi=params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

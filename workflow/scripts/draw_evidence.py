@@ -9,15 +9,14 @@ from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.evidence import EvidenceData
 
 with job_log(snakemake.log[0]):
-    files, params = snakemake.input, snakemake.params
-    _, index = read_cells(files.index)
+    _, index = read_cells(snakemake.input.index)
     names = ("clusters", "cluster_genes", "calls", "states")
     data = EvidenceData(
-        **{name: read_table(files[name]) for name in names},
-        panel=load_panel(find_resource(params.panel)),
-        definers=params.definers,
-        cells=read_table(files.cells, index=index),
-        samples=read_sample_table(files.samples),
+        **{name: read_table(snakemake.input[name]) for name in names},
+        panel=load_panel(find_resource(snakemake.params.panel)),
+        definers=snakemake.params.definers,
+        cells=read_table(snakemake.input.cells, index=index),
+        samples=read_sample_table(snakemake.input.samples),
     )
-    figures = draw_figures(data, functions=params.figures)
-    save_figures(figures, snakemake.output.pngs, dpi=params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

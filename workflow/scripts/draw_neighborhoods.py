@@ -10,17 +10,18 @@ from lammscope.report.figures.neighborhoods import NeighborhoodData
 from lammscope.report.order import shown_cells
 
 with job_log(snakemake.log[0]):
-    files, params = snakemake.input, snakemake.params
-    cells, index = read_cells(files.index)
+    cells, index = read_cells(snakemake.input.index)
     data = NeighborhoodData(
-        table=read_table(files.table),
-        contrast=make_contrast(**params.contrast),
-        umap=read_arrays(files.umap, index=index)["umap"],
-        cells=read_table(files.cells, columns=["cell", "population"], index=index),
+        table=read_table(snakemake.input.table),
+        contrast=make_contrast(**snakemake.params.contrast),
+        umap=read_arrays(snakemake.input.umap, index=index)["umap"],
+        cells=read_table(snakemake.input.cells, columns=["cell", "population"], index=index),
         shown=shown_cells(
-            len(cells), max_points=params.max_points, rng=np.random.default_rng(params.seed)
+            len(cells),
+            max_points=snakemake.params.max_points,
+            rng=np.random.default_rng(snakemake.params.seed),
         ),
-        **params.limits,
+        **snakemake.params.limits,
     )
-    figures = draw_figures(data, functions=params.figures)
-    save_figures(figures, snakemake.output.pngs, dpi=params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

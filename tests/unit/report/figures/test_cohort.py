@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy import sparse
 
 from lammscope.abundance.counts import lamm_fractions
-from lammscope.annotate.levels import definer_counts, levels_by_group, log_levels
+from lammscope.annotate.levels import definer_counts, definer_levels, levels_by_group, log_levels
 from lammscope.cohort.comparison import Comparison
 from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.figures.contrast import contrast_slots, lamm_contrast
@@ -25,7 +25,13 @@ from lammscope.report.figures.robustness_forest import robustness_forest
 from lammscope.report.figures.style import ARM_COLORS, LAMM_COLOR, population_colors, save_figure
 from lammscope.report.figures.umap import umap_lamm
 from lammscope.report.figures.volcano import volcano
-from lammscope.report.order import POPULATION_COLORS, order_rows, sample_groups
+from lammscope.report.order import (
+    POPULATION_COLORS,
+    drawing_order,
+    order_rows,
+    sample_groups,
+    shown_cells,
+)
 from tests.unit.example_results import (
     BASELINE,
     CONTRASTS,
@@ -312,6 +318,33 @@ def test_definer_levels_by_hand():
     assert row["per_10k"] == pytest.approx(10)
     assert row["pct_detected"] == pytest.approx(50)
     assert row["n_cells"] == 2
+
+
+def test_definer_levels_are_of_single_cells_and_of_cells_with_their_neighbors():
+    counts = sparse.csr_array(np.array([[2, 9], [0, 9], [4, 0]]))
+    single, pooled = definer_levels(
+        counts,
+        pd.DataFrame({"symbol": ["CD14", "LYZ"]}),
+        definers=["CSF1R", "CD14"],
+        totals=[1000, 1000, 2000],
+        neighbors=np.array([[1], [-1], [0]]),
+    )
+    assert list(single) == list(pooled) == ["CD14"]
+    assert np.expm1(single["CD14"]).tolist() == pytest.approx([20, 0, 20])
+    assert np.expm1(pooled["CD14"]).tolist() == pytest.approx([10, 0, 20])
+
+
+def test_umaps_show_all_cells_or_a_random_choice_in_random_order():
+    def rng() -> np.random.Generator:
+        return np.random.default_rng(1)
+
+    assert shown_cells(5, max_points=5, rng=rng()).tolist() == [0, 1, 2, 3, 4]
+    few = drawing_order(50, max_points=20, rng=rng())
+    assert len(set(few)) == 20
+    assert set(few) == set(shown_cells(50, max_points=20, rng=rng()))
+    every = drawing_order(50, max_points=50, rng=rng())
+    assert sorted(every) == list(range(50))
+    assert sorted(every) != list(every)
 
 
 def test_figures_are_written_where_asked(cohort, tmp_path):
