@@ -43,6 +43,38 @@ def log_levels(counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarr
     return np.log1p(counts * (PER / totals)[:, None])
 
 
+def definer_levels(
+    counts: sparse.csr_array,
+    genes: pd.DataFrame,
+    *,
+    definers: Sequence[str],
+    totals: Sequence[float] | np.ndarray,
+    neighbors: np.ndarray,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """log(1 + UMIs per 10,000) of the definers in all kept cells.
+
+    Parameters
+    ----------
+    counts, genes
+        The panel: UMIs (cells x genes) and its genes (`symbol`).
+    definers
+        Symbols. One that the panel does not hold is left out.
+    totals
+        All UMIs of each cell.
+    neighbors
+        Cells x k indices, -1 for none.
+
+    Returns
+    -------
+    single, pooled
+        Cells x definers: of each cell, and of each cell with its neighbours.
+    """
+    table = definer_counts([(counts, genes)], definers=definers)
+    pooled = pooled_levels(sparse.csr_array(table), totals=totals, neighbors=neighbors)
+    single = log_levels(table, total_counts=totals)
+    return single, pd.DataFrame(pooled, columns=table.columns)
+
+
 def pooled_levels(
     counts: sparse.csr_array,
     *,

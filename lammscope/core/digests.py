@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,13 @@ class Source:
     imports: frozenset[str]
 
 
-def code_digest(script: str | Path, *, package: str | Path, leave_out: Collection[str] = ()) -> str:
+def code_digest(
+    script: str | Path,
+    *,
+    package: str | Path,
+    calls: Collection[str] = (),
+    leave_out: Collection[str] = (),
+) -> str:
     """Digest of a script and of every module of the package that it imports, directly or not.
 
     Comments, docstrings and the form of the code do not count, nor do the place and the times of
@@ -30,6 +36,9 @@ def code_digest(script: str | Path, *, package: str | Path, leave_out: Collectio
         The Python file to start from.
     package
         The folder of the package. Imports of anything else are not followed.
+    calls
+        Dotted names of functions that the script calls without importing them: their modules count
+        as if it did.
     leave_out
         Modules that do not count, by their dotted names.
 
@@ -41,15 +50,18 @@ def code_digest(script: str | Path, *, package: str | Path, leave_out: Collectio
     Raises
     ------
     ValueError
-        Where `leave_out` names no module of the package.
+        Where `leave_out` names no module of the package, or `calls` nothing in one.
     """
     package = Path(package)
     for name in leave_out:
         if _file_of(name, package) is None:
             raise ValueError(f"`{name}` is no module of {package}; correct `leave_out`")
+    for name in calls:
+        if _file_of(name.rpartition(".")[0], package) is None:
+            raise ValueError(f"`{name}` is not in a module of {package}; correct `calls`")
     start = _read_source(Path(script), "")
     found: dict[str, Source] = {"": start}
-    waiting = set(start.imports)
+    waiting = set(start.imports | _with_packages(calls))
     while waiting:
         name = waiting.pop()
         file = _file_of(name, package)
@@ -89,8 +101,12 @@ def _read_source(path: Path, module: str) -> Source:
     _write_tree(ast.parse(path.read_bytes(), filename=str(path)), words, imports)
     parent = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = {name for node in imports for name in _imported(node, parent)}
-    with_packages = {name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1)}
-    return Source(_digest(" ".join(words).encode()), frozenset(with_packages))
+    return Source(_digest(" ".join(words).encode()), _with_packages(names))
+
+
+def _with_packages(names: Iterable[str]) -> frozenset[str]:
+    """Dotted names, and those of all packages above them."""
+    return frozenset(name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1))
 
 
 def _write_tree(

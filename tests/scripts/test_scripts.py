@@ -1,8 +1,5 @@
 """Scripts run outside Snakemake: wiring of inputs, parameters and outputs."""
 
-import runpy
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,29 +7,6 @@ import pytest
 from lammscope.cohort.config import resolve_config
 from lammscope.core.shards import read_shard
 from tests.matrices import small_shard, write_tenx_v3
-
-
-@pytest.fixture
-def run_script(repository, tmp_path):
-    """Run a rule's very script with a stand-in for what Snakemake gives it."""
-
-    def run(name, *, input, output, params=None, wildcards=None):
-        for path in output.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        snakemake = SimpleNamespace(
-            input=SimpleNamespace(**input),
-            output=SimpleNamespace(**output),
-            params=SimpleNamespace(**(params or {})),
-            wildcards=SimpleNamespace(**(wildcards or {})),
-            log=[str(tmp_path / f"{name}.log")],
-        )
-        runpy.run_path(
-            str(repository / "workflow" / "scripts" / f"{name}.py"),
-            init_globals={"snakemake": snakemake},
-        )
-        return (tmp_path / f"{name}.log").read_text()
-
-    return run
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """Believable result tables of a small cohort, in the formats of the workflow, for tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.order import drawing_order
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
 
 LINEAGES = {
@@ -85,6 +89,41 @@ def example(*, n_patients: int = 8, n_cells: int = 60, seed: int = 0) -> Example
     return Example(
         samples, cells, umap, definers, qc, _qc_summary(qc, cells), count_table(cells, samples)
     )
+
+
+def cohort_data(cohort: Example, *, max_points: int = 100_000, seed: int = 1) -> CohortData:
+    """What figures of this cohort are drawn from; its definers count as pooled, too."""
+    rng = np.random.default_rng(seed)
+    return CohortData(
+        cells=cohort.cells,
+        umap=cohort.umap,
+        expression=cohort.definers,
+        pooled=cohort.definers,
+        order=drawing_order(len(cohort.cells), max_points=max_points, rng=rng),
+        qc=cohort.qc,
+        qc_summary=cohort.qc_summary,
+        samples=cohort.samples,
+        counts=cohort.counts,
+        thresholds={"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+        min_cells=5,
+    )
+
+
+def contrast_data(cohort: Example, name: str = "baseline", **changes: Any) -> ContrastData:
+    """What figures of a contrast in this cohort are drawn from, with some fields changed."""
+    data = ContrastData(
+        Comparison(cohort.samples, CONTRASTS[name]),
+        counts=cohort.counts,
+        abundance=abundance_table(cohort.counts),
+        robustness=robustness_table(),
+        expression=expression_table(),
+        level="elevated",
+        probability=0.9,
+        min_cells=5,
+        max_fdr=0.05,
+        n_labels=8,
+    )
+    return replace(data, **changes)
 
 
 def sample_table(n_patients: int) -> pd.DataFrame:

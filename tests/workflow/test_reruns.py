@@ -11,7 +11,7 @@ import yaml
 
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
-from lammscope.report.figures import evidence
+from lammscope.report.figures import catalog, evidence, umap
 from tests.workflow.conftest import planned, run_snakemake, write_config
 
 pytestmark = pytest.mark.slow
@@ -96,9 +96,20 @@ def test_comments_and_docstrings_rerun_nothing(clone, moved):
     assert plan(clone, moved) == {}
 
 
-def test_a_changed_constant_reruns_the_rules_that_use_it(clone, moved, repository):
-    edit(in_clone(clone, repository, evidence), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
-    assert plan(clone, moved) == {"draw_evidence": 1, "write_report": 1, "all": 1}
+@pytest.mark.parametrize(
+    ("module", "constant", "rule"),
+    [(evidence, "MARKERS_A_TYPE", "draw_evidence"), (umap, "MAX_LEGEND", "draw_cohort")],
+)
+def test_a_changed_constant_reruns_the_rules_that_use_it(
+    clone, moved, repository, module, constant, rule
+):
+    edit(in_clone(clone, repository, module), rf"^({constant} =) \d+", r"\1 1")
+    assert plan(clone, moved) == {rule: 1, "write_report": 1, "all": 1}
+
+
+def test_a_changed_caption_reruns_the_report_alone(clone, moved, repository):
+    edit(in_clone(clone, repository, catalog), "Barcodes kept and removed", "Barcodes of samples")
+    assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
 
 def test_an_edit_of_one_integration_method_does_not_rerun_another(clone, moved, repository):

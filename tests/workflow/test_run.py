@@ -10,9 +10,7 @@ from snakemake.io import expand
 
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.report.catalog import read_catalog
-from lammscope.report.figures.cohort import COHORT_FIGURES
-from lammscope.report.figures.contrast import CONTRAST_FIGURES
-from lammscope.report.figures.evidence import EVIDENCE_FIGURES
+from lammscope.report.figures.catalog import figure_names
 from tests.result_tables import column_mistakes, read_columns
 from tests.workflow.conftest import planned
 
@@ -73,10 +71,10 @@ def test_every_result_is_there_with_the_promised_columns(finished):
     assert means.loc["LAMM_core", "LAMM"] == means.loc["LAMM_core"].max()
     clusters = pd.read_csv(results / "annotation" / "clusters.tsv", sep="\t")
     assert {"pct_lamm", "CSF1R_per_10k", "CD68_pct", "CD1C_pct"} <= set(clusters)
-    for figure in (*COHORT_FIGURES, *EVIDENCE_FIGURES):
+    for figure in figure_names("cohort", "evidence"):
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
-    for figure in (*CONTRAST_FIGURES, "neighborhoods"):
+    for figure in figure_names("contrast", "neighborhoods"):
         assert (results / "figures" / "baseline" / f"{figure}.png").stat().st_size > 1000
     assert (results / "config.yaml").is_file()
     assert (results / "design" / "audit.tsv").is_file()
@@ -121,7 +119,7 @@ def test_the_cohort_object_holds_counts_labels_and_spaces(finished):
 
 def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished):
     text = (finished / "results" / "report.html").read_text(encoding="utf-8")
-    assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(COHORT_FIGURES) + 9
+    assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(figure_names("cohort")) + 9
     assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
     assert "odds ratio" in text
     assert "cannot give less than p = 0.1" in text  # three against three patients

@@ -15,6 +15,7 @@ from lammscope.core.resources import HOME, find_resource
 from lammscope.joint.integration import METHODS, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
+from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
@@ -26,16 +27,27 @@ def stop(heading, lines):
     sys.exit(1)
 
 
-def code(script, without=()):
+def code(script, *functions, without=()):
     """Digest of a script and of what it imports: as a param, it makes an edit rerun the rule.
 
-    Edits of the modules in `without` do not concern the rule. Only the main process compares and records params, so a job's own process is spared the reading.
+    `functions` are dotted names of what the script calls without importing it; edits of the modules
+    in `without` do not concern the rule. Only the main process compares and records params, so a
+    job's own process is spared the reading.
     """
     if not workflow.is_main_process:
         return ""
     path = HOME / "workflow" / "scripts" / f"{script}.py"
-    leave_out = [*WITHOUT_SCIENCE, *without]
-    return code_digest(path, package=HOME / "lammscope", leave_out=leave_out)
+    return code_digest(
+        path,
+        package=HOME / "lammscope",
+        calls=functions,
+        leave_out=[*WITHOUT_SCIENCE, *without],
+    )
+
+
+def drawing_code(group):
+    """Digest of the script that draws a group of figures, and of the functions that draw them."""
+    return code(f"draw_{group}", *drawing_functions(group).values())
 
 
 def content(*paths):

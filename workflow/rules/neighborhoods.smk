@@ -72,13 +72,18 @@ rule draw_neighborhoods:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
     output:
-        png=report(
-            "<results>/figures/{contrast}/neighborhoods.png",
+        pngs=report(
+            expand(
+                "<results>/figures/{{contrast}}/{figure}.png",
+                figure=figure_names("neighborhoods"),
+            ),
             caption="../report/contrast.rst",
             category="Contrasts",
             subcategory="{contrast}",
         ),
-        pdf="<results>/figures/{contrast}/neighborhoods.pdf",
+        pdfs=expand(
+            "<results>/figures/{{contrast}}/{figure}.pdf", figure=figure_names("neighborhoods")
+        ),
     log:
         "<logs>/draw_neighborhoods/{contrast}.log",
     benchmark:
@@ -94,7 +99,8 @@ rule draw_neighborhoods:
             max_points=config["report"]["max_points"],
             seed=config["seed"],
             dpi=config["report"]["dpi"],
-            code=code("draw_neighborhoods"),
+            figures=drawing_functions("neighborhoods"),
+            code=drawing_code("neighborhoods"),
         ),
     script:
         "../scripts/draw_neighborhoods.py"

@@ -12,7 +12,10 @@ from lammscope.abundance.neighborhood_tests import test_neighborhoods as run_tes
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.report.figures.neighborhoods import neighborhood_figure
+from lammscope.report.figures.catalog import drawing_functions
+from lammscope.report.figures.draw import draw_figures
+from lammscope.report.figures.neighborhoods import NeighborhoodData
+from lammscope.report.order import shown_cells
 from tests.unit.example_cohorts import BASELINE as BETWEEN
 from tests.unit.example_cohorts import CHANGE as CHANGE_ENTRY
 from tests.unit.example_cohorts import PAIRED, asked, make_samples
@@ -381,10 +384,11 @@ def draw(table: pd.DataFrame, contrast: Contrast = BASELINE, max_points: int = 1
     cells = pd.DataFrame({"cell": [f"c{i}" for i in range(30)]})
     cells["population"] = ["LAMM", "LAMM", "NK", "NK", "LAMM", *["pDC"] * 25]
     umap = np.random.default_rng(0).normal(size=(30, 2))
-    return neighborhood_figure(
-        table, contrast=contrast, umap=umap, cells=cells, max_spatial_fdr=0.1,
-        min_fraction=0.7, max_points=max_points, rng=np.random.default_rng(0),
-    )  # fmt: skip
+    shown = shown_cells(30, max_points=max_points, rng=np.random.default_rng(0))
+    data = NeighborhoodData(
+        table, contrast, umap=umap, cells=cells, shown=shown, max_spatial_fdr=0.1, min_fraction=0.7
+    )
+    return draw_figures(data, functions=drawing_functions("neighborhoods"))["neighborhoods"]
 
 
 def words(figure) -> str:

@@ -117,6 +117,17 @@ def test_a_name_that_is_left_out_must_be_a_module(project):
         digest(project, leave_out=["package.logs"])
 
 
+def test_what_a_script_calls_without_importing_it_counts(project):
+    (project / "package" / "draw.py").write_text("from package import names\n\n\ndef draw(): ...\n")
+    calls = {"calls": ["package.draw.draw"]}
+    assert digest(project, **calls) != digest(project)
+    edited = changed(project, "package/draw.py", "...", "return 1")
+    assert digest(edited, **calls) != digest(project, **calls)
+    assert digest(edited) == digest(project)
+    with pytest.raises(ValueError, match=r"`package\.draws\.draw` is not in a module of .*package"):
+        digest(project, calls=["package.draws.draw"])
+
+
 def test_files_count_by_content_and_order(tmp_path):
     first, second, twin = (tmp_path / name for name in "abc")
     first.write_text("a gene")

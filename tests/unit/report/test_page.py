@@ -1,5 +1,6 @@
 """The report: complete, self-contained, the same each time, and plain about what is missing."""
 
+import base64
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import sparse
 
 from lammscope.abundance.comparisons import COLUMNS
@@ -20,7 +22,10 @@ from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Paired
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
-from lammscope.report.captions import FIGURE_WORDS
+from lammscope.report.figures import catalog
+from lammscope.report.figures.catalog import FigureEntry, drawing_functions, figure_names
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
@@ -49,6 +54,7 @@ from tests.unit.example_results import (
     abundance_table,
     audit_table,
     calibration_table,
+    cohort_data,
     example,
     expression_table,
     gather,
@@ -142,9 +148,9 @@ def cohort() -> Example:
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
-    names = [name for group, name in FIGURE_WORDS if group == "cohort"]
-    stems = [folder / "cohort" / name for name in names]
-    stems += [folder / c / n for c in CONTRASTS for g, n in FIGURE_WORDS if g == "contrast"]
+    stems = [folder / "cohort" / name for name in figure_names("cohort", "evidence")]
+    names = figure_names("contrast", "neighborhoods")
+    stems += [folder / contrast / name for contrast in CONTRASTS for name in names]
     drawn = save_figure(sentence_figure("as good as any"), folder / "drawn", dpi=20)[0]
     for stem in stems:
         stem.parent.mkdir(exist_ok=True)
@@ -483,6 +489,34 @@ def test_contrast_that_could_not_be_tested_says_so(make_report, cohort):
 def test_missing_figures_leave_the_page_whole(make_report):
     page = Page(make_report(figures=[]))
     assert page.images == []
+
+
+def draw_sizes(data: CohortData) -> Figure:
+    """A made-up figure of a cohort."""
+    return sentence_figure(f"{len(data.cells)} cells in {len(data.samples)} samples")
+
+
+def test_a_figure_needs_a_function_and_an_entry_alone(make_report, cohort, monkeypatch, tmp_path):
+    entry = FigureEntry(
+        group="cohort",
+        name="sizes",
+        draw=f"{draw_sizes.__module__}.draw_sizes",
+        section="types",
+        title="Sizes of cohorts",
+        caption="How many cells there are.",
+        alternative="A number of cells.",
+    )
+    monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, entry))
+    figures = draw_figures(cohort_data(cohort), functions=drawing_functions("cohort"))
+    paths = [tmp_path / "cohort" / f"{name}.png" for name in figure_names("cohort")]
+    save_figures(figures, paths, dpi=20)
+    image = base64.b64encode(paths[-1].read_bytes()).decode()
+    text = make_report(figures=paths)
+    assert paths[-1].with_suffix(".pdf").is_file()
+    section = text.partition('<h2 id="types">')[2].partition("<h3>")[0]
+    assert f'<img src="data:image/png;base64,{image}" alt="A number of cells."' in section
+    assert "<b>Sizes of cohorts.</b> How many cells there are." in section
+    assert "figures/cohort/sizes.pdf" in section
 
 
 def test_blood_is_read_as_lamm_like_and_words_stay_careful(make_report, cohort):
