@@ -498,7 +498,7 @@ def test_library_factors_undo_composition():
     [
         (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((4, 2))), "2 columns but rank 1"),
         (lambda: linear.lm_fit([[1.0, np.nan, 2.0]], np.ones((3, 1))), "missing or infinite"),
-        (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((3, 1))), "samples do not agree"),
+        (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((3, 1))), "numbers of samples differ"),
         (lambda: linear.lm_fit(np.ones((1, 3)), np.ones((3, 1)), block=[1, 1, 2]), "together"),
         (lambda: tmm([[1, 0], [2, 0]]), "without counts"),
         (lambda: linear.duplicate_correlation(np.eye(6), np.ones((6, 1)), block=range(6)), "repea"),
