@@ -234,8 +234,8 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["detectable"] = 3.5 * table["se"]
     table["compositional"] = table["denominator"] == "all"
     table["status"] = status
-    none = "no evidence; differences from " + table["ci_low"].map("{:.2f}".format) + " to "
-    none += table["ci_high"].map("{:.2f}".format) + " are compatible"
+    none = "no evidence of a difference (95 % interval " + table["ci_low"].map("{:.2f}".format)
+    none += " to " + table["ci_high"].map("{:.2f}".format) + ")"
     table["verdict"] = none.where(table["p"] >= 0.05, "higher in non_responder")
     table["notes"] = ""
     if status != "ok":
@@ -243,7 +243,9 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
         tested += ["p_permutation", "influence_low", "influence_high", "influence_p_max"]
         table[[*tested, "p_moderated", "fdr_moderated"]] = np.nan
         table["influence_patient"] = ""
-        table["verdict"] = "not tested: fewer patients than 3 in an arm or than the model needs"
+        table["verdict"] = (
+            "not tested: fewer than 3 patients in an arm, or too few for the model"
+        )
         table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"
     return table
 

@@ -185,7 +185,7 @@ def test_planted_rise_of_lamm_is_found_and_covered():
     assert got["ci_low"] < 1.2 < got["ci_high"]
     assert got["p"] < 0.001
     assert got["verdict"] == "higher in non_responder"
-    assert row(table, "NK", "immune")["verdict"].startswith("no evidence; differences from")
+    assert row(table, "NK", "immune")["verdict"].startswith("no evidence of a difference (95 %")
     sentence = primary_sentence(table, contrast, denominator="monocytic")
     assert "associated with a higher fraction of LAMM cells" in sentence
     assert f"odds ratio {np.exp(got['estimate']):.2f}" in sentence
@@ -466,7 +466,9 @@ def test_what_a_sort_removed_is_no_denominator(label, sorts, refused):
     assert not (set(table.loc[~lost, "denominator"]) & refused)
     assert (table.loc[table["denominator"] == "all", "status"] == "ok").all()
     assert table.loc[lost, ["estimate", "p", "fdr", "mean_test", "p_floor"]].isna().all(axis=None)
-    assert table.loc[lost, "verdict"].str.contains(f"the sort {label} removed", regex=False).all()
+    assert (
+        table.loc[lost, "verdict"].str.contains(f"sorting for {label} removed", regex=False).all()
+    )
     assert (table.loc[lost, "n_test"] == 12).all()
 
 
