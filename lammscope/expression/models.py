@@ -171,8 +171,8 @@ def population_model(
     -------
     Model or Untested
         The status of the latter is too_few_patients (under three in an arm, or too few residual
-        degrees of freedom), aliased, no_genes (under ten have enough counts, or a pseudobulk has no counts
-        of them), or no_variation (patients of an arm do not differ).
+        degrees of freedom), aliased, no_genes (under ten have enough counts, or a pseudobulk has
+        no counts of them), or no_variation (patients of an arm do not differ).
     """
     kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
     kept = kept[kept["reason"] == ""].reset_index(drop=True)

@@ -1,4 +1,4 @@
-# These include the probability from which a cell is called, and that from which it is uncertain.
+# Include the configured probability, and one minus it, from which cells are uncertain.
 THRESHOLDS = sorted(
     {
         *config["robustness"]["thresholds"],
