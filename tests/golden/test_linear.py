@@ -1,4 +1,4 @@
-"""limma's and edgeR's numbers, reproduced: the reference cohort of `make_golden.R`."""
+"""Linear models agree with limma and edgeR in the cohort of `make_golden.R`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -394,7 +394,7 @@ def cohort_design(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def pair_design(n: int) -> np.ndarray:
-    """Which side, between the levels of the first and of the other patients."""
+    """Make a design with the side between the levels of the first and the other patients."""
     patients = np.eye(n // 2).repeat(2, axis=0)
     return np.column_stack([patients[:, :2], np.arange(n) % 2, patients[:, 2:]])
 
@@ -486,7 +486,7 @@ def test_library_factors_undo_composition():
     rng = np.random.default_rng(7)
     mean = rng.gamma(1, 100, 2000) + 5
     counts = rng.poisson(mean[:, None] * np.ones(6))
-    counts[:40, :3] *= 30  # few genes take half of the reads of three libraries
+    counts[:40, :3] *= 30  # few genes have half of the reads of three libraries
     factors = tmm(counts)
     sizes = counts.sum(axis=0) * factors
     assert np.exp(np.log(factors).mean()) == pytest.approx(1)

@@ -14,7 +14,7 @@ from tests.matrices import small_shard, write_tenx_v3
 
 @pytest.fixture
 def run_script(repository, tmp_path):
-    """Run a rule's very script with a stand-in for what Snakemake gives it."""
+    """Return a function that runs the script of a rule with a fake `snakemake` object."""
 
     def run(name, *, input, output, params=None, wildcards=None):
         for path in output.values():
@@ -42,7 +42,7 @@ def config():
 
 @pytest.fixture
 def ingested(run_script, config, tmp_path):
-    """Two small samples, read in."""
+    """Ingest two small samples."""
     config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
     paths = {}
     for seed, sample in enumerate(("a", "b")):
