@@ -235,7 +235,7 @@ def _verdict(row: Mapping[str, Any], contrast: Contrast) -> str:
         return f"not tested: {REASONS[status]}"
     estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))
     if p >= ALPHA:
-        return f"no evidence of a difference (95 % interval {low:.2f} to {high:.2f})"
+        return f"no evidence of a difference; 95 % interval {low:.2f} to {high:.2f}"
     return contrast.verdict("higher" if estimate > 0 else "lower")
 
 

@@ -234,8 +234,8 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["detectable"] = 3.5 * table["se"]
     table["compositional"] = table["denominator"] == "all"
     table["status"] = status
-    none = "no evidence of a difference (95 % interval " + table["ci_low"].map("{:.2f}".format)
-    none += " to " + table["ci_high"].map("{:.2f}".format) + ")"
+    none = "no evidence of a difference; 95 % interval " + table["ci_low"].map("{:.2f}".format)
+    none += " to " + table["ci_high"].map("{:.2f}".format)
     table["verdict"] = none.where(table["p"] >= 0.05, "higher in non_responder")
     table["notes"] = ""
     if status != "ok":

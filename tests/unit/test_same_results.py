@@ -61,7 +61,7 @@ def test_patterns_must_match_whole_texts_of_files_they_name():
     [
         (
             "no evidence; differences from -0.30 to 0.75 are compatible",
-            "no evidence of a difference (95 % interval -0.30 to 0.75)",
+            "no evidence of a difference; 95 % interval -0.30 to 0.75",
         ),
         (
             "not tested: fewer patients than 3 in an arm or than the model needs",

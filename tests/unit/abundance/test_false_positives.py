@@ -76,7 +76,7 @@ def test_few_null_cohorts_have_any_false_discovery(scenario, kind):
 @pytest.mark.parametrize("kind", ["paired", "change"])
 def test_fall_of_b_cells_makes_no_other_row_call_more_often(scenario, kind):
     rows = null(scenario, kind)["p"]
-    if (scenario, kind) != ("B fall", "change"):  # there both arms lose B cells alike
+    if (scenario, kind) != ("B fall", "change"):  # there B cells fall in both arms
         assert share(rows["B", "all", "logit"]) > 0.95
     others = {key: share(p) for key, p in rows.items() if key[0] != "B"}
     assert len(others) > 40

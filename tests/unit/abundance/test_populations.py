@@ -185,7 +185,7 @@ def test_planted_rise_of_lamm_is_found_and_covered():
     assert got["ci_low"] < 1.2 < got["ci_high"]
     assert got["p"] < 0.001
     assert got["verdict"] == "higher in non_responder"
-    assert row(table, "NK", "immune")["verdict"].startswith("no evidence of a difference (95 %")
+    assert row(table, "NK", "immune")["verdict"].startswith("no evidence of a difference; 95 %")
     sentence = primary_sentence(table, contrast, denominator="monocytic")
     assert "associated with a higher fraction of LAMM cells" in sentence
     assert f"odds ratio {np.exp(got['estimate']):.2f}" in sentence
