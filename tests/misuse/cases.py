@@ -469,7 +469,7 @@ CONFIGS = {
 
 
 def unreadable(folder: Path) -> None:
-    """A matrix of another user who shares it with nobody."""
+    """Make a matrix that belongs to another user and is not readable."""
     path = folder / MATRIX
     path.chmod(0o600 if os.geteuid() == 0 else 0)
     if os.geteuid() == 0:
@@ -477,7 +477,7 @@ def unreadable(folder: Path) -> None:
 
 
 def two_in_one_folder(folder: Path) -> Path:
-    """A folder as downloads leave it, with two samples in it."""
+    """Make a folder of two samples, as downloaded."""
     folder.mkdir()
     for name in ("A", "B"):
         one = write_folder(SHARD, folder / name, version=3)
@@ -488,27 +488,27 @@ def two_in_one_folder(folder: Path) -> Path:
 
 
 def no_features(folder: Path) -> Path:
-    """A 10x folder that lost its list of genes."""
+    """Make a 10x folder without its list of genes."""
     (write_folder(SHARD, folder, version=3) / "features.tsv.gz").unlink()
     return folder
 
 
 def edited(path: Path, name: str, old: str, new: str, *, version: int = 2) -> Path:
-    """A 10x folder with a text replaced in one of its files."""
+    """Make a 10x folder with a text replaced in one of its files."""
     file = write_folder(SHARD, path, version=version) / name
     file.write_text(file.read_text().replace(old, new, 1))
     return path
 
 
 def not_gzipped(folder: Path) -> Path:
-    """Plain text by the name of a compressed one."""
+    """Make a plain text file with the name of a gzipped one."""
     path = write_folder(SHARD, folder, version=2)
     (path / "matrix.mtx").rename(path / "matrix.mtx.gz")
     return path
 
 
 def archive(path: Path) -> Path:
-    """A 10x folder, still packed."""
+    """Make an archive of a 10x folder."""
     folder = write_folder(SHARD, path.with_name("packed"), version=3)
     with tarfile.open(path, "w") as handle:
         handle.add(folder)
@@ -516,7 +516,7 @@ def archive(path: Path) -> Path:
 
 
 def text_value(path: Path) -> Path:
-    """A table of counts with a word in it."""
+    """Make a table of counts with a word in it."""
     write_dense(SHARD, path)
     lines = path.read_text().splitlines()
     lines[3] = lines[3].rsplit(",", 1)[0] + ",many"

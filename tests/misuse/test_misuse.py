@@ -1,4 +1,4 @@
-"""Every bad input by name: exit code, message, time, and nothing half-written."""
+"""Every bad input: exit code, message, time, and no incomplete files."""
 
 import os
 import shutil
@@ -14,9 +14,9 @@ from tests.workflow.conftest import Run, run_snakemake
 
 pytestmark = pytest.mark.slow
 
-MOST_SECONDS = 5  # of one processor, for what sheets, config and a look at matrices can tell
-MOST_STARTS = 3  # the same on any machine: in times of a bare start of Snakemake beside it
-AS_OTHER_USER = ("unshare", "--map-root-user")  # root of its own, who may read nobody else's files
+MOST_SECONDS = 5  # processor time to check config, sheets and matrix headers
+MOST_STARTS = 3  # the same, relative to a bare start of Snakemake on this machine
+AS_OTHER_USER = ("unshare", "--map-root-user")  # root who cannot read files of other users
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +41,14 @@ def outcome_of(
 
 
 def run_case(case: Case, folder: Path, repository: Path) -> Run:
-    """Run the workflow on a spoilt cohort."""
+    """Run the workflow on a broken cohort."""
     prefix = AS_OTHER_USER if case.unprivileged and os.geteuid() == 0 else ()
     arguments = [*([case.target] if case.target else []), *case.arguments]
     return run_snakemake(repository, folder, *arguments, prefix=prefix)
 
 
 def can_be_another_user() -> bool:
-    """Whether this machine lets root give up reading other users' files."""
+    """Check whether root can give up reading files of other users on this machine."""
     if os.geteuid() != 0:
         return True
     return (
@@ -78,7 +78,7 @@ def test_a_misuse_is_told(name, outcome_of, repository):
         assert not [path for path in written if path.name.startswith(".")]
         return
     assert written == []
-    if run.seconds > MOST_SECONDS:  # a slow machine, or one with other work
+    if run.seconds > MOST_SECONDS:  # a slow or busy machine
         starts = [
             run_case(case, folder, repository).seconds
             / run_snakemake(repository, folder, "--version").seconds

@@ -16,7 +16,7 @@ def config():
 
 @pytest.fixture
 def ingested(run_script, config, tmp_path):
-    """Two small samples, read in."""
+    """Ingest two small samples."""
     config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
     paths = {}
     for seed, sample in enumerate(("a", "b")):

@@ -1,4 +1,4 @@
-"""Made-up cohorts, for tests of who is compared with whom."""
+"""Example sample tables for tests of contrasts."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ CHANGE = {**ARMS, "kind": "change"}
 
 
 def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
-    """Patients R1.. and N1.., each before and after infusion."""
+    """Make patients R1.. and N1.., each before and after infusion."""
     rows = [
         {"patient": f"{arm}{i}", "timepoint": timepoint, "arm": arm}
         for arm in "RN"
@@ -33,7 +33,7 @@ def cohort(n_per_arm: int = 4, **columns: object) -> pd.DataFrame:
 
 
 def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
-    """Patients `r0`, `n0`, ... of two arms, each before and after infusion."""
+    """Make patients `r0`, `n0`, ... of two arms, each before and after infusion."""
     rows = [
         {
             "sample": f"{arm[0]}{i}_{phase}",
@@ -52,5 +52,5 @@ def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
 
 
 def asked(entry: dict, samples: pd.DataFrame) -> Contrast:
-    """The contrast of an entry of the config."""
+    """Return the contrast of an entry of the config."""
     return contrasts_from_config({"question": entry}, samples)[0]

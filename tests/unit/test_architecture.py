@@ -44,7 +44,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def module_of(name: str) -> str | None:
-    """The module that holds what an import names."""
+    """Return the module that an import names."""
     known = modules()
     return next((part for part in (name, name.rpartition(".")[0]) if part in known), None)
 

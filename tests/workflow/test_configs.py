@@ -1,4 +1,4 @@
-"""The workflow's own files: the demo config, the schema's defaults, rules and scripts in step."""
+"""The demo config, the defaults of the schema, and rules and scripts are consistent."""
 
 import re
 

@@ -21,12 +21,12 @@ POOLED = ("P02_baseline", "P02_day_7")
 
 
 def by_symbol(shard: Shard) -> Shard:
-    """The same counts, from a matrix that has no ids."""
+    """Return the same counts as from a matrix without ids."""
     return replace(shard, genes=shard.genes.assign(gene=shard.genes["symbol"]))
 
 
 def without_twins(shard: Shard) -> Shard:
-    """Without genes that share a symbol, which no matrix of symbols can tell apart."""
+    """Drop genes that share a symbol, which a matrix of symbols cannot distinguish."""
     single = ~shard.genes["symbol"].duplicated(keep=False)
     genes = shard.genes[single].reset_index(drop=True)
     return Shard(shard.counts[:, np.flatnonzero(single)], shard.barcodes, genes)
@@ -34,7 +34,7 @@ def without_twins(shard: Shard) -> Shard:
 
 @pytest.fixture(scope="module")
 def shards(sound_cohort):
-    """The samples of a cohort; those to be pooled have barcodes of their own."""
+    """Make the samples of a cohort; samples to be pooled have different barcodes."""
     found = {}
     for path in sorted((sound_cohort / "counts").iterdir()):
         shard = without_twins(read_matrix(path))
@@ -46,7 +46,7 @@ def shards(sound_cohort):
 
 @pytest.fixture(scope="module")
 def cohort(sound_cohort, shards, repository, tmp_path_factory):
-    """Write the samples in some formats (10x h5 unless said otherwise), and run to the counts."""
+    """Write the samples in some formats (default: 10x h5), and run to the counts."""
 
     def run(name, files):
         folder = tmp_path_factory.mktemp(name)
@@ -72,7 +72,7 @@ def cohort(sound_cohort, shards, repository, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mixed(cohort, shards):
-    """A sample in each format, and two in one channel."""
+    """Run a sample in each format, and two in one channel."""
 
     def files(folder):
         channel = Shard(

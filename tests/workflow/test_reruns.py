@@ -1,4 +1,4 @@
-"""Reruns follow content, not times, places or comments; and what is missing is made anew."""
+"""Reruns follow content, not times, paths or comments, and missing files are made again."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from tests.workflow.conftest import planned, run_snakemake, write_config
 pytestmark = pytest.mark.slow
 
 PARTS_OF_A_CLONE = ("Snakefile", "config", "lammscope", "profiles", "resources", "workflow")
-UNCOMPARED = {"logs", "benchmarks"}  # folders that hold times
+UNCOMPARED = {"logs", "benchmarks"}  # contain times
 TABLES = {".tsv", ".gz", ".parquet", ".npz"}
 PANEL = "resources/markers/immune_blood_tumour.yaml"
 BLIND = {"ingest_sample", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
@@ -46,12 +46,12 @@ def clone(repository, tmp_path):
 
 @pytest.fixture
 def moved(finished, tmp_path):
-    """The finished cohort with its results in another folder, all times kept."""
+    """Copy the finished cohort to another folder, with modification times."""
     return Path(shutil.copytree(finished, tmp_path / "moved"))
 
 
 def plan(clone, folder, *arguments):
-    """What a clone would run in a folder."""
+    """List the jobs that a clone would run in a folder."""
     run = run_snakemake(clone, folder, "--dry-run", *arguments)
     assert run.code == 0, run.text[-3000:]
     assert planned(run.text) or "Nothing to be done" in run.text
@@ -66,7 +66,7 @@ def edit(path, old, new):
 
 
 def in_clone(clone, repository, module):
-    """The file of a module in a clone."""
+    """Return the file of a module in a clone."""
     return clone / Path(module.__file__).relative_to(repository)
 
 
@@ -77,7 +77,7 @@ def results(folder):
 
 
 def tables(folder):
-    """The content of every table and array of a run, as digests."""
+    """Return digests of all tables and arrays of a run."""
     names = (name for name in results(folder) if Path(name).suffix in TABLES)
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 

@@ -86,7 +86,7 @@ rule flag:
 
 @pytest.fixture
 def study(relative_cohort, repository):
-    """A workflow of somebody else's that uses this one as a module."""
+    """Write a workflow that uses this one as a module."""
     text = MODULE.format(snakefile=repository / "Snakefile")
     (relative_cohort / "Snakefile").write_text(text)
     config = yaml.safe_load((relative_cohort / "config.yaml").read_text())

@@ -2,7 +2,7 @@ NEIGHBORHOODS = config["neighborhoods"]
 
 
 rule sample_neighborhoods:
-    """Sample neighbourhoods of the joint space and count their cells per sample."""
+    """Sample neighborhoods of the integrated embedding and count their cells per sample."""
     input:
         space=JOINT_SPACE,
         cells="<results>/joint/cells.parquet",
@@ -32,7 +32,7 @@ rule sample_neighborhoods:
 
 
 rule test_neighborhoods:
-    """Compare neighbourhoods between patients in one contrast."""
+    """Test the abundance of neighborhoods in one contrast, with the patient as the unit."""
     input:
         neighborhoods="<results>/joint/neighborhoods.npz",
         index="<results>/joint/cells.parquet",
@@ -65,7 +65,7 @@ rule test_neighborhoods:
 
 
 rule draw_neighborhoods:
-    """Draw the neighbourhoods of one contrast on the UMAP and by population."""
+    """Draw the neighborhoods of one contrast on the UMAP and by population."""
     input:
         table="<results>/abundance/neighborhoods.{contrast}.tsv",
         umap="<results>/joint/umap.npz",

@@ -1,4 +1,4 @@
-"""Gather the sums of all samples and populations."""
+"""Gather the pseudobulks of all samples and populations."""
 
 from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import CellIndex

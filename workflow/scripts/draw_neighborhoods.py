@@ -1,4 +1,4 @@
-"""Draw the neighbourhoods of one contrast on the UMAP and by population."""
+"""Draw the neighborhoods of one contrast on the UMAP and by population."""
 
 import numpy as np
 

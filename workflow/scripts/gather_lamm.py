@@ -1,4 +1,4 @@
-"""The LAMM results of the run: the primary one, and the secondary ones with Holm's correction."""
+"""Gather the LAMM results: the primary one, and the secondary ones with Holm's correction."""
 
 from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.core.indexed import read_table, write_table

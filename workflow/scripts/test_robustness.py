@@ -1,4 +1,4 @@
-"""Compare LAMM cells again with one choice changed at a time, in one contrast."""
+"""Test LAMM cells again with one choice changed at a time, in one contrast."""
 
 from lammscope.abundance.populations import Question
 from lammscope.abundance.robustness import test_robustness

@@ -1,4 +1,4 @@
-"""Neighbourhoods of the joint space: sampling, tests between patients, their figure."""
+"""Neighborhoods of the integrated embedding: sampling, tests between patients, figure."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ SHARES = [0.2, 0.35, 0.15, 0.3]
 def make_cells(
     samples: pd.DataFrame, *, n_cells: int = 150, seed: int = 1, rises: np.ndarray | None = None
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Cells in four groups of a space of five dimensions; LAMM is `rises` times as frequent."""
+    """Draw four groups of cells in five dimensions; LAMM cells are `rises` times as frequent."""
     rng = np.random.default_rng(seed)
     tables = []
     for i, sample in enumerate(samples["sample"]):
@@ -51,7 +51,7 @@ def find(space: np.ndarray, cells: pd.DataFrame, **changed: float) -> Neighborho
 
 
 def by_hand(counts: list[list[float]], samples: pd.DataFrame) -> tuple[Neighborhoods, pd.DataFrame]:
-    """Neighbourhoods of given counts per sample, and 1,000 cells a sample; the first is of B."""
+    """Make neighborhoods with given counts, and 1,000 cells per sample; the first is of B cells."""
     labels = pd.DataFrame({"sample": np.repeat(samples["sample"].to_numpy(), 1000)})
     labels["population"] = np.where(np.arange(len(labels)) % 10 == 0, "B", "NK")
     labels["cell"] = labels["sample"] + "_" + labels.index.astype(str)
@@ -68,7 +68,7 @@ def by_hand(counts: list[list[float]], samples: pd.DataFrame) -> tuple[Neighborh
 
 
 def poisson(samples: pd.DataFrame, n_rows: int, seed: int = 0) -> list[list[float]]:
-    """Counts of neighbourhoods that do not differ."""
+    """Draw counts of neighborhoods that do not differ."""
     rng = np.random.default_rng(seed)
     return rng.poisson(12, (n_rows, len(samples))).tolist()
 
@@ -153,7 +153,7 @@ def test_estimates_are_those_of_patients_by_hand(entry):
     )
     assert list(table.columns) == COLUMNS
     assert (table["status"] == "ok").all()
-    library = 900 if entry is not BETWEEN else 1000  # B is left out where phases are compared
+    library = 900 if entry is not BETWEEN else 1000  # B is left out if phases are compared
     y = pd.Series(np.log2((np.array(counts[7]) + 0.5) / (library + 1)), index=samples["sample"])
     names = samples.pivot(index="patient", columns="phase", values="sample")
     post, pre = y[names["post"]].to_numpy(), y[names["pre"]].to_numpy()
@@ -218,7 +218,7 @@ def test_replicates_are_one_patient():
     expected = run_test(
         *by_hand(counts, samples), Comparison(samples, asked(BETWEEN, samples)), **LIMITS
     )
-    # one library in two halves: the counts of a sample are shared out over both
+    # one library in two halves, which share the counts of the sample
     first = samples["sample"] == "r0_pre"
     halves = pd.concat([samples, samples[first].assign(sample="r0_pre_b")], ignore_index=True)
     parts = np.column_stack([np.array(counts), np.zeros(len(counts))])
@@ -318,7 +318,7 @@ def test_few_neighborhoods_are_tested_without_moderation():
 
 
 def brute_force(p: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """For each p the smallest, over thresholds not below it, of expected over found weight."""
+    """Compute for each p the smallest ratio of expected to found weight over thresholds >= p."""
     weight = 1 / distance
     rates = np.array([t * weight.sum() / weight[p <= t].sum() for t in p])
     return np.array([min(1.0, rates[p >= one].min()) for one in p])
@@ -349,7 +349,7 @@ def test_sparse_places_count_less_and_no_distance_is_no_infinite_weight():
 
 
 def result_table() -> pd.DataFrame:
-    """Two populations, one of them with a mixed neighbourhood and one that is not tested."""
+    """Make rows of two populations, one with a mixed and an untested neighborhood."""
     return pd.DataFrame(
         {
             "neighborhood": [1, 2, 3, 4, 5],

@@ -1,4 +1,4 @@
-"""PyDESeq2 as the engine of the expression test: what it shares with limma, and what is its own."""
+"""PyDESeq2 as the engine of the expression test, compared with limma."""
 
 import subprocess
 import sys

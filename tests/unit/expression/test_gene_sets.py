@@ -1,4 +1,4 @@
-"""Competitive gene-set tests on pseudobulks, and the GMT files they read."""
+"""Competitive gene-set tests on pseudobulks, and their GMT files."""
 
 import gzip
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_random_sets_are_calibrated(entry):
     table = run_test(
         data, Comparison(samples, asked(entry, samples)), gene_sets=gene_sets, **SETTINGS
     )
-    # Genes are independent here, whereas camera allows for a small correlation within sets.
+    # Genes are independent here, while camera assumes a small correlation within sets.
     assert 0.015 <= (table["p"] < 0.05).mean() <= 0.08
 
 

@@ -598,7 +598,7 @@ def test_lamm_is_told_for_each_denominator(cohort):
         "LAMM of monocytic cells", "LAMM of all cells", "LAMM of immune cells", "LAMM per T cell",
     ]  # fmt: skip
     untested = abundance_table(cohort.counts, status="too_few_patients")
-    assert "not tested: fewer patients" in lamm_lines(untested, contrast=BASELINE)[0]
+    assert "not tested: fewer than 3 patients" in lamm_lines(untested, contrast=BASELINE)[0]
     assert "P02 (non-responder)" in dropped_lines(untested)[0]
 
 
