@@ -1,13 +1,18 @@
 """Contrasts of the config: defaults, and every mistake in one line with its remedy."""
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.cohort.audit import audit_design
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_checks import contrast_mistakes
 from lammscope.cohort.contrast_config import contrasts_from_config, default_contrasts
+from lammscope.cohort.contrasts import KINDS, Between, as_values, make_contrast
 from lammscope.core.words import as_text
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
@@ -247,3 +252,39 @@ def test_long_whole_numbers_stay_apart_as_text():
     dates = pd.Series([20240115.0, 20240118.0, np.nan])
     assert as_text(dates).tolist()[:2] == ["20240115", "20240118"]
     assert as_text(dates).isna().tolist() == [False, False, True]
+
+
+def test_the_config_allows_each_kind_and_no_other():
+    """The schema lists the kinds, for editors and for the document of the config."""
+    entry = read_schema("config")["properties"]["contrasts"]["additionalProperties"]
+    assert entry["properties"]["kind"]["enum"] == list(KINDS)
+
+
+@dataclass(frozen=True)
+class Reversed(Between):
+    """Patients against patients, with the arms exchanged."""
+
+    kind = "reversed"
+
+    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        other = named.map({"test": "reference", "reference": "test"})
+        return other, other
+
+    def describe(self) -> str:
+        return "The other way round."
+
+
+def test_a_new_kind_is_a_class_in_the_registry(monkeypatch):
+    monkeypatch.setitem(KINDS, "reversed", Reversed)
+    samples = cohort()
+    contrasts = contrasts_from_config(
+        {"base": BASELINE, "back": {**BASELINE, "kind": "reversed"}}, samples
+    )
+    base, back = (
+        Comparison(samples, make_contrast(**as_values(contrast))) for contrast in contrasts
+    )
+    exchanged = base.units["arm"].map({"test": "reference", "reference": "test"})
+    assert back.units["arm"].tolist() == exchanged.tolist()
+    assert back.contrast.describe() == "The other way round."
+    audit = audit_design(samples, contrasts, sorts={}, max_exact=99, n_draws=99)
+    assert audit.groupby("contrast")["status"].first()[["base", "back"]].tolist() == ["ok", "ok"]

@@ -8,6 +8,8 @@ import pytest
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.config import read_schema
+from lammscope.expression.engines import ENGINES
 from lammscope.expression.genes import COLUMNS
 from lammscope.expression.genes import test_expression as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -126,3 +128,8 @@ def test_the_engine_prints_nothing_and_is_deterministic(capfd):
 def test_limma_runs_do_not_load_pydeseq2():
     code = "import sys, lammscope.expression; sys.exit('pydeseq2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_config_allows_each_engine_and_no_other():
+    engine = read_schema("config")["properties"]["expression"]["properties"]["engine"]
+    assert engine["enum"] == list(ENGINES)
