@@ -1,1 +1,1 @@
-"""Populations compared between patients: counts, fractions, tests, and how firm they are."""
+"""Comparison of populations between patients: counts, fractions, tests and their robustness."""

@@ -1,4 +1,4 @@
-"""Linear models as limma and edgeR fit them, in NumPy: this room imports no other."""
+"""Linear models of limma and edgeR in NumPy. This subpackage imports no other."""
 
 import numpy as np
 from numpy.typing import NDArray

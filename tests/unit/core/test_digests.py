@@ -113,7 +113,7 @@ def test_the_name_of_a_module_counts(project):
 
 
 def test_a_name_that_is_left_out_must_be_a_module(project):
-    with pytest.raises(ValueError, match=r"`package\.logs` is no module of .*package; correct"):
+    with pytest.raises(ValueError, match=r"`package\.logs` is not a module of .*package; correct"):
         digest(project, leave_out=["package.logs"])
 
 

@@ -198,7 +198,7 @@ def test_gmt_files_as_others_write_them(tmp_path):
         (b"A\tsource\tTNF\nB\tsource\n", "row 2: set `B` has no genes"),
         (b"A\tsource\tTNF\nA\tsource\tIL6\n", "row 2: set `A` is there twice"),
         (b"\tsource\tTNF\n", "has no name"),
-        (b"A\tsource\t\xff\xfe\n", "no UTF-8"),
+        (b"A\tsource\t\xff\xfe\n", "not UTF-8"),
     ],
 )
 def test_what_is_no_gmt_file_is_told(tmp_path, content, words):
