@@ -11,7 +11,7 @@ from lammscope.simulate.profiles import LAMM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write a cohort from the command line; see `--help`."""
+    """Write a cohort from the command line and return the exit code; see `--help`."""
     parser = _parser()
     given = parser.parse_args(arguments)
     without = (LAMM,) if given.no_lamm else ()
@@ -56,13 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lammscope.simulate",
         description=(
-            "Simulate a CAR-T cohort with a planted rise of LAMM cells in non-responders: 10x h5 "
-            "matrices, sample and patient sheets, a config, and the truth."
+            "Simulate a CAR-T cohort with more LAMM cells in non-responders: 10x HDF5 matrices, "
+            "sample and patient sheets, a config, and the truth."
         ),
-        epilog="Cell types, levels and effects are invented: for trials and for planning only.",
+        epilog="Cell types, levels and effects are invented, for trials and planning only.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("directory", help="folder to write, made if absent")
+    parser.add_argument("directory", help="folder to write, created if it does not exist")
     add = parser.add_argument
     add("--patients", type=int, default=defaults.patients_per_arm, help="patients per arm")
     add("--cells", type=int, default=defaults.cells, help="healthy single cells per sample")
@@ -70,19 +70,20 @@ def _parser() -> argparse.ArgumentParser:
         "--lamm-log-odds",
         type=float,
         default=defaults.lamm_log_odds,
-        help="log-odds difference of LAMM among monocytic cells, non-responders minus responders",
+        help="difference in log odds of LAMM among monocytic cells before infusion, "
+        "non-responders minus responders",
     )
     add(
         "--change-log-odds",
         type=float,
         default=defaults.change_log_odds,
-        help="what infusion adds to that in non-responders",
+        help="added to this difference after infusion",
     )
     add(
         "--lamm-fraction",
         type=float,
         default=defaults.lamm_fraction,
-        help="LAMM among the monocytic cells of a typical responder",
+        help="fraction of LAMM cells among the monocytic cells of a typical responder",
     )
     add(
         "--patient-sd",
@@ -106,19 +107,19 @@ def _parser() -> argparse.ArgumentParser:
         "--lamm-distinctness",
         type=float,
         default=defaults.lamm_distinctness,
-        help="1: LAMM cells as in the programmes; 0: they look like classical monocytes",
+        help="1: LAMM cells as defined in the gene programs; 0: like classical monocytes",
     )
     add(
         "--batch-strength",
         type=float,
         default=defaults.batch_strength,
-        help="standard deviation of a library's gene effects, natural log",
+        help="standard deviation of gene effects between libraries, natural log",
     )
     add(
         "--patient-strength",
         type=float,
         default=defaults.patient_strength,
-        help="standard deviation of a patient's gene effects, natural log",
+        help="standard deviation of gene effects between patients, natural log",
     )
     add(
         "--doublets",
@@ -136,22 +137,22 @@ def _parser() -> argparse.ArgumentParser:
         "--ambient",
         type=float,
         default=droplets.ambient_fraction,
-        help="ambient molecules, as a fraction of a cell's UMI",
+        help="ambient RNA, as a fraction of the UMIs of a cell",
     )
     add(
         "--depth",
         type=float,
         default=droplets.depth,
-        help="multiplies the UMI of every cell (1: a median of about 3,400)",
+        help="multiplies the UMIs of every cell (1: a median of about 3,400)",
     )
-    add("--seed", type=int, default=defaults.seed, help="same seed, same files")
-    add("--threads", type=int, default=2, help="samples made at the same time; changes no result")
-    add("--null", action="store_true", help="plant no effect that involves LAMM cells")
-    add("--no-lamm", action="store_true", help="make no LAMM cells")
+    add("--seed", type=int, default=defaults.seed, help="the same seed gives the same files")
+    add("--threads", type=int, default=2, help="samples simulated in parallel; same results")
+    add("--null", action="store_true", help="simulate no effects on LAMM cells")
+    add("--no-lamm", action="store_true", help="simulate no LAMM cells")
     add(
         "--no-myeloid",
         action="store_true",
-        help="make no monocytes, macrophages, cDC, DC3, neutrophils",
+        help="simulate no monocytes, macrophages, LAMM cells, cDC, DC3 or neutrophils",
     )
     add(
         "--missing-post",

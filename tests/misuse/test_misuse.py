@@ -108,9 +108,12 @@ def test_all_mistakes_are_told_at_once(sound_cohort, tmp_path, repository):
     (folder / "counts" / "P02_baseline.h5").write_text("<html>")
     run = run_snakemake(repository, folder, "--dry-run")
     assert run.code == 1
-    assert "lammscope: 6 mistakes in config, sheets or matrices; nothing was run:" in run.text
+    assert (
+        "lammscope: 6 errors in the config, the sheets or the matrices; nothing was run:"
+        in run.text
+    )
     for message in (
-        "config.yaml: line 3: `qc.min_count` is no key",
+        "config.yaml: line 3: `qc.min_count` is not a key",
         "samples.tsv: row 2: patient `P1` is not in patients.tsv",
         "samples.tsv: row 2: `counts` is `./counts/P01_basline.h5`, which does not exist",
         "samples.tsv: row 2: `compartment` is `Blood`",

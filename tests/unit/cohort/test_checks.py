@@ -68,8 +68,10 @@ def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(told, re
     text = "\n".join(mistakes)
     assert len(mistakes) == 6
     line = line_of(relative_cohort, "integration:")
-    assert f"config.yaml: line {line}: `integration.batch` is `chanel`, no column" in text
-    assert "`integration.scvi.covariates` names `sexx`, no column" in text
+    assert (
+        f"config.yaml: line {line}: `integration.batch` is `chanel`, which is not a column" in text
+    )
+    assert "`integration.scvi.covariates` names `sexx`, which is not a column" in text
     assert "`lamm.references` is `none.tsv`, which does not exist" in text
     assert "`age` is `fifty`; it must be a number" in text
     assert "contrast `baseline`: " in text

@@ -69,7 +69,7 @@ def test_two_pairs_of_one_patient_are_refused():
     entry = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3"}
     entry["match"] = ["timepoint"]
     with pytest.raises(
-        ValueError, match=r"patients N1, .* have several samples that are no replicates"
+        ValueError, match=r"patients N1, .* have several samples that are not replicates"
     ):
         _ = Comparison(samples, asked(entry, samples)).units
     chosen = asked({**entry, "choose": "D7"}, samples)

@@ -124,7 +124,7 @@ def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(config, last, t
     sheets = check_sheets(config, last=last)
     (mistake,) = sheets.mistakes  # of the sample without a shard
     assert "`counts` is `c.h5`, which does not exist" in mistake
-    assert "matrices that are no longer there: 1 (e.g. a.h5)" in sheets.notes[-1]
+    assert "matrices that no longer exist: 1 (e.g. a.h5)" in sheets.notes[-1]
     assert len(check_sheets(config).mistakes) == 2
     assert check_sheets(config, look=False).mistakes == []
 
