@@ -264,7 +264,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lammscope.new_cohort", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with count matrices, at any depth")
-    parser.add_argument("--output", type=Path, help="folder for the three files (default: that of the matrices)")
+    parser.add_argument(
+        "--output", type=Path, help="folder for the three files (default: that of the matrices)"
+    )
     options = parser.parse_args(arguments)
     try:
         lines = new_cohort(options.folder, options.output or options.folder)
