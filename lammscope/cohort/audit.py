@@ -130,27 +130,27 @@ def _missing_rows(comparison: Comparison) -> list[Row]:
     contrast, samples = comparison.contrast, comparison.samples
     if not contrast.has_arms:
         return []
-    asked = samples[_asked_patients(samples, contrast)]
+    included = samples[_included_samples(samples, contrast)]
     words = {contrast.value_of(side): contrast.group(side) for side in SIDES}
-    groups = as_text(asked[contrast.column]).map(words).groupby(asked["patient"])
+    groups = as_text(included[contrast.column]).map(words).groupby(included["patient"])
     if (groups.nunique() > 1).any():
         return []
     has = pd.Series(list(groups.groups), list(groups.groups)).isin(comparison.units["patient"])
     return missingness_rows(groups.first(), has, "missing_patients", contrast.lacking)
 
 
-def _asked_patients(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
+def _included_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
     """Return which samples are of patients that the contrast would include.
 
     Conditions of `where` on columns of patients exclude patients: with `where: {product: axi}`,
     others are not missing. A patient without a sample in the selected phase is missing.
     """
-    asked = pd.Series(True, index=samples.index)
+    included = pd.Series(True, index=samples.index)
     for column in set(contrast.where) - OF_SAMPLES:
         values = as_text(samples[column])
         if (values.fillna("").groupby(samples["patient"]).nunique() == 1).all():
-            asked &= values.isin(contrast.where[column])
-    return asked
+            included &= values.isin(contrast.where[column])
+    return included
 
 
 def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:

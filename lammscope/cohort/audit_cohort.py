@@ -140,7 +140,7 @@ def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
         if n_all < MIN_LATE or share < MAX_SHARE or share - usual < MAX_RISE - 1e-9:
             continue
         why = (
-            "patients who relapse or die are no longer sampled, so only survivors are compared"
+            "patients who relapse or die are no longer sampled, so mainly survivors are compared"
             if arm == "responder"
             else "whether a patient is sampled depends on the outcome"
         )

@@ -145,12 +145,12 @@ def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
             for name in columns
             if name not in samples
         ]
-    asked: dict[str, tuple[str, tuple[str, ...]]] = {}
-    asked |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
-    asked |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
+    named: dict[str, tuple[str, tuple[str, ...]]] = {}
+    named |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
+    named |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
     found += dict.fromkeys(
         mistake
-        for place, (column, values) in asked.items()
+        for place, (column, values) in named.items()
         if column in samples
         for mistake in _value_mistakes(place, column, values, samples)
     )

@@ -1,4 +1,4 @@
-"""Bad inputs by name: what a user does, what the user is told, and where the run ends."""
+"""Bad inputs by name: the mistake, its message, and where the run ends."""
 
 import os
 import tarfile
@@ -51,8 +51,8 @@ ROW2 = "P01_baseline\tP01\tbaseline"
 class Case:
     """One misuse.
 
-    `target` is asked for instead of everything; where it is given the mistake is found in a job.
-    `fine` marks what is no mistake: the run goes on, and the message is a warning.
+    If `target` is given, only this file is made, and the mistake is found in a job. `fine` marks
+    input that is not a mistake: the run continues, and the message is a warning.
     """
 
     spoil: Spoil
@@ -479,7 +479,7 @@ CONFIGS = {
 
 
 def unreadable(folder: Path) -> None:
-    """A matrix of another user who shares it with nobody."""
+    """Make a matrix readable for another user only."""
     path = folder / MATRIX
     path.chmod(0o600 if os.geteuid() == 0 else 0)
     if os.geteuid() == 0:
@@ -487,7 +487,7 @@ def unreadable(folder: Path) -> None:
 
 
 def two_in_one_folder(folder: Path) -> Path:
-    """A folder as downloads leave it, with two samples in it."""
+    """Write a folder with two samples, as after downloads."""
     folder.mkdir()
     for name in ("A", "B"):
         one = write_folder(SHARD, folder / name, version=3)
@@ -498,27 +498,27 @@ def two_in_one_folder(folder: Path) -> Path:
 
 
 def no_features(folder: Path) -> Path:
-    """A 10x folder that lost its list of genes."""
+    """Write a 10x folder without its list of genes."""
     (write_folder(SHARD, folder, version=3) / "features.tsv.gz").unlink()
     return folder
 
 
 def edited(path: Path, name: str, old: str, new: str, *, version: int = 2) -> Path:
-    """A 10x folder with a text replaced in one of its files."""
+    """Write a 10x folder with a text replaced in one of its files."""
     file = write_folder(SHARD, path, version=version) / name
     file.write_text(file.read_text().replace(old, new, 1))
     return path
 
 
 def not_gzipped(folder: Path) -> Path:
-    """Plain text by the name of a compressed one."""
+    """Write a 10x folder with plain text in a file named as compressed."""
     path = write_folder(SHARD, folder, version=2)
     (path / "matrix.mtx").rename(path / "matrix.mtx.gz")
     return path
 
 
 def archive(path: Path) -> Path:
-    """A 10x folder, still packed."""
+    """Write a 10x folder as a tar archive."""
     folder = write_folder(SHARD, path.with_name("packed"), version=3)
     with tarfile.open(path, "w") as handle:
         handle.add(folder)
@@ -526,7 +526,7 @@ def archive(path: Path) -> Path:
 
 
 def text_value(path: Path) -> Path:
-    """A table of counts with a word in it."""
+    """Write a table of counts with a word in it."""
     write_dense(SHARD, path)
     lines = path.read_text().splitlines()
     lines[3] = lines[3].rsplit(",", 1)[0] + ",many"

@@ -1,4 +1,4 @@
-"""Ways to spoil a small cohort: each function changes one thing in a folder."""
+"""Functions that spoil a small cohort; each changes one thing in a folder."""
 
 import csv
 import io
@@ -84,7 +84,7 @@ def config(**changes: Any) -> Spoil:
 
 
 def contrast(**entry: Any) -> Spoil:
-    """Ask for one contrast, `question`."""
+    """Configure one contrast, `question`."""
     return config(contrasts={"question": entry}, primary={"contrast": "question"})
 
 
@@ -102,7 +102,7 @@ def column(sheet: str, name: str, value: Callable[[dict[str, str]], object]) -> 
 
 
 def both(*spoils: Spoil) -> Spoil:
-    """Several changes."""
+    """Apply several changes."""
 
     def spoil(folder: Path) -> None:
         for each in spoils:
@@ -112,7 +112,7 @@ def both(*spoils: Spoil) -> Spoil:
 
 
 def matrix(change: Callable[[h5py.Group], object], path: str = MATRIX) -> Spoil:
-    """Change a 10x h5 file from inside."""
+    """Change the content of a 10x HDF5 file."""
 
     def spoil(folder: Path) -> None:
         with h5py.File(folder / path, "r+") as file:
@@ -122,7 +122,7 @@ def matrix(change: Callable[[h5py.Group], object], path: str = MATRIX) -> Spoil:
 
 
 def dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
-    """Put other values into a dataset."""
+    """Replace the values of a dataset."""
     text = values.dtype.kind in "OUS"
     kind = h5py.string_dtype() if text else values.dtype
     del group[name]
@@ -130,7 +130,7 @@ def dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
 
 
 def instead(make: Callable[[Path], Path], suffix: str) -> Spoil:
-    """Let the first sample's `counts` be another file, which `make` writes."""
+    """Replace the `counts` of the first sample by another file, which `make` writes."""
 
     def spoil(folder: Path) -> None:
         name = f"counts/other{suffix}"
@@ -141,7 +141,7 @@ def instead(make: Callable[[Path], Path], suffix: str) -> Spoil:
 
 
 def cut(path: str, share: float = 0.5) -> Spoil:
-    """Keep the first part of a file, as a broken download does."""
+    """Keep the first part of a file, as in an interrupted download."""
 
     def spoil(folder: Path) -> None:
         content = (folder / path).read_bytes()
@@ -156,10 +156,10 @@ def copy(path: str, to: str) -> Spoil:
 
 
 def is_early(row: dict[str, str]) -> bool:
-    """Whether a sample is from before infusion."""
+    """Return whether a sample is from before infusion."""
     return row["timepoint"] == "baseline"
 
 
 def is_responder(row: dict[str, str]) -> bool:
-    """Whether a patient responds."""
+    """Return whether a patient responds."""
     return row["response"] in ("CR", "PR")

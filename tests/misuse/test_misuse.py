@@ -14,16 +14,16 @@ from tests.workflow.conftest import Run, run_snakemake
 
 pytestmark = pytest.mark.slow
 
-MOST_SECONDS = 5  # of one processor, for what sheets, config and a look at matrices can tell
-MOST_STARTS = 3  # the same on any machine: in times of a bare start of Snakemake beside it
-AS_OTHER_USER = ("unshare", "--map-root-user")  # root of its own, who may read nobody else's files
+MOST_SECONDS = 5  # processor time to check sheets, config and matrices
+MOST_STARTS = 3  # the same relative to a bare start of Snakemake, for slow machines
+AS_OTHER_USER = ("unshare", "--map-root-user")  # root without access to files of other users
 
 
 @pytest.fixture(scope="session")
 def outcome_of(
     request, sound_cohort, tmp_path_factory, repository
 ) -> Iterator[Callable[[str], tuple[Path, Run]]]:
-    """Folders and runs of the cases that were asked for; two run at a time, ahead of the tests."""
+    """Folders and runs of the selected cases, run two at a time ahead of the tests."""
     wanted = [item.callspec.params["name"] for item in request.session.items
               if item.originalname == "test_a_misuse_is_told"]  # fmt: skip
 
@@ -41,14 +41,14 @@ def outcome_of(
 
 
 def run_case(case: Case, folder: Path, repository: Path) -> Run:
-    """Run the workflow on a spoilt cohort."""
+    """Run the workflow on a spoiled cohort."""
     prefix = AS_OTHER_USER if case.unprivileged and os.geteuid() == 0 else ()
     arguments = [*([case.target] if case.target else []), *case.arguments]
     return run_snakemake(repository, folder, *arguments, prefix=prefix)
 
 
 def can_be_another_user() -> bool:
-    """Whether this machine lets root give up reading other users' files."""
+    """Return whether root can drop its access to files of other users on this machine."""
     if os.geteuid() != 0:
         return True
     return (
@@ -60,7 +60,7 @@ def can_be_another_user() -> bool:
 def test_a_misuse_is_told(name, outcome_of, repository):
     case = CASES[name]
     if case.unprivileged and not can_be_another_user():
-        pytest.skip("root can read every file here, and user namespaces are not to be had")
+        pytest.skip("root can read every file here, and user namespaces are not available")
     folder, run = outcome_of(name)
     text = run.text
     assert "Traceback" not in text

@@ -1,4 +1,4 @@
-"""A first form of config and sheets for matrices that somebody has."""
+"""Drafts of config and sheets from count matrices."""
 
 import pandas as pd
 import pytest
@@ -58,7 +58,7 @@ def test_samples_of_one_name_are_told_apart(tmp_path):
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A folder as a pipeline and downloads leave it."""
+    """A folder with output of a pipeline and with downloads."""
     monkeypatch.chdir(tmp_path)
     for patient in ("P1", "P2", "P3"):
         folder = tmp_path / "data" / f"{patient}_Baseline" / "outs"

@@ -1,4 +1,4 @@
-"""The design audit: what a cohort can answer, said before anything is computed."""
+"""The design audit: which contrasts a cohort can answer, before anything is computed."""
 
 from itertools import combinations
 from math import comb, prod
@@ -25,7 +25,7 @@ SORTED = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+
 
 
 def audit(samples, entry, *, sorts=None):
-    """The audit of one contrast, `question`."""
+    """Audit one contrast, `question`."""
     contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
     return audit_design(samples, contrasts, sorts=sorts or {}, max_exact=20_000, n_draws=10_000)
 
@@ -39,11 +39,11 @@ def responds(table):
 
 
 def in_post(column, value, other):
-    """Samples after infusion have `value` where the patient responds, `other` where not."""
+    """Return a cohort with `value` in responders and `other` in the rest, after infusion only."""
     table = cohort(6)
     after = table["phase"] == "post"
-    told = np.where(responds(table), value, other)
-    return table.assign(**{column: np.where(after, told, "same")})
+    values = np.where(responds(table), value, other)
+    return table.assign(**{column: np.where(after, values, "same")})
 
 
 def without(rows, table=None):
@@ -52,7 +52,7 @@ def without(rows, table=None):
 
 
 def with_late_samples():
-    """Half a year later responders alone are sampled."""
+    """Return a cohort in which only responders are sampled after half a year."""
     table = cohort(6)
     late = table[(table["phase"] == "post") & responds(table)].assign(
         timepoint="M6", day=180, sample=lambda t: t["patient"] + "_M6"

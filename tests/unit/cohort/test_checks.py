@@ -1,4 +1,4 @@
-"""Everything that a run is told, checked in one go."""
+"""Checks of config, sheets, contrasts and matrices together."""
 
 import pandas as pd
 import pytest
@@ -12,7 +12,7 @@ from lammscope.cohort.checks import check_run
 
 @pytest.fixture
 def told(relative_cohort, monkeypatch):
-    """Take in the sound cohort with some lines added to its config; give the lines of mistakes."""
+    """Check the sound cohort with lines added to its config; return the run and its mistakes."""
     monkeypatch.chdir(relative_cohort)
 
     def run(text="", **options):

@@ -1,4 +1,4 @@
-"""The config: defaults, and every mistake with its place."""
+"""The config: defaults, and the file and line of each mistake."""
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ KNOWN = {
 
 
 def parts(schema):
-    """Every part of a schema that describes a value."""
+    """Yield every part of a schema that describes a value."""
     yield schema
     for part in schema.get("properties", {}).values():
         yield from parts(part)

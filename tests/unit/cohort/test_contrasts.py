@@ -22,7 +22,7 @@ def number(table):
 
 
 def with_twins(**columns):
-    """A second sample of each patient and time point, that differs in some columns."""
+    """Add a second sample of each patient and time point, with different values in some columns."""
     twins = cohort().assign(sample=lambda t: t["sample"] + "_b", **columns)
     return pd.concat([cohort(), twins], ignore_index=True)
 

@@ -127,7 +127,7 @@ def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped():
 
 
 def smallest_p_by_enumeration(arm: np.ndarray, strata: np.ndarray, rng) -> float:
-    """Least p over many data sets, each permutation test enumerated in full."""
+    """Return the smallest p over many data sets, with all permutations enumerated."""
     n = len(arm)
     assignments = [
         np.isin(np.arange(n), chosen).astype(float)

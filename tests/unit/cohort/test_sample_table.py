@@ -1,4 +1,4 @@
-"""The saved sample table gives back what was checked; an earlier run's table frees its matrices."""
+"""The saved sample table keeps values and types, and lets matrices of a past run be archived."""
 
 import csv
 
@@ -29,7 +29,7 @@ PATIENTS = (
 
 
 def saved(table, path):
-    """A table, saved and read again."""
+    """Save a table and read it again."""
     path.write_text(sample_table_text(table), encoding="utf-8")
     return read_sample_table(path)
 
@@ -107,7 +107,7 @@ def test_what_is_no_saved_table_is_refused(tmp_path):
 
 @pytest.fixture
 def last(config, tmp_path):
-    """What a run of this cohort left behind, with one shard deleted since."""
+    """The last run of this cohort, with one per-sample count file deleted since."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     saved(read_samples(config), tmp_path / "table.tsv")
     (tmp_path / "shards").mkdir()

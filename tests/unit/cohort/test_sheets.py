@@ -1,4 +1,4 @@
-"""Both sheets together: what users write, and what they get wrong between them."""
+"""Both sheets together: what users write, and mistakes in and between them."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ PATIENTS = "patient\tresponse\tage\nA\tCR\t61\nB\tPD\t55\n"
 
 @pytest.fixture
 def cohort(tmp_path, monkeypatch):
-    """Write two sheets and give the config that names them."""
+    """Write two sheets and return the config that names them."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.h5", "b.h5", "c.h5", "list.txt"):
         (tmp_path / name).touch()

@@ -1,4 +1,4 @@
-"""What a sort keeps, and which denominators it takes away."""
+"""Lineages that sorting keeps, and denominators that it removes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Digests of code: alike for what means the same, other for what does not."""
+"""Digests of code: equal for the same meaning, different otherwise."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def digest(project, **kwargs):
 
 
 def changed(project, name, old, new):
-    """A copy of the project in which one text in one file is another."""
+    """Return a copy of the project with one text in one file replaced."""
     copy = project.with_name("changed")
     shutil.copytree(project, copy)
     path = copy / name

@@ -1,4 +1,4 @@
-"""Simulated cohorts hold what their truth says, and look like 10x data."""
+"""Simulated cohorts agree with their truth and resemble 10x data."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,21 +38,21 @@ class Demo:
         self.healthy = ~odd.to_numpy()
 
     def gene(self, symbol: str) -> np.ndarray:
-        """Counts of a gene in every barcode."""
+        """Return the counts of a gene in every barcode."""
         return self.counts[:, [PROGRAMS.position[symbol]]].toarray().ravel()
 
     def is_type(self, *names: str) -> np.ndarray:
-        """Healthy cells of some types."""
+        """Return which cells are healthy cells of some types."""
         return self.healthy & self.cells["cell_type"].isin(names).to_numpy()
 
     def pct_mt(self) -> np.ndarray:
-        """Per cent of mitochondrial UMI."""
+        """Return the percentage of mitochondrial UMIs."""
         mitochondrial = self.counts[:, np.flatnonzero(PROGRAMS.mitochondrial)].sum(axis=1)
         return 100 * np.asarray(mitochondrial).ravel() / np.maximum(self.total, 1)
 
 
 def read_counts(path: str | Path) -> sparse.csr_matrix:
-    """Barcodes x features of a 10x h5 file, by h5py alone."""
+    """Read barcodes x features of a 10x HDF5 file with h5py."""
     with h5py.File(path) as file:
         matrix = file["matrix"]
         n_features, n_barcodes = matrix["shape"][:]
@@ -69,7 +69,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture(scope="module")
 def levels(demo: Demo) -> pd.DataFrame:
-    """UMI per 10,000 of healthy cells, cell types x genes."""
+    """UMIs per 10,000 of healthy cells, cell types x genes."""
     rows = {}
     for name in PROGRAMS.types.index:
         chosen = demo.is_type(name)
