@@ -16,17 +16,18 @@ COHORT_OPTIONS = (
     (
         "lamm_log_odds",
         "--lamm-log-odds",
-        "log-odds difference of LAMM among monocytic cells, non-responders minus responders",
+        "difference in log odds of LAMM among monocytic cells before infusion, "
+        "non-responders minus responders",
     ),
     (
         "change_log_odds",
         "--change-log-odds",
-        "additional log-odds difference in non-responders after infusion",
+        "added to this difference after infusion",
     ),
     (
         "lamm_fraction",
         "--lamm-fraction",
-        "LAMM among the monocytic cells of a typical responder",
+        "fraction of LAMM cells among the monocytic cells of a typical responder",
     ),
     (
         "patient_sd",
@@ -46,32 +47,32 @@ COHORT_OPTIONS = (
     (
         "lamm_distinctness",
         "--lamm-distinctness",
-        "1: LAMM cells as in the gene programs; 0: they look like classical monocytes",
+        "1: LAMM cells as defined in the gene programs; 0: like classical monocytes",
     ),
     (
         "batch_strength",
         "--batch-strength",
-        "standard deviation of a library's gene effects, natural log",
+        "standard deviation of gene effects between libraries, natural log",
     ),
     (
         "patient_strength",
         "--patient-strength",
-        "standard deviation of a patient's gene effects, natural log",
+        "standard deviation of gene effects between patients, natural log",
     ),
-    ("seed", "--seed", "same seed, same files"),
+    ("seed", "--seed", "the same seed gives the same files"),
     ("missing_post", "--missing-post", "patients per arm without a sample after infusion"),
 )
 DROPLET_OPTIONS = (
     ("doublet_fraction", "--doublets", "doublets, as a fraction of the healthy cells"),
     ("empty_fraction", "--empty", "empty droplets, as a fraction of the healthy cells"),
-    ("ambient_fraction", "--ambient", "ambient molecules, as a fraction of a cell's UMIs"),
+    ("ambient_fraction", "--ambient", "ambient RNA, as a fraction of the UMIs of a cell"),
     ("depth", "--depth", "multiplies the UMIs of every cell (1: a median of about 3,400)"),
 )
 PLANTED = ("lamm_log_odds", "change_log_odds", "gene_effect")  # what --null leaves out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write a cohort from the command line; see `--help`."""
+    """Write a cohort from the command line and return the exit code; see `--help`."""
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -101,26 +102,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lammscope.simulate",
         description=(
-            "Simulate a CAR-T cohort with a planted rise of LAMM cells in non-responders: 10x h5 "
-            "matrices, sample and patient sheets, a config, and the truth."
+            "Simulate a CAR-T cohort with more LAMM cells in non-responders: 10x HDF5 matrices, "
+            "sample and patient sheets, a config, and the truth."
         ),
-        epilog="Cell types, levels and effects are invented: for trials and for planning only.",
+        epilog="Cell types, levels and effects are invented, for trials and planning only.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("directory", help="output folder, created if absent")
+    parser.add_argument("directory", help="output folder, created if it does not exist")
     add = parser.add_argument
     defaults = CohortSettings()
     for settings, options in ((defaults, COHORT_OPTIONS), (defaults.droplets, DROPLET_OPTIONS)):
         for name, option, text in options:
             default = getattr(settings, name)
             add(option, dest=name, metavar="N", type=type(default), default=default, help=text)
-    add("--threads", type=int, default=2, help="samples simulated in parallel; changes no result")
-    add("--null", action="store_true", help="plant no effect that involves LAMM cells")
-    add("--no-lamm", action="store_true", help="make no LAMM cells")
+    add("--threads", type=int, default=2, help="samples simulated in parallel; same results")
+    add("--null", action="store_true", help="simulate no effects on LAMM cells")
+    add("--no-lamm", action="store_true", help="simulate no LAMM cells")
     add(
         "--no-myeloid",
         action="store_true",
-        help="make no monocytes, macrophages, cDC, DC3, neutrophils",
+        help="simulate no monocytes, macrophages, LAMM cells, cDC, DC3 or neutrophils",
     )
     add("--unpaired", action="store_true", help="one sample per patient: before or after infusion")
     return parser

@@ -23,7 +23,7 @@ AS_OTHER_USER = ("unshare", "--map-root-user")  # root who cannot read files of 
 def outcome_of(
     request, sound_cohort, tmp_path_factory, repository
 ) -> Iterator[Callable[[str], tuple[Path, Run]]]:
-    """Folders and runs of the cases that were asked for; two run at a time, ahead of the tests."""
+    """Folders and runs of the selected cases, run two at a time ahead of the tests."""
     wanted = [item.callspec.params["name"] for item in request.session.items
               if item.originalname == "test_a_misuse_is_told"]  # fmt: skip
 
@@ -60,7 +60,7 @@ def can_be_another_user() -> bool:
 def test_a_misuse_is_told(name, outcome_of, repository):
     case = CASES[name]
     if case.unprivileged and not can_be_another_user():
-        pytest.skip("root can read every file here, and user namespaces are not to be had")
+        pytest.skip("root can read every file here, and user namespaces are not available")
     folder, run = outcome_of(name)
     text = run.text
     assert "Traceback" not in text
@@ -108,9 +108,12 @@ def test_all_mistakes_are_told_at_once(sound_cohort, tmp_path, repository):
     (folder / "counts" / "P02_baseline.h5").write_text("<html>")
     run = run_snakemake(repository, folder, "--dry-run")
     assert run.code == 1
-    assert "lammscope: 6 mistakes in config, sheets or matrices; nothing was run:" in run.text
+    assert (
+        "lammscope: 6 errors in the config, the sheets or the matrices; nothing was run:"
+        in run.text
+    )
     for message in (
-        "config.yaml: line 3: `qc.min_count` is no key",
+        "config.yaml: line 3: `qc.min_count` is not a key",
         "samples.tsv: row 2: patient `P1` is not in patients.tsv",
         "samples.tsv: row 2: `counts` is `./counts/P01_basline.h5`, which does not exist",
         "samples.tsv: row 2: `compartment` is `Blood`",

@@ -121,5 +121,5 @@ def test_a_mistake_in_the_modules_config_ends_the_other_workflow(study, reposito
     (study / "study.yaml").write_text(yaml.safe_dump(config))
     run = as_module(repository, study, "--dry-run")
     assert run.code == 1
-    assert "config: `qc.min_gene` is no key (did you mean `min_genes`?)" in run.text
+    assert "config: `qc.min_gene` is not a key (did you mean `min_genes`?)" in run.text
     assert "Traceback" not in run.text

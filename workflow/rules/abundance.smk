@@ -9,9 +9,9 @@ THRESHOLDS = sorted(
 
 
 rule save_samples:
-    """Save the checked sample table, made from both sheets.
+    """Save the checked sample table: both sheets with phase and response of each sample.
 
-    The table is a param and the sheets are not inputs, so that reruns follow content, not times.
+    The table is a param and the sheets are not input, so that reruns depend only on content.
     """
     output:
         samples=ensure("<results>/design/samples.tsv", non_empty=True),
@@ -33,7 +33,7 @@ rule save_samples:
 
 
 rule audit_design:
-    """Audit what the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
+    """Audit the design: arms, pairs, aliasing, confounding, and the smallest attainable p."""
     input:
         samples="<results>/design/samples.tsv",
     output:

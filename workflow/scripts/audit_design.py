@@ -1,4 +1,4 @@
-"""Audit what the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
+"""Audit the design: arms, pairs, aliasing, confounding, and the smallest attainable p."""
 
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import make_contrast

@@ -1,4 +1,4 @@
-"""Save the checked sample table, made from both sheets."""
+"""Save the checked sample table: both sheets with phase and response of each sample."""
 
 from lammscope.core.runtime import job_log, whole_file
 

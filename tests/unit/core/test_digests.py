@@ -1,4 +1,4 @@
-"""Digests of code: alike for what means the same, other for what does not."""
+"""Digests of code: equal for the same meaning, different otherwise."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def digest(project, **kwargs):
 
 
 def changed(project, name, old, new):
-    """A copy of the project in which one text in one file is another."""
+    """Return a copy of the project with one text in one file replaced."""
     copy = project.with_name("changed")
     shutil.copytree(project, copy)
     path = copy / name
@@ -113,7 +113,7 @@ def test_the_name_of_a_module_counts(project):
 
 
 def test_a_name_that_is_left_out_must_be_a_module(project):
-    with pytest.raises(ValueError, match=r"`package\.logs` is no module of .*package; correct"):
+    with pytest.raises(ValueError, match=r"`package\.logs` is not a module of .*package; correct"):
         digest(project, leave_out=["package.logs"])
 
 

@@ -393,7 +393,7 @@ def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch
     assert [(row["contrast"], row["status"]) for row in rows] == [
         ("cohort", "confounded"), ("baseline", "confounded"), ("adjusted", "aliased"),
     ]  # fmt: skip
-    assert "a difference cannot be told from one of batch" in rows[1]["message"]
+    assert "a difference cannot be separated from the effect of batch" in rows[1]["message"]
 
 
 OVERLAP = {

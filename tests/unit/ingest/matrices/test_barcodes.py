@@ -57,7 +57,7 @@ def test_a_byte_order_mark_is_no_part_of_a_barcode(tmp_path):
         (b"\n\n", "lists no barcode"),
         (b"barcode\n", "lists no barcode"),
         (f"{TEN[0]}\n{TEN[1]}\n{TEN[0]}\n".encode(), f"lists {TEN[0]} twice"),
-        (b"\xff\x00\xe4", "no UTF-8 text"),
+        (b"\xff\x00\xe4", "is not UTF-8 text"),
         (gzip.compress(b"AAACCCAAGT\n" * 9, mtime=0)[:20], "end early"),
         (b'"' + b"A" * 200_000, "field larger than"),
     ],
