@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lammscope.core.names import NONE
 from lammscope.joint.integration.harmony import HARMONY
 from lammscope.joint.integration.method import IntegrationInput, Method
 from lammscope.joint.integration.scvi import SCVI
@@ -56,6 +57,13 @@ def integrate_cells(
         raise ValueError(chosen.missing)
     folder = {"model_folder": model_folder} if chosen.saves_model else {}
     return chosen.integrate(cells, **settings, **folder, seed=seed, threads=threads)
+
+
+def obsm_name(method: str) -> str:
+    """Return the name of a method's embedding in `obsm` of `cohort.h5ad`."""
+    if method == NONE:
+        return "X_pca"
+    return METHODS[method].obsm or f"X_{method}"
 
 
 def other_modules(method: str) -> list[str]:

@@ -76,6 +76,7 @@ HARMONY = Method(
     reads=COMPONENTS,
     memory=(800, 20),
     package="harmonypy",
+    obsm="X_pca_harmony",
     missing=(
         "`integration` asks for harmony, which needs harmonypy, and that is not installed: run "
         "`make setup`, or let Snakemake make the environment (`--sdm conda`)"

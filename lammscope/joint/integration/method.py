@@ -51,13 +51,15 @@ class Method:
         method saves a model), and returns cells x dimensions, float32. It imports the library of
         the method itself, since the report and the rules import this registry.
     words
-        What the report calls the method.
+        Name of the method in the report.
     reads
         `COMPONENTS` or `COUNTS`.
     memory
         Of its job, in MB: a base, and what each MB of input adds.
     package, missing
         The package that it imports, and what to tell who does not have it.
+    obsm
+        Name of its embedding in `obsm` of `cohort.h5ad`; if empty, `X_` and the name of the method.
     environment
         Name of its file in `envs/`.
     saves_model
@@ -70,6 +72,7 @@ class Method:
     memory: tuple[int, int]
     package: str
     missing: str
+    obsm: str = ""
     environment: str = "lammscope"
     saves_model: bool = False
 

@@ -96,6 +96,7 @@ SCVI = Method(
     reads=COUNTS,
     memory=(3000, 8),
     package="scvi",
+    obsm="X_scVI",
     missing=(
         "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
         "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
