@@ -1,1 +1,1 @@
-"""Count matrices as users have them, and what is known of each barcode: one sample at a time."""
+"""Reading of count matrices and quality control of their barcodes, one sample at a time."""
