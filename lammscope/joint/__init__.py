@@ -1,1 +1,1 @@
-"""The embedding of all cells together: index, genes, components, integration, clusters."""
+"""The integrated embedding of all cells: cell index, genes, components, integration, clusters."""

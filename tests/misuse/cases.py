@@ -305,7 +305,7 @@ CONFIGS = {
     ),
     "a misspelt definer": Case(
         config(lamm={"definers": ["CSFR1", "CD14", "CD68"]}),
-        "lamm.definers: CSFR1 is in no sample's features (near names: CSF1R",
+        "lamm.definers: CSFR1 is not a gene of any sample (similar names: CSF1R",
         GENES_RESULT,
     ),
     "a CellTypist model that is not there": Case(

@@ -54,7 +54,7 @@ def test_a_method_can_be_had_and_says_how(name, repository, monkeypatch):
     assert method.reads in (COMPONENTS, COUNTS)
     assert (repository / "envs" / f"{method.environment}.yaml").is_file()
     monkeypatch.setattr(Method, "is_installed", lambda self: False)
-    with pytest.raises(ValueError, match=f"asks for {name}, which needs .*: run `make setup"):
+    with pytest.raises(ValueError, match=f"uses {name}, which needs .*: run `make setup"):
         integrate_cells(GIVEN, method=name, settings={}, seed=1, threads=1)
 
 
