@@ -20,7 +20,7 @@ from lammscope.joint.panel_counts import PanelCounts
 
 MONOCYTIC = "monocytic"  # the lineage of LAMM cells by their definition
 
-NON_MYELOID = ("T", "NK", "B", "malignant")  # their counts of defining markers are ambient RNA
+NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages: defining markers are ambient RNA there
 
 LAMM, NOT_LAMM, UNCERTAIN = "LAMM", "not_LAMM", "uncertain"
 
