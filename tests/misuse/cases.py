@@ -315,7 +315,7 @@ CONFIGS = {
     ),
     "a misspelt definer": Case(
         config(lamm={"definers": ["CSFR1", "CD14", "CD68"]}),
-        "lamm.definers: CSFR1 is in no sample's features (near names: CSF1R",
+        "lamm.definers: CSFR1 is not a gene of any sample (similar names: CSF1R",
         GENES_RESULT,
     ),
     "a CellTypist model that is not there": Case(
@@ -599,7 +599,7 @@ MATRICES = {
     ),
     "barcodes twice": Case(
         matrix(lambda g: dataset(g, "barcodes", np.repeat(b"AAAC-1", len(g["barcodes"])))),
-        "barcode AAAC-1 stands there twice; give one matrix per sample",
+        "barcode AAAC-1 occurs twice; give one matrix per sample",
         SHARD_RESULT,
     ),
     "a gene out of range": Case(
@@ -613,7 +613,7 @@ MATRICES = {
     ),
     "barcodes of another run": Case(
         instead(lambda path: edited(path, "barcodes.tsv", "-1\n", "-1\nAAACCTGAGAAACCAT-1\n"), ""),
-        "are the files of one run?",
+        "do the files belong to one run?",
         SHARD_RESULT,
     ),
     "an mtx cut short": Case(
@@ -627,7 +627,7 @@ MATRICES = {
         instead(lambda path: write_h5ad(LOGARITHMS, path), ".h5ad"),
         "no integer counts in X",
     ),
-    "a word among the counts": Case(instead(text_value, ".csv"), "`many` is no number"),
+    "a word among the counts": Case(instead(text_value, ".csv"), "`many` is not a number"),
     "barcodes of another channel": Case(
         both(
             write("list.txt", "TTTTTTTTTTTTTTTT-1\nTTTTTTTTTTTTTTTA-1\n"),

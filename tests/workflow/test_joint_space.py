@@ -153,6 +153,7 @@ def test_the_cohort_file_is_read_backed_and_by_scanpy(odd):
     data = sc.read_h5ad(path)
     assert data.raw.shape == data.shape
     assert data.obsm["X_umap"].shape == (data.n_obs, 2)
+    assert np.array_equal(data.obsm["X_joint"], data.obsm[data.uns["X_joint"]])
     with h5py.File(path) as file:
         assert file["raw/X"]["indices"].shape == file["X"]["indices"].shape
     config = yaml.safe_load((odd / "results" / "config.yaml").read_text())

@@ -114,6 +114,10 @@ def test_the_cohort_object_holds_counts_labels_and_spaces(finished):
     expected = counts.multiply(1e4 / totals[:, None]).log1p()
     assert abs(cohort.X - expected).max() < 1e-4
     assert cohort.obsm["X_umap"].shape == (cohort.n_obs, 2)
+    assert cohort.uns["X_joint"] == "X_pca_harmony"
+    harmony = np.load(finished / "results" / "joint" / "harmony.npz")["space"]
+    for name in ("X_pca_harmony", "X_joint"):
+        assert np.array_equal(cohort.obsm[name], harmony)
     assert {"population", "lamm_elevated", "response", "phase"} <= set(cohort.obs)
 
 

@@ -29,6 +29,7 @@ rule assemble_cohort:
         cells="<results>/annotation/cells.parquet",
         pca="<results>/joint/pca.npz",
         space=JOINT_SPACE,
+        scores="<results>/joint/integration_scores.tsv",
         umap="<results>/joint/umap.npz",
         samples="<results>/design/samples.tsv",
     output:

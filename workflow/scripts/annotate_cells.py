@@ -1,4 +1,4 @@
-"""Cell types by the marker panel, over clusters and neighbourhoods."""
+"""Annotate clusters and cells with the types of the marker panel."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""LAMM cells within the monocytic lineage, and CAR-T cells; blind to response."""
+"""Call LAMM cells within the monocytic lineage, and CAR-T cells, blind to response."""
 
 from lammscope.annotate.calls import call_cells, neighbors_within_patients
 from lammscope.annotate.lamm_settings import CallSettings, load_references

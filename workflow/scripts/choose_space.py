@@ -1,4 +1,4 @@
-"""Take the joint space that `integration.method: auto` chose."""
+"""Take the embedding that `integration.method: auto` chose."""
 
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
@@ -10,4 +10,4 @@ with job_log(snakemake.log[0]) as logger:
     spaces = dict(zip(snakemake.params.methods, snakemake.input.spaces, strict=True))
     space = index.read_arrays(spaces[used])["space"]
     index.write_arrays(snakemake.output.space, space=space)
-    logger.info("%s is the joint space", used)
+    logger.info("%s is the embedding in use", used)

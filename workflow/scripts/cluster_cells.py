@@ -1,4 +1,4 @@
-"""Leiden clusters of the neighbourhood graph."""
+"""Find Leiden clusters of the neighborhood graph."""
 
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log

@@ -1,4 +1,4 @@
-"""Principal components of the variable genes over all cells."""
+"""Compute principal components of the variable genes over all cells."""
 
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log

@@ -1,4 +1,4 @@
-"""Marker genes of the clusters, by effect size over samples."""
+"""Rank marker genes of the clusters by effect size over samples."""
 
 from lammscope.annotate.markers import find_markers
 from lammscope.annotate.sums import all_genes, read_sums

@@ -1,4 +1,4 @@
-"""One name per gene for all samples; samples of another reference are refused."""
+"""Match genes across samples, and refuse samples of another reference."""
 
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log

@@ -1,4 +1,4 @@
-"""Two-dimensional picture of the neighbourhood graph."""
+"""Compute the UMAP of the neighborhood graph."""
 
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log

@@ -1,4 +1,4 @@
-"""Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
+"""Compare embeddings: batches mixed, structure kept, populations and LAMM cells lost."""
 
 from lammscope.annotate import integration_scores as scoring
 from lammscope.annotate.lamm_settings import CallSettings, load_references

@@ -1,4 +1,4 @@
-"""Choose the highly variable genes from the samples' moments."""
+"""Select the highly variable genes from the samples' moments."""
 
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log

@@ -1,4 +1,4 @@
-"""Sum counts over clusters and over populations, in one pass over each sample's shard."""
+"""Sum counts over clusters and over populations, in one pass over each sample's counts."""
 
 from lammscope.annotate.sums import merge_groups, sum_groups, write_sums
 from lammscope.core.indexed import CellIndex, read_table

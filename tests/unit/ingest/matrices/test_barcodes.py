@@ -136,5 +136,5 @@ def test_a_list_of_another_channel_is_refused():
     ],
 )
 def test_affixes_that_tell_cells_apart_are_not_dropped(listed, present, where):
-    with pytest.raises(ValueError, match=f"^x: AAACCCAAGT stands in {where} with several"):
+    with pytest.raises(ValueError, match=f"^x: AAACCCAAGT occurs in {where} with several"):
         match_barcodes(np.array(listed), np.array(present), path="x")
