@@ -357,7 +357,7 @@ BAD_AT_ONCE = {
     "x.bz2": (lambda p: p.write_bytes(b"BZh9"), "decompress it"),
     "utf16.txt": (lambda p: p.write_bytes("a\tb".encode("utf-16")), "UTF-16"),
     "image.png": (lambda p: p.write_bytes(b"\x89PNG\x00"), "not a count matrix in a known format"),
-    "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "no UTF-8 text"),
+    "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "is not UTF-8 text"),
     "plain.csv.gz": (lambda p: p.write_text("g,a\nA,1\n"), "is not compressed"),
     "short.csv.gz": (lambda p: p.write_bytes(gzip.compress(b"g,a\nA,1\n")[:15]), "end early"),
     "mixed.csv.gz": (lambda p: p.write_bytes(b"\x1f\x8b" + b"x" * 40), "corrupt"),
