@@ -1,7 +1,7 @@
 """LAMMscope: from count matrices of patients to responder statistics and a report.
 
-Stages, in order: ingest (per sample), joint (integration of all cells), annotate (cell types and LAMM
-cells), abundance and expression (comparison of patients), report. `README.md` shows how to run it.
+Stages, in order: ingest (per sample), joint (integrated embedding of all cells), annotate (cell types and
+LAMM cells), abundance and expression (comparison of patients), report. See `README.md` for how to run it.
 """
 
 from snakemake.utils import min_version
@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-# The demo's config, unless the command line names another: two configs are never mixed.
+# The config of the demo, unless the command line names another one, so that the two are not merged.
 if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"

@@ -1,11 +1,11 @@
-"""How often the abundance tests call a difference in simulated cohorts that have none.
+"""False positives of the abundance tests in simulated cohorts without a difference.
 
     python -m benchmarks.abundance_null [cohorts] [--kind between paired change] [--scenario ...]
 
-Prints the share of cohorts with p < 0.05 for the rows of LAMM cells, and the largest share of any
-other row; the largest share, over denominators, of cohorts in which a population without a change
-has a false discovery rate below 0.05, and the mean share of such populations among those found.
-Ends with status 1 if a scenario that the project promises leaves its limits.
+Prints the share of cohorts with p < 0.05 for the rows of LAMM cells, and the largest share among
+other rows; the largest share, over denominators, of cohorts with a false discovery at a false
+discovery rate of 0.05, and the mean share of false discoveries among all. The exit status is 1 if a
+promised scenario is outside its limits.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from benchmarks.count_tables import (
 )
 
 ALPHA = 0.05
-LOW, HIGH = 0.035, 0.07  # of p < 0.05; other shares and permutation p have the upper limit alone
-ENOUGH = 0.1  # of the cohorts test a row, else its share is not shown
+LOW, HIGH = 0.035, 0.07  # share of p < 0.05; other shares and permutation p have no lower limit
+ENOUGH = 0.1  # share of cohorts that must test a row for it to be shown
 PHASES = ("paired", "change")
 ROWS = {
     "all": ("all", "logit"),
@@ -48,7 +48,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """Cohorts of one kind; `promised`: outside the limits the run fails."""
+    """Cohorts of one kind. If `promised`, the run fails outside the limits."""
 
     settings: TableSettings
     kinds: tuple[str, ...] = tuple(QUESTIONS)
@@ -93,12 +93,12 @@ SCENARIOS = {
 
 
 def main() -> int:
-    """Run the scenarios that are asked for and print the table."""
+    """Run the chosen scenarios and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cohorts", nargs="?", type=int, default=2000)
     parser.add_argument("--kind", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS))
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--check", type=int, default=5, help="cohorts to test once more, singly")
+    parser.add_argument("--check", type=int, default=5, help="cohorts to test again one by one")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     rows = []
@@ -126,14 +126,14 @@ def simulate(
     check: int,
     **selection: Any,
 ) -> PValues:
-    """p of many cohorts of a scenario, the first `check` of them tested singly too.
+    """Compute p-values of many cohorts of a scenario, and test the first `check` one by one, too.
 
-    `selection` is handed to `run_many`.
+    `selection` is passed to `run_many`.
 
     Raises
     ------
     RuntimeError
-        If a cohort tested singly has another p.
+        If a cohort tested by itself has another p.
     """
     settings = scenario.settings
     rng = np.random.default_rng(seed)
@@ -149,7 +149,7 @@ def simulate(
 
 
 def summarize(many: PValues, planted: tuple[str, ...]) -> dict[str, object]:
-    """Shares of cohorts that call a difference, over rows in which none is planted."""
+    """Compute shares of cohorts with p < 0.05, over rows without a planted difference."""
     shares = {name: _shares(many[name]) for name in many}
     result: dict[str, object] = {}
     for label, (denominator, scale) in ROWS.items():
@@ -166,10 +166,10 @@ def summarize(many: PValues, planted: tuple[str, ...]) -> dict[str, object]:
 
 
 def outside_limits(row: Mapping[str, object], *, planted: bool) -> str:
-    """Names of the shares outside their limits.
+    """List the shares outside their limits.
 
-    Where something is planted, a false discovery rate bounds the share of false discoveries among
-    all, not whether there is any: the true ones make room for false ones.
+    If a difference is planted, the false discovery rate controls the share of false discoveries
+    among all, not the probability of any.
     """
     both = [name for name in ROWS if not LOW <= _number(row[name], LOW) <= HIGH]
     upper = ["permutation, all", "permutation, monocytic", "largest other", "false share"]
@@ -178,14 +178,14 @@ def outside_limits(row: Mapping[str, object], *, planted: bool) -> str:
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """Shares as per cent, a block per scenario."""
+    """Format shares as per cent."""
     numbers = table.select_dtypes("number").columns
     table[numbers] = table[numbers] * 100
     return table.to_csv(sep="\t", index=False, float_format="%.1f", na_rep="-")
 
 
 def _shares(rows: Mapping[Key, np.ndarray]) -> dict[Key, float]:
-    """Share of p < 0.05 among the cohorts that test a row, where enough do."""
+    """Compute the share of p < 0.05 of each row that enough cohorts test."""
     tested = {key: p[np.isfinite(p)] for key, p in rows.items()}
     enough = {key: len(p) > ENOUGH * len(rows[key]) for key, p in tested.items()}
     return {key: float((p < ALPHA).mean()) for key, p in tested.items() if enough[key]}
@@ -194,7 +194,7 @@ def _shares(rows: Mapping[Key, np.ndarray]) -> dict[Key, float]:
 def _discoveries(
     many: PValues, planted: tuple[str, ...]
 ) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]:
-    """Per denominator and scale: cohorts with a false discovery, and its mean share among all."""
+    """Compute shares of cohorts with a false discovery, and mean shares of false discoveries."""
     false: dict[tuple[str, ...], np.ndarray] = {}
     every: dict[tuple[str, ...], np.ndarray] = {}
     for (population, *family), rate in false_discovery_rates(many["p"]).items():
@@ -212,7 +212,7 @@ def _largest(shares: Mapping[Any, float]) -> tuple[float, str]:
 
 
 def _number(value: object, otherwise: float) -> float:
-    """A share, or a harmless one where the row was not tested."""
+    """Return a share, or `otherwise` if the row was not tested."""
     share = float(value)  # type: ignore[arg-type]
     return share if np.isfinite(share) else otherwise
 

@@ -1,9 +1,9 @@
-# What propeller finds in simulated tables of cells: p of LAMM, one row a table.
+# P-values of propeller for LAMM cells in simulated tables of cells, one row per table.
 # Run: Rscript benchmarks/abundance_power.R counts.tsv p.tsv   (Debian: r-bioc-limma r-cran-statmod)
 #
 # counts.tsv has a row per sample: setting, planted, table, arm, then one column per population.
-# The test is speckle's `propeller.ttest` with its defaults: logits of proportions with half a cell
-# added to each count, a mean per arm, moderated robustly without trend (Phipson 2022, btac582).
+# The test is speckle's `propeller.ttest` with its defaults: logits of proportions with a pseudocount
+# of 0.5, one mean per arm, robust moderation without trend (Phipson 2022, btac582).
 suppressPackageStartupMessages(library(limma))
 files <- commandArgs(TRUE)
 rows <- read.delim(files[1], check.names = FALSE)

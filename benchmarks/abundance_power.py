@@ -1,12 +1,12 @@
-"""What the abundance test finds of a planted doubling of LAMM cells, beside R's propeller.
+"""Power of the abundance test to find doubled LAMM cells, compared with R's propeller.
 
     python -m benchmarks.abundance_power write FOLDER [--tables N]
     Rscript benchmarks/abundance_power.R FOLDER/counts.tsv FOLDER/p.tsv
     python -m benchmarks.abundance_power compare FOLDER/p.tsv
 
-Per setting N tables without a difference and N with LAMM cells doubled in 8 against 8 patients.
-Each method's limit for p is the one that 5 % of the tables without a difference fall under: all
-methods have the same true rate of false positives, whatever their p are worth.
+Each setting has N tables without a difference and N with LAMM cells doubled, of 8 against 8
+patients. The threshold on p of each method is the 5 % quantile of its p in tables without a
+difference, so that all methods have the same true false-positive rate.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from lammscope.stats import linear
 
 ALPHA = 0.05
 DOUBLED = float(np.log(2))
-# Spread of LAMM cells between samples of an arm: a standard deviation of 0.29 in the demo, 0.40, or
-# (wide) 0.58. What changes besides is how the other populations vary, for propeller borrows their
-# variance: in 20 samples of blood with 24 populations (speckle's PBMC data) its prior had 4.6
-# degrees of freedom, which `unequal` gives; with equal spreads it has very many.
+# The standard deviation of LAMM cells between samples of an arm is 0.29 (demo), 0.40 or 0.58
+# (wide). The settings also vary the other populations, from which propeller borrows variance. In 20
+# samples of blood with 24 populations (speckle's PBMC data) it estimated 4.6 prior degrees of
+# freedom, as in `unequal`; with equal variances it estimates very many.
 DEMO = TableSettings(n_test=8, n_reference=8, composition="demo", patient_sd=0.25, sample_sd=0.15)
 LAMM = replace(DEMO, patient_sd=0.35, sample_sd=0.2)
 WIDE = replace(DEMO, patient_sd=0.5, sample_sd=0.3)
-KEPT = {  # settings in which the row finds at least 95 % of what propeller finds
+KEPT = {  # settings in which the row has at least 95 % of the power of propeller
     "demo": DEMO,
     "others as LAMM": LAMM,
     "others a third": replace(LAMM, patient_sd=0.35 / 3, sample_sd=0.2 / 3, lamm_spread=3),
@@ -51,7 +51,7 @@ SETTINGS = KEPT | {
     "wide, others unequal": replace(WIDE, spread_sd=0.37),
 }
 ROWS = {"row p, all": ("LAMM", "all", "logit"), "row p, monocytic": ("LAMM", "monocytic", "logit")}
-BLOCK = 100  # tables of one stream, so that more tables do not change the first ones
+BLOCK = 100  # tables per random stream, so that the first ones do not depend on their number
 # R's moderation without `robust` is our p_moderated (tests/golden/test_power.py compares them).
 METHODS = {"p": "propeller", **{name: name for name in ROWS}, "p_not_robust": "p_moderated"}
 RESAMPLES = 200
@@ -59,12 +59,12 @@ TABLE = ["setting", "planted", "table"]
 
 
 def main() -> None:
-    """Write the tables for R, or compare its p with ours."""
+    """Write the tables for R, or compare R's p with ours."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     write = commands.add_parser("write", help="write the tables for R")
     write.add_argument("folder", type=Path)
-    write.add_argument("--tables", type=int, default=4000, help="of each kind")
+    write.add_argument("--tables", type=int, default=4000, help="tables of each kind")
     compare = commands.add_parser("compare", help="compare R's p with ours")
     compare.add_argument("p_values", type=Path)
     given = parser.parse_args()
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def draw(setting: str, *, planted: bool, n_tables: int) -> tuple[pd.DataFrame, Counts]:
-    """Samples before infusion, and tables x samples x populations."""
+    """Draw counts, tables x samples x populations; also returns the samples (before infusion)."""
     settings = replace(SETTINGS[setting], lamm_shift=DOUBLED if planted else 0.0)
     samples = sample_sheet(settings)
     pre = (samples["phase"] == "pre").to_numpy()
@@ -93,7 +93,7 @@ def draw(setting: str, *, planted: bool, n_tables: int) -> tuple[pd.DataFrame, C
 
 
 def tables_for_r(n_tables: int) -> pd.DataFrame:
-    """Every table of every setting, a row per sample."""
+    """Return all tables of all settings, one row per sample."""
     parts = []
     names = list(lineages(LAMM))
     for setting in SETTINGS:
@@ -110,7 +110,7 @@ def tables_for_r(n_tables: int) -> pd.DataFrame:
 
 
 def our_p(settings: Iterable[str], *, n_tables: int) -> pd.DataFrame:
-    """Our p of LAMM cells for every table; the number of LAMM cells identifies it."""
+    """Compute our p of LAMM cells for every table; `n_lamm` identifies the table."""
     parts = []
     lineage = lineages(LAMM)
     for setting in settings:
@@ -128,7 +128,7 @@ def our_p(settings: Iterable[str], *, n_tables: int) -> pd.DataFrame:
 
 
 def moderated_p(counts: Counts, samples: pd.DataFrame, population: int, *, robust: bool) -> Floats:
-    """Moderated p of a population among all cells, per table; not robust, it is `p_moderated`."""
+    """Compute moderated p of a population among all cells (`p_moderated` if not robust)."""
     n = counts.transpose(0, 2, 1) + 0.5
     values = np.log(n / (n.sum(axis=1, keepdims=True) - n))
     test = samples["response"] == "non_responder"
@@ -139,19 +139,19 @@ def moderated_p(counts: Counts, samples: pd.DataFrame, population: int, *, robus
 
 
 def found_shares(p: pd.DataFrame) -> pd.DataFrame:
-    """Share of planted tables that each method finds at a true false-positive rate of 5 %.
+    """Compute the power of each method at a true false-positive rate of 5 %.
 
     Parameters
     ----------
     p
-        A row per table: `setting`, `planted`, R's `p` (propeller) and the columns of `our_p`.
+        One row per table: `setting`, `planted`, R's `p` (propeller) and the columns of `our_p`.
 
     Returns
     -------
     DataFrame
-        Per setting: what each method finds; `ratio` of the row of all cells to propeller and of
-        `p_moderated` to propeller, the first with its standard error (bootstrap of the tables);
-        then null and planted tables of propeller and of the row with p < 0.05 at its word.
+        One row per setting: the power of each method; `ratio` of the row of all cells to
+        propeller, with its bootstrap standard error, and of `p_moderated` to propeller; then the
+        shares of null and planted tables with an uncorrected p < 0.05, for propeller and the row.
     """
     rows = {}
     for setting, part in p.groupby("setting", sort=False):
@@ -176,7 +176,7 @@ def found_shares(p: pd.DataFrame) -> pd.DataFrame:
 
 
 def _found(null: Floats, planted: Floats) -> Floats:
-    """Share of planted tables (tables x methods) under the limit that 5 % of the null ones are."""
+    """Compute the share of planted tables below the 5 % quantile of null tables, per method."""
     return (planted <= np.quantile(null, ALPHA, axis=0)).mean(axis=0)
 
 

@@ -1,8 +1,8 @@
-"""Time the abundance tests of a cohort of 30 patients and 20 populations, permutations included.
+"""Time the abundance tests, with permutations, in a cohort of 30 patients and 20 populations.
 
     python -m benchmarks.abundance_speed
 
-All denominators, both scales, 10,000 permutations, for each kind of contrast.
+Each kind of contrast is tested in all denominators, on both scales, with 10,000 permutations.
 """
 
 import time
@@ -21,7 +21,7 @@ from benchmarks.count_tables import (
 
 
 def main() -> None:
-    """Print the seconds of each contrast."""
+    """Print the seconds per contrast."""
     settings = TableSettings(n_test=15, n_reference=15, composition="demo and more")
     samples, lineage = sample_sheet(settings), lineages(settings)
     counts = draw_counts(settings, np.random.default_rng(1), n_cohorts=1)[0]

@@ -1,7 +1,8 @@
-"""Simulated cohorts as tables of cells per sample and population, and many tests of them at once.
+"""Simulate cohorts as tables of cells per sample and population, and test many of them at once.
 
-For calibration and power of the abundance tests, without matrices: patients and samples have normal
-effects on the log weight of every population, cells are drawn from the proportions that result.
+For calibration and power of the abundance tests, without count matrices: patients and samples have
+normal effects on the log weight of every population, and cells are drawn from the resulting
+proportions.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,7 +33,7 @@ Floats = NDArray[np.float64]
 PValues = dict[str, dict[Key, Floats]]  # kind of p, row -> one value per cohort
 Counts = NDArray[np.int64]
 
-# The defaults of the config: every test of the benchmarks goes through them.
+# The benchmarks test with the defaults of the config.
 DEFAULTS = read_schema("config")["properties"]["abundance"]["properties"]
 TEST: dict[str, Any] = {key: entry["default"] for key, entry in DEFAULTS.items()}
 TEST |= {"seed": 1, "sorts": {}}
@@ -60,44 +61,44 @@ LINEAGE = {
     "Malignant_B": "malignant",
     "NK": "NK",
 }
-# cells of a sample, in per cent; LAMM is a fifth of the monocytic cells
+# % of the cells of a sample; LAMM cells are a fifth of the monocytic cells
 FEW = dict(zip(LINEAGE, [9, 1.2, 28, 15, 15, 4.5, 2.3, 1.5, 9], strict=True))
 MORE = {"MAIT": "T", "Gamma_delta_T": "T", "Plasma": "B"}
 
 
 @dataclass(frozen=True)
 class TableSettings:
-    """A cohort: patients, composition, spread, depth, and what is planted (natural logarithms)."""
+    """A cohort: patients, composition, spread, depth and planted effects (natural logarithms)."""
 
     n_test: int = 6
     n_reference: int = 6
-    composition: str = "few"  # 9 populations; "demo": the 17 of the demo cohort, "and more": 20
-    patient_sd: float = 0.35  # of a population's log weight, between patients
-    sample_sd: float = 0.20  # and between samples of a patient
-    lamm_spread: float = 1.0  # multiplies both for LAMM
-    spread_sd: float = 0.0  # sd of the log of that factor, for the other populations
-    test_spread: float = 1.0  # multiplies both in the test arm
-    tails: float = np.inf  # degrees of freedom of the effects, scaled to the same sd
-    cells: float = 4000.0  # median cells of a sample
-    cells_sd: float = 0.4  # of their logarithm
-    test_cells: float = 1.0  # multiplies the cells of the test arm
-    lamm_share: float | None = None  # of all cells; None: that of the composition
-    lamm_shift: float = 0.0  # of the log weight of LAMM, test arm
-    product_shift: float = 0.0  # of the log weight of LAMM, one product; products unbalanced
-    b_shift: float = 0.0  # of the log weight of B, after infusion
-    b_arms: tuple[str, ...] = ("non_responder", "responder")  # in these arms
+    composition: str = "few"  # 9 populations; "demo": 17 of the demo cohort; "demo and more": 20
+    patient_sd: float = 0.35  # sd of a population's log weight between patients
+    sample_sd: float = 0.20  # sd between samples of a patient
+    lamm_spread: float = 1.0  # factor of both sd for LAMM
+    spread_sd: float = 0.0  # sd of the log of this factor for other populations
+    test_spread: float = 1.0  # factor of both sd in the test arm
+    tails: float = np.inf  # degrees of freedom of the effects, at the same sd
+    cells: float = 4000.0  # median cells per sample
+    cells_sd: float = 0.4  # sd of their logarithm
+    test_cells: float = 1.0  # factor of the cells of the test arm
+    lamm_share: float | None = None  # fraction of all cells; None: as in the composition
+    lamm_shift: float = 0.0  # shift of the log weight of LAMM in the test arm
+    product_shift: float = 0.0  # shift of LAMM in one product; products unbalanced
+    b_shift: float = 0.0  # shift of the log weight of B after infusion
+    b_arms: tuple[str, ...] = ("non_responder", "responder")  # arms with this shift
 
 
 @cache
 def sample_sheet(settings: TableSettings) -> pd.DataFrame:
-    """Samples of a cohort, one before and one after infusion per patient; not to be changed."""
+    """Make the samples of a cohort, before and after infusion of each patient; do not modify."""
     sizes = {"responder": settings.n_reference, "non_responder": settings.n_test}
     unbalanced = settings.product_shift != 0
     rows = []
     for arm, size in sizes.items():
         for i in range(size):
             axi = i % 2 == 0
-            if unbalanced:  # all but one of an arm have its product
+            if unbalanced:  # all patients of an arm but one have the same product
                 axi = (i == 0) == (arm == "responder")
             rows += [
                 {
@@ -116,7 +117,7 @@ def sample_sheet(settings: TableSettings) -> pd.DataFrame:
 
 @cache
 def composition(settings: TableSettings) -> pd.DataFrame:
-    """Lineage and mean share of each population; not to be changed."""
+    """Return lineage and mean share of each population; do not modify."""
     if settings.composition in ("demo", "demo and more"):
         types, demo = read_programs().types, CohortSettings()
         monocytic = types["lineage"] == "monocytic"
@@ -142,12 +143,12 @@ def composition(settings: TableSettings) -> pd.DataFrame:
 
 
 def lineages(settings: TableSettings) -> dict[str, str]:
-    """Lineage of each population, in the order of the counts."""
+    """Return the lineage of each population, in the order of the counts."""
     return {str(name): str(lineage) for name, lineage in composition(settings)["lineage"].items()}
 
 
 def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts: int) -> Counts:
-    """Cells of many cohorts: cohorts x samples (of `sample_sheet`) x populations."""
+    """Draw the cells of many cohorts: cohorts x samples (of `sample_sheet`) x populations."""
     samples, table = sample_sheet(settings), composition(settings)
     lamm, b = (table.index.get_loc(name) for name in ("LAMM", "B"))
     patients, patient = np.unique(samples["patient"], return_inverse=True)
@@ -170,7 +171,7 @@ def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts:
 
 
 def contrast_of(kind: str, samples: pd.DataFrame, *, adjust: tuple[str, ...] = ()) -> Contrast:
-    """The contrast of a kind; pairs are those of the test arm, as in the default contrasts."""
+    """Make the contrast of a kind; pairs are of the test arm, as in the default contrasts."""
     entry = {**QUESTIONS[kind], **({"adjust": list(adjust)} if adjust else {})}
     return contrasts_from_config({kind: entry}, samples)[0]
 
@@ -183,7 +184,7 @@ def run_whole(
     *,
     permute: bool = True,
 ) -> pd.DataFrame:
-    """The whole table of one cohort (samples x populations) by the package's own function."""
+    """Test one cohort (samples x populations) with `test_abundance`."""
     wide = pd.DataFrame(counts, columns=list(lineage)).assign(sample=samples["sample"])
     long = wide.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.assign(lineage=long["population"].map(lineage), partition=True)
@@ -201,25 +202,25 @@ def run_many(
     kinds: Sequence[str] = P_VALUES,
     populations: Collection[str] | None = None,
 ) -> PValues:
-    """p of every row for many cohorts; NaN where a row is not tested.
+    """Compute the p-values of every row for many cohorts; NaN if a row is not tested.
 
-    Measures, model and permutations are the package's functions, called once for all cohorts.
-    What `compare` decides per row (too few cells) is decided here for all; where a cohort loses a
-    sample of the denominator, `compare` tests the row. `differences` shows that all agree.
+    The measures, the model and the permutations are those of the package, called once for all
+    cohorts. Rows with too few cells are found here for all cohorts at once. `compare` tests the
+    rows of cohorts that lose a sample. `differences` checks that the results agree.
 
     Parameters
     ----------
     counts
         Cohorts x samples x populations, populations as in `lineage`.
     kinds
-        Of `P_VALUES`.
+        Some of `P_VALUES`.
     populations
-        Whose rows are tested; all without it.
+        Populations whose rows are tested; None for all.
 
     Returns
     -------
     dict
-        For each of `kinds`: population, denominator and scale -> values per cohort.
+        For each of `kinds`: (population, denominator, scale) -> one value per cohort.
     """
     comparison = Comparison(samples, contrast)
     units = comparison.units
@@ -228,7 +229,7 @@ def run_many(
     at = [[position[names[0]] for names in units[side]] for side in sides]
     about = pd.DataFrame({"lineage": lineage, "partition": True})
     excluded = comparison.left_out(TEST["exclude_pre_post"])
-    # populations, units, sides, cohorts: the arithmetic of a measure holds for all cohorts at once
+    # populations x units x sides x cohorts, so that measures are computed for all cohorts at once
     cube = counts[:, at].transpose(3, 2, 1, 0).astype(float)
     cells = dict(zip(lineage, cube, strict=True))
     measures = [m for family in families(cells, about, excluded) for m in family]
@@ -249,7 +250,7 @@ def run_many(
 
 
 def differences(many: PValues, number: int, table: pd.DataFrame) -> list[Key]:
-    """Rows in which `run_many` disagrees with the table of `run_whole` of the same cohort."""
+    """List rows in which `run_many` and `run_whole` differ for the same cohort."""
     found = []
     for name, values in many.items():
         expected = dict(zip(keys_of(table), table[name], strict=True))
@@ -264,12 +265,12 @@ def differences(many: PValues, number: int, table: pd.DataFrame) -> list[Key]:
 
 
 def keys_of(table: pd.DataFrame) -> list[Key]:
-    """Population, denominator and scale of each row."""
+    """Return population, denominator and scale of each row."""
     return list(zip(table["population"], table["denominator"], table["scale"], strict=True))
 
 
 def false_discovery_rates(many: Mapping[Key, Floats]) -> dict[Key, Floats]:
-    """Benjamini-Hochberg over the populations of each denominator and scale, as in the package."""
+    """Adjust p by Benjamini-Hochberg over the populations of each denominator and scale."""
     groups: dict[tuple[str, str], list[Key]] = {}
     for key in many:
         if key[2] != "log_ratio" and key[0] != "monocytic":
@@ -277,7 +278,7 @@ def false_discovery_rates(many: Mapping[Key, Floats]) -> dict[Key, Floats]:
     rates: dict[Key, Floats] = {}
     for keys in groups.values():
         p = np.array([many[key] for key in keys])
-        order = np.argsort(p, axis=0)  # rows without a p come last
+        order = np.argsort(p, axis=0)  # missing p come last
         rank = np.arange(1, len(keys) + 1)[:, None]
         steps = np.take_along_axis(p, order, axis=0) * np.isfinite(p).sum(axis=0) / rank
         steps = np.fmin.accumulate(steps[::-1])[::-1]
@@ -288,20 +289,20 @@ def false_discovery_rates(many: Mapping[Key, Floats]) -> dict[Key, Floats]:
 
 
 def _effects(settings: TableSettings, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Effects with standard deviation 1: normal, or Student's with the given tails."""
+    """Draw effects with standard deviation 1 from a normal or a t distribution."""
     if np.isinf(settings.tails):
         return rng.standard_normal(shape)
     return np.asarray(rng.standard_t(settings.tails, shape) * np.sqrt(1 - 2 / settings.tails))
 
 
 def _whole(measure: Measure) -> NDArray[np.bool_]:
-    """Cohorts whose every sample has the cells that the denominator needs."""
+    """Mark cohorts in which every sample has enough cells of the denominator."""
     total = measure.total + measure.count if measure.ratio else measure.total
     return np.asarray((total >= TEST["min_cells"]).all(axis=(0, 1)))
 
 
 def _testable(measure: Measure, arm: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Cohorts in which the package tests the row: enough cells expected, and not nearly all."""
+    """Mark cohorts in which the package tests the row: enough expected cells, not nearly all."""
     count, total = measure.count.sum(axis=(0, 1)), measure.total.sum(axis=(0, 1))
     depth = [measure.total[arm == name].mean(axis=0).min(axis=0) for name in np.unique(arm)]
     share = count / np.maximum(total, 1)
@@ -318,7 +319,7 @@ def _of(measure: Measure, cohorts: NDArray[np.bool_] | int) -> Measure:
 def _p_values(
     measure: Measure, scale: str, units: pd.DataFrame, contrast: Contrast, kinds: Sequence[str]
 ) -> dict[str, Floats]:
-    """Each kind of p, all cohorts at once."""
+    """Compute each kind of p for all cohorts at once."""
     if measure.count.size == 0:
         return {name: np.empty(0) for name in kinds}
     values = unit_values(measure, np.ones(len(units), dtype=bool), scale).T
@@ -334,7 +335,7 @@ def _p_values(
 def _compared(
     measure: Measure, scale: str, units: pd.DataFrame, contrast: Contrast, kinds: Sequence[str]
 ) -> dict[str, Floats]:
-    """Each kind of p, every cohort with the patients that it keeps."""
+    """Compute each kind of p for each cohort with the patients that it keeps."""
     permutations = PERMUTATIONS if "p_permutation" in kinds else None
     rows = compare(
         [_of(measure, i) for i in range(measure.count.shape[-1])],

@@ -26,7 +26,7 @@ CONTRASTS: dict[str, dict[str, Any]] = {
 
 
 def sample_sheet() -> pd.DataFrame:
-    """Twenty patients, half of them responders, each before and after infusion."""
+    """Make samples of twenty patients, half of them responders, before and after infusion."""
     rows = [
         {
             "sample": f"P{i:02d}_{phase}",
@@ -43,7 +43,7 @@ def sample_sheet() -> pd.DataFrame:
 
 
 def pseudobulks(samples: pd.DataFrame) -> anndata.AnnData:
-    """Negative binomial counts with patients' own levels; every gene is expressed."""
+    """Draw negative binomial counts with patient effects; every gene is expressed."""
     rng = np.random.default_rng(1)
     patients = samples["patient"].unique()
     tables, labels = [], []
@@ -63,7 +63,7 @@ def pseudobulks(samples: pd.DataFrame) -> anndata.AnnData:
 
 
 def main() -> None:
-    """Print the seconds of each contrast, on the clock and of the processor."""
+    """Print wall time and processor time per contrast."""
     samples = sample_sheet()
     data = pseudobulks(samples)
     total = 0.0

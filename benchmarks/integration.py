@@ -1,10 +1,10 @@
-"""Whether strong batch effects are removed and a population of two patients survives it.
+"""Test whether strong batch effects are removed and a population of two patients is kept.
 
     python -m benchmarks.integration [method ...] [--work FOLDER] [--cores N]
 
-Simulates a cohort whose libraries differ twice as much as the demo's, takes one population out of
-all patients but two, runs the workflow to the clusters with each method, and compares clusters with
-the true types (adjusted Rand index). Ends with status 1 where a limit is missed.
+Simulates a cohort whose libraries differ twice as much as in the demo, removes one population from
+all patients but two, runs the workflow up to the clusters with each method, and compares clusters
+with the true types (adjusted Rand index). The exit status is 1 if a limit is missed.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from lammscope.simulate.plan import CohortSettings
 
 RARE, KEEPERS = "pDC", ("P01", "P02")
 SETTINGS = CohortSettings(patients_per_arm=4, cells=600, batch_strength=0.5, seed=21)
-LOWEST = 0.9  # of the adjusted Rand index
-OWN = 0.8  # share of the population in one cluster, and of that cluster in the population
+LOWEST = 0.9  # adjusted Rand index
+OWN = 0.8  # fraction of the population in one cluster, and of that cluster in the population
 
 
 def make_cohort(folder: Path, *, threads: int) -> pd.DataFrame:
-    """Simulate the cohort, list each sample's barcodes without the population; the truth."""
+    """Simulate the cohort, list the barcodes without the population, and return the truth."""
     cohort = simulate_cohort(SETTINGS, folder / "cohort", threads=threads)
     truth = cohort.cells
     taken_out = (truth["cell_type"] == RARE) & ~truth["sample"].str.startswith(KEEPERS)
@@ -46,7 +46,7 @@ def make_cohort(folder: Path, *, threads: int) -> pd.DataFrame:
 
 
 def compare(folder: Path, truth: pd.DataFrame) -> tuple[float, float, float]:
-    """Adjusted Rand index; share of the population in its cluster, and of that cluster in it."""
+    """Return the adjusted Rand index, and recall and precision of the population's cluster."""
     clusters = pd.read_parquet(folder / "results" / "joint" / "clusters.parquet")
     both = clusters.join(truth["cell_type"], on="cell", how="inner")
     index = adjusted_rand_score(both["cell_type"], both["cluster"])
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="*", default=["none", "harmony", "scvi"])
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--work", type=Path, help="a folder to keep; default: a temporary one")
+    parser.add_argument("--work", type=Path, help="folder to keep; default: a temporary one")
     given = parser.parse_args(arguments)
     missed = False
     with tempfile.TemporaryDirectory() as temporary:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             missed |= not kept and method != "none"
             print(
                 f"{method:8s} adjusted Rand index {index:.3f}; {RARE} in one cluster "
-                f"{recall:.2f}, of that cluster {purity:.2f}; {seconds:.0f} s",
+                f"{recall:.2f}, share of that cluster {purity:.2f}; {seconds:.0f} s",
                 flush=True,
             )
             scores = pd.read_csv(run / "results/joint/integration_scores.tsv", sep="\t")

@@ -1,15 +1,15 @@
-"""How right the cell types and LAMM calls are, on simulated cohorts and on real data with a truth.
+"""Accuracy of cell types and LAMM calls on simulated cohorts and on real data of known types.
 
     python -m benchmarks.lamm_calls [part ...] [--work FOLDER] [--data FOLDER] [--cores N]
 
-Each part runs the workflow up to the calls in a folder of its own and compares them with the truth,
-over all cells that passed quality control; an uncertain cell counts as not called. Prints a row per
-figure with its limit; ends with status 1 where one is missed. A part whose data are absent is
-skipped, and said.
+Each part runs the workflow up to the calls in its own folder and compares them with the truth over
+all cells that passed quality control. Uncertain cells count as not called. Prints one row per
+figure with its limit. The exit status is 1 if a limit is missed. Parts whose data are missing are
+skipped with a message.
 
-Simulated parts hold every look-alike of the programmes (ordinary monocytes, macrophages, DC3,
-neutrophils, doublets with T cells). `set aside` is another make of cohort, on which nothing was
-ever tuned: see `SET_ASIDE`.
+Simulated parts contain all look-alikes of LAMM cells (ordinary monocytes, macrophages, DC3,
+neutrophils, doublets with T cells). `set aside` is a held-out cohort with other settings, on which
+nothing was tuned (`SET_ASIDE`).
 """
 
 import argparse
@@ -34,7 +34,7 @@ from lammscope.simulate.plan import CohortSettings
 DATA = ROOT.parent / "shared" / "data"
 CALLED = 0.9  # the default of `lamm.probability`
 DEFINERS = ["CSF1R", "CD14", "CD68"]
-TYPICAL_UMI = 3400.0  # median of a healthy cell where `depth` is 1
+TYPICAL_UMI = 3400.0  # median UMIs of a healthy cell if `depth` is 1
 RARE: dict[str, Any] = {"lamm_fraction": 0.0205, "lamm_log_odds": 0.0, "change_log_odds": 0.0}
 SET_ASIDE = CohortSettings(
     patients_per_arm=5,
@@ -51,7 +51,7 @@ SET_ASIDE = CohortSettings(
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured number and the limits it has to keep."""
+    """A measured value and its limits."""
 
     part: str
     what: str
@@ -61,13 +61,13 @@ class Figure:
 
     @property
     def kept(self) -> bool:
-        """Whether the number lies within its limits."""
+        """Whether the value is within its limits."""
         return bool(self.low <= self.value <= self.high)
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """A simulated cohort, and the least F1 of both levels."""
+    """A simulated cohort, and the minimum F1 of both levels."""
 
     settings: CohortSettings
     umi: float
@@ -90,7 +90,7 @@ SIMULATED = {
 
 @dataclass(frozen=True)
 class Called:
-    """A run of the workflow up to the calls: cells in the order of the index, and raw definers."""
+    """Results of a run: cells in the order of the index, and counts of the defining markers."""
 
     cells: pd.DataFrame
     definers: np.ndarray
@@ -98,7 +98,7 @@ class Called:
 
 
 def run_to_calls(folder: Path, config: dict[str, object], *, cores: int) -> Called:
-    """Run the workflow in `folder` up to the calls."""
+    """Run the workflow in `folder` up to the LAMM calls."""
     run_workflow(folder, config, targets=["results/annotation/cells.parquet"], cores=cores)
     results = folder / "results"
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
@@ -114,12 +114,12 @@ def run_to_calls(folder: Path, config: dict[str, object], *, cores: int) -> Call
 
 
 def f1(called: np.ndarray, true: np.ndarray) -> float:
-    """Harmonic mean of precision and recall; NaN where there is nothing to find."""
+    """Compute the harmonic mean of precision and recall; NaN without true cells."""
     return float(2 * (called & true).sum() / (called.sum() + true.sum())) if true.any() else np.nan
 
 
 def simulated(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
-    """Figures of a simulated cohort."""
+    """Measure a simulated cohort."""
     part = SIMULATED[name]
     droplets = replace(part.settings.droplets, depth=part.umi / TYPICAL_UMI)
     cohort = simulate_cohort(replace(part.settings, droplets=droplets), folder)
@@ -158,7 +158,7 @@ def simulated(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
 
 
 def pbmc_facs(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
-    """Bead-purified blood cells (Zheng 2017)."""
+    """Measure bead-purified blood cells (Zheng 2017)."""
     source = data / "pbmc_facs" / "pbmc_facs.h5ad"
     cells, called = _run_h5ad(folder, source, {"pbmc": None}, cores=cores)
     beads = cells["celltype"].astype(str)
@@ -186,7 +186,7 @@ def pbmc_facs(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Fi
 
 
 def kang_ifnb(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
-    """Lupus blood, control and stimulated (Kang 2018)."""
+    """Measure lupus blood, control and stimulated (Kang 2018)."""
     source = data / "kang_ifnb" / "kang_ifnb_2000.h5ad"
     samples = {stim: lambda obs, stim=stim: obs["stim"] == stim for stim in ("ctrl", "stim")}
     cells, called = _run_h5ad(folder, source, samples, cores=cores)
@@ -199,7 +199,7 @@ def kang_ifnb(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Fi
 
 
 def carpall(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
-    """Blood and marrow after CD19 CAR-T cells (Anderson 2023)."""
+    """Measure blood and marrow after CD19 CAR-T therapy (Anderson 2023)."""
     source = data / "carpall"
     samples = pd.read_csv(source / "samples.tsv", sep="\t")
     samples["counts"] = [
@@ -227,13 +227,13 @@ def carpall(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figu
 
 
 def speed(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
-    """Seconds of the two jobs for 100,000 cells."""
+    """Time the two jobs for 100,000 cells."""
     settings = CohortSettings(patients_per_arm=12, cells=2080)
     simulate_cohort(settings, folder)
     config = yaml.safe_load((folder / "config.yaml").read_text())
     called = run_to_calls(folder, config, cores=cores)
     yield Figure(name, "cells", len(called.cells))
-    yield Figure(name, "seconds, cells in, calls out", sum(called.seconds.values()), high=60)
+    yield Figure(name, "seconds from cells to calls", sum(called.seconds.values()), high=60)
 
 
 def _run_h5ad(
@@ -243,7 +243,7 @@ def _run_h5ad(
     *,
     cores: int,
 ) -> tuple[pd.DataFrame, Called]:
-    """Run one file as some samples; its cells' own table, and the calls, in one order."""
+    """Run one file as several samples; return its cell table and the calls in the same order."""
     import anndata
 
     obs = cast(pd.DataFrame, anndata.read_h5ad(source, backed="r").obs)
@@ -271,23 +271,23 @@ REAL = {"pbmc_facs": pbmc_facs, "kang_ifnb": kang_ifnb, "carpall": carpall}
 
 
 def main() -> int:
-    """Measure, print, and say whether every limit is kept."""
+    """Measure all parts, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = [*SIMULATED, *REAL, "speed"]
     parser.add_argument("parts", nargs="*", metavar="part", help=f"some of: {'; '.join(parts)}")
-    parser.add_argument("--work", type=Path, help="folder to keep; default a temporary one")
+    parser.add_argument("--work", type=Path, help="folder to keep; default: a temporary one")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
     parser.add_argument("--cores", type=int, default=2)
     given = parser.parse_args()
     unknown = sorted(set(given.parts) - set(parts))
     if unknown:
-        parser.error(f"no such part: {'; '.join(unknown)}")
+        parser.error(f"unknown part: {'; '.join(unknown)}")
     work = given.work or Path(tempfile.mkdtemp())
     missed = 0
     try:
         for name in given.parts or parts:
             if name in REAL and not (given.data / name).exists():
-                print(f"{name}\tskipped: {given.data / name} is not there")
+                print(f"{name}\tskipped: {given.data / name} does not exist")
                 continue
             folder = work / name.replace(" ", "_").replace(",", "")
             folder.mkdir(parents=True, exist_ok=True)

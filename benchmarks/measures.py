@@ -1,4 +1,4 @@
-"""What a run of the workflow cost, from its benchmark files and logs."""
+"""Cost of a run of the workflow, from its benchmark files and logs."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ PEAK = re.compile(r"peak memory (\d+) MiB")
 
 
 def rule_costs(results: Path) -> pd.DataFrame:
-    """Cost of every rule that ran: one row per rule, dearest first.
+    """Return the cost of every rule that ran, slowest first.
 
     Returns
     -------
     DataFrame
-        `rule`, `jobs`, `wall_s` and `cpu_s` (sums over its jobs), `longest_s`, `peak_mib` (of its
-        largest job; exact, from the job's log, since benchmark files sample memory now and then).
+        One row per rule: `rule`, `jobs`, `wall_s` and `cpu_s` (sums over its jobs), `longest_s`,
+        `peak_mib` (of its largest job; exact, from the log, since benchmark files sample memory).
     """
     rows = []
     for path in sorted((results / "benchmarks").rglob("*.tsv")):

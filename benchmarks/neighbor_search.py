@@ -1,9 +1,10 @@
-"""Ways to find nearest neighbours: seconds, and how many of the true ones are found.
+"""Compare methods of nearest neighbor search: seconds and recall.
 
     python -m benchmarks.neighbor_search SPACE.npz [--neighbors K] [--threads N]
 
-Takes the joint space of a run (`results/joint/harmony.npz`) and tries faiss's inverted file and its
-navigable small world at several settings; recall is over 1,000 cells searched exactly.
+Reads the integrated embedding of a run (`results/joint/harmony.npz`) and tries the inverted file
+and the navigable small world of faiss at several settings. Recall is computed over 1,000 cells that
+are also searched exactly.
 """
 
 import argparse
@@ -18,7 +19,7 @@ SEED = 1
 
 
 def exact(space: np.ndarray) -> faiss.Index:
-    """Compare with every cell."""
+    """Make an index that compares all cells."""
     index = faiss.IndexFlatL2(space.shape[1])
     index.add(space)
     return index
@@ -27,7 +28,7 @@ def exact(space: np.ndarray) -> faiss.Index:
 def inverted_file(
     space: np.ndarray, *, lists: float, share: float, points: int, rounds: int
 ) -> faiss.Index:
-    """`lists` times the square root of the cells as lists, of which `share` are searched."""
+    """Make an index of `lists` x sqrt(cells) lists, of which a `share` is searched."""
     size = space.shape[1]
     n_lists = int(lists * np.sqrt(len(space)))
     index = faiss.IndexIVFFlat(faiss.IndexFlatL2(size), size, n_lists)
@@ -39,7 +40,7 @@ def inverted_file(
 
 
 def small_world(space: np.ndarray, *, links: int, build: int, search: int) -> faiss.Index:
-    """Hierarchical navigable small world."""
+    """Make a hierarchical navigable small world (HNSW)."""
     index = faiss.IndexHNSWFlat(space.shape[1], links)
     index.hnsw.efConstruction, index.hnsw.efSearch = build, search
     index.add(space)
@@ -47,7 +48,7 @@ def small_world(space: np.ndarray, *, links: int, build: int, search: int) -> fa
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compare the ways on the space of a run."""
+    """Compare the methods on the embedding of a run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("space")
     parser.add_argument("--neighbors", type=int, default=20)
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ways[name] = partial(small_world, space, links=links, build=build, search=search)
     if len(space) <= 120_000:
         ways["exact"] = lambda: exact(space)
-    print(f"{len(space):,} cells, {space.shape[1]} components, {given.neighbors} neighbours")
+    print(f"{len(space):,} cells, {space.shape[1]} components, {given.neighbors} neighbors")
     for name, make in ways.items():
         start = time.perf_counter()
         index = make()

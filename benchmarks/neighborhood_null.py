@@ -1,18 +1,18 @@
-"""How often the tests of neighbourhoods call a difference in simulated cohorts that have none.
+"""False positives of the neighborhood tests in simulated cohorts without a difference.
 
     python -m benchmarks.neighborhood_null [cohorts] [--kind ...] [--scenario ...] [--models]
 
-Cells lie in a space of eight dimensions, each population along an axis of states. Patients and
+Cells are points in eight dimensions, each population along an axis of cell states. Patients and
 samples have normal effects on the log weight of every population, and on the states of its cells.
-Neighbourhoods are sampled and tested by the package's own functions, at the config's defaults.
+Neighborhoods are sampled and tested by the package with the defaults of the config.
 
-Prints, in per cent of neighbourhoods or cohorts: neighbourhoods that are `tested`; `p` < 0.05 among
-them, and among those of the population of largest spread (`p widest`); cohorts with `any`
-discovery. Where a difference is planted (a third of the states of classical monocytes is so many
-times as frequent): cohorts in which it is `found`, the number of neighbourhoods (`n found`), and
-the `false` share of the discoveries. With `--models` other models stand beside: no moderation, a
-prior variance that follows the mean, voom weights. Ends with status 1 outside the
-promised limits, which fewer than about 150 cohorts leave by chance.
+Prints, in % of neighborhoods or cohorts: neighborhoods that are `tested`; `p` < 0.05 among them,
+and among those of the population with the largest spread (`p widest`); cohorts with `any`
+discovery. If a difference is planted (a third of the states of classical monocytes is more
+frequent): cohorts in which it is `found`, the number of neighborhoods (`n found`), and the share of
+`false` discoveries. `--models` adds other models: no moderation, a prior variance that depends on
+the mean, and voom weights. The exit status is 1 outside the promised limits. With fewer than about
+150 cohorts this can happen by chance.
 """
 
 import argparse
@@ -43,8 +43,8 @@ from lammscope.stats import linear
 from lammscope.stats.voom import voom
 
 ALPHA, MAX_SPATIAL_FDR = 0.05, 0.1
-LOW, HIGH, HIGH_ANY = 0.035, 0.07, 0.13  # the last leaves room for chance in 200 cohorts
-LOST = ["B", "Malignant_B", "CAR_T"]  # no part of the library where phases are compared
+LOW, HIGH, HIGH_ANY = 0.035, 0.07, 0.13  # the last allows for chance in 200 cohorts
+LOST = ["B", "Malignant_B", "CAR_T"]  # left out of the library if phases are compared
 MIN_CELLS, MIN_EXPECTED = 20, 2.0
 N_DIMENSIONS, WIDEST, PLANTED = 8, "Malignant_B", "Classical_monocyte"
 Floats = NDArray[np.float64]
@@ -52,18 +52,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A cohort: patients an arm, their spread, depth, and what is planted."""
+    """A cohort: patients per arm, spread, depth and planted effect."""
 
     patients: int = 6
-    patient_sd: float = 0.35  # of a population's log weight between patients
-    widest: float = 3.0  # multiplies it for malignant B cells
-    sample_sd: float = 0.20  # between samples of a patient
-    state_sd: float = 0.25  # of the states of a population's cells; they range over 3
-    cells: float = 400.0  # a sample
-    cells_sd: float = 0.0  # of their logarithm
-    test_cells: float = 1.0  # multiplies those of the test arm after infusion, and before
-    post_cells: float = 1.0  # multiplies those of all samples after infusion
-    fold: float = 1.0  # planted: of the upper third of the states of a population
+    patient_sd: float = 0.35  # sd of a population's log weight between patients
+    widest: float = 3.0  # factor of this sd for malignant B cells
+    sample_sd: float = 0.20  # sd between samples of a patient
+    state_sd: float = 0.25  # sd of the states of a population; they span 3
+    cells: float = 400.0  # per sample
+    cells_sd: float = 0.0  # sd of their logarithm
+    test_cells: float = 1.0  # factor of the cells of the test arm
+    post_cells: float = 1.0  # factor of the cells of samples after infusion
+    fold: float = 1.0  # planted fold change of the upper third of the states
 
 
 SCENARIOS = {
@@ -82,7 +82,7 @@ SCENARIOS = {
 
 @dataclass(frozen=True)
 class Cohort:
-    """Neighbourhoods of a simulated cohort, its cells, and the share of planted cells in each."""
+    """Neighborhoods of a simulated cohort, its cells, and the share of planted cells in each."""
 
     neighborhoods: Neighborhoods
     labels: pd.DataFrame
@@ -91,7 +91,7 @@ class Cohort:
 
 
 def simulate(scenario: Scenario, kind: str, rng: np.random.Generator) -> Cohort:
-    """Draw the cells of a cohort and sample its neighbourhoods."""
+    """Draw the cells of a cohort and sample its neighborhoods."""
     settings = TableSettings(n_test=scenario.patients, n_reference=scenario.patients)
     samples, shares = sample_sheet(settings), composition(settings)["share"]
     names, fixed = shares.index.to_numpy(dtype=object), np.random.default_rng(2)
@@ -141,7 +141,7 @@ def simulate(scenario: Scenario, kind: str, rng: np.random.Generator) -> Cohort:
 
 
 def measure(cohort: Cohort, contrast: Contrast, *, models: bool) -> dict[str, float]:
-    """Rates of one cohort in one contrast; missing where nothing was tested."""
+    """Compute the rates of one cohort in one contrast; without tests only `tested`."""
     table = test_neighborhoods(
         cohort.neighborhoods,
         cohort.labels,
@@ -174,7 +174,7 @@ def measure(cohort: Cohort, contrast: Contrast, *, models: bool) -> dict[str, fl
 
 
 def trend_p(cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]) -> Floats:
-    """A prior variance that follows the mean log frequency."""
+    """Test with a prior variance that depends on the mean log frequency."""
     cells, library, design, at = _counts(cohort, contrast, tested)
     values = np.log2((cells + 0.5) / (library + 1))
     differences = values[:, 0] - values[:, 1] if values.shape[1] == 2 else values[:, 0]
@@ -184,13 +184,13 @@ def trend_p(cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]) -> Fl
 
 
 def voom_p(cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]) -> Floats:
-    """Voom weights: patients' own levels for two sides, so that their differences are tested."""
+    """Test with voom weights; with two sides, each patient has its own level."""
     cells, library, design, at = _counts(cohort, contrast, tested)
     n_units = cells.shape[2]
     if cells.shape[1] == 2:
         levels = np.vstack([np.eye(n_units)] * 2)
         design = np.column_stack([np.vstack([design, 0 * design]), levels])
-    # every cell that no tested neighbourhood counts is one more feature: the library is whole
+    # cells outside the tested neighborhoods are one more feature, so that the library is complete
     cells, library = cells.reshape(len(cells), -1), library.reshape(-1)
     cells = np.vstack([cells, np.maximum(library - cells.sum(axis=0), 0)])
     factors = library / cells.sum(axis=0)
@@ -208,7 +208,7 @@ MODELS: dict[str, Callable[[Cohort, Contrast, NDArray[np.bool_]], Floats]] = {
 def _counts(
     cohort: Cohort, contrast: Contrast, tested: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats, int]:
-    """Cells and library of the units, their design, and the place of the effect in it."""
+    """Return cells and library of the units, their design, and the position of the effect."""
     comparison = Comparison(cohort.samples, contrast)
     units, excluded = comparison.units, comparison.left_out(LOST)
     labels = cohort.labels[~cohort.labels["population"].isin(excluded)]
@@ -223,7 +223,7 @@ def _counts(
 def run(
     scenario: Scenario, kinds: list[str], n_cohorts: int, *, seed: list[int], models: bool
 ) -> dict[str, pd.Series]:
-    """Mean rates per kind of contrast; without a planted difference all kinds share a cohort."""
+    """Average the rates per kind of contrast; without a planted effect all kinds share cohorts."""
     rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     for number in range(n_cohorts):
         cohort = None
@@ -236,7 +236,7 @@ def run(
 
 
 def outside_limits(rates: pd.Series, scenario: Scenario) -> list[str]:
-    """Names of the rates outside their limits, where nothing is planted."""
+    """List the rates outside their limits, if nothing is planted."""
     if scenario.fold != 1 or "p" not in rates:
         return []
     wrong = {"p": not LOW <= rates["p"] <= HIGH, "any": rates["any"] > HIGH_ANY}
@@ -244,12 +244,12 @@ def outside_limits(rates: pd.Series, scenario: Scenario) -> list[str]:
 
 
 def main() -> int:
-    """Run the scenarios that are asked for and print the table."""
+    """Run the chosen scenarios and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cohorts", nargs="?", type=int, default=200)
     parser.add_argument("--kind", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS))
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--models", action="store_true", help="other models beside")
+    parser.add_argument("--models", action="store_true", help="also test other models")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     failed = False

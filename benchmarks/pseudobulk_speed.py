@@ -1,8 +1,8 @@
 """Time the pseudobulks of 100,000 cells: `python -m benchmarks.pseudobulk_speed`.
 
-Twenty shards of 5,000 cells x 30,000 genes (3,000 UMIs a cell) lie on disk; each is read,
-summed over 20 populations and written as `sum_groups` does, then all are gathered as
-`build_pseudobulk` does. Prints seconds and the peak memory of this process.
+Twenty per-sample count files of 5,000 cells x 30,000 genes (3,000 UMIs per cell) are read, summed
+over 20 populations and written as in the rule `sum_groups`, then gathered as in `build_pseudobulk`.
+Prints seconds and the peak memory of this process.
 """
 
 import resource
@@ -23,7 +23,7 @@ N_SHARDS, N_CELLS, N_GENES, N_POPULATIONS, N_UMIS = 20, 5_000, 30_000, 20, 3_000
 
 
 def make_shard(rng: np.random.Generator) -> Shard:
-    """Counts whose genes are drawn with a long tail of rare ones."""
+    """Draw counts with many rarely expressed genes."""
     weights = rng.lognormal(0, 2, N_GENES)
     genes = rng.choice(N_GENES, size=N_CELLS * N_UMIS, p=weights / weights.sum())
     cells = np.repeat(np.arange(N_CELLS), N_UMIS)
@@ -36,7 +36,7 @@ def make_shard(rng: np.random.Generator) -> Shard:
 
 
 def main() -> None:
-    """Make the shards, then time the two steps on their own."""
+    """Make the count files, then time the two steps."""
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

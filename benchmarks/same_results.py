@@ -1,14 +1,25 @@
 """Compare every result of two runs: `python -m benchmarks.same_results OLD NEW`.
 
-For changes of the code that must change no number. Tables, arrays and figures must have the same
-bytes; of `.h5ad` files the content is compared, since HDF5 writes times. Renamed columns, values
-and files are told by `--renamed FILE`, a YAML of old to new names: `files`, and `columns` and
-`values` by file. Ends with status 1 where anything differs. The report is not compared, since its
-words may change. `added` names columns by file that the old table lacks, `new_files` files that the
-old run lacks.
+For changes of the code that must not change a number. Tables, arrays and figures must be equal byte
+for byte. Of `.h5ad` files the content is compared, since HDF5 stores times. The report is not
+compared, since its words may change. The exit status is 1 if anything differs.
+
+`--renamed FILE` names a YAML file of intended changes:
+
+    files         old name: new name
+    columns       file: {old name: new name}
+    values        file: {column: {old value: new value}}
+    texts         files: {column: {regular expression: replacement}}
+    added         file: [columns that the old table lacks]
+    new_files     [files that the old run lacks]
+
+`texts` takes patterns such as `abundance/*.tsv` for files, and skips columns that a table lacks. An
+expression must match the whole old value, and the first one that does is used.
 """
 
 import argparse
+import fnmatch
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +32,11 @@ import yaml
 LEFT_OUT = ("logs", "benchmarks")  # times
 WORDS = ("report.html", "config.yaml")
 FIGURES = (".png", ".pdf")
+NOTHING: Mapping[str, Any] = {}
 
 
 def results(folder: Path) -> dict[str, Path]:
-    """Files of a results folder by their path in it."""
+    """Return the files of a results folder by their path in it."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     found = {path.relative_to(folder).as_posix(): path for path in files}
     return {
@@ -35,7 +47,7 @@ def results(folder: Path) -> dict[str, Path]:
 
 
 def hdf5_content(path: Path) -> dict[str, Any]:
-    """Every dataset of an HDF5 file by name."""
+    """Read every dataset of an HDF5 file by name."""
     content: dict[str, Any] = {}
 
     def note(name: str, item: object) -> None:
@@ -48,20 +60,45 @@ def hdf5_content(path: Path) -> dict[str, Any]:
 
 
 def equal(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two arrays are equal; missing numbers equal each other."""
+    """Compare two arrays; missing numbers are equal."""
     floats = np.issubdtype(np.asarray(first).dtype, np.floating)
     return np.array_equal(first, second, equal_nan=floats)
 
 
 def renamed_table(
-    path: Path, columns: Mapping[str, str], values: Mapping[str, Any], added: Sequence[str] = ()
+    path: Path,
+    *,
+    columns: Mapping[str, str] = NOTHING,
+    values: Mapping[str, Any] = NOTHING,
+    texts: Mapping[str, Mapping[str, str]] = NOTHING,
+    added: Sequence[str] = (),
 ) -> bytes:
-    """A table with its new names and without new columns, as bytes."""
+    """Return a table with its new names and texts and without its new columns, as bytes."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     table = table.drop(columns=list(added))
     for column, mapping in values.items():
         table[column] = table[column].replace(mapping)
+    for column in table.columns.intersection(list(texts)):
+        table[column] = [reworded(text, texts[column]) for text in table[column]]
     return table.rename(columns=columns).to_csv(sep="\t", index=False, lineterminator="\n").encode()
+
+
+def reworded(text: str, patterns: Mapping[str, str]) -> str:
+    """Rewrite a text by the first regular expression that matches the whole of it."""
+    for pattern, replacement in patterns.items():
+        if found := re.fullmatch(pattern, text):
+            return found.expand(replacement)
+    return text
+
+
+def texts_of(name: str, texts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Collect the rewordings of a file by column, from all patterns that match its name."""
+    found: dict[str, dict[str, str]] = {}
+    for pattern, columns in texts.items():
+        if fnmatch.fnmatchcase(name, pattern):
+            for column, mapping in columns.items():
+                found.setdefault(column, {}).update(mapping)
+    return found
 
 
 def same(
@@ -70,21 +107,23 @@ def same(
     *,
     columns: Mapping[str, str],
     values: Mapping[str, Any],
+    texts: Mapping[str, Mapping[str, str]],
     added: Sequence[str],
 ) -> bool:
-    """Whether a file is as before, but for new names."""
+    """Compare two files, up to new names and texts."""
     if old.suffix == ".h5ad":
         first, second = hdf5_content(old), hdf5_content(new)
         if set(first) != set(second):
             return False
         return all(equal(first[name], second[name]) for name in first)
-    if (columns or values or added) and ".tsv" in old.name:
-        return renamed_table(old, columns, values) == renamed_table(new, {}, {}, added)
+    if (columns or values or texts or added) and ".tsv" in old.name:
+        before = renamed_table(old, columns=columns, values=values, texts=texts)
+        return before == renamed_table(new, added=added)
     return old.read_bytes() == new.read_bytes()
 
 
 def differences(old: Path, new: Path, renamed: Mapping[str, Any]) -> Iterator[str]:
-    """One line per file that is missing, new, or not the same."""
+    """Yield one line per file that is missing, new, or different."""
     files = renamed.get("files") or {}
     before = {files.get(name, name): path for name, path in results(old).items()}
     after = results(new)
@@ -95,23 +134,24 @@ def differences(old: Path, new: Path, renamed: Mapping[str, Any]) -> Iterator[st
         changes = {
             kind: (renamed.get(kind) or {}).get(name, {}) for kind in ("columns", "values", "added")
         }
+        changes["texts"] = texts_of(name, renamed.get("texts") or {})
         if not same(before[name], after[name], **changes):
             yield f"differs  {name}"
 
 
 def main() -> int:
-    """Print what differs; 0 where nothing does."""
+    """Print the differences and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--renamed", type=Path, help="YAML of old to new names")
+    parser.add_argument("--renamed", type=Path, help="YAML of intended changes")
     given = parser.parse_args()
     renamed = yaml.safe_load(given.renamed.read_text()) if given.renamed else {}
     lines = list(differences(given.old, given.new, renamed or {}))
     print(*lines, sep="\n")
     figures = sum(Path(name).suffix in FIGURES for name in results(given.new))
     n_files = len(results(given.new))
-    print(f"{n_files} files ({figures} of figures) compared, {len(lines)} differ")
+    print(f"{n_files} files ({figures} of them figures) compared, {len(lines)} differ")
     return int(bool(lines))
 
 

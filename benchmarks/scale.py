@@ -1,10 +1,10 @@
-"""What a cohort of a given size costs, rule by rule, and what a scanpy script takes for the same.
+"""Cost of a cohort of a given size by rule, and of a scanpy script that does the same.
 
     python -m benchmarks.scale [--cells N] [--samples N] [--to report] [--reference] [--work FOLDER]
 
-Simulates a cohort (kept in the folder, so that a second run measures the same one), runs the
-workflow from its matrices, and prints wall, processor time and largest memory per rule.
-`--reference` then runs `benchmarks.scanpy_reference` on the same matrices.
+Simulates a cohort (kept in FOLDER, so that a second run uses the same one), runs the workflow from
+its matrices, and prints wall time, processor time and peak memory per rule. `--reference` then runs
+`benchmarks.scanpy_reference` on the same matrices.
 """
 
 import argparse
@@ -40,21 +40,21 @@ TARGETS = {
 
 
 def make_cohort(folder: Path, *, cells: int, samples: int, threads: int) -> None:
-    """Simulate a cohort with about so many cells, unless the folder holds it."""
+    """Simulate a cohort of about this size, unless the folder has one."""
     settings = CohortSettings(patients_per_arm=samples // 4, cells=round(cells / samples))
     if not (folder / "cohort" / "config.yaml").exists():
         simulate_cohort(settings, folder / "cohort", threads=threads)
 
 
 def cohort_config(folder: Path, **changed: object) -> dict[str, object]:
-    """The simulated cohort's own config, some of its keys changed."""
+    """Return the config of the simulated cohort with some keys changed."""
     text = (folder / "cohort" / "config.yaml").read_text(encoding="utf-8")
     config: dict[str, object] = yaml.safe_load(text)
     return config | changed
 
 
 def machine() -> str:
-    """The processor, its cores that may be used, and the memory."""
+    """Describe the processor, the usable cores and the memory."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", choices=TARGETS, default="report", help="how far to run")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--method", default="harmony", help="integration.method")
-    parser.add_argument("--reference", action="store_true", help="time a scanpy script as well")
-    parser.add_argument("--work", type=Path, help="a folder to keep; default: a temporary one")
+    parser.add_argument("--reference", action="store_true", help="also time a scanpy script")
+    parser.add_argument("--work", type=Path, help="folder to keep; default: a temporary one")
     given = parser.parse_args(arguments)
     samples = given.samples or max(16, 4 * round(given.cells / 2083 / 4))
     with tempfile.TemporaryDirectory() as temporary:
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{machine()}; {samples} samples, {kept:,} cells kept; to: {given.to}")
         print(costs.round(1).to_string(index=False))
         print(
-            f"workflow {seconds:.0f} s on {given.cores} cores, {1e3 * seconds / kept:.2f} ms a "
+            f"workflow {seconds:.0f} s on {given.cores} cores, {1e3 * seconds / kept:.2f} ms per "
             f"cell, largest job {costs['peak_mib'].max():.0f} MiB",
             flush=True,
         )

@@ -1,10 +1,10 @@
-"""The same steps as the workflow's joint space, as a careful scanpy script; a peer to time against.
+"""The steps of the workflow up to the markers as a scanpy script, to compare run times.
 
     python -m benchmarks.scanpy_reference SAMPLES.tsv [--threads N]
 
-Reads every matrix, concatenates, filters, scores doublets per sample (scrublet), chooses variable
-genes, and goes on with PCA, Harmony, neighbours, Leiden, UMAP and markers, each with scanpy's
-defaults or, where it has a faster one of equal quality, with that. Prints seconds per step.
+Reads and concatenates the matrices, filters cells, scores doublets per sample (Scrublet), selects
+variable genes, and runs PCA, Harmony, neighbors, Leiden, UMAP and markers with the defaults of
+scanpy or with faster settings of equal quality. Prints seconds per step.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from benchmarks.measures import MIB
 
 @contextmanager
 def timed(step: str) -> Iterator[None]:
-    """Print how long a step takes."""
+    """Print the seconds of a step."""
     start = time.perf_counter()
     yield
     print(f"{step}\t{time.perf_counter() - start:.1f}", flush=True)
 
 
 def run(samples: pd.DataFrame, *, threads: int) -> anndata.AnnData:
-    """From the matrices of a sample sheet to markers."""
+    """Run all steps from the matrices of a sample sheet to markers."""
     sc.settings.n_jobs = threads
     with timed("read"):
         parts = {}
@@ -48,10 +48,10 @@ def run(samples: pd.DataFrame, *, threads: int) -> anndata.AnnData:
         kept = data.obs["total_counts"].ge(500) & data.obs["n_genes_by_counts"].ge(250)
         data = data[kept & data.obs["pct_counts_mt"].le(15)].copy()
     with timed("scrublet"):
-        # a fixed threshold needs no scikit-image, and cells stay as they do in the workflow
+        # a fixed threshold needs no scikit-image and keeps as many cells as the workflow
         sc.pp.scrublet(data, batch_key="sample", threshold=0.25, verbose=False)
         data = data[~data.obs["predicted_doublet"].astype(bool)].copy()
-    with timed("normalise"):
+    with timed("normalize"):
         counts: Any = data.X
         data.layers["counts"] = counts.copy()
         sc.pp.normalize_total(data, target_sum=1e4)
@@ -61,12 +61,12 @@ def run(samples: pd.DataFrame, *, threads: int) -> anndata.AnnData:
     with timed("pca"):
         sc.pp.pca(data, n_comps=30, mask_var="highly_variable")
     with timed("harmony"):
-        # sc.external.pp.harmony_integrate turns the result of harmonypy 2 on its side
+        # sc.external.pp.harmony_integrate transposes the result of harmonypy 2
         fitted = harmonypy.run_harmony(
             data.obsm["X_pca"].astype(float), data.obs, "sample", ncores=threads, verbose=False
         )
         data.obsm["X_pca_harmony"] = fitted.Z_corr
-    with timed("neighbours"):
+    with timed("neighbors"):
         sc.pp.neighbors(data, n_neighbors=20, use_rep="X_pca_harmony")
     with timed("leiden"):
         sc.tl.leiden(data, flavor="igraph", n_iterations=2, directed=False)

@@ -1,9 +1,9 @@
-"""How many variable genes are those that scanpy takes from the concatenated cells.
+"""Compare the variable genes of a run with those that scanpy selects from concatenated cells.
 
     python -m benchmarks.variable_genes RESULTS
 
-Reads the shards, the kept cells and the variable genes of a run, and lets scanpy choose as many by
-the same flavour (`seurat`) from all cells at once: without batches, and with each sample a batch.
+Reads the cells and the variable genes of a run, and has scanpy select as many with the same flavor
+(`seurat`) from all cells at once: without batches, and with each sample as a batch.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A run of the workflow in a folder of its own."""
+"""Run the workflow in its own folder."""
 
 import subprocess
 import sys
@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def run_workflow(
     folder: Path, config: dict[str, object], *, targets: Sequence[str], cores: int
 ) -> float:
-    """Run the workflow from matrices to targets (none: all); seconds it took.
+    """Run the workflow from matrices to targets (none: all), and return the seconds.
 
-    What Snakemake says goes to `folder/log`. The program ends where a run fails, or where the
-    folder has results of another one.
+    The output of Snakemake goes to `folder/log`. The program exits if the run fails, or if the
+    folder has results of another run.
     """
     if (folder / "results").exists():
-        raise SystemExit(f"{folder / 'results'} is there from another run: remove it")
+        raise SystemExit(f"{folder / 'results'} exists from another run: remove it")
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]

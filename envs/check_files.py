@@ -1,4 +1,4 @@
-"""Small checks of text files before a commit: `python -m envs.check_files FILE...`."""
+"""Check text files before a commit: `python -m envs.check_files FILE...`."""
 
 import re
 import sys
@@ -7,41 +7,41 @@ from pathlib import Path
 
 import yaml
 
-LARGEST = 1024 * 1024  # bytes: data belong into releases, not into the history
+LARGEST = 1024 * 1024  # bytes: data belong in releases, not in the history
 ADDRESSES = re.compile(r"--(?:extra-)?index-url|--find-links|\bindex-url *=")
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
 def problems(path: Path) -> list[str]:
-    """What is wrong with a file, one sentence each."""
+    """List the problems of a file."""
     content = path.read_bytes()
     if len(content) > LARGEST:
-        return [f"has {len(content) / LARGEST:.1f} MiB; at most 1 MiB is kept here"]
+        return [f"has {len(content) / LARGEST:.1f} MiB; the limit is 1 MiB"]
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return ["is not UTF-8 text"]
     found = []
     if b"\r" in content:
-        found.append("has Windows line ends")
+        found.append("has Windows line endings")
     if text and not text.endswith("\n"):
-        found.append("does not end with a line end")
+        found.append("does not end with a newline")
     if text.endswith("\n\n"):
-        found.append("ends with empty lines")
+        found.append("ends with blank lines")
     found += [
         f"line {number} ends with a space"
         for number, line in enumerate(text.splitlines(), start=1)
         if line != line.rstrip(" \t") and path.suffix != ".md"
     ]
     if CONFLICT.search(text):
-        found.append("holds the marks of a merge conflict")
+        found.append("has markers of a merge conflict")
     if path.suffix != ".py" and ADDRESSES.search(text):
         found.append("names a package index")
     return found + syntax_problems(path, text)
 
 
 def syntax_problems(path: Path, text: str) -> list[str]:
-    """Errors of TOML and YAML files."""
+    """List syntax errors of TOML and YAML files."""
     try:
         if path.suffix == ".toml":
             tomllib.loads(text)
@@ -53,7 +53,7 @@ def syntax_problems(path: Path, text: str) -> list[str]:
 
 
 def main(names: list[str]) -> int:
-    """Print what is wrong, and return the exit code."""
+    """Print all problems and return the exit status."""
     lines = [f"{name}: {problem}" for name in names for problem in problems(Path(name))]
     print("\n".join(lines), end="\n" if lines else "")
     return int(bool(lines))

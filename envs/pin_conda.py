@@ -7,14 +7,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # PyPI name -> conda-forge name, where they differ
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base"}
-# bioconda carries these; all others are on conda-forge
+# packages on bioconda; all others are on conda-forge
 BIOCONDA = {"snakemake": "snakemake-minimal"}
 
 
 def conda_environment(*, group: str = "") -> str:
-    """An environment file: the direct dependencies, pinned to the versions of the lock.
+    """Return an environment file: the direct dependencies at the versions of the lock files.
 
-    With `group`, also those of that dependency group of `pyproject.toml`.
+    `group` adds the dependencies of a group of `pyproject.toml`.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     entries = [*project["project"]["dependencies"]]

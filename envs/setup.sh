@@ -1,10 +1,10 @@
 #!/bin/sh
-# Make the environment .venv: `sh envs/setup.sh LOCK...` installs the given lock files.
+# Create the environment .venv: `sh envs/setup.sh LOCK...` installs the given lock files.
 # PYTHON, if set, names the interpreter; a .venv of another version is then recreated. Otherwise the
 # first Python of 3.12 or newer is used, or uv installs one, or a message explains how to get one.
 set -eu
 cd "$(dirname "$0")/.."
-# `python3` must be the one outside .venv, which cannot be recreated from within.
+# `python3` must be the one outside .venv, which cannot recreate itself.
 PATH=$(printf %s ":$PATH:" | sed "s|:$PWD/\.venv/bin:|:|g; s|^:||; s|:\$||")
 
 new_enough() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; }
@@ -29,18 +29,18 @@ find_python() {
         return
     fi
     cat >&2 <<'TEXT'
-LAMMscope needs Python 3.12 or newer with its venv module, and found none. Get one by any of
+LAMMscope needs Python 3.12 or newer with its venv module, but none was found. Get one by any of
     Debian, Ubuntu   apt-get install python3.12 python3.12-venv
     Fedora           dnf install python3.12
     macOS            brew install python@3.12
-    anywhere         install uv (`pip install uv`) and run this again: it then fetches Python itself
+    anywhere         install uv (`pip install uv`) and run this again: uv then downloads Python
     conda            conda create -n py312 python=3.12, then `conda activate py312`
-or name one: make setup PYTHON=/path/to/python3.12
+or give its path: make setup PYTHON=/path/to/python3.12
 TEXT
     return 1
 }
 
-# For make: whether .venv has the version that PYTHON names.
+# For make: check whether .venv has the version that PYTHON names.
 if [ "${1:-}" = --is-current ]; then
     is_current
     exit
@@ -48,7 +48,7 @@ fi
 
 if ! is_current; then
     python=$(find_python)
-    echo "Making .venv with $("$python" --version)"
+    echo "Creating .venv with $("$python" --version)"
     rm -rf .venv
     "$python" -m venv .venv
 fi

@@ -1,3 +1,3 @@
-"""LAMMscope: the science of the workflow as plain functions that know nothing of Snakemake."""
+"""LAMMscope: the analysis steps of the workflow as plain functions, independent of Snakemake."""
 
 __version__ = "0.1.0"

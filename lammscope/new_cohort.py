@@ -1,7 +1,7 @@
-"""A first form of config and sheets for the count matrices below a folder.
+"""Draft a config and both sheets from the count matrices below a folder.
 
-`python -m lammscope.new_cohort FOLDER` reads what file names tell (sample, patient, time point,
-compartment, sort), never a response, and says what is left to fill in.
+`python -m lammscope.new_cohort FOLDER` takes sample, patient, time point, compartment and sorting
+from file names, never a response, and lists what remains to be filled in.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NO_TOKEN = re.compile(
     r"|expression|expr|data|sample|processed|10x|GSM\d+",
     re.IGNORECASE,
 )
-# blanks, points and hyphens, but not those of 7.5, D-7 and CD3-
+# spaces, points and hyphens, but not those in 7.5, D-7 and CD3-
 SEPARATORS = re.compile(r"(?: |\.(?!\d)|(?<!\bd)-(?!$|[ +]))+", re.IGNORECASE)
 COMPARTMENTS = {
     "blood": r"pb|pbmcs?|blood",
@@ -50,7 +50,7 @@ UNITS = {"d": 1, "w": 7, "m": 30}
 
 @dataclass(frozen=True)
 class Guess:
-    """What a file name tells of a sample; what it does not tell is empty."""
+    """A sample's properties from its file name; unknown ones are empty."""
 
     sample: str
     patient: str
@@ -62,7 +62,7 @@ class Guess:
 
 
 def guess_sample(name: str) -> Guess:
-    """Read patient, time point, compartment and sort off a sample's name.
+    """Guess patient, time point, compartment and sorting from a sample's name.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def guess_sample(name: str) -> Guess:
 
 
 def sample_names(matrices: Sequence[Path], folder: Path) -> list[str]:
-    """A name for each matrix: what its path below `folder` has beside the words of its format."""
+    """Name each matrix by its path below `folder`, without words that describe its format."""
     names = []
     for path in matrices:
         parts = list(path.relative_to(folder).parts) if path != folder else [folder.name]
@@ -107,19 +107,19 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
     Parameters
     ----------
     folder
-        Where the count matrices lie. Paths in the sheet begin with it as it is given.
+        The folder of the count matrices. Paths in the sheet begin with it, as given.
     output
-        Where the three files go.
+        The folder for the three files.
 
     Returns
     -------
     list
-        Lines for the user: what was found, and what is left to fill in.
+        Lines to print: what was found, and what remains to be filled in.
 
     Raises
     ------
     ValueError
-        If there is no folder, or no matrix, or one of the three files is there already.
+        If the folder does not exist or has no matrix, or if one of the three files exists already.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
@@ -127,8 +127,7 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
              if (output / name).exists()]  # fmt: skip
     if there:
         raise ValueError(
-            f"{output / there[0]} is there already; remove it, or choose another folder with "
-            "--output"
+            f"{output / there[0]} already exists; remove it, or choose another folder with --output"
         )
     formats, left_out, several, found = Counter[str](), [], [], []
     for path in find_matrices(folder):
@@ -136,13 +135,13 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
             formats[inspect_matrix(path)] += 1
         except ValueError as error:
             if "several genomes" not in str(error):
-                left_out.append(f"left out: {error}")
+                left_out.append(f"Skipped: {error}")
                 continue
             formats["several genomes"] += 1
             several.append(path)
         found.append(path)
     if not found:
-        raise ValueError("\n".join([f"{folder}: no count matrix below this folder", *left_out]))
+        raise ValueError("\n".join([f"{folder}: no count matrix in this folder", *left_out]))
     guesses = [guess_sample(name) for name in sample_names(found, folder)]
     samples, patients = _sheets(found, guesses, several)
     phases = {
@@ -154,7 +153,7 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
     _write(output / "config.yaml", _config(output, phases))
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(formats.items()))
     return [
-        f"{len(found)} count matrices below {folder} ({kinds}).",
+        f"Found {len(found)} count matrices in {folder} ({kinds}).",
         *left_out,
         f"Wrote samples.tsv ({len(samples)} rows), patients.tsv ({len(patients)} rows) and "
         f"config.yaml to {output}.",
@@ -169,14 +168,14 @@ def _is(pattern: str, token: str) -> bool:
 
 
 def _day(timepoint: str, phase: str) -> float | None:
-    """Days from infusion that a label states."""
+    """Return the days from infusion that a label states."""
     number = re.search(r"-?\d+(\.\d+)?", timepoint)
     unit = re.search(r"[dwm]", timepoint.lower())
     return float(number[0]) * UNITS[unit[0]] if phase and number and unit else None
 
 
 def _bare(part: str) -> str:
-    """A part of a path without accession and the words of its format at its ends."""
+    """Remove an accession at the start and words of the format at the end of a part of a path."""
     tokens = re.split(r"[_ .]+", part)
     while tokens and NO_TOKEN.fullmatch(tokens[-1]):
         tokens.pop()
@@ -201,8 +200,8 @@ def _sheets(
         }
     )
     always = ["sample", "patient", "timepoint", "counts", *(["genome"] if several else [])]
-    told = samples.replace("", None).notna().any()
-    samples = samples[[c for c in samples.columns if c in always or told[c]]]
+    known = samples.replace("", None).notna().any()
+    samples = samples[[c for c in samples.columns if c in always or known[c]]]
     names = sorted(set(samples["patient"]) - {""})
     return samples, pd.DataFrame({"patient": names, "response": ""})
 
@@ -217,7 +216,7 @@ patients: {(output / "patients.tsv").as_posix()}
 response:
   column: response           # of the patient sheet
   responder: [CR, PR]
-  non_responder: [SD, PD]    # patients with any other value are in no arm
+  non_responder: [SD, PD]    # patients with any other value are in neither arm
 
 timepoints:                  # labels of the column `timepoint`
   pre: [{pre}]
@@ -244,11 +243,11 @@ def _to_do(
             more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
             lines.append(f"samples.tsv: `{column}` of {', '.join(empty[:5])}{more}")
     lines += [
-        "samples.tsv: check what was read off the file names, `patient` first",
-        "samples.tsv: `channel` where several samples shared a 10x lane, and `barcodes` where they "
+        "samples.tsv: check the values taken from file names, above all `patient`",
+        "samples.tsv: `channel` if several samples shared a 10x lane, and `barcodes` if they "
         "share a matrix",
         f"patients.tsv: `response` of {len(patients)} patients, and covariates (age, product, ldh)",
-        "config.yaml: `response`: which values make a responder",
+        "config.yaml: `response`: the values of responders and of non-responders",
     ]
     words = [f"{phase}: {', '.join(labels) or 'none'}" for phase, labels in phases.items()]
     other = sorted(set(samples["timepoint"]) - {"", *phases["pre"], *phases["post"]})
@@ -262,10 +261,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lammscope.new_cohort", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with count matrices, at any depth")
-    parser.add_argument("--output", type=Path, help="where the files go (default: the folder)")
+    parser.add_argument(
+        "--output", type=Path, help="folder for the three files (default: that of the matrices)"
+    )
     options = parser.parse_args(arguments)
     try:
         lines = new_cohort(options.folder, options.output or options.folder)

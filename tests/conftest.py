@@ -1,4 +1,4 @@
-"""Fixtures for all tests: where the repository, the reference numbers and the real data lie."""
+"""Fixtures for all tests: paths of the repository, the reference results and the real data."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from lammscope.simulate.plan import CohortSettings
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
-# A busy machine must not fail a test: no example has a time limit, nor has their making.
+# A busy machine must not fail a test, so neither examples nor their generation have a time limit.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -22,25 +22,25 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put whole runs of the workflow first, so that short tests fill the workers' last minutes."""
+    """Put whole runs of the workflow first, so that short tests run at the end."""
     first = {REPOSITORY / "tests" / name: rank for rank, name in enumerate(("workflow", "misuse"))}
     items.sort(key=lambda item: first.get(item.path.parent, len(first)))
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The folder that holds the Snakefile."""
+    """Return the folder of the Snakefile."""
     return REPOSITORY
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
-    """Give the path of a real data set, or skip the test where it is absent."""
+    """Return a function that finds a real data set, or skips the test if it is missing."""
     root = Path(os.environ.get("LAMMSCOPE_REAL_DATA", SHARED / "data"))
 
     def find(name: str) -> Path:
         if not (root / name).exists():
-            pytest.skip(f"real data set {name} is not there (set LAMMSCOPE_REAL_DATA)")
+            pytest.skip(f"real data set {name} is missing (set LAMMSCOPE_REAL_DATA)")
         return root / name
 
     return find
@@ -48,7 +48,7 @@ def real_data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Path]:
-    """Give the path of a result from R; `LAMMSCOPE_GOLDEN` names those of another seed."""
+    """Return a function that finds a result of R; `LAMMSCOPE_GOLDEN` names another folder."""
     root = Path(os.environ.get("LAMMSCOPE_GOLDEN", REPOSITORY / "tests" / "golden" / "s1"))
 
     def find(name: str) -> Path:
@@ -59,7 +59,7 @@ def golden() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def sound_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cohort of six patients without a mistake, its paths relative to its folder."""
+    """Simulate a valid cohort of six patients, with paths relative to its folder."""
     folder = tmp_path_factory.mktemp("sound")
     before = Path.cwd()
     os.chdir(folder)
@@ -73,5 +73,5 @@ def sound_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def relative_cohort(sound_cohort: Path, tmp_path: Path) -> Path:
-    """A copy of the sound cohort, to change and to run."""
+    """Copy the valid cohort, to change and run it."""
     return Path(shutil.copytree(sound_cohort, tmp_path / "cohort"))

@@ -1,4 +1,4 @@
-"""Small count matrices in every input format, made on the spot."""
+"""Write small count matrices in every input format."""
 
 import gzip
 from pathlib import Path
@@ -14,7 +14,7 @@ from lammscope.core.shards import Shard
 
 
 def small_shard(n_cells: int = 40, n_genes: int = 60, *, seed: int = 0, rate: float = 2.0) -> Shard:
-    """Poisson counts with Ensembl-like ids; some genes are mitochondrial or haemoglobin."""
+    """Draw Poisson counts with Ensembl-like ids, including mitochondrial and hemoglobin genes."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(rng.gamma(1, rate, n_genes), (n_cells, n_genes))
     symbols = [f"GENE{i}" for i in range(n_genes)]
@@ -32,10 +32,10 @@ def write_tenx_v3(
     genomes: list[str] | None = None,
     **parts: np.ndarray | None,
 ) -> Path:
-    """10x h5 of Cell Ranger 3 and later, with an antibody feature that readers must leave out.
+    """Write a 10x h5 file of Cell Ranger 3 or later, with an antibody feature to be ignored.
 
-    `genomes` gives one per gene; where they differ, names start with them. `parts` replaces a
-    dataset such as `indptr`, or leaves it out if None.
+    `genomes` has the genome of each gene; if they differ, they are prefixes of the names. `parts`
+    replaces a dataset such as `indptr`, or omits it if None.
     """
     size = shard.counts.shape
     text = h5py.string_dtype("ascii")
@@ -67,7 +67,7 @@ def write_tenx_v3(
 
 
 def write_tenx_v2(shard: Shard, path: Path, genomes: tuple[str, ...] = ("GRCh38",)) -> Path:
-    """10x h5 of Cell Ranger 2."""
+    """Write a 10x h5 file of Cell Ranger 2."""
     text = h5py.string_dtype("ascii")
     with h5py.File(path, "w") as file:
         for genome in genomes:
@@ -85,9 +85,9 @@ def write_tenx_v2(shard: Shard, path: Path, genomes: tuple[str, ...] = ("GRCh38"
 
 
 def write_folder(shard: Shard, folder: Path, *, version: int, prefix: str = "") -> Path:
-    """10x folder: version 2 is plain with genes.tsv, version 3 gzipped with features.tsv.gz.
+    """Write a 10x folder: plain with genes.tsv (version 2), or gzipped with features.tsv.gz (3).
 
-    `prefix` starts the three file names; a folder that exists may take several samples that way.
+    `prefix` is a prefix of the three file names, so that a folder can hold several samples.
     """
     folder.mkdir(parents=True, exist_ok=True)
     suffix = ".gz" if version == 3 else ""
@@ -103,7 +103,7 @@ def write_folder(shard: Shard, folder: Path, *, version: int, prefix: str = "") 
 
 
 def write_kallisto(shard: Shard, folder: Path, *, stem: str = "cells_x_genes") -> Path:
-    """The folder `counts_unfiltered` of kallisto|bustools: cells x genes."""
+    """Write the folder `counts_unfiltered` of kallisto|bustools: cells x genes."""
     folder.mkdir(parents=True)
     write_mtx(shard.counts.astype(np.float64), folder / f"{stem}.mtx")
     write_lines(shard.barcodes, folder / f"{stem}.barcodes.txt")
@@ -113,10 +113,10 @@ def write_kallisto(shard: Shard, folder: Path, *, stem: str = "cells_x_genes") -
 
 
 def write_alevin(shard: Shard, folder: Path, *, unspliced: bool = False) -> Path:
-    """The folder `alevin` of alevin-fry: cells x genes, without symbols.
+    """Write the folder `alevin` of alevin-fry: cells x genes, without symbols.
 
-    `unspliced` writes three columns per gene, as the USA mode does: one molecule of each value is
-    ambiguous and the others are spliced; unspliced ones come on top.
+    `unspliced` writes three columns per gene, as in USA mode: one molecule of each count is
+    ambiguous and the others are spliced; unspliced molecules are added.
     """
     folder.mkdir(parents=True)
     genes = shard.genes["gene"].tolist()
@@ -140,10 +140,10 @@ def write_h5ad(
     form: Any = sparse.csr_matrix,
     var: dict[str, Any] | None = None,
 ) -> Path:
-    """An AnnData file with the counts in `X`, in `raw`, or in the layer `where`.
+    """Write an AnnData file with the counts in `X`, in `raw`, or in the layer `where`.
 
-    Elsewhere in it the values are log(1 + counts). `form` makes the matrix of a sparse one; `var`
-    replaces the column that holds ids or symbols, whichever `index` does not name.
+    Other matrices hold log(1 + counts). `form` converts the sparse matrix. `var` replaces the
+    column of ids or symbols, whichever is not the `index`.
     """
     counts = form(shard.counts.astype(np.float32))
     other = {"symbol": "gene", "gene": "symbol"}[index]
@@ -175,16 +175,16 @@ def write_dense(
     r_header: bool = False,
     values: Any = None,
 ) -> Path:
-    """A dense table as text, compressed if `path` ends in .gz.
+    """Write a dense table as text, compressed if `path` ends in .gz.
 
     Parameters
     ----------
     names
-        Columns of the genes that name them, one or two; of two only genes in rows make sense.
+        One or two columns with the names of the genes; two need genes in rows.
     r_header
-        Write no field in the header above the names of rows, as R does.
+        Whether the header has no field for the row names, as in R.
     values
-        Cells x genes, instead of the counts.
+        Values to write instead of the counts, cells x genes.
     """
     table = shard.counts.toarray() if values is None else values
     genes = shard.genes[list(names)].to_numpy().tolist()
@@ -206,14 +206,14 @@ def write_dense(
 
 
 def write_mtx(counts: Any, path: Path) -> Path:
-    """A Matrix Market file, compressed if `path` ends in .gz."""
+    """Write a Matrix Market file, compressed if `path` ends in .gz."""
     with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as handle:
         io.mmwrite(handle, sparse.coo_matrix(counts))
     return path
 
 
 def write_lines(lines: Any, path: Path) -> Path:
-    """A text file, compressed if `path` ends in .gz."""
+    """Write a text file, compressed if `path` ends in .gz."""
     text = "".join(f"{line}\n" for line in lines)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path

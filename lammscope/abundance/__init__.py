@@ -1,1 +1,1 @@
-"""Populations compared between patients: counts, fractions, tests, and how firm they are."""
+"""Compare cell populations between patients: counts, fractions, tests and their robustness."""

@@ -1,7 +1,7 @@
-"""Self-diagnosis: what the run's own tests give when the labels of its patients mean nothing.
+"""Self-diagnosis: the primary tests repeated with the labels of the patients permuted.
 
-Labels are permuted among the patients and the tests repeated. This is a diagnostic of one cohort:
-its permutations are not independent cohorts, and a true difference leaks into them.
+This diagnoses one cohort only: its permutations are not independent cohorts, and a true difference
+leaks into permuted labels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ from lammscope.expression.genes import test_expression
 
 COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "message"]
 POPULATION = "LAMM"
-NOT_TESTED = "There was nothing to calibrate: {} ({})."
+NOT_TESTED = "The tests of {} were not checked for calibration ({})."
 CALIBRATED = (
-    "With the labels of the patients permuted in {n:,} ways, {percent:.1f} % of the tests of "
-    "{test} had p < 0.05; 5 % are expected."
+    "Under {n:,} permutations of the patients' labels, {percent:.1f} % of the tests of {test} had "
+    "p < 0.05; 5 % are expected."
 )
 TOO_MANY = (
-    " p-values of this test may be too small in this cohort, though a true difference leaks into "
-    "permuted labels, too; rely on the permutation test."
+    " The p-values of this test may be too small in this cohort, although a true difference also "
+    "leaks into permuted labels; rely on the permutation test."
 )
 
 
@@ -48,16 +48,16 @@ def diagnose_calibration(
     n_expression: int,
     max_share: float,
 ) -> pd.DataFrame:
-    """Both diagnoses of each question, `diagnose_abundance` and `diagnose_expression`.
+    """Run `diagnose_abundance` and `diagnose_expression` for each question.
 
     Parameters
     ----------
     questions
-        The primary one, or none where the cohort cannot ask it (the table is empty then).
+        The primary one; without any, the table is empty.
     expression
-        As `settings` in `diagnose_expression`.
+        `settings` of `diagnose_expression`.
     n_expression
-        Relabelings under which genes are tested.
+        Permutations of the labels under which genes are tested.
 
     Returns
     -------
@@ -83,10 +83,10 @@ def diagnose_calibration(
 def diagnose_abundance(
     question: Question, *, denominator: str, permutations: Permutations, max_share: float
 ) -> pd.DataFrame:
-    """Share of p < 0.05 of the primary row (logit scale) under permuted labels.
+    """Compute the share of p < 0.05 of the primary row (logit scale) under permuted labels.
 
-    `denominator` is that of the primary row, and a share over `max_share` is a warning. Returns one
-    row of `COLUMNS`.
+    `denominator` is that of the primary row. A share above `max_share` gives a warning. Returns one
+    row with the columns `COLUMNS`.
     """
     contrast, min_cells = question.contrast, question.min_cells
     about = {"test": f"LAMM cells as a fraction of {denominator} cells", "contrast": contrast.name}
@@ -115,7 +115,7 @@ def diagnose_abundance(
         values, design.to_numpy(), tested_column(design), scheme, others
     )[:, 0]
     df = len(units) - design.shape[1]
-    with np.errstate(divide="ignore"):  # a perfect fit has an infinite t
+    with np.errstate(divide="ignore"):  # t is infinite for a perfect fit
         p = 2 * stats.t.sf(np.sqrt(df * squared / (1 - squared)), df)
     return _result(about, len(p), p, max_share)
 
@@ -129,24 +129,24 @@ def diagnose_expression(
     n_relabelings: int,
     max_share: float,
 ) -> pd.DataFrame:
-    """Share of p < 0.05 over the genes of LAMM cells under permuted labels.
+    """Compute the share of p < 0.05 over the genes of LAMM cells under permuted labels.
 
     Parameters
     ----------
     pseudobulk, comparison
-        As in `genes.test_expression`, whose other arguments are `settings`; limma tests,
-        whatever the engine of the run, since it is much faster.
+        As in `genes.test_expression`, whose other arguments are `settings`. The engine is always
+        limma, which is much faster.
     permutations
         `max_exact` and `seed` are used.
     n_relabelings
-        Of all distinct relabelings (up to exchanging the arms) at most so many are tested.
+        Maximum number of permutations to test, all distinct up to exchanging the arms.
     max_share
-        A share over this is a warning.
+        A share above this gives a warning.
 
     Returns
     -------
     DataFrame
-        One row of `COLUMNS`.
+        One row with the columns `COLUMNS`.
     """
     contrast, units = comparison.contrast, comparison.units
     about = {"test": "genes in LAMM cells", "contrast": contrast.name}
@@ -155,11 +155,11 @@ def diagnose_expression(
     tested = test_expression(lamm, comparison, **limma)
     tested = tested[tested["p"].notna()]
     if tested.empty:
-        return _not_tested(about, "no gene of theirs could be tested")
+        return _not_tested(about, "no gene could be tested")
     scheme = _scheme(units, contrast, max_exact=permutations.max_exact, n_draws=10 * n_relabelings)
     distinct = np.unique(_other_labels(scheme, seed=permutations.seed), axis=0)
     if scheme.exchanges_arms:
-        distinct = distinct[distinct[:, 0]]  # the other half exchanges the arms
+        distinct = distinct[distinct[:, 0]]  # the other half has the arms exchanged
     rng = np.random.default_rng(permutations.seed)
     chosen = rng.permutation(len(distinct))[:n_relabelings]
     p = []
@@ -171,14 +171,14 @@ def diagnose_expression(
 
 
 def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int) -> Scheme:
-    """Labels (or signs) permuted within strata; numeric covariates stay with their patients."""
+    """Permute labels (or signs) within strata; numeric covariates stay with their patients."""
     texts = [c for c in contrast.adjust if not pd.api.types.is_numeric_dtype(units[c])]
     unadjusted = replace(contrast, adjust=tuple(texts))
     return unadjusted.permutations(units, max_exact=max_exact, n_draws=n_draws)
 
 
 def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
-    """The assignments without the observed one, and the one that only exchanges its arms."""
+    """Return all assignments but the observed one and its exchange of the arms."""
     assigned = assignments(scheme, rng=np.random.default_rng(seed))
     same: NDArray[np.bool_] = assigned == scheme.observed
     return assigned[~same.all(axis=1) & same.any(axis=1)]
@@ -186,7 +186,7 @@ def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
 
 def _result(about: Mapping[str, str], n: int, p: np.ndarray, max_share: float) -> pd.DataFrame:
     if n == 0:
-        return _not_tested(about, "these patients have no other labels")
+        return _not_tested(about, "no other permutation of the labels exists")
     share = float(np.mean(p < ALPHA))
     message = CALIBRATED.format(n=n, percent=100 * share, test=about["test"])
     row = {"n_relabellings": n, "n_tests": len(p), "share": share, "status": "ok"}

@@ -1,4 +1,4 @@
-"""One population of one contrast: the test of its patients' values, with what stands beside it."""
+"""Test one population in one contrast: estimate, moderated and permutation p, and influence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from lammscope.core.names import ALPHA, LAMM_LEVELS
 from lammscope.stats import linear
 from lammscope.stats.influence import leave_one_out
 
-MIN_MODERATED = 5  # populations: fewer say nothing about a common variance
+MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
 
-SEPARABLE = 0.9  # above this share LAMM cells are the monocytic cells
+SEPARABLE = 0.9  # share of monocytic cells above which the LAMM fraction is uninformative
 
-MIN_EXPECTED = 2  # cells a sample on the thinnest side, if all sides had one proportion
+MIN_EXPECTED = 2  # cells per sample on the side with the fewest, at equal proportions
 
 LAMM_ROWS = ("LAMM", *LAMM_LEVELS)
 
@@ -43,17 +43,17 @@ TEXTS = ("permutation_scheme", "influence_patient", "notes")
 
 REASONS = {
     "no_cells": "no such cells in these samples",
-    "too_few_patients": f"fewer patients than {MIN_PATIENTS} in an arm or than the model needs",
+    "too_few_patients": f"fewer than {MIN_PATIENTS} patients in an arm, or too few for the model",
     "aliased": "the arms cannot be separated from a covariate",
     "not_separable": f"over {100 * SEPARABLE:g} % of the monocytic cells are LAMM cells",
     "no_variation": "the patients do not differ",
-    "too_few_cells": f"fewer than {MIN_EXPECTED} cells a sample are expected on one side",
+    "too_few_cells": f"fewer than {MIN_EXPECTED} cells per sample are expected on one side",
 }
 
 
 @dataclass(frozen=True)
 class Permutations:
-    """Up to `max_exact` assignments are enumerated, else `n_draws` are drawn from `seed`."""
+    """Up to `max_exact` assignments are enumerated; otherwise `n_draws` are drawn with `seed`."""
 
     max_exact: int
     n_draws: int
@@ -69,26 +69,26 @@ def compare(
     min_cells: int,
     permutations: Permutations | None,
 ) -> list[dict[str, Any]]:
-    """Test measures of one denominator on one scale; those of the same patients share a fit.
+    """Test measures of one denominator on one scale; measures of the same patients share a fit.
 
     Parameters
     ----------
     family
-        Measures of the units, whose moderated values borrow from each other.
+        Measures of the units; their variances are moderated together.
     units
-        From `Comparison.units`, or some of them.
+        All or some rows of `Comparison.units`.
     scale
         logit, arcsine or log_ratio.
     min_cells
         Units with fewer cells of the denominator on a side are left out, and named in `notes`.
     permutations
-        None for no permutation test.
+        None skips the permutation test.
 
     Returns
     -------
     list of dict
-        `COLUMNS` without the false discovery rates, one per measure. What could not be tested has
-        a `status` and no estimate.
+        One per measure, with the keys `COLUMNS`; the false discovery rates are missing. A measure
+        that could not be tested has a `status` and no estimate.
     """
     rows: dict[int, dict[str, Any]] = {}
     groups: dict[tuple[bool, ...], list[int]] = {}
@@ -121,18 +121,18 @@ def compare(
 
 
 def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[str, Any]:
-    """A row of a scale without a result: patients per arm (or pairs), and nothing else."""
+    """Return a row without a result: the scale, and the number of patients per arm (or pairs)."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
     return row | dict.fromkeys(TEXTS, "") | {"scale": scale} | contrast.arm_sizes(units)
 
 
 def detectable_difference(se: float, df: float) -> float:
-    """Difference that a two-sided t-test at 0.05 finds with power 0.80."""
+    """Return the difference that a two-sided t-test at 0.05 detects with power 0.80."""
     return se * _detectable_in_se(round(df, 6))
 
 
 def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict[str, Any]:
-    """The note that names units with too few cells, by arm."""
+    """Return the note that lists units with too few cells, and their arm."""
     if dropped.empty:
         return {}
     names = {"test": contrast.test, "reference": contrast.reference, "pair": "pair"}
@@ -141,19 +141,20 @@ def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict
 
 
 def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
-    """Why a measure cannot be tested in the kept units, whose arms are given."""
+    """Return the status of a measure that cannot be tested in the kept units; empty if it can."""
     if len(keep) and measure.count[keep if keep.any() else slice(None)].sum() == 0:
         return "no_cells"
     count, total = measure.count[keep], measure.total[keep]
     among_monocytic = measure.denominator == "monocytic" and measure.population in LAMM_ROWS
     if among_monocytic and count.sum() > SEPARABLE * total.sum():
         return "not_separable"
-    if not measure.ratio and measure.offset <= measure.share:  # it is all of its denominator
+    if (
+        not measure.ratio and measure.offset <= measure.share
+    ):  # the only population of its denominator
         return "no_variation"
     if not keep.any() or total.sum() == 0:
         return ""
-    # what the thinnest side would hold if all shared one proportion: below it the pseudocount,
-    # and so the depth of sequencing, decides the value
+    # With fewer expected cells the pseudocount, and so the sequencing depth, determines the value.
     expected = thinnest_depth(total, arm) * count.sum() / total.sum()
     return "too_few_cells" if expected < MIN_EXPECTED else ""
 
@@ -165,7 +166,7 @@ def _test(
     measures: list[Measure],
     status: list[str],
 ) -> list[dict[str, Any]]:
-    """Ordinary and moderated tests of the arm (of the mean difference for pairs), and influence."""
+    """Compute ordinary and moderated tests of the effect, and the influence of each patient."""
     results: list[dict[str, Any]] = [{"status": s or "ok"} for s in status]
     rows = np.array([i for i, s in enumerate(status) if not s], dtype=int)
     if len(rows) == 0:
@@ -209,7 +210,7 @@ def _permute(
     contrast: Contrast,
     permutations: Permutations | None,
 ) -> dict[str, Any]:
-    """Put the permutation p into each test, and return the scheme that all share."""
+    """Add the permutation p to each test, and return the columns of their common scheme."""
     if permutations is None or min(contrast.arm_sizes(units).values()) == 0:
         return {}
     scheme = contrast.permutations(
@@ -226,7 +227,7 @@ def _permute(
 
 
 def _verdict(row: Mapping[str, Any], contrast: Contrast) -> str:
-    """The row in words; never more than its p and interval carry."""
+    """State the result in words, by its p and interval alone."""
     status = str(row["status"])
     if status == "too_few_patients" and not contrast.has_arms:
         return f"not tested: fewer than {MIN_PATIENTS} {contrast.needed}"
@@ -234,13 +235,13 @@ def _verdict(row: Mapping[str, Any], contrast: Contrast) -> str:
         return f"not tested: {REASONS[status]}"
     estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))
     if p >= ALPHA:
-        return f"no evidence; differences from {low:.2f} to {high:.2f} are compatible"
+        return f"no evidence of a difference; 95 % interval {low:.2f} to {high:.2f}"
     return contrast.verdict("higher" if estimate > 0 else "lower")
 
 
 @lru_cache(maxsize=1024)
 def _detectable_in_se(df: float) -> float:
-    """Shift of a noncentral t with power 0.80, by Gauss quadrature over the standard error."""
+    """Find the shift of a noncentral t with power 0.80, by quadrature over the standard error."""
     critical = stats.t.ppf(1 - ALPHA / 2, df)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     spread = critical * np.sqrt(stats.chi2.ppf((nodes + 1) / 2, df) / df)

@@ -1,4 +1,4 @@
-"""Cells per sample and population, and the fractions that are drawn."""
+"""Count cells per sample and population, and LAMM fractions for figures."""
 
 from collections.abc import Sequence
 
@@ -15,15 +15,15 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     cells
         `sample`, `population`, `lineage`, `lamm_positive`, `lamm_elevated` per cell.
     samples
-        The sample table; every sample appears in the result, cells or not.
+        The sample table. Samples without cells are counted as well.
     probability
-        A cell counts at a LAMM level where its probability reaches this.
+        Probability from which a cell is called at a LAMM level.
 
     Returns
     -------
     DataFrame
-        `sample`, `population`, `lineage`, `n_cells`, `partition`. LAMM is always there; the rows
-        LAMM_positive and LAMM_elevated count the same cells at both levels (`partition` False).
+        `sample`, `population`, `lineage`, `n_cells`, `partition`. There are always rows of LAMM.
+        LAMM_positive and LAMM_elevated count the same cells at either level (`partition` False).
     """
     pairs = cells[["population", "lineage"]].drop_duplicates("population").astype(str)
     lineages = dict(zip(pairs["population"], pairs["lineage"], strict=True))
@@ -45,10 +45,10 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
 def count_thresholds(
     cells: pd.DataFrame, samples: pd.DataFrame, *, thresholds: Sequence[float]
 ) -> pd.DataFrame:
-    """Count LAMM cells per sample as other thresholds of their probability would have called them.
+    """Count LAMM cells per sample at other thresholds on the probability of a call.
 
-    Parameters as in `count_cells`; returns `sample`, `level` (positive, elevated), `threshold` and
-    `n_cells`, zeros included.
+    The parameters are those of `count_cells`. Returns `sample`, `level` (positive, elevated),
+    `threshold` and `n_cells`, zeros included.
     """
     names = sorted(samples["sample"])
     tables = []
@@ -63,7 +63,7 @@ def count_thresholds(
 def _count_called(
     cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
 ) -> pd.Series:
-    """LAMM cells of each sample by a threshold of the level's probability."""
+    """Count LAMM cells of each sample at a threshold on the probability of a level."""
     called = cells.loc[cells[f"lamm_{level}"] >= threshold, "sample"].value_counts()
     return called.reindex(names, fill_value=0)
 
@@ -72,13 +72,13 @@ def _count_called(
 
 
 def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
-    """LAMM cells per sample at a level, and as a share of monocytic and of all cells.
+    """Compute LAMM cells per sample at a level, and their fractions of monocytic and all cells.
 
     Returns
     -------
     DataFrame
         Indexed by `sample`: `n_lamm`, `n_monocytic`, `n_all`, `of_monocytic`, `of_all` (0 to 1;
-        missing where the denominator is empty).
+        missing if the denominator is empty).
     """
     parts = counts[counts["partition"].astype(bool)]
     rows = counts[counts["population"] == f"LAMM_{level}"]

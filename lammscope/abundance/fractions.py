@@ -1,4 +1,4 @@
-"""Populations as parts of a whole: what is counted against what, and on which scale."""
+"""Fractions of populations: numerators, denominators and scales."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,16 +8,16 @@ import pandas as pd
 
 from lammscope.core.names import LAMM_LEVELS, NOT_IMMUNE
 
-OFFSET = 0.5  # of a cell, added to each population before logarithms
+OFFSET = 0.5  # pseudocount of each population, in cells
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A population of `denominator`: `count` of `total` cells, arrays of units x sides.
+    """A population as a fraction of `denominator`: `count` of `total` cells, units x sides.
 
-    `share` and `offset` are the pseudocounts of the population and of the denominator; both
-    scales of a fraction use them. For a log ratio `total` and `offset` are those of the other
-    population. `partition` marks the populations that together make up the denominator.
+    `share` and `offset` are the pseudocounts of the population and of the denominator. For a log
+    ratio, `total` and `offset` are those of the other population. `partition` marks populations
+    that together make up the denominator.
     """
 
     population: str
@@ -31,7 +31,7 @@ class Measure:
 
 
 def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Cells per population, units x sides (two for pairs and changes), replicates summed.
+    """Count cells per population as units x sides (two for pairs and changes), replicates summed.
 
     `wide` is samples x populations; `units` come from `Comparison.units`.
     """
@@ -40,10 +40,9 @@ def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]
 
 
 def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
-    """Counts of units: samples x features as features x sides x units, replicates summed.
+    """Sum samples x features to features x sides x units; replicates are summed.
 
-    `units` come from `Comparison.units`; where there are two sides, they are test and
-    reference.
+    `units` come from `Comparison.units`. Two sides are in the order test, reference.
     """
     position = {name: i for i, name in enumerate(counts.index)}
     sides = [column for column in units if str(column).startswith("samples")]
@@ -55,14 +54,14 @@ def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
 
 
 def thinnest_depth(total: np.ndarray, arm: np.ndarray) -> float:
-    """Mean cells of a unit where arm and side have fewest; `total` is units x sides."""
+    """Return mean cells per unit of the arm and side with the fewest (`total`: units x sides)."""
     return float(min(total[arm == name].mean(axis=0).min() for name in np.unique(arm)))
 
 
 def families(
     cells: Mapping[str, np.ndarray], about: pd.DataFrame, excluded: set[str]
 ) -> list[list[Measure]]:
-    """Measures that share a denominator: one list per denominator, and per parent lineage.
+    """Group measures by denominator: one list for each, and one for each parent lineage.
 
     Parameters
     ----------
@@ -71,7 +70,7 @@ def families(
     about
         `lineage` and `partition` per population.
     excluded
-        Populations that no denominator counts, except that of their own rows.
+        Populations left out of all denominators, except those of their own rows.
     """
     lineage = about["lineage"]
     partition = [p for p in cells if about.loc[p, "partition"]]
@@ -115,7 +114,7 @@ def families(
 
 
 def unit_values(measure: Measure, keep: np.ndarray, scale: str) -> np.ndarray:
-    """The measure per kept unit on its scale; the difference of the sides where there are two."""
+    """Compute the value of each kept unit on a scale; with two sides, their difference."""
     n, total = measure.count[keep], measure.total[keep]
     if scale == "log_ratio":
         value: np.ndarray = np.log((n + measure.share) / (total + measure.offset))
@@ -127,9 +126,9 @@ def unit_values(measure: Measure, keep: np.ndarray, scale: str) -> np.ndarray:
 
 
 def arm_means(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> dict[str, float]:
-    """Mean proportion (log ratio) per arm, or per side for pairs.
+    """Average proportions (or log ratios) per arm; for pairs, per side.
 
-    For a change it is the mean difference of proportions, post minus pre, in each arm.
+    For a change, average the differences of proportions (post minus pre) of each arm.
     """
     n, total = measure.count[keep], measure.total[keep]
     value = np.log((n + measure.share) / (total + measure.offset)) if measure.ratio else n / total
@@ -149,7 +148,7 @@ def _total(cells: Mapping[str, np.ndarray], populations: Sequence[str]) -> np.nd
 def _fractions(
     cells: Mapping[str, np.ndarray], denominator: str, populations: list[str], excluded: set[str]
 ) -> list[Measure]:
-    """Each population as a fraction of the denominator without what is excluded."""
+    """Measure each population as a fraction of the denominator without excluded populations."""
     kept = [p for p in populations if p not in excluded]
     total = _total(cells, kept)
     return [

@@ -1,4 +1,4 @@
-"""The LAMM results of a whole run in one table: the pre-specified one, and the secondary ones."""
+"""Gather the LAMM results of a run: the pre-specified primary result and the secondary ones."""
 
 from collections.abc import Mapping
 
@@ -26,15 +26,15 @@ def gather_lamm(
     primary
         `contrast` and `denominator` of the pre-specified result.
     level
-        The configured level. `LAMM` is counted at it; the row of the other level stands beside.
+        The configured level, at which `LAMM` is counted. Rows of the other level are included.
 
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`, the primary row first. `role` is primary or secondary; `p_holm` is
-        p after Holm's correction over every tested secondary row of the run (the primary row, which
-        is fixed in advance, takes no part). Rows on the arcsine scale belong to the robustness
-        table: they ask the same questions again.
+        The columns `COLUMNS`, the primary row first. `role` is primary or secondary. `p_holm` is p
+        adjusted by Holm's method over all tested secondary rows of the run; the primary row is
+        fixed in advance and not corrected. The arcsine scale is left to the robustness table, since
+        it tests the same differences again.
     """
     other = "LAMM_positive" if level == "elevated" else "LAMM_elevated"
     tables = [

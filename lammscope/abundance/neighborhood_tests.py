@@ -1,8 +1,8 @@
-"""Abundance without clusters: neighbourhoods of the joint space compared between patients.
+"""Abundance without clusters: compare neighborhoods of cells between patients.
 
-Milo's idea (Dann et al. 2022, doi 10.1038/s41587-021-01033-z) with the patient as the unit: one
-value a patient, a moderated linear model over all neighbourhoods, and a false discovery rate that
-allows for their overlap.
+Follows Milo (Dann et al. 2022, doi 10.1038/s41587-021-01033-z) with the patient as the unit: one
+value per patient, a moderated linear model over all neighborhoods, and a false discovery rate that
+accounts for their overlap.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from lammscope.cohort.design import design_matrix, independent_columns, tested_c
 from lammscope.core.names import Array
 from lammscope.stats import linear
 
-PSEUDOCOUNT = 0.5  # cells: that of the populations' logits
-FLAT = 1e-8  # log2: less is rounding and no variation between patients
+PSEUDOCOUNT = 0.5  # in cells, as for the logits of populations
+FLAT = 1e-8  # log2: a smaller standard deviation is due to rounding
 COLUMNS = [
     *("neighborhood", "cell", "population", "population_fraction", "n_cells", "log2fc", "se", "t"),
     *("df", "p", "spatial_fdr", "p_unmoderated", "n_test", "n_reference", "status"),
@@ -39,13 +39,14 @@ def test_neighborhoods(
     min_expected: float,
     exclude_pre_post: Sequence[str],
 ) -> pd.DataFrame:
-    """Test each neighbourhood.
+    """Test the differential abundance of each neighborhood.
 
     A patient's value is log2((n + 0.5) / (N + 1)) for n of its N cells, replicates summed
-    (`between`), or the difference of the test minus the reference side (`paired`, `change`). Its
-    mean, or its difference between arms beside covariates, is tested with moderated variances.
-    Neither trend nor voom weights: neighbourhoods are of one size, so that their mean log count
-    is low where patients differ much, and a variance that follows it calls false differences.
+    (`between`), or the difference of the test minus the reference side (`paired`, `change`). The
+    mean, or the difference between arms adjusted for covariates, is tested with moderated
+    variances. No trend and no voom weights are used: neighborhoods have one size, so that their
+    mean log count is low if patients differ much, and a variance that depends on it gives false
+    positives.
 
     Parameters
     ----------
@@ -58,26 +59,27 @@ def test_neighborhoods(
     min_cells
         Patients with fewer cells on a side are left out.
     min_expected
-        Cells a sample that the thinnest side would have at least if all had one proportion;
-        neighbourhoods with fewer are not tested, since depth would decide their value.
+        Minimum expected cells per sample on the side with the fewest cells, if all samples had
+        one proportion. Neighborhoods with fewer are not tested, since the sequencing depth would
+        determine their value.
     exclude_pre_post
-        Populations that N leaves out where phases are compared; when they vanish, the share of
-        every other cell would rise.
+        Populations left out of N if phases are compared. Otherwise the fractions of all other
+        cells would rise when these vanish.
 
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`, a row per neighbourhood: `cell` is its index cell, `population` that
-        of most members, `n_cells` those in the samples of the contrast; `log2fc` of the frequency
-        is a ratio of ratios for `change`. `status` is ok, too_few_patients, aliased,
-        too_few_cells or no_variation; only ok has an estimate and p.
+        The columns `COLUMNS`, one row per neighborhood: `cell` is the index cell, `population` that
+        of most members, `n_cells` the number of cells in the samples of the contrast, `log2fc` the
+        log2 fold change of the frequency (for `change` a ratio of ratios). `status` is ok,
+        too_few_patients, aliased, too_few_cells or no_variation; only ok has an estimate and p.
     """
     table = _describe(neighborhoods, labels)
     contrast, samples, units = comparison.contrast, comparison.samples, comparison.units
     excluded = comparison.left_out(exclude_pre_post)
     counts = pd.DataFrame(neighborhoods.counts.T, index=neighborhoods.samples)
     counted = labels.loc[~labels["population"].isin(excluded), "sample"].value_counts().to_frame()
-    # a sample whose cells are all excluded, or that has none, has no row yet
+    # a sample without cells, or with excluded cells only, has no row yet
     cells, library = (
         sum_sides(part.reindex(samples["sample"], fill_value=0), units)
         for part in (counts, counted)
@@ -106,21 +108,21 @@ def test_neighborhoods(
     return table[COLUMNS]
 
 
-test_neighborhoods.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+test_neighborhoods.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
 
 
 def spatial_fdr(p: Array, *, distance: Array) -> Array:
-    """Benjamini-Hochberg in which a neighbourhood weighs as the space that it fills (Milo).
+    """Adjust p-values of overlapping neighborhoods by weighted Benjamini-Hochberg (Milo).
 
-    Where cells are dense, neighbourhoods are many and share cells: each counts 1 / `distance` of
-    its farthest member less than one that stands alone does. Equal distances give the usual rate.
+    The weight of a neighborhood is 1 / `distance` to its farthest member. Equal distances give the
+    unweighted adjustment.
 
     Parameters
     ----------
     p
-        One per neighbourhood, without missing values.
+        One per neighborhood, without missing values.
     distance
-        From `Neighborhoods`; 0 (identical cells) counts as the smallest distance above it.
+        From `Neighborhoods`; 0 (identical cells) is replaced by the smallest positive distance.
     """
     positive = distance[distance > 0]
     smallest = float(positive.min()) if len(positive) else 1.0
@@ -139,18 +141,18 @@ def summarize_neighborhoods(
     max_spatial_fdr: float,
     min_fraction: float,
 ) -> pd.DataFrame:
-    """Neighbourhoods per population: how many are higher or lower in the test arm.
+    """Count neighborhoods per population, and those higher or lower in the test arm.
 
     Parameters
     ----------
     table
         From `test_neighborhoods`.
     populations
-        Every population of the cohort: one without any neighbourhood has a row that says so.
+        All populations of the cohort, including those without a neighborhood.
     max_spatial_fdr
-        Neighbourhoods up to this rate count as higher or lower.
+        Maximum spatial FDR of neighborhoods counted as higher or lower.
     min_fraction
-        Neighbourhoods in which the population is less are `n_mixed`; they count in its row.
+        Neighborhoods in which the population has a smaller fraction are also counted as `n_mixed`.
 
     Returns
     -------
@@ -174,7 +176,7 @@ def summarize_neighborhoods(
 
 
 def _describe(neighborhoods: Neighborhoods, labels: pd.DataFrame) -> pd.DataFrame:
-    """A row per neighbourhood, with the population of most members; of equals the first by name."""
+    """Describe each neighborhood by the population of most members (if tied, the first by name)."""
     names, codes = np.unique(labels["population"].to_numpy(dtype=str), return_inverse=True)
     shares = count_members(codes[neighborhoods.members], n_labels=len(names))
     table = pd.DataFrame(index=range(len(shares)), columns=COLUMNS, dtype=float)
@@ -186,18 +188,18 @@ def _describe(neighborhoods: Neighborhoods, labels: pd.DataFrame) -> pd.DataFram
 
 
 def _expected(cells: Array, library: Array, arm: np.ndarray) -> Array:
-    """Mean cells a sample on the thinnest side, if all samples had one proportion."""
+    """Return the expected cells per sample on the side with the fewest, at equal proportions."""
     return np.asarray(thinnest_depth(library.T, arm) * cells.sum(axis=(1, 2)) / library.sum())
 
 
 def _unit_values(cells: Array, library: Array) -> Array:
-    """Log2 frequencies, neighbourhoods x units; test minus reference side where there are two."""
+    """Compute log2 frequencies, neighborhoods x units; with two sides, test minus reference."""
     values = np.log2((cells + PSEUDOCOUNT) / (library + 2 * PSEUDOCOUNT))
     return np.asarray(values[:, 0] - values[:, 1] if values.shape[1] == 2 else values[:, 0])
 
 
 def _test(values: Array, design: pd.DataFrame) -> dict[str, Array]:
-    """Moderated tests of the effect, robust to neighbourhoods in which patients differ most."""
+    """Compute moderated tests of the effect, robust to neighborhoods with outlier variances."""
     at = tested_column(design)
     fit = linear.lm_fit(values, design.to_numpy())
     plain = linear.ordinary(fit)

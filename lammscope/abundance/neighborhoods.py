@@ -1,7 +1,7 @@
-"""Neighbourhoods of the joint space: small overlapping groups of cells, without any cluster.
+"""Neighborhoods: small overlapping groups of cells in the integrated embedding.
 
-Sampled cells and their nearest neighbours, as in Milo (Dann et al. 2022,
-doi 10.1038/s41587-021-01033-z). Nothing here knows of patients' responses.
+A neighborhood is an index cell and its nearest neighbors, as in Milo (Dann et al. 2022,
+doi 10.1038/s41587-021-01033-z). Sampling is blind to the response of the patients.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ import faiss
 import numpy as np
 import pandas as pd
 
-CHUNK = 500  # neighbourhoods whose cells' positions are in memory at a time
+CHUNK = 500  # neighborhoods whose cells are held in memory at a time
 
 
 @dataclass(frozen=True)
 class Neighborhoods:
     """Groups of cells around index cells, in the order of the index cells.
 
-    `members` is neighbourhoods x cells (rows of the cell index, the index cell itself among them);
-    `distance` is that of the farthest member, a measure of how sparse the space is there; `counts`
-    is neighbourhoods x `samples`.
+    `members` is neighborhoods x cells (rows of the cell index, including the index cell).
+    `distance` is the distance to the farthest member, a measure of local sparsity. `counts` is
+    neighborhoods x `samples`.
     """
 
     index_cells: np.ndarray
@@ -40,30 +40,33 @@ def sample_neighborhoods(
     seed: int,
     threads: int,
 ) -> Neighborhoods:
-    """Sample neighbourhoods that cover the joint space, and count their cells per sample.
+    """Sample neighborhoods that cover the integrated embedding, and count their cells per sample.
 
-    Each sampled cell gives way to the cell nearest to the median position of its neighbours
-    (Milo's refinement): fewer, and more typical, neighbourhoods cover the same cells. A cell is
-    sampled by a hash of its name and the seed, so that neither the order of the cells nor that of
-    the samples matters.
+    Each sampled cell is replaced by the cell nearest to the median position of its neighbors
+    (Milo's refinement), so that fewer and more typical neighborhoods cover the same cells. Cells
+    are sampled by a hash of their names and the seed, so that the order of cells and samples does
+    not matter.
 
     Parameters
     ----------
     space
-        Cells x components.
+        Integrated embedding, cells x dimensions.
     cells
         `cell` and `sample`, in the same order.
     share, max_number
-        What share of the cells is sampled, and at most how many. Equal index cells are merged.
+        Fraction of cells to sample, and their maximum number. Duplicate index cells are merged.
     cells_per_sample, min_size
-        Neighbours per neighbourhood: so many times the number of samples, at least `min_size`.
-    seed, threads
-        Of the sampling, and of faiss, whose threads do not change the result.
+        Neighbors per neighborhood: `cells_per_sample` times the number of samples, but at least
+        `min_size`.
+    seed
+        Seed of the sampling.
+    threads
+        Threads of faiss; they do not change the result.
 
     Returns
     -------
     Neighborhoods
-        Of the whole cohort: each of equal size.
+        Neighborhoods of the whole cohort, all of equal size.
     """
     faiss.omp_set_num_threads(threads)
     space = np.ascontiguousarray(space, dtype=np.float32)
@@ -92,7 +95,7 @@ def count_members(codes: np.ndarray, *, n_labels: int) -> np.ndarray:
 
 
 def _sampled(names: pd.Series, *, number: int, seed: int) -> np.ndarray:
-    """Rows of the cells whose names have the lowest hashes."""
+    """Return the rows of the cells whose names have the lowest hashes."""
     hashes = pd.util.hash_pandas_object(
         names.astype(str), index=False, hash_key=f"{seed % 10**16:016d}", categorize=False
     ).to_numpy()
@@ -102,7 +105,7 @@ def _sampled(names: pd.Series, *, number: int, seed: int) -> np.ndarray:
 def _typical_cells(
     index: faiss.Index, space: np.ndarray, seeds: np.ndarray, *, size: int
 ) -> np.ndarray:
-    """For each seed the cell that is nearest to the median position of the seed's neighbours."""
+    """Find the cell nearest to the median position of the neighbors of each sampled cell."""
     found = []
     for start in range(0, len(seeds), CHUNK):
         _, near = index.search(space[seeds[start : start + CHUNK]], size)
@@ -114,13 +117,13 @@ def _typical_cells(
 def _nearest(
     index: faiss.Index, space: np.ndarray, index_cells: np.ndarray, *, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cells nearest to each index cell, itself among them, and the distance of the last."""
+    """Find the nearest cells of each index cell (itself included), and the largest distance."""
     parts = [
         index.search(space[index_cells[start : start + CHUNK]], size)
         for start in range(0, len(index_cells), CHUNK)
     ]
     members = np.concatenate([near for _, near in parts]).astype(np.int32)
-    # of identical cells faiss gives any: the index cell belongs to its neighbourhood
+    # among identical cells faiss may miss the index cell, which belongs to its neighborhood
     missing = ~(members == index_cells[:, None]).any(axis=1)
     members[missing, -1] = index_cells[missing]
     farthest = np.concatenate([squared[:, -1] for squared, _ in parts])

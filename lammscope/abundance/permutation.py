@@ -1,7 +1,7 @@
-"""Permutation tests in which the patient is what is permuted.
+"""Permutation tests with the patient as the exchangeable unit.
 
-The statistic is that of the row's own test, |t| of an ordinary linear model, in the form of the
-squared partial correlation: a function of |t| that grows with it and is never infinite.
+The statistic is |t| of the ordinary linear model of the row, computed as the squared partial
+correlation, which increases with |t| and is always finite.
 """
 
 from collections.abc import Iterator
@@ -13,32 +13,33 @@ from numpy.typing import NDArray
 from lammscope.cohort.schemes import RESIDUALS, SIGNS, Codes, Scheme, strata_members
 from lammscope.core.names import Array
 
-TIE = 1e-9  # squared correlations that differ by less are equal up to rounding
+TIE = 1e-9  # squared correlations that differ by less are ties
 
 ORDERS_AT_A_TIME = 1000
 
 
 def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed: int) -> Array:
-    """Two-sided permutation p of one coefficient, one per feature.
+    """Compute two-sided permutation p-values of one coefficient, one per feature.
 
     Parameters
     ----------
     values
         Features x units.
     design
-        Units x coefficients, of full rank; the other columns are kept in every permutation.
+        Units x coefficients, of full rank. The other columns stay in the model under every
+        permutation.
     at
-        The coefficient that is tested: the arm, or the mean of pairs' differences.
+        Position of the tested coefficient: the arm, or the mean difference of pairs.
     scheme
         From `Contrast.permutations` for the same units.
     seed
-        Of the draws; equal units get equal draws.
+        Seed of the random permutations.
 
     Returns
     -------
     ndarray
-        The share of all assignments with |t| at least as large, the observed one among them; of
-        draws (count + 1) / (draws + 1). nan where the test has no residual degrees of freedom.
+        The share of all assignments, including the observed one, whose |t| is at least as large;
+        for random permutations (count + 1) / (draws + 1). nan without residual degrees of freedom.
     """
     n_units, n_coefficients = design.shape
     if n_units <= n_coefficients:
@@ -54,9 +55,9 @@ def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed
 def assigned_correlations(
     values: Array, design: Array, at: int, scheme: Scheme, assigned: NDArray[np.bool_]
 ) -> Array:
-    """Squared partial correlation with the tested column, t^2 / (t^2 + df), as units are assigned.
+    """Compute the squared partial correlation t^2 / (t^2 + df) of each feature and assignment.
 
-    `assigned` is assignments x units, as in `assignments`; returns assignments x features.
+    `assigned` is assignments x units, as from `assignments`. Returns assignments x features.
     """
     if scheme.kind == SIGNS:
         return _of_signs(values, np.where(assigned, 1.0, -1.0))
@@ -65,9 +66,9 @@ def assigned_correlations(
 
 
 def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Assignments x units, all of them or as many as are drawn: whether a unit is in the test arm.
+    """Enumerate or draw assignments: assignments x units, True for units in the test arm.
 
-    For pairs it says whether a difference is as it is, or of the opposite sign.
+    For pairs, True keeps the sign of the difference and False flips it.
     """
     return _sign_flips(scheme, rng) if scheme.kind == SIGNS else _permuted_labels(scheme, rng)
 
@@ -75,7 +76,7 @@ def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_
 def _permuted_correlations(
     values: Array, design: Array, at: int, scheme: Scheme, *, seed: int
 ) -> Iterator[Array]:
-    """Squared partial correlations under the permutations: arrays of permutations x features."""
+    """Yield squared partial correlations under permutations, arrays of permutations x features."""
     rng = np.random.default_rng(seed)
     if scheme.kind != RESIDUALS:
         yield assigned_correlations(values, design, at, scheme, assignments(scheme, rng=rng))
@@ -114,7 +115,7 @@ def _sign_flips(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
-    """Orders of the units that keep each within its stratum, in portions."""
+    """Yield permutations of the units within strata, in batches."""
     members = [np.flatnonzero(stratum) for stratum in strata_members(scheme.strata)]
     if scheme.exact:
         orders = np.empty((scheme.n_assignments, len(scheme.strata)), dtype=np.int64)
@@ -132,15 +133,15 @@ def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
 
 
 def _residuals(rows: Array, others: Array) -> Array:
-    """Rows without what the other columns of the design explain."""
+    """Return the residuals of rows regressed on the other columns of the design."""
     basis, _ = np.linalg.qr(others)
     return rows - (rows @ basis) @ basis.T
 
 
 def _of_columns(residuals: Array, columns: Array) -> Array:
-    """Columns x features; a permuted column that the covariates explain is no evidence: 0."""
+    """Return columns x features, 0 for a permuted column that the covariates explain."""
     lengths = np.sum(columns**2, axis=1)
-    columns = np.where(lengths[:, None] > 1e-10, columns, 0.0)  # the arm's column is 0 or 1
+    columns = np.where(lengths[:, None] > 1e-10, columns, 0.0)  # the column of the arm is 0 or 1
     return _ratio((columns @ residuals.T) ** 2, lengths[:, None] * np.sum(residuals**2, axis=1))
 
 

@@ -1,4 +1,4 @@
-"""Abundance of cell populations: counts per sample, and tests with the patient as the unit."""
+"""Test the abundance of cell populations, with the patient as the unit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from lammscope.stats.multiplicity import benjamini_hochberg
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What a comparison asks of the counts of cells.
+    """A comparison of cell counts, with its settings.
 
     Attributes
     ----------
@@ -29,10 +29,10 @@ class Question:
     min_cells
         Units with fewer cells of the denominator are left out, and named in `notes`.
     exclude_pre_post
-        Populations left out of the denominators where phases are compared. Their own rows are
+        Populations left out of the denominators if phases are compared. Their own rows are
         fractions of the denominator together with themselves.
     sorts
-        As in `sorts.kept_lineages`. Fractions of what a sort removed are not tested.
+        As in `sorts.kept_lineages`. Fractions of cells that sorting removed are not tested.
     """
 
     counts: pd.DataFrame
@@ -60,7 +60,7 @@ class Question:
 
     @cached_property
     def removed(self) -> list[list[str]]:
-        """Of each family the sorts that removed its denominator: then it is not tested."""
+        """For each family, the sorting that removed its denominator; it is then not tested."""
         refused = refused_denominators(self.comparison.sorts, sorts=self.sorts)
         lineages = self._about["lineage"]
         wholes = [
@@ -72,7 +72,7 @@ class Question:
         return [refused.get(whole, []) for whole in wholes]
 
     def measure(self, population: str, denominator: str) -> Measure | None:
-        """A population of a denominator; None if there is none, or a sort removed it."""
+        """Return a population of a denominator; None if absent or removed by sorting."""
         for family, removed in zip(self.families, self.removed, strict=True):
             for measure in family if not removed else []:
                 if (measure.population, measure.denominator) == (population, denominator):
@@ -80,27 +80,27 @@ class Question:
         return None
 
     def adjusted(self, columns: Sequence[str]) -> "Question":
-        """The same question with these covariates alone."""
+        """Return the question adjusted for these covariates only."""
         return replace(self, comparison=self.comparison.adjusted(columns))
 
     @cached_property
     def _about(self) -> pd.DataFrame:
-        """Lineage and more of each population."""
+        """Lineage and other columns of `counts` by population."""
         return self.counts.drop_duplicates("population").set_index("population")
 
 
 def test_abundance(question: Question, *, permutations: Permutations) -> pd.DataFrame:
     """Test each population in each denominator.
 
-    One value per patient (`between`), or one difference of test minus reference side (`paired`,
-    `change`), in an ordinary linear model; its p is the p of the row. Moderated values, a
-    permutation test and the influence of single patients stand beside.
+    The values, one per patient (`between`) or one difference of test minus reference side per
+    patient (`paired`, `change`), are tested in an ordinary linear model, which gives the p of the
+    row. Moderated p, a permutation test and the influence of single patients are added.
 
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`; rows by denominator, scale and population. Nothing that could not
-        be tested has an estimate: `status` and `verdict` say why.
+        The columns `COLUMNS`; rows by denominator, scale and population. Rows that could not be
+        tested have no estimate; `status` and `verdict` give the reason.
     """
     units, contrast = question.units, question.contrast
     rows: list[dict[str, Any]] = []
@@ -123,14 +123,14 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
     return _with_fdr(pd.DataFrame(rows, columns=COLUMNS), np.array(partition))
 
 
-test_abundance.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+test_abundance.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
 
 
 def _refused_rows(
     family: list[Measure], units: pd.DataFrame, contrast: Contrast, scale: str, removed: list[str]
 ) -> list[dict[str, Any]]:
-    """Rows of a denominator that a sort removed: no means either, they would mislead."""
-    words = f"not tested: the sort {', '.join(removed)} removed what they would be counted against"
+    """Make rows of a denominator that sorting removed, without means, which would mislead."""
+    words = f"not tested: sorting for {', '.join(removed)} removed the cells of the denominator"
     row = empty_row(units, contrast, scale=scale)
     row |= {"compositional": False, "status": "sorted_out", "verdict": words}
     return [row | {"population": m.population, "denominator": m.denominator} for m in family]

@@ -1,4 +1,4 @@
-"""How far the LAMM result of a contrast depends on what was chosen: one table of other analyses."""
+"""Robustness of the LAMM result of a contrast: tests with one choice changed at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ COLUMNS = [
     *("status", "verdict"),
 ]
 DENOMINATORS = ("monocytic", "immune", "all", "T")
-COVARIATES = ("product", "age", "sex", "ldh")  # of the patient sheet, tried where none is adjusted
+COVARIATES = ("product", "age", "sex", "ldh")  # tried one at a time if the contrast has none
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """One way to ask: what differs from the main analysis, and what is compared then."""
+    """One analysis: the choice that differs from the main analysis, and what it compares."""
 
     analysis: str
     setting: str
@@ -47,22 +47,22 @@ def test_robustness(
     Parameters
     ----------
     question
-        Of the main analysis.
+        Question of the main analysis.
     thresholds
         From `counts.count_thresholds`.
     denominator
-        Of the main analysis.
+        Denominator of the main analysis.
     level, probability
-        The configured level of LAMM calls, and the probability that a call needs.
+        The configured level of LAMM calls, and the probability from which a cell is called.
 
     Returns
     -------
     DataFrame
         The columns `COLUMNS`, the `main` analysis first; then `scale` (arcsine), `denominator`,
-        `level` (the other one), `threshold` (of the probability; the lowest counts uncertain
-        cells as LAMM), `adjust` (without covariates, or with one more) and `leave_one_out`.
+        `level` (the other one), `threshold` (on the probability; the lowest counts uncertain
+        cells as LAMM), `adjust` (covariates left out, or one added) and `leave_one_out`.
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
-        mean fraction, else the estimate itself.
+        mean fraction, otherwise the estimate itself.
     """
     rows = [
         _row(analysis, question.min_cells)
@@ -75,7 +75,7 @@ def test_robustness(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-test_robustness.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+test_robustness.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
 
 
 def _scale(measure: Measure) -> str:
@@ -89,7 +89,7 @@ def _analyses(
     level: str,
     probability: float,
 ) -> Iterator[Analysis]:
-    """The analyses of all patients with the contrast's own covariates."""
+    """Yield the analyses of all patients with the covariates of the contrast."""
     units, contrast = question.units, question.contrast
     main = question.measure("LAMM", denominator)
     if main is None:
@@ -114,7 +114,7 @@ def _analyses(
 
 
 def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:
-    """Without each covariate and without all of them; where there are none, with each known one."""
+    """Yield analyses without each and all covariates; if there are none, with one of each."""
     contrast, samples = question.contrast, question.comparison.samples
     if not contrast.has_arms:  # a pair is its own control
         return

@@ -1,1 +1,1 @@
-"""What each cell is: cell types, LAMM calls, CAR status, gene-set scores and markers."""
+"""Annotation of cells: cell types, LAMM calls, CAR status, gene-set scores and markers."""

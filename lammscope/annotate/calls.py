@@ -1,4 +1,4 @@
-"""Everything that is called of a cell: LAMM at both levels, whose cells say so, CAR, population."""
+"""All calls of a cell: LAMM at both levels, support by own cells, CAR status, population."""
 
 from collections.abc import Collection
 
@@ -30,16 +30,16 @@ def call_cells(
     cells : `sample`, `lineage`, `cell_type`; n_cells rows.
     counts : of the same cells; the column `CAR` is the sum of all CAR features.
     neighbors : n_cells x k indices of the nearest cells.
-    own_neighbors : the same among the patient's own cells, of `neighbors_within_patients`.
+    own_neighbors : the same within patients, from `neighbors_within_patients`.
     settings : of the LAMM calls.
     has_car : n_cells, whether the sample's matrix has a CAR feature.
-    before_infusion, sorted_out : names of samples.
+    before_infusion, sorted_out : names of samples taken before infusion, and of sorted ones.
 
     Returns
     -------
     DataFrame
         `cells` with the columns of `lamm.call_lamm`; `lamm_own_patient`, the probability of the
-        level called if neighbours come from the patient's own cells alone; `car`; `cell_type` with
+        configured level with neighbors from the patient's own cells only; `car`; `cell_type` with
         `CAR_T`; and `population`.
     """
     lineage, cell_type = cells["lineage"].to_numpy(), cells["cell_type"].to_numpy()
@@ -72,7 +72,7 @@ def call_cells(
 def neighbors_within_patients(
     space: np.ndarray, *, cells: pd.DataFrame, n_neighbors: int, seed: int, threads: int
 ) -> np.ndarray:
-    """The nearest monocytic cells of each monocytic cell in its own patient.
+    """Find the nearest monocytic cells of each monocytic cell in its own patient.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""CAR-T cells: calls, and what they rest on in each sample."""
+"""CAR-T cells: calls, and their evidence in each sample."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from scipy import sparse
 from lammscope.core.pooling import sum_columns
 
 NO_FEATURE = "unknown: no CAR feature"
-MIN_UMI = 1  # of a CAR feature in a CAR-T cell: the rule of the field
+MIN_UMI = 1  # of a CAR feature in a CAR-T cell: the usual rule
 
 
 def count_car(
@@ -21,14 +21,14 @@ def count_car(
     samples: Mapping[str, str],
     has_feature: Mapping[str, bool],
 ) -> pd.DataFrame:
-    """CAR-T cells and stray CAR transcripts of every sample, with what they may be taken for.
+    """Count CAR-T cells and stray CAR transcripts in every sample, with an interpretation.
 
     Parameters
     ----------
     counts : n_cells x n_genes raw counts with the column `CAR`, rows as `cells`.
     symbols : n_genes.
     cells : `sample`, `lineage`.
-    samples : phase of every sample (`pre`, `post`, or another word).
+    samples : phase of every sample (`pre`, `post` or other).
     has_feature : whether the sample's matrix has a CAR feature.
 
     Returns
@@ -71,14 +71,13 @@ def call_car(
     before_infusion: ArrayLike,
     sorted_out: ArrayLike,
 ) -> pd.Series:
-    """CAR status of each cell: positive, negative, or unknown.
+    """Return the CAR status of each cell: positive, negative or unknown.
 
-    A T cell with at least one UMI of a CAR feature is positive. CAR UMIs in other cells are
-    ambient or engulfed RNA, and before infusion there are no CAR-T cells: negative. Where the
-    cell's sample has no CAR feature in its matrix the status is unknown, and so is a cell of a
-    sorted library that shows no transcript, since the sort may have chosen it by its CAR. One UMI
-    is the rule of the field; dropout makes it miss transduced cells, so `negative` means "not
-    seen".
+    A T cell with at least one UMI of a CAR feature is positive. Other cells with CAR UMIs are
+    negative, since these are ambient or engulfed RNA, and so are all cells before infusion. The
+    status is unknown if the sample's matrix has no CAR feature, and for a cell of a sorted library
+    without a transcript, since it may have been sorted by its CAR. One UMI is the usual rule; it
+    misses transduced cells because of dropout, so `negative` means "not seen".
 
     Parameters
     ----------
@@ -100,6 +99,6 @@ def call_car(
 
 
 def apply_car(cell_type: Sequence[str] | np.ndarray, *, car: pd.Series) -> pd.Series:
-    """Cell types where CAR-positive T cells are `CAR_T`; their lineage stays T."""
+    """Rename the type of CAR-positive T cells to `CAR_T`; their lineage remains T."""
     types = np.asarray(cell_type, dtype=object)
     return pd.Series(np.where(np.asarray(car) == "positive", "CAR_T", types), dtype="str")

@@ -1,4 +1,4 @@
-"""Cell types from a marker panel: scores of clusters, and of cells pooled with their neighbours."""
+"""Cell types from a marker panel: scores of clusters, and of cells pooled with their neighbors."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ from lammscope.core.names import PER, UNASSIGNED
 from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
 from lammscope.joint.panel_counts import PanelCounts
 
-N_TOP_MARKERS = 5  # that a cluster's row shows; ours, changes no type
-MAX_SCALE = 4  # times the panel's level that the highest cluster may set a gene's scale; ours
-STEEPNESS = 9  # of activity, log10(1 + 9 x): 0 at 0, 0.28 at a tenth of the scale, 1 at it; ours
-TINY = 1e-12  # no division by zero where none of an entry's markers is in the data
+N_TOP_MARKERS = 5  # listed for each cluster; our choice, does not change types
+MAX_SCALE = 4  # maximum of a gene's scale, as a multiple of the panel's level; our choice
+STEEPNESS = 9  # of activity, log10(1 + 9 x): 0.28 at a tenth of the scale, 1 at it; our choice
+TINY = 1e-12  # avoids division by zero if none of an entry's markers is in the data
 
 
 def annotate_cells(
@@ -33,20 +33,21 @@ def annotate_cells(
     min_margin: float,
     cluster_weight: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Name the type of every cell and every cluster.
+    """Annotate every cell and every cluster with a type.
 
     A cluster is scored on its summed counts. A cell is scored on the counts of itself and its
-    neighbours, with the profile of its cluster weighing as much as `cluster_weight` UMIs: so a
-    thin neighbourhood follows its cluster, and a mixed cluster is split where neighbours agree.
+    neighbors together with its cluster's profile, with the weight of `cluster_weight` UMIs: a
+    neighborhood of few UMIs follows its cluster, and a mixed cluster is split where neighbors
+    agree.
 
     Parameters
     ----------
     counts : of n_cells, at least of the panel's genes.
     clusters : n_cells cluster names.
-    neighbors : n_cells x k indices of the nearest cells, the cell itself left out.
-    min_score : scores below it are no evidence (score scale: 0 absent, 1 at its typical level).
-    min_margin : distance to the next branch, or next type of another lineage, that is wanted.
-    cluster_weight : UMIs that the cluster's profile counts in a cell's rates.
+    neighbors : n_cells x k indices of the nearest cells, without the cell itself.
+    min_score : score below which a type is not a candidate (0 absent, 1 at its typical level).
+    min_margin : required lead over the next branch, or the next type of another lineage.
+    cluster_weight : weight of the cluster's profile in a cell's rates, in UMIs.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def annotate_cells(
     cluster_totals = member @ totals
     cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
     scorer = _Scorer(panel, genes, set(counts.symbols))
-    # A cluster of few UMIs must not set a gene's scale by chance, hence the added UMIs.
+    # UMIs are added, so that a cluster of few UMIs does not set a gene's scale by chance.
     steady = cluster_counts / (cluster_totals + cluster_weight)[:, None] * PER
     scale = _gene_scale(scorer.levels, steady)
 
@@ -113,7 +114,7 @@ class _Scorer:
         self.single = np.array([not cell_type.markers for cell_type in self.types])
 
     def _rivals(self) -> list[tuple[int, float, list[int]]]:
-        """Types that need a lead: their column, the lead, and the columns it is over."""
+        """List the types that need a lead: their column, the lead, and the columns of rivals."""
         return [
             (
                 column,
@@ -151,7 +152,7 @@ class _Scorer:
     def choose(
         self, rates: np.ndarray, scale: np.ndarray, *, min_score: float, min_margin: float
     ) -> pd.DataFrame:
-        """Best type of each row of `rates` with its score, margin and runner-up."""
+        """Choose the best type of each row of `rates`, with its score, margin and runner-up."""
         active = activity(rates, scale)
         branch_scores = np.nan_to_num(active @ self.branch_weights, nan=-np.inf)
         type_scores = np.nan_to_num(active @ self.type_weights, nan=-np.inf)
@@ -189,23 +190,24 @@ class _Scorer:
 
 
 def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Rates on a log scale where 0 is absent and 1 is the gene's typical level or more."""
+    """Convert rates to a log scale: 0 is absent, 1 is the gene's typical level or more."""
     return np.asarray(np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1))
 
 
 def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
-    """The rate that counts as full activity, gene by gene.
+    """Return for each gene the rate that counts as full activity.
 
-    The panel's level; or the highest cluster of this cohort where that is more, up to `MAX_SCALE`
-    times the level, so that genes a chemistry catches well do not drown the others. Never less than
-    the level: a cohort without the population that carries a gene has only its ambient RNA.
+    It is the panel's level, or the rate in the highest cluster of this cohort if that is more, up
+    to `MAX_SCALE` times the level, so that genes that a chemistry detects well do not dominate. It
+    is never below the level, since a cohort without the population that expresses a gene has only
+    its ambient RNA.
     """
     highest = cluster_rates.max(axis=0, initial=0)
     return np.asarray(np.clip(highest, levels, MAX_SCALE * levels))
 
 
 def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Column and score of the best of each row, column of the second, their distance."""
+    """Return column and score of the best in each row, the second column, and the margin."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :2]
     if order.shape[1] == 1:
         order = np.repeat(order, 2, axis=1)
@@ -218,7 +220,7 @@ def _best_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
 
 def _top_markers(rates: np.ndarray, scale: np.ndarray, genes: Sequence[str]) -> list[str]:
-    """Panel genes that stand out in each cluster: highest activity above the mean of the others."""
+    """List the panel genes of each cluster with the highest activity above the others' mean."""
     active = activity(rates, scale)
     others = (active.sum(axis=0) - active) / max(len(active) - 1, 1)
     order = np.argsort(others - active, axis=1, kind="stable")[:, :N_TOP_MARKERS]

@@ -1,7 +1,7 @@
 """Cell types from a CellTypist model on disk, by CellTypist's own formula.
 
 The package `celltypist` is not needed: its models are pickles of scikit-learn objects. A pickle
-runs code when it is opened, so a model is as trustworthy as where it came from.
+runs code when it is opened, so use models from a source you trust.
 """
 
 import pickle
@@ -18,14 +18,14 @@ from scipy.special import expit
 
 from lammscope.core.names import PER, UNASSIGNED, Array
 
-MIN_GENES = 0.3  # share of a model's genes that the data must have; ours
-MAX_SCALED = 10  # standardised levels are cut there, as in CellTypist's classifier
-CHUNK = 2_000  # cells at once: bounds memory, changes no result
+MIN_GENES = 0.3  # share of a model's genes that the data must have; our choice
+MAX_SCALED = 10  # standardized levels are clipped there, as in CellTypist's classifier
+CHUNK = 2_000  # cells at a time: limits memory, does not change results
 
 
 @dataclass(frozen=True)
 class TypeModel:
-    """A logistic model per type: `coef` is types x genes, `mean` and `scale` are of the genes."""
+    """A logistic model per type: `coef` is types x genes, `mean` and `scale` are per gene."""
 
     types: NDArray[np.str_]
     genes: NDArray[np.str_]
@@ -36,14 +36,14 @@ class TypeModel:
 
 
 def load_model(path: str | Path) -> TypeModel:
-    """Read a model file of CellTypist (`.pkl`); ValueError if it is none."""
+    """Read a CellTypist model file (`.pkl`); ValueError if it is not one."""
     try:
         with Path(path).open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it was written by another version of scikit-learn
+            warnings.simplefilter("ignore")  # from scikit-learn: the model is from another version
             content = pickle.load(file)
         classifier, scaler = content["Model"], content["Scaler_"]
         coef, intercept = np.atleast_2d(classifier.coef_), np.atleast_1d(classifier.intercept_)
-        if len(coef) == 1:  # two types share one row, of the second
+        if len(coef) == 1:  # two types share one row, that of the second
             coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
         mean = scaler.mean_ if scaler.with_mean else np.zeros(coef.shape[1])
         model = TypeModel(
@@ -56,8 +56,8 @@ def load_model(path: str | Path) -> TypeModel:
         )
     except Exception as error:  # a pickle may raise anything
         raise ValueError(
-            f"{path}: no CellTypist model ({type(error).__name__}: {error}); give a .pkl file that "
-            "CellTypist wrote"
+            f"{path}: not a CellTypist model ({type(error).__name__}: {error}); give a .pkl file "
+            "written by CellTypist"
         ) from error
     return model
 
@@ -65,13 +65,13 @@ def load_model(path: str | Path) -> TypeModel:
 def predict_types(
     counts: sparse.csr_array, *, symbols: Sequence[str] | np.ndarray, model: TypeModel
 ) -> pd.DataFrame:
-    """The best type of every cell ("best match" of CellTypist, without majority voting).
+    """Predict the best type of every cell (CellTypist's "best match", without majority voting).
 
     Parameters
     ----------
-    counts : n_cells x n_genes raw counts of all genes: levels are relative to a cell's total.
-    symbols : n_genes; of genes that share a symbol the first stands for it.
-    model : of `load_model`; genes that the data lack are left out of it.
+    counts : n_cells x n_genes raw counts of all genes, since levels are relative to a cell's total.
+    symbols : n_genes; if genes share a symbol, the first is used.
+    model : from `load_model`; genes that the data lack are ignored.
 
     Returns
     -------
@@ -121,23 +121,23 @@ def apply_labels(
     *,
     names: np.ndarray,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put a model's types in the place of the panel's; the lineage stays the panel's.
+    """Replace the panel's types by those of a model; lineages remain the panel's.
 
-    Each cluster takes the label that most of its cells have (CellTypist's majority voting), and
-    each label the lineage that the panel gives most of its cells, so that a population never lies
-    in two lineages.
+    Each cluster gets the most frequent label of its cells (CellTypist's majority voting), and each
+    label the lineage that the panel gives most of its cells, so that a population is never in two
+    lineages.
 
     Parameters
     ----------
-    cells : of `cell_types.annotate_cells`, in the order of the index.
+    cells : from `cell_types.annotate_cells`, in the order of the index.
     clusters : its table of clusters.
-    labels : of `predict_types`, sample by sample in the order of the index; without any, all stays.
+    labels : from `predict_types`, in the order of the index; if empty, nothing changes.
     names : the cluster of every cell.
 
     Returns
     -------
     cells, clusters
-        With `cell_type` and `lineage` changed, and in `cells` `panel_type`, the panel's own.
+        With the new `cell_type` and `lineage`; `cells` also with `panel_type`, the panel's type.
     """
     if not labels:
         return cells, clusters
@@ -159,6 +159,6 @@ def apply_labels(
 
 
 def _most_frequent(values: pd.Series) -> str:
-    """The most frequent value; of equals the first by name."""
+    """Return the most frequent value; in a tie, the first by name."""
     counts = values.value_counts()
     return str(min(counts.index[counts == counts.iloc[0]]))

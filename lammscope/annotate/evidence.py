@@ -1,4 +1,4 @@
-"""What people can check a call by: clusters with the genes that speak, and counts per sample."""
+"""Evidence for the calls: clusters with levels of genes, and counts of calls per sample."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ import pandas as pd
 
 from lammscope.annotate.lamm import AMBIENT, LAMM, MONOCYTIC, UNCERTAIN
 
-SUPPORTED = 0.5  # probability from the patient's own cells alone: more likely than not; ours
+SUPPORTED = 0.5  # probability from the patient's own cells only: more likely than not; our choice
 
 
 def describe_clusters(
     clusters: pd.DataFrame, *, cells: pd.DataFrame, levels: pd.DataFrame, genes: Sequence[str]
 ) -> pd.DataFrame:
-    """Add to the cluster table what was called in each, and the level of some genes.
+    """Add calls and the levels of some genes to the table of clusters.
 
     Parameters
     ----------
-    clusters : `cluster` and its type, as of `cell_types.annotate_cells`.
+    clusters : `cluster` and its type, from `cell_types.annotate_cells`.
     cells : `cluster`, `lineage`, `lamm_call`, `lamm_veto`.
-    levels : of `levels.levels_by_group` over clusters.
-    genes : which genes to show, those that `levels` lacks left out.
+    levels : from `levels.levels_by_group` over clusters.
+    genes : genes to show; those missing from `levels` are left out.
 
     Returns
     -------
@@ -53,18 +53,18 @@ def count_calls(
     reasons: Sequence[str],
     probability: float,
 ) -> pd.DataFrame:
-    """Calls and vetoes of every sample, and how many calls the patient's own cells bear.
+    """Count calls and exclusion criteria per sample, and calls supported by the patient's cells.
 
-    A call pools neighbours of all patients. `lamm_own_patient` is the probability of the same level
-    from the patient's own cells alone: a call is supported from 0.5 on, contradicted where that
-    evidence would call the cell no LAMM cell.
+    A call pools neighbors of all patients. `lamm_own_patient` is the probability of the same level
+    from the patient's own cells only. A call is supported if this is 0.5 or more, and contradicted
+    if it is so low that the cell would be called `not_LAMM`.
 
     Parameters
     ----------
     cells : `sample`, `lineage`, `lamm_positive`, `lamm_elevated`, `lamm_call`, `lamm_veto`,
         `lamm_own_patient`.
-    samples : all samples, those without cells included.
-    reasons : names of the vetoes of the config; `ambient` is added.
+    samples : all samples, including those without cells.
+    reasons : names of the exclusion criteria in the config; `ambient` is added.
     probability : `lamm.probability`.
 
     Returns

@@ -1,9 +1,10 @@
-"""Programmes of myeloid cells: how LAMM cells differ from other myeloid cells, not only how many.
+"""Scores of gene programs in myeloid cells: how LAMM cells differ, not only how many there are.
 
-A score is the mean over a set's genes of the cell's standardised level (the z-score method of Lee
-et al. 2008, PLoS Comput Biol 4:e1000217, with the mean for the sum over the root of the number): 0
-is the average myeloid cell of the cohort, 1 a standard deviation above it in every gene. Levels are
-those of the cell and its neighbours together, since single cells hold too few of most genes.
+A score is the mean over a set's genes of the cell's standardized level (the z-score method of Lee
+et al. 2008, PLoS Comput Biol 4:e1000217, but with the mean instead of the sum over the square root
+of the number). 0 is the average myeloid cell of the cohort, 1 is a standard deviation above it in
+every gene. Levels are those of the cell and its neighbors together, since single cells have too few
+counts of most genes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from lammscope.annotate.levels import pooled_levels
 from lammscope.core.pooling import collapse_genes
 
 MYELOID = ("monocytic", "dendritic", "granulocytic")
-MIN_FOUND = 0.5  # share of a set's genes; under it a set has no score; ours
+MIN_FOUND = 0.5  # share of a set's genes in the data, below which it has no score; our choice
 UP, DOWN = "_up", "_down"
 SET_COLUMNS = ["state", "n_genes", "n_found", "found", "missing", "status"]
 COLUMNS = ["population", "state", "mean", "sd", "n_samples", "n_cells"]
@@ -31,21 +32,21 @@ def score_states(
     lineage: Sequence[str] | np.ndarray,
     gene_sets: Mapping[str, Sequence[str]],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score sets of genes in myeloid cells.
+    """Score gene sets in myeloid cells.
 
     Parameters
     ----------
     counts : n_cells x n_genes raw counts, at least of the sets' genes.
-    totals : n_cells, all UMIs of the cell.
+    totals : n_cells, total UMIs of each cell.
     symbols : n_genes gene symbols that some sample's matrix has.
     neighbors : n_cells x k indices of the nearest cells, -1 for none.
-    lineage : n_cells labels; cells of `MYELOID` are scored, among themselves.
+    lineage : n_cells labels; cells of `MYELOID` are scored, relative to each other.
     gene_sets : genes by set. A set `X_up` that has a partner `X_down` is scored as up minus down
         under the name `X`.
 
     Returns
     -------
-    scores : n_cells x sets; NaN outside myeloid cells and in sets of which too few genes are there.
+    scores : n_cells x sets; NaN for other cells, and for sets with too few genes in the data.
     sets : `state`, `n_genes`, `n_found`, `found`, `missing` (comma lists), `status` (`ok`, or
         `under half of its genes`).
     """
@@ -85,11 +86,11 @@ def score_states(
 
 
 def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int) -> pd.DataFrame:
-    """Mean score of every population: the mean over samples of the samples' means.
+    """Compute the mean score of every population: the mean over samples of the samples' means.
 
     Parameters
     ----------
-    scores : of `score_states`, rows as `cells`.
+    scores : from `score_states`, rows as `cells`.
     cells : `sample`, `population`, `lineage`.
     min_cells : samples with fewer cells of a population are left out of its mean.
 
@@ -97,7 +98,7 @@ def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int
     -------
     DataFrame
         `population`, `state`, `mean`, `sd` (between samples), `n_samples`, `n_cells`; myeloid
-        populations only, without those that no sample has enough cells of.
+        populations only, and only if a sample has enough of their cells.
     """
     keep = cells["lineage"].isin(MYELOID).to_numpy()
     labels = cells.loc[keep, ["population", "sample"]].astype(str)
@@ -115,7 +116,7 @@ def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int
 
 
 def _differences(scores: pd.DataFrame) -> pd.DataFrame:
-    """Pairs `X_up`, `X_down` as one column `X`, in the place of the first."""
+    """Combine pairs `X_up`, `X_down` into one column `X`, in the place of the first."""
     result = {}
     for name in map(str, scores):
         partner = f"{name.removesuffix(UP)}{DOWN}"

@@ -1,8 +1,8 @@
-"""What an integration did to the cells: batches mixed, structure kept, populations lost.
+"""Integration scores: batches mixed, structure kept, populations lost.
 
-The reference for structure is each sample by itself, before integration: there is no batch effect
-within a sample, so what stands apart there is a population and not a batch. A population that is
-not told from its sample's other cells any more was integrated away, wherever else it occurs.
+The reference for structure is each sample alone, before integration. There is no batch effect
+within a sample, so cells that are separate there are a population and not a batch. A population
+that is no longer separate from its sample's other cells was lost, even if it occurs elsewhere.
 """
 
 from collections.abc import Mapping
@@ -21,26 +21,26 @@ from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
 from lammscope.joint.panel_counts import PanelCounts
 
-# All ours but the perplexity.
-MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # of larger cohorts so many are drawn, to bound time
-MIXING_CELLS = 5_000  # of those, for the index of batches, whose time grows with the square
-PERPLEXITY = 30.0  # of the index: its authors' default (Korsunsky 2019), and harmonypy's
-NEIGHBORS = 3  # times the perplexity are the neighbours that the index reads
-LABEL_RESOLUTION = 0.5  # of the clusters of a sample by itself: populations, not their shades
-MIN_SAMPLE = 30  # cells of a sample that is clustered by itself; its structure needs twice as many
-MIN_POPULATION = 10  # cells, for a population to be followed
-MIN_LAMM = 5  # LAMM cells of a sample, for their loss to count
-LOST = 0.5  # a population is lost where it stands out less than this share of before
-# What a method must keep to be chosen, as a share of what there was without integration.
+# All are our choice, except for the perplexity.
+MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # drawn from larger cohorts, to limit time
+MIXING_CELLS = 5_000  # of those, for mixing, whose time grows with the square
+PERPLEXITY = 30.0  # of LISI: the default of its authors (Korsunsky 2019) and of harmonypy
+NEIGHBORS = 3  # times the perplexity is the number of neighbors that LISI uses
+LABEL_RESOLUTION = 0.5  # of the clusters of each sample alone: coarse populations
+MIN_SAMPLE = 30  # cells of a sample that is clustered alone; its structure needs twice as many
+MIN_POPULATION = 10  # cells of a population that is scored
+MIN_LAMM = 5  # LAMM cells of a sample in which their loss is counted
+LOST = 0.5  # a population is lost if its separation falls below this share of what it was
+# What a method must keep to be chosen, relative to no integration.
 MIN_LAMM_KEPT, MIN_STRUCTURE = 0.8, 0.9
-TINY = 1e-9  # no division by zero
+TINY = 1e-9  # avoids division by zero
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the drawn cells are known by, beside their place: n_cells rows each.
+    """Data of the drawn cells other than their embedding, n_cells rows each.
 
-    `annotation` are the thresholds of `cell_types.annotate_cells`.
+    `annotation` has the thresholds of `cell_types.annotate_cells`.
     """
 
     sample: np.ndarray
@@ -51,7 +51,7 @@ class Evidence:
     lamm: CallSettings
 
     def is_lamm(self, clusters: np.ndarray, neighbors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which cells are called LAMM by these clusters and neighbours, and every cell's type."""
+        """Call LAMM cells and types with these clusters and neighbors."""
         types, _ = annotate_cells(
             self.counts,
             clusters=clusters,
@@ -71,7 +71,7 @@ class Evidence:
 
 
 def draw_cells(sample: np.ndarray, *, seed: int) -> np.ndarray:
-    """Rows of at most `MAX_PER_SAMPLE` cells a sample and about `MAX_CELLS` in all, sorted."""
+    """Draw up to `MAX_PER_SAMPLE` cells per sample, about `MAX_CELLS` in total; sorted rows."""
     rng = np.random.default_rng(seed)
     names, codes = np.unique(sample, return_inverse=True)
     most = min(MAX_PER_SAMPLE, max(MAX_CELLS // len(names), MIN_SAMPLE))
@@ -89,14 +89,14 @@ def score_integration(
     seed: int,
     threads: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Compare joint spaces.
+    """Compare embeddings.
 
     Parameters
     ----------
     spaces
-        By method, n_cells x dimensions; `none` is the uncorrected one.
+        By method, n_cells x dimensions; `none` are the uncorrected components.
     evidence
-        Of the same cells.
+        Data of the same cells.
     n_neighbors, resolution, seed, threads
         As in `neighbors.find_neighbors` and `clustering.cluster_cells`.
 
@@ -104,15 +104,15 @@ def score_integration(
     -------
     scores
         Per `method`: `n_cells`, `n_batches`; `ilisi`, the median effective number of batches around
-        a cell [1]_, `ilisi_random`, the same if batches lay at random, and `mixing`, where between
-        1 batch (0) and random (1) it lies; `structure`, how pure the surroundings of a cell are in
-        populations of its sample found before integration (1: only its own; from cLISI [1]_);
+        a cell [1]_, `ilisi_random`, the same for random batches, and `mixing`, `ilisi` on a scale
+        from 1 batch (0) to random (1); `structure`, the purity of a cell's surroundings in the
+        populations found in its sample before integration (1: only its own; from cLISI [1]_);
         `n_populations` of all samples and `n_lost`; `lamm_before` and `lamm_after`, LAMM cells
-        called from a cell's own sample and from the joint space, `lamm_kept`, the share of the
-        former among the latter, and `n_samples_lamm_lost`.
+        called from a cell's own sample and from the embedding, `lamm_kept`, the share of the former
+        that the latter include, and `n_samples_lamm_lost`.
     lost
         The lost populations: `method`, `sample`, `cluster`, `cell_type` (the most frequent),
-        `n_cells`, `apart_before`, `apart_after` (0 as others of the sample, 1 by themselves).
+        `n_cells`, `apart_before`, `apart_after` (separation: 0 none, 1 complete).
     lamm
         Per `method` and `sample`: `lamm_before`, `lamm_after`, `lamm_kept` (share, NaN for none),
         `lost` (of at least 5 before, less than half are kept).
@@ -170,11 +170,11 @@ def score_integration(
 
 
 def choose_method(scores: pd.DataFrame, *, method: str) -> pd.DataFrame:
-    """Mark what keeps the populations, and what is used.
+    """Mark the methods that keep the populations, and the one in use.
 
-    A space passes if it keeps 80 % of the LAMM cells and 90 % of the structure that the
-    uncorrected one keeps, and loses LAMM cells in no more samples; `none` always passes. With
-    `auto` the best mixed of those that pass is used, else `method`.
+    A method passes if it keeps 80 % of the LAMM cells and 90 % of the structure that the
+    uncorrected components keep, and loses LAMM cells in no more samples; `none` always passes.
+    With `auto`, the method that mixes batches best among those that pass is used, else `method`.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def choose_method(scores: pd.DataFrame, *, method: str) -> pd.DataFrame:
 
 
 def _populations(own: np.ndarray, sample: np.ndarray, *, seed: int) -> np.ndarray:
-    """Clusters of every sample by itself, named `sample cluster`."""
+    """Cluster each sample alone; clusters are named `sample cluster`."""
     labels = np.array([f"{name} 0" for name in sample], dtype=object)
     for name in np.unique(sample):
         rows = np.flatnonzero(sample == name)
@@ -207,7 +207,7 @@ def _populations(own: np.ndarray, sample: np.ndarray, *, seed: int) -> np.ndarra
 
 
 def _describe(labels: np.ndarray, sample: np.ndarray, types: np.ndarray) -> pd.DataFrame:
-    """One row per population of enough cells: `sample`, `cluster`, `cell_type`, `n_cells`."""
+    """List populations of enough cells: `sample`, `cluster`, `cell_type`, `n_cells`."""
     table = pd.DataFrame({"label": labels, "sample": sample, "cell_type": types})
     grouped = table.groupby("label")
     result = grouped.agg(
@@ -221,12 +221,12 @@ def _describe(labels: np.ndarray, sample: np.ndarray, types: np.ndarray) -> pd.D
 
 
 def _apart(neighbors: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> pd.Series:
-    """By label, the share of own cells among own-sample neighbours; 0 by chance, 1 at most."""
+    """Score by label how many neighbors within the sample are of the label: 0 by chance, 1 all."""
     there = neighbors >= 0
     same = ((labels[neighbors] == labels[:, None]) & there).sum(axis=1)
     others = pd.Series(labels).groupby(labels).transform("size").to_numpy() - 1
     of_sample = pd.Series(sample).groupby(sample).transform("size").to_numpy()
-    # a population smaller than the neighbourhood cannot fill it
+    # a population smaller than the neighborhood cannot fill it
     most = np.maximum(np.minimum(there.sum(axis=1), others), 1)
     share = same / most
     chance = there.sum(axis=1) * others / np.maximum(of_sample - 1, 1) / most
@@ -242,7 +242,7 @@ def _lamm_by_sample(sample: np.ndarray, before: np.ndarray, after: np.ndarray) -
 
 
 def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, float]:
-    """Median effective number of batches around a cell, as found and with batches at random."""
+    """Compute the median effective number of batches around a cell, observed and at random."""
     if len(np.unique(batch)) < 2 or len(space) < NEIGHBORS * PERPLEXITY + 1:
         return dict.fromkeys(("ilisi", "ilisi_random", "mixing"), np.nan)
     rng = np.random.default_rng(seed)
@@ -259,7 +259,7 @@ def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, flo
 
 
 def _structure(space: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float:
-    """Purity of a cell's surroundings in its sample's populations, mean over cells, 0 to 1."""
+    """Compute the mean purity (0 to 1) of cells' surroundings in their sample's populations."""
     values = []
     for name in np.unique(sample):
         rows = np.flatnonzero(sample == name)

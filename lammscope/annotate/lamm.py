@@ -1,6 +1,6 @@
 """LAMM cells (CSF1R+ CD14+ CD68+ monocytic cells), called from counts alone.
 
-Nothing here knows patients or response. How a call is made, and why so: `resources/lamm/README.md`.
+Calls use neither patients nor response. `resources/lamm/README.md` explains the method.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from lammscope.joint.panel_counts import PanelCounts
 
 MONOCYTIC = "monocytic"  # the lineage of LAMM cells by their definition
 
-NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages whose definer counts are ambient RNA
+NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages: defining markers are ambient RNA there
 
 LAMM, NOT_LAMM, UNCERTAIN = "LAMM", "not_LAMM", "uncertain"
 
 AMBIENT = "ambient"
 
-TINY = 1e-9  # depth where there are no non-myeloid cells: no counts either, so the rate is 0
+TINY = 1e-9  # depth if there are no non-myeloid cells: no counts either, so the rate is 0
 
 
 def call_lamm(
@@ -38,33 +38,34 @@ def call_lamm(
     samples: Sequence[str] | np.ndarray,
     settings: CallSettings,
 ) -> pd.DataFrame:
-    """Probability that each cell is a LAMM cell, at both levels, and the call at one of them.
+    """Call LAMM cells: the probabilities of both levels, and the call at one of them.
 
-    The definers' counts of a monocytic cell and of its monocytic neighbours are added. Per gene,
-    the posterior of the neighbourhood's rate (Gamma prior, Poisson counts) gives the probability
-    that the rate exceeds a reference; the genes' product is the probability that all do.
-    `positive` compares with the rate of non-myeloid cells of the same samples times `fold`, from a
-    prior around the rate of the cell's type; `elevated` also with fixed levels of ordinary
-    monocytes, from a neutral prior, and is then refined by the cell's own counts
+    The counts of the defining markers are summed over a monocytic cell and its monocytic neighbors.
+    For each gene, the posterior of the neighborhood's rate (Gamma prior, Poisson counts) gives the
+    probability that the rate exceeds a reference; the product over the genes is the probability
+    that all do. `positive` compares with `fold` times the rate in non-myeloid cells of the same
+    samples, with a prior around the rate of the cell's type. `elevated` also compares with fixed
+    levels of ordinary monocytes, with a neutral prior, and is then refined by the cell's own counts
     (`refinement.refine`).
 
     Parameters
     ----------
-    counts : of n_cells, at least of the definers and the vetoes' genes.
-    neighbors : n_cells x k indices of the nearest cells, the cell itself left out.
+    counts : of n_cells, at least of the defining markers and the genes of exclusion criteria.
+    neighbors : n_cells x k indices of the nearest cells, without the cell itself.
     lineage, cell_type, samples : n_cells labels.
-    settings : definers, references and thresholds.
+    settings : defining markers, references and thresholds.
 
     Returns
     -------
-    One row per cell: `lamm_score` (mean log2 ratio of the definers' rates to ordinary monocytes;
-    NaN outside the monocytic lineage), `lamm_positive`, `lamm_elevated` (probabilities; 0 where
-    vetoed or not monocytic), `lamm_call` (LAMM, not_LAMM, uncertain), `lamm_veto` (reason or "").
+    One row per cell: `lamm_score` (mean log2 ratio of the defining markers' rates to ordinary
+    monocytes; NaN outside the monocytic lineage), `lamm_positive`, `lamm_elevated` (probabilities;
+    0 if excluded or not monocytic), `lamm_call` (LAMM, not_LAMM, uncertain), `lamm_veto` (the
+    exclusion criterion, or "").
 
     Raises
     ------
     ValueError
-        For a definer that the data lack, or that has no reference levels.
+        If the data lack a defining marker, or if it has no reference levels.
 
     Follows the Gamma-Poisson model of low counts; see Gelman et al., Bayesian Data Analysis, 2.6.
     """
@@ -95,13 +96,13 @@ def call_lamm(
     ambient = (cells.pooling @ (background * totals[:, None])) / PER / depth[:, None]
     prior_rates = _type_rates(single, totals=totals[rows], types=types)
 
-    # Does this kind of cell express the genes at all? There its type is a fair prior. Does this
-    # neighbourhood stand out from its type? There the prior gives even odds.
+    # Positive: does this type of cell express the genes? The rate of the type is a fair prior.
+    # Elevated: does this neighborhood differ from its type? The prior gives even odds.
     found = cells.pooled[:, :n_definers]
     floor = settings.fold * ambient
-    bar = np.maximum(floor, levels["elevated"].to_numpy())
+    threshold = np.maximum(floor, levels["elevated"].to_numpy())
     positive = _exceeds(found, depth, floor, prior_rate=prior_rates, settings=settings).prod(axis=1)
-    elevated = _exceeds(found, depth, bar, settings=settings).prod(axis=1)
+    elevated = _exceeds(found, depth, threshold, settings=settings).prod(axis=1)
 
     reason = _find_vetoes(cells, floor=floor, settings=settings)
     positive[reason != ""] = elevated[reason != ""] = 0.0
@@ -128,7 +129,7 @@ def call_lamm(
 
 
 def call_at(probabilities: np.ndarray, *, probability: float) -> pd.Series:
-    """Calls for probabilities of one level: LAMM, not_LAMM, or uncertain in between."""
+    """Convert probabilities of one level to calls: LAMM, not_LAMM, or uncertain in between."""
     calls = np.full(len(probabilities), UNCERTAIN, dtype=object)
     calls[probabilities >= probability] = LAMM
     calls[1 - probabilities >= probability] = NOT_LAMM
@@ -136,16 +137,17 @@ def call_at(probabilities: np.ndarray, *, probability: float) -> pd.Series:
 
 
 def name_population(cell_type: Sequence[str] | np.ndarray, *, lamm_call: pd.Series) -> pd.Series:
-    """`LAMM` where called, else the cell type: a partition of the cells."""
+    """Return `LAMM` if called, else the cell type: a partition of the cells."""
     types = np.asarray(cell_type, dtype=object)
     return pd.Series(np.where(np.asarray(lamm_call) == LAMM, LAMM, types), dtype="str")
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """Some cells by themselves, and together with their neighbours of the same kind.
+    """Counts of some cells alone, and summed with their neighbors of the same kind.
 
-    Counts are cells x genes, depths 10,000 UMIs; `pooling` (cells x all cells) adds up neighbours.
+    Counts are cells x genes, depths are in 10,000 UMIs; `pooling` (cells x all cells) sums over
+    neighbors.
     """
 
     single: sparse.csr_array
@@ -158,7 +160,7 @@ class _Cells:
 def _pool_cells(
     counts: sparse.csr_array, *, totals: np.ndarray, neighbors: np.ndarray, keep: np.ndarray
 ) -> _Cells:
-    """The kept cells, whose kept neighbours count."""
+    """Pool the kept cells with their kept neighbors."""
     rows = np.flatnonzero(keep)
     pooling = neighbor_pooling(neighbors, keep=keep)[rows]
     pooled, depth = (pooling @ counts).toarray(), (pooling @ totals) / PER
@@ -166,9 +168,9 @@ def _pool_cells(
 
 
 def _find_vetoes(cells: _Cells, *, floor: np.ndarray, settings: CallSettings) -> np.ndarray:
-    """The first veto that holds for each cell, "" where none does.
+    """Return the first exclusion criterion that applies to each cell, or "".
 
-    Counts are of the settings' genes; `floor` (cells x definers) is what a positive cell exceeds.
+    Counts are of the settings' genes; positive cells exceed `floor` (cells x defining markers).
     """
     depth, genes = cells.pooled_depth, settings.genes
     reason = np.full(len(depth), "", dtype=object)
@@ -196,14 +198,14 @@ def _exceeds(
     settings: CallSettings,
     prior_rate: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Posterior probability that a rate exceeds `limit`: cells x genes.
+    """Return the posterior probability that a rate exceeds `limit`, cells x genes.
 
     Counts are Poisson(rate * depth). The Gamma prior has the shape `prior_counts` and the mean
-    `prior_rate`, or without one its median at the limit: even odds, so that no counts at all leave
-    a call open. Neighbours are similar, not the same cell, and are chosen by these very counts: so
-    counts and depth are weighed down together until the counting error is never below a
-    coefficient of variation of sqrt(dispersion) (the working weight of a negative binomial of that
-    dispersion).
+    `prior_rate`, or without one its median at the limit: even odds, so that a call is undecided
+    without data. Neighbors are similar, not the same cell, and are chosen by these same counts.
+    Therefore counts and depth are weighted down together, so that the counting error is never below
+    a coefficient of variation of sqrt(dispersion) (the working weight of a negative binomial of
+    that dispersion).
     """
     prior_counts = settings.prior_counts
     if prior_rate is None:
@@ -219,7 +221,7 @@ def _exceeds(
 def _shrunken_rates(
     counts: np.ndarray, depth: np.ndarray, *, prior_rate: np.ndarray, settings: CallSettings
 ) -> np.ndarray:
-    """Posterior mean of a rate whose Gamma prior has the mean `prior_rate`."""
+    """Return the posterior mean of a rate whose Gamma prior has the mean `prior_rate`."""
     weight = settings.prior_counts
     return np.asarray((counts + weight) / (depth[:, None] + weight / prior_rate))
 
@@ -233,10 +235,10 @@ def _sample_background(
     least: np.ndarray,
     settings: CallSettings,
 ) -> np.ndarray:
-    """Rate of each definer in the cells `outside` of each cell's sample: cells x definers.
+    """Return rates in the cells `outside` of each cell's sample, cells x defining markers.
 
-    Samples with few such cells lean on the cohort's rate; no rate is below `least`, so that a clean
-    library does not make one stray UMI a signal.
+    In samples with few such cells, rates are shrunk towards those of the cohort. No rate is below
+    `least`, so that one stray UMI in a clean library is not a signal.
     """
     weight = outside.astype(float)
     _, codes, member = membership(samples)
@@ -248,7 +250,7 @@ def _sample_background(
 
 
 def _type_rates(definers: sparse.csr_array, *, totals: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """Rate of each definer in all monocytic cells of each cell's type, half a count added."""
+    """Return rates in all monocytic cells of each cell's type, with half a count added."""
     _, codes, member = membership(types)
     rates = ((member @ definers).toarray() + JEFFREYS) / (member @ totals / PER)[:, None]
     return np.asarray(rates[codes])

@@ -1,4 +1,4 @@
-"""Settings of LAMM calls, checked, and the reference levels that calls compare with."""
+"""Settings of LAMM calls, and the reference levels that calls are compared with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ NON_MYELOID_ROW = "non_myeloid"
 
 REFERENCE_COLUMNS = ("population", "gene", "rate_per_10k", "low", "high", "source")
 
-SCOPES = ("cell", "pool")  # whose counts a veto reads
+SCOPES = ("cell", "pool")  # whose counts an exclusion criterion uses
 
 
 @dataclass(frozen=True)
 class Veto:
-    """A reason not to call a cell: counts of some genes together exceed a rate.
+    """An exclusion criterion: cells in which the summed rate of some genes is too high.
 
     Attributes
     ----------
     name
-        The reason.
+        Name of the criterion.
     genes
-        Symbols whose counts are added.
+        Symbols whose counts are summed.
     per_10k
-        The rate of their sum that vetoes, UMI per 10,000.
+        The summed rate above which a cell is not called, UMIs per 10,000.
     scope
-        Whose counts are read: "cell" (its own) or "pool" (with its neighbours').
+        Whose counts are used: "cell" (its own) or "pool" (with those of its neighbors).
 
     Raises
     ------
     ValueError
-        For another scope.
+        If the scope is another one.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Veto:
     scope: str
 
     def __post_init__(self) -> None:
+        """Refuse an unknown scope."""
         if self.scope not in SCOPES:
             raise ValueError(
                 f"lamm.vetoes.{self.name}: scope is {self.scope!r}; give {' or '.join(SCOPES)}"
@@ -52,34 +53,35 @@ class Veto:
 
 @dataclass(frozen=True)
 class CallSettings:
-    """What LAMM calls are made by, the same for every cell.
+    """Settings of LAMM calls, the same for every cell.
 
     Attributes
     ----------
     definers
-        Gene symbols, the one that sets LAMM cells apart first.
+        Symbols of the defining markers; the first distinguishes LAMM cells from monocytes.
     references
-        Table of `load_references`.
+        Table from `load_references`.
     level
-        "positive" or "elevated", which of the two is the call.
+        The level of the call, "positive" or "elevated".
     probability
-        A call needs this much; what lies within it of neither 0 nor 1 is uncertain.
+        Probability from which a cell is called. Below one minus it, the cell is not LAMM; between,
+        it is uncertain.
     fold
-        Times the non-myeloid rate that a positive cell exceeds.
+        A positive cell exceeds this multiple of the non-myeloid rate.
     prior_counts
         Weight of the prior, in counts.
     dispersion
-        Squared coefficient of variation between the true rates of a cell and its neighbourhood;
-        pooled evidence never counts as more than 1 / dispersion counts.
+        Squared coefficient of variation between the true rates of a cell and its neighborhood; caps
+        pooled evidence at 1 / dispersion counts.
     cell_dispersion
         Squared coefficient of variation of a gene's true rate between cells of one population.
     vetoes
-        Tried in order; "ambient" comes last by itself.
+        Exclusion criteria, applied in order; "ambient" is always the last.
 
     Raises
     ------
     ValueError
-        For a level or probability that is none, or without definers.
+        If the level or the probability is invalid, or if there are no defining markers.
     """
 
     definers: tuple[str, ...]
@@ -93,9 +95,10 @@ class CallSettings:
     vetoes: tuple[Veto, ...]
 
     def __post_init__(self) -> None:
+        """Refuse settings that cannot be used."""
         if self.level not in LEVELS:
             raise ValueError(f"lamm.level is {self.level!r}; give {' or '.join(LEVELS)}")
-        if not 0.5 < self.probability < 1:  # at 0.5 or less a cell would be LAMM and not LAMM
+        if not 0.5 < self.probability < 1:  # at 0.5 or less, a cell could be both LAMM and not LAMM
             raise ValueError(
                 f"lamm.probability is {self.probability}; give a number between 0.5 and 1"
             )
@@ -104,7 +107,7 @@ class CallSettings:
 
     @classmethod
     def from_config(cls, section: Mapping[str, Any], *, references: pd.DataFrame) -> Self:
-        """Settings from the config's section `lamm`, with the table that it names read."""
+        """Make settings from the config's section `lamm` and the table of references."""
         vetoes = tuple(
             Veto(name, tuple(veto["genes"]), veto["per_10k"], veto["scope"])
             for name, veto in section["vetoes"].items()
@@ -114,13 +117,13 @@ class CallSettings:
 
     @property
     def genes(self) -> list[str]:
-        """Symbols that calls read, each once: the definers, then the vetoes' genes."""
+        """Symbols that calls use, each once: defining markers, then genes of exclusion criteria."""
         of_vetoes = (gene for veto in self.vetoes for gene in veto.genes)
         return list(dict.fromkeys([*self.definers, *of_vetoes]))
 
 
 def load_references(path: str | Path) -> pd.DataFrame:
-    """Read the table of reference levels (UMI per 10,000) and check its columns and numbers."""
+    """Read the table of reference levels (UMIs per 10,000) and check its columns and numbers."""
     table = pd.read_csv(path, sep="\t")
     missing = [column for column in REFERENCE_COLUMNS if column not in table]
     if missing:
@@ -139,12 +142,12 @@ def load_references(path: str | Path) -> pd.DataFrame:
 
 
 def reference_levels(references: pd.DataFrame, definers: Sequence[str]) -> pd.DataFrame:
-    """The levels that a call compares with, one row per definer (UMI per 10,000).
+    """Return the levels that calls are compared with, one row per defining marker.
 
-    `background` is the level of non-myeloid cells; `typical` the usual rate, and `upper` the
-    highest seen, in the ordinary monocyte population that carries the gene most; `elevated` is
-    what an elevated cell exceeds: `upper` for the first definer, which sets LAMM cells apart, and
-    `typical` for the others, which ordinary monocytes carry as well.
+    Levels are UMIs per 10,000. `background` is that of non-myeloid cells. `typical` is the usual
+    rate, and `upper` the highest seen, in the ordinary monocyte population that expresses the gene
+    most. `elevated` is exceeded by elevated cells: `upper` for the first defining marker, which
+    distinguishes LAMM cells, and `typical` for the others, which ordinary monocytes express, too.
     """
     rows = {}
     for gene in definers:

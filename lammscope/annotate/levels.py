@@ -1,4 +1,4 @@
-"""Expression of the LAMM definers, cell by cell and by population, for figures and the report."""
+"""Expression levels of genes by cell and by population, for figures and the report."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ from lammscope.core.pooling import CHUNK, membership, neighbor_pooling
 def definer_counts(
     panels: Sequence[tuple[sparse.csr_array, pd.DataFrame]], *, definers: Sequence[str]
 ) -> pd.DataFrame:
-    """Counts of the definers in all kept cells.
+    """Extract the counts of the defining markers in all kept cells.
 
     Parameters
     ----------
     panels
         Per sample, in the order of the cell index: counts (cells x genes) and genes (`symbol`).
     definers
-        Symbols. One that no sample's panel holds is left out.
+        Symbols; those missing from the panels of all samples are left out.
 
     Returns
     -------
     DataFrame
-        Cells x definers, integer UMIs; rows in the order of the samples.
+        Cells x defining markers, integer UMIs; rows in the order of the samples.
     """
     parts: list[pd.DataFrame] = []
     for counts, genes in panels:
@@ -38,10 +38,42 @@ def definer_counts(
 
 
 def log_levels(counts: pd.DataFrame, *, total_counts: Sequence[float] | np.ndarray) -> pd.DataFrame:
-    """log(1 + UMIs per 10,000) of cells x genes, given each cell's total UMIs."""
+    """Compute log(1 + UMIs per 10,000) of cells x genes, from each cell's total UMIs."""
     totals = np.maximum(np.asarray(total_counts, dtype=float), 1.0)
     levels: pd.DataFrame = np.log1p(counts * (PER / totals)[:, None])
     return levels
+
+
+def definer_levels(
+    counts: sparse.csr_array,
+    genes: pd.DataFrame,
+    *,
+    definers: Sequence[str],
+    totals: Sequence[float] | np.ndarray,
+    neighbors: np.ndarray,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """log(1 + UMIs per 10,000) of the definers in all kept cells.
+
+    Parameters
+    ----------
+    counts, genes
+        The panel: UMIs (cells x genes) and its genes (`symbol`).
+    definers
+        Symbols. One that the panel does not hold is left out.
+    totals
+        All UMIs of each cell.
+    neighbors
+        Cells x k indices, -1 for none.
+
+    Returns
+    -------
+    single, pooled
+        Cells x definers: of each cell, and of each cell with its neighbours.
+    """
+    table = definer_counts([(counts, genes)], definers=definers)
+    pooled = pooled_levels(sparse.csr_array(table), totals=totals, neighbors=neighbors)
+    single = log_levels(table, total_counts=totals)
+    return single, pd.DataFrame(pooled, columns=table.columns)
 
 
 def pooled_levels(
@@ -52,7 +84,7 @@ def pooled_levels(
     keep: np.ndarray | None = None,
     dtype: type[np.floating] = np.float64,
 ) -> np.ndarray:
-    """log(1 + UMIs per 10,000) of cells with their neighbours.
+    """Compute log(1 + UMIs per 10,000) of cells together with their neighbors.
 
     Parameters
     ----------
@@ -63,12 +95,12 @@ def pooled_levels(
     neighbors
         Cells x k indices, -1 for none.
     keep
-        Cells, bool: which are wanted, and count as neighbours; all without it.
+        One bool per cell: which cells to use, also as neighbors; by default all.
 
     Returns
     -------
     ndarray
-        Wanted cells x genes, of `dtype`.
+        Kept cells x genes, of `dtype`.
     """
     pooling = neighbor_pooling(neighbors, keep=keep)
     totals = np.asarray(totals, dtype=float)
@@ -89,7 +121,7 @@ def levels_by_group(
     groups: Sequence[str] | np.ndarray | pd.Series,
     genes: Sequence[str],
 ) -> pd.DataFrame:
-    """Level of each gene in each group of cells.
+    """Compute the level of each gene in each group of cells.
 
     Parameters
     ----------

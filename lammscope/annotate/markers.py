@@ -1,9 +1,9 @@
 """Marker genes of clusters: effect sizes over samples, without p-values.
 
-Cells are not replicates, and clusters are made from the very expression that a test would look at,
-so a p-value per marker would be meaningless. Each sample is compared within itself, every sample
-counts once, and a gene that is higher in the cluster in no more than half of them is no marker: it
-may mark the sample that the cluster's cells come from.
+Cells are not replicates, and clusters are made from the same expression that a test would use, so a
+p-value per marker would be meaningless. Each sample is compared within itself and counts once. A
+gene that is higher in the cluster in no more than half of the samples is not a marker: it may mark
+the sample that most of the cluster's cells come from.
 """
 
 from collections import defaultdict
@@ -14,16 +14,16 @@ import pandas as pd
 
 from lammscope.annotate.sums import GroupSums
 
-MIN_CELLS = 10  # in a cluster and outside, for a sample to be compared; ours
-MOST = 0.5  # share of the compared samples, above which a gene has to be higher; ours
-# UMIs per 10,000 added before a ratio, about one UMI in 30 cells of 3,000 UMIs; ours.
+MIN_CELLS = 10  # in a cluster and outside, for a sample to be compared; our choice
+MOST = 0.5  # a marker is higher in more than this share of the samples; our choice
+# UMIs per 10,000 added before a ratio, about one UMI in 30 cells of 3,000 UMIs; our choice.
 PSEUDO_RATE = 0.1
 
 
 def find_markers(
     sums: Iterable[GroupSums], *, genes: pd.DataFrame, n_top: int, min_pct: float
 ) -> pd.DataFrame:
-    """The top markers of each cluster.
+    """Find the top markers of each cluster.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def find_markers(
     genes
         Every gene of the cohort, `gene` (sorted) and `symbol`.
     n_top
-        Markers to give per cluster.
+        Maximum number of markers per cluster.
     min_pct
-        Lowest % of a cluster's cells that express a marker.
+        Minimum % of a cluster's cells that express a marker.
 
     Returns
     -------
@@ -42,8 +42,8 @@ def find_markers(
         `cluster`, `gene`, `symbol`; `log2fc`, the mean over samples of the log2 ratio of rates in
         the cluster and outside; `pct_in`, `pct_out` (% of all cells with a UMI); `rank`;
         `n_samples`, those compared (their matrix has the gene, and they have at least `MIN_CELLS`
-        cells in the cluster and outside) and `n_up`, those of them where the gene is higher. Sorted
-        by cluster and rank. Without such samples `log2fc` is that of all cells pooled.
+        cells in the cluster and outside) and `n_up`, those of them in which the gene is higher.
+        Sorted by cluster and rank. Without such samples, `log2fc` is that of all cells pooled.
     """
     size = len(genes)
     n_in: dict[str, int] = defaultdict(int)
@@ -99,4 +99,4 @@ def _log_ratio(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
 
 def _natural(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (10**9, name)  # names after all numbers
+    return (int(name), "") if name.isdigit() else (10**9, name)  # other names after all numbers

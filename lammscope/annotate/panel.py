@@ -1,4 +1,4 @@
-"""The marker panel: reading, checking, and what it asks of the data."""
+"""The marker panel: reading, checks, and genes that are missing from the data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from lammscope.core.names import PER, UNASSIGNED
 
 @dataclass(frozen=True)
 class Marker:
-    """A gene that speaks for (weight > 0) or against (weight < 0) a branch or type.
+    """A gene that is evidence for (weight > 0) or against (weight < 0) a branch or type.
 
-    `level` is the typical rate, UMI per 10,000, in the population that carries the gene.
+    `level` is the typical rate, UMIs per 10,000, in the population that expresses the gene.
     """
 
     gene: str
@@ -26,9 +26,9 @@ class Marker:
 
 @dataclass(frozen=True)
 class CellType:
-    """A leaf of the panel. Without markers of its own it is the only type of its branch.
+    """A type of the panel. Without markers of its own, it is the only type of its branch.
 
-    It is no candidate unless its score is `lead` above the best type of the branch's other
+    It is a candidate only if its score is at least `lead` above the best type of the branch's other
     lineages.
     """
 
@@ -42,7 +42,7 @@ class CellType:
 class Branch:
     """The first level of the panel: markers that lead to a group of types.
 
-    A cell of the branch whose best type scores under `fallback_below` is of the type `fallback`.
+    A cell of the branch whose best type scores below `fallback_below` has the type `fallback`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Panel:
-    """A two-level marker panel, checked; `external` maps types given by other means to lineages."""
+    """A checked two-level marker panel; `external` has the lineages of types from elsewhere."""
 
     name: str
     branches: tuple[Branch, ...]
@@ -75,16 +75,16 @@ class Panel:
 
 
 def load_panel(path: str | Path) -> Panel:
-    """Read and check a marker panel (format: comment at the top of the panel that ships).
+    """Read and check a marker panel; a comment at the top of the shipped one describes the format.
 
-    Raises ValueError that names file, entry and remedy for anything it cannot use.
+    Raises a ValueError with file, entry and remedy for anything that cannot be used.
     """
     path = Path(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         where = str(getattr(error, "problem_mark", "")).strip()
-        raise ValueError(f"{path}: no valid YAML ({where}); correct that line") from error
+        raise ValueError(f"{path}: not valid YAML ({where}); correct that line") from error
     entry = _Entry(path, "the file", content)
     entry.refuse_others("name", "min_present", "sources", "external", "branches")
     sources = entry.get("sources", dict)
@@ -106,27 +106,27 @@ def load_panel(path: str | Path) -> Panel:
     names = [cell_type.name for cell_type in panel.types] + list(external)
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{path}: type {name} stands {names.count(name)} times; keep one")
+            raise ValueError(f"{path}: type {name} occurs {names.count(name)} times; keep one")
     levels: dict[str, float] = {}
     for marker in (marker for each in panel_entries(panel) for marker in each.markers):
         if levels.setdefault(marker.gene, marker.level) != marker.level:
             raise ValueError(
                 f"{path}: gene {marker.gene} has the levels {levels[marker.gene]:g} and "
-                f"{marker.level:g}; give it one"
+                f"{marker.level:g}; give only one"
             )
     return panel
 
 
 def panel_symbols(panel: Panel) -> list[str]:
-    """Gene symbols that the panel names, sorted, each once."""
+    """Return the gene symbols of the panel, sorted, each once."""
     return sorted({marker.gene for entry in panel_entries(panel) for marker in entry.markers})
 
 
 def missing_markers(panel: Panel, symbols: Sequence[str]) -> pd.DataFrame:
-    """What the data lack of a panel.
+    """List the genes of a panel that are missing from the data.
 
-    Returns one row per branch or type that lacks a gene: `entry`, `missing` (comma list),
-    `present_weight` (share of the positive weight that is there) and `dropped` (bool: under the
+    Returns one row per branch or type with missing genes: `entry`, `missing` (comma list),
+    `present_weight` (share of the positive weight in the data) and `dropped` (bool: below the
     panel's `min_present`, so it is not scored).
     """
     known = set(symbols)
@@ -140,12 +140,12 @@ def missing_markers(panel: Panel, symbols: Sequence[str]) -> pd.DataFrame:
 
 
 def panel_entries(panel: Panel) -> list[Branch | CellType]:
-    """Branches, then types."""
+    """Return the branches, then the types."""
     return [*panel.branches, *panel.types]
 
 
 def present_weight(entry: Branch | CellType, known: set[str]) -> float:
-    """Share of the weight of an entry's positive markers that is in the data."""
+    """Return the share of the weight of an entry's positive markers that is in the data."""
     positive = [marker for marker in entry.markers if marker.weight > 0]
     weight = sum(marker.weight for marker in positive)
     return sum(m.weight for m in positive if m.gene in known) / weight if weight else 1.0
@@ -173,7 +173,7 @@ def _read_branch(entry: "_Entry", name: str, sources: Mapping[str, str]) -> Bran
         inner.refuse_others("type", "below")
         fallback, below = inner.get("type", str), inner.number("below", low=0, high=1)
         if fallback not in {cell_type.name for cell_type in types}:
-            inner.fail(f"{fallback} is no type of this branch; name one of its types")
+            inner.fail(f"{fallback} is not a type of this branch; name one of its types")
     markers = entry.markers(sources)
     if not any(marker.weight > 0 for marker in markers):
         entry.fail("no positive markers; give at least one")
@@ -182,7 +182,7 @@ def _read_branch(entry: "_Entry", name: str, sources: Mapping[str, str]) -> Bran
 
 @dataclass(frozen=True)
 class _Entry:
-    """A mapping of the panel file that knows where it stands, for messages."""
+    """A mapping of the panel file, with its place for messages."""
 
     path: Path
     where: str
@@ -202,7 +202,7 @@ class _Entry:
         value = self.value.get(key) if isinstance(self.value, dict) else None
         if not isinstance(value, kind) or not value:
             noun = "mapping" if kind is dict else "text"
-            self.fail(f"needs {key} (a {noun} that is not empty)")
+            self.fail(f"needs {key} (a non-empty {noun})")
         return value
 
     def number(self, key: str, *, low: float, high: float) -> float:
@@ -230,5 +230,5 @@ class _Entry:
         genes = [marker.gene for marker in found]
         for gene in genes:
             if genes.count(gene) > 1:
-                self.fail(f"gene {gene} stands twice; keep one line")
+                self.fail(f"gene {gene} occurs twice; keep one line")
         return tuple(found)

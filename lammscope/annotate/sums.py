@@ -11,12 +11,12 @@ from lammscope.core.indexed import CellIndex
 from lammscope.core.rates import to_rates
 from lammscope.core.shards import Shard
 
-BLOCK = 1_000  # cells that are summed at a time
+BLOCK = 1_000  # cells summed at a time
 
 
 @dataclass(frozen=True)
 class GroupSums:
-    """Sums over the cells of each group, for all genes of a shard.
+    """Sums over the cells of each group, for all genes of a sample.
 
     Attributes
     ----------
@@ -43,14 +43,14 @@ class GroupSums:
 
 
 def sum_groups(shard: Shard, *, positions: np.ndarray, labels: np.ndarray) -> GroupSums:
-    """Sum a shard over groups of cells.
+    """Sum the counts of one sample over groups of cells.
 
     Parameters
     ----------
     shard
-        One sample.
+        Counts of the sample.
     positions
-        Rows of the shard that are kept cells.
+        Rows that are kept cells.
     labels
         The group of each kept cell.
     """
@@ -79,7 +79,7 @@ def sum_groups(shard: Shard, *, positions: np.ndarray, labels: np.ndarray) -> Gr
 
 
 def merge_groups(sums: GroupSums, names: Sequence[str] | np.ndarray) -> GroupSums:
-    """Add up the sums of groups that have one of `names` (one per group) in common."""
+    """Add the sums of groups that have the same name in `names` (one per group)."""
     groups, code = np.unique(np.asarray(names, dtype=str), return_inverse=True)
     member = np.zeros((len(groups), len(code)), dtype=np.int64)
     member[code, np.arange(len(code))] = 1
@@ -114,7 +114,7 @@ def write_sums(path: str | Path, sums: Mapping[str, GroupSums], index: CellIndex
 
 
 def read_sums(paths: Iterable[str | Path], index: CellIndex) -> Iterator[tuple[str, GroupSums]]:
-    """Read what `write_sums` wrote into some files, one sample after the other."""
+    """Read files written by `write_sums`, one sample at a time."""
     for path in paths:
         arrays = index.read_arrays(path)
         for number, sample in enumerate(arrays["samples"].tolist()):
@@ -133,7 +133,7 @@ def read_sums(paths: Iterable[str | Path], index: CellIndex) -> Iterator[tuple[s
 
 
 def all_genes(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Every gene of some sample's sums, once: `gene` and `symbol`, sorted by gene."""
+    """List all genes in the samples' sums: `gene` and `symbol`, sorted by gene."""
     known: dict[str, str] = {}
     for path in paths:
         with np.load(path) as file:

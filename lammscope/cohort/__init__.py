@@ -1,1 +1,1 @@
-"""The run as it was asked for: config, sheets, contrasts, who is compared, what can be answered."""
+"""Config, sheets, contrasts, selection of samples, and the audit of the design."""

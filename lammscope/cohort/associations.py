@@ -1,4 +1,4 @@
-"""Exact association of two groups with a covariate, and covariates that split the groups."""
+"""Exact tests of association between two groups and a covariate."""
 
 import re
 from collections import Counter
@@ -11,26 +11,26 @@ from scipy import stats
 from lammscope.core.names import ALPHA
 from lammscope.core.words import as_text
 
-MAX_STATES = 50_000  # kinds of tables; beyond it Fisher's test is simulated
+MAX_STATES = 50_000  # distinct sums and weights of tables; above it, Fisher's test is simulated
 
 N_DRAWS = 20_000
 
-MAX_RANKED = 100  # patients; beyond it the rank sum is near normal
+MAX_RANKED = 100  # patients; above it, the rank sum is approximately normal
 
 NO_COVARIATES = {"sample", "patient", "counts", "barcodes", "response", "response_label", "phase"}
 
-# What happens to a patient later follows the response and confounds nothing.
+# Later outcomes of a patient follow the response, so they are not confounders.
 OUTCOME = re.compile(r"(best_)?(response|relapsed?|progression|pfs|os|efs|death|survival)(_|$)")
 
 Row = tuple[str, object, str, str]  # item, value, status, message
 
 
 def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]:
-    """p of no association between two groups and a covariate, and the test's name.
+    """Test whether a covariate is associated with two groups; return p and the name of the test.
 
-    Text: Fisher's exact test over all tables of the same margins (Freeman and Halton), by
-    simulation (fixed seed) where their probabilities are too many. Numbers: Wilcoxon's rank sum,
-    exact with ties too, up to 100 patients.
+    Text is tested by Fisher's exact test over all tables with the same margins (Freeman and
+    Halton), or by simulation with a fixed seed if there are too many. Numbers are tested by
+    Wilcoxon's rank sum test, which is exact, with ties too, up to 100 patients.
     """
     if pd.api.types.is_numeric_dtype(values):
         first = (groups == groups.min()).to_numpy()
@@ -40,7 +40,7 @@ def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]
 
 
 def covariates_of(samples: pd.DataFrame) -> list[str]:
-    """Columns that a difference could be due to: neither names, nor outcomes, nor the response."""
+    """Return possible confounders: all columns but identifiers, outcomes and the response."""
     return [
         str(column)
         for column in samples
@@ -51,10 +51,10 @@ def covariates_of(samples: pd.DataFrame) -> list[str]:
 def association_rows(
     groups: pd.Series, values: pd.Series, *, between: str, adjusted: bool = False
 ) -> list[Row]:
-    """One row on a covariate (the name of `values`) and two groups; none if it says nothing.
+    """Return a row on the association of a covariate and two groups, or none if it has no meaning.
 
-    Its status is `confounded` where the covariate splits the groups, else `warning` where they
-    are associated (`note` if the model is adjusted for it).
+    The name of `values` is the covariate. The status is `confounded` if the covariate splits the
+    groups, else `warning` if they are associated (`note` if the model is adjusted for it).
     """
     known = values.notna()
     groups, values, column = groups[known], values[known], str(values.name)
@@ -67,23 +67,23 @@ def association_rows(
     if splits_groups(groups, values, p=p):
         return [(item, value, "confounded", f"{split_words(groups, values)} {message}")]
     if p >= ALPHA and is_text and _apart(groups, values):
-        message += " No value occurs on both sides, but most patients have one of their own."
+        message += " No value occurs in both groups, but most patients have a value of their own."
         return [(item, value, "note", message)]
     if p >= ALPHA:
         return [(item, value, "ok", message)]
     if adjusted:
         return [(item, value, "note", f"{message} The model is adjusted for it.")]
-    message += f" They are associated; a difference may be due to {column}."
+    message += f" They are associated, so a difference may be due to {column}."
     return [(item, value, "warning", message)]
 
 
 def splits_groups(groups: pd.Series, values: pd.Series, *, p: float) -> bool:
-    """Whether a covariate tells the groups apart without a fault, so that neither can be judged.
+    """Test whether a covariate separates the groups completely, so that they are confounded.
 
-    Of values that patients share each occurs in one group only, however large p is; and they are
-    shared by most patients or by all of a group (in batches of one patient two that meet by chance
-    say nothing). Other numbers must lie apart and have p < 0.05: of six patients chance alone parts
-    one covariate in ten.
+    Whatever p is, this holds if each value occurs in one group only, and values are shared by most
+    patients or by all patients of a group. (If most patients have a batch of their own, two who
+    share one may do so by chance.) Ranges of other numbers must not overlap, with p < 0.05: in six
+    patients, one covariate in ten separates the groups by chance.
     """
     text = as_text(values)
     shared = text.map(text.value_counts()) > 1
@@ -96,7 +96,7 @@ def splits_groups(groups: pd.Series, values: pd.Series, *, p: float) -> bool:
 
 
 def split_words(groups: pd.Series, values: pd.Series) -> str:
-    """Say how a covariate splits the groups."""
+    """Describe how a covariate splits the groups."""
     column, parts = str(values.name), []
     for group, part in values.groupby(groups):
         found = sorted(set(as_text(part)))
@@ -104,23 +104,23 @@ def split_words(groups: pd.Series, values: pd.Series) -> str:
         listed = f"{part.min():g} to {part.max():g}" if numeric else ", ".join(found[:8])
         parts.append(f"{group}: {listed}{', ...' if found[8:] and not numeric else ''}")
     return (
-        f"Every value of {column} occurs on one side only ({'; '.join(parts)}): a difference "
-        f"cannot be told from one of {column}."
+        f"Each value of {column} occurs in one group only ({'; '.join(parts)}), so a difference "
+        f"cannot be separated from the effect of {column}."
     )
 
 
 def _apart(groups: pd.Series, values: pd.Series) -> bool:
-    """Whether no value occurs in both groups."""
+    """Return whether no value occurs in both groups."""
     return bool((groups.groupby(as_text(values)).nunique() == 1).all())
 
 
 def _rank_sum_p(ranks: np.ndarray, first: np.ndarray) -> float:
-    """Two-sided p of the sum of the ranks of `first` over all choices of as many patients."""
+    """Compute the two-sided p of the rank sum of `first` over all sets of the same size."""
     n_first, n = int(first.sum()), len(ranks)
     if n > MAX_RANKED:
         return float(stats.mannwhitneyu(ranks[first], ranks[~first]).pvalue)
     doubled = np.rint(2 * ranks).astype(int)  # ties have half ranks
-    ways = np.zeros((n_first + 1, int(doubled.sum()) + 1))  # by patients chosen, and their sum
+    ways = np.zeros((n_first + 1, int(doubled.sum()) + 1))  # by number of patients and rank sum
     ways[0, 0] = 1
     for rank in doubled:
         ways[1:, rank:] += ways[:-1, :-rank].copy()
@@ -130,10 +130,10 @@ def _rank_sum_p(ranks: np.ndarray, first: np.ndarray) -> float:
 
 
 def _fisher_p(sizes: list[int], first: list[int]) -> tuple[float, str]:
-    """p of a table with two columns: `sizes` of its rows, of which `first` are in column one.
+    """Compute the p of a table with two columns, given row sums and the first column.
 
-    Row by row, tables are kept as how many there are of one weight (the product of binomial
-    coefficients, an integer) and one sum of column one.
+    Tables are enumerated row by row and counted by the sum of column one and by their weight, the
+    product of binomial coefficients (an integer).
     """
     observed, n_first = prod(map(comb, sizes, first)), sum(first)
     tables, left = Counter({(0, 1): 1}), sum(sizes)

@@ -1,4 +1,4 @@
-"""The design audit: what the cohort can answer, said before anything is tested."""
+"""The design audit: which contrasts the cohort can answer, before anything is tested."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from lammscope.core.names import ALPHA
 from lammscope.core.words import as_text, counted
 
 COLUMNS = ["contrast", "item", "value", "status", "message"]
-# From the worst to the best; a row below `survivorship` says how a test is to be read.
+# From worst to best; from `warning` on, rows help to interpret a test.
 STATUSES = (
     *("aliased", "too_few_patients", "confounded", "survivorship", "warning", "note", "ok"),
 )
@@ -32,7 +32,7 @@ def audit_design(
     max_exact: int,
     n_draws: int,
 ) -> pd.DataFrame:
-    """Everything about the design that decides what can be concluded.
+    """Audit the design: patients per arm, missing samples, rank, confounding and smallest p.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def audit_design(
     Returns
     -------
     DataFrame
-        `contrast` ("cohort" for what concerns all), `item`, `value`, `status` (of `STATUSES`) and
-        `message`, a plain sentence. The first row of each contrast is its `verdict`: `aliased`,
-        `too_few_patients`, `confounded`, `survivorship`, `no_permutation` or `ok`, the worst.
+        `contrast` ("cohort" for the whole cohort), `item`, `value`, `status` (of `STATUSES`) and
+        `message`, a sentence. The first row of each contrast is its `verdict`, the worst of
+        `aliased`, `too_few_patients`, `confounded`, `survivorship`, `no_permutation` and `ok`.
     """
     late = late_timepoints(samples)
     rows = [("cohort", *row) for row in cohort_rows(samples, late)]
@@ -73,7 +73,7 @@ def audit_design(
 
 
 def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Row:
-    """The worst that the other rows say, in one sentence."""
+    """Summarize the worst status of the other rows in one sentence."""
     by_status: dict[str, list[Row]] = {}
     for row in rows:
         by_status.setdefault(row[2], []).append(row)
@@ -81,24 +81,28 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
     test, reference = map(contrast.group, SIDES)
     if "aliased" in by_status:
         others = ", ".join(aliases_of_arm(design_matrix(units, contrast.adjust)))
-        words = f"Cannot be answered: {test} against {reference} cannot be separated from {others}."
+        words = (
+            f"Cannot be answered: the difference between {test} and {reference} cannot be "
+            f"separated from the effect of {others}."
+        )
         return "verdict", "aliased", "aliased", words
     if "too_few_patients" in by_status:
         why = f"at least {MIN_PATIENTS} {contrast.needed} are needed"
         if all(row[0] == "residual_df" for row in by_status["too_few_patients"]):
-            why = "the model has as many coefficients: adjust for less"
+            why = "no residual degrees of freedom remain, so adjust for fewer covariates"
         words = f"Cannot be answered: {sizes}; {why}."
         return "verdict", "too_few_patients", "too_few_patients", words
     if "confounded" in by_status:
         columns = [str(row[0]).removeprefix("association_") for row in by_status["confounded"]]
         words = (
-            f"Tested, but a difference cannot be told from one of {', '.join(columns)} ({sizes})."
+            f"Tested, but a difference cannot be separated from the effect of {', '.join(columns)} "
+            f"({sizes})."
         )
         return "verdict", "confounded", "confounded", words
     if "survivorship" in by_status:
         times = ", ".join(str(row[1]) for row in by_status["survivorship"])
-        words = f"Tested, but at {times} nearly only one arm is still sampled ({sizes}): who is "
-        words += "compared depends on the outcome."
+        words = f"Tested, but at {times} nearly all sampled patients are in one arm ({sizes}): "
+        words += "whether patients are still sampled depends on the outcome."
         return "verdict", "survivorship", "survivorship", words
     floor = next((float(str(row[1])) for row in rows if row[0] == "p_floor"), 0.0)
     if floor > ALPHA:
@@ -115,46 +119,47 @@ def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         n, n_samples = len(part), sum(len(s) for column in lists for s in part[column])
         message = f"{counted(n, contrast.units_of(arm))} ({counted(n_samples, 'samples')})."
         if n < MIN_PATIENTS:
-            message += f" At least {MIN_PATIENTS} are needed: nothing is tested."
+            message += f" At least {MIN_PATIENTS} are needed, so nothing is tested."
         status = "ok" if n >= MIN_PATIENTS else "too_few_patients"
         rows.append((f"patients_{arm}" if contrast.has_arms else "pairs", n, status, message))
     return rows
 
 
 def _missing_rows(comparison: Comparison) -> list[Row]:
-    """Patients of each arm that the contrast asks for and lacks; pairs have no arms."""
+    """Count the patients of each arm without a sample in the contrast; pairs have no arms."""
     contrast, samples = comparison.contrast, comparison.samples
     if not contrast.has_arms:
         return []
-    asked = samples[_asked_patients(samples, contrast)]
+    included = samples[_included_samples(samples, contrast)]
     words = {contrast.value_of(side): contrast.group(side) for side in SIDES}
-    groups = as_text(asked[contrast.column]).map(words).groupby(asked["patient"])
+    groups = as_text(included[contrast.column]).map(words).groupby(included["patient"])
     if (groups.nunique() > 1).any():
         return []
     has = pd.Series(list(groups.groups), list(groups.groups)).isin(comparison.units["patient"])
     return missingness_rows(groups.first(), has, "missing_patients", contrast.lacking)
 
 
-def _asked_patients(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
-    """Samples of patients that `where` asks for: who is left out by their product is not missing.
+def _included_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
+    """Return which samples are of patients that the contrast would include.
 
-    Columns of samples are no reason: a patient without the phase that is asked for is missing.
+    Conditions of `where` on columns of patients exclude patients: with `where: {product: axi}`,
+    others are not missing. A patient without a sample in the selected phase is missing.
     """
-    asked = pd.Series(True, index=samples.index)
+    included = pd.Series(True, index=samples.index)
     for column in set(contrast.where) - OF_SAMPLES:
         values = as_text(samples[column])
         if (values.fillna("").groupby(samples["patient"]).nunique() == 1).all():
-            asked &= values.isin(contrast.where[column])
-    return asked
+            included &= values.isin(contrast.where[column])
+    return included
 
 
 def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:
-    """Samples that are left out, by reason and arm (by side for pairs)."""
+    """List the samples that are left out, by reason and arm (by side for pairs)."""
     rows: list[Row] = []
     key = "arm" if contrast.has_arms else "side"
     words = {side: contrast.group(side) for side in SIDES}
     left_out = selection[selection["use"] != USED]
-    arms = left_out[key].map(words).fillna("in neither")
+    arms = left_out[key].map(words).fillna(f"in neither {key}")
     for (use, reason), part in left_out.groupby(["use", "reason"], sort=True):
         expected = use == UNUSED and str(reason).endswith(("not asked for", "in neither arm"))
         listed = "; ".join(
@@ -172,8 +177,8 @@ def _sort_rows(labels: list[str], sorts: Sorts) -> list[Row]:
         gone = ", ".join(refused_denominators([label], sorts=sorts))
         if gone:
             message = (
-                f"The sort {label} removed {gone} cells: fractions of these and ratios to them are "
-                "refused; fractions of all cells stand."
+                f"Sorting ({label}) removed {gone} cells: fractions of these cells and ratios to "
+                "them are not tested; fractions of all cells are."
             )
             rows.append((f"sort_{label}", gone, "note", message))
     return rows
@@ -191,9 +196,9 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         (f"constant_{c}", 1, "note", f"{c} does not vary here and is left out.") for c in constant
     ]
     if others:
-        pair = " against ".join(map(contrast.group, SIDES))
-        message = f"{pair} cannot be separated from {', '.join(others)}."
-        rows.append(("rank", value, "aliased", message[0].upper() + message[1:]))
+        pair = " and ".join(map(contrast.group, SIDES))
+        message = f"The difference between {pair} cannot be separated from the effect of "
+        rows.append(("rank", value, "aliased", f"{message}{', '.join(others)}."))
     elif involved:
         message = f"{', '.join(involved)} determine each other; redundant columns are left out."
         rows.append(("rank", value, "note", message))
@@ -201,13 +206,13 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         rows.append(("rank", value, "ok", f"The model ({columns}) can be estimated."))
     if len(units) <= rank:
         sizes = f"{counted(len(units), 'patients')} for {counted(rank, 'coefficients')}"
-        message = f"{sizes}: nothing is left to judge noise."
+        message = f"{sizes}: no residual degrees of freedom remain, so noise cannot be estimated."
         rows.append(("residual_df", len(units) - rank, "too_few_patients", message))
     return rows
 
 
 def _association_rows(comparison: Comparison, *, skip_time: bool) -> list[Row]:
-    """Covariates and batches against the arms (of each phase for a change), or sides of pairs."""
+    """Test covariates and batches for association with arms (by phase for a change) or sides."""
     contrast, samples, units = comparison.contrast, comparison.samples, comparison.units
     by_sample = samples.set_index("sample")
     lists = [name for name in units if str(name).startswith("samples")]
@@ -235,7 +240,7 @@ def _association_rows(comparison: Comparison, *, skip_time: bool) -> list[Row]:
 
 
 def _side_rows(sides: list[pd.Series], contrast: Contrast) -> list[Row]:
-    """A batch that follows the sides of pairs."""
+    """Return a row if a covariate or batch splits the sides of pairs."""
     values = pd.concat(sides, ignore_index=True)
     names = [contrast.group(side) for side in SIDES]
     groups = pd.Series(np.repeat(names, len(sides[0])))
@@ -247,7 +252,7 @@ def _side_rows(sides: list[pd.Series], contrast: Contrast) -> list[Row]:
 
 
 def _survivor_rows(used: pd.DataFrame, contrast: Contrast, late: dict[str, str]) -> list[Row]:
-    """Late time points in a comparison of responses."""
+    """List the time points of nearly only one arm that a comparison of responses uses."""
     if not contrast.has_arms or contrast.column not in ("response", "response_label"):
         return []
     return [
@@ -267,5 +272,5 @@ def _floor_row(scheme: Scheme, units: pd.DataFrame, contrast: Contrast) -> Row:
         what = f"{counted(n, 'pairs')}: p of a permutation test cannot go below "
         what += f"2/{2**n} = {floor:.3g}." if scheme.exact else f"{floor:.2g}."
     if floor > ALPHA:
-        what += " So it cannot fall under 0.05, whatever the data show."
+        what += " So it cannot fall below 0.05, whatever the data show."
     return "p_floor", f"{floor:.6g}", "warning" if floor > ALPHA else "ok", what

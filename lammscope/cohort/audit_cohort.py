@@ -1,4 +1,4 @@
-"""The cohort before any contrast: arms by phase, who is missing, and who is no longer sampled."""
+"""Audit of the whole cohort: arms by phase, missing samples and patients no longer sampled."""
 
 import pandas as pd
 
@@ -8,18 +8,18 @@ from lammscope.core.words import as_text, counted
 
 PHASES = {"pre": "before", "post": "after"}
 
-MIN_LATE = 3  # patients sampled at a time point, from which on their arms are looked at
+MIN_LATE = 3  # minimum patients sampled at a time point for its arms to be examined
 
-MAX_SHARE, MAX_RISE = 0.8, 0.2  # of one arm at a time point, and more than in the cohort
+MAX_SHARE, MAX_RISE = 0.8, 0.2  # share of one arm at a time point, and its excess over the cohort
 
 
 def arm_phase_table(samples: pd.DataFrame) -> pd.DataFrame:
-    """Patients and samples per arm and phase.
+    """Count patients and samples per arm and phase.
 
     Returns
     -------
     DataFrame
-        `arm` (responder, non_responder; `all` where no patient has a response), `phase` (pre,
+        `arm` (responder, non_responder; `all` if no patient has a response), `phase` (pre,
         post), `n_patients`, `n_samples`, `n_pairs` (patients of the arm with both phases),
         `n_missing` (patients of the arm without this phase).
     """
@@ -45,7 +45,7 @@ def arm_phase_table(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
-    """What concerns every contrast: item, value, status, message; `late` of `late_timepoints`."""
+    """Return the audit rows of the whole cohort; `late` is from `late_timepoints`."""
     patients = samples.drop_duplicates("patient").set_index("patient")
     response = patients["response"]
     rows: list[Row] = [
@@ -70,7 +70,7 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
         by_label = by_label.sort_values(ascending=False, kind="stable")
         counts = ", ".join(f"{label} ({n})" for label, n in by_label.items())
         have = f"{counted(len(labels), 'patients')} {'has' if len(labels) == 1 else 'have'}"
-        message = f"{have} a response outside both arms: {counts}."
+        message = f"{have} a response that is in neither arm: {counts}."
         rows.append(("other_response", len(labels), "note", message))
     n_missing = int((response.isna() & patients["response_label"].isna()).sum())
     if n_missing:
@@ -96,9 +96,9 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
 
 
 def missingness_rows(groups: pd.Series, has: pd.Series, item: str, what: str) -> list[Row]:
-    """One row on the patients of each group that lack something; none if nobody does.
+    """Return a row on the patients of each group without a sample, or none if all have one.
 
-    `groups` (in words) and `has` have one value per patient.
+    `groups` (in words) and `has` (bool) have one value per patient; `what` says what is missing.
     """
     has = has[groups.notna()]
     groups = groups[groups.notna()]
@@ -115,14 +115,15 @@ def missingness_rows(groups: pd.Series, has: pd.Series, item: str, what: str) ->
     message += f" ({test}, p = {p:.2g})."
     if p >= ALPHA:
         return [(item, f"{p:.4g}", "ok", message)]
-    message += " They are missing unevenly: those who are left may not stand for their arm."
+    message += " More are missing in one arm: those who remain may not represent their arm."
     return [(item, f"{p:.4g}", "warning", message)]
 
 
 def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
-    """Time points after infusion where nearly only one arm is sampled: name -> a sentence.
+    """Find time points after infusion at which nearly only one arm is sampled.
 
-    After infusion is what has the phase `post`, or a `day` above 0 and above those of `pre`.
+    A sample is after infusion if its phase is `post`, or if its `day` is above 0 and above those of
+    `pre`. Returns a sentence for each time point.
     """
     pre = samples["phase"] == "pre"
     after = samples["phase"] == "post"
@@ -139,12 +140,12 @@ def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
         if n_all < MIN_LATE or share < MAX_SHARE or share - usual < MAX_RISE - 1e-9:
             continue
         why = (
-            "those who relapse or die are no longer sampled, so that survivors are compared"
+            "patients who relapse or die are no longer sampled, so mainly survivors are compared"
             if arm == "responder"
-            else "when a sample is taken depends on the outcome"
+            else "whether a patient is sampled depends on the outcome"
         )
         found[str(timepoint)] = (
-            f"At {timepoint} {n} of {n_all} sampled patients are {ARM_WORDS[arm]}, against "
-            f"{cohort[arm]} of {cohort.sum()} in the cohort: {why}."
+            f"At {timepoint}, {n} of {n_all} sampled patients are {ARM_WORDS[arm]} "
+            f"({cohort[arm]} of {cohort.sum()} in the cohort): {why}."
         )
     return found

@@ -1,4 +1,4 @@
-"""Everything that a run is told, checked in one go before anything is computed."""
+"""Checks of config, sheets, contrasts and matrices before anything is computed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ NO_FILE = "which does not exist; paths are relative to the folder where Snakemak
 
 @dataclass(frozen=True)
 class Intake:
-    """A run as it was asked for: the resolved config, one row per sample, the contrasts, notes."""
+    """A checked run: the resolved config, the table of samples, the contrasts, and notes."""
 
     config: dict[str, Any]
     samples: pd.DataFrame
@@ -42,19 +42,19 @@ def check_run(
     look: bool = True,
     last: LastRun | None = None,
 ) -> Intake:
-    """Check config, sheets, contrasts and matrices, and find every mistake at once.
+    """Check config, sheets, contrasts and matrices, and report all mistakes together.
 
     Parameters
     ----------
     config
-        What the user wrote.
+        The config as the user wrote it.
     sources
-        The config files it was read from, to name the line of a mistake.
+        The config files it was read from, used to name the line of a mistake.
     look
-        Whether to look for the matrices and the lists of barcodes and into them, which a job of a
-        cluster need not do again.
+        Whether to check that matrices and lists of barcodes exist and can be read. Jobs need not
+        repeat this.
     last
-        What an earlier run has read in: the matrices of these samples are not looked for.
+        Samples that an earlier run has read in: their matrices need not exist.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def check_run(
                 mistakes += _located(str(error).splitlines(), lines)
         if look:
             mistakes += _unreadable_inputs(sheets.samples, resolved["samples"], last=last)
-        if not mistakes:  # what depends on who is compared with whom says nothing before
+        if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
             )
@@ -90,7 +90,7 @@ def check_run(
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Files that neither the user has nor the workflow brings."""
+    """Find files of the config that neither the user nor the workflow has."""
     return [
         f"{lines.place((section, key))}: `{section}.{key}` is `{config[section][key]}`, {NO_FILE}"
         for section, key in FILE_KEYS
@@ -99,7 +99,7 @@ def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
 
 
 def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """GMT files that are not there, and what is wrong in those that are."""
+    """Find GMT files that do not exist, and mistakes in the others."""
     mistakes: list[str] = []
     for section, key in GENE_SET_KEYS:
         found = []
@@ -118,7 +118,7 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
 
 
 def _find_file(path: str) -> Path | None:
-    """The user's own file, or the one that comes with the workflow."""
+    """Return the user's own file, or the one that ships with the workflow."""
     try:
         return find_resource(path)
     except FileNotFoundError:
@@ -126,7 +126,7 @@ def _find_file(path: str) -> Path | None:
 
 
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
-    """Columns to correct for that are unknown, empty for a sample, or what is to be found."""
+    """Find batch columns that do not exist, have empty values, or are the response."""
     integration = config["integration"]
     named = [("batch", "is", integration["batch"])]
     named += [
@@ -142,12 +142,12 @@ def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
         said = f"config: `integration.{key}` {verb} `{name}`"
         if name in response:
             mistakes.append(
-                f"{said}, and correcting for the response would remove what is looked for; take "
-                "another column"
+                f"{said}, but correcting for the response would remove the difference of interest; "
+                "use another column"
             )
         elif name not in columns:
             mistakes.append(
-                f"{said}, no column of the sheets{near(name, columns)}; columns: "
+                f"{said}, which is not a column of either sheet{near(name, columns)}; columns: "
                 f"{', '.join(columns)}"
             )
         elif samples[name].isna().any():
@@ -157,7 +157,7 @@ def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
 
 
 def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
-    """Mistakes in what the config says, with the file and line where it says so."""
+    """Prefix mistakes in the config with their file and line."""
     located = []
     for text in mistakes:
         contrast = re.match(r"contrast `([^`]+)`", text)
@@ -175,7 +175,7 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
 def _unreadable_inputs(
     samples: pd.DataFrame, sheet: str, *, last: LastRun | None = None
 ) -> list[str]:
-    """Matrices that are none, and lists of barcodes that are none or share cells."""
+    """Find matrices and lists of barcodes that cannot be read, and lists that share barcodes."""
     mistakes = []
     barcodes = samples.get("barcodes", pd.Series(pd.NA, index=samples.index, dtype="str"))
     genomes = samples.get("genome", pd.Series(pd.NA, index=samples.index, dtype="str"))
@@ -197,9 +197,9 @@ def _unreadable_inputs(
             for (other, matrix), cells in lists.items():
                 if matrix == counts and own & cells:
                     mistakes.append(
-                        f"{sheet}: samples `{other}` and `{sample}`: their `barcodes` share "
-                        f"{len(own & cells)} cells of {counts} (e.g. {min(own & cells)}); a cell "
-                        "belongs to one sample"
+                        f"{sheet}: samples `{other}` and `{sample}`: their `barcodes` overlap in "
+                        f"{counts} (shared: {len(own & cells)}, e.g. {min(own & cells)}); a "
+                        "barcode can belong to one sample only"
                     )
             lists[sample, counts] = own
     return mistakes

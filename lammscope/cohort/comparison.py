@@ -1,4 +1,4 @@
-"""Who is compared with whom in a contrast: samples, sides, and one unit a patient."""
+"""The patients and samples that a contrast compares: sides, and one unit per patient."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ from lammscope.core.words import as_text
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A contrast in a cohort. A job makes it once and hands it down.
+    """A contrast applied to a cohort. Each job creates it once and passes it on.
 
     Attributes
     ----------
     samples
         The sample table.
     contrast
-        What is asked.
+        The contrast.
     """
 
     samples: pd.DataFrame
@@ -39,7 +39,7 @@ class Comparison:
 
     @cached_property
     def selection(self) -> pd.DataFrame:
-        """What becomes of each sample, from `selection.select_samples`."""
+        """How each sample is used, from `selection.select_samples`."""
         return select_samples(self.samples, self.contrast)
 
     @cached_property
@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def sorts(self) -> list[str]:
-        """Labels of the sorts of the samples that are compared."""
+        """Labels of the column `sort` in the samples that are compared."""
         return used_sorts(self.samples, self.selection)
 
     @cached_property
@@ -57,7 +57,7 @@ class Comparison:
         """One row per patient and side, complete or not: the rows of a model of all samples.
 
         Columns `patient`, `arm`, `side`, `samples` (list of replicates to be summed), `complete`
-        (bool: the patient has what the contrast needs of it), and the covariates.
+        (bool: the patient has every sample that the contrast needs), and the covariates.
         """
         contrast, selection = self.contrast, self.selection
         taken = selection[takes_part(selection, contrast)].merge(
@@ -75,11 +75,12 @@ class Comparison:
 
     @cached_property
     def units(self) -> pd.DataFrame:
-        """One row per patient that takes part, sorted by patient.
+        """One row per patient in the comparison, sorted by patient.
 
         Columns `patient`, `unit` (the patient, and what its pair shares), `arm` (test, reference;
-        pair in `paired`), `samples` (between) or `samples_test` and `samples_reference` (paired;
-        in `change` those are post and pre): lists of replicates to be summed; then the covariates.
+        pair in `paired`), then lists of replicates to be summed: `samples` (`between`) or
+        `samples_test` and `samples_reference` (`paired`; in `change`, post and pre), then the
+        covariates.
         """
         contrast, sides = self.contrast, self.sides[self.sides["complete"]]
         names = [f"samples_{side}" for side in SIDES] if contrast.has_sides else ["samples"]
@@ -97,7 +98,7 @@ class Comparison:
 
     @cached_property
     def crosses_phases(self) -> bool:
-        """Whether samples before and after infusion are compared, whatever column says so."""
+        """Whether samples before and after infusion are compared, by whatever column."""
         contrast, units = self.contrast, self.units
         if contrast.compares_phases:
             return True
@@ -110,22 +111,22 @@ class Comparison:
         return bool(phases[0] and phases[1] and phases[0] != phases[1])
 
     def left_out(self, exclude_pre_post: Collection[str]) -> set[str]:
-        """Of these populations those that no denominator counts: all, if phases are compared."""
+        """Return `exclude_pre_post`, to leave out of denominators, if phases are compared."""
         return set(exclude_pre_post) if self.crosses_phases else set()
 
     def adjusted(self, columns: Sequence[str]) -> "Comparison":
-        """The same comparison with these covariates alone."""
+        """Return the same comparison with only these covariates."""
         return Comparison(self.samples, replace(self.contrast, adjust=tuple(columns)))
 
     def _pair_name(self, patient: object, sample: str) -> str:
-        """The patient, and what the samples of its pair share."""
+        """Return the patient and the values that its pair shares, joined by slashes."""
         matched = list(self.contrast.match)
         shared = self.samples.loc[self.samples["sample"] == sample, matched].iloc[0]
         return "/".join([str(patient), *as_text(shared).fillna("").map(str)])
 
 
 def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
-    """Why these patients cannot be compared, as a status; empty if they can."""
+    """Return the status of a comparison that cannot be made, or an empty string."""
     if min(int((units["arm"] == arm).sum()) for arm in contrast.arms) < MIN_PATIENTS:
         return "too_few_patients"
     if "arm" in aliased_columns(design):
@@ -134,5 +135,5 @@ def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast
 
 
 def has_every_arm(units: pd.DataFrame, contrast: Contrast) -> bool:
-    """Whether there is a unit in each arm, without which there is nothing to compare."""
+    """Return whether each arm has at least one unit."""
     return set(units["arm"]) == set(contrast.arms)

@@ -1,4 +1,4 @@
-"""The config: checked against its schema, every default filled in, every mistake located."""
+"""The config: validation against its schema, defaults, and the file and line of mistakes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -34,7 +34,7 @@ Keys = tuple[str | int, ...]
 
 
 def read_schema(name: str) -> dict[str, Any]:
-    """The JSON schema `config`, `samples` or `patients`."""
+    """Read the JSON schema `config`, `samples` or `patients`."""
     text = (SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8")
     schema: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return schema
@@ -46,7 +46,7 @@ def resolve_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     config
-        What the user wrote.
+        The config as the user wrote it.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def resolve_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        One line per mistake: the key, the value, and what is allowed.
+        One line per mistake: the key, the value, and the allowed values.
     """
     resolved, mistakes = check_config(config)
     if mistakes:
@@ -67,19 +67,19 @@ def resolve_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def check_config(
     config: Mapping[str, Any], *, sources: Sequence[str | Path] = ()
 ) -> tuple[dict[str, Any], list[str]]:
-    """Check a config; where a section has a mistake its default takes its place.
+    """Check a config; a section with a mistake is replaced by its defaults.
 
     Parameters
     ----------
     config
-        What the user wrote.
+        The config as the user wrote it.
     sources
-        The files that it was read from, later ones winning, to say where a mistake stands.
+        The files it was read from, used to locate mistakes; later files override earlier ones.
 
     Returns
     -------
     resolved
-        As in `resolve_config`, to go on with looking for mistakes elsewhere.
+        As in `resolve_config`, so that other checks can continue.
     mistakes
         One line each: file and line (or `config`, for the command line), key, value, remedy.
     """
@@ -98,25 +98,25 @@ def check_config(
     allowed = schema["properties"]
     resolved = {key: value for key, value in resolved.items() if key in allowed}
     for sheet in ("samples", "patients"):
-        resolved[sheet] = Path(resolved[sheet]).as_posix()  # `./a` is `a`
+        resolved[sheet] = Path(resolved[sheet]).as_posix()  # `./a` becomes `a`
     for section, label in LABELS:
         resolved[section][label] = [as_label(value) for value in resolved[section][label]]
     return resolved, list(dict.fromkeys(mistakes))
 
 
 class ConfigLines:
-    """Where the keys of a config stand in its files."""
+    """Locations of the keys of a config in its files."""
 
     def __init__(self, sources: Iterable[str | Path]) -> None:
         self._roots = [(str(path), _composed(path)) for path in sources]
         self.repeated = [
-            (f"{name}: line {line}", f"`{key}` stands there twice; YAML keeps only the last one")
+            (f"{name}: line {line}", f"`{key}` appears twice; YAML keeps only the last one")
             for name, root in self._roots
             for line, key in _repeated_keys(root)
         ]
 
     def place(self, path: Keys, value: object = None) -> str:
-        """File and line of a key; `config` where it stands in no file, or with another value."""
+        """Return file and line of a key, or `config` if no file has it with this value."""
         for name, root in reversed(self._roots):
             line, node = _descend(root, path)
             elsewhere = value is not None and isinstance(node, yaml.ScalarNode)
@@ -126,12 +126,12 @@ class ConfigLines:
 
 
 def as_label(value: object) -> str:
-    """A label as text: whole numbers without a point."""
+    """Convert a label to text; whole numbers have no decimal point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def explain_value(error: jsonschema.ValidationError, name: str) -> str:
-    """What is wrong with one value and what would be right; `name` is the key or the column."""
+    """Describe a wrong value and what is allowed; `name` is the key or the column."""
     value: Any = error.instance
     rule: Any = error.validator_value
     shown = f"`{str(value).lower() if isinstance(value, bool) else as_label(value)}`"
@@ -147,12 +147,13 @@ def explain_value(error: jsonschema.ValidationError, name: str) -> str:
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             return f"{name} is {shown}; it must be {LIMITS[str(error.validator)]} {rule:.10g}"
         case "minItems":
-            return f"{name} is empty; name at least {rule}"
+            return f"{name} is empty; it needs at least {rule} value{'s' if rule > 1 else ''}"
         case "format":
             reason = str(error.cause) if error.cause else "it cannot be read"
-            return f"{name} is {shown}, which is no regular expression: {reason}"
+            return f"{name} is {shown}, which is not a regular expression: {reason}"
         case "maxLength":
-            return f"{name} `{str(value)[:20]}...` has {len(str(value))} letters; at most {rule}"
+            length = len(str(value))
+            return f"{name} `{str(value)[:20]}...` has {length} characters; at most {rule}"
         case "anyOf":
             return f"{name} is {shown}; it must be a list of lineages, like [T], or `all`"
         case _:
@@ -160,7 +161,7 @@ def explain_value(error: jsonschema.ValidationError, name: str) -> str:
 
 
 def _explained(error: jsonschema.ValidationError, path: Keys) -> Iterator[tuple[Keys, str]]:
-    """Key path and text of each mistake that a schema error stands for."""
+    """Yield the key path and message of each mistake in a schema error."""
     prefix = "".join(f"{part}." for part in path)
     value: Any = error.instance
     rule: Any = error.validator_value
@@ -169,13 +170,13 @@ def _explained(error: jsonschema.ValidationError, path: Keys) -> Iterator[tuple[
         allowed = list(schema.get("properties", {}))
         for key in set(value) - set(allowed):
             hint = near(str(key), allowed) or f"; keys here: {', '.join(allowed)}"
-            yield (*path, key), f"`{prefix}{key}` is no key{hint}"
+            yield (*path, key), f"`{prefix}{key}` is not a key{hint}"
     elif error.validator == "required":
         for key in sorted(set(rule) - set(value)):
             yield path, f"`{prefix}{key}` is missing; add it"
     elif "propertyNames" in error.absolute_schema_path:
         remedy = "use letters, digits, `_` and `-`"
-        yield (*path, value), f"`{prefix}{value}` names files and cannot be used; {remedy}"
+        yield (*path, value), f"`{prefix}{value}` cannot be used in file names; {remedy}"
     else:
         yield path, explain_value(error, f"`{'.'.join(map(str, path))}`")
 
@@ -184,14 +185,14 @@ def _yaml_hint(value: object) -> str:
     if isinstance(value, bool):
         return " (YAML reads yes, no, on and off as true and false: quote the word)"
     if type(value).__name__ in ("date", "datetime"):
-        return " (YAML reads a date: quote it)"
+        return " (YAML reads it as a date: quote it)"
     return ""
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    """`value` with the defaults of `schema` filled in at every level, and its order of keys.
+    """Fill in the defaults of `schema` at every level, in the schema's order of keys.
 
-    Snakemake compares params as text, so a user's own order of keys would rerun jobs.
+    Snakemake compares params as text, so another order of keys would rerun jobs.
     """
     if not isinstance(value, Mapping) or "properties" not in schema:
         return deepcopy(value)
@@ -205,7 +206,7 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
-    """`value` with numbers for text where one is asked for: `--config` gives text within braces."""
+    """Convert text to numbers where the schema has numbers: `--config` gives text in braces."""
     if isinstance(value, dict):
         parts = schema.get("properties", {})
         other = schema.get("additionalProperties")
@@ -221,7 +222,7 @@ def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _composed(path: str | Path) -> yaml.Node | None:
-    """The nodes of a YAML file, which know their lines; nothing if it cannot be read again."""
+    """Return the nodes of a YAML file, which hold their lines, or None if it cannot be read."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=loader)
@@ -230,7 +231,7 @@ def _composed(path: str | Path) -> yaml.Node | None:
 
 
 def _descend(node: yaml.Node | None, path: Keys) -> tuple[int, yaml.Node | None]:
-    """The node at the end of `path` and the line of its key, or no node."""
+    """Return the line of the last key found on `path`, and the node at its end or None."""
     line = 1
     for part in path:
         found = None

@@ -1,4 +1,4 @@
-"""Mistakes of contrasts that show once patients are matched, and comparisons without an answer."""
+"""Checks of contrasts that need matched patients, and contrasts that are aliased."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,28 +20,28 @@ def contrast_mistakes(
     primary: Mapping[str, str],
     sorts: Sorts,
 ) -> list[str]:
-    """Every mistake of the contrasts that shows once patients are matched; none is raised.
+    """Return all mistakes of the contrasts that need matched patients; nothing is raised.
 
     Parameters
     ----------
     contrasts
         From `contrasts_from_config`.
     primary
-        The config's: `contrast` and `denominator`. Among the default contrasts it may be missing.
+        `contrast` and `denominator` of the config. Default contrasts may lack the primary one.
     sorts
         As in `sorts.kept_lineages`.
 
     Returns
     -------
     list of str
-        One line each, beginning with the contrast or with `config`: those of `try_selection`,
-        sorts of which nothing is known, a primary denominator that a sort removed.
+        One line each, beginning with the contrast or with `config`: mistakes of `try_selection`,
+        unknown labels of `sort`, and a primary denominator that sorting removed.
     """
     mistakes = sort_mistakes(sorts)
     names = [contrast.name for contrast in contrasts]
     if primary["contrast"] not in names and list(contrasts) != default_contrasts(samples):
         mistakes.append(
-            f"config: `primary.contrast` is {primary['contrast']!r}, which is no contrast"
+            f"config: `primary.contrast` is `{primary['contrast']}`, which is not a contrast"
             f"{near(primary['contrast'], names)}; contrasts: {', '.join(names)}"
         )
     for contrast in contrasts:
@@ -54,15 +54,16 @@ def contrast_mistakes(
         removed = refused_denominators(known, sorts=sorts).get(whole)
         if contrast.name == primary["contrast"] and removed:
             mistakes.append(
-                f"contrast `{contrast.name}`: the sort {', '.join(removed)} removed the {whole} "
-                "cells, the denominator of the primary result; set `primary.denominator` to one "
-                "that it kept, such as all, or name another contrast there"
+                f"contrast `{contrast.name}`: sorting ({', '.join(removed)}) removed the {whole} "
+                "cells, which are the denominator of the primary result; set "
+                "`primary.denominator` to cells that were kept, such as `all`, or set "
+                "`primary.contrast` to another contrast"
             )
     return mistakes
 
 
 def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
-    """Contrasts whose comparison cannot be told apart from a covariate: name -> why and remedy."""
+    """Find contrasts that cannot be separated from a covariate: name -> reason and remedy."""
     found = {}
     for contrast in contrasts:
         units = Comparison(samples, contrast).units
@@ -71,15 +72,16 @@ def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[
         others = aliases_of_arm(design_matrix(units, contrast.adjust))
         if others:
             found[contrast.name] = (
-                f"contrast `{contrast.name}`: {contrast.test} against {contrast.reference} cannot "
-                f"be separated from {', '.join(others)} in these {len(units)} patients; remove "
+                f"contrast `{contrast.name}`: the difference between {contrast.test} and "
+                f"{contrast.reference} cannot be separated from the effect of "
+                f"{', '.join(others)} in these {len(units)} patients; remove "
                 f"{'it' if len(others) == 1 else 'them'} from `adjust` or narrow `where`"
             )
     return found
 
 
 def _unknown(label: str, sorts: Sorts) -> str:
-    """What is said of a sort that is not known, or nothing."""
+    """Return the message for an unknown label of `sort`, or an empty string."""
     try:
         kept_lineages(label, sorts)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Contrasts as the config asks them, checked against the sheets, and those of a config without."""
+"""Contrasts of the config, checked against the sheets, and default contrasts."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,25 +17,28 @@ RESERVED = {
 
 FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}
 
-NEEDED_BY = {"response": "`response` in the config and in patients.tsv", "phase": "`timepoints`"}
+FILL_IN = {
+    "response": "set `response` in the config and in patients.tsv",
+    "phase": "set `timepoints` in the config",
+}
 
 IDENTIFIERS = {"sample", "patient", "counts", "barcodes"}
 
 RESPONSE = ("response", "response_label")
 
-MOSTLY = 0.8  # from this share of numbers on, text among them is taken for a slip
+MOSTLY = 0.8  # share of numbers in a column from which text is treated as a typing error
 
 
 def contrasts_from_config(
     contrasts: Mapping[str, Mapping[str, Any]], samples: pd.DataFrame
 ) -> list[Contrast]:
-    """Check the contrasts of the config against the samples; without any, make the default ones.
+    """Check the contrasts of the config against the samples, or return the default contrasts.
 
     Raises
     ------
     ValueError
-        One line per mistake, of all contrasts together: the contrast, the column, the value, what
-        is allowed, and the remedy. What needs patients to be counted is in
+        One line per mistake, for all contrasts together: the contrast, the column, the value, the
+        allowed values, and the remedy. Checks that need matched patients are in
         `contrast_checks.contrast_mistakes`.
     """
     if not contrasts:
@@ -56,11 +59,10 @@ def contrasts_from_config(
 
 
 def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
-    """The contrasts of a config that names none, as far as the cohort can ask them.
+    """Return the contrasts of a config that names none, as far as the cohort allows them.
 
-    They are `baseline`, `on_treatment` and `change`, one of each per compartment (named
-    `baseline_blood`, ... where there are several); without response labels `pre_to_post` takes
-    their place.
+    They are `baseline`, `on_treatment` and `change`, for each compartment (named `baseline_blood`,
+    ... if there are several). Without response labels, `pre_to_post` replaces them.
     """
     unsorted = samples[as_text(samples["sort"]) == "none"]
     compartments = sorted(unsorted["compartment"].unique())
@@ -88,8 +90,8 @@ def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
 
 
 def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:
-    """An entry of the config with its defaults, not yet checked."""
-    kind = KINDS.get(entry["kind"], Between)  # another is told among the mistakes
+    """Return an entry of the config with its defaults, not yet checked."""
+    kind = KINDS.get(entry["kind"], Between)  # an unknown kind is reported with the mistakes
     column = entry.get("column") or kind.default_column
     where = {
         key: tuple(str(v) for v in (value if isinstance(value, list | tuple) else [value]))
@@ -114,11 +116,12 @@ def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:
 def _name_mistakes(name: str, names: Iterable[str]) -> list[str]:
     found = []
     if name.lower() in RESERVED:
-        found.append(f"this name is taken by {RESERVED[name.lower()]}; rename it")
+        found.append(f"this name is reserved for {RESERVED[name.lower()]}; rename the contrast")
     twins = [other for other in names if other != name and other.lower() == name.lower()]
     if twins:
         found.append(
-            f"its name differs from `{twins[0]}` in case only; rename one, for both name files"
+            f"its name differs from `{twins[0]}` only in capitals; rename one, since both are used "
+            "in file names"
         )
     return found
 
@@ -130,7 +133,7 @@ def _kind_mistakes(kind: str) -> list[str]:
 
 
 def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
-    """What is wrong with one contrast; what rests on a column that is not there is left out."""
+    """Find the mistakes of one contrast; further checks of missing columns are skipped."""
     compared = contrast.column
     found = []
     names = [str(name) for name in samples.columns]
@@ -142,21 +145,23 @@ def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
             for name in columns
             if name not in samples
         ]
-    asked: dict[str, tuple[str, tuple[str, ...]]] = {}
-    asked |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
-    asked |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
+    named: dict[str, tuple[str, tuple[str, ...]]] = {}
+    named |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
+    named |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
     found += dict.fromkeys(
         mistake
-        for place, (column, values) in asked.items()
+        for place, (column, values) in named.items()
         if column in samples
         for mistake in _value_mistakes(place, column, values, samples)
     )
     if contrast.test == contrast.reference:
-        found.append(f"test and reference are both `{contrast.test}`; name two values")
+        found.append(f"test and reference are both `{contrast.test}`; use two different values")
     if all(column in samples for column in contrast.where):
         found += _nothing_left(contrast, samples)
     if contrast.adjust and not contrast.has_arms:
-        found.append("a pair is its own control, covariates of the patient cancel; remove `adjust`")
+        found.append(
+            "a pair is its own control, so covariates of patients cancel out; remove `adjust`"
+        )
     for column in contrast.adjust:
         if column in samples:
             found += _covariate_mistakes(column, compared, samples)
@@ -168,13 +173,13 @@ def _value_mistakes(
 ) -> list[str]:
     present = sorted(set(as_text(samples[column]).dropna()))
     if not present:
-        remedy = NEEDED_BY.get(column, f"column `{column}` of the sheets")
-        return [f"it asks for `{column}`, but no sample has one; set {remedy}"]
+        remedy = FILL_IN.get(column, f"fill in column `{column}`")
+        return [f"it uses `{column}`, which is empty for every sample; {remedy}"]
     allowed = list(FIXED_VALUES.get(column, present))
     words = ", ".join(allowed[:20]) + (f", and {len(allowed) - 20} more" if allowed[20:] else "")
     if column == "response" and "response_label" in samples:
         labels = sorted(set(as_text(samples["response_label"]).dropna()))
-        words += f" (raw labels, here {', '.join(labels)}, are in the column `response_label`)"
+        words += f"; the labels of the sheet ({', '.join(labels)}) are in column `response_label`"
     return [
         f"`{place}`: column `{column}` has no value `{value}`{near(value, allowed)}; "
         f"allowed: {words}"
@@ -184,7 +189,7 @@ def _value_mistakes(
 
 
 def _nothing_left(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
-    """Conditions of `where` that samples meet one by one, but no sample all of them."""
+    """Find conditions of `where` that samples meet one by one, but no sample meets together."""
     met = {
         f"{column} {' or '.join(values)}": as_text(samples[column]).isin(values)
         for column, values in contrast.where.items()
@@ -196,7 +201,7 @@ def _nothing_left(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
     ):
         return []
     counts = ", ".join(f"{words}: {int(rows.sum())} samples" for words, rows in met.items())
-    return [f"`where`: no sample meets all of it ({counts}); leave out a condition"]
+    return [f"`where`: no sample meets all conditions ({counts}); remove one"]
 
 
 def _covariate_mistakes(column: str, compared: str, samples: pd.DataFrame) -> list[str]:
@@ -204,13 +209,13 @@ def _covariate_mistakes(column: str, compared: str, samples: pd.DataFrame) -> li
     known = values.dropna()
     remedy = f"remove `{column}` from `adjust`"
     if column == compared:
-        return [f"`adjust`: `{column}` is what is compared; {remedy}"]
+        return [f"`adjust`: `{column}` is the column that is compared; {remedy}"]
     if column in IDENTIFIERS:
-        return [f"`adjust`: `{column}` names each row and is no covariate; {remedy}"]
+        return [f"`adjust`: `{column}` identifies rows and is not a covariate; {remedy}"]
     if compared in RESPONSE and _is_response(column, values, samples):
         return [f"`adjust`: `{column}` is the response under another name; {remedy}"]
     if known.empty:
-        return [f"`adjust`: no sample has a value of `{column}`; fill in the sheet, or {remedy}"]
+        return [f"`adjust`: no sample has a value for `{column}`; fill in the sheet, or {remedy}"]
     if pd.api.types.is_numeric_dtype(samples[column]):
         return []
     numeric = pd.to_numeric(known, errors="coerce").notna()
@@ -218,11 +223,11 @@ def _covariate_mistakes(column: str, compared: str, samples: pd.DataFrame) -> li
         odd = samples.loc[known.index[~numeric], "sample"].groupby(known[~numeric])
         listed = "; ".join(f"`{value}` (sample {', '.join(part)})" for value, part in odd)
         return [
-            f"`adjust`: column `{column}`: {listed}: no number, while the others are; correct it, "
-            "or leave it empty"
+            f"`adjust`: column `{column}` is numeric except for {listed}; correct the value, or "
+            "leave the field empty"
         ]
     if len(known) > 2 and known.is_unique:
-        return [f"`adjust`: `{column}` has another value in every sample; {remedy}"]
+        return [f"`adjust`: `{column}` has a different value in every sample; {remedy}"]
     return []
 
 
@@ -237,8 +242,8 @@ def _choose_mistakes(choose: str | None, samples: pd.DataFrame) -> list[str]:
         if "day" in samples and pd.api.types.is_numeric_dtype(samples["day"]):
             return []
         return [
-            f"`choose: {choose}` needs a column `day` of numbers in the sample sheet; or choose "
-            f"one of {', '.join(timepoints)}"
+            f"`choose: {choose}` needs a numeric column `day` in the sample sheet; add it, or "
+            f"choose one of {', '.join(timepoints)}"
         ]
     if choose is None or choose in timepoints:
         return []

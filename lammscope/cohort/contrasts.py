@@ -1,6 +1,6 @@
-"""The kinds of contrasts: whom each compares, how it is modeled and permuted, and its words.
+"""Kinds of contrasts: which patients each compares, its model, its permutations and its wording.
 
-A new kind is a class here. What is done with a contrast asks the class and never its name.
+To add a kind, add a class here. Other code uses its attributes and methods and never its name.
 """
 
 from collections.abc import Mapping
@@ -23,34 +23,34 @@ from lammscope.core.names import ARM_WORDS
 from lammscope.core.words import MINUS, as_text, counted, readable
 
 SIDES = ("test", "reference")
-PAIR_DEFAULTS = ("compartment", "sort")  # shared by the samples of a pair unless the config says so
+PAIR_DEFAULTS = ("compartment", "sort")  # shared by the samples of a pair by default
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One question: `test` against `reference` in `column`, among the samples of `where`.
+    """A comparison of `test` with `reference` in `column`, among the samples of `where`.
 
     Attributes
     ----------
     adjust
         Covariates.
     match
-        What the two samples of a pair share besides the patient.
+        Columns that the two samples of a pair share besides the patient.
     choose
-        `first`, `last` or a time point: which sample counts where a patient has several.
+        `first`, `last` or a time point: the sample to use if a patient has several.
     kind
-        Its name in the config.
+        Name in the config.
     default_column
-        What is compared where the config names no column.
+        The column that is compared if the config names none.
     arms, has_arms
-        Arms of its units. There is one alone, `pair`, where each patient is compared with itself;
-        covariates of patients then cancel, and cannot be adjusted for.
+        Arms of the units. If each patient is compared with itself, the only arm is `pair`;
+        covariates of patients then cancel out, so adjusting for them is not possible.
     has_sides
         Whether a unit has a test and a reference side, so that its value is their difference.
     keeps_incomplete
-        Whether patients with one side alone take part in models of all samples.
+        Whether patients with only one side are used in models of all samples.
     unit_words, needed, lacking
-        What its units are called, what a test needs, and what a patient lacks that is missing.
+        Words for the units, for what a test needs, and for what a missing patient does not have.
     """
 
     name: str
@@ -70,16 +70,16 @@ class Contrast:
     keeps_incomplete: ClassVar[bool] = False
     unit_words: ClassVar[str] = "patients"
     needed: ClassVar[str] = "patients in each arm"
-    lacking: ClassVar[str] = "no sample to compare here"
+    lacking: ClassVar[str] = "no sample in this contrast"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the sample table that the contrast names."""
+        """All columns of the sample table that the contrast names."""
         return tuple(dict.fromkeys([self.column, *self.where, *self.adjust, *self.match]))
 
     @property
     def names_sort(self) -> bool:
-        """Whether sorted libraries may take part."""
+        """Whether sorted libraries may be used."""
         return "sort" in (self.column, *self.where, *self.match)
 
     @property
@@ -94,25 +94,25 @@ class Contrast:
 
     @property
     def shared_by_sides(self) -> list[str]:
-        """Columns in which the two sides of a unit agree; none where it has one side."""
+        """Columns in which the two sides of a unit agree; empty if it has one side."""
         return []
 
     # --- units ------------------------------------------------------------------------------------
 
     def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """Arm and side of each sample.
+        """Return the arm and the side of each sample.
 
-        `named` says which of test and reference the sample's value of `column` is; `table` has the
+        `named` has test or reference for each sample, by its value of `column`; `table` has the
         samples in the same order.
         """
         return named, named
 
     def arm_sizes(self, units: pd.DataFrame) -> dict[str, int]:
-        """`n_test` and `n_reference`: patients per arm, or pairs."""
+        """Return `n_test` and `n_reference`: patients per arm, or pairs."""
         return {f"n_{arm}": int((units["arm"] == arm).sum()) for arm in SIDES}
 
     def patients_per_arm(self, sides: pd.DataFrame) -> tuple[int, int]:
-        """Patients of the test and of the reference arm who have every side that a unit has."""
+        """Count the patients of the test and the reference arm who have all sides of a unit."""
         if self.has_sides:
             sides = sides[sides.groupby("patient")["side"].transform("nunique") == 2]
         n_patients = sides.groupby("arm")["patient"].nunique()
@@ -121,10 +121,10 @@ class Contrast:
     def relabel(
         self, samples: pd.DataFrame, units: pd.DataFrame, assignment: NDArray[np.bool_]
     ) -> pd.DataFrame:
-        """The samples with other labels in the column that is compared.
+        """Return the samples with permuted labels in the column that is compared.
 
-        `assignment` says for each of the `units` whether it is in the test arm (for pairs whether
-        its samples keep their labels).
+        `assignment` has True for each of the `units` in the test arm (for pairs: whose samples keep
+        their labels).
         """
         by_value = {False: self.reference, True: self.test}
         arms = dict(zip(units["patient"], assignment, strict=True))
@@ -134,19 +134,19 @@ class Contrast:
     # --- models -----------------------------------------------------------------------------------
 
     def permutations(self, units: pd.DataFrame, *, max_exact: int, n_draws: int) -> Scheme:
-        """How the units can be permuted, as in `schemes.label_scheme` and `sign_scheme`."""
+        """Return the permutation scheme; see `schemes.label_scheme` and `schemes.sign_scheme`."""
         return label_scheme(units, self.adjust, max_exact=max_exact, n_draws=n_draws)
 
     def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
-        """The model with a row per patient and side, whose column `effect` is the comparison.
+        """Return the model with a row per patient and side; its column `effect` is tested.
 
         Parameters
         ----------
         sides
             `patient`, `arm`, `side` and the covariates of each side.
         within_patients
-            For a change only: whether each patient has a level of its own, so that patients with
-            one phase drop out, or is a block whose samples are correlated.
+            For a change only: whether patients are levels of the model, so that those with only one
+            phase are not used, or blocks of correlated samples.
         """
         return SideDesign.of_all(design_matrix(sides, self.adjust).rename(columns={"arm": EFFECT}))
 
@@ -154,51 +154,51 @@ class Contrast:
 
     @property
     def mean_words(self) -> str:
-        """What is averaged within an arm."""
+        """The name of the average within an arm."""
         return "mean"
 
     @property
     def mean_unit(self) -> str:
-        """How such a mean is written: a kind of `words.write_number`."""
+        """The format of that average: a kind of `words.write_number`."""
         return "fraction"
 
     def value_of(self, side: str) -> str:
-        """The value of `column` that makes a side."""
+        """Return the value of `column` that defines a side."""
         return self.test if side == "test" else self.reference
 
     def group(self, side: str) -> str:
-        """The patients (for pairs the samples) of a side."""
+        """Return words for the patients (for pairs, the samples) of a side."""
         value = self.value_of(side)
         return ARM_WORDS.get(value, f"patients with {readable(self.column)} {readable(value)}")
 
     def units_of(self, arm: str) -> str:
-        """The units of an arm."""
+        """Return words for the units of an arm."""
         return self.group(arm)
 
     def sizes(self, units: pd.DataFrame) -> str:
-        """How many are compared with how many."""
+        """Return the number of units on each side, in words."""
         words = [counted(int((units["arm"] == arm).sum()), self.group(arm)) for arm in SIDES]
         return " against ".join(words)
 
     def patients(self, n_test: int, n_reference: int) -> str:
-        """How many patients each side has."""
+        """Return the number of patients on each side, in words."""
         test, reference = readable(self.test), readable(self.reference)
         return f"{n_test} {test} and {n_reference} {reference} patients"
 
     def size_cell(self, n_test: str, n_reference: str) -> str:
-        """The same in a cell of a table."""
+        """Return the number of patients on each side for a cell of a table."""
         return f"{n_reference} / {n_test}"
 
     def ratio(self, of: str = "odds") -> str:
-        """What the exponent of an estimate is called: a ratio of odds or of frequencies."""
+        """Return the name of an exponentiated estimate, a ratio of odds or of frequencies."""
         return f"{of} ratio"
 
     def verdict(self, direction: str) -> str:
-        """A difference in a few words; `direction` is higher or lower."""
+        """Describe a difference in a few words; `direction` is higher or lower."""
         return f"{direction} in {self.test}"
 
     def claim(self, direction: str, whole: str) -> str:
-        """The primary result in a sentence; `whole` is what LAMM cells are a fraction of."""
+        """State the primary result in a sentence; `whole` names the denominator."""
         test, reference = readable(self.test), readable(self.reference)
         return (
             f"{test} status was associated with a {direction} fraction of LAMM cells among {whole}"
@@ -206,12 +206,12 @@ class Contrast:
         )
 
     def directions(self) -> tuple[str, str]:
-        """What a negative and a positive estimate mean."""
+        """Return the meaning of a negative and of a positive estimate."""
         test, reference = readable(self.test), readable(self.reference)
         return f"more frequent in {reference}", f"more frequent in {test}"
 
     def describe(self) -> str:
-        """Say in one sentence what is compared, within whom, and with what adjustment."""
+        """Describe in one sentence what is compared, in which samples, and the adjustment."""
         words = self._question()
         if self.where:
             parts = []
@@ -220,7 +220,9 @@ class Contrast:
                 parts.append(f"{name} {' or '.join(map(readable, values))}")
             words += f"; samples with {', '.join(parts)}"
         if self.choose:
-            words += f"; where a patient has several samples, {readable(self.choose)}"
+            name = readable(self.choose)
+            which = f"the {name} one" if self.choose in ("first", "last") else f"the one at {name}"
+            words += f"; if a patient has several samples, {which}"
         if not self.has_arms:
             return f"{words}."
         if self.adjust:
@@ -234,14 +236,14 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Between(Contrast):
-    """Patients against patients."""
+    """Comparison of patients with other patients."""
 
     kind = "between"
 
 
 @dataclass(frozen=True)
 class Paired(Contrast):
-    """Each patient against itself: a pair shares the patient and the columns of `match`."""
+    """Comparison within patients: the samples of a pair share the columns of `match`."""
 
     kind = "paired"
     default_column = "phase"
@@ -253,26 +255,26 @@ class Paired(Contrast):
 
     @property
     def shared_by_sides(self) -> list[str]:
-        """The patient, and what `match` names."""
+        """The patient and the columns of `match`."""
         return ["patient", *self.match]
 
     def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """Every sample is of a pair; its value is its side."""
+        """Return `pair` as the arm of each sample, and its value as the side."""
         return pd.Series("pair", index=named.index), named
 
     def arm_sizes(self, units: pd.DataFrame) -> dict[str, int]:
-        """Pairs, for either side."""
+        """Return the number of pairs for both sides."""
         return {f"n_{side}": len(units) for side in SIDES}
 
     def patients_per_arm(self, sides: pd.DataFrame) -> tuple[int, int]:
-        """Pairs, for either side."""
+        """Count the pairs, for both sides."""
         n_pairs = sides["patient"].nunique()
         return n_pairs, n_pairs
 
     def relabel(
         self, samples: pd.DataFrame, units: pd.DataFrame, assignment: NDArray[np.bool_]
     ) -> pd.DataFrame:
-        """The samples with the labels exchanged in pairs that do not keep theirs."""
+        """Return the samples, with exchanged labels in pairs that do not keep theirs."""
         labels = samples[self.column].astype(object)
         exchanged = units[~assignment]
         for side, new in (("test", self.reference), ("reference", self.test)):
@@ -281,37 +283,37 @@ class Paired(Contrast):
         return samples.assign(**{self.column: labels})
 
     def permutations(self, units: pd.DataFrame, *, max_exact: int, n_draws: int) -> Scheme:
-        """Signs of the pairs' differences are flipped."""
+        """Return the scheme that flips the signs of the pairs' differences."""
         return sign_scheme(len(units), max_exact=max_exact, n_draws=n_draws)
 
     def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
-        """A level for each patient, and the difference between the sides."""
+        """Return a model with a level for each patient and the difference between the sides."""
         test_side = (sides["side"] == "test").astype(float)
         return SideDesign.of_all(patient_levels(sides).assign(**{EFFECT: test_side}))
 
     def group(self, side: str) -> str:
-        """The samples of a side."""
+        """Return words for the samples of a side."""
         return f"{readable(self.value_of(side))} samples"
 
     def units_of(self, arm: str) -> str:
-        """Pairs."""
+        """Return words for the pairs."""
         return self.needed
 
     def sizes(self, units: pd.DataFrame) -> str:
-        """How many pairs there are."""
+        """Return the number of pairs, in words."""
         test, reference = readable(self.test), readable(self.reference)
         return f"{counted(len(units), 'pairs')} of {test} and {reference} samples"
 
     def patients(self, n_test: int, n_reference: int) -> str:
-        """How many pairs there are."""
+        """Return the number of pairs, in words."""
         return f"{n_test} pairs of {readable(self.test)} and {readable(self.reference)} samples"
 
     def size_cell(self, n_test: str, n_reference: str) -> str:
-        """The pairs."""
+        """Return the number of pairs for a cell of a table."""
         return f"{n_test} pairs"
 
     def claim(self, direction: str, whole: str) -> str:
-        """The primary result in a sentence."""
+        """State the primary result in a sentence; `whole` names the denominator."""
         test, reference = readable(self.test), readable(self.reference)
         return (
             f"{test} samples had a {direction} fraction of LAMM cells among {whole} than the same "
@@ -319,47 +321,47 @@ class Paired(Contrast):
         )
 
     def _question(self) -> str:
-        beside = [readable(name) for name in self.match if name not in PAIR_DEFAULTS]
-        within = "each patient" + (f" and {', '.join(beside)}" if beside else "")
+        others = [readable(name) for name in self.match if name not in PAIR_DEFAULTS]
+        within = "each patient" + (f" and {', '.join(others)}" if others else "")
         test, reference = readable(self.test), readable(self.reference)
         return f"Within {within}: {test} compared with {reference}, complete pairs only"
 
 
 @dataclass(frozen=True)
 class Change(Contrast):
-    """The change from before to after infusion, compared between patients."""
+    """Comparison of the change from before to after infusion between patients."""
 
     kind = "change"
     has_sides = True
     keeps_incomplete = True
-    lacking = "no samples of both phases to compare here"
+    lacking = "no pair of samples from both phases in this contrast"
 
     @property
     def compares_phases(self) -> bool:
-        """Always."""
+        """Always True."""
         return True
 
     @property
     def shared_by_sides(self) -> list[str]:
-        """A change is one of a patient, within a compartment and sorted fraction."""
+        """The patient, the compartment and the sorted fraction."""
         return ["patient", "compartment", "sort"]
 
     def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """The arm is the sample's value; samples after infusion are the test side."""
+        """Return the value of each sample as its arm; samples after infusion are the test side."""
         return named, as_text(table["phase"]).map({"post": "test", "pre": "reference"})
 
     def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
-        """The four groups of arm and phase, and covariates with an effect on each phase.
+        """Return a model with four groups of arm and phase, and effects of covariates by phase.
 
-        They are coded so that the difference of differences is one coefficient: with weights that
-        is exact, where a contrast of group means is not.
+        The difference of differences is one coefficient, which is exact with weights, unlike a
+        contrast of group means.
         """
         test_side = (sides["side"] == "test").astype(float)
         groups = design_matrix(sides, self.adjust)
         change = groups.mul(test_side, axis=0).add_suffix(":post")
         design = pd.concat([groups, change], axis=1).rename(columns={"arm:post": EFFECT})
         if not within_patients:
-            # the correlation within blocks needs two degrees of freedom more
+            # the correlation within blocks needs two more degrees of freedom
             return SideDesign.of_all(design, block=sides["patient"].to_numpy(), spare=3)
         n_sides = sides.groupby("patient")["side"].transform("nunique")
         used = (n_sides == 2).to_numpy(dtype=bool)
@@ -368,41 +370,41 @@ class Change(Contrast):
 
     @property
     def mean_words(self) -> str:
-        """What is averaged within an arm."""
+        """The name of the average within an arm."""
         return "mean change"
 
     @property
     def mean_unit(self) -> str:
-        """A difference of fractions."""
+        """Percentage points, for a difference of fractions."""
         return "points"
 
     def units_of(self, arm: str) -> str:
-        """The patients of an arm who have both phases."""
+        """Return words for the patients of an arm who have both phases."""
         return f"{self.group(arm)} with both phases"
 
     def sizes(self, units: pd.DataFrame) -> str:
-        """How many patients have both phases."""
+        """Return the number of patients with both phases in each arm, in words."""
         return f"{super().sizes(units)} with samples before and after infusion"
 
     def ratio(self, of: str = "odds") -> str:
-        """A ratio of the ratios after and before infusion."""
+        """Return the name of an exponentiated estimate, a ratio of two ratios."""
         return f"ratio of {of} ratios"
 
     def verdict(self, direction: str) -> str:
-        """A difference in a few words."""
+        """Describe a difference in a few words; `direction` is higher or lower."""
         return f"{direction} change in {self.test}"
 
     def claim(self, direction: str, whole: str) -> str:
-        """The primary result in a sentence."""
+        """State the primary result in a sentence; `whole` names the denominator."""
         test, reference = readable(self.test), readable(self.reference)
         return (
-            f"{test} status was associated with a {direction} change of the fraction of LAMM cells "
+            f"{test} status was associated with a {direction} change in the fraction of LAMM cells "
             f"among {whole} from before to after infusion than {reference} status (a higher change "
-            "is a larger rise or a smaller fall)"
+            "is a larger increase or a smaller decrease)"
         )
 
     def directions(self) -> tuple[str, str]:
-        """What a negative and a positive estimate mean."""
+        """Return the meaning of a negative and of a positive estimate."""
         return f"rises less in {readable(self.test)}", f"rises more in {readable(self.test)}"
 
     def _question(self) -> str:
@@ -414,15 +416,15 @@ KINDS: dict[str, type[Contrast]] = {kind.kind: kind for kind in (Between, Paired
 
 
 def make_contrast(*, kind: str, **values: Any) -> Contrast:
-    """A contrast from its kind and plain values, as rules hand them to scripts."""
+    """Create a contrast from its kind and plain values, as rules pass them to scripts."""
     return KINDS[kind](**values)
 
 
 def as_values(contrast: Contrast) -> dict[str, Any]:
-    """A contrast as plain values; `make_contrast` reads them."""
+    """Return a contrast as plain values for `make_contrast`."""
     return {"kind": contrast.kind, **asdict(contrast)}
 
 
 def make_contrasts(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Contrast]:
-    """Contrasts by name, from their plain values."""
+    """Create contrasts by name from their plain values."""
     return {name: make_contrast(**values) for name, values in definitions.items()}

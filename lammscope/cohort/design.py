@@ -1,6 +1,6 @@
-"""Design matrices of comparisons, and what they cannot tell apart.
+"""Design matrices of comparisons, and linear dependences between their columns.
 
-The unit is the patient: each gives one row, however many libraries, replicates or cells it has.
+The unit is the patient: each has one row, however many libraries, replicates or cells there are.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MIN_PATIENTS = 3  # patients in an arm, or pairs; below it nothing is tested
-EFFECT = "effect"  # the column of a `SideDesign` that is the comparison
+MIN_PATIENTS = 3  # minimum patients in an arm, or pairs, for a test
+EFFECT = "effect"  # the column of a `SideDesign` that is tested
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class SideDesign:
     Attributes
     ----------
     matrix
-        Used sides x coefficients; the comparison is the column `effect`.
+        Used sides x coefficients; the column `effect` is tested.
     used
-        Which of all sides the model takes.
+        Which of all sides the model uses.
     filtering
-        The matrix of all sides, by which genes are filtered.
+        The design of all sides, used to filter genes.
     block
-        The patient of each used side where its sides are correlated, else nothing.
+        The patient of each used side if sides of a patient are correlated, else None.
     spare
         Residual degrees of freedom that a fit needs.
     """
@@ -42,17 +42,17 @@ class SideDesign:
     def of_all(
         cls, matrix: pd.DataFrame, *, block: np.ndarray | None = None, spare: int = 1
     ) -> "SideDesign":
-        """A model of all sides."""
+        """Return a model of all sides."""
         used = np.ones(len(matrix), dtype=bool)
         return cls(matrix, used, matrix.to_numpy(), block=block, spare=spare)
 
 
 def design_matrix(units: pd.DataFrame, adjust: Sequence[str]) -> pd.DataFrame:
-    """Intercept, `arm` (1 = test) where there are arms, and covariates; one row per unit.
+    """Return the design with intercept, `arm` (1 = test; not for pairs) and covariates.
 
-    Text columns become indicators against their first value, numbers are standardised; a
-    covariate that does not vary is left out. The coefficient of `arm` (of the intercept for
-    pairs) is the effect.
+    There is one row per unit. Text becomes indicators, with the first value as reference, and
+    numbers are standardized. A covariate that does not vary is left out. The coefficient of `arm`
+    (for pairs, of the intercept) is the effect.
     """
     design = pd.DataFrame({"intercept": np.ones(len(units))}, index=units.index)
     if set(units["arm"]) - {"pair"}:
@@ -69,9 +69,9 @@ def design_matrix(units: pd.DataFrame, adjust: Sequence[str]) -> pd.DataFrame:
 
 
 def within_patients_design(sides: pd.DataFrame, adjust: Sequence[str]) -> pd.DataFrame:
-    """A change within complete patients: a level per patient, post, and what acts on the change.
+    """Return the design of a change in complete patients: patients, post, and post by covariates.
 
-    The same as an intercept, arm and covariates for each patient's difference.
+    It is equivalent to an intercept, arm and covariates for each patient's difference.
     """
     test_side = (sides["side"] == "test").astype(float)
     change = design_matrix(sides, adjust).mul(test_side, axis=0).add_suffix(":post")
@@ -80,21 +80,21 @@ def within_patients_design(sides: pd.DataFrame, adjust: Sequence[str]) -> pd.Dat
 
 
 def patient_levels(sides: pd.DataFrame) -> pd.DataFrame:
-    """An indicator of each patient."""
+    """Return an indicator column for each patient."""
     return pd.get_dummies(sides["patient"], prefix="patient", dtype=float)
 
 
 def aliased_columns(design: pd.DataFrame) -> list[str]:
-    """Columns that take part in a linear dependence; empty for a design of full rank."""
+    """Return the columns that are linearly dependent; empty for a design of full rank."""
     involved = np.abs(_dependences(design.to_numpy(dtype=float))) > 1e-6
     return [str(c) for c, flag in zip(design, involved.any(axis=0), strict=True) if flag]
 
 
 def aliases_of_arm(design: pd.DataFrame) -> list[str]:
-    """Covariates that together determine the arm, every one of them; empty if none do.
+    """Return all covariates that together determine the arm; empty if none do.
 
-    Covariates that merely determine each other are left out: columns belong together where the
-    projection onto the dependences of the centred design links them.
+    Covariates that only determine each other are left out: two columns are linked if the projection
+    onto the dependences of the centered design is not zero.
     """
     if "arm" not in design:
         return []
@@ -109,7 +109,7 @@ def aliases_of_arm(design: pd.DataFrame) -> list[str]:
 
 
 def independent_columns(design: pd.DataFrame) -> pd.DataFrame:
-    """The design without columns that earlier ones already determine."""
+    """Return the design without columns that are determined by earlier ones."""
     kept: list[str] = []
     for name in design.columns:
         if not aliased_columns(design[[*kept, name]]):
@@ -118,12 +118,12 @@ def independent_columns(design: pd.DataFrame) -> pd.DataFrame:
 
 
 def tested_column(design: pd.DataFrame) -> int:
-    """Place of the effect: the arm, or for pairs the mean difference."""
+    """Return the position of the tested column: the arm, or for pairs the intercept."""
     return list(design).index("arm") if "arm" in design else 0
 
 
 def _dependences(matrix: np.ndarray) -> np.ndarray:
-    """Orthonormal coefficients of the linear dependences between columns, one row each."""
+    """Return orthonormal coefficients of the linear dependences between columns, one per row."""
     length = np.linalg.norm(matrix, axis=0)
     _, scale, axes = np.linalg.svd(matrix / np.where(length > 0, length, 1), full_matrices=True)
     return np.asarray(axes[int(np.sum(scale > 1e-8)) :])

@@ -40,7 +40,7 @@ Several `--configfile`s are merged, and later ones win. `--config key=value` ove
 
 
 def document() -> str:
-    """The text of config/README.md."""
+    """Return the text of config/README.md."""
     sheets = [_sheet(read_schema(name)) for name in ("samples", "patients")]
     return "\n".join([HEAD, *sheets, CONFIG]) + "\n".join(_rows(read_schema("config"), "")) + "\n"
 
@@ -82,7 +82,7 @@ def _type(part: dict[str, Any]) -> str:
 
 
 def _limits(part: dict[str, Any]) -> tuple[str, str]:
-    """Unit and allowed values."""
+    """Return the unit and the allowed values."""
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     allowed = [f"{sign} {part[key]:.10g}" for key, sign in signs.items() if key in part]
     if "enum" in part:

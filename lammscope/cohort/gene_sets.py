@@ -1,4 +1,4 @@
-"""Gene sets in GMT files: a name, a source, then symbols, separated by tabs."""
+"""Gene sets in GMT files: name, source and genes, separated by tabs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lammscope.core.files import named_errors, open_text
 
 @dataclass(frozen=True)
 class GeneSet:
-    """A named list of genes (symbols or Ensembl ids), each once, and where it is from."""
+    """A named list of genes (symbols or Ensembl ids) without duplicates, and its source."""
 
     name: str
     source: str
@@ -19,14 +19,14 @@ class GeneSet:
 def read_gene_sets(paths: Iterable[str | Path]) -> list[GeneSet]:
     """Read gene sets, in the order of the files and lines.
 
-    Files may be compressed by gzip. Weights after a comma (`TNF,1.0`, as Enrichr writes them) are
-    left out.
+    Files may be compressed by gzip. Weights after a comma (`TNF,1.0`, as in files of Enrichr) are
+    ignored.
 
     Raises
     ------
     ValueError
         One line per mistake: a file that cannot be read, a line without tabs, a set without a name
-        or without genes, a name that stands in two places.
+        or without genes, a name that is used twice.
     """
     sets: dict[str, GeneSet] = {}
     mistakes: list[str] = []
@@ -40,7 +40,7 @@ def read_gene_sets(paths: Iterable[str | Path]) -> list[GeneSet]:
             if isinstance(part, str):
                 mistakes.append(f"{path}: row {row}: {part}")
             elif part.name in sets:
-                mistakes.append(f"{path}: row {row}: set `{part.name}` is there twice; rename one")
+                mistakes.append(f"{path}: row {row}: set `{part.name}` appears twice; rename one")
             else:
                 sets[part.name] = part
     if mistakes:
@@ -49,12 +49,12 @@ def read_gene_sets(paths: Iterable[str | Path]) -> list[GeneSet]:
 
 
 def read_signatures(paths: Iterable[str | Path]) -> dict[str, list[str]]:
-    """The genes of each set of `read_gene_sets`, by name."""
+    """Return the genes of each set of `read_gene_sets`, by name."""
     return {part.name: list(part.genes) for part in read_gene_sets(paths)}
 
 
 def _parsed(path: str | Path) -> Iterator[tuple[int, GeneSet | str]]:
-    """The row and either the set of each line that is not blank, or what is wrong with it."""
+    """Yield the row number and the gene set, or a message, of each line that is not blank."""
     with named_errors(path), open_text(Path(path)) as handle:
         lines = handle.read().splitlines()
     for row, line in enumerate(lines, start=1):
@@ -67,8 +67,8 @@ def _parsed(path: str | Path) -> Iterator[tuple[int, GeneSet | str]]:
             yield (
                 row,
                 (
-                    f"`{_short(line)}` is no line of a GMT file; write name, source and symbols, "
-                    "separated by tabs"
+                    f"`{_short(line)}` is not a line of a GMT file; write name, source and "
+                    "symbols, separated by tabs"
                 ),
             )
         elif not name:

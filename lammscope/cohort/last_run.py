@@ -1,4 +1,4 @@
-"""What the last run in a folder of results has read in, so that its matrices may be archived."""
+"""Samples that the last run has read in, so that their matrices may be archived."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import yaml
 
 from lammscope.cohort.sample_table import read_sample_table
 
-INGESTED_FROM = ["sample", "counts", "barcodes", "genome"]  # columns that decide on a shard
+INGESTED_FROM = ["sample", "counts", "barcodes", "genome"]  # input of a per-sample count file
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """Settings and samples of what is there already: `qc`, and rows of the saved sample table."""
+    """The `qc` settings of the last run, and the rows of its sample table that were read in."""
 
     qc: Mapping[str, Any]
     samples: pd.DataFrame
@@ -24,14 +24,14 @@ class LastRun:
 def read_last_run(
     config: str | Path, samples: str | Path, *, ingested: Sequence[str]
 ) -> LastRun | None:
-    """Read what a run saved about itself; None where it did not, or where that is damaged.
+    """Read the saved config and sample table of a run, or return None if either is unreadable.
 
     Parameters
     ----------
     config, samples
         The saved config and sample table.
     ingested
-        Patterns of what a sample is read into, with `{sample}`; only samples that have all of
+        Patterns of the files made from a sample, with `{sample}`. Only samples that have all of
         these files are kept.
     """
     try:
@@ -47,13 +47,13 @@ def read_last_run(
 
 
 def find_ingested(samples: pd.DataFrame, last: LastRun | None) -> pd.Series:
-    """Which samples the last run read in from the same matrix in the same way (True or False)."""
+    """Return which samples the last run has read in from the same input (bool per sample)."""
     known = set() if last is None else set(_origins(last.samples))
     return pd.Series([origin in known for origin in _origins(samples)], index=samples.index)
 
 
 def _origins(samples: pd.DataFrame) -> list[tuple[str, ...]]:
-    """What a sample's shard is made from, as plain text."""
+    """Return the input of each sample's count file as text."""
     table = samples.reindex(columns=INGESTED_FROM).astype("str").fillna("")
     for column in ("counts", "barcodes"):
         table[column] = [Path(path).as_posix() for path in table[column]]

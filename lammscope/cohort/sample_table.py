@@ -1,8 +1,8 @@
-"""The checked sample table as a run saves it, `design/samples.tsv`: one file for people and jobs.
+"""The checked sample table, `design/samples.tsv`, written for people and read by jobs.
 
-Text is quoted and numbers are bare, as R's `write.table` does. The quotes tell text from numbers,
-so the file needs no second one for types: patient `007` stays text, an empty column of numbers
-stays one of numbers, and spreadsheets, R and pandas read the table as it is.
+Text is quoted and numbers are not, as in R's `write.table`. The quotes keep the types of columns:
+patient `007` stays text, and an empty numeric column stays numeric. Spreadsheets, R and pandas can
+read the table.
 """
 
 import re
@@ -14,7 +14,7 @@ FIELD = re.compile(r'(?:^|\t)("(?:[^"]|"")*"|[^\t"]*)')
 
 
 def sample_table_text(samples: pd.DataFrame) -> str:
-    """The table of `sheets.read_samples` as tab-separated text.
+    """Convert the table of `sheets.read_samples` to tab-separated text.
 
     Raises
     ------
@@ -27,12 +27,12 @@ def sample_table_text(samples: pd.DataFrame) -> str:
 
 
 def read_sample_table(path: str | Path) -> pd.DataFrame:
-    """Read a saved sample table exactly as `sheets.read_samples` made it.
+    """Read a saved sample table, with the same values and types as from `sheets.read_samples`.
 
     Raises
     ------
     ValueError
-        If the file is not such a table.
+        If the file is not a saved sample table.
     """
     lines = Path(path).read_text(encoding="utf-8").split("\n", 2)
     if len(lines) < 3:
@@ -58,7 +58,7 @@ def read_sample_table(path: str | Path) -> pd.DataFrame:
 
 
 def _fields(column: pd.Series) -> list[str]:
-    """Values of a column as they stand in the file; a missing one is empty."""
+    """Return the values of a column as written in the file; missing values are empty."""
     if isinstance(column.dtype, pd.StringDtype):
         return [_quoted(value) for value in column.fillna("")]
     if not pd.api.types.is_numeric_dtype(column.dtype):
@@ -67,7 +67,7 @@ def _fields(column: pd.Series) -> list[str]:
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """The numbers that `repr` wrote: whole ones where all are, exact to the last digit."""
+    """Convert text from `repr` back to the same numbers: integers if all are, else floats."""
     if column.str.fullmatch(r"-?\d+").all():
         return column.map(int)
     return column.map(float).astype(float)

@@ -1,4 +1,4 @@
-"""How the patients of a contrast can be permuted, and the smallest p that gives."""
+"""Permutation schemes of a contrast, and the smallest p that they can give."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SIGNS, LABELS, RESIDUALS = "signs", "labels", "residuals"
 
 @dataclass(frozen=True)
 class Scheme:
-    """How the units of a contrast are permuted, from `label_scheme` or `sign_scheme`.
+    """The permutations of the units of a contrast, from `label_scheme` or `sign_scheme`.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Scheme:
     test
         Whether a unit is in the test arm.
     n_assignments, n_ties
-        How many there are, and how many of them always have the |t| of the data.
+        Number of assignments, and of those that always have the same |t| as the data.
     max_exact, n_draws
-        All assignments are taken up to `max_exact`; of more, `n_draws` at random.
+        Up to `max_exact` assignments, all are enumerated; above it, `n_draws` are drawn at random.
     what
         What is permuted, in words.
     """
@@ -46,25 +46,25 @@ class Scheme:
 
     @property
     def exact(self) -> bool:
-        """Whether every assignment is taken."""
+        """Whether all assignments are enumerated."""
         return self.n_assignments <= self.max_exact
 
     @property
     def floor(self) -> float:
-        """The smallest two-sided p."""
+        """The smallest two-sided p that the permutations can give."""
         if self.exact:
             return min(1.0, self.n_ties / self.n_assignments)
         return 1 / (self.n_draws + 1)
 
     @property
     def words(self) -> str:
-        """What is permuted, and how many assignments are taken."""
+        """What is permuted, and the number of assignments or draws."""
         taken = f"exact, {self.n_assignments:,} assignments"
         return f"{self.what}: {taken if self.exact else f'{self.n_draws:,} draws'}"
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """The assignment of the data: who is in the test arm, or every difference as it is."""
+        """The assignment of the data: patients of the test arm, or all signs unchanged."""
         return np.ones_like(self.test) if self.kind == SIGNS else self.test
 
     @property
@@ -77,7 +77,7 @@ class Scheme:
 def label_scheme(
     units: pd.DataFrame, adjust: Sequence[str], *, max_exact: int, n_draws: int
 ) -> Scheme:
-    """Permute the labels of patients, and tell the smallest two-sided p that this gives.
+    """Return the scheme that permutes the labels of patients.
 
     Parameters
     ----------
@@ -86,16 +86,17 @@ def label_scheme(
     adjust
         The covariates.
     max_exact, n_draws
-        Up to `max_exact` assignments are enumerated; beyond, `n_draws` are drawn, with the +1 rule.
+        Up to `max_exact` assignments, all are enumerated; above it, `n_draws` are drawn at random,
+        and p = (count + 1) / (draws + 1).
 
     Notes
     -----
-    Labels (for a change, those of patients' differences) are permuted within strata of the
-    categorical covariates: the product over strata of n! / (k! (n-k)!) assignments. Exchanging the
-    two arms gives the same |t|; where every stratum that holds both arms holds them in equal
-    numbers that exchange is one of the assignments, so that the smallest p is 2 / assignments,
-    else 1 / assignments. With a numeric covariate residuals are permuted within strata (Freedman
-    and Lane 1983), which is approximate.
+    Labels (for a change, of patients' differences) are permuted within strata of the categorical
+    covariates. The number of assignments is the product over strata of n! / (k! (n-k)!). Exchanging
+    the two arms gives the same |t|. If each stratum with both arms has them in equal numbers, that
+    exchange is itself an assignment, and the smallest p is 2 / assignments, else 1 / assignments.
+    With a numeric covariate, residuals are permuted within strata (Freedman and Lane 1983), which
+    is approximate.
     """
     test = (units["arm"] == "test").to_numpy()
     strata: Codes = np.zeros(len(units), dtype=np.int64)
@@ -118,9 +119,10 @@ def label_scheme(
 
 
 def sign_scheme(n_pairs: int, *, max_exact: int, n_draws: int) -> Scheme:
-    """Flip the signs of pairs' differences: 2^n assignments, and 2 / 2^n is the smallest p.
+    """Return the scheme that flips the signs of pairs' differences.
 
-    `max_exact` and `n_draws` as in `label_scheme`.
+    There are 2^n assignments, and the smallest p is 2 / 2^n. For `max_exact` and `n_draws`, see
+    `label_scheme`.
     """
     strata: Codes = np.zeros(n_pairs, dtype=np.int64)
     nobody = np.zeros(n_pairs, dtype=bool)
@@ -128,4 +130,5 @@ def sign_scheme(n_pairs: int, *, max_exact: int, n_draws: int) -> Scheme:
 
 
 def strata_members(strata: Codes) -> list[NDArray[np.bool_]]:
+    """Return a mask of the units for each stratum."""
     return [strata == code for code in np.unique(strata)]

@@ -1,4 +1,4 @@
-"""What becomes of each sample in a contrast, and what stands against comparing them."""
+"""Selection of the samples that a contrast uses."""
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ USED, INCOMPLETE, UNUSED = "used", "incomplete", "unused"
 
 
 def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
-    """What becomes of each sample in a contrast.
+    """Select the samples of a contrast, with the reason for each sample that is left out.
 
     Returns
     -------
@@ -22,7 +22,7 @@ def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        With the lines of `try_selection`.
+        With the mistakes of `try_selection`, one per line.
     """
     selection, mistakes = try_selection(samples, contrast)
     if mistakes:
@@ -31,10 +31,10 @@ def select_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
 
 
 def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFrame, list[str]]:
-    """The table of `select_samples`, and one line per mistake that stands against its use.
+    """Return the table of `select_samples`, and one line per mistake.
 
-    The mistakes: several samples of a patient that are no replicates, a patient in both arms,
-    compartments that cannot be compared, a covariate that differs within a patient's change.
+    Mistakes are several samples of a patient that are not replicates, a patient in both arms,
+    compartments that cannot be compared, and a covariate that differs within a patient's change.
     """
     table = samples.sort_values(["patient", "sample"]).reset_index(drop=True)
     value = as_text(table[contrast.column])
@@ -56,7 +56,7 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
     else:
         _mark_incomplete(result, table, contrast.shared_by_sides)
     _choose(result, table, contrast)
-    if contrast.has_sides:  # the chosen time point may lack one side
+    if contrast.has_sides:  # the chosen time point may be missing on one side
         _mark_incomplete(result, table, contrast.shared_by_sides)
     if not contrast.has_arms:
         complete = table[result["use"] == USED]
@@ -71,19 +71,19 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
 
 
 def takes_part(selection: pd.DataFrame, contrast: Contrast) -> pd.Series:
-    """Samples of complete units; for a change also those of patients with one phase only."""
+    """Return which samples are used: complete units and, for a change, single phases too."""
     taken = selection["use"] == USED
     return taken | (selection["use"] == INCOMPLETE) if contrast.keeps_incomplete else taken
 
 
 def used_samples(samples: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the sample table that a selection uses."""
+    """Return the rows of the sample table that a selection uses."""
     names = selection.loc[selection["use"] == USED, "sample"]
     return samples[samples["sample"].isin(names)]
 
 
 def used_sorts(samples: pd.DataFrame, selection: pd.DataFrame) -> list[str]:
-    """Labels of the sorts of the samples that a selection uses."""
+    """Return the labels of the column `sort` in the samples that a selection uses."""
     return sorted(set(as_text(used_samples(samples, selection)["sort"]).dropna()))
 
 
@@ -98,13 +98,13 @@ def _mark_incomplete(result: pd.DataFrame, table: pd.DataFrame, keys: list[str])
     used = result["use"] == USED
     groups = [as_text(table.loc[used, key]).fillna("") for key in keys]
     n_sides = result.loc[used, "side"].groupby(groups).transform("nunique")
-    lonely = n_sides.index[n_sides < 2]
-    result.loc[lonely, "use"] = INCOMPLETE
-    result.loc[lonely, "reason"] = "partner is missing"
+    unpaired = n_sides.index[n_sides < 2]
+    result.loc[unpaired, "use"] = INCOMPLETE
+    result.loc[unpaired, "reason"] = "partner is missing"
 
 
 def _choose(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> None:
-    """Keep the chosen time point where a patient has several on one side."""
+    """Keep only the chosen time point if a patient has several on one side."""
     if contrast.choose is None:
         return
     used = result[result["use"] == USED]
@@ -123,13 +123,13 @@ def _choose(result: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> No
 
 
 def _mixed_compartments(table: pd.DataFrame) -> list[str]:
-    """Infusion products are never compared with anything else."""
+    """Refuse to compare infusion products with other compartments."""
     found = sorted(set(as_text(table["compartment"]).dropna()))
     if "product" not in found or len(found) < 2:
         return []
     return [
-        f"it mixes the compartments {', '.join(found)}; a product is never compared with blood, "
-        "tumour or marrow: add `where: {compartment: ...}`"
+        f"it mixes the compartments {', '.join(found)}; infusion products are never compared with "
+        "blood, tumor or marrow: add `where: {compartment: ...}`"
     ]
 
 
@@ -145,7 +145,7 @@ def _in_both_arms(taken: pd.DataFrame, contrast: Contrast) -> list[str]:
 
 
 def _no_replicates(taken: pd.DataFrame, table: pd.DataFrame, contrast: Contrast) -> list[str]:
-    """Samples to be summed must agree in everything that matters."""
+    """Find several samples of a patient that are not replicates and cannot be summed."""
     agree = list(dict.fromkeys([*REPLICATE, *contrast.adjust, *contrast.match]))
     listed: dict[str, list[str]] = {}
     several = taken[taken.duplicated(["patient", "side"], keep=False)]
@@ -163,7 +163,7 @@ def _no_replicates(taken: pd.DataFrame, table: pd.DataFrame, contrast: Contrast)
         return []
     each = "; ".join(f"{patient}: {', '.join(names)}" for patient, names in listed.items())
     return [
-        f"{_patients_have(list(listed))} several samples that are no replicates: {each}; narrow "
+        f"{_patients_have(list(listed))} several samples that are not replicates: {each}; narrow "
         "`where`, or set `choose` to first, last or a time point"
     ]
 
@@ -177,8 +177,9 @@ def _differing_covariates(
         patients = n_values.index[n_values > 1].tolist()
         if patients:
             mistakes.append(
-                f"`{column}` differs between the samples of {', '.join(patients)}; a change is "
-                f"adjusted for columns of patients: remove `{column}` from `adjust`"
+                f"`{column}` differs between the samples of {', '.join(patients)}; a change can "
+                "only be adjusted for columns that are constant within patients: remove "
+                f"`{column}` from `adjust`"
             )
     return mistakes
 

@@ -1,4 +1,4 @@
-"""Sheets as spreadsheet programs write them, read into text and numbers, mistakes named."""
+"""Reading and validation of one sheet, as spreadsheet programs save it."""
 
 import csv
 import difflib
@@ -24,9 +24,10 @@ EXCEL_DATE = re.compile(
 )
 EXCEL_NUMBER = re.compile(r"\d+\.0+|\d(\.\d+)?E\+\d+")
 EXCEL_ERROR = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
-IDS = ("sample", "patient", "channel")  # values that must survive a spreadsheet unchanged
+IDS = ("sample", "patient", "channel")  # names that a spreadsheet program must not change
 NO_FILE_NAME = (
-    "cannot name a file; use letters, digits, `.`, `_`, `+`, `-`, and begin with a letter or digit"
+    "cannot be used in file names; use letters, digits, `.`, `_`, `+`, `-`, and begin with a "
+    "letter or digit"
 )
 FILE_KINDS = {
     b"PK\x03\x04": "an Excel workbook or a zip archive",
@@ -39,9 +40,9 @@ FILE_KINDS = {
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet as it was read: the table (index: the row in the file), and what is wrong with it.
+    """A sheet: its table, with the row in the file as index, and its mistakes.
 
-    `table` is None where the file cannot be read as a table with the needed columns.
+    `table` is None if the file cannot be read as a table with the required columns.
     """
 
     path: str
@@ -50,23 +51,24 @@ class Sheet:
 
 
 def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
-    """Read a TSV or CSV sheet and check each value by the sheet's schema.
+    """Read a TSV or CSV sheet and check all values against its schema.
 
-    Taken in stride: a byte order mark, Windows line ends, quoted fields, spaces around fields,
-    empty lines, lines that begin with `#`, `;` as separator, a decimal comma, `NA` for nothing.
+    The following are accepted: a byte order mark, Windows line endings, quoted fields, spaces
+    around fields, empty lines, lines that begin with `#`, `;` as separator, decimal commas, and
+    `NA` as missing value.
 
     Parameters
     ----------
     path
         The sheet.
     schema
-        Its columns: needed ones, types, limits, defaults. Further columns are kept; they become
-        numbers where every value is one.
+        Its columns: required ones, types, limits, defaults. Other columns are kept, as numbers if
+        all values are numbers.
 
     Returns
     -------
     Sheet
-        Whatever the file holds: nothing is raised for its content.
+        The table and its mistakes; no content of the file raises an error.
     """
     name = str(path)
     try:
@@ -82,7 +84,7 @@ def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
 
 
 def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFrame:
-    """The table with the schema's defaults in every empty field and absent column that has one."""
+    """Fill empty fields and absent columns with the defaults of the schema."""
     filled = table.copy()
     for column, part in schema["properties"].items():
         default = part.get("default")
@@ -95,17 +97,17 @@ def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFram
 
 
 def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Rows of fields with their line in the file; comments and empty lines are left out."""
+    """Return the line number and fields of each row, without comments and empty lines."""
     if not path.exists():
-        beside = (
+        others = (
             sorted(p.name for p in path.parent.glob("*.[tc]sv")) if path.parent.is_dir() else []
         )
         raise ValueError(
-            f"no such file{near(path.name, beside)}; paths are relative to the folder where "
+            f"no such file{near(path.name, others)}; paths are relative to the folder where "
             f"Snakemake runs ({Path.cwd()})"
         )
     if path.is_dir():
-        raise ValueError("is a folder; name the sheet, a TSV or CSV file")
+        raise ValueError("is a folder; give the path of a TSV or CSV file")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -119,7 +121,7 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
         row = content[: error.start].count(b"\n") + 1
         raise ValueError(f"row {row}: not UTF-8; save the sheet as CSV (UTF-8) or TSV") from None
     if "\0" in text:
-        raise ValueError("holds binary data; save the sheet as CSV (UTF-8) or TSV")
+        raise ValueError("contains binary data; save the sheet as CSV (UTF-8) or TSV")
     first = next((line for line in text.splitlines() if not _is_empty(line)), "")
     separator = max(
         "\t;,", key=lambda mark: (first.count(mark) > 0, mark == "\t", first.count(mark))
@@ -132,7 +134,7 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
                 rows.append((start, [" ".join(field.splitlines()).strip() for field in fields]))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"row {start}: {error}; is a quotation mark left open?") from None
+        raise ValueError(f"row {start}: {error}; is a quotation mark not closed?") from None
     return rows
 
 
@@ -143,9 +145,9 @@ def _is_empty(line: str) -> bool:
 def _as_frame(
     rows: list[tuple[int, list[str]]], name: str, schema: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """All rows as text, or every reason why they are no table."""
+    """Return all rows as a table of text, or raise all reasons why they are not a table."""
     if not rows:
-        raise ValueError("is empty; it needs a header and a row each")
+        raise ValueError("is empty; it needs a header and at least one row")
     columns = list(schema["properties"])
     (_, header), body = rows[0], rows[1:]
     while header and not header[-1]:
@@ -159,11 +161,11 @@ def _as_frame(
     others = [found for found in header if found not in columns]
     problems = [
         *(
-            f"no column `{column}`{near(column, others)}; it has {', '.join(header)}"
+            f"no column `{column}`{near(column, others)}; columns: {', '.join(header)}"
             for column in missing
         ),
         *(
-            f"column `{column}` stands there twice; keep one"
+            f"column `{column}` appears more than once; keep one"
             for column in sorted({name for name in header if name and header.count(name) > 1})
         ),
         *(
@@ -172,8 +174,8 @@ def _as_frame(
             if not column
         ),
         *(
-            f"row {number}: {len(fields)} fields for {len(header)} columns; is a separator part "
-            "of a value? Put that value in quotation marks"
+            f"row {number}: {len(fields)} fields for {len(header)} columns; if a value contains "
+            "the separator, put it in quotation marks"
             for number, fields in body
             if any(fields[len(header) :])
         ),
@@ -193,23 +195,29 @@ Mistake = tuple[int, str]
 
 
 def _excel_marks(table: pd.DataFrame) -> Iterator[Mistake]:
-    """Values that a spreadsheet program has rewritten."""
+    """Find values that a spreadsheet program has changed."""
     for column in table.columns:
         for row, value in _values(table[column]):
             if EXCEL_ERROR.fullmatch(value):
-                yield row, f"`{column}` is `{value}`, an error of the spreadsheet; correct it"
+                yield row, f"`{column}` is `{value}`, an error in the spreadsheet; correct it"
             elif column in (*IDS, "timepoint") and EXCEL_DATE.fullmatch(value):
-                remedy = "format the column as text and write the name again"
-                yield row, f"`{column}` is `{value}`: a date made by a spreadsheet; {remedy}"
+                remedy = "format the column as text and enter the name again"
+                yield (
+                    row,
+                    f"`{column}` is `{value}`, which a spreadsheet turned into a date; {remedy}",
+                )
             elif column in IDS and EXCEL_NUMBER.fullmatch(value):
-                remedy = "format the column as text and write it again"
+                remedy = "format the column as text and enter the name again"
                 whole = value.split(".")[0] if "E" not in value else ""
                 remedy += f" (`{whole}`?)" if whole else ""
-                yield row, f"`{column}` is `{value}`: a number made by a spreadsheet; {remedy}"
+                yield (
+                    row,
+                    f"`{column}` is `{value}`, which a spreadsheet turned into a number; {remedy}",
+                )
 
 
 def _values(column: pd.Series) -> Iterator[tuple[int, Any]]:
-    """Row and value of what is not empty."""
+    """Yield row and value of each field that is not empty."""
     present = column.dropna()
     yield from zip(present.index.tolist(), present, strict=True)
 
@@ -221,7 +229,7 @@ def _empty_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mi
 
 
 def _read_numbers(table: pd.DataFrame, schema: Mapping[str, Any]) -> None:
-    """Turn columns of numbers into numbers; text in a column of numbers stays, to be named."""
+    """Convert numeric columns in place; text in them is kept, so that it can be reported."""
     for column in list(table):
         part = schema["properties"].get(column)
         if part and part.get("type") == "string":
@@ -243,7 +251,7 @@ def _read_numbers(table: pd.DataFrame, schema: Mapping[str, Any]) -> None:
 
 
 def _wrong_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Values that the schema refuses."""
+    """Find values that the schema does not allow."""
     for column, part in schema["properties"].items():
         if column not in table:
             continue
@@ -255,12 +263,12 @@ def _wrong_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mi
                     yield row, f"{column} `{value}` {NO_FILE_NAME}"
                 else:
                     yield row, explain_value(error, f"`{column}`")
-            meant = _misspelt(str(value), [str(name) for name in part.get("examples", ())])
+            meant = _misspelled(str(value), [str(name) for name in part.get("examples", ())])
             if meant:
                 yield row, f"`{column}` is `{value}` (did you mean `{meant}`?); correct it"
 
 
-def _misspelt(value: str, known: list[str]) -> str:
-    """The usual value that differs from this one in a letter or in case, or nothing."""
+def _misspelled(value: str, known: list[str]) -> str:
+    """Return the usual value that differs in a letter or in case, or an empty string."""
     found = difflib.get_close_matches(value.lower(), known, n=1, cutoff=0.85)
     return found[0] if found and value not in known else ""

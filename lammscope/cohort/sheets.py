@@ -1,4 +1,4 @@
-"""The two sheets as one checked table with a row per sample."""
+"""Checks of both sheets, and one table with a row per sample."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "compl
 
 @dataclass(frozen=True)
 class Sheets:
-    """Both sheets: the table of samples as far as it can be made, what is wrong, what is odd."""
+    """Both sheets: the table of samples (None if it cannot be made), mistakes and notes."""
 
     samples: pd.DataFrame | None
     mistakes: list[str]
@@ -27,14 +27,14 @@ class Sheets:
 
 
 class Paths(NamedTuple):
-    """Where the two sheets are."""
+    """Paths of the two sheets."""
 
     samples: str
     patients: str
 
 
 def read_samples(config: Mapping[str, Any]) -> pd.DataFrame:
-    """Both sheets as one table with a row per sample.
+    """Read both sheets as one table with a row per sample.
 
     Parameters
     ----------
@@ -63,19 +63,19 @@ def read_samples(config: Mapping[str, Any]) -> pd.DataFrame:
 def check_sheets(
     config: Mapping[str, Any], *, look: bool = True, last: LastRun | None = None
 ) -> Sheets:
-    """Read both sheets and find every mistake in and between them, without raising.
+    """Read both sheets and return all mistakes in and between them, without raising.
 
-    The matrices are not looked at here, only their paths. `Sheets.samples` is made even where there
-    are mistakes, as long as both files are tables, so that more can be found in the contrasts.
+    Only the paths of matrices are checked here, not their content. If both files are tables,
+    `Sheets.samples` is returned despite mistakes, so that contrasts can be checked, too.
 
     Parameters
     ----------
     config
         The resolved config.
     look
-        Whether to check that the matrices and the lists of barcodes exist.
+        Whether to check that matrices and lists of barcodes exist.
     last
-        What an earlier run has read in: the files of these samples need not exist any more.
+        Samples that an earlier run has read in: their files need not exist any more.
     """
     samples_sheet = read_sheet(config["samples"], schema=read_schema("samples"))
     patients_sheet = read_sheet(config["patients"], schema=read_schema("patients"))
@@ -100,8 +100,8 @@ def check_sheets(
     archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
     if archived:
         notes.append(
-            f"{paths.samples}: matrices that are no longer there: {len(archived)} (e.g. "
-            f"{archived[0]}); what an earlier run read from them is used"
+            f"{paths.samples}: matrices that no longer exist: {len(archived)} (e.g. "
+            f"{archived[0]}); data read from them by an earlier run are used"
         )
     return Sheets(table, mistakes, notes)
 
@@ -109,7 +109,7 @@ def check_sheets(
 def _joined(
     samples: pd.DataFrame, patients: pd.DataFrame, config: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """One row per sample with its patient's columns, phase and arm."""
+    """Join the sheets: one row per sample with its patient's columns, phase and arm."""
     samples = samples.copy()
     if "channel" not in samples:
         samples["channel"] = pd.Series(pd.NA, index=samples.index, dtype="str")
@@ -117,7 +117,7 @@ def _joined(
     samples["channel"] = samples["channel"].fillna(shared)
     samples = fill_defaults(samples, read_schema("samples"))
     for column in ("counts", "barcodes"):
-        if column in samples:  # `./a` is `a`
+        if column in samples:  # `./a` becomes `a`
             samples[column] = samples[column].map(_plain_path, na_action="ignore").astype("str")
     own = patients[[c for c in patients.columns if c == "patient" or c not in samples]]
     own = own.dropna(subset="patient").drop_duplicates("patient")
@@ -137,11 +137,14 @@ def _sample_mistakes(samples: pd.DataFrame) -> Iterator[str]:
     for row, value in folded[folded.duplicated()].items():
         name, twin = names.loc[[row, folded.index[folded == value][0]]]
         yield (
-            f"row {row}: sample `{name}` differs from `{twin}` only in capitals, and names "
-            "the same files on many disks; rename one"
+            f"row {row}: sample `{name}` differs from `{twin}` only in capitals, which many file "
+            "systems do not distinguish; rename one"
         )
     for name in names[names.str.endswith(".moments")]:
-        yield f"row {names.index[names == name][0]}: sample `{name}`: `.moments` ends other files"
+        yield (
+            f"row {names.index[names == name][0]}: sample `{name}`: names that end in `.moments` "
+            "are reserved; rename it"
+        )
 
 
 def _path_mistakes(samples: pd.DataFrame, column: str) -> Iterator[str]:
@@ -150,10 +153,10 @@ def _path_mistakes(samples: pd.DataFrame, column: str) -> Iterator[str]:
         if not _exists(value):
             path = Path(value)
             folder = path.parent
-            beside = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+            others = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
             yield (
                 f"row {row}: `{column}` is `{value}`, which does not exist"
-                f"{near(path.name, beside)}; paths are relative to the folder where Snakemake runs"
+                f"{near(path.name, others)}; paths are relative to the folder where Snakemake runs"
             )
 
 
@@ -165,7 +168,7 @@ def _exists(path: str) -> bool:
 
 
 def _shared_matrices(samples: pd.DataFrame) -> Iterator[str]:
-    """Samples of one pooled matrix need lists of barcodes, each its own."""
+    """Find samples of the same matrix without a list of barcodes, or with the same list."""
     known = samples.dropna(subset=["counts", "sample"])
     paths = known["counts"].map(lambda value: Path(value).absolute().as_posix())
     barcodes = known.get("barcodes", pd.Series(pd.NA, index=known.index, dtype="str"))
@@ -176,15 +179,16 @@ def _shared_matrices(samples: pd.DataFrame) -> Iterator[str]:
         without = rows.index[barcodes[rows.index].isna()]
         if len(without):
             yield (
-                f"{where}: the same matrix `{rows['counts'].iloc[0]}` for several samples, so each "
-                f"cell would count again; correct it, or give `barcodes` (missing in "
+                f"{where}: several samples have the same matrix `{rows['counts'].iloc[0]}`, so "
+                "each cell would be counted several times; correct the paths, or list the cells "
+                "of each sample in `barcodes` (missing in "
                 f"{'rows' if len(without) > 1 else 'row'} {', '.join(map(str, without))})"
             )
         for first, second in combinations(rows.index, 2):
             if barcodes[first] == barcodes[second]:
                 yield (
-                    f"rows {first} and {second}: the same `barcodes` `{barcodes[first]}` of the "
-                    "same matrix; each sample needs its own list"
+                    f"rows {first} and {second}: the same matrix with the same `barcodes` "
+                    f"`{barcodes[first]}`; each sample needs its own list"
                 )
 
 
@@ -194,9 +198,9 @@ def _patient_mistakes(patients: pd.DataFrame) -> Iterator[str]:
         rows = patients.loc[names.index[names == value]]
         differ = [c for c in rows.columns[1:] if rows[c].nunique(dropna=False) > 1]
         what = [f"{column} {' and '.join(map(str, rows[column]))}" for column in differ]
-        with_what = f" with {'; '.join(what)}" if what else ""
+        with_what = f", with {'; '.join(what)}" if what else ""
         yield (
-            f"rows {', '.join(map(str, rows.index))}: patient `{value}` stands there "
+            f"rows {', '.join(map(str, rows.index))}: patient `{value}` appears "
             f"{len(rows)} times{with_what}; keep one row per patient"
         )
 
@@ -204,7 +208,7 @@ def _patient_mistakes(patients: pd.DataFrame) -> Iterator[str]:
 def _repeated(values: pd.Series, column: str) -> Iterator[str]:
     for row, value in values[values.duplicated()].items():
         first = values.index[values == value][0]
-        yield f"row {row}: {column} `{value}` stands in row {first} too; names must be unique"
+        yield f"row {row}: {column} `{value}` is also in row {first}; names must be unique"
 
 
 def _mistakes_between(
@@ -215,13 +219,13 @@ def _mistakes_between(
         if value not in set(known):
             yield (
                 f"{paths.samples}: row {row}: patient `{value}` is not in {paths.patients}"
-                f"{near(value, known)}; add a row for it there"
+                f"{near(value, known)}; add a row there"
             )
     for name in samples.columns.intersection(patients.columns).difference(["patient"]):
-        yield f"{paths.patients}: column `{name}` is in {paths.samples} too; keep it in one sheet"
+        yield f"{paths.patients}: column `{name}` is also in {paths.samples}; keep it in one sheet"
     for path, sheet in zip(paths, (samples, patients), strict=True):
         for name in sheet.columns.intersection(sorted(OWN_NAMES)):
-            yield f"{path}: column `{name}` is a name of the workflow's own; rename the column"
+            yield f"{path}: column name `{name}` is reserved for the workflow; rename the column"
 
 
 def _listed_twice(config: Mapping[str, Any]) -> Iterator[str]:
@@ -236,14 +240,14 @@ def _listed_twice(config: Mapping[str, Any]) -> Iterator[str]:
 def _label_mistakes(
     samples: pd.DataFrame, patients: pd.DataFrame, config: Mapping[str, Any], *, paths: Paths
 ) -> Iterator[str]:
-    """Responses and time points that were meant to be read, and are not."""
+    """Find responses and time points that differ from the config, probably by mistake."""
     column = config["response"]["column"]
     timepoints = [label for phase in PHASES for label in config["timepoints"][phase]]
     for text in _miswritten(samples["timepoint"], timepoints, section="timepoints"):
         yield f"{paths.samples}: {text}"
     if column in samples and column not in patients:
         yield (
-            f"{paths.samples}: column `{column}` holds the response; it belongs to the patient, so "
+            f"{paths.samples}: column `{column}` holds the response, which belongs to the patient; "
             f"move it to {paths.patients}"
         )
         return
@@ -252,8 +256,8 @@ def _label_mistakes(
         hint = near(column, [c for c in others if c.lower()[:4] == column.lower()[:4]])
         if hint or column != "response":
             yield (
-                f"{paths.patients}: no column `{column}`{hint}; `response.column` of the config "
-                f"names it; columns: {', '.join(patients.columns)}"
+                f"{paths.patients}: no column `{column}`{hint}, which is `response.column` of the "
+                f"config; columns: {', '.join(patients.columns)}"
             )
         return
     labels = [label for arm in ARMS for label in config["response"][arm]]
@@ -262,20 +266,20 @@ def _label_mistakes(
     found = sorted(set(patients[column].dropna().map(as_label)))
     if found and not set(labels) & set(found):
         yield (
-            f"{paths.patients}: no value of `{column}` is a responder's or a non-responder's "
-            f"({', '.join(found)}); name them in the config under `response`"
+            f"{paths.patients}: no value of `{column}` ({', '.join(found)}) is listed in the "
+            "config; list them in `response.responder` and `response.non_responder`"
         )
 
 
 def _miswritten(values: pd.Series, labels: list[str], *, section: str) -> Iterator[str]:
-    """Values that equal a label of the config but for capitals, blanks and hyphens."""
+    """Find values that differ from a label of the config only in capitals, spaces or hyphens."""
     plain = {_bare(label): label for label in labels}
     for row, value in values.dropna().items():
         label = as_label(value)
         if label not in labels and _bare(label) in plain:
             yield (
                 f"row {row}: `{values.name}` is `{label}`, but `{section}` of the config lists "
-                f"`{plain[_bare(label)]}`; write both alike"
+                f"`{plain[_bare(label)]}`; use the same spelling in both"
             )
 
 
@@ -284,15 +288,15 @@ def _bare(label: str) -> str:
 
 
 def _notes(samples: pd.DataFrame, patients: pd.DataFrame, *, paths: Paths) -> Iterator[str]:
-    """What is no mistake, and still worth a line before a long run."""
+    """Yield notes that are not mistakes but worth reading before a long run."""
     unused = sorted(set(patients["patient"].dropna()) - set(samples["patient"].dropna()))
     if unused:
-        yield f"{paths.patients}: no sample of {', '.join(unused)}; not used"
+        yield f"{paths.patients}: patients without a sample, not used: {', '.join(unused)}"
     unmapped = sorted(set(samples.loc[samples["phase"].isna(), "timepoint"].dropna()))
     if unmapped:
         yield (
-            f"time points neither before nor after infusion: {', '.join(unmapped)} (`timepoints` "
-            "of the config)"
+            f"time points neither before nor after infusion: {', '.join(unmapped)} (see "
+            "`timepoints` in the config)"
         )
     labels = samples.drop_duplicates("patient")
     other = labels.loc[labels["response"].isna(), "response_label"].dropna()
@@ -306,6 +310,6 @@ def _plain_path(path: str) -> str:
 
 
 def _mapped(values: pd.Series, groups: Mapping[str, list[str]]) -> pd.Series:
-    """The group that lists each value, or missing."""
+    """Return the group that lists each value, or a missing value."""
     names = {value: group for group, members in groups.items() for value in members}
     return values.map(lambda value: names.get(as_label(value))).astype("str")

@@ -1,6 +1,6 @@
-"""What a sort keeps: by the config, or by the usual labels of the sample sheet (`CD3+`, `NoSo`).
+"""The lineages that sorting keeps, from the config or from usual labels (`CD3+`, `NoSo`).
 
-A denominator that a sort removed is no denominator: what is left of it are contaminants.
+Cells that sorting removed cannot be a denominator, since only contaminants remain.
 """
 
 import re
@@ -23,8 +23,8 @@ EVERYTHING = {
     *("none", "unsorted", "noso", "nosort", "all", "total", "live", "viable", "pbmc", "mnc"),
     *("cd45", "cd45+"),
 }
-# Markers of whole lineages: sorting against one removes them. CD5 is left out, since malignant B
-# cells often carry it.
+# Markers of whole lineages: sorting for marker-negative cells removes them. CD5 is left out, since
+# malignant B cells often express it.
 MARKERS = {
     "cd3": {"T"},
     "trac": {"T"},
@@ -39,24 +39,25 @@ MARKERS = {
     "cd33": {"monocytic", "dendritic", "granulocytic", "progenitor"},
     "cd11b": {"monocytic", "dendritic", "granulocytic", "NK"},
 }
-# Markers of a part of the T cells: sorting against one leaves the others.
+# Markers of some of the T cells: sorting for marker-negative cells keeps the others.
 PARTS = {"cd4": {"T"}, "cd8": {"T"}, "cd8a": {"T"}, "car": {"T"}, "cat": {"T"}}
 
 
 def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
-    """Lineages that libraries of a sort hold; None where nothing was removed.
+    """Return the lineages that sorting keeps, or None if it removes none.
 
     Parameters
     ----------
     label
-        Of the column `sort`.
+        A label of the column `sort`.
     sorts
-        The config's: label -> lineages that it keeps, or `all`. It goes before what the label says.
+        The config's `sorts`: label -> lineages that are kept, or `all`. It overrides the usual
+        meaning of a label.
 
     Raises
     ------
     ValueError
-        One line, if neither the config nor the label says what the sort keeps.
+        One line, if the label is neither in the config nor a usual one.
     """
     if label in sorts:
         named = sorts[label]
@@ -73,14 +74,14 @@ def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
             kept = kept - MARKERS.get(name, set())
     if not kept:
         raise ValueError(
-            f"sort `{label}`: not known what it keeps; say so in the config, e.g. "
-            f"`sorts: {{{label}: [T]}}`"
+            f"column `sort`: it is not known which cells `{label}` keeps; list them in the config, "
+            f"e.g. `sorts: {{{label}: [T]}}`"
         )
     return None if kept == LINEAGES else kept
 
 
 def sorted_samples(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
-    """Samples whose library was sorted, by the column `sort` (where there is one)."""
+    """Return the samples with a sorted library, by the column `sort` if there is one."""
     if "sort" not in samples:
         return []
     labels = samples.set_index("sample")["sort"].dropna().astype(str)
@@ -88,7 +89,7 @@ def sorted_samples(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
 
 
 def refused_denominators(labels: Iterable[str], *, sorts: Sorts) -> dict[str, list[str]]:
-    """Denominators that a sort removed: `immune` or a lineage -> the labels that removed it."""
+    """Find denominators that sorting removed: `immune` or a lineage -> labels that removed it."""
     found: dict[str, list[str]] = {}
     for label in sorted(set(labels)):
         kept = kept_lineages(label, sorts)
@@ -101,9 +102,9 @@ def refused_denominators(labels: Iterable[str], *, sorts: Sorts) -> dict[str, li
 
 
 def sort_mistakes(sorts: Sorts) -> list[str]:
-    """Lineages of the config's `sorts` that there are not."""
+    """Find lineages of the config's `sorts` that do not exist."""
     return [
-        f"config: `sorts`: `{label}` keeps `{lineage}`, which is no lineage"
+        f"config: `sorts`: `{label}` keeps `{lineage}`, which is not a lineage"
         f"{near(str(lineage), sorted(LINEAGES))}; lineages: {', '.join(sorted(LINEAGES))}; or `all`"
         for label, named in sorts.items()
         if named != "all"

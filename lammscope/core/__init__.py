@@ -1,1 +1,1 @@
-"""What every room needs: files between steps, the job log, words and numbers that are shared."""
+"""Functions and constants that all other subpackages use: files, job log, words and numbers."""

@@ -1,37 +1,46 @@
-"""Digests of code and files by their content, so that reruns follow neither times nor paths."""
+"""Digests of code and files by content, so that reruns do not depend on times or paths."""
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-DIGITS = 16  # of a digest: enough that two contents never share one by chance
+DIGITS = 16  # hexadecimal digits of a digest: enough to make a collision practically impossible
 
 
 @dataclass(frozen=True)
 class Source:
-    """A Python file: its meaning as text, and the dotted names that it imports."""
+    """A Python file: a digest of its syntax tree, and the dotted names that it imports."""
 
     meaning: str
     imports: frozenset[str]
 
 
-def code_digest(script: str | Path, *, package: str | Path, leave_out: Collection[str] = ()) -> str:
-    """Digest of a script and of every module of the package that it imports, directly or not.
+def code_digest(
+    script: str | Path,
+    *,
+    package: str | Path,
+    calls: Collection[str] = (),
+    leave_out: Collection[str] = (),
+) -> str:
+    """Compute a digest of a script and of every package module that it imports, also indirectly.
 
-    Comments, docstrings and the form of the code do not count, nor do the place and the times of
-    the files. Imports within functions count.
+    Comments, docstrings and formatting are ignored, as are paths and modification times. Imports
+    within functions are followed, too.
 
     Parameters
     ----------
     script
         The Python file to start from.
     package
-        The folder of the package. Imports of anything else are not followed.
+        The folder of the package. Other imports are not followed.
+    calls
+        Dotted names of functions that the script calls without importing them; their modules are
+        treated as imported.
     leave_out
-        Modules that do not count, by their dotted names.
+        Dotted names of modules to ignore.
 
     Returns
     -------
@@ -41,15 +50,18 @@ def code_digest(script: str | Path, *, package: str | Path, leave_out: Collectio
     Raises
     ------
     ValueError
-        Where `leave_out` names no module of the package.
+        If a name in `leave_out` is not a module of the package, or one in `calls` is not in one.
     """
     package = Path(package)
     for name in leave_out:
         if _file_of(name, package) is None:
-            raise ValueError(f"`{name}` is no module of {package}; correct `leave_out`")
+            raise ValueError(f"`{name}` is not a module of {package}; correct `leave_out`")
+    for name in calls:
+        if _file_of(name.rpartition(".")[0], package) is None:
+            raise ValueError(f"`{name}` is not in a module of {package}; correct `calls`")
     start = _read_source(Path(script), "")
     found: dict[str, Source] = {"": start}
-    waiting = set(start.imports)
+    waiting = set(start.imports | _with_packages(calls))
     while waiting:
         name = waiting.pop()
         file = _file_of(name, package)
@@ -61,7 +73,7 @@ def code_digest(script: str | Path, *, package: str | Path, leave_out: Collectio
 
 
 def file_digest(*paths: str | Path) -> str:
-    """Digest of the content of some files, in their order; 16 hexadecimal digits."""
+    """Compute a digest of the content of files, in the given order; 16 hexadecimal digits."""
     contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
     return _digest(" ".join(contents).encode())
 
@@ -72,7 +84,7 @@ def _digest(content: bytes) -> str:
 
 @cache
 def _file_of(name: str, package: Path) -> Path | None:
-    """The file of a module or package by its dotted name; None where the name is neither."""
+    """Return the file of a module or package, or None if the dotted name is neither."""
     first, *rest = name.split(".")
     if first != package.name:
         return None
@@ -83,23 +95,27 @@ def _file_of(name: str, package: Path) -> Path | None:
 
 @cache
 def _read_source(path: Path, module: str) -> Source:
-    """Read a Python file once per process; `module` is its dotted name, to resolve `from .`."""
+    """Read a Python file, once per process; its dotted name `module` resolves `from .`."""
     words: list[str] = []
     imports: list[ast.Import | ast.ImportFrom] = []
     _write_tree(ast.parse(path.read_bytes(), filename=str(path)), words, imports)
     parent = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = {name for node in imports for name in _imported(node, parent)}
-    with_packages = {name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1)}
-    return Source(_digest(" ".join(words).encode()), frozenset(with_packages))
+    return Source(_digest(" ".join(words).encode()), _with_packages(names))
+
+
+def _with_packages(names: Iterable[str]) -> frozenset[str]:
+    """Return dotted names and those of all packages above them."""
+    return frozenset(name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1))
 
 
 def _write_tree(
     node: ast.AST, words: list[str], imports: list[ast.Import | ast.ImportFrom]
 ) -> None:
-    """Write a syntax tree to `words` and its imports to `imports`; one pass, since time counts.
+    """Append a syntax tree to `words` and its imports to `imports`, in a single pass for speed.
 
-    Lines, docstrings, empty fields and `ctx`, which the place of a name tells, are left out.
-    (`ast.dump` writes empty fields in one version of Python and not in another.)
+    Line numbers, docstrings, empty fields and `ctx` (which follows from the position of a name)
+    are left out. `ast.dump` is not used, because only some versions of Python write empty fields.
     """
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         imports.append(node)
@@ -118,14 +134,14 @@ def _write_tree(
 
 
 def _is_lone_text(node: ast.AST) -> bool:
-    """Whether a statement is text alone, as docstrings are."""
+    """Return whether a statement is only a string, as docstrings are."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return False
     return isinstance(node.value.value, str)
 
 
 def _imported(node: ast.Import | ast.ImportFrom, parent: str) -> Iterator[str]:
-    """Dotted names of what an import names, be they modules or things within one."""
+    """Yield the dotted names of an import, whether they are modules or objects in a module."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
         return

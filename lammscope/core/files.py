@@ -1,4 +1,4 @@
-"""Input files as users have them: plain or compressed text, and errors that say what to do."""
+"""Reading of input files, plain or compressed, with error messages that name the remedy."""
 
 import csv
 import gzip
@@ -18,18 +18,18 @@ CORRUPT = (zlib.error, struct.error, csv.Error)
 
 @contextmanager
 def named_errors(path: str | Path) -> Iterator[None]:
-    """Turn whatever goes wrong while `path` is read into one line that starts with it.
+    """Turn any error while `path` is read into a one-line message that starts with the path.
 
     Parameters
     ----------
     path
-        The input as the user named it.
+        The input file as the user named it.
 
     Raises
     ------
     ValueError
-        Instead of the errors of the file system, gzip, the text codec and HDF5, of a lack of
-        memory, and of any `ValueError`, whose message is kept and put behind the name.
+        Replaces errors of the file system, gzip, text decoding and HDF5, a lack of memory, and
+        any `ValueError`, whose message is kept after the path.
     """
     try:
         yield
@@ -43,19 +43,21 @@ def open_text(path: Path) -> io.TextIOWrapper:
 
 
 def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a file that may be compressed by gzip: what it is decides, not what it is called."""
+    """Open a file that may be compressed by gzip, which its content decides and not its name."""
     with path.open("rb") as handle:
         start = handle.read(2)
     if start == GZIP:
         return gzip.open(path, "rb")
     if path.suffix == ".gz" and start:
-        raise ValueError(f"{path.name} ends in .gz but is not compressed; rename or download it")
+        raise ValueError(
+            f"{path.name} ends in .gz but is not compressed; rename it or download it again"
+        )
     return path.open("rb")
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file to read; what h5py raises on damaged ones becomes an `OSError`."""
+    """Open an HDF5 file for reading; errors of h5py on damaged files become an `OSError`."""
     with h5py.File(path, "r") as file:
         try:
             yield file
@@ -64,30 +66,31 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def text_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank."""
+    """Return the lines of a text file that are not blank."""
     with open_text(path) as handle:
         return [line for line in handle.read().split("\n") if line.strip()]
 
 
 def _reason(error: Exception) -> str:
-    """One line on what an exception means for the file."""
+    """Describe in one line what an exception means for the file."""
     text = " ".join(str(error).split())
     match error:
         case UnicodeDecodeError():
-            return (
-                "holds bytes that are no UTF-8 text; save it as UTF-8 (plain text, not a workbook)"
-            )
+            return "is not UTF-8 text; save it as UTF-8 (plain text, not a workbook)"
         case gzip.BadGzipFile() | EOFError() | zlib.error() | struct.error():
             return f"the compressed data end early or are corrupt ({text}): {AGAIN}"
         case PermissionError():
             return f"no permission to read {error.filename}; ask its owner, or use chmod"
         case OSError(strerror=str(strerror), filename=str() | Path() as name):
             return f"cannot be read ({strerror}: {name})"
-        case OSError():  # what h5py raises names no file
+        case OSError():  # errors of h5py have no file name
             return f"HDF5 cannot read it ({text}): {AGAIN}"
         case MemoryError():
-            return f"needs more memory than there is ({text}); give the job more, or {AGAIN}"
+            return (
+                f"needs more memory than is available ({text}); give the job more memory. "
+                f"If that does not help, {AGAIN}"
+            )
         case OverflowError():
-            return f"a number is too large for a count ({text}); give the raw UMI counts"
+            return f"a number is too large for a count ({text}); use the raw UMI counts"
         case _:
             return text

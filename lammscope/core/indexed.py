@@ -1,7 +1,7 @@
-"""The small files between steps: tables, arrays and sparse counts that belong to one cell index.
+"""Files between steps: tables, arrays and sparse counts that belong to one cell index.
 
-Every sidecar of the joint space carries the checksum of the cell index it was made for. A reader
-that is given another index refuses the file instead of labelling the wrong cells.
+Every such file holds the checksum of its cell index. It is refused with any other index, so that
+rows are never matched to the wrong cells.
 """
 
 import gzip
@@ -20,17 +20,17 @@ from lammscope.core.runtime import whole_file
 
 INDEX_KEY = b"lammscope_index"
 
-ROW_GROUP = 20_000  # rows: a job that wants one sample reads a piece of a million cells, not all
+ROW_GROUP = 20_000  # rows; lets a job read the cells of one sample without the whole table
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as parquet, or as (gzipped) TSV by its suffix, whole or not at all."""
+    """Write a table atomically as Parquet, TSV or gzipped TSV, depending on the suffix."""
     with whole_file(path) as temporary:
         if temporary.suffix == ".parquet":
             table = pa.Table.from_pandas(frame, preserve_index=False)
             pq.write_table(table, temporary, row_group_size=ROW_GROUP)
         elif temporary.suffix == ".gz":
-            # no name and no time in the header: the same table gives the same bytes
+            # without name and time in the header, the same table gives the same bytes
             with (
                 temporary.open("wb") as handle,
                 gzip.GzipFile(filename="", mode="wb", fileobj=handle, mtime=0) as packed,
@@ -41,7 +41,7 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read what `write_table` wrote. Tables of a cell index are read by `CellIndex.read_table`."""
+    """Read a table of `write_table`. For tables of a cell index, see `CellIndex.read_table`."""
     if Path(path).suffix != ".parquet":
         return pd.read_csv(path, sep="\t", usecols=columns)
     frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
@@ -49,13 +49,13 @@ def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.Data
 
 
 def write_index(cells: pd.DataFrame, path: str | Path) -> None:
-    """Write the table of kept cells (parquet) as the cell index of all that follows.
+    """Write the table of kept cells as a Parquet file, the cell index of all later steps.
 
     Parameters
     ----------
     cells
         One row per kept cell in the order of the index, with `cell` and `sample`. The checksum is
-        that of the cells' names in their order.
+        computed from the names of the cells in this order.
     path
         The file to write.
     """
@@ -64,25 +64,25 @@ def write_index(cells: pd.DataFrame, path: str | Path) -> None:
 
 
 class CellIndex:
-    """The kept cells in their order, and the files that belong to them.
+    """The kept cells in order, with methods to read and write the files that belong to them.
 
     Parameters
     ----------
     path
-        What `write_index` wrote.
+        The file that `write_index` wrote.
     samples
-        The samples that a job does. Of tables it reads only their cells; None reads all.
+        The samples of a job: only the rows of their cells are read from tables. None reads all.
 
     Attributes
     ----------
     checksum
-        What all files of this index carry: 16 hexadecimal digits, read from the end of the file
-        without its table.
+        The checksum in every file of this index: 16 hexadecimal digits, read from the metadata
+        without loading the table.
 
     Raises
     ------
     ValueError
-        If the file carries no checksum.
+        If the file has no checksum.
     """
 
     def __init__(self, path: str | Path, *, samples: Sequence[str] | None = None) -> None:
@@ -94,15 +94,15 @@ class CellIndex:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row per kept cell, sorted by sample and barcode; read when first used."""
+        """One row per kept cell, sorted by sample and barcode; loaded on first use."""
         return self.read_table(self.path)
 
     def write_table(self, frame: pd.DataFrame, path: str | Path) -> None:
-        """Write a table of cells of this index, as parquet."""
+        """Write a table of cells of this index as a Parquet file."""
         _write_for_index(frame, path, self.checksum)
 
     def read_table(self, path: str | Path, *, columns: list[str] | None = None) -> pd.DataFrame:
-        """Read a table of cells of this index; of the rows only those of `samples`, if given.
+        """Read a table of cells of this index, only the rows of `samples` if these are given.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class CellIndex:
             np.savez(handle, allow_pickle=False, index=np.array(self.checksum), **arrays)
 
     def read_arrays(self, path: str | Path) -> dict[str, np.ndarray]:
-        """Read named arrays and refuse those of another cell index (ValueError)."""
+        """Read named arrays; raises `ValueError` for those of another cell index."""
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         self._check(path, str(arrays.pop("index")))
@@ -135,7 +135,7 @@ class CellIndex:
         genes: pd.DataFrame,
         **arrays: np.ndarray,
     ) -> None:
-        """Write counts of cells x genes with the genes' columns `gene` and `symbol`."""
+        """Write counts (cells x genes), the columns `gene` and `symbol` of `genes`, and arrays."""
         self.write_arrays(
             path,
             data=counts.data.astype(np.int32),
@@ -150,7 +150,7 @@ class CellIndex:
     def read_counts(
         self, path: str | Path
     ) -> tuple[sparse.csr_array, pd.DataFrame, dict[str, np.ndarray]]:
-        """Read counts (cells x genes), their genes, and the further arrays of the file."""
+        """Read counts (cells x genes), their genes, and all other arrays of the file."""
         arrays = self.read_arrays(path)
         parts = (arrays.pop("data"), arrays.pop("indices"), arrays.pop("indptr"))
         counts = sparse.csr_array(parts, shape=tuple(arrays.pop("shape")))
@@ -169,8 +169,8 @@ class CellIndex:
         genes
             `gene` and `symbol` of the first sample; all samples have the same symbols.
         arrays
-            Further arrays of the files, stacked: of the panel `n_cells` per sample and `present`
-            (samples x genes), which says what genes a matrix has.
+            All other arrays of the files, stacked. For the panel: `n_cells` per sample, and
+            `present` (samples x genes), the genes that each matrix has.
         """
         parts = [self.read_counts(path) for path in paths]
         names = parts[0][2]

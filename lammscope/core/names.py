@@ -1,4 +1,4 @@
-"""Names and numbers that several rooms share."""
+"""Names and numbers that several subpackages use."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,10 @@ ARMS = ("responder", "non_responder")
 ARM_WORDS = {"responder": "responders", "non_responder": "non-responders"}
 PHASES = ("pre", "post")  # before and after infusion
 LEVELS = ("positive", "elevated")  # of LAMM calls
-LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in tables of abundance
-NONE, AUTO = "none", "auto"  # no integration; the method that the scores choose
+LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in abundance tables
+NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration scores
 UNASSIGNED = "unassigned"  # the population of cells without a type
 NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
-ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # id of a gene
-PER = 10_000  # rates are UMI per 10,000, the usual scale (Seurat, CellTypist)
-ALPHA = 0.05  # of intervals and verdicts
+ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # Ensembl id of a gene
+PER = 10_000  # rates are UMIs per 10,000, as in Seurat and CellTypist
+ALPHA = 0.05  # significance level of intervals and verdicts

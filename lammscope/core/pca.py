@@ -1,4 +1,4 @@
-"""Exact principal components, also of matrices that are never stacked."""
+"""Exact principal components, also of matrices that are never concatenated."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-CHUNK = 2_000  # cells that are made dense at a time
-MIN_VARIANCE = 1e-9  # share of the largest component's: less is rounding error; ours
+CHUNK = 2_000  # cells converted to a dense matrix at a time
+# Relative to the variance of the largest component; less is rounding error. Our choice.
+MIN_VARIANCE = 1e-9
 
 TOO_FEW = "principal components need at least two cells"
 
@@ -21,16 +22,16 @@ class PrincipalComponents:
     variance: np.ndarray
 
     def project(self, values: sparse.csr_array) -> np.ndarray:
-        """Scores (cells x components, float32) of log-normalised cells x genes."""
+        """Compute scores (cells x components, float32) of log-normalized cells x genes."""
         return np.ascontiguousarray(
             values @ self.loadings - self.mean @ self.loadings, dtype=np.float32
         )
 
 
 def principal_components(values: sparse.csr_array, *, n_components: int) -> PrincipalComponents:
-    """Principal components of one matrix, as `principal_components_of_parts` finds them.
+    """Compute the principal components of one matrix, as in `principal_components_of_parts`.
 
-    From its singular values where it has far fewer cells than genes, which is faster then.
+    A matrix with far fewer cells than genes is decomposed into singular values, which is faster.
     """
     n_cells, n_genes = values.shape
     if n_cells < 2:
@@ -47,24 +48,24 @@ def principal_components(values: sparse.csr_array, *, n_components: int) -> Prin
 def principal_components_of_parts(
     parts: Iterable[sparse.csr_array], *, n_components: int
 ) -> PrincipalComponents:
-    """Exact principal components of stacked cells x genes matrices that are never stacked.
+    """Compute exact principal components of several cells x genes matrices together.
 
-    The genes' cross products are summed over the parts, so that memory follows the number of genes
-    and the largest part, not the number of cells.
+    The cross products of the genes are summed over the parts, so that memory depends on the number
+    of genes and on the largest part, not on the number of cells.
 
     Parameters
     ----------
     parts
-        Log-normalised expression of some cells each, all with the same genes.
+        Log-normalized expression, each part for some of the cells, all with the same genes.
     n_components
-        How many components; fewer are given if the rank is lower.
+        Number of components; fewer are returned if the rank is lower.
 
     Returns
     -------
     PrincipalComponents
         Largest variance first. A component's sign is fixed: its largest loading is positive.
     """
-    # only here: small channels' doublets need no more than NumPy's
+    # imported here, because doublet detection in small channels needs only NumPy
     from scipy import linalg
 
     cross, total = np.zeros((0, 0)), np.zeros(0)
@@ -89,7 +90,7 @@ def principal_components_of_parts(
 
 
 def _oriented(loadings: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> PrincipalComponents:
-    """Components of some variance, each with the sign that makes its largest loading positive."""
+    """Drop components without variance, and make the largest loading of each one positive."""
     kept = variance > max(variance[0], 0) * MIN_VARIANCE
     loadings = loadings[:, kept]
     largest = np.abs(loadings).argmax(axis=0)

@@ -1,4 +1,4 @@
-"""Sums over groups of cells and over neighborhoods, a block of cells at a time."""
+"""Sums over groups of cells and over neighborhoods."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-CHUNK = 50_000  # cells pooled at once: bounds memory, changes no result
+CHUNK = 50_000  # cells pooled at a time: limits memory and does not change results
 
 
 def membership(
     groups: Sequence[str] | np.ndarray | pd.Series,
 ) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
-    """Names of groups, each cell's number among them, and the matrix that sums cells by group.
+    """Return the names of groups, the group of each cell, and a matrix that sums cells by group.
 
-    The matrix is n_groups x n_cells, of ones.
+    Groups of cells are given as positions in the names. The matrix (n_groups x n_cells) has a one
+    for each cell in its group.
     """
     names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     places = (codes, np.arange(len(codes)))
@@ -25,7 +26,10 @@ def membership(
 def collapse_genes(
     counts: sparse.csr_array, *, symbols: Sequence[str], genes: Sequence[str]
 ) -> sparse.csr_array:
-    """Pick `genes` from `counts`: columns of one symbol are added, absent genes are 0."""
+    """Return the columns `genes` of `counts`; columns with the same symbol are summed.
+
+    Genes that are absent have counts of 0.
+    """
     position = {gene: column for column, gene in enumerate(genes)}
     pairs = [(row, position[symbol]) for row, symbol in enumerate(symbols) if symbol in position]
     rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
@@ -37,17 +41,17 @@ def collapse_genes(
 
 
 def sum_columns(counts: sparse.csr_array, columns: Sequence[int]) -> np.ndarray:
-    """Sum of some columns (positions) in each row of cells x genes."""
+    """Return the sum of some columns, given by position, in each row of cells x genes."""
     picked = np.zeros(counts.shape[1])
     picked[list(columns)] = 1
     return np.asarray(counts @ picked)
 
 
 def neighbor_pooling(neighbors: np.ndarray, *, keep: np.ndarray | None = None) -> sparse.csr_array:
-    """The matrix that adds every cell and its neighbours: n_cells x n_cells of ones.
+    """Return the matrix (n_cells x n_cells, of ones) that sums each cell and its neighbors.
 
-    A neighbour -1 is none. With `keep` (n_cells, bool) only kept cells are added, and other cells
-    have empty rows.
+    Neighbors of -1 are ignored. With `keep` (n_cells, bool) only these cells are summed, and all
+    other cells have empty rows.
     """
     n_cells, k = neighbors.shape
     own = np.arange(n_cells, dtype=np.int32)[:, None]

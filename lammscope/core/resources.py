@@ -1,4 +1,4 @@
-"""Files that the config names: the user's own, or those that ship with the workflow."""
+"""Files named in the config: the user's own, or those that ship with the workflow."""
 
 from pathlib import Path
 
@@ -6,9 +6,12 @@ HOME = Path(__file__).resolve().parents[2]  # of the workflow
 
 
 def find_resource(path: str | Path) -> Path:
-    """The user's own file at `path`, else the one that ships with the workflow.
+    """Return the user's own file at `path`, or else the one that ships with the workflow.
 
-    Raises FileNotFoundError where there is neither.
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither.
     """
     for folder in (Path(), HOME):
         if (file := folder / path).is_file():

@@ -1,4 +1,4 @@
-"""What every job needs around the science: a log, whole files or none, a thread limit."""
+"""Setup of a job: its log, atomic writes, and a limit on threads."""
 
 import logging
 import os
@@ -18,18 +18,18 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 @contextmanager
 def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
-    """Log a job to `path`; turn errors that a user can mend into one line.
+    """Log a job to `path`, and end it with a one-line message on errors that a user can fix.
 
-    Messages and warnings go to the log file, the package's own warnings to standard error as well.
-    A `ValueError` or `OSError` (wrong input) ends the job
-    with exit code 1 and its message on standard error; the traceback of any error is in the log.
+    Messages and warnings go to the log file; warnings of this package also go to standard error.
+    Any error ends the job with exit code 1 and a one-line message on standard error. Only a
+    `ValueError` or `OSError` (wrong input) is shown without its type. Tracebacks are in the log.
 
     Parameters
     ----------
     path
-        The log file, made anew.
+        The log file; an old one is overwritten.
     threads
-        Upper limit for BLAS and OpenMP threads of this process. Threads come from the config and
+        Maximum number of BLAS and OpenMP threads of this process. It comes from the config and
         not from `--cores`, so that results do not depend on the machine.
     """
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
@@ -63,14 +63,14 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
 
 
 def _peak() -> float:
-    """Largest memory of this process so far, in MiB."""
+    """Return the peak memory of this process so far, in MiB."""
     per_mib = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
 
 
 @contextmanager
 def _threads_limited(threads: int) -> Iterator[None]:
-    """Limit the thread pools of native libraries, those that are loaded by now and later."""
+    """Limit the thread pools of native libraries, including those that are loaded later."""
     from threadpoolctl import threadpool_limits
 
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
@@ -88,10 +88,10 @@ def _threads_limited(threads: int) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; it becomes `path` only if the block succeeds.
+    """Yield a temporary file in the folder of `path`, renamed to `path` if the block succeeds.
 
-    A job that is killed leaves no half-written result. The suffix is kept, since writers choose a
-    format by it.
+    A job that is killed leaves no half-written result. The temporary file has the same suffix,
+    because writers choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

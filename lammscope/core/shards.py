@@ -1,7 +1,7 @@
-"""Shards: the whole count matrix of one sample as an `.h5ad` file of integers.
+"""Per-sample count files (shards): the count matrix of one sample as an `.h5ad` file of integers.
 
-Written and read with h5py alone, in AnnData's on-disk format 0.1.0 [1]_, because importing anndata
-costs each of the many small jobs more than its work. `anndata.read_h5ad` opens a shard as it is.
+They are written and read with h5py in AnnData's on-disk format 0.1.0 [1]_, because importing
+anndata takes longer than the work of many small jobs. `anndata.read_h5ad` can open them.
 
 References
 ----------
@@ -19,8 +19,8 @@ from scipy import sparse
 from lammscope.core.runtime import whole_file
 
 NOTHING_SHARED = (
-    "the samples have no gene in common: were they counted against different references (Ensembl "
-    "ids here, symbols there)?"
+    "the samples have no gene in common: were they counted against different references, or do "
+    "some have Ensembl ids and others symbols?"
 )
 
 
@@ -35,8 +35,8 @@ class Shard:
     barcodes
         The cells' barcodes, without a sample prefix.
     genes
-        Columns `gene` (Ensembl id without version, or the symbol where ids lack; unique) and
-        `symbol`; optionally `ambient_counts`, the sums over barcodes too empty to be kept.
+        Columns `gene` (Ensembl id without version, or the symbol if there are no ids; unique) and
+        `symbol`; optionally `ambient_counts`, the sums over barcodes with too few UMIs to be kept.
     """
 
     counts: sparse.csr_array
@@ -45,7 +45,7 @@ class Shard:
 
 
 def write_shard(shard: Shard, path: str | Path) -> None:
-    """Write a shard, whole or not at all."""
+    """Write a per-sample count file atomically."""
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         _encode(file, "anndata")
         matrix = file.create_group("X")
@@ -64,11 +64,11 @@ def write_shard(shard: Shard, path: str | Path) -> None:
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a shard that `write_shard` wrote."""
+    """Read a per-sample count file of `write_shard`."""
     with h5py.File(path, "r") as file:
         matrix = file["X"]
         data, indices, indptr = (matrix[name][:] for name in ("data", "indices", "indptr"))
-        if indptr[-1] <= np.iinfo(indices.dtype).max:  # scipy gives both the wider type
+        if indptr[-1] <= np.iinfo(indices.dtype).max:  # else scipy widens both arrays
             indptr = indptr.astype(indices.dtype)
         counts = sparse.csr_array((data, indices, indptr), shape=tuple(matrix.attrs["shape"]))
         return Shard(counts, _column(file["obs"], "barcode"), _read_frame(file["var"]))
@@ -109,7 +109,7 @@ def _column(group: h5py.Group, name: str) -> np.ndarray:
 
 
 def shared_ids(ids: list[pd.Series]) -> pd.Index:
-    """Gene ids that all samples have, in the order of the first."""
+    """Return the gene ids that all samples have, in the order of the first sample."""
     shared: pd.Index = pd.Index(ids[0])
     for other in ids[1:]:
         shared = shared.intersection(pd.Index(other), sort=False)
@@ -119,5 +119,5 @@ def shared_ids(ids: list[pd.Series]) -> pd.Index:
 
 
 def gene_columns(shard: Shard, genes: pd.Series | pd.Index) -> np.ndarray:
-    """Columns of a shard that hold the given gene ids, all of which must be there."""
+    """Return the columns of the given gene ids, all of which must be present."""
     return np.asarray(pd.Index(shard.genes["gene"]).get_indexer(genes))

@@ -1,4 +1,4 @@
-"""Names and numbers of the tables as a reader expects them, in figures and report alike."""
+"""Readable names and numbers for figures, report and messages."""
 
 import difflib
 import re
@@ -27,27 +27,27 @@ PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient)s\b")
 
 
 def readable(name: object) -> str:
-    """Turn a name of the tables into words: `non_responder` becomes `non-responder`."""
+    """Turn a name of the tables into words, such as `non_responder` into `non-responder`."""
     words = str(name).replace("non_responder", "non-responder")
     return WORDS.get(words, words.replace("_", " "))
 
 
 def population_words(name: object) -> str:
-    """Name of a row of an abundance table; `monocytic` there counts all monocytic cells."""
+    """Return the readable name of a population; `monocytic` stands for all monocytic cells."""
     return "all monocytic cells" if str(name) == "monocytic" else readable(name)
 
 
 def denominator_words(name: object) -> str:
-    """`all` becomes `of all cells`, and so on."""
+    """Return the denominator in words, such as `of all cells` for `all`."""
     return DENOMINATORS.get(str(name), f"of {readable(name)}")
 
 
 def write_number(value: float, kind: str) -> str:
-    """A number as text.
+    """Format a number as text.
 
-    Kinds: `count`; `percent` (of 0 to 100); `fraction` (0 to 1, as percent); `points` (a difference
-    of fractions, as percentage points); `p` and `small_p`; `signed`; `ratio` (exponent of a log);
-    `number`. What is not finite is an en dash.
+    Kinds: `count`; `percent` (from 0 to 100); `fraction` (from 0 to 1, shown as percent); `points`
+    (a difference of fractions, as percentage points); `p` and `small_p`; `signed`; `ratio` (the
+    exponential of a log ratio); `number`. Infinite and missing values become an en dash.
     """
     if not np.isfinite(value):
         return NOTHING
@@ -75,17 +75,17 @@ def write_number(value: float, kind: str) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """`1 patient`, `2 patients`: a number, and what is counted (given in the plural)."""
+    """Return a number with its noun, given in the plural: `1 patient`, `2 patients`."""
     return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Values as the user wrote them: text, whole numbers without a point, None if missing."""
+    """Return values as text: whole numbers without a decimal point, None for missing values."""
     return values.map(_text).astype(object)
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """A hint at the closest of the allowed names."""
+    """Return a hint at the closest of the allowed names, or an empty string."""
     by_lower = {str(allowed).lower(): str(allowed) for allowed in names}
     found = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
     return f" (did you mean `{by_lower[found[0]]}`?)" if found else ""

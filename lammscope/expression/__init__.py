@@ -1,1 +1,1 @@
-"""Genes and gene sets compared between patients, within each population."""
+"""Compare genes and gene sets between patients within each population."""

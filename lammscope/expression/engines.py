@@ -1,4 +1,4 @@
-"""Engines of the expression test: limma-voom in NumPy, and PyDESeq2, from a model to a table."""
+"""Engines of the expression test: limma-voom in NumPy, and PyDESeq2."""
 
 import logging
 import warnings
@@ -14,21 +14,21 @@ from lammscope.stats import linear
 from lammscope.stats.voom import Voom, voom
 
 logger = logging.getLogger("lammscope")
-QUANTILE = 0.975  # of the 95 % intervals
+QUANTILE = 0.975  # for 95 % intervals
 ESTIMATES = ["log2fc", "ci_low", "ci_high", "t", "df", "p"]
 
 
 def fit_limma_voom(model: Model) -> pd.DataFrame:
-    """Test each gene with limma: voom weights, then moderated t-tests.
+    """Test each gene with limma: voom weights, then moderated t-statistics.
 
-    With blocks their correlation is estimated twice, before and after the weights that use it.
+    The correlation within blocks is estimated twice, with the weights updated in between.
 
     Returns
     -------
     DataFrame
         One row per gene of the model, in its order: `mean_expression` (mean log2 counts per
         million), `log2fc` with `ci_low` and `ci_high` (95 %), `t`, `df`, `p`, `status`. A gene
-        without any variance has no p (`no_variation`).
+        without variance has no p (`no_variation`).
     """
     design, block = model.design.to_numpy(), model.block
     weighted = voom(model.counts, design, norm_factors=model.norm_factors)
@@ -65,20 +65,19 @@ def fit_limma_voom(model: Model) -> pd.DataFrame:
 
 
 def fit_pydeseq2(model: Model) -> pd.DataFrame:
-    """Test each gene with PyDESeq2: a negative binomial model and Wald's test.
+    """Test each gene with PyDESeq2: a negative binomial model and the Wald test.
 
-    Size factors are medians of ratios, over genes without a zero where there are any, else over
-    each gene's positive counts. Outliers by Cook's distance are replaced where seven sides share
-    their row of the design, as in DESeq2 (Love, Huber and Anders 2014,
-    doi 10.1186/s13059-014-0550-8; Muzellec et al. 2023, doi 10.1093/bioinformatics/btad547). The
-    model's genes are tested as they are: no second filter.
+    Size factors are medians of ratios over genes without zeros, or over positive counts if every
+    gene has a zero. Outliers by Cook's distance are replaced if at least seven sides share their
+    row of the design, as in DESeq2 (Love, Huber and Anders 2014, doi 10.1186/s13059-014-0550-8;
+    Muzellec et al. 2023, doi 10.1093/bioinformatics/btad547). Independent filtering is not used.
 
     Returns
     -------
     DataFrame
-        As of `fit_limma_voom`. `t` is Wald's statistic; it is compared with the normal
+        As from `fit_limma_voom`. `t` is the Wald statistic, which is compared with the normal
         distribution, so that `df` is infinite. Genes with an outlier that was not replaced keep
-        their fold change and have no p (`outlier`); a fit that did not converge has neither
+        their fold change and have no p (`outlier`). A fit that did not converge has neither
         (`not_converged`).
     """
     table = pd.DataFrame({"mean_expression": model.log_cpm.mean(axis=1)})
@@ -105,10 +104,10 @@ ENGINES: dict[str, Callable[[Model], pd.DataFrame]] = {
     "limma_voom": fit_limma_voom,
     "pydeseq2": fit_pydeseq2,
 }
-FORESEEN = (  # what PyDESeq2 warns of, and why nothing is lost by not passing it on
+FORESEEN = (  # warnings that are not passed on, and why
     "The 'future.infer_string' option",  # anndata with pandas 3.1
     "The inplace keyword in Series.drop",  # PyDESeq2 with pandas 3.1
-    "As the residual degrees of freedom is less than 3",  # said in the documents
+    "As the residual degrees of freedom is less than 3",  # documented
     "The dispersion trend curve fitting did not converge",  # logged below
 )
 
@@ -119,10 +118,10 @@ def _correlation(weighted: Voom, design: NDArray[np.float64], block: np.ndarray)
 
 
 def _wald_tests(model: Model) -> pd.DataFrame | None:
-    """PyDESeq2's results by position of the gene; none where no gene has any dispersion.
+    """Run PyDESeq2 and return one row per gene; None if no gene is overdispersed.
 
-    The steps are those of its `deseq2`, which cannot stop at counts that vary less than Poisson
-    ones throughout: there is no trend to shrink dispersions towards.
+    The steps are those of its `deseq2`, which fails if no count varies more than Poisson counts,
+    since there is no trend towards which dispersions could be shrunk.
     """
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats
@@ -157,7 +156,10 @@ def _wald_tests(model: Model) -> pd.DataFrame | None:
         )
         tests.summary()
     if data.uns["disp_function_type"] != "parametric":
-        logger.info("%s: no parametric trend of dispersions; their mean is used", model.population)
+        logger.info(
+            "%s: dispersions have no parametric trend; their mean is used",
+            model.population,
+        )
     found = tests.results_df.reset_index(drop=True)
     return pd.DataFrame(
         {
@@ -165,7 +167,7 @@ def _wald_tests(model: Model) -> pd.DataFrame | None:
             "se": found["lfcSE"],
             "wald": found["stat"],
             "p": found["pvalue"],
-            "outlier": outlier | (found["lfcSE"] == 0),  # the latter: replaced by zeros alone
+            "outlier": outlier | (found["lfcSE"] == 0),  # the latter if only zeros remain
             "converged": data.var["_LFC_converged"].to_numpy(dtype=bool),
         }
     )

@@ -1,4 +1,4 @@
-"""Competitive gene-set tests within populations: camera on the model of the expression test."""
+"""Competitive gene-set tests (camera) within populations, on the model of the expression test."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,29 +30,30 @@ def test_gene_sets(
     exclude: Sequence[str],
     min_genes: int,
 ) -> pd.DataFrame:
-    """Test whether the genes of a set change more than the other genes, in every population.
+    """Test whether the genes of each set differ more than the other genes, in every population.
 
-    Pseudobulks, filter, normalisation and voom weights are those of the limma expression test;
-    the test is camera's (Wu and Smyth 2012, doi 10.1093/nar/gks461), whose model has no blocks: a
-    change is compared within the patients who have both phases.
+    Pseudobulks, filter, normalization and voom weights are those of the limma expression test. The
+    test is camera (Wu and Smyth 2012, doi 10.1093/nar/gks461). Its model has no blocks, so a change
+    is compared within the patients who have both phases.
 
     Parameters
     ----------
     pseudobulk, comparison, min_cells, exclude
         As in `genes.test_expression`.
     gene_sets
-        Genes are symbols or Ensembl ids, of any case, ids with or without a version.
+        Genes are symbols or Ensembl ids; case and versions of ids are ignored.
     min_genes
-        Sets with fewer genes among the tested ones, or outside the set, are not tested.
+        Minimum tested genes in a set, and outside it; other sets are not tested.
 
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`, by population and p. `n_genes` of the set were tested, `n_missing`
-        were not (absent from the data, too low, or excluded); `direction` is up or down in the
-        test arm; `mean_log2fc` is over the set's tested genes; `fdr` is Benjamini and Hochberg's
-        over the sets of a population. `status` is ok or too_few_genes; a population that
-        cannot be tested has one row without a set, with the status of `models.population_model`.
+        The columns `COLUMNS`, sorted by population and p. `n_genes` of the set were tested,
+        `n_missing` were not (absent from the data, too low, or excluded). `direction` is up or down
+        in the test arm. `mean_log2fc` is over the tested genes of the set. `fdr` is
+        Benjamini-Hochberg over the sets of a population. `status` is ok or too_few_genes. A
+        population that cannot be tested has one row without a set, with the status of
+        `models.population_model`.
     """
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
     tables = []
@@ -74,22 +75,22 @@ def test_gene_sets(
     return pd.concat([table.astype(whole) for table in tables], ignore_index=True)
 
 
-test_gene_sets.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+test_gene_sets.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
 
 
 def match_genes(
     gene_sets: Sequence[GeneSet], *, genes: np.ndarray, symbols: np.ndarray, level: np.ndarray
 ) -> dict[str, NDArray[np.int64]]:
-    """Rows of the genes of each set, each gene of a set once.
+    """Find the rows of the genes of each set, without duplicates.
 
     Parameters
     ----------
     genes, symbols
         Ids and symbols of the rows.
     level
-        Expression of the rows: of rows that share a symbol the highest stands for it.
+        Expression of the rows. Of rows that share a symbol, the highest is used.
     """
-    order = np.argsort(level, kind="stable")  # later ones, the higher, replace earlier ones
+    order = np.argsort(level, kind="stable")  # higher rows overwrite lower ones
     rows = {symbols[row].upper(): row for row in order}
     rows |= {_plain_id(genes[row]): row for row in order}
     return {
@@ -126,7 +127,7 @@ def _test_sets(model: Model, gene_sets: Sequence[GeneSet], *, min_genes: int) ->
 def _camera(
     weighted: Voom, sets: Mapping[str, np.ndarray], design: np.ndarray, at: int
 ) -> pd.DataFrame:
-    """Direction, p and fdr of each set; none where no set can be tested."""
+    """Return direction, p and fdr of each set; no rows if no set can be tested."""
     if not sets:
         return pd.DataFrame(columns=["direction", "p", "fdr"])
     found = camera(weighted.y, sets, design, at, weights=weighted.weights)
@@ -138,5 +139,5 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _plain_id(gene: str) -> str:
-    """A gene's name in capitals; without the version where it is an Ensembl id."""
+    """Return the name of a gene in upper case, and an Ensembl id without version."""
     return re.sub(r"^(ENS[A-Z]*G\d+)\.\d+$", r"\1", gene.upper())

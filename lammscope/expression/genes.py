@@ -1,4 +1,4 @@
-"""Differential expression within populations, and what is missing from it, per contrast."""
+"""Differential expression of genes within populations."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,36 +26,36 @@ def test_expression(
     engine: str,
     threads: int,
 ) -> pd.DataFrame:
-    """Test every gene in every population.
+    """Test the differential expression of every gene in every population.
 
     Parameters
     ----------
     pseudobulk
         `obs` with `sample`, `population`, `n_cells`; `var` with `symbol`; sums of raw counts in
-        `X`. A patient's replicates are summed before anything else.
+        `X`. Replicates of a patient are summed first.
     comparison
         Who is compared with whom.
     min_cells
-        Pseudobulks of fewer cells are left out (see `excluded_pseudobulks`).
+        Pseudobulks of fewer cells are left out (see `missing.excluded_pseudobulks`).
     exclude
-        Regular expressions of whole symbols or gene ids, any case: genes that are not tested,
-        and count neither in the filter nor in the library sizes.
+        Regular expressions of whole symbols or gene ids, ignoring case. These genes are not tested
+        and are left out of the library sizes.
     engine
         One of `engines.ENGINES`.
     threads
-        Populations that are tested at a time; it changes no result.
+        Populations tested in parallel; the result does not depend on it.
 
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`, by population and p; `log2fc` with a 95 % interval, `fdr` within
-        the population. A population that cannot be tested has one row without a gene, with the
-        `status` of `models.population_model`; a gene without a p has that of its engine.
+        The columns `COLUMNS`, sorted by population and p; `log2fc` with a 95 % interval, `fdr`
+        within the population. A population that cannot be tested has one row without a gene, with
+        the `status` of `models.population_model`. The `status` of a gene is that of the engine.
     """
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
 
     def test_population(population: str) -> pd.DataFrame:
-        # limma keeps patients with one phase, as blocks; PyDESeq2 has no blocks.
+        # With limma, patients with one phase stay in the model as blocks; PyDESeq2 has none.
         model = population_model(
             sums,
             population,
@@ -74,9 +74,9 @@ def test_expression(
         )
         return table.reindex(columns=COLUMNS)
 
-    # PyDESeq2's warnings are caught by a filter that all threads share
+    # one thread for PyDESeq2, since its warnings are caught by a filter that all threads share
     with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
         return stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
 
 
-test_expression.__test__ = False  # type: ignore[attr-defined]  # the name is no test of pytest
+test_expression.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest

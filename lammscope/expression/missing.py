@@ -1,4 +1,4 @@
-"""Which pseudobulks a comparison lacks, and whether an arm lacks more of them."""
+"""Missing pseudobulks of a comparison, and whether missingness differs between arms."""
 
 from collections.abc import Sequence
 
@@ -16,19 +16,19 @@ EXCLUDED_COLUMNS = ["cell_type", "patient", "arm", "side", "samples", "n_cells",
 MISSING_COLUMNS = [
     *("cell_type", "n_test", "n_reference", "kept_test", "kept_reference", "p"),
 ]
-EVERY = "(all)"  # instead of a population, for what is missing from every one
+EVERY = "(all)"  # instead of a population, for samples missing from every population
 
 
 def excluded_pseudobulks(
     pseudobulk: AnnData, comparison: Comparison, *, min_cells: int
 ) -> pd.DataFrame:
-    """Patients' pseudobulks that a contrast leaves out, by arm: missingness may differ by arm.
+    """List pseudobulks of patients that a contrast leaves out, with their arm.
 
     Returns
     -------
     DataFrame
-        The columns `EXCLUDED_COLUMNS`. Samples without a value of a covariate are missing from
-        every population: their `cell_type` is `(all)` and they have no `n_cells`.
+        The columns `EXCLUDED_COLUMNS`. Samples with a missing covariate are left out of every
+        population: their `cell_type` is `(all)` and `n_cells` is missing.
     """
     sums = plain_pseudobulks(pseudobulk)
     tables = [_without_covariate(comparison)]
@@ -40,20 +40,20 @@ def excluded_pseudobulks(
 
 
 def missingness(pseudobulk: AnnData, comparison: Comparison, *, min_cells: int) -> pd.DataFrame:
-    """How many patients each population keeps, by arm, and whether the arms lose alike.
+    """Count the patients that each population keeps by arm, and test whether the arms differ.
 
-    A population that is too small in one arm only (non-responders without B cells, say) is
-    compared among the patients who happen to have it.
+    If a population is too small in one arm only (such as B cells of non-responders), the
+    comparison is limited to a selected group of patients.
 
     Returns
     -------
     DataFrame
-        The columns `MISSING_COLUMNS`: a row `(all)` for samples without a value of a covariate,
-        where the contrast has any, then the populations. `n_test` and `n_reference` are the
-        patients of the arms that could be compared (for a change those with both phases; for
-        pairs the pairs), `kept_test` and `kept_reference` those of them with enough cells. `p` is
-        of Fisher's exact test of kept against lost; for pairs, whose sides are of the same
-        patients, of McNemar's exact test.
+        The columns `MISSING_COLUMNS`: a row `(all)` for samples with a missing covariate, if the
+        contrast has covariates, then the populations. `n_test` and `n_reference` count the patients
+        per arm who could be compared (for a change, those with both phases; for pairs, the pairs),
+        `kept_test` and `kept_reference` those with enough cells. `p` is that of Fisher's exact
+        test of arm against kept or lost, and for pairs, whose sides are dependent, that of
+        McNemar's exact test.
     """
     contrast, sums = comparison.contrast, plain_pseudobulks(pseudobulk)
     rows = []
@@ -69,7 +69,7 @@ def missingness(pseudobulk: AnnData, comparison: Comparison, *, min_cells: int) 
 
 
 def _without_covariate(comparison: Comparison) -> pd.DataFrame:
-    """The samples that would be compared if they had a value of each covariate."""
+    """Return samples that are left out only because a covariate is missing."""
     selection = comparison.selection
     reasons = [f"{column} is missing" for column in comparison.contrast.adjust]
     lost = selection[(selection["use"] == UNUSED) & selection["reason"].isin(reasons)]
@@ -78,7 +78,7 @@ def _without_covariate(comparison: Comparison) -> pd.DataFrame:
 
 
 def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
-    """Patients and kept patients of each arm, and the p of their difference."""
+    """Count patients and kept patients of each arm, and test their difference."""
     if not contrast.has_arms:
         return _kept_by_side(sides)
     patients = sides.groupby("patient").agg(
@@ -96,7 +96,7 @@ def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
 
 
 def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
-    """The same for pairs: whether one side is lost more often than the other."""
+    """Count pairs and kept sides, and test whether one side is lost more often."""
     kept = sides.pivot(index="patient", columns="side", values="kept")
     kept = kept.reindex(columns=["test", "reference"], fill_value=False)
     n_test_only = int((kept["test"] & ~kept["reference"]).sum())

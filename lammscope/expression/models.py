@@ -1,4 +1,4 @@
-"""What is fitted for one population in one contrast: its pseudobulks, its genes, its design."""
+"""The model of one population in one contrast: pseudobulks, tested genes and design matrix."""
 
 import re
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from lammscope.cohort.design import EFFECT, MIN_PATIENTS, aliased_columns, indep
 from lammscope.stats import linear
 from lammscope.stats.edger import filter_by_expression, tmm
 
-MIN_GENES = 10  # of fewer there is no trend of variances that a gene's could be held against
-FLAT = 1e-8  # log2 counts per million: less is rounding and no variation between patients
+MIN_GENES = 10  # fewer cannot estimate the mean-variance trend
+FLAT = 1e-8  # log2 counts per million: a smaller standard deviation is due to rounding
 
 
 @dataclass(frozen=True)
 class Pseudobulks:
-    """Pseudobulks in plain arrays: `obs` (sample, population, n_cells), counts rows x genes."""
+    """Pseudobulks as plain arrays: `obs` (sample, population, n_cells), counts rows x genes."""
 
     obs: pd.DataFrame
     counts: sparse.csr_array
@@ -30,7 +30,7 @@ class Pseudobulks:
 
     @property
     def populations(self) -> list[str]:
-        """Every population, in order."""
+        """All populations, sorted by name."""
         return sorted(self.obs["population"].unique())
 
 
@@ -41,19 +41,20 @@ class Model:
     Attributes
     ----------
     population
-        Its name.
+        Name of the population.
     counts
-        Genes x sides, the sums of a patient's replicates; only genes that pass the filter.
+        Genes x sides, replicates of a patient summed; only genes that pass the filter.
     genes, symbols
-        Names of the rows of `counts`.
+        Ids and symbols of the rows of `counts`.
     design
-        Sides x coefficients, of full column rank. The comparison is the column `effect`.
+        Design matrix, sides x coefficients, of full column rank. The comparison is the column
+        `effect`.
     block
-        The patient of each side where its sides are correlated, else nothing.
+        The patient of each side if the sides of a patient are correlated, else None.
     norm_factors
-        Library size factors of the sides (TMM).
+        TMM normalization factors of the sides.
     n_test, n_reference
-        Patients per arm; pairs; for a change those with both phases.
+        Patients per arm, or pairs; for a change, patients with both phases.
     """
 
     population: str
@@ -68,19 +69,19 @@ class Model:
 
     @property
     def log_cpm(self) -> NDArray[np.float64]:
-        """Log2 counts per million, genes x sides, as `voom` has them."""
+        """Log2 counts per million, genes x sides, as in `voom`."""
         library = self.counts.sum(axis=0) * self.norm_factors
         return np.log2((self.counts + 0.5) / (library + 1) * 1e6)
 
     @property
     def at(self) -> int:
-        """The position of the comparison among the coefficients."""
+        """Position of the comparison among the coefficients."""
         return list(self.design).index(EFFECT)
 
 
 @dataclass(frozen=True)
 class Untested:
-    """A population that cannot be tested, why (`status`), and the patients there are."""
+    """A population that cannot be tested, the reason (`status`), and its number of patients."""
 
     status: str
     n_test: int
@@ -88,14 +89,14 @@ class Untested:
 
 
 def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Pseudobulks:
-    """Take what is needed from the pseudobulks of a cohort.
+    """Extract counts, samples and genes from the pseudobulks of a cohort.
 
     Parameters
     ----------
     pseudobulk
         From `pseudobulk.build_pseudobulk`.
     exclude
-        Regular expressions of whole symbols or gene ids, any case: genes to leave out.
+        Regular expressions of whole symbols or gene ids to leave out, ignoring case.
     """
     obs = pd.DataFrame(
         {
@@ -122,7 +123,7 @@ def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Ps
 def kept_sides(
     obs: pd.DataFrame, population: str, comparison: Comparison, *, min_cells: int
 ) -> pd.DataFrame:
-    """The sides of a contrast with their cells of a population, and why one is left out.
+    """Count the cells of a population on each side of a contrast, and mark sides to leave out.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def kept_sides(
     Returns
     -------
     DataFrame
-        `comparison.sides` with `n_cells` and `reason`, which is empty for those that are kept.
+        `comparison.sides` with `n_cells` and `reason`, which is empty for sides that are kept.
     """
     sides, contrast = comparison.sides, comparison.contrast
     own = obs[obs["population"] == population]
@@ -155,23 +156,23 @@ def population_model(
     min_cells: int,
     within_patients: bool,
 ) -> Model | Untested:
-    """The model of a population, or why there is none.
+    """Build the model of a population, or give the reason why it cannot be tested.
 
     Parameters
     ----------
     sums
-        Every pseudobulk of the cohort, with the genes that may be tested.
+        All pseudobulks of the cohort, without excluded genes.
     min_cells
         Pseudobulks of fewer cells are left out.
     within_patients
-        As in `Contrast.side_design`. The genes are the same.
+        As in `Contrast.side_design`. The tested genes do not depend on it.
 
     Returns
     -------
     Model or Untested
-        The status of the latter is too_few_patients (under three in an arm, or too few for the
-        coefficients), aliased, no_genes (under ten have enough counts, or a pseudobulk has none
-        of them), or no_variation (patients do not differ at all beside the arms).
+        The status of the latter is too_few_patients (under three in an arm, or too few residual
+        degrees of freedom), aliased, no_genes (under ten have enough counts, or a pseudobulk has
+        no counts of them), or no_variation (patients of an arm do not differ).
     """
     kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
     kept = kept[kept["reason"] == ""].reset_index(drop=True)
@@ -209,7 +210,7 @@ def population_model(
 
 
 def sum_replicates(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> NDArray[np.float64]:
-    """Counts of a population, genes x sides; `kept` has the `samples` of each side."""
+    """Sum the counts of a population, genes x sides; `kept` has the `samples` of each side."""
     rows = np.flatnonzero(sums.obs["population"] == population)
     position = dict(zip(sums.obs["sample"].iloc[rows], rows, strict=True))
     member = [
@@ -224,6 +225,7 @@ def sum_replicates(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> ND
 
 
 def stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Concatenate the tables that have rows; without any, return an empty table."""
     tables = [table for table in tables if len(table)]
     if not tables:
         return pd.DataFrame(columns=list(columns))

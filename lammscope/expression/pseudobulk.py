@@ -1,4 +1,4 @@
-"""Pseudobulks: sums of raw counts per sample and population, as one AnnData object."""
+"""Pseudobulks: sums of raw counts per sample and population, in one AnnData object."""
 
 from collections.abc import Iterable
 
@@ -13,21 +13,21 @@ from lammscope.annotate.sums import GroupSums
 def build_pseudobulk(
     sums: Iterable[tuple[str, GroupSums]], *, genes: pd.DataFrame
 ) -> anndata.AnnData:
-    """Gather the per-sample sums.
+    """Gather the sums of all samples.
 
     Parameters
     ----------
     sums
-        Sample names with their sums over populations; read one at a time.
+        Names of samples with their sums per population; consumed one at a time.
     genes
-        Every gene of the cohort, `gene` (sorted) and `symbol`.
+        All genes of the cohort: `gene` (sorted) and `symbol`.
 
     Returns
     -------
     AnnData
         One row per sample and population with `obs` columns `sample`, `population`, `n_cells`;
-        `var` indexed by gene id with `symbol`; integer sums in `X` (CSR). Genes without a count
-        in the whole cohort are left out.
+        `var` indexed by gene id with `symbol`; integer sums in `X` (CSR). Genes without counts in
+        the cohort are left out.
     """
     known = pd.Index(genes["gene"])
     rows, labels = [], []

@@ -1,1 +1,1 @@
-"""Count matrices as users have them, and what is known of each barcode: one sample at a time."""
+"""Readers of count matrices, quality control and doublets, one sample or channel at a time."""

@@ -1,4 +1,4 @@
-"""Moments of the genes over one sample's cells, from which variable genes are chosen."""
+"""Moments of the genes over the cells of one sample, for the choice of variable genes."""
 
 import numpy as np
 import pandas as pd
@@ -10,20 +10,20 @@ BLOCK = 1_000  # cells whose rates are in memory at a time
 
 
 def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
-    """Moments of UMIs per 10,000 over one sample's cells that pass QC.
+    """Compute moments of UMIs per 10,000 over the cells of one sample that pass QC.
 
     Parameters
     ----------
     shard
-        The sample's counts, cells x genes.
+        Counts of the sample, cells x genes.
     passes
-        Which cells count, one bool per cell.
+        Whether each cell passes, one bool per cell.
 
     Returns
     -------
     DataFrame
         `gene`, `symbol`, `n_cells` (cells used), `n_expressed` (cells with a UMI), `total` and
-        `total_squares` (sums of the normalised values and of their squares).
+        `total_squares` (sums of the normalized values and of their squares).
     """
     size = len(shard.genes)
     n_expressed = np.zeros(size, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Quality of barcodes: metrics, and flags with reasons. Nothing is deleted here."""
+"""Quality control of barcodes: metrics, and flags with reasons. Flagged barcodes are kept."""
 
 import logging
 
@@ -7,9 +7,9 @@ import pandas as pd
 
 from lammscope.core.shards import Shard
 
-MITOCHONDRIAL = r"^MT-"  # symbols of the HGNC: every gene of the mitochondrial genome begins so
+MITOCHONDRIAL = r"^MT-"  # HGNC symbols of all genes of the mitochondrial genome
 
-# The same genes by Ensembl id, for matrices without symbols: the 13 proteins and 2 rRNAs, human.
+# Their human Ensembl ids, for matrices without symbols: 13 protein-coding genes and 2 rRNAs.
 MITOCHONDRIAL_IDS = frozenset(
     f"ENSG00000{number}"
     for number in (
@@ -18,11 +18,11 @@ MITOCHONDRIAL_IDS = frozenset(
     )
 )
 
-# The chains of haemoglobin by their HGNC symbols (alpha: A1, A2, M, Q1, Z; beta: B, D, E1, G1, G2),
-# and not HBEGF, HBP1 or HBS1L, which begin alike.
+# HGNC symbols of the hemoglobin chains (alpha: A1, A2, M, Q1, Z; beta: B, D, E1, G1, G2), but not
+# HBEGF, HBP1 or HBS1L, which start with HB, too.
 HEMOGLOBIN = r"^HB(A1|A2|B|D|E1|G1|G2|M|Q1|Z)$"
 
-# The same genes by Ensembl id, in the order A1, A2, B, D, E1, G1, G2, M, Q1, Z.
+# Their Ensembl ids, in the order A1, A2, B, D, E1, G1, G2, M, Q1, Z.
 HEMOGLOBIN_IDS = frozenset(
     f"ENSG00000{number}"
     for number in (
@@ -31,27 +31,27 @@ HEMOGLOBIN_IDS = frozenset(
     )
 )
 
-FEW_CELLS = 50  # fewer say little about a sample: they are warned of, and stay; ours
-MAD_TO_SD = 1.4826  # of a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
+FEW_CELLS = 50  # fewer in a sample give a warning; our choice
+MAD_TO_SD = 1.4826  # for a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
 
 
 def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> Shard:
-    """Drop nearly empty barcodes and keep only their summed profile, as the ambient RNA.
+    """Drop nearly empty barcodes and keep their summed profile as the ambient RNA.
 
     Parameters
     ----------
     shard
         Counts of all barcodes of a matrix.
     own
-        Positions of the sample's own barcodes: all of them, or its part of a pooled channel. The
-        ambient RNA is that of the whole channel.
+        Positions of the sample's own barcodes: all, or its part of a pooled channel. The ambient
+        RNA is that of the whole channel.
     ambient_max_counts
-        Barcodes with fewer UMIs than this are summed and dropped. A filtered matrix hardly has any.
+        Barcodes with fewer UMIs than this are summed and dropped. A filtered matrix has hardly any.
 
     Returns
     -------
     Shard
-        The sample's other barcodes; `genes` gains `ambient_counts`, one sum per gene.
+        The sample's other barcodes, with `ambient_counts`, one sum per gene, in `genes`.
     """
     totals = np.asarray(shard.counts.sum(axis=1)).ravel()
     filled = totals >= ambient_max_counts
@@ -62,7 +62,7 @@ def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> 
 
 
 def cell_metrics(shard: Shard) -> pd.DataFrame:
-    """Metrics per barcode: `total_counts` (UMIs), `n_genes`, `pct_mt` and `pct_hb` (% of UMIs)."""
+    """Compute `total_counts` (UMIs), `n_genes`, `pct_mt` and `pct_hb` (% of UMIs) per barcode."""
     counts = shard.counts
     totals = np.asarray(counts.sum(axis=1)).ravel()
     symbols = shard.genes["symbol"].str.upper()
@@ -92,24 +92,24 @@ def flag_cells(
     max_pct_hb: float,
     max_counts_mads: float,
 ) -> pd.DataFrame:
-    """Flag barcodes that are no intact single cell, and say why.
+    """Flag barcodes that are not intact single cells, with reasons.
 
     Parameters
     ----------
     metrics
         From `cell_metrics`, one sample.
     min_counts, min_genes
-        Floors in UMIs and in detected genes.
+        Minimum UMIs and detected genes.
     max_pct_mt, max_pct_hb
-        Ceilings in % of UMIs from mitochondrial and haemoglobin genes.
+        Maximum % of UMIs from mitochondrial and hemoglobin genes.
     max_counts_mads
-        Ceiling for log(UMIs), in median absolute deviations (scaled to a standard deviation) above
-        the median of the sample's cells that pass the other limits.
+        Maximum log(UMIs), in median absolute deviations (scaled to a standard deviation) above the
+        median of the sample's cells that pass the other limits.
 
     Returns
     -------
     DataFrame
-        `metrics` with `passes` (bool) and `reasons` (comma-separated, empty where it passes).
+        `metrics` with `passes` (bool) and `reasons` (comma-separated, empty if it passes).
     """
     failed = {
         "low_counts": metrics["total_counts"] < min_counts,
@@ -130,9 +130,9 @@ def flag_cells(
 
 
 def describe_yield(qc: pd.DataFrame, *, sample: str) -> tuple[int, str]:
-    """How many barcodes of a sample pass, as a level of logging and a message.
+    """Return a logging level and a message on how many barcodes of a sample pass.
 
-    It is a warning where hardly any does: the run goes on, but the sample says little.
+    If hardly any pass, it is a warning; the run continues.
     """
     passed = int(qc["passes"].sum())
     message = f"sample {sample}: {passed:,} of {len(qc):,} barcodes pass quality control"

@@ -1,1 +1,1 @@
-"""The embedding of all cells together: index, genes, components, integration, clusters."""
+"""The integrated embedding of all cells: index, genes, components, integration and clusters."""

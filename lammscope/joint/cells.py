@@ -1,4 +1,4 @@
-"""Which barcodes are cells: the index of everything that follows."""
+"""The cell index: the barcodes that all later steps use."""
 
 import numpy as np
 import pandas as pd
@@ -7,27 +7,27 @@ import pandas as pd
 def select_cells(
     qc: dict[str, pd.DataFrame], doublets: pd.DataFrame, *, patients: dict[str, str]
 ) -> pd.DataFrame:
-    """The cell index of the joint space: barcodes that pass QC and are no doublets.
+    """Make the cell index: barcodes that pass QC and are not doublets.
 
     Parameters
     ----------
     qc
-        Per sample, the flagged metrics of all its barcodes in shard order.
+        Per sample, the flagged metrics of all its barcodes, in the order of its counts.
     doublets
-        Columns `cell` (sample_barcode), `doublet_score` and `doublet`, all channels together.
+        Columns `cell` (sample_barcode), `doublet_score` and `doublet`, of all channels.
     patients
         The patient of each sample.
 
     Returns
     -------
     DataFrame
-        `cell`, `sample`, `barcode`, `position` (row in the shard), `patient`, the metrics and
+        `cell`, `sample`, `barcode`, `position` (row of the counts), `patient`, the metrics and
         `doublet_score`; sorted by sample, then barcode.
 
     Raises
     ------
     ValueError
-        If no cell of the cohort is left.
+        If no cell is left, or if two cells have the same name.
     """
     parts = []
     for sample in sorted(qc):
@@ -40,15 +40,15 @@ def select_cells(
     repeated = cells.loc[cells["cell"].duplicated(), "cell"]
     if len(repeated):
         raise ValueError(
-            f"cell {repeated.iloc[0]} is the name of two cells, of samples whose names and "
-            "barcodes run together; rename one of the samples"
+            f"cell {repeated.iloc[0]} is the name of two cells, because names of cells are sample "
+            "and barcode joined by `_`; rename one of the samples"
         )
     scores = doublets.set_index("cell").reindex(cells["cell"])
     cells["doublet_score"] = scores["doublet_score"].to_numpy(dtype=float)
     cells = cells[~scores["doublet"].fillna(False).to_numpy(dtype=bool)]
     if cells.empty:
         raise ValueError(
-            "no cell of the cohort passes quality control: look at results/qc, and loosen `qc` in "
+            "no cell of the cohort passes quality control: check results/qc, and loosen `qc` in "
             "the config if the limits do not suit these libraries"
         )
     first = ["cell", "sample", "barcode", "position", "patient"]
@@ -56,7 +56,7 @@ def select_cells(
 
 
 def summarize_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFrame:
-    """Per sample: barcodes read, removed by first reason, removed as doublets, and kept."""
+    """Count barcodes per sample: read, removed by first reason, removed as doublets, and kept."""
     kept = cells["sample"].value_counts()
     rows = []
     for sample in sorted(qc):

@@ -1,4 +1,4 @@
-"""Clusters of the neighbourhood graph, and its picture in two dimensions."""
+"""Clusters of the neighborhood graph, and their stability."""
 
 import random
 from collections.abc import Sequence
@@ -12,27 +12,27 @@ from scipy import sparse
 from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
 
 N_ITERATIONS = 2  # of the Leiden algorithm: igraph's default
-STABILITY_CELLS = 20_000  # of larger cohorts so many are drawn, to bound time; ours
-N_DRAWS = 5  # ours: ten pairs to compare
-DRAWN = 0.8  # share of those cells in each draw; ours: two draws share 64 %
+STABILITY_CELLS = 20_000  # drawn from larger cohorts, to limit time; our choice
+N_DRAWS = 5  # our choice: ten pairs to compare
+DRAWN = 0.8  # share of those cells in each draw; our choice: two draws share 64 %
 
 
 def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> np.ndarray:
-    """Communities of the graph by the Leiden algorithm [1]_ (modularity).
+    """Find communities of the graph by the Leiden algorithm [1]_ (modularity).
 
     Parameters
     ----------
     graph
-        Cells x cells, weights of the edges, upper triangle.
+        Cells x cells, edge weights, upper triangle.
     resolution
         Higher gives more clusters.
     seed
-        Of the algorithm.
+        Seed of the algorithm.
 
     Returns
     -------
     ndarray
-        Cluster names, "0" the largest; ties by the first cell.
+        The cluster of each cell; "0" is the largest, ties are ordered by the first cell.
 
     References
     ----------
@@ -61,21 +61,21 @@ def compare_resolutions(
     resolutions: Sequence[float],
     seed: int,
 ) -> pd.DataFrame:
-    """Clusters of every cell at several resolutions.
+    """Cluster all cells at several resolutions.
 
     Parameters
     ----------
     graph, seed
         As in `cluster_cells`.
     clusters
-        Those at `resolution`, which are not made again.
+        The clusters at `resolution`, which are not computed again.
     resolutions
-        Those to compare.
+        Resolutions to compare.
 
     Returns
     -------
     DataFrame
-        A row per cell, a column `resolution_R` per resolution.
+        One row per cell, one column `resolution_R` per resolution.
     """
     return pd.DataFrame(
         {
@@ -90,17 +90,17 @@ def compare_resolutions(
 def stability(
     space: np.ndarray, *, resolutions: Sequence[float], n_neighbors: int, seed: int, threads: int
 ) -> pd.DataFrame:
-    """How much clusters depend on which cells happen to be there, by resolution.
+    """Measure by resolution how much clusters depend on which cells were sampled.
 
-    Cells are drawn several times, neighbours found and clusters made anew each time, and each two
-    draws compared on the cells they share, as in [1]_.
+    Cells are drawn several times, neighbors and clusters are recomputed for each draw, and each two
+    draws are compared on the cells they share, as in [1]_.
 
     Parameters
     ----------
     space
         Cells x components.
     resolutions
-        Of the Leiden algorithm.
+        Resolutions of the Leiden algorithm.
     n_neighbors, seed, threads
         As in `neighbors.find_neighbors`.
 

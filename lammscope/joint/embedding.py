@@ -1,4 +1,4 @@
-"""Principal components of the variable genes, over cells that are never stacked."""
+"""Principal components of the variable genes, computed without stacking the cells."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,16 +14,16 @@ from lammscope.core.rates import normalize
 def embed_samples(
     paths: Iterable[str | Path], index: CellIndex, *, n_pcs: int
 ) -> tuple[np.ndarray, PrincipalComponents]:
-    """Principal components over all samples, whose counts are read one file at a time.
+    """Compute principal components over all samples, reading their counts one file at a time.
 
     Parameters
     ----------
     paths
-        Counts of kept cells (cells x genes), together in the order of the cell index.
+        Files of counts of kept cells (cells x genes), in the order of the cell index.
     index
         The cell index.
     n_pcs
-        How many components.
+        Number of components.
 
     Returns
     -------

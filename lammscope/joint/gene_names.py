@@ -1,8 +1,8 @@
-"""One name for each gene of a cohort whose matrices were counted and labelled in different ways.
+"""Matching of genes across samples, so that each gene has one name in the cohort.
 
-Genes are matched by Ensembl id. A matrix that has only symbols is matched by symbol to the ids of
-the other samples; a symbol that stands for several ids is not matched, since nothing says which one
-was meant. Where no sample has ids, symbols are the names.
+Genes are matched by Ensembl id. A matrix with symbols only is matched by symbol to the ids of the
+other samples, except for symbols that belong to several ids. If no sample has ids, genes are named
+by symbol.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from lammscope.core.names import ENSEMBL
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, read_shard
 
-USUAL_OVERLAP = 95  # % of genes; builds of one species may share less
+USUAL_OVERLAP = 95  # % of genes; different builds of one species may share less
 
 OVERLAP_COLUMNS = [
     *("sample", "matched_by", "n_genes", "n_matched", "n_missing", "pct_overlap", "closest"),
@@ -26,23 +26,23 @@ OVERLAP_COLUMNS = [
 def match_genes(
     genes: Mapping[str, pd.DataFrame], *, min_overlap: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make the cohort's list of genes, and refuse samples that were counted against another one.
+    """Make the cohort's list of genes, and refuse samples counted against another reference.
 
     Parameters
     ----------
     genes
         Per sample, `gene` and `symbol` of its matrix.
     min_overlap
-        Lowest overlap in %. The overlap of two samples is the share of the smaller gene list that
-        the other has too, so that a matrix whose silent genes were removed is not refused; that of
-        a sample is the median over the other samples.
+        Minimum overlap in %. The overlap of two samples is the share of the smaller gene list that
+        the other contains, so that filtered matrices are accepted; that of a sample is the median
+        over the other samples.
 
     Returns
     -------
     reference
-        `gene` (Ensembl id, or symbol where no sample has ids), `symbol` (the most frequent one),
-        `n_samples`, and `matchable`: whether a matrix that has ids has the gene (any matrix where
-        none has), so that symbols of others are matched to it; sorted by gene.
+        `gene` (Ensembl id, or symbol if no sample has ids), `symbol` (the most frequent one),
+        `n_samples`, and `matchable`: whether matrices without ids are matched to the gene by
+        symbol, because a matrix with ids has it (any matrix if none has ids); sorted by gene.
     overlap
         Per sample `matched_by` (`ensembl`, `symbol`), `n_genes`, `n_matched` (found in the
         reference of the ids), `n_missing` (genes that most samples have, and this one lacks),
@@ -51,16 +51,16 @@ def match_genes(
     Raises
     ------
     ValueError
-        One line that names every sample under `min_overlap`, with its overlap; or if all samples
-        have ids and none has symbols.
+        If samples are under `min_overlap` (one line names them, with their overlap), or if all
+        samples have ids and none has symbols.
     """
     tables, kind = _distinct(genes)
     weights = np.bincount(kind).tolist()
     reference = _reference(tables, weights)
     if has_ids(reference) and (reference["symbol"] == reference["gene"]).mean() > 0.5:
         raise ValueError(
-            "no sample has gene symbols, by which markers and signatures are named: give at least "
-            "one matrix with both (10x .h5, or a folder with features.tsv)"
+            "no sample has gene symbols, by which markers and gene sets are named: give at least "
+            "one matrix with ids and symbols (10x .h5, or a folder with features.tsv)"
         )
     named = [with_reference(table, reference) for table in tables]
     known = pd.Index(sorted(set().union(*(table["gene"] for table in named))))
@@ -92,8 +92,8 @@ def match_genes(
     if refused:
         raise ValueError(
             f"genes shared with the other samples: {refused}, under {min_overlap:g} %: counted "
-            "against another reference (another species or build; ids there, symbols here)? Count "
-            "these samples again with the others' reference, leave them out, or set "
+            "against another reference (another species or build, or symbols instead of ids)? "
+            "Count these samples again with the others' reference, leave them out, or set "
             "`genes.min_overlap`"
         )
     odd = _listed(overlap[overlap["pct_overlap"] < USUAL_OVERLAP])
@@ -107,7 +107,7 @@ def match_genes(
 
 
 def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
-    """Refuse definers of LAMM cells that no sample's matrix has; ValueError names near symbols."""
+    """Refuse defining markers that no sample has; the ValueError names similar symbols."""
     known = dict.fromkeys(symbols)
     for gene in definers:
         if gene not in known:
@@ -115,13 +115,13 @@ def check_definers(definers: Sequence[str], *, symbols: Iterable[str]) -> None:
             close = dict.fromkeys([*swapped, *get_close_matches(gene, list(known), n=3)])
             similar = ", ".join(list(close)[:3]) or "none"
             raise ValueError(
-                f"lamm.definers: {gene} is in no sample's features (near names: {similar}); "
+                f"lamm.definers: {gene} is not a gene of any sample (similar names: {similar}); "
                 "correct the symbol or remove it"
             )
 
 
 def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with the reference's `gene` and `symbol` wherever a gene is matched."""
+    """Replace `gene` and `symbol` of matched genes by those of the reference."""
     symbols = reference.set_index("gene")["symbol"]
     matchable = reference[reference["matchable"]]
     if has_ids(genes) or not has_ids(matchable):
@@ -139,9 +139,10 @@ def with_reference(genes: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame
 def locate_genes(
     tables: Iterable[pd.DataFrame], reference: pd.DataFrame
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Each table with the row of every gene in the reference, looked up once for like tables.
+    """Yield each table with the row of every gene in the reference.
 
-    ValueError if a gene is not there, as where the reference is of other samples.
+    Equal lists of genes are looked up once. ValueError if a gene is not in the reference, as with
+    the reference of other samples.
     """
     known = pd.Index(reference["gene"])
     seen: list[tuple[pd.DataFrame, np.ndarray]] = []
@@ -155,7 +156,7 @@ def locate_genes(
 
 
 def rows_of(genes: pd.Series, known: pd.Index) -> np.ndarray:
-    """The place of each gene among the cohort's; ValueError if it is not one of them."""
+    """Return the position of each gene among the cohort's; ValueError if it is not there."""
     rows = known.get_indexer(pd.Index(genes))
     if (rows < 0).any():
         raise ValueError(f"gene {genes[rows < 0].iloc[0]} is not among the genes of the cohort")
@@ -165,39 +166,39 @@ def rows_of(genes: pd.Series, known: pd.Index) -> np.ndarray:
 def kept_cells(
     shards: Mapping[str, str | Path], *, cells: pd.DataFrame, reference: pd.DataFrame
 ) -> Iterator[tuple[str, Shard, np.ndarray]]:
-    """Samples one at a time, with the cohort's gene names and the rows of their kept cells.
+    """Yield samples one at a time, with the cohort's gene names and the rows of kept cells.
 
     Parameters
     ----------
     shards
-        The file of each sample.
+        The per-sample count files.
     cells
-        The cell index, or the part of it that has these samples.
+        The cell index, or its part with these samples.
     reference
         The cohort's genes, from `match_genes`.
 
     Yields
     ------
     sample
-        Its name.
+        Name of the sample.
     shard
-        All its barcodes, genes named as in the reference.
+        Counts of all its barcodes, with genes named as in the reference.
     positions
-        Rows of the shard that are kept cells, in the order of the index; there may be none.
+        Rows that are kept cells, in the order of the index; may be empty.
     """
     positions = {name: rows["position"].to_numpy() for name, rows in cells.groupby("sample")}
     own, named = pd.DataFrame(), pd.DataFrame()
     for sample, path in shards.items():
         shard = read_shard(path)
         genes = shard.genes[["gene", "symbol"]]
-        if not genes.equals(own):  # most samples have the same
+        if not genes.equals(own):  # most samples have the same genes
             own, named = genes, with_reference(genes, reference)
         renamed = Shard(shard.counts, shard.barcodes, named)
         yield sample, renamed, positions.get(sample, np.array([], dtype=np.int64))
 
 
 def has_ids(genes: pd.DataFrame) -> bool:
-    """Whether most genes are named by Ensembl ids."""
+    """Test whether most genes are named by Ensembl ids."""
     return bool(genes["gene"].str.match(ENSEMBL).mean() > 0.5)
 
 
@@ -207,7 +208,7 @@ def _listed(overlap: pd.DataFrame) -> str:
 
 
 def _distinct(genes: Mapping[str, pd.DataFrame]) -> tuple[list[pd.DataFrame], list[int]]:
-    """The different lists of genes, and the number of each sample's: most samples share one."""
+    """Return the distinct lists of genes, and the number of each sample's list."""
     tables: list[pd.DataFrame] = []
     kind = []
     for table in genes.values():
@@ -219,7 +220,7 @@ def _distinct(genes: Mapping[str, pd.DataFrame]) -> tuple[list[pd.DataFrame], li
 
 
 def _reference(tables: list[pd.DataFrame], weights: list[int]) -> pd.DataFrame:
-    """Ids and symbols of the lists that have ids; of all lists where none has."""
+    """Collect ids and symbols of the lists with ids, or of all lists if none has ids."""
     with_ids = [has_ids(table) for table in tables]
     if any(with_ids):
         tables = [table for table, given in zip(tables, with_ids, strict=True) if given]
@@ -231,7 +232,7 @@ def _reference(tables: list[pd.DataFrame], weights: list[int]) -> pd.DataFrame:
 
 
 def _symbols(tables: list[pd.DataFrame], weights: list[int]) -> pd.Series:
-    """The most frequent symbol of each gene over samples, or its id where none gives one."""
+    """Return the most frequent symbol of each gene over samples, or its id if none has one."""
     counted = pd.concat(
         [table[["gene", "symbol"]].assign(n=n) for table, n in zip(tables, weights, strict=True)],
         ignore_index=True,
@@ -244,5 +245,5 @@ def _symbols(tables: list[pd.DataFrame], weights: list[int]) -> pd.Series:
 
 
 def _unique_symbols(genes: pd.DataFrame) -> pd.Series:
-    """Symbols as names; genes that share one keep the names of their matrix."""
+    """Return symbols as names; genes that share a symbol keep the names in their matrix."""
     return genes["symbol"].where(~genes["symbol"].duplicated(keep=False), genes["gene"])

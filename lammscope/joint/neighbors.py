@@ -1,4 +1,4 @@
-"""Nearest neighbours in the joint space, and the graph that clustering reads."""
+"""Nearest neighbors in the integrated embedding, and the neighborhood graph."""
 
 import faiss
 import numpy as np
@@ -6,32 +6,32 @@ from scipy import sparse
 
 # Times and recall are in docs/methods.md (`python -m benchmarks.neighbor_search`).
 EXACT_UP_TO = 50_000  # cells; above it an inverted file is faster: at 98,000 10 s instead of 27 s
-LISTS = 4  # times the root of the number of cells; faiss's guideline is 4 to 16
+LISTS = 4  # times the square root of the number of cells; faiss recommends 4 to 16
 ROUNDS = 10  # of the k-means that divides the cells into lists: faiss's default for this index
-TRAINING_CELLS = 64  # a list that this k-means reads; faiss advises 30 to 256
-N_PROBES = 40  # lists searched for each cell: 98 % of the neighbours at 98,000, 96 % at 988,000
-LANDMARK_PROBES = 8  # ours: enough for a place in a picture
-CHUNK = 20_000  # cells at once: bounds memory, changes no result
+TRAINING_CELLS = 64  # per list, for this k-means; faiss recommends 30 to 256
+N_PROBES = 40  # lists searched for each cell: 98 % of the neighbors at 98,000, 96 % at 988,000
+LANDMARK_PROBES = 8  # our choice: enough to place cells in a UMAP
+CHUNK = 20_000  # cells at a time: limits memory, does not change results
 
 
 def find_neighbors(
     space: np.ndarray, *, n_neighbors: int, seed: int, threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest neighbours of each cell by Euclidean distance.
+    """Find the nearest neighbors of each cell by Euclidean distance.
 
     Parameters
     ----------
     space
         Cells x components.
     n_neighbors
-        How many, without the cell itself; at most the number of other cells.
+        Neighbors per cell, without the cell itself; at most the number of other cells.
     seed, threads
-        Of the k-means that divides large sets, and of faiss.
+        Seed of the k-means that divides large sets, and threads of faiss.
 
     Returns
     -------
     indices
-        Cells x neighbours, int32, nearest first.
+        Cells x neighbors, int32, nearest first.
     distances
         The same shape, float32.
     """
@@ -39,9 +39,7 @@ def find_neighbors(
     n_cells, n_components = space.shape
     n_neighbors = min(n_neighbors, n_cells - 1)
     if n_neighbors < 1:
-        raise ValueError(
-            "a neighbourhood needs at least two cells: only one passes quality control"
-        )
+        raise ValueError("neighbors need at least two cells, but only one passes quality control")
     space = np.ascontiguousarray(space, dtype=np.float32)
     if n_cells <= EXACT_UP_TO:
         index: faiss.Index = faiss.IndexFlatL2(n_components)
@@ -55,21 +53,21 @@ def find_neighbors(
 def nearest_landmarks(
     space: np.ndarray, landmarks: np.ndarray, *, n_neighbors: int, seed: int, threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of some cells to every cell, approximately: to place cells in a picture.
+    """Find the approximate nearest landmarks of every cell, to place cells in a UMAP.
 
     Parameters
     ----------
     space
         Cells x components.
     landmarks
-        Rows of the cells to choose from.
+        Rows of the cells that are landmarks.
     n_neighbors, seed, threads
-        As in `find_neighbors`; a landmark is its own nearest.
+        As in `find_neighbors`; a landmark is its own nearest one.
 
     Returns
     -------
     indices
-        Cells x neighbours, positions in `landmarks`.
+        Cells x neighbors, positions in `landmarks`.
     distances
         The same shape, float32.
     """
@@ -95,14 +93,14 @@ def _inverted_file(points: np.ndarray, *, n_probes: int, seed: int) -> faiss.Ind
 def find_neighbors_within(
     space: np.ndarray, *, groups: np.ndarray, n_neighbors: int, seed: int, threads: int
 ) -> np.ndarray:
-    """The nearest neighbours of each cell among the cells of its own group.
+    """Find the nearest neighbors of each cell among the cells of its own group.
 
     Parameters
     ----------
     space
         Cells x components.
     groups
-        The group of each cell; cells of the group "" have no neighbours.
+        The group of each cell; cells of the group "" have no neighbors.
     n_neighbors, seed, threads
         As in `find_neighbors`.
 
@@ -124,17 +122,17 @@ def find_neighbors_within(
 
 
 def shared_neighbor_graph(indices: np.ndarray) -> sparse.csr_array:
-    """Graph of cells weighted by the Jaccard overlap of their neighbourhoods [1]_.
+    """Build the graph of cells, weighted by the Jaccard overlap of their neighborhoods [1]_.
 
     Parameters
     ----------
     indices
-        Cells x neighbours, without the cell itself.
+        Cells x neighbors, without the cell itself.
 
     Returns
     -------
     csr_array
-        Cells x cells, upper triangle, weights in (0, 1]; an edge joins neighbours only.
+        Cells x cells, upper triangle, weights in (0, 1]; edges connect neighbors only.
 
     References
     ----------
@@ -155,7 +153,7 @@ def shared_neighbor_graph(indices: np.ndarray) -> sparse.csr_array:
 
 
 def _edges_from(indices: np.ndarray, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbouring pairs of some cells, each pair once: from the lower cell where both name it."""
+    """List the pairs of neighbors of some cells, each once: mutual ones from the lower cell."""
     one = np.repeat(np.arange(start, end, dtype=np.int32), indices.shape[1])
     other = indices[start:end].ravel().astype(np.int32)
     upward = one < other
@@ -167,7 +165,7 @@ def _edges_from(indices: np.ndarray, start: int, end: int) -> tuple[np.ndarray, 
 
 
 def _without_self(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drop the cell itself from its neighbours, or the farthest where identical cells hid it."""
+    """Drop the cell itself from its neighbors, or the farthest if identical cells replaced it."""
     n_cells, width = indices.shape
     is_self = indices == np.arange(n_cells)[:, None]
     is_self[~is_self.any(axis=1), -1] = True

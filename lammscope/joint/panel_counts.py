@@ -1,4 +1,4 @@
-"""Counts of the marker panel: definers, markers, signatures and CAR features of the kept cells."""
+"""Counts of markers, defining markers, gene sets and CAR features in the kept cells."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -24,9 +24,9 @@ def stack_panel(
     counts
         Cells x genes.
     symbols
-        Of the columns; `CAR` stands for all CAR features.
+        Symbols of the columns; `CAR` is the sum of all CAR features.
     has_car
-        Cells, bool: whether the matrix of the cell's sample has a CAR feature.
+        One bool per cell: whether the matrix of its sample has a CAR feature.
     """
     counts, genes, arrays = index.stack_counts(paths)
     known = arrays["present"].any(axis=0)
@@ -37,14 +37,14 @@ def stack_panel(
 
 @dataclass(frozen=True)
 class PanelCounts:
-    """Counts of a panel of genes in some cells, and what their rates are relative to.
+    """Counts of a panel of genes in some cells, and the totals that their rates refer to.
 
     Attributes
     ----------
     matrix
         Cells x genes, raw UMIs.
     symbols
-        Gene symbols of the columns; columns with the same symbol are added where they are read.
+        Gene symbols of the columns; columns with the same symbol are summed when they are used.
     totals
         All UMIs of each cell, not only of these genes.
     """
@@ -54,30 +54,30 @@ class PanelCounts:
     totals: np.ndarray
 
     def take(self, rows: np.ndarray) -> Self:
-        """The counts of some cells, by their positions."""
+        """Return the counts of some cells, by their positions."""
         return replace(self, matrix=self.matrix[rows], totals=self.totals[rows])
 
 
 def panel_counts(
     shard: Shard, *, positions: np.ndarray, symbols: list[str], car_features: str
 ) -> tuple[sparse.csr_array, pd.DataFrame]:
-    """Counts of a panel of genes, and of the CAR transgene, in a sample's kept cells.
+    """Extract the counts of a panel of genes and of the CAR transgene in a sample's kept cells.
 
     Parameters
     ----------
     shard
-        The sample.
+        Counts of the sample.
     positions
         Rows that are kept cells.
     symbols
-        The panel. Of genes that share a symbol the one with the most UMIs stands for it.
+        Symbols of the panel. If genes share a symbol, the one with the most UMIs is used.
     car_features
         Pattern for the symbols of CAR transgenes; their counts are summed into one column, `CAR`.
 
     Returns
     -------
     counts
-        Cells x (panel, `CAR`). A gene that the matrix lacks has no counts.
+        Cells x (panel, `CAR`). A gene that the matrix lacks has zero counts.
     genes
         `gene`, `symbol`, `present` (whether the matrix has it).
     """
@@ -103,5 +103,5 @@ def panel_counts(
 
 
 def is_car_feature(symbols: pd.Series, pattern: str) -> np.ndarray:
-    """Which symbols name a CAR transgene, by a case-insensitive pattern for the whole symbol."""
+    """Test which symbols are CAR transgenes, by a pattern for the whole symbol, ignoring case."""
     return symbols.str.fullmatch(pattern, flags=re.IGNORECASE).to_numpy(dtype=bool)

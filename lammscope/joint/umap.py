@@ -1,4 +1,4 @@
-"""Two-dimensional picture of the neighborhood graph."""
+"""UMAP of the neighborhood graph."""
 
 from functools import partial
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from lammscope.joint.neighbors import find_neighbors, nearest_landmarks
 
-# Cells of UMAP's layout that place another, weighed by inverse squared distance. Ours: of a cell's
-# 20 nearest, 12.4 % are among its 100 nearest in the picture, and 13.5 % where all are laid out.
+# Laid-out cells between which another is placed, weighted by inverse squared distance. Our choice:
+# of a cell's 20 nearest, 12.4 % are among its 100 nearest in the UMAP, and 13.5 % if all cells are
+# laid out.
 N_ANCHORS = 5
-TINY = 1e-6  # no distance is zero
+TINY = 1e-6  # avoids division by a distance of zero
 # umap-learn's defaults.
 SPREAD, LEARNING_RATE, REPULSION, NEGATIVE_SAMPLES = 1.0, 1.0, 1.0, 5
 
@@ -24,23 +25,23 @@ def project_umap(
     max_cells: int,
     seed: int,
 ) -> np.ndarray:
-    """Two-dimensional picture of the neighbourhood graph by UMAP [1]_.
+    """Compute the UMAP [1]_ of the neighborhood graph.
 
-    The layout of a large cohort is made from cells drawn at random; the others lie between their
-    nearest of these, as when a fitted UMAP takes new cells.
+    In a large cohort, a random draw of the cells is laid out, and each other cell is placed between
+    its nearest of these, as when a fitted UMAP transforms new cells.
 
     Parameters
     ----------
     space
         Cells x components; its first two components are the starting layout.
     indices, distances
-        Cells x neighbours, found before.
+        Cells x neighbors, from `neighbors.find_neighbors`.
     min_dist
-        How tightly points may be packed.
+        Minimum distance of points.
     epochs, seed
-        Of the optimisation, which runs on one thread to be reproducible.
+        Of the optimization, which runs on one thread to be reproducible.
     max_cells
-        Cells that make the layout at most.
+        Maximum number of cells that are laid out.
 
     Returns
     -------
@@ -61,9 +62,9 @@ def project_umap(
     nearest, away = nearest_landmarks(space, drawn, n_neighbors=N_ANCHORS, seed=seed, threads=1)
     weights = 1 / np.maximum(away, TINY) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
-    picture: np.ndarray = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)
-    picture[drawn] = of_drawn
-    return picture
+    umap: np.ndarray = np.einsum("ij,ijk->ik", weights, of_drawn[nearest]).astype(np.float32)
+    umap[drawn] = of_drawn
+    return umap
 
 
 def _umap_layout(
@@ -75,7 +76,7 @@ def _umap_layout(
     epochs: int,
     seed: int,
 ) -> np.ndarray:
-    # only here: this import compiles for ten seconds, which no other step should wait for
+    # only here: this import compiles for ten seconds
     import numba
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 

@@ -1,4 +1,4 @@
-"""Which genes the joint space is built from: moments of the samples, pooled, then ranked."""
+"""Highly variable genes, ranked by the pooled moments of the samples."""
 
 import re
 from collections.abc import Iterable
@@ -14,15 +14,15 @@ N_BINS = 20  # of mean expression, as in the reference implementations
 
 
 def pool_moments(moments: Iterable[pd.DataFrame], *, reference: pd.DataFrame) -> pd.DataFrame:
-    """Mean and within-sample variance over a cohort, from the samples' moments.
+    """Compute mean and within-sample variance over a cohort from the samples' moments.
 
     The variance is pooled within samples, so a gene that differs only between libraries (a batch
-    effect) is not variable. Genes that some sample's matrix lacks are left out.
+    effect) is not variable. Genes that are missing from any sample are left out.
 
     Parameters
     ----------
     moments
-        Of each sample, from `gene_moments`; read one at a time.
+        Moments of each sample, from `gene_moments`; read one at a time.
     reference
         The cohort's genes, from `gene_names.match_genes`.
 
@@ -69,28 +69,28 @@ def select_genes(
     exclude: list[str],
     car_features: str,
 ) -> pd.DataFrame:
-    """The highly variable genes, by dispersion standardised within bins of the mean.
+    """Select the highly variable genes, by dispersion standardized within bins of the mean.
 
-    Follows the `seurat` flavour of `scanpy.pp.highly_variable_genes` [1]_.
+    Follows the `seurat` flavor of `scanpy.pp.highly_variable_genes` [1]_.
 
     Parameters
     ----------
     moments
         From `pool_moments`.
     n_top
-        How many genes to take.
+        Number of genes to select.
     min_cells
-        Genes seen in fewer cells of the cohort are not considered.
+        Genes expressed in fewer cells of the cohort are not considered.
     exclude
-        Regular expressions of symbols that must not shape the joint space: sex genes, the CAR
+        Regular expressions of symbols that are not used for the embedding: sex genes, the CAR
         transgene, receptor and immunoglobulin variable segments.
     car_features
-        Pattern for the symbols of CAR transgenes, which never shape it.
+        Pattern for the symbols of CAR transgenes, which are never used.
 
     Returns
     -------
     DataFrame
-        `gene`, `symbol`, `mean`, `dispersion` (standardised), sorted by gene.
+        `gene`, `symbol`, `mean`, `dispersion` (standardized), sorted by gene.
 
     References
     ----------
@@ -103,8 +103,8 @@ def select_genes(
     usable = moments[(moments["n_expressed"] >= min_cells) & (moments["mean"] > 0) & ~excluded]
     if len(usable) < 10:
         raise ValueError(
-            f"only {len(usable)} genes are seen in {min_cells} or more cells of the cohort: too "
-            "few to build a joint space; check the matrices, or lower `genes.min_cells`"
+            f"only {len(usable)} genes are expressed in {min_cells} or more cells of the cohort: "
+            "too few for an embedding; check the matrices, or lower `genes.min_cells`"
         )
     log_mean = np.log1p(usable["mean"])
     ratio = (usable["variance"] / usable["mean"]).to_numpy(copy=True)

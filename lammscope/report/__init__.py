@@ -1,1 +1,1 @@
-"""The report, its figures, and the file of all cells."""
+"""The report, its figures, and the AnnData file of all cells."""

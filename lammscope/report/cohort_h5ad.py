@@ -24,6 +24,7 @@ LABELS = [
 ]
 # of the sample table; paths of one machine have no place in a shared object
 LEFT_OUT = ["counts", "barcodes", "patient"]
+ALIAS = "X_joint"  # of the embedding in use in `obsm`, whatever the method; `uns` has its name
 # gzip is the one compression that every reader of HDF5 has, R's among them
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1 << 17,)}
 
@@ -36,6 +37,7 @@ def describe_cohort(
     reference: pd.DataFrame,
     variable: pd.Series,
     spaces: Mapping[str, np.ndarray],
+    in_use: str,
 ) -> anndata.AnnData:
     """Put cells, labels, sheets, genes and joint spaces together, still without counts.
 
@@ -53,6 +55,9 @@ def describe_cohort(
         Ids of the highly variable genes.
     spaces
         Cells x dimensions by name, for `obsm`.
+    in_use
+        The name in `spaces` of the embedding that neighbors and clusters were computed from. It is
+        kept in `uns["X_joint"]`.
 
     Returns
     -------
@@ -80,7 +85,7 @@ def describe_cohort(
     var.insert(1, "feature_is_filtered", False)
     var.insert(2, "highly_variable", var.index.isin(variable))
     arrays: dict[str, Any] = {name: np.asarray(space) for name, space in spaces.items()}
-    return anndata.AnnData(obs=obs, var=var, obsm=arrays)
+    return anndata.AnnData(obs=obs, var=var, obsm=arrays, uns={ALIAS: in_use})
 
 
 def write_cohort(
@@ -114,6 +119,7 @@ def write_cohort(
     with h5py.File(path, "r+") as file:
         for name in {"X", "raw"} & set(file):
             del file[name]
+        file["obsm"][ALIAS] = file["obsm"][cohort.uns[ALIAS]]  # a hard link: stored once
         counted, start = _raw_counts(file) if log_normalised else None, 0
         for shard, rows in shards:
             counts = _in_order(shard, rows, genes)

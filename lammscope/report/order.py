@@ -1,8 +1,9 @@
-"""The order of populations and samples in figures and tables."""
+"""The order of populations, samples and cells in figures and tables."""
 
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lammscope.core.words import readable
@@ -69,6 +70,24 @@ def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(_arm=arm, _phase=phase)
     columns = ["_arm", "_phase", "group", "patient", "sample"]
     return table.sort_values(columns, kind="stable").drop(columns=["_arm", "_phase"])
+
+
+# --- cells in order -------------------------------------------------------------------------------
+
+
+def shown_cells(n_cells: int, *, max_points: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of the cells that a UMAP shows: all, or of more than `max_points` a random choice."""
+    if n_cells > max_points:
+        return rng.choice(n_cells, size=max_points, replace=False)
+    return np.arange(n_cells)
+
+
+def drawing_order(n_cells: int, *, max_points: int, rng: np.random.Generator) -> np.ndarray:
+    """The same rows, shuffled: no sample lies on top of another by its place in a file."""
+    return rng.permutation(shown_cells(n_cells, max_points=max_points, rng=rng))
+
+
+# --- rows of results ------------------------------------------------------------------------------
 
 
 def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:

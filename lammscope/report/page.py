@@ -16,7 +16,8 @@ from jinja2 import Environment, StrictUndefined
 
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
-from lammscope.report.captions import FIGURE_WORDS, REFERENCES
+from lammscope.report.figures.catalog import find_figure, placed_figures
+from lammscope.report.references import REFERENCES
 from lammscope.report.results import Results
 from lammscope.report.sections.cells import (
     car_section,
@@ -72,6 +73,7 @@ def write_report(
     environment.filters["readable"] = readable
     environment.filters["unquote"] = _unquote
     environment.globals["figure"] = lambda group, name: _figure(images, group, name)
+    environment.globals["placed_figures"] = placed_figures
     context = {
         **_settings(config),
         **_sections(results, config=config),
@@ -161,16 +163,16 @@ def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> di
     file = images.get((group, name))
     if file is None:
         return None
-    title, caption, alternative = FIGURE_WORDS["cohort" if group == "cohort" else "contrast", name]
+    entry = find_figure(name)
     content = file.read_bytes()
     width, height = _display_size(content)
     return {
         "source": f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}",
         "width": str(width),
         "height": str(height),
-        "title": title,
-        "caption": caption,
-        "alternative": alternative if group == "cohort" else f"{alternative} Contrast: {group}.",
+        "title": entry.title,
+        "caption": entry.caption,
+        "alternative": entry.alternative + ("" if group == "cohort" else f" Contrast: {group}."),
         "file": f"figures/{group}/{name}.pdf",
     }
 

@@ -1,1 +1,1 @@
-"""Cohorts with a known truth: patients, populations, droplets and matrices."""
+"""Simulated cohorts with a known truth: patients, populations, droplets and count matrices."""

@@ -1,6 +1,6 @@
-"""Simulated cohorts with planted truth: 10x matrices, sheets, a config, and what was planted.
+"""Simulated cohorts with a known truth: 10x matrices, sheets, a config, and the planted effects.
 
-For the demo, for tests, and for planning a study: `python -m lammscope.simulate --help`.
+They serve the demo, tests and the planning of studies: `python -m lammscope.simulate --help`.
 """
 
 import gzip
@@ -29,7 +29,7 @@ from lammscope.simulate.profiles import blend_lamm, read_programs
 
 @dataclass(frozen=True)
 class Cohort:
-    """What `simulate_cohort` wrote, as tables."""
+    """The tables that `simulate_cohort` wrote."""
 
     samples: pd.DataFrame
     patients: pd.DataFrame
@@ -40,17 +40,17 @@ class Cohort:
 
 
 def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads: int = 2) -> Cohort:
-    """Draw a cohort and write it.
+    """Simulate a cohort and write its files.
 
-    `directory` receives `counts/{sample}.h5` (10x, v3 layout), `samples.tsv`, `patients.tsv`,
+    `directory` gets `counts/{sample}.h5` (10x, v3 layout), `samples.tsv`, `patients.tsv`,
     `config.yaml`, and `truth/`: `cells.tsv.gz`, `composition.tsv`, `effects.tsv`, `lamm_genes.tsv`,
-    `settings.yaml`. Paths inside begin with `directory` as it was given. The same settings give the
-    same bytes, whatever `threads` is.
+    `settings.yaml`. Paths in the files begin with `directory`, as given. The same settings give the
+    same bytes for any number of `threads`.
 
     Raises
     ------
     ValueError
-        If `directory` holds matrices of another cohort.
+        If `directory` contains matrices of another cohort.
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
@@ -96,7 +96,7 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
 
 
 def summarize(cohort: Cohort) -> str:
-    """What was written, in a few lines."""
+    """Summarize a cohort in a few lines."""
     cells = cohort.cells
     healthy = cells[~(cells["is_doublet"] | cells["is_empty"] | cells["is_dying"])]
     counts = healthy["cell_type"].value_counts()
@@ -108,7 +108,7 @@ def summarize(cohort: Cohort) -> str:
         "cells: " + ", ".join(f"{name} {n:,}" for name, n in counts.items()),
         *(
             f"log odds of LAMM among monocytic cells, {row.contrast}: planted {row.planted:+.2f}, "
-            f"realised {row.realised:+.2f}"
+            f"realized {row.realised:+.2f}"
             for row in planted.itertuples()
         ),
         f"genes that differ inside LAMM cells: {int((cohort.lamm_genes['log2fc'] != 0).sum())}",
@@ -121,13 +121,13 @@ def _refuse_other_cohort(directory: Path, samples: pd.Series) -> None:
     others = sorted(set(present) - set(samples))
     if others:
         raise ValueError(
-            f"{directory}/counts holds matrices of another cohort ({others[0]}.h5); "
+            f"{directory}/counts contains matrices of another cohort ({others[0]}.h5); "
             "remove that folder or choose another one"
         )
 
 
 def _composition(cells: pd.DataFrame, fractions: pd.DataFrame) -> pd.DataFrame:
-    """Expected fractions and counts of healthy single cells, per sample and type."""
+    """Tabulate expected fractions and counts of healthy single cells, per sample and type."""
     healthy = cells[~(cells["is_doublet"] | cells["is_empty"] | cells["is_dying"])]
     counts = pd.crosstab(healthy["sample"], healthy["cell_type"])
     counts = counts.reindex(index=fractions.index, columns=fractions.columns, fill_value=0)
@@ -142,7 +142,7 @@ def _composition(cells: pd.DataFrame, fractions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_cohort(cohort: Cohort, settings: CohortSettings, directory: Path) -> None:
-    """Write truth and sheets, and the config last: where it stands, the cohort is whole."""
+    """Write truth and sheets, then the config, so that a config means a complete cohort."""
     cells = cohort.cells.astype(dict.fromkeys(cohort.cells.filter(like="is_").columns, int))
     _write_table(cells, directory / "truth" / "cells.tsv.gz")
     for name in ("composition", "effects", "lamm_genes"):
@@ -161,7 +161,7 @@ def _write_cohort(cohort: Cohort, settings: CohortSettings, directory: Path) -> 
         },
         "timepoints": {phase: [label] for phase, (label, _) in PHASES.items()},
     }
-    text = "# A simulated cohort; truth/ holds what was planted. Other keys have their defaults.\n"
+    text = "# A simulated cohort; its truth is in truth/. All other keys have their defaults.\n"
     _write_text(text + yaml.safe_dump(config, sort_keys=False), directory / "config.yaml")
 
 
@@ -174,7 +174,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _write_text(text: str, path: Path) -> None:
-    """Write text, compressed by suffix, with no time stamp: equal content gives equal bytes."""
+    """Write text, gzipped without a time stamp if the suffix is `.gz`, for reproducible bytes."""
     with whole_file(path) as name:
         if path.suffix == ".gz":
             packed = io.BytesIO()

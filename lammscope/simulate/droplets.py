@@ -20,31 +20,32 @@ MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", 
 
 @dataclass(frozen=True)
 class DropletSettings:
-    """What a library holds beside its healthy cells, and how noisy it is.
+    """Doublets, dying cells, empty droplets and ambient RNA of a library, and its noise.
 
-    Fractions count in units of the healthy cells; standard deviations are in natural log units.
+    Fractions are relative to the number of healthy cells; standard deviations are in natural log
+    units.
     """
 
     doublet_fraction: float = 0.04
-    t_monocyte_share: float = 0.4  # doublets that are a T cell with a monocytic cell, beyond chance
+    t_monocyte_share: float = 0.4  # doublets of a T cell and a monocytic cell, beyond chance
     dying_fraction: float = 0.05
     empty_fraction: float = 0.20
-    ambient_fraction: float = 0.03  # of a cell's UMI; libraries vary around it
-    empty_counts: float = 70.0  # median UMI of an empty droplet
-    depth: float = 1.0  # multiplies the median UMI of every type
+    ambient_fraction: float = 0.03  # mean over libraries, of the UMIs of a cell
+    empty_counts: float = 70.0  # median UMIs of an empty droplet
+    depth: float = 1.0  # multiplies the median UMIs of every type
     depth_sd: float = 0.40
     gene_sd: float = 0.45  # of a gene's level between cells of a type, beyond counting noise
-    head_level: float = 0.7  # UMI per 10,000 from which a gene varies by itself between cells
+    head_level: float = 0.7  # UMIs per 10,000 from which a gene has its own rate in each cell
 
 
 @dataclass(frozen=True)
 class LibraryPlan:
-    """One library: what it is made of. Arrays over genes follow the programmes."""
+    """The composition and expression profiles of one library. Genes are those of `Programs`."""
 
     sample: str
     n_cells: int  # healthy single cells
     fractions: Mapping[str, float]  # of the cell types, sum 1
-    profiles: Floats = field(repr=False)  # types x genes, UMI per 10,000, effects included
+    profiles: Floats = field(repr=False)  # types x genes, UMIs per 10,000, with effects
     factor_means: Mapping[str, float]
     depth_factor: float
     seed: tuple[int, ...]
@@ -52,7 +53,7 @@ class LibraryPlan:
 
 @dataclass(frozen=True)
 class Library:
-    """Counts (barcodes x genes, CSR int32) and the truth of every barcode, in one order."""
+    """Counts (barcodes x genes, CSR int32) and the truth of each barcode, in the same order."""
 
     counts: sparse.csr_matrix
     truth: pd.DataFrame
@@ -61,15 +62,15 @@ class Library:
 def simulate_library(
     programs: Programs, plan: LibraryPlan, *, settings: DropletSettings
 ) -> Library:
-    """Draw the counts of a library.
+    """Simulate the counts of a library.
 
     Returns
     -------
     Library
-        `truth` has `sample`, `barcode`, `cell_type` (of a doublet: the type of its larger cell;
-        "empty" without a cell), `second_type` (of a doublet, else ""), `is_lamm` (single LAMM
+        `truth` has `sample`, `barcode`, `cell_type` (for a doublet, the type of its larger cell;
+        "empty" without a cell), `second_type` (for a doublet, else ""), `is_lamm` (single LAMM
         cells), `is_doublet`, `is_empty`, `is_dying`, `ambient_fraction` (share of ambient molecules
-        among the UMI drawn) and `total_counts`. Barcodes are sorted.
+        among the UMIs) and `total_counts`. Barcodes are sorted.
     """
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed))
     cells = _draw_cells(programs, plan, settings=settings, rng=rng)
@@ -98,7 +99,7 @@ def simulate_library(
 
 
 def feature_columns(programs: Programs) -> dict[str, NDArray[np.bytes_]]:
-    """Columns of the feature table of a 10x matrix, as bytes."""
+    """Return the columns of the feature table of a 10x matrix, as bytes."""
     genes = programs.genes
     return {
         "id": _bytes(genes["gene"].tolist()),
@@ -111,7 +112,7 @@ def feature_columns(programs: Programs) -> dict[str, NDArray[np.bytes_]]:
 def write_library(
     path: str | Path, library: Library, *, features: Mapping[str, NDArray[np.bytes_]]
 ) -> None:
-    """Write counts as a 10x feature-barcode matrix (h5, v3 layout of Cell Ranger)."""
+    """Write counts as a 10x feature-barcode matrix (HDF5, v3 layout of Cell Ranger)."""
     counts = library.counts
     packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     with whole_file(path) as name, h5py.File(name, "w", track_order=False) as file:
@@ -140,7 +141,7 @@ def _draw_cells(
     settings: DropletSettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """One row per cell or empty droplet; the two cells of a doublet share a `droplet`."""
+    """Draw one row per cell or empty droplet; the two cells of a doublet share a `droplet`."""
     names = list(programs.types.index)
     fractions = np.array([plan.fractions.get(name, 0.0) for name in names])
     n_doublets = rng.binomial(plan.n_cells, settings.doublet_fraction)
@@ -170,7 +171,7 @@ def _draw_cells(
     depth *= np.exp(rng.normal(0, settings.depth_sd, n))
     depth *= np.where(is_dying, rng.uniform(0.12, 0.45, n), 1.0)
     soup = settings.empty_counts * np.exp(rng.normal(0, 0.5, n))
-    level = settings.ambient_fraction * np.exp(rng.normal(0, 0.25))  # of this library
+    level = settings.ambient_fraction * np.exp(rng.normal(0, 0.25))  # in this library
     ambient = np.clip(level * np.exp(rng.normal(0, 0.4, n)), 0, 0.5)
     return pd.DataFrame(
         {
@@ -195,11 +196,11 @@ def _draw_type(
     settings: DropletSettings,
     rng: np.random.Generator,
 ) -> sparse.coo_matrix:
-    """Counts of cells of one type, without ambient molecules.
+    """Simulate counts of cells of one type, without ambient molecules.
 
-    Genes from `head_level` on (in the type or in one it drifts to), and those of a factor, have a
-    rate of their own in every cell and a Poisson count. The others are drawn one molecule at a time
-    from the type's profile.
+    Genes at or above `head_level` (in the type or in a type it drifts to) and genes of a factor
+    have their own rate in each cell and Poisson counts. For all other genes, molecules are drawn
+    from the profile of the type.
     """
     profile = plan.profiles[code] / PER_CELL
     head = profile * PER_CELL >= settings.head_level
@@ -219,7 +220,7 @@ def _draw_type(
         concentration = programs.drift_concentration
         share = rng.beta(concentration * mean, concentration * (1 - mean), len(cells))
         goal = plan.profiles[other, columns]
-        stays = programs.drift_exempt[columns] | (goal == 0)  # as a CAR transcript does
+        stays = programs.drift_exempt[columns] | (goal == 0)  # such as a CAR transcript
         way = np.log(np.where(stays, 1.0, goal / plan.profiles[code, columns]))
         log_rate += np.outer(share, way)
     for factor in programs.factors:
@@ -258,7 +259,7 @@ def _draw_type(
 def _set_mitochondrial(
     rate: NDArray[np.float32], mitochondrial: NDArray[np.bool_], *, rest: float, target: Floats
 ) -> None:
-    """Raise, in place, mitochondrial rates to `target` (a share of the cell; NaN leaves a cell)."""
+    """Set mitochondrial rates in place to the share `target` of each cell, unless it is NaN."""
     own = rate[:, mitochondrial].sum(axis=1, dtype=np.float64)
     other = rate[:, ~mitochondrial].sum(axis=1, dtype=np.float64) + rest
     factor = np.where(np.isnan(target), 1.0, target / (1 - target) * other / own)
@@ -266,7 +267,7 @@ def _set_mitochondrial(
 
 
 def _draw_genes(profile: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Genes of `n` molecules: the inverse of the cumulative profile at uniform numbers."""
+    """Draw the genes of `n` molecules from a profile, by inverting its cumulative sum."""
     possible = np.flatnonzero(profile)
     cumulative = np.cumsum(profile[possible])
     at = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
@@ -283,11 +284,11 @@ def _seal(
     *,
     rng: np.random.Generator,
 ) -> Library:
-    """Sum the cells of each droplet, drop droplets without a molecule, and give out barcodes."""
+    """Sum the cells of each droplet, drop droplets without molecules, and assign barcodes."""
     row, column, count = molecules
     droplet = cells["droplet"].to_numpy()
     n_droplets = int(droplet.max()) + 1
-    place = rng.permutation(n_droplets)  # so that the order of barcodes tells nothing
+    place = rng.permutation(n_droplets)  # the order of barcodes must carry no information
     counts = sparse.coo_matrix(
         (count.astype(np.int32), (place[droplet[row]], column)),
         shape=(n_droplets, programs.levels.shape[1]),
@@ -319,7 +320,7 @@ def _seal(
 
 
 def _draw_barcodes(n: int, rng: np.random.Generator) -> list[str]:
-    """Sorted, different barcodes of 16 bases with the suffix of the first channel."""
+    """Draw sorted, distinct barcodes of 16 bases with the suffix `-1`."""
     numbers = np.array([], dtype=np.uint64)
     while len(numbers) < n:
         more = rng.integers(0, 4**16, size=n, dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Plans of simulated cohorts: patients, samples, composition, effects; and the truth about them."""
+"""Plans of simulated cohorts: patients, samples, composition, effects, and tables of the truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs, lamm_p
 MYELOID_TYPES = (*MONOCYTIC_TYPES, "cDC1", "cDC2", "DC3", "Neutrophil")
 ARMS = {"responder": ("CR", "PR"), "non_responder": ("PD", "SD")}
 PHASES = {"pre": ("baseline", -6), "post": ("day_7", 7)}  # label and day from infusion
-# Log changes of a type's weight after infusion, by arm.
+# Change of a type's log weight after infusion, by arm.
 AFTER_INFUSION = {
     "B": {"responder": -3.0, "non_responder": -3.0},
     "Malignant_B": {"responder": -3.0, "non_responder": -0.5},
@@ -23,28 +23,28 @@ TYPE_SD = {"patient": 0.25, "sample": 0.15}  # of log weights
 
 @dataclass(frozen=True)
 class CohortSettings:
-    """A cohort: its size, its planted effects, its noise. Log odds are natural logarithms."""
+    """Size, planted effects and noise of a cohort. Log odds are natural logarithms."""
 
     patients_per_arm: int = 4
-    cells: int = 400  # healthy single cells a sample, on average
+    cells: int = 400  # healthy single cells per sample, on average
     lamm_log_odds: float = 1.5  # LAMM among monocytic cells, non-responders minus responders, pre
-    change_log_odds: float = 0.8  # added in non-responders after infusion
+    change_log_odds: float = 0.8  # added to this difference after infusion
     lamm_fraction: float = 0.14  # of monocytic cells in a typical responder
     patient_sd: float = 0.35  # of the log odds of LAMM, between patients of an arm
-    sample_sd: float = 0.15  # and between a patient's samples
+    sample_sd: float = 0.15  # the same, between samples of a patient
     monocytic_fraction: float = 0.30  # of all cells
     gene_effect: float = 1.0  # multiplies the planted log2 fold changes inside LAMM cells
-    lamm_distinctness: float = 1.0  # 1 as in the programmes, 0 like classical monocytes
+    lamm_distinctness: float = 1.0  # 1 as in the gene programs, 0 like classical monocytes
     batch_strength: float = 0.25  # sd of gene effects of a library, natural log units
     patient_strength: float = 0.12  # sd of gene effects of a patient
     without: tuple[str, ...] = ()  # cell types that do not occur
-    missing_post: int = 0  # patients an arm without a sample after infusion
-    unpaired: bool = False  # every patient has one sample: pre or post in turns
+    missing_post: int = 0  # patients per arm without a sample after infusion
+    unpaired: bool = False  # every patient has one sample, alternately pre and post
     seed: int = 1
     droplets: DropletSettings = field(default_factory=DropletSettings)
 
     def __post_init__(self) -> None:
-        """Refuse settings that make no cohort."""
+        """Refuse settings outside their limits."""
         spreads = (self.patient_sd, self.sample_sd, self.batch_strength, self.patient_strength)
         checks = {
             "patients per arm must be at least 1": self.patients_per_arm >= 1,
@@ -58,7 +58,7 @@ class CohortSettings:
                 [self.lamm_log_odds, self.change_log_odds, self.gene_effect]
             ).all(),
             "the LAMM distinctness must be from 0 to 1": 0 <= self.lamm_distinctness <= 1,
-            "patients without a later sample must be 0 to all of an arm": 0
+            "patients without a later sample must be from 0 to all of an arm": 0
             <= self.missing_post
             <= self.patients_per_arm,
             "the depth must be above 0": self.droplets.depth > 0,
@@ -74,12 +74,12 @@ class CohortSettings:
 
 
 def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Lay out the patients and samples of a cohort.
+    """Create the patients and samples of a cohort.
 
     Returns
     -------
     patients, samples
-        Sheets with the columns of the files, and `arm`, `malignant` (patients) and `phase`
+        Sheets with the columns of the files, and `arm` and `malignant` (patients) or `phase`
         (samples). Arms, products and sexes are balanced; age and LDH do not depend on the arm.
     """
     rng = _rng(settings, 0)
@@ -126,15 +126,15 @@ def draw_fractions(
     patients: pd.DataFrame,
     samples: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Draw the expected fraction of every cell type in every sample (samples x types, sum 1).
+    """Draw the expected fraction of each cell type in each sample (samples x types, sum 1).
 
-    LAMM among monocytic cells is logit-normal: its arms differ by the planted log odds in the mean
-    over patients. The other types follow log-normal weights.
+    The fraction of LAMM among monocytic cells is logit-normal: the means of the arms over patients
+    differ by the planted log odds. All other types have log-normal weights.
     """
     types = programs.types
     unknown = sorted(set(settings.without) - set(types.index))
     if unknown:
-        raise ValueError(f"no such cell type: {unknown[0]}; there are {', '.join(types.index)}")
+        raise ValueError(f"no such cell type: {unknown[0]}; types: {', '.join(types.index)}")
     outside = [name for name in types.index if name not in MONOCYTIC_TYPES]
     ordinary = [name for name in MONOCYTIC_TYPES if name != LAMM]
     fractions = pd.DataFrame(0.0, index=samples["sample"], columns=types.index)
@@ -185,7 +185,7 @@ def plan_library(
     sample: pd.Series,
     fractions: Mapping[str, float],
 ) -> LibraryPlan:
-    """Put patient and library effects on the profiles of one sample.
+    """Apply patient and library effects to the profiles of one sample.
 
     Parameters
     ----------
@@ -212,7 +212,8 @@ def plan_library(
     n_genes = levels.shape[1]
     levels *= _noise(of_patient, settings.patient_strength, n_genes)
     levels[row["Malignant_B"]] *= _noise(of_patient, 3 * settings.patient_strength, n_genes)
-    lost = ("IGKC",) if of_patient.random() < 0.4 else ("IGLC2", "IGLC3")  # one light chain a clone
+    # a clone has one light chain
+    lost = ("IGKC",) if of_patient.random() < 0.4 else ("IGLC2", "IGLC3")
     levels[row["Malignant_B"], [programs.position[symbol] for symbol in lost]] *= 0.02
     levels *= _noise(of_sample, settings.batch_strength, n_genes)
     for lineage in dict.fromkeys(types["lineage"]):
@@ -244,7 +245,7 @@ def effect_table(
     samples: pd.DataFrame,
     fractions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Tell what differs between the arms and after infusion, for every population.
+    """Tabulate the differences between arms and after infusion for every population.
 
     Returns
     -------
@@ -252,13 +253,13 @@ def effect_table(
         One row per contrast (`baseline`, `on_treatment`, `change`, and `pre_to_post` in
         non-responders), denominator (`all`, `immune`, `monocytic`) and population, with
 
-        - `kind`: `planted`; `compositional` (the fraction moves only because another one does);
+        - `kind`: `planted`; `compositional` (the fraction changes only because another one does);
           `none`;
-        - `planted`: the log-odds difference that was planted, where it is an exact number (LAMM
-          among monocytic cells), else NaN;
-        - `realised`: the difference of the means over patients of the drawn log odds, before cells
-          were sampled; NaN where the population is absent from a sample it needs;
-        - `n_test`, `n_reference`: patients behind `realised`.
+        - `planted`: the planted difference in log odds if it is known exactly (LAMM among monocytic
+          cells), else NaN;
+        - `realised`: the difference between the means over patients of the drawn log odds, before
+          cells are sampled; NaN if the population is absent from a sample that is needed;
+        - `n_test`, `n_reference`: patients used for `realised`.
     """
     lineages = programs.types["lineage"]
     denominators = {
@@ -288,9 +289,9 @@ def effect_table(
 
 
 def gene_table(settings: CohortSettings, programs: Programs) -> pd.DataFrame:
-    """Give the genes that differ inside LAMM cells, non-responders against responders.
+    """Tabulate the genes that differ between non-responders and responders within LAMM cells.
 
-    `log2fc` holds at both time points; the levels are UMI per 10,000 before patient and library
+    `log2fc` is the same at both time points; levels are UMIs per 10,000 before patient and library
     effects. Without LAMM cells the table is empty.
     """
     if LAMM in settings.without:
@@ -310,7 +311,7 @@ def gene_table(settings: CohortSettings, programs: Programs) -> pd.DataFrame:
 
 
 def planted_log_odds(settings: CohortSettings) -> dict[str, float]:
-    """Planted log-odds differences of LAMM among monocytic cells, by contrast."""
+    """Return planted differences in log odds of LAMM among monocytic cells, by contrast."""
     if LAMM in settings.without:
         return dict.fromkeys(("baseline", "on_treatment", "pre_to_post", "change"), 0.0)
     return {
@@ -322,7 +323,7 @@ def planted_log_odds(settings: CohortSettings) -> dict[str, float]:
 
 
 def _kind(population: str, denominator: str, contrast: str, *, lamm: float) -> str:
-    """Whether a population's fraction moves by itself, because of others, or not at all."""
+    """Return whether a population's fraction is `planted`, `compositional` or `none`."""
     if population == LAMM and lamm != 0:
         return "planted"
     if population in MONOCYTIC_TYPES and lamm != 0:
@@ -341,7 +342,7 @@ def _kind(population: str, denominator: str, contrast: str, *, lamm: float) -> s
 def _differences(
     odds: pd.DataFrame, contrast: str, *, patients: pd.DataFrame, samples: pd.DataFrame
 ) -> pd.DataFrame:
-    """Differences of means over patients for a contrast, one row per population."""
+    """Compute differences of means over patients for a contrast, one row per population."""
     by_phase = {}
     for phase in PHASES:
         of_phase = samples[samples["phase"] == phase]
@@ -369,7 +370,7 @@ def _differences(
 
 
 def _noise(rng: np.random.Generator, sd: float, n: int) -> Floats:
-    """Factors with mean 1 and standard deviation `sd` on the log scale."""
+    """Draw factors with mean 1 and standard deviation `sd` on the log scale."""
     return np.exp(rng.normal(-(sd**2) / 2, sd, n))
 
 
@@ -378,7 +379,7 @@ def _shares(weights: pd.Series) -> pd.Series:
 
 
 def _rng(settings: CohortSettings, *key: int) -> np.random.Generator:
-    """An independent stream for each purpose, so that one more patient changes no other."""
+    """Return an independent generator for each key, so that a new patient changes no other."""
     return np.random.default_rng(np.random.SeedSequence((settings.seed, *key)))
 
 

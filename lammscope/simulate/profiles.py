@@ -1,6 +1,6 @@
 """Mean expression profiles of the simulated cell types, built from `resources/simulation`.
 
-Everything here is invented for simulation: a reader of results must never take it for a reference.
+All levels are invented for simulation and must not be used as a reference.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,14 +24,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Factor:
-    """A cause of differences between cells of one type: log level += loading x z."""
+    """A source of variation between cells of one type: log level += loading x z."""
 
     name: str
     loadings: Floats  # one per gene
     cell_sd: float
     library_sd: float
     patient_sd: float
-    share: Mapping[str, float]  # of cells with z = 1, by type; empty: z is normal
+    share: Mapping[str, float]  # of cells with z = 1, by type; if empty, z is normal
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ class Programs:
     """Profiles of all types over all genes.
 
     `genes` has the columns `gene` (Ensembl id) and `symbol`; CAR transcripts come last. `position`
-    gives the row of a symbol (the first one, for the few symbols that stand for two genes).
-    `levels` (types x genes) holds mean UMI per 10,000; each row sums to 10,000. Rows of `types`
-    have `lineage`, `depth` (median UMI of a cell) and `fraction` (share within its group, monocytic
-    types or all others, before infusion; NaN for LAMM).
+    is the row of a symbol (the first row, for the few symbols of two genes). `levels` (types x
+    genes) are mean UMIs per 10,000; each row sums to 10,000. `types` has the columns `lineage`,
+    `depth` (median UMIs of a cell) and `fraction` (share within its group, monocytic types or all
+    others, before infusion; NaN for LAMM).
     """
 
     genes: pd.DataFrame
     position: Mapping[str, int]
     types: pd.DataFrame
     levels: Floats
-    named: NDArray[np.bool_]  # genes with a written level; the others make up the tail
+    named: NDArray[np.bool_]  # genes with a given level; all others are the tail
     mitochondrial: NDArray[np.bool_]
     factors: tuple[Factor, ...]
-    drift: Mapping[str, Mapping[str, float]]  # type: {other type: mean share of the way to it}
+    drift: Mapping[str, Mapping[str, float]]  # type: {other type: mean shift towards it, 0 to 1}
     drift_concentration: float
     drift_exempt: NDArray[np.bool_]
     sex: Mapping[str, Mapping[str, float]]
@@ -62,21 +62,21 @@ class Programs:
 
 
 def read_programs(folder: str | Path = RESOURCES) -> Programs:
-    """Read the gene table and the programmes, and build the profile of every type.
+    """Read the gene table and the gene programs, and build the profile of every type.
 
     Parameters
     ----------
     folder
-        Holds `genes.tsv.gz` (columns `gene`, `symbol`) and `programmes.yaml`.
+        Contains `genes.tsv.gz` (columns `gene`, `symbol`) and `programmes.yaml`.
 
     Raises
     ------
     ValueError
-        If the programmes name a gene or a block that does not exist, or leave no room for the tail.
+        If the programs name a gene or a block that does not exist, or leave no room for the tail.
     """
     folder = Path(folder)
     source = folder / "programmes.yaml"
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times faster
     written = yaml.load(source.read_text(encoding="utf-8"), Loader=loader)
     genes = pd.read_csv(folder / "genes.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
     car = pd.DataFrame({"gene": list(written["car"].values())}).drop_duplicates()
@@ -118,22 +118,22 @@ def read_programs(folder: str | Path = RESOURCES) -> Programs:
 
 
 def fill_to_total(levels: Floats, named: NDArray[np.bool_], *, what: str) -> Floats:
-    """Scale the tail so that a profile sums to 10,000 and the named levels stay as written."""
+    """Scale the tail so that a profile sums to 10,000; the given levels do not change."""
     room = PER_CELL - levels[named].sum()
     if room <= 0:
         raise ValueError(
-            f"{what}: the written levels sum to {PER_CELL - room:.0f} of 10,000; lower"
+            f"{what}: the given levels sum to {PER_CELL - room:.0f}; lower them below 10,000"
         )
     return np.where(named, levels, levels * (room / levels[~named].sum()))
 
 
 def lamm_profiles(programs: Programs, *, scale: float) -> dict[str, Floats]:
-    """Profiles of LAMM cells in responders and non-responders, with their planted differences.
+    """Return the profiles of LAMM cells in responders and non-responders.
 
     Parameters
     ----------
     scale
-        Multiplies the planted log2 fold changes; 0 plants none.
+        Factor of the planted log2 fold changes; 0 for none.
     """
     row = programs.types.index.get_loc(LAMM)
     profiles = {}
@@ -146,13 +146,13 @@ def lamm_profiles(programs: Programs, *, scale: float) -> dict[str, Floats]:
 
 
 def blend_lamm(programs: Programs, *, distinctness: float) -> Floats:
-    """Levels in which LAMM cells are only partly distinct from classical monocytes.
+    """Return levels with LAMM cells that are only partly distinct from classical monocytes.
 
     Parameters
     ----------
     distinctness
-        1 leaves LAMM as written, 0 makes it a classical monocyte; between, levels are mixed on the
-        log scale.
+        1 for the given levels of LAMM, 0 for those of classical monocytes; in between, levels are
+        interpolated on the log scale.
     """
     levels = programs.levels.copy()
     lamm = programs.types.index.get_loc(LAMM)
@@ -165,7 +165,7 @@ def blend_lamm(programs: Programs, *, distinctness: float) -> Floats:
 def _named_levels(
     written: Mapping[str, Any], spec: Mapping[str, Any], index: Mapping[str, int], n_genes: int
 ) -> Floats:
-    """Levels of the named genes in one type; see the comment at the top of the programmes file."""
+    """Return the levels of the named genes in one type; see the comments in `programmes.yaml`."""
     levels = np.full(n_genes, float(written["background"]))
     for symbol, level in written["common"].items():
         levels[index[symbol]] += spec["scale"] * level
@@ -187,9 +187,9 @@ def _named_levels(
 def _tail_levels(
     tail: Mapping[str, Any], symbols: pd.Series, *, named: NDArray[np.bool_], lineages: list[str]
 ) -> Floats:
-    """Levels (types x genes) of all genes by a rank law, before scaling.
+    """Return levels (types x genes) of all genes by a rank law, before scaling.
 
-    The draw has its own seed: a gene's place is a property of the gene, the same in all cohorts.
+    The seed is fixed: the rank of a gene is a property of the gene, the same in all cohorts.
     """
     rng = np.random.default_rng(tail["seed"])
     order = rng.standard_normal(len(symbols))
@@ -263,4 +263,6 @@ def _check_names(written: Mapping[str, Any], index: Mapping[str, int], *, source
             | (set(spec.get("drift", {})) - set(written["types"]))
         )
         if missing:
-            raise ValueError(f"{source}: type {name} names what is not there: {', '.join(missing)}")
+            raise ValueError(
+                f"{source}: type {name} has blocks or types that do not exist: {', '.join(missing)}"
+            )

@@ -1,4 +1,4 @@
-"""Linear models as limma and edgeR fit them, in NumPy: this room imports no other."""
+"""Methods of limma and edgeR in NumPy. This package imports no other part of lammscope."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Variances between and within blocks, with the results of statmod's `mixedModel2Fit`."""
+"""Variance components of a model with random blocks, as in statmod's `mixedModel2Fit`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,14 @@ from lammscope.stats import Array
 def block_squares(
     sums: Array, overlap: Array, sizes: NDArray[np.int64]
 ) -> tuple[Array, Array, Array]:
-    """Independent mean squares of the blocks: each has mean (within + spread * between).
+    """Compute independent mean squares of the blocks, with mean (within + spread * between).
 
-    `sums` are sums of residuals, features x blocks; `overlap` O those of the orthonormal basis of
-    the design, features x blocks x coefficients, with one feature where all share it. The sums
-    have the covariance diag(sizes) - O O'. Of blocks of equal size only as many directions as
-    there are coefficients meet O; all others have the spread `size` and are pooled. Returns
-    squares, spread and how many directions each stands for, features x directions.
+    `sums` are the block sums of the residuals, features x blocks. `overlap` (O) are the block sums
+    of the orthonormal basis of the design, features x blocks x coefficients; its first dimension is
+    1 if all features share the basis. The covariance of `sums` is diag(sizes) - O O'. Among blocks
+    of equal size, at most as many directions as coefficients are not orthogonal to O; all others
+    have the spread `size` and are pooled. Returns the mean squares, their spread, and the number of
+    directions that each pools, all features x directions.
     """
     n, p = len(sums), overlap.shape[2]
     joint = np.concatenate([np.broadcast_to(overlap, (n, len(sizes), p)), sums[:, :, None]], axis=2)
@@ -43,10 +44,11 @@ def block_squares(
 
 
 def variance_components(squares: Array, spread: Array, count: Array) -> Array:
-    """Gamma regression of squares on (1, spread) with identity link, one per feature (glmgam.fit).
+    """Fit a gamma GLM of squares on (1, spread) with identity link per feature (glmgam.fit).
 
-    Scoring with Levenberg's damping from the least-squares start; `count` are multiplicities.
-    Returns features x 2, nan where the squares vanish.
+    Fisher scoring with Levenberg damping, started from least squares. `count` is the number of
+    directions that each mean square pools. Returns the variances within and between blocks,
+    features x 2; nan if all squares are zero.
     """
     result = np.full((len(squares), 2), np.nan)
     scale = np.sum(count * squares, axis=1) / count.sum(axis=1)
@@ -92,7 +94,7 @@ def _line(beta: Array, x: Array) -> Array:
 
 
 def _normal_equations(y: Array, x: Array, weight: Array) -> tuple[Array, Array]:
-    """Information (11, 1x, xx) and score (1, x) of weighted straight lines, one per feature."""
+    """Return information (11, 1x, xx) and score (1, x) of weighted lines, one per feature."""
     moments = [np.sum(weight * x**k, axis=1) for k in range(3)]
     return np.column_stack(moments), np.column_stack(
         [np.sum(weight * y, 1), np.sum(weight * x * y, 1)]
@@ -110,7 +112,7 @@ def _solve(information: Array, score: Array, damping: Array | float = 0.0) -> Ar
 
 
 def _gamma_deviance(y: Array, fitted: Array, count: Array) -> Array:
-    """Deviance up to a constant; infinite where a fitted value is not positive."""
+    """Return the deviance up to a constant; infinite if a fitted value is not positive."""
     inside = (fitted > 0) | (count == 0)
     safe = np.where(fitted > 0, fitted, 1)
     return np.where(

@@ -1,4 +1,4 @@
-"""Competitive test of sets of features (camera): Wu and Smyth 2012, doi 10.1093/nar/gks461."""
+"""Competitive gene-set test of limma (camera; Wu and Smyth 2012, doi 10.1093/nar/gks461)."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from lammscope.stats import Array
 from lammscope.stats.linear import lm_fit, moderate
 from lammscope.stats.multiplicity import benjamini_hochberg
 
-GENE_CORRELATION = 0.01  # between genes of a set, limma's preset for camera
+GENE_CORRELATION = 0.01  # inter-gene correlation within a set, limma's preset for camera
 
 
 def camera(
@@ -22,41 +22,41 @@ def camera(
     *,
     weights: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Competitive test of sets of features: do they differ more than the others (camera)?
+    """Test whether the features of each set differ more than the other features (camera).
 
-    Wu and Smyth 2012 (doi 10.1093/nar/gks461), with one small correlation between the features
-    of a set, limma's preset.
+    Uses limma's preset inter-gene correlation of 0.01 within every set.
 
     Parameters
     ----------
     y, design, weights
         As in `lm_fit`.
     sets
-        Rows of `y` by name of the set: positions or a mask.
+        Name of each set -> its rows of `y`, as positions or as a mask.
     contrast
-        A coefficient's position, or a vector over the coefficients.
+        Position of a coefficient, or a vector of contrast weights, one per coefficient.
 
     Returns
     -------
     DataFrame
-        Indexed by set, in the order of `sets`: `n_genes`, `direction` (Up, Down), `p` (two-sided),
-        `fdr` (Benjamini-Hochberg). A set without features, or of all of them, has no p.
+        One row per set, in the order of `sets`: `n_genes`, `direction` (Up, Down), `p` (two-sided),
+        `fdr` (Benjamini-Hochberg). A set of no features, or of all of them, has no p.
 
     Raises
     ------
     ValueError
-        As `lm_fit`; with fewer than three features; without residual degrees of freedom.
+        If `lm_fit` raises it, there are fewer than three features, or no residual degrees of
+        freedom remain.
     """
     design = np.asarray(design, dtype=float)
     vector = np.asarray(contrast, dtype=float)
     if vector.ndim == 0:
         vector = np.eye(design.shape[1])[int(vector)]
-    # coefficients turned so that the contrast is the first of them: exact, whatever the weights
+    # reparametrized so that the contrast is the first coefficient, which is exact with weights too
     turned = np.column_stack([vector, linalg.null_space(vector[None])]).T
     fit = lm_fit(y, design @ linalg.inv(turned), weights=weights)
     n = len(fit.sigma)
     if n < 3 or fit.df_residual[0] < 1:
-        raise ValueError("camera needs three features or more, and residual degrees of freedom")
+        raise ValueError("camera needs at least three features and one residual degree of freedom")
     test = moderate(fit, robust=False, trend=False)
     statistic = _to_normal(test.t[:, 0], float(test.df_total[0]))
     rows = [_camera_row(statistic, np.asarray(members)) for members in sets.values()]
@@ -66,7 +66,7 @@ def camera(
 
 
 def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, str, float]:
-    """Two-sample t-test of a set's statistics against the others', the set's variance inflated."""
+    """Compare the statistics of a set with all others: t-test with inflated variance of the set."""
     inside = np.zeros(len(statistic), dtype=bool)
     inside[members.astype(bool if members.dtype == bool else np.int64)] = True
     n, size = len(statistic), int(inside.sum())
@@ -76,14 +76,14 @@ def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, st
     shift = n / others * (statistic[inside].mean() - statistic.mean())
     squares = (n - 1) * statistic.var(ddof=1) - shift**2 * size * others / n
     inflation = 1 + (size - 1) * GENE_CORRELATION
-    if not squares > 1e-20 * n * np.max(statistic**2):  # no feature varies, or all alike
+    if not squares > 1e-20 * n * np.max(statistic**2):  # the statistics do not vary
         return size, "", np.nan
     t = shift / np.sqrt(squares / (n - 2) * (inflation / size + 1 / others))
     return size, "Down" if t < 0 else "Up", float(2 * stats.t.sf(abs(t), n - 2))
 
 
 def _to_normal(t: Array, df: float) -> Array:
-    """The normal deviate of each t statistic, by Hill's expansion (Hill 1970, as limma has it)."""
+    """Convert t-statistics to normal deviates (Hill 1970, as in limma's `zscoreT`)."""
     a = df - 0.5
     b = 48 * a**2
     z = a * np.log1p(t**2 / df)

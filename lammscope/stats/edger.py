@@ -1,4 +1,4 @@
-"""Sizes of libraries of counts, and which features have enough of them: edgeR's methods.
+"""Normalization factors and filtering of low counts, as in edgeR.
 
 Robinson and Oshlack 2010 (doi 10.1186/gb-2010-11-3-r25); Chen, Lun and Smyth 2016 (doi
 10.12688/f1000research.8987.2).
@@ -12,7 +12,7 @@ from lammscope.stats import Array
 
 
 def tmm(counts: ArrayLike) -> Array:
-    """Library size factors by trimmed mean of M values, one per sample (calcNormFactors)."""
+    """Compute TMM normalization factors of features x samples, one per sample (calcNormFactors)."""
     counts = np.asarray(counts, dtype=float)
     library = library_sizes(counts)
     counts = counts[(counts > 0).any(axis=1)]
@@ -29,7 +29,7 @@ def tmm(counts: ArrayLike) -> Array:
 
 
 def filter_by_expression(counts: ArrayLike, design: ArrayLike) -> NDArray[np.bool_]:
-    """Features with enough counts in enough samples for this design (filterByExpr)."""
+    """Mark features with enough counts in enough samples for a design (filterByExpr)."""
     counts, design = np.asarray(counts, dtype=float), np.asarray(design, dtype=float)
     with_intercept = np.column_stack([np.ones(len(design)), design])
     basis, scale, _ = linalg.svd(with_intercept, full_matrices=False)
@@ -38,24 +38,24 @@ def filter_by_expression(counts: ArrayLike, design: ArrayLike) -> NDArray[np.boo
     if group_size > 10:
         group_size = 10 + (group_size - 10) * 0.7
     library = library_sizes(counts)
-    # Ties at the cutoff are decided by rounding: edgeR's order of operations.
+    # The order of operations is that of edgeR, since rounding decides ties at the cutoff.
     enough = counts * (1e6 / library) >= 10 / np.median(library) * 1e6
     in_group = enough.sum(axis=1) >= group_size - 1e-14
     return np.asarray(in_group & (counts.sum(axis=1) >= 15 - 1e-14))
 
 
 def library_sizes(counts: Array) -> Array:
-    """Sums of the columns; a column without counts is refused."""
+    """Sum the columns. Raises ValueError if a column has no counts."""
     library = counts.sum(axis=0)
     if np.any(library == 0):
-        raise ValueError("a sample without counts has no library size: drop it")
+        raise ValueError("a sample without counts has a library size of zero: drop it")
     return library
 
 
 def _trimmed_log_ratio(
     sample: Array, reference: Array, sample_size: float, reference_size: float
 ) -> float:
-    """Weighted mean of log2 ratios, 30 % trimmed by ratio and 5 % by intensity at each end."""
+    """Average log2 ratios with weights, after trimming 30 % by M and 5 % by A at each end."""
     seen = (sample > 0) & (reference > 0)
     sample, reference = sample[seen], reference[seen]
     log_ratio = np.log2((sample / sample_size) / (reference / reference_size))
@@ -75,7 +75,7 @@ def _trimmed_log_ratio(
 
 
 def _between_ranks(values: Array, low: int, high: int) -> NDArray[np.bool_]:
-    """Whether the rank of each value (from 1; equal ones share their mean) is from low to high."""
+    """Mark values whose rank (from 1; ties get their mean rank) is between low and high."""
     ordered = np.sort(values)
 
     def rank(value: float) -> float:

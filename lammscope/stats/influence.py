@@ -1,4 +1,4 @@
-"""What one patient does to a result: every model again without each patient in turn."""
+"""Influence of single patients: results of a model with each patient left out in turn."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,10 @@ from lammscope.stats import Array
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Results without one unit, units x features: estimate, standard error and two-sided p.
+    """Results with one unit left out, units x features: estimate, standard error, two-sided p.
 
-    `df` is one value per unit left out. nan where the effect cannot be estimated any more.
+    `df` (residual degrees of freedom) has one value per unit. Values are nan if the effect cannot
+    be estimated without the unit.
     """
 
     estimate: Array
@@ -22,7 +23,7 @@ class LeftOut:
 
 
 def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
-    """Ordinary least squares without each unit, from one fit (Cook and Weisberg 1982, chapter 2).
+    """Leave each unit out of a least squares fit, without refits (Cook and Weisberg 1982, ch. 2).
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
     design
         Units x coefficients, of full column rank.
     at
-        The coefficient of interest.
+        Position of the coefficient of interest.
     """
     n_units, n_coefficients = design.shape
     inverse = np.linalg.inv(design.T @ design)
@@ -39,8 +40,8 @@ def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
     leverage = np.sum(towards * design, axis=1)
     coefficients = values @ towards
     residuals = values - coefficients @ design.T
-    # A unit of leverage 1 alone determines a coefficient: with it goes that coefficient. Where
-    # this is not the effect, nothing else changes; where it is, the effect cannot be estimated.
+    # A unit of leverage 1 alone determines a coefficient, which is lost with the unit. If that is
+    # the effect, it cannot be estimated; otherwise the other results do not change.
     alone = leverage > 1 - 1e-9
     lost = alone & (np.abs(towards[:, at]) > 1e-9)
     rest = np.where(alone, 1.0, 1 - leverage)[:, None]
@@ -52,7 +53,7 @@ def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
     possible = (df > 0) & ~lost
     df = np.where(possible, df, np.nan)
     se = np.sqrt(np.maximum(squares, 0) / df[:, None] * unscaled)
-    with np.errstate(divide="ignore", invalid="ignore"):  # no spread is left: p is 0, or nan
+    with np.errstate(divide="ignore", invalid="ignore"):  # zero residual variance: p is 0, or nan
         p = 2 * stats.t.sf(np.abs(estimate / se), df[:, None])
     estimate = np.where(possible[:, None], estimate, np.nan)
     return LeftOut(estimate=estimate, se=se, p=p, df=df)

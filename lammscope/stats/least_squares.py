@@ -1,6 +1,6 @@
-"""Normal equations of many features at a time, whose weights differ.
+"""Weighted least squares of many features at once, by normal equations.
 
-The numerical part under `linear.lm_fit`: no loop over features, and no design matrix per feature.
+The numerical core of `linear.lm_fit`: no loop over features, and no design matrix per feature.
 """
 
 import numpy as np
@@ -10,15 +10,14 @@ from lammscope.stats import Array
 
 
 def products(left: Array, right: Array) -> Array:
-    """All products of a column of each, rows x (columns of left times columns of right)."""
+    """Multiply each column of one by each of the other: rows x (columns of left x right)."""
     return (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
 
 
 def disjoint_first(design: Array) -> tuple[NDArray[np.int64], int]:
-    """An order of the columns in which the first ones share no sample, and how many these are.
+    """Order the columns so that the first ones share no sample, and count these.
 
-    Patients' own levels are such columns; their normal equations are diagonal, whatever the
-    weights.
+    Indicators of patients are such columns. Their normal equations are diagonal for any weights.
     """
     used = design != 0
     apart: list[int] = []
@@ -32,10 +31,10 @@ def disjoint_first(design: Array) -> tuple[NDArray[np.int64], int]:
 def solve_normal_equations(
     pairs: Array, right: Array, one: Array, other: Array, inverse: Array, n_apart: int
 ) -> tuple[Array, Array]:
-    """Effects on the basis, and variances of the coefficients `inverse` x effects.
+    """Solve for effects on the basis, and the variances of the coefficients `inverse` x effects.
 
-    The matrix of a feature is the sum of `pairs` times the outer product of `one` and `other`.
-    Its first `n_apart` rows are diagonal among themselves and are eliminated first.
+    The matrix of a feature is the sum of `pairs` times the outer products of the rows of `one` and
+    `other`. Its leading block of `n_apart` rows is diagonal and is eliminated first.
     """
     n, p, k = len(pairs), one.shape[1], n_apart
     diagonal = pairs @ (one[:, :k] * other[:, :k])

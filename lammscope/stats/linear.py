@@ -1,7 +1,7 @@
-"""limma's linear model, vectorised over features: fits, contrasts, moderation, correlated blocks.
+"""Linear models of limma, vectorized over features: fits, contrasts, empirical Bayes, blocks.
 
 `y` is features x samples and `design` is samples x coefficients, as in limma. The functions follow
-limma (Ritchie et al. 2015, doi 10.1093/nar/gkv007) and are tested against its numbers.
+limma (Ritchie et al. 2015, doi 10.1093/nar/gkv007) and are tested against its results.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ from lammscope.stats.least_squares import disjoint_first, products, solve_normal
 from lammscope.stats.prior import fit_prior
 from lammscope.stats.robust_prior import fit_prior_robustly
 
-ROUNDING = 1e-14  # residuals that are smaller than this share of y are zero
+ROUNDING = 1e-14  # residuals smaller than this fraction of y are set to zero
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A linear model per feature.
+    """A linear model fitted to each feature (limma's MArrayLM).
 
     `coefficients` and `stdev_unscaled` are features x coefficients (after `contrast_fit`:
-    features x contrasts); `sigma`, `df_residual` and `mean` (of y) are one value per feature;
-    `cov_coefficients` is the unscaled covariance without weights, coefficients x coefficients.
+    features x contrasts). `sigma` (residual standard deviation), `df_residual` and `mean` (of y)
+    have one value per feature. `cov_coefficients` is the unscaled covariance matrix of the
+    coefficients, without weights.
     """
 
     coefficients: Array
@@ -38,13 +39,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class TestedFit(Fit):
-    """A fit with t-tests: `t` and `p_value` as `coefficients`, the rest one value per feature.
+    """A fit with tests. `t` and `p_value` are shaped like `coefficients`, the rest per feature.
 
-    `f` tests that all coefficients (or contrasts) are zero together. As in limma its `f_p_value`
-    takes `df_residual + df_prior` degrees of freedom, where `df_total` is at most their pooled sum.
+    `f` is the F-statistic for all coefficients (or contrasts) being zero. As in limma, `f_p_value`
+    uses `df_residual + df_prior` degrees of freedom, while `df_total` is capped at the pooled
+    residual degrees of freedom.
     """
 
-    __test__ = False  # the name is no test of pytest
+    __test__ = False  # not a test for pytest
 
     s2_prior: Array
     df_prior: Array
@@ -72,7 +74,7 @@ def lm_fit(
     block: ArrayLike | None = None,
     correlation: float | None = None,
 ) -> Fit:
-    """Least squares per feature, with weights and one common correlation within blocks (lmFit).
+    """Fit a linear model to each feature, with weights and correlated blocks (lmFit).
 
     Parameters
     ----------
@@ -81,15 +83,15 @@ def lm_fit(
     design
         Samples x coefficients, of full column rank.
     weights
-        Features x samples, positive; inverse variances up to a factor.
+        Features x samples, positive: inverse variances up to a factor.
     block, correlation
-        A label per sample, and the correlation of samples with equal labels.
+        Block of each sample, and the correlation between samples of one block.
 
     Raises
     ------
     ValueError
-        If shapes disagree, `y` is not finite, the design is not of full rank, or only one of
-        `block` and `correlation` is given.
+        If shapes do not match, `y` is not finite, the design is not of full column rank, or only
+        one of `block` and `correlation` is given.
     """
     y, design = _check(y, design)
     n_samples, n_coefficients = design.shape
@@ -98,12 +100,12 @@ def lm_fit(
     inverse = linalg.solve_triangular(upper, np.eye(n_coefficients))[np.argsort(order)]
     whiten = np.eye(n_samples)
     if (block is None) != (correlation is None):
-        raise ValueError("lm_fit takes block and correlation together")
+        raise ValueError("lm_fit needs block and correlation together")
     if block is not None and correlation is not None:
         root = linalg.cholesky(_block_correlation_matrix(block, correlation), lower=True)
         whiten = linalg.solve_triangular(root, np.eye(n_samples), lower=True)
 
-    # Normal equations on the orthonormal basis: their condition is that of the weights alone.
+    # On an orthonormal basis the condition of the normal equations depends on the weights alone.
     common = whiten @ basis
     common_inverse = linalg.inv(common.T @ common)
     cov_coefficients = inverse @ common_inverse @ inverse.T
@@ -114,7 +116,7 @@ def lm_fit(
         variances = np.broadcast_to(np.diag(cov_coefficients), (len(y), n_coefficients))
     else:
         root_weights = np.sqrt(_check_weights(weights, y.shape))
-        precision = whiten.T @ whiten  # of equally weighted samples: pairs within blocks only
+        precision = whiten.T @ whiten  # zero between blocks
         one, other = np.nonzero(np.abs(precision) > 1e-14)
         pairs = root_weights[:, one] * root_weights[:, other] * precision[one, other]
         effects, variances = solve_normal_equations(
@@ -141,12 +143,12 @@ def lm_fit(
 
 
 def contrast_fit(fit: Fit, contrasts: ArrayLike) -> Fit:
-    """Turn coefficients into contrasts (contrasts.fit).
+    """Compute contrasts of the coefficients and their standard errors (contrasts.fit).
 
     `contrasts` is coefficients x contrasts, or one contrast as a vector. As in limma, the
-    correlation between coefficients is that of the fit without weights; with weights the standard
-    error of a contrast of several coefficients is therefore an approximation, and exact where
-    the wanted comparison is itself a coefficient of the design.
+    correlations of the coefficients are those without weights. With weights, the standard error of
+    a contrast of several coefficients is therefore approximate. It is exact if the comparison is a
+    coefficient of the design.
     """
     contrasts = np.asarray(contrasts, dtype=float)
     contrasts = contrasts[:, None] if contrasts.ndim == 1 else contrasts
@@ -168,17 +170,18 @@ def contrast_fit(fit: Fit, contrasts: ArrayLike) -> Fit:
 
 
 def ordinary(fit: Fit) -> TestedFit:
-    """Test each coefficient with the feature's own variance: the classical t-test."""
+    """Compute ordinary (unmoderated) t-statistics from the variance of each feature."""
     nothing = np.zeros_like(fit.sigma)
     return _test(fit, s2_prior=nothing, df_prior=nothing, s2_post=fit.sigma**2)
 
 
 def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
-    """Test each coefficient with variances squeezed towards a common prior (eBayes).
+    """Compute moderated t- and F-statistics by empirical Bayes (eBayes).
 
-    With `trend`, the prior variance follows the feature's mean; with `robust`, features whose
-    variance is an outlier get fewer prior degrees of freedom. The fitted prior is that of Smyth
-    2004 (doi 10.2202/1544-6115.1027) or, robust, of Phipson et al. 2016 (doi 10.1214/16-AOAS920).
+    Residual variances are squeezed towards a prior variance. With `trend`, the prior variance
+    depends on the mean of the feature. With `robust`, features whose variance is an outlier get
+    fewer prior degrees of freedom. The prior is that of Smyth 2004 (doi 10.2202/1544-6115.1027) or,
+    if robust, of Phipson et al. 2016 (doi 10.1214/16-AOAS920).
 
     Raises
     ------
@@ -186,7 +189,9 @@ def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
         If no feature has residual degrees of freedom.
     """
     if not np.any(fit.df_residual > 0):
-        raise ValueError("no residual degrees of freedom: as many coefficients as samples")
+        raise ValueError(
+            "no residual degrees of freedom: the design has as many coefficients as samples"
+        )
     s2 = np.where(fit.df_residual > 0, fit.sigma, 0.0) ** 2
     fit_variances = fit_prior_robustly if robust else fit_prior
     s2_prior, df_prior = fit_variances(s2, fit.df_residual, fit.mean if trend else None)
@@ -199,28 +204,32 @@ def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
 def duplicate_correlation(
     y: ArrayLike, design: ArrayLike, *, block: ArrayLike, weights: ArrayLike | None = None
 ) -> BlockCorrelation:
-    """Correlation of samples in the same block (duplicateCorrelation).
+    """Estimate the correlation of samples in the same block (duplicateCorrelation).
 
-    Per feature the variances between and within blocks by restricted maximum likelihood; the
-    consensus is the mean over features on Fisher's z scale with 15 % trimmed at each end. The
-    iteration is that of statmod's `mixedModel2Fit`, with its stopping rule.
+    The variance components of each feature are estimated by restricted maximum likelihood, with the
+    iteration and stopping rule of statmod's `mixedModel2Fit`. The consensus is the mean over
+    features on Fisher's z scale, trimmed by 15 % at each end.
 
     Raises
     ------
     ValueError
-        If blocks are not repeated, or fewer than three residual degrees of freedom are left.
+        If blocks are not repeated, the design has a level for each block, no feature varies,
+        or fewer than three residual degrees of freedom remain.
     """
     y, design = _check(y, design)
     n_samples, n_coefficients = design.shape
     member, sizes = _block_members(block, n_samples)
     free = n_samples - n_coefficients
     if free < 3 or not 1 < len(sizes) < n_samples - 1:
-        raise ValueError("the correlation within blocks needs repeated blocks and more samples")
+        raise ValueError(
+            "the correlation within blocks needs repeated blocks and at least three residual "
+            "degrees of freedom"
+        )
     basis = linalg.qr(design, mode="economic")[0]
     root_weights = np.ones((1, n_samples))
     if weights is not None:
         root_weights = np.sqrt(_check_weights(weights, y.shape))
-    # `turn` makes the weighted basis orthonormal, feature by feature.
+    # `turn` makes the weighted basis of each feature orthonormal.
     gram = root_weights**2 @ products(basis, basis)
     root = np.linalg.cholesky(gram.reshape(-1, n_coefficients, n_coefficients))
     turn = np.linalg.inv(root).transpose(0, 2, 1)
@@ -231,8 +240,10 @@ def duplicate_correlation(
     total = _sums_of_squares(residuals, root_weights * y)
     squares, spread, count = block_squares(residuals @ member, np.matmul(overlap, turn), sizes)
     if not (count * spread > 0).any():
-        raise ValueError("the design has a level for each block: they cannot be correlated too")
-    # The rest of the residual sum of squares depends on the variance within blocks alone.
+        raise ValueError(
+            "the design has a level for each block: no correlation within blocks can be estimated"
+        )
+    # The rest of the residual sum of squares depends only on the variance within blocks.
     squares[total == 0] = 0
     rest = np.maximum(total - np.sum(count * squares, axis=1), 0)
     left = free - count.sum(axis=1)
@@ -251,9 +262,11 @@ def duplicate_correlation(
 def _check(y: ArrayLike, design: ArrayLike) -> tuple[Array, Array]:
     y, design = np.asarray(y, dtype=float), np.asarray(design, dtype=float)
     if y.ndim != 2 or design.ndim != 2 or y.shape[1] != len(design):
-        raise ValueError(f"y is {y.shape}, design {design.shape}: samples do not agree")
+        raise ValueError(
+            f"y has shape {y.shape} and the design {design.shape}: the numbers of samples differ"
+        )
     if not np.isfinite(y).all():
-        raise ValueError("y has missing or infinite values: drop those features or samples")
+        raise ValueError("y has missing or infinite values: drop these features or samples")
     rank = np.linalg.matrix_rank(design)
     if rank < design.shape[1]:
         raise ValueError(f"the design has {design.shape[1]} columns but rank {rank}")
@@ -268,13 +281,13 @@ def _check_weights(weights: ArrayLike, shape: tuple[int, ...]) -> Array:
 
 
 def _sums_of_squares(residuals: Array, response: Array) -> Array:
-    """Sums over samples; nothing where rounding alone keeps y from what is fitted."""
+    """Sum squared residuals over samples; 0 if the residuals are due to rounding."""
     found, whole = np.sum(residuals**2, axis=1), np.sum(response**2, axis=1)
     return np.where(found < ROUNDING**2 * whole, 0.0, found)
 
 
 def _block_members(block: ArrayLike, n_samples: int) -> tuple[Array, NDArray[np.int64]]:
-    """Samples x blocks membership (0 or 1), and the number of samples per block."""
+    """Return the membership (samples x blocks, 0 or 1), and the number of samples per block."""
     labels, codes = np.unique(np.asarray(block), return_inverse=True)
     if len(codes) != n_samples:
         raise ValueError(f"block has {len(codes)} labels for {n_samples} samples")
@@ -288,12 +301,12 @@ def _block_correlation_matrix(block: ArrayLike, correlation: float) -> Array:
 
 
 def _test(fit: Fit, *, s2_prior: Array, df_prior: Array, s2_post: Array) -> TestedFit:
-    """t-tests with the given posterior variances."""
+    """Compute t- and F-statistics with the given posterior variances."""
     df_total = np.minimum(fit.df_residual + df_prior, fit.df_residual.sum())
     with np.errstate(invalid="ignore", divide="ignore"):  # a feature without variance: t is nan
         t = fit.coefficients / (fit.stdev_unscaled * np.sqrt(s2_post)[:, None])
     t = np.where(np.isfinite(t), t, np.nan)
-    # t statistics to independent ones, by the correlation of the coefficients without weights
+    # decorrelate the t-statistics, with the unweighted correlation of the coefficients
     scale = np.sqrt(np.where(np.diag(fit.cov_coefficients) > 0, np.diag(fit.cov_coefficients), 1))
     values, axes = np.linalg.eigh(fit.cov_coefficients / np.outer(scale, scale))
     seen = values > 1e-8 * values.max()

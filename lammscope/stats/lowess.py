@@ -1,4 +1,4 @@
-"""Cleveland's robust local regression, with the results of R's `lowess`."""
+"""Cleveland's robust local regression, equal to R's `lowess`."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from lammscope.stats import Array
 
 
 def lowess(x: Array, y: Array, *, share: float = 0.5) -> tuple[Array, Array]:
-    """Cleveland's robust local regression over a share of the points, sorted by x (R's lowess)."""
+    """Smooth y by local regression with span `share` (R's f). Returns sorted x and the fit."""
     at, fitted = lowess_knots(x, y, share=share)
     x = np.sort(x)
     return x, np.interp(x, at, fitted)
 
 
 def lowess_knots(x: Array, y: Array, *, share: float = 0.5) -> tuple[Array, Array]:
-    """The knots of that regression: a straight line joins each to the next.
+    """Return x and fit at the points where `lowess` fits a line; it interpolates between them.
 
-    Three robustness steps; points closer than 1 % of the range to a knot are interpolated.
+    Uses three robustness iterations. Points within 1 % of the range from a knot are interpolated.
     """
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
@@ -37,7 +37,7 @@ def lowess_knots(x: Array, y: Array, *, share: float = 0.5) -> tuple[Array, Arra
 
 
 def _local_weights(x: Array, n_near: int) -> tuple[list[int], list[slice], list[Array]]:
-    """The sorted points that become knots, and neighbours with tricube weights of each."""
+    """Find the knots among the sorted points, and neighbors and tricube weights of each."""
     n, span = len(x), x[-1] - x[0]
     places, nears, weights = [], [], []
     last, i, left = -1, 0, 0
@@ -66,7 +66,7 @@ def _local_weights(x: Array, n_near: int) -> tuple[list[int], list[slice], list[
 
 
 def _local_line(x: Array, y: Array, weight: Array, i: int, near: slice, span: float) -> float:
-    """Value at x[i] of the line through its neighbours, by weighted moments around x[i]."""
+    """Evaluate the local line of the neighbors of x[i] at x[i]."""
     total = weight.sum()
     if total <= 0:
         return float(y[i])

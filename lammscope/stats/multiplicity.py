@@ -1,4 +1,4 @@
-"""Corrections of p-values for the number of tests; a test without a p (nan) takes no part."""
+"""Adjust p-values for multiple testing. Missing p-values (nan) are ignored and stay missing."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,7 +9,7 @@ from lammscope.stats import Array
 
 
 def benjamini_hochberg(p: ArrayLike) -> Array:
-    """False discovery rates over the p-values there are, in their order."""
+    """Adjust p-values by Benjamini and Hochberg's method, in their order."""
     p = np.asarray(p, dtype=float)
     rates, known = np.full(len(p), np.nan), np.isfinite(p)
     if known.any():
@@ -18,7 +18,7 @@ def benjamini_hochberg(p: ArrayLike) -> Array:
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjust p-values by Holm's step-down method (Holm 1979; R's `p.adjust`), in their order."""
+    """Adjust p-values by Holm's step-down method, in their order."""
     p = np.asarray(p, dtype=float)
     adjusted, known = np.full(len(p), np.nan), np.isfinite(p)
     if known.any():

@@ -1,4 +1,4 @@
-"""Prior of variances over features (limma's fitFDist; Smyth 2004, doi 10.2202/1544-6115.1027)."""
+"""Empirical Bayes prior of variances (limma's fitFDist; Smyth 2004, 10.2202/1544-6115.1027)."""
 
 import numpy as np
 from scipy import special
@@ -7,10 +7,11 @@ from lammscope.stats import Array
 
 
 def fit_prior(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Array]:
-    """Scaled F distribution of variances: prior variance and degrees of freedom (fitFDist).
+    """Estimate prior variance and prior degrees of freedom per feature (fitFDist).
 
-    A feature without degrees of freedom has the prior of the others. Where no variance is above
-    zero nothing is known of it: the prior variance is nan.
+    `s2` are the residual variances and `df` their degrees of freedom. With `covariate`, the prior
+    variance follows it by a spline. Features without degrees of freedom get the prior of the
+    others. If no variance is positive, the prior variance is nan.
     """
     known = df > 0
     n, n_all = int(known.sum()), len(s2)
@@ -43,7 +44,7 @@ def fit_prior(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Arr
 
 
 def _inverse_trigamma(value: float) -> float:
-    """Newton's iteration of limma for the x with trigamma(x) = value."""
+    """Solve trigamma(x) = value by Newton iteration, as limma's `trigammaInverse`."""
     if value > 1e7:
         return float(1 / np.sqrt(value))
     if value < 1e-6:
@@ -59,7 +60,7 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def _natural_spline(x: Array, known: Array, n_basis: int) -> Array:
-    """Natural cubic splines at x, with an intercept and knots at quantiles of `known` (ns)."""
+    """Evaluate natural cubic splines at x, with an intercept and knots at quantiles of `known`."""
     low, span = known.min(), known.max() - known.min()
     knots = np.unique(np.quantile((known - low) / span, np.linspace(0, 1, n_basis)))
     x = (x - low) / span

@@ -1,8 +1,8 @@
-"""The prior of variances when some features are outliers: limma's robust empirical Bayes.
+"""Robust empirical Bayes prior of variances, as in limma's `fitFDistRobustly`.
 
-Phipson et al. 2016 (doi 10.1214/16-AOAS920): moments of winsorised log variances give the prior of
-most features; a feature whose variance lies too far above it is given fewer prior degrees of
-freedom. Results agree with limma's `fitFDistRobustly`.
+Phipson et al. 2016 (doi 10.1214/16-AOAS920): the prior is estimated from the moments of winsorized
+log variances. A feature whose variance is too large for the prior gets fewer prior degrees of
+freedom.
 """
 
 import numpy as np
@@ -12,33 +12,35 @@ from lammscope.stats import Array
 from lammscope.stats.lowess import lowess
 from lammscope.stats.prior import fit_prior
 
-LOWER_TAIL, UPPER_TAIL = 0.05, 0.1  # shares of features that are winsorised
+LOWER_TAIL, UPPER_TAIL = 0.05, 0.1  # fractions of features that are winsorized
 N_NODES = 128
-SHARE = 0.4  # of the features in each local regression of log variances on the mean
+SHARE = 0.4  # span of the lowess of log variances on the covariate
 
 
 def fit_prior_robustly(s2: Array, df: Array, covariate: Array | None) -> tuple[Array, Array]:
-    """Prior variance and prior degrees of freedom, one of each per feature.
+    """Estimate prior variance and prior degrees of freedom per feature, robust to outliers.
 
-    A feature without degrees of freedom has the prior that is common to the others.
+    Features without degrees of freedom get the prior of features that are not outliers.
 
     Parameters
     ----------
     s2
         Residual variances, one per feature.
     df
-        Their degrees of freedom: zero, or one number for all others.
+        Residual degrees of freedom: zero, or the same number for all other features.
     covariate
-        What the prior variance follows (mean log expression), or None.
+        Covariate of the prior variance (such as mean log expression), or None.
 
     Raises
     ------
     ValueError
-        If the degrees of freedom differ.
+        If the degrees of freedom (other than zero) differ.
     """
     known = df > 0
     if len(np.unique(df[known])) > 1:
-        raise ValueError("robust moderation takes equal residual degrees of freedom")
+        raise ValueError(
+            "robust moderation needs equal residual degrees of freedom of all features"
+        )
     followed = covariate if covariate is None else covariate[known]
     prior, df_prior, common = _fit_known(s2[known], float(df[known][0]), followed)
     s2_all, df_all = np.full(len(s2), prior[0]), np.full(len(s2), common)
@@ -51,16 +53,16 @@ def fit_prior_robustly(s2: Array, df: Array, covariate: Array | None) -> tuple[A
 
 
 def _fit_known(s2: Array, df: float, covariate: Array | None) -> tuple[Array, Array, float]:
-    """Prior variances, prior degrees of freedom, and those of features that are no outliers."""
+    """Return prior variances and degrees of freedom, and the latter without outliers."""
     plain = fit_prior(s2, np.full(len(s2), df), covariate)
     middle = np.median(s2)
     df_plain = float(plain[1][0])
-    if len(s2) < 1 / max(LOWER_TAIL, UPPER_TAIL) or middle <= 0:  # no feature would be winsorised
+    if len(s2) < 1 / max(LOWER_TAIL, UPPER_TAIL) or middle <= 0:  # no feature would be winsorized
         return *plain, df_plain
     z = np.log(np.maximum(s2, middle * 1e-12))
     trend = _trend(z, covariate)
-    winsorised = _winsorise(z - trend)
-    variance = winsorised.var(ddof=1)
+    winsorized = _winsorize(z - trend)
+    variance = winsorized.var(ddof=1)
     bound = _excess(np.inf, df, variance)
     if bound <= 0:
         df_prior = np.inf
@@ -68,7 +70,7 @@ def _fit_known(s2: Array, df: float, covariate: Array | None) -> tuple[Array, Ar
         return *plain, df_plain
     else:
         df_prior = _solve_df(df_plain, df, variance)
-    center = trend + winsorised.mean() - _moments(df, df_prior)[0]
+    center = trend + winsorized.mean() - _moments(df, df_prior)[0]
     return np.exp(center), _outlier_df(z - center, df, df_prior), df_prior
 
 
@@ -81,15 +83,15 @@ def _trend(z: Array, covariate: Array | None) -> Array:
     return fitted
 
 
-def _winsorise(residuals: Array) -> Array:
+def _winsorize(residuals: Array) -> Array:
     low, high = np.quantile(residuals, [LOWER_TAIL, 1 - UPPER_TAIL])
     return np.clip(residuals, low, high)
 
 
 def _solve_df(df_plain: float, df: float, variance: float) -> float:
-    """The prior degrees of freedom whose winsorised variance is the observed one.
+    """Find the prior degrees of freedom that give the observed winsorized variance.
 
-    The search runs over x = df_prior / (1 + df_prior), from the value without robustness upwards.
+    The search is over x = df_prior / (1 + df_prior), from the estimate without robustness upwards.
     """
 
     def excess(x: float) -> float:
@@ -107,9 +109,9 @@ def _excess(df_prior: float, df: float, variance: float) -> float:
 
 
 def _moments(df: float, df_prior: float) -> tuple[float, float]:
-    """Mean and variance of the logarithm of a winsorised F(df, df_prior) variable.
+    """Return mean and variance of the logarithm of a winsorized F(df, df_prior) variable.
 
-    Gauss quadrature over x = F / (1 + F) between the two quantiles.
+    Gauss-Legendre quadrature over x = F / (1 + F) between the two quantiles.
     """
     tails = np.array([LOWER_TAIL, UPPER_TAIL])
     at = np.array([LOWER_TAIL, 1 - UPPER_TAIL])
@@ -129,10 +131,11 @@ def _moments(df: float, df_prior: float) -> tuple[float, float]:
 
 
 def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
-    """Prior degrees of freedom of each feature: fewer, the less its variance fits the prior.
+    """Return the prior degrees of freedom of each feature, fewer for outliers.
 
-    `excess` is the log ratio of variance and prior variance. A feature is no outlier with the
-    probability of its upper tail over the share of features that are at least as large.
+    `excess` is the log ratio of variance to prior variance. The probability that a feature is not
+    an outlier is its upper tail probability, divided by the fraction of features with a variance
+    ratio at least as large.
     """
     n, ratio = len(excess), np.exp(excess)
     expected = np.log((n - stats.rankdata(ratio) + 0.5) / n)
@@ -146,7 +149,7 @@ def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
         found[fits < 1] = fits[fits < 1] * n * df
         found[order] = np.maximum.accumulate(found[order])
         return found
-    # the worst feature gets so few degrees of freedom that its tail probability is one half
+    # the most extreme feature gets the degrees of freedom that make its tail probability 0.5
     worst = np.log(0.5) / tail.min() * df_prior
     largest = np.array([ratio.max()])
     worst = np.log(0.5) / _log_upper_tail(largest, df, worst)[0] * worst
@@ -160,7 +163,7 @@ def _outlier_df(excess: Array, df: float, df_prior: float) -> Array:
 
 
 def _log_upper_tail(ratio: Array, df: float, df_prior: float) -> Array:
-    """Logarithm of P(F > ratio), also where the probability itself is too small for a number."""
+    """Return log P(F > ratio), also if the probability itself would underflow."""
     whole = stats.chi2.sf(df * ratio, df) if np.isinf(df_prior) else stats.f.sf(ratio, df, df_prior)
     found: Array = np.log(np.maximum(whole, 1e-300))
     small = whole <= 1e-280

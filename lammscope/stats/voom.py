@@ -1,6 +1,6 @@
-"""Log counts per million with precision weights from the mean-variance trend (voom).
+"""Precision weights of counts from the mean-variance trend (limma's voom).
 
-Law et al. 2014, doi 10.1186/gb-2014-15-2-r29; tested against limma.
+Law et al. 2014, doi 10.1186/gb-2014-15-2-r29.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from lammscope.stats import Array
 from lammscope.stats.linear import lm_fit
 from lammscope.stats.lowess import lowess_knots
 
-FLAT = 1e-4  # the least square root of a standard deviation, in log2, that voom has weights for
+FLAT = 1e-4  # lower bound of the trend, the square root of a standard deviation of log2 counts
 
 
 @dataclass(frozen=True)
 class Voom:
-    """Log2 counts per million `y` with their precision `weights`, both features x samples."""
+    """Log2 counts per million `y` and their precision `weights`, both features x samples."""
 
     y: Array
     weights: Array
@@ -31,7 +31,11 @@ def voom(
     block: ArrayLike | None = None,
     correlation: float | None = None,
 ) -> Voom:
-    """Log2 counts per million with weights from the mean-variance trend (voom)."""
+    """Compute log2 counts per million and their weights from the mean-variance trend (voom).
+
+    `counts` is features x samples and `norm_factors` has one value per sample. `block` and
+    `correlation` are as in `lm_fit`.
+    """
     counts = np.asarray(counts, dtype=float)
     library = counts.sum(axis=0) * np.asarray(norm_factors, dtype=float)
     y = np.log2((counts + 0.5) / (library + 1) * 1e6)

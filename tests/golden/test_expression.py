@@ -1,4 +1,4 @@
-"""The expression and gene-set tests against limma and DESeq2: the cohort of `make_golden.R`."""
+"""Expression and gene-set tests agree with limma and DESeq2 in the cohort of `make_golden.R`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ EXACT = {"rtol": 1e-6, "atol": 1e-9}
 
 @dataclass(frozen=True)
 class Cohort:
-    """The reference cohort as the tests take it."""
+    """The reference cohort as input of the tests."""
 
     pseudobulk: anndata.AnnData
     samples: pd.DataFrame
@@ -84,7 +84,7 @@ def test_change_agrees_with_limma(golden: Callable[[str], Path], cohort: Cohort)
     assert len(found) == len(expected)
     found = found.loc[expected.index]
     np.testing.assert_allclose(found["log2fc"], expected["estimate"], rtol=1e-4, atol=1e-6)
-    # the change is a coefficient here, with its exact standard error; limma's contrast is not
+    # the change is a coefficient here, with exact standard error; in limma it is a contrast
     assert np.median(np.abs(found["t"] / expected["t"] - 1)) < 1e-3
     np.testing.assert_allclose(found["t"], expected["t"], rtol=0.1, atol=1e-3)
 

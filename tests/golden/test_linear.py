@@ -1,4 +1,4 @@
-"""limma's and edgeR's numbers, reproduced: the reference cohort of `make_golden.R`."""
+"""Linear models agree with limma and edgeR in the cohort of `make_golden.R`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -422,7 +422,7 @@ def cohort_design(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def pair_design(n: int) -> np.ndarray:
-    """Which side, between the levels of the first and of the other patients."""
+    """Make a design with the side between the levels of the first and the other patients."""
     patients = np.eye(n // 2).repeat(2, axis=0)
     return np.column_stack([patients[:, :2], np.arange(n) % 2, patients[:, 2:]])
 
@@ -518,7 +518,7 @@ def test_library_factors_undo_composition() -> None:
     rng = np.random.default_rng(7)
     mean = rng.gamma(1, 100, 2000) + 5
     counts = rng.poisson(mean[:, None] * np.ones(6))
-    counts[:40, :3] *= 30  # few genes take half of the reads of three libraries
+    counts[:40, :3] *= 30  # few genes have half of the reads of three libraries
     factors = tmm(counts)
     sizes = counts.sum(axis=0) * factors
     assert np.exp(np.log(factors).mean()) == pytest.approx(1)
@@ -530,7 +530,7 @@ def test_library_factors_undo_composition() -> None:
     [
         (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((4, 2))), "2 columns but rank 1"),
         (lambda: linear.lm_fit([[1.0, np.nan, 2.0]], np.ones((3, 1))), "missing or infinite"),
-        (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((3, 1))), "samples do not agree"),
+        (lambda: linear.lm_fit(np.ones((2, 4)), np.ones((3, 1))), "numbers of samples differ"),
         (lambda: linear.lm_fit(np.ones((1, 3)), np.ones((3, 1)), block=[1, 1, 2]), "together"),
         (lambda: tmm([[1, 0], [2, 0]]), "without counts"),
         (lambda: linear.duplicate_correlation(np.eye(6), np.ones((6, 1)), block=range(6)), "repea"),

@@ -1,7 +1,7 @@
-"""Power beside R's propeller, at the same true rate of false positives.
+"""Power compared with R's propeller, at the same true false-positive rate.
 
-`propeller/p.tsv.gz` is what `benchmarks/abundance_power.R` gave for the tables that
-`benchmarks.abundance_power` draws.
+`propeller/p.tsv.gz` was written by `benchmarks/abundance_power.R` from tables drawn by
+`benchmarks.abundance_power`.
 """
 
 from functools import cache
@@ -31,7 +31,7 @@ UNKEPT = [setting for setting in SETTINGS if setting not in KEPT]
 
 @cache
 def tables(setting: str) -> pd.DataFrame:
-    """R's p of each table of a setting, and ours."""
+    """Return R's p and ours for each table of a setting."""
     r = pd.read_csv(GOLDEN, sep="\t")
     ours = our_p([setting], n_tables=N_TABLES)
     return r[r["setting"] == setting].merge(
@@ -48,14 +48,14 @@ def found(setting: str) -> Any:
 def test_tables_are_those_that_r_saw(setting: str) -> None:
     p = tables(setting)
     assert len(p) == 2 * N_TABLES
-    # another stream of random numbers would need other p of R: run benchmarks/abundance_power anew
+    # if random numbers change, R's p must be computed again: run benchmarks/abundance_power
     np.testing.assert_array_equal(p["n_lamm"], p["n_lamm_ours"])
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(("robust", "column"), [(True, "p"), (False, "p_not_robust")])
 def test_moderated_p_is_that_of_limma(setting: str, robust: bool, column: str) -> None:
-    n_tables = 20 if robust else 100  # its prior takes a search for each table
+    n_tables = 20 if robust else 100  # the robust prior is slow
     samples, counts = draw(setting, planted=True, n_tables=n_tables)
     lamm = list(lineages(LAMM)).index("LAMM")
     p = tables(setting).query(f"planted == 1 and table < {n_tables}")[column]

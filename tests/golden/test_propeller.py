@@ -1,4 +1,4 @@
-"""Published results of propeller (Phipson et al. 2022), reproduced from its tables of counts."""
+"""Published results of propeller (Phipson et al. 2022) are reproduced from its counts."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def propeller(real_data: Callable[[str], Path]) -> Path:
 
 
 def published(folder: Path, marker: str) -> pd.DataFrame:
-    """The table that R printed after these words, its wrapped blocks put side by side."""
+    """Parse the table that R printed after `marker`, joining wrapped blocks of columns."""
     text = (folder / "expected_R_propeller_output.txt").read_text(encoding="utf-8")
     assert marker in text
     lines = text.partition(marker)[2].partition("OUT:")[2].partition("SRC:")[0].splitlines()
@@ -35,7 +35,7 @@ def published(folder: Path, marker: str) -> pd.DataFrame:
 
 
 def transformed(counts: pd.DataFrame, scale: str) -> np.ndarray:
-    """Populations x samples on propeller's scales; `counts` is samples x populations."""
+    """Transform counts (samples x populations) to propeller's scales (populations x samples)."""
     if scale == "asin":
         return np.arcsin(np.sqrt(counts.div(counts.sum(axis=1), axis=0).to_numpy().T))
     shares = (counts + 0.5).div((counts + 0.5).sum(axis=1), axis=0).to_numpy().T

@@ -1,4 +1,4 @@
-"""Bad inputs by name: what a user does, what the user is told, and where the run ends."""
+"""Bad inputs by name: the mistake, its message, and where the run ends."""
 
 import os
 import tarfile
@@ -51,8 +51,8 @@ ROW2 = "P01_baseline\tP01\tbaseline"
 class Case:
     """One misuse.
 
-    `target` is asked for instead of everything; where it is given the mistake is found in a job.
-    `fine` marks what is no mistake: the run goes on, and the message is a warning.
+    If `target` is given, only this file is made, and the mistake is found in a job. `fine` marks
+    input that is not a mistake: the run continues, and the message is a warning.
     """
 
     spoil: Spoil
@@ -92,60 +92,67 @@ SHEETS = {
         "no column `timepoint` (did you mean `time_point`?)",
     ),
     "a column twice": Case(
-        replace("samples.tsv", "compartment", "patient"), "column `patient` stands there twice"
+        replace("samples.tsv", "compartment", "patient"), "column `patient` appears more than once"
     ),
     "a column without a name": Case(replace("samples.tsv", "compartment", ""), "has no name"),
     "a separator in a value": Case(
         replace("samples.tsv", "\tblood", "\tblood\tPB\tx"), "row 2: 8 fields for 6 columns"
     ),
     "an open quotation mark": Case(
-        replace("samples.tsv", "P01\tbase", '"P01\tbase'), "is a quotation mark left open?"
+        replace("samples.tsv", "P01\tbase", '"P01\tbase'), "is a quotation mark not closed?"
     ),
     "an empty patient": Case(
         replace("samples.tsv", "\tP01\t", "\t\t"), "row 2: `patient` is empty; fill it in"
     ),
     "a sample twice": Case(
         replace("samples.tsv", "P01_day_7", "P01_baseline"),
-        "row 3: sample `P01_baseline` stands in row 2 too; names must be unique",
+        "row 3: sample `P01_baseline` is also in row 2; names must be unique",
     ),
     "a sample twice but for capitals": Case(
         replace("samples.tsv", "P01_day_7", "p01_Baseline"),
         "row 3: sample `p01_Baseline` differs from `P01_baseline` only in capitals",
     ),
     "a slash in a name": Case(
-        replace("samples.tsv", "P01_baseline", "P01/baseline"), "sample `P01/baseline` cannot name"
+        replace("samples.tsv", "P01_baseline", "P01/baseline"),
+        "sample `P01/baseline` cannot be used",
     ),
     "a name that leaves its folder": Case(
         replace("samples.tsv", "P01_baseline", "../P01"),
-        "row 2: sample `../P01` cannot name a file",
+        "row 2: sample `../P01` cannot be used in file names",
     ),
     "a space in a name": Case(
-        replace("samples.tsv", "P01_baseline", "P01 baseline"), "sample `P01 baseline` cannot name"
+        replace("samples.tsv", "P01_baseline", "P01 baseline"),
+        "sample `P01 baseline` cannot be used",
     ),
     "a quotation mark in a name": Case(
-        replace("samples.tsv", "P01_baseline", "P01'"), "row 2: sample `P01'` cannot name a file"
+        replace("samples.tsv", "P01_baseline", "P01'"),
+        "row 2: sample `P01'` cannot be used in file names",
     ),
     "a brace in a name": Case(
-        replace("samples.tsv", "P01_baseline", "{sample}"), "sample `{sample}` cannot name a file"
+        replace("samples.tsv", "P01_baseline", "{sample}"),
+        "sample `{sample}` cannot be used in file names",
     ),
     "a name of another result": Case(
-        replace("samples.tsv", "P01_day_7", "P01_baseline.moments"), "`.moments` ends other files"
+        replace("samples.tsv", "P01_day_7", "P01_baseline.moments"),
+        "names that end in `.moments` are reserved",
     ),
     "a name of 200 letters": Case(
-        replace("samples.tsv", "P01_baseline", "P" * 200), "has 200 letters; at most 100"
+        replace("samples.tsv", "P01_baseline", "P" * 200), "has 200 characters; at most 100"
     ),
     "a date that Excel made of a name": Case(
-        replace("samples.tsv", "P01_baseline", "1-Mar"), "`sample` is `1-Mar`: a date made by"
+        replace("samples.tsv", "P01_baseline", "1-Mar"),
+        "`sample` is `1-Mar`, which a spreadsheet turned into a date",
     ),
     "a number that Excel made of a name": Case(
         replace("samples.tsv", "\tP01\t", "\t1.0\t"),
-        "row 2: `patient` is `1.0`: a number made by a spreadsheet",
+        "row 2: `patient` is `1.0`, which a spreadsheet turned into a number",
     ),
     "an exponent that Excel made of a name": Case(
-        replace("samples.tsv", "P01_baseline", "1.0E+05"), "`sample` is `1.0E+05`: a number made by"
+        replace("samples.tsv", "P01_baseline", "1.0E+05"),
+        "`sample` is `1.0E+05`, which a spreadsheet turned into a number",
     ),
     "an error of Excel": Case(
-        replace("samples.tsv", "blood", "#REF!"), "row 2: `compartment` is `#REF!`, an error of"
+        replace("samples.tsv", "blood", "#REF!"), "row 2: `compartment` is `#REF!`, an error in"
     ),
     "words for a day": Case(
         replace("samples.tsv", "blood\t-6", "blood\tbefore"), "row 2: `day` is `before`; it must be"
@@ -160,7 +167,7 @@ SHEETS = {
     ),
     "one matrix for two samples": Case(
         replace("samples.tsv", "counts/P01_day_7.h5", MATRIX),
-        "rows 2, 3: the same matrix `./counts/P01_baseline.h5` for several samples",
+        "rows 2, 3: several samples have the same matrix `./counts/P01_baseline.h5`",
     ),
     "a missing list of barcodes": Case(
         column("samples", "barcodes", lambda row: "list.txt"),
@@ -177,7 +184,7 @@ SHEETS = {
                 lambda row: f"{row['sample']}.txt" if row["patient"] == "P01" else "",
             ),
         ),
-        "`P01_baseline` and `P01_day_7`: their `barcodes` share 1 cells",
+        "`P01_baseline` and `P01_day_7`: their `barcodes` overlap in",
     ),
     "a list that lists nothing": Case(
         both(write("none.txt", "\n"), column("samples", "barcodes", lambda row: "none.txt")),
@@ -191,19 +198,20 @@ SHEETS = {
         "row 2: `timepoint` is `BASELINE`, but `timepoints` of the config lists `baseline`",
     ),
     "a channel that names no file": Case(
-        column("samples", "channel", lambda row: "lane 1"), "channel `lane 1` cannot name a file"
+        column("samples", "channel", lambda row: "lane 1"),
+        "channel `lane 1` cannot be used in file names",
     ),
     "the response in the sample sheet": Case(
         both(
             replace("patients.tsv", "response", "outcome"),
             column("samples", "response", lambda row: "CR"),
         ),
-        "samples.tsv: column `response` holds the response; it belongs to the patient",
+        "samples.tsv: column `response` holds the response, which belongs to the patient",
     ),
     "no patient sheet": Case(remove("patients.tsv"), "patients.tsv: no such file"),
     "a patient twice with two responses": Case(
         append("patients.tsv", "P01\tPD\taxi-cel\tfemale\t54\t375\n"),
-        "rows 2, 8: patient `P01` stands there 2 times with response CR and PD",
+        "rows 2, 8: patient `P01` appears 2 times, with response CR and PD",
     ),
     "no column of patients": Case(
         replace("patients.tsv", "patient\t", "patients\t"), "no column `patient` (did you mean"
@@ -217,7 +225,7 @@ SHEETS = {
     ),
     "responses that the config does not know": Case(
         config(response={"responder": ["R"], "non_responder": ["NR"]}),
-        "no value of `response` is a responder's or a non-responder's (CR, PD",
+        "no value of `response` (CR, PD",
     ),
     "a typing error in a number": Case(
         column("patients", "age", lambda row: "6o" if row["patient"] == "P02" else "60"),
@@ -230,14 +238,15 @@ SHEETS = {
         column("patients", "os_event", lambda row: "yes"), "`os_event` is `yes`; allowed: 0, 1"
     ),
     "a column in both sheets": Case(
-        column("patients", "day", lambda row: 1), "column `day` is in samples.tsv too"
+        column("patients", "day", lambda row: 1), "column `day` is also in samples.tsv"
     ),
     "a column of the workflow's name": Case(
-        column("patients", "phase", lambda row: "x"), "column `phase` is a name of the workflow's"
+        column("patients", "phase", lambda row: "x"),
+        "column name `phase` is reserved for the workflow",
     ),
     "a patient without a sample": Case(
         append("patients.tsv", "P99\tPD\taxi-cel\tmale\t54\t375\n"),
-        "Note: patients.tsv: no sample of P99; not used",
+        "Note: patients.tsv: patients without a sample, not used: P99",
         target="results/config.yaml",
         fine=True,
     ),
@@ -259,10 +268,10 @@ CONFIGS = {
     "tabs in the config": Case(write("config.yaml", "qc:\n\tmin_genes: 3\n"), "not valid JSON or"),
     "an empty config": Case(write("config.yaml", ""), "keys at top level"),
     "an unknown section": Case(
-        config(quality={}), "`quality` is no key; keys here: samples, patients"
+        config(quality={}), "`quality` is not a key; keys here: samples, patients"
     ),
     "an unknown key": Case(
-        config(qc={"min_count": 3}), "`qc.min_count` is no key (did you mean `min_counts`?)"
+        config(qc={"min_count": 3}), "`qc.min_count` is not a key (did you mean `min_counts`?)"
     ),
     "words for a number": Case(config(seed="one"), "`seed` is `one`; it must be a whole number"),
     "a number out of range": Case(
@@ -275,10 +284,11 @@ CONFIGS = {
     "a section that is a number": Case(config(qc=5), "`qc` is `5`; it must be a section of keys"),
     "a key twice": Case(
         append("config.yaml", "\nresponse:\n  column: response\n"),
-        "`response` stands there twice; YAML keeps only the last one",
+        "`response` appears twice; YAML keeps only the last one",
     ),
     "a pattern that is none": Case(
-        config(car={"features": "(CAR"}), "`car.features` is `(CAR`, which is no regular expression"
+        config(car={"features": "(CAR"}),
+        "`car.features` is `(CAR`, which is not a regular expression",
     ),
     "NO, which YAML reads as false": Case(
         config(response={"responder": ["CR"], "non_responder": [False]}),
@@ -305,7 +315,7 @@ CONFIGS = {
     ),
     "a misspelt definer": Case(
         config(lamm={"definers": ["CSFR1", "CD14", "CD68"]}),
-        "lamm.definers: CSFR1 is in no sample's features (near names: CSF1R",
+        "lamm.definers: CSFR1 is not a gene of any sample (similar names: CSF1R",
         GENES_RESULT,
     ),
     "a CellTypist model that is not there": Case(
@@ -318,22 +328,22 @@ CONFIGS = {
     ),
     "an unknown batch": Case(
         config(integration={"batch": "chanel"}),
-        "`integration.batch` is `chanel`, no column of the sheets (did you mean `channel`?)",
+        "is `chanel`, which is not a column of either sheet (did you mean `channel`?); columns: ",
     ),
     "an unknown covariate of scVI": Case(
         config(integration={"scvi": {"covariates": ["chanel"]}}),
-        "`integration.scvi.covariates` names `chanel`, no column of the sheets (did you mean `cha",
+        "`integration.scvi.covariates` names `chanel`, which is not a column of either sheet (did",
     ),
     "a seed that is too large": Case(
         config(seed=2**31), "`seed` is `2147483648`; it must be at most 2147483647"
     ),
     "a correction for the response": Case(
         config(integration={"batch": "response"}),
-        "`integration.batch` is `response`, and correcting for the response would remove what is",
+        "`integration.batch` is `response`, but correcting for the response would remove the",
     ),
     "a covariate of scVI that is the response": Case(
         config(integration={"scvi": {"covariates": ["response_label"]}}),
-        "`integration.scvi.covariates` names `response_label`, and correcting for the response",
+        "`integration.scvi.covariates` names `response_label`, but correcting for the response",
     ),
     "a covariate of scVI with gaps": Case(
         both(
@@ -351,13 +361,13 @@ CONFIGS = {
     ),
     "a primary contrast that is none": Case(
         config(contrasts={"arms": BASELINE}),
-        "`primary.contrast` is 'baseline', which is no contrast; contrasts: arms",
+        "`primary.contrast` is `baseline`, which is not a contrast; contrasts: arms",
     ),
     "a contrast that names no file": Case(
-        config(contrasts={"a/b": BASELINE}), "`contrasts.a/b` names files and cannot be used"
+        config(contrasts={"a/b": BASELINE}), "`contrasts.a/b` cannot be used in file names"
     ),
     "a contrast by a name that is taken": Case(
-        config(contrasts={"counts": BASELINE}), "contrast `counts`: this name is taken by"
+        config(contrasts={"counts": BASELINE}), "contrast `counts`: this name is reserved for"
     ),
     "an unknown kind": Case(
         contrast(**{**BASELINE, "kind": "unpaired"}),
@@ -405,14 +415,14 @@ CONFIGS = {
     ),
     "first without days": Case(
         both(replace("samples.tsv", "\tday\n", "\tdays\n"), contrast(**ARMS, choose="first")),
-        "`choose: first` needs a column `day`",
+        "`choose: first` needs a numeric column `day`",
     ),
     "an unknown time point to choose": Case(
         contrast(**ARMS, choose="day_8"), "no time point `day_8` (did you mean `day_7`?)"
     ),
     "several samples of a patient": Case(
         contrast(**ARMS),
-        "have several samples that are no replicates: P01: P01_baseline (baseline), P01_day_7",
+        "have several samples that are not replicates: P01: P01_baseline (baseline), P01_day_7",
     ),
     "an infusion product against blood": Case(
         both(
@@ -423,7 +433,7 @@ CONFIGS = {
             ),
             contrast(**BASELINE),
         ),
-        "it mixes the compartments blood, product; a product is never compared with blood",
+        "it mixes the compartments blood, product; infusion products are never compared",
     ),
     "a patient in both arms": Case(
         contrast(kind="between", column="timepoint", test="day_7", reference="baseline"),
@@ -434,31 +444,31 @@ CONFIGS = {
             column("samples", "sort", lambda row: "none" if is_early(row) else "gate7"),
             contrast(kind="paired", column="sort", test="none", reference="gate7", match=[]),
         ),
-        "sort `gate7`: not known what it keeps; say so in the config, e.g. `sorts: {gate7: [T]}`",
+        "not known which cells `gate7` keeps; list them in the config, e.g. `sorts: {gate7: [T]}`",
     ),
     "a lineage that is none": Case(
-        config(sorts={"CD3": ["Tcells"]}), "`Tcells`, which is no lineage"
+        config(sorts={"CD3": ["Tcells"]}), "`Tcells`, which is not a lineage"
     ),
     "a denominator that the sort removed": Case(
         both(
             column("samples", "sort", lambda row: "none" if is_early(row) else "CD3+"),
             contrast(kind="paired", column="sort", test="none", reference="CD3+", match=[]),
         ),
-        "the sort CD3+ removed the monocytic cells, the denominator of the primary result",
+        "sorting (CD3+) removed the monocytic cells, which are the denominator of the primary",
     ),
     "a site that is the response": Case(
         both(
             column("patients", "site", lambda row: "north" if is_responder(row) else "south"),
             config(contrasts={"baseline": {**BASELINE, "adjust": ["site"]}}),
         ),
-        "cannot be separated from site",
+        "cannot be separated from the effect of site",
     ),
     "a batch that is the response": Case(
         both(
             column("patients", "run", lambda row: "a" if is_responder(row) else "b"),
             config(contrasts={"baseline": {**BASELINE, "adjust": ["run"]}}),
         ),
-        "cannot be separated from run",
+        "cannot be separated from the effect of run",
     ),
     "a mistake on the command line": Case(
         lambda folder: None,
@@ -469,7 +479,7 @@ CONFIGS = {
 
 
 def unreadable(folder: Path) -> None:
-    """A matrix of another user who shares it with nobody."""
+    """Make a matrix that belongs to another user and is not readable."""
     path = folder / MATRIX
     path.chmod(0o600 if os.geteuid() == 0 else 0)
     if os.geteuid() == 0:
@@ -477,7 +487,7 @@ def unreadable(folder: Path) -> None:
 
 
 def two_in_one_folder(folder: Path) -> Path:
-    """A folder as downloads leave it, with two samples in it."""
+    """Make a folder of two samples, as downloaded."""
     folder.mkdir()
     for name in ("A", "B"):
         one = write_folder(SHARD, folder / name, version=3)
@@ -488,27 +498,27 @@ def two_in_one_folder(folder: Path) -> Path:
 
 
 def no_features(folder: Path) -> Path:
-    """A 10x folder that lost its list of genes."""
+    """Make a 10x folder without its list of genes."""
     (write_folder(SHARD, folder, version=3) / "features.tsv.gz").unlink()
     return folder
 
 
 def edited(path: Path, name: str, old: str, new: str, *, version: int = 2) -> Path:
-    """A 10x folder with a text replaced in one of its files."""
+    """Make a 10x folder with a text replaced in one of its files."""
     file = write_folder(SHARD, path, version=version) / name
     file.write_text(file.read_text().replace(old, new, 1))
     return path
 
 
 def not_gzipped(folder: Path) -> Path:
-    """Plain text by the name of a compressed one."""
+    """Make a plain text file with the name of a gzipped one."""
     path = write_folder(SHARD, folder, version=2)
     (path / "matrix.mtx").rename(path / "matrix.mtx.gz")
     return path
 
 
 def archive(path: Path) -> Path:
-    """A 10x folder, still packed."""
+    """Make an archive of a 10x folder."""
     folder = write_folder(SHARD, path.with_name("packed"), version=3)
     with tarfile.open(path, "w") as handle:
         handle.add(folder)
@@ -516,7 +526,7 @@ def archive(path: Path) -> Path:
 
 
 def text_value(path: Path) -> Path:
-    """A table of counts with a word in it."""
+    """Make a table of counts with a word in it."""
     write_dense(SHARD, path)
     lines = path.read_text().splitlines()
     lines[3] = lines[3].rsplit(",", 1)[0] + ",many"
@@ -589,7 +599,7 @@ MATRICES = {
     ),
     "barcodes twice": Case(
         matrix(lambda g: dataset(g, "barcodes", np.repeat(b"AAAC-1", len(g["barcodes"])))),
-        "barcode AAAC-1 stands there twice; give one matrix per sample",
+        "barcode AAAC-1 occurs twice; give one matrix per sample",
         SHARD_RESULT,
     ),
     "a gene out of range": Case(
@@ -603,7 +613,7 @@ MATRICES = {
     ),
     "barcodes of another run": Case(
         instead(lambda path: edited(path, "barcodes.tsv", "-1\n", "-1\nAAACCTGAGAAACCAT-1\n"), ""),
-        "are the files of one run?",
+        "do the files belong to one run?",
         SHARD_RESULT,
     ),
     "an mtx cut short": Case(
@@ -617,7 +627,7 @@ MATRICES = {
         instead(lambda path: write_h5ad(LOGARITHMS, path), ".h5ad"),
         "no integer counts in X",
     ),
-    "a word among the counts": Case(instead(text_value, ".csv"), "`many` is no number"),
+    "a word among the counts": Case(instead(text_value, ".csv"), "`many` is not a number"),
     "barcodes of another channel": Case(
         both(
             write("list.txt", "TTTTTTTTTTTTTTTT-1\nTTTTTTTTTTTTTTTA-1\n"),

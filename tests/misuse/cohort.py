@@ -1,4 +1,4 @@
-"""Ways to spoil a small cohort: each function changes one thing in a folder."""
+"""Break a small cohort: each function changes one thing in a folder."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def replace(name: str, old: str, new: str) -> Spoil:
 
 
 def write(name: str, content: str | bytes) -> Spoil:
-    """Put something else in place of a file."""
+    """Replace a file by other content."""
 
     def spoil(folder: Path) -> None:
         data = content.encode() if isinstance(content, str) else content
@@ -64,7 +64,7 @@ def remove(name: str) -> Spoil:
 
 
 def make_folder(name: str) -> Spoil:
-    """Put an empty folder in place of a file."""
+    """Replace a file by an empty folder."""
 
     def spoil(folder: Path) -> None:
         (folder / name).unlink()
@@ -84,7 +84,7 @@ def config(**changes: Any) -> Spoil:
 
 
 def contrast(**entry: Any) -> Spoil:
-    """Ask for one contrast, `question`."""
+    """Configure one contrast, `question`."""
     return config(contrasts={"question": entry}, primary={"contrast": "question"})
 
 
@@ -102,7 +102,7 @@ def column(sheet: str, name: str, value: Callable[[dict[str, str]], object]) -> 
 
 
 def both(*spoils: Spoil) -> Spoil:
-    """Several changes."""
+    """Combine several changes."""
 
     def spoil(folder: Path) -> None:
         for each in spoils:
@@ -112,7 +112,7 @@ def both(*spoils: Spoil) -> Spoil:
 
 
 def matrix(change: Callable[[h5py.Group], object], path: str = MATRIX) -> Spoil:
-    """Change a 10x h5 file from inside."""
+    """Edit the content of a 10x h5 file."""
 
     def spoil(folder: Path) -> None:
         with h5py.File(folder / path, "r+") as file:
@@ -122,7 +122,7 @@ def matrix(change: Callable[[h5py.Group], object], path: str = MATRIX) -> Spoil:
 
 
 def dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
-    """Put other values into a dataset."""
+    """Replace the values of a dataset."""
     text = values.dtype.kind in "OUS"
     kind = h5py.string_dtype() if text else values.dtype
     del group[name]
@@ -130,7 +130,7 @@ def dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
 
 
 def instead(make: Callable[[Path], object], suffix: str) -> Spoil:
-    """Let the first sample's `counts` be another file, which `make` writes."""
+    """Replace `counts` of the first sample by a file that `make` writes."""
 
     def spoil(folder: Path) -> None:
         name = f"counts/other{suffix}"
@@ -141,7 +141,7 @@ def instead(make: Callable[[Path], object], suffix: str) -> Spoil:
 
 
 def cut(path: str, share: float = 0.5) -> Spoil:
-    """Keep the first part of a file, as a broken download does."""
+    """Truncate a file, as after an interrupted download."""
 
     def spoil(folder: Path) -> None:
         content = (folder / path).read_bytes()
@@ -156,10 +156,10 @@ def copy(path: str, to: str) -> Spoil:
 
 
 def is_early(row: dict[str, str]) -> bool:
-    """Whether a sample is from before infusion."""
+    """Test whether a sample is from before infusion."""
     return row["timepoint"] == "baseline"
 
 
 def is_responder(row: dict[str, str]) -> bool:
-    """Whether a patient responds."""
+    """Test whether a patient is a responder."""
     return row["response"] in ("CR", "PR")

@@ -1,4 +1,4 @@
-"""Every bad input by name: exit code, message, time, and nothing half-written."""
+"""Every bad input: exit code, message, time, and no incomplete files."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ from tests.workflow.conftest import Run, run_snakemake
 
 pytestmark = pytest.mark.slow
 
-MOST_SECONDS = 5  # of one processor, for what sheets, config and a look at matrices can tell
-MOST_STARTS = 3  # the same on any machine: in times of a bare start of Snakemake beside it
-AS_OTHER_USER = ("unshare", "--map-root-user")  # root of its own, who may read nobody else's files
+MOST_SECONDS = 5  # processor time to check config, sheets and matrix headers
+MOST_STARTS = 3  # the same, relative to a bare start of Snakemake on this machine
+AS_OTHER_USER = ("unshare", "--map-root-user")  # root who cannot read files of other users
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def outcome_of(
     tmp_path_factory: pytest.TempPathFactory,
     repository: Path,
 ) -> Iterator[Callable[[str], tuple[Path, Run]]]:
-    """Folders and runs of the cases that were asked for; two run at a time, ahead of the tests."""
+    """Folders and runs of the selected cases, run two at a time ahead of the tests."""
     wanted = [item.callspec.params["name"] for item in request.session.items
               if item.originalname == "test_a_misuse_is_told"]  # fmt: skip
 
@@ -45,14 +45,14 @@ def outcome_of(
 
 
 def run_case(case: Case, folder: Path, repository: Path) -> Run:
-    """Run the workflow on a spoilt cohort."""
+    """Run the workflow on a broken cohort."""
     prefix = AS_OTHER_USER if case.unprivileged and os.geteuid() == 0 else ()
     arguments = [*([case.target] if case.target else []), *case.arguments]
     return run_snakemake(repository, folder, *arguments, prefix=prefix)
 
 
 def can_be_another_user() -> bool:
-    """Whether this machine lets root give up reading other users' files."""
+    """Check whether root can give up reading files of other users on this machine."""
     if os.geteuid() != 0:
         return True
     return (
@@ -66,7 +66,7 @@ def test_a_misuse_is_told(
 ) -> None:
     case = CASES[name]
     if case.unprivileged and not can_be_another_user():
-        pytest.skip("root can read every file here, and user namespaces are not to be had")
+        pytest.skip("root can read every file here, and user namespaces are not available")
     folder, run = outcome_of(name)
     text = run.text
     assert "Traceback" not in text
@@ -84,7 +84,7 @@ def test_a_misuse_is_told(
         assert not [path for path in written if path.name.startswith(".")]
         return
     assert written == []
-    if run.seconds > MOST_SECONDS:  # a slow machine, or one with other work
+    if run.seconds > MOST_SECONDS:  # a slow or busy machine
         starts = [
             run_case(case, folder, repository).seconds
             / run_snakemake(repository, folder, "--version").seconds
@@ -116,9 +116,12 @@ def test_all_mistakes_are_told_at_once(
     (folder / "counts" / "P02_baseline.h5").write_text("<html>")
     run = run_snakemake(repository, folder, "--dry-run")
     assert run.code == 1
-    assert "lammscope: 6 mistakes in config, sheets or matrices; nothing was run:" in run.text
+    assert (
+        "lammscope: 6 errors in the config, the sheets or the matrices; nothing was run:"
+        in run.text
+    )
     for message in (
-        "config.yaml: line 3: `qc.min_count` is no key",
+        "config.yaml: line 3: `qc.min_count` is not a key",
         "samples.tsv: row 2: patient `P1` is not in patients.tsv",
         "samples.tsv: row 2: `counts` is `./counts/P01_basline.h5`, which does not exist",
         "samples.tsv: row 2: `compartment` is `Blood`",

@@ -1,9 +1,7 @@
 """Scripts run outside Snakemake: wiring of inputs, parameters and outputs."""
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,36 +14,6 @@ from tests.matrices import small_shard, write_tenx_v3
 
 
 @pytest.fixture
-def run_script(repository: Path, tmp_path: Path) -> Callable[..., str]:
-    """Run a rule's very script with a stand-in for what Snakemake gives it."""
-
-    def run(
-        name: str,
-        *,
-        input: dict[str, Any],
-        output: dict[str, Path],
-        params: dict[str, Any] | None = None,
-        wildcards: dict[str, str] | None = None,
-    ) -> str:
-        for path in output.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        snakemake = SimpleNamespace(
-            input=SimpleNamespace(**input),
-            output=SimpleNamespace(**output),
-            params=SimpleNamespace(**(params or {})),
-            wildcards=SimpleNamespace(**(wildcards or {})),
-            log=[str(tmp_path / f"{name}.log")],
-        )
-        runpy.run_path(
-            str(repository / "workflow" / "scripts" / f"{name}.py"),
-            init_globals={"snakemake": snakemake},
-        )
-        return (tmp_path / f"{name}.log").read_text()
-
-    return run
-
-
-@pytest.fixture
 def config() -> dict[str, Any]:
     return resolve_config({})
 
@@ -54,7 +22,7 @@ def config() -> dict[str, Any]:
 def ingested(
     run_script: Callable[..., str], config: dict[str, Any], tmp_path: Path
 ) -> dict[str, dict[str, Path]]:
-    """Two small samples, read in."""
+    """Ingest two small samples."""
     config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
     paths = {}
     for seed, sample in enumerate(("a", "b")):

@@ -1,4 +1,4 @@
-"""Made-up cohorts, for tests of who is compared with whom."""
+"""Example sample tables for tests of contrasts."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
-BASELINE: dict[str, Any] = {**ARMS, "where": {"phase": "pre"}}
-PAIRED: dict[str, Any] = {"kind": "paired", "test": "post", "reference": "pre"}
-CHANGE: dict[str, Any] = {**ARMS, "kind": "change"}
+BASELINE = {**ARMS, "where": {"phase": "pre"}}
+PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
+CHANGE = {**ARMS, "kind": "change"}
 
 
 def cohort(n_per_arm: int = 4, **columns: Any) -> pd.DataFrame:
-    """Patients R1.. and N1.., each before and after infusion."""
+    """Make patients R1.. and N1.., each before and after infusion."""
     rows = [
         {"patient": f"{arm}{i}", "timepoint": timepoint, "arm": arm}
         for arm in "RN"
@@ -35,7 +35,7 @@ def cohort(n_per_arm: int = 4, **columns: Any) -> pd.DataFrame:
 
 
 def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
-    """Patients `r0`, `n0`, ... of two arms, each before and after infusion."""
+    """Make patients `r0`, `n0`, ... of two arms, each before and after infusion."""
     rows = [
         {
             "sample": f"{arm[0]}{i}_{phase}",
@@ -54,5 +54,5 @@ def make_samples(n_per_arm: int = 6) -> pd.DataFrame:
 
 
 def asked(entry: dict[str, Any], samples: pd.DataFrame) -> Contrast:
-    """The contrast of an entry of the config."""
+    """Return the contrast of an entry of the config."""
     return contrasts_from_config({"question": entry}, samples)[0]

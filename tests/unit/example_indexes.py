@@ -1,4 +1,4 @@
-"""Small cell indexes, for tests of the files that belong to one."""
+"""Small cell indexes, for tests of files that are bound to one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from lammscope.core.indexed import CellIndex, write_index
 
 
 def make_index(folder: Path, *, cells: Sequence[str] = ("a_1", "b_1", "c_1")) -> CellIndex:
-    """Write and open the index of cells whose names start with their sample."""
+    """Write and open a cell index; the names of cells start with their sample."""
     path = folder / f"{'-'.join(cells)}.parquet"
     samples = [name.partition("_")[0] for name in cells]
     write_index(pd.DataFrame({"cell": list(cells), "sample": samples}), path)

@@ -1,4 +1,4 @@
-"""Pseudobulks of a made-up cohort, with or without a planted effect."""
+"""Simulated pseudobulks, with or without a planted effect."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def make_pseudobulk(
     populations: Sequence[str] = ("LAMM", "NK"),
     n_genes: int = 600,
 ) -> anndata.AnnData:
-    """Negative binomial counts; `shift` is the log fold change of LAMM's first genes per sample."""
+    """Draw counts; `shift` is the log fold change of the first genes of LAMM cells per sample."""
     rng = np.random.default_rng(seed)
     shift = np.broadcast_to(shift, len(samples))
     mean = rng.gamma(0.8, 60, n_genes) + 5
@@ -41,6 +41,6 @@ def make_pseudobulk(
 
 
 def shifted(samples: pd.DataFrame, size: float, **who: str) -> np.ndarray:
-    """`size` for the samples whose columns have the values of `who`, else 0."""
+    """Return `size` for samples whose columns have the values of `who`, else 0."""
     hit = np.all([samples[column] == value for column, value in who.items()], axis=0)
     return np.where(hit, size, 0.0)

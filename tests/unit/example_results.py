@@ -1,12 +1,16 @@
-"""Believable result tables of a small cohort, in the formats of the workflow, for tests."""
+"""Plausible result tables of a small cohort, in the formats of the workflow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.order import drawing_order
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
 
 LINEAGES = {
@@ -57,7 +61,7 @@ CONTRASTS: dict[str, Contrast] = {
 
 @dataclass(frozen=True)
 class Example:
-    """Tables as the workflow's files hold them; rows of `umap` and `definers` follow `cells`."""
+    """Tables of the workflow; rows of `umap` and `definers` are in the order of `cells`."""
 
     samples: pd.DataFrame
     cells: pd.DataFrame
@@ -69,7 +73,7 @@ class Example:
 
 
 def example(*, n_patients: int = 8, n_cells: int = 60, seed: int = 0) -> Example:
-    """Half responders, half not, each before and after infusion, `n_cells` a sample."""
+    """Make a cohort, half responders, before and after infusion, `n_cells` per sample."""
     rng = np.random.default_rng(seed)
     samples = sample_table(n_patients)
     rows = samples.to_dict("records")
@@ -85,6 +89,41 @@ def example(*, n_patients: int = 8, n_cells: int = 60, seed: int = 0) -> Example
     return Example(
         samples, cells, umap, definers, qc, _qc_summary(qc, cells), count_table(cells, samples)
     )
+
+
+def cohort_data(cohort: Example, *, max_points: int = 100_000, seed: int = 1) -> CohortData:
+    """What figures of this cohort are drawn from; its definers count as pooled, too."""
+    rng = np.random.default_rng(seed)
+    return CohortData(
+        cells=cohort.cells,
+        umap=cohort.umap,
+        expression=cohort.definers,
+        pooled=cohort.definers,
+        order=drawing_order(len(cohort.cells), max_points=max_points, rng=rng),
+        qc=cohort.qc,
+        qc_summary=cohort.qc_summary,
+        samples=cohort.samples,
+        counts=cohort.counts,
+        thresholds={"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+        min_cells=5,
+    )
+
+
+def contrast_data(cohort: Example, name: str = "baseline", **changes: Any) -> ContrastData:
+    """What figures of a contrast in this cohort are drawn from, with some fields changed."""
+    data = ContrastData(
+        Comparison(cohort.samples, CONTRASTS[name]),
+        counts=cohort.counts,
+        abundance=abundance_table(cohort.counts),
+        robustness=robustness_table(),
+        expression=expression_table(),
+        level="elevated",
+        probability=0.9,
+        min_cells=5,
+        max_fdr=0.05,
+        n_labels=8,
+    )
+    return replace(data, **changes)
 
 
 def sample_table(n_patients: int) -> pd.DataFrame:
@@ -178,7 +217,7 @@ def _qc_summary(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFram
 
 
 def count_table(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Every population for every sample, and both LAMM levels outside the partition."""
+    """Count every population in every sample, and both LAMM levels outside the partition."""
     parts = []
     monocytic = cells["lineage"] == "monocytic"
     levels = {
@@ -201,7 +240,7 @@ def count_table(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") -> pd.DataFrame:
-    """Rows as `abundance/{contrast}.tsv` has them, with made-up but coherent numbers."""
+    """Make rows of `abundance/{contrast}.tsv` with plausible numbers."""
     rng = np.random.default_rng(seed)
     lineage = counts.drop_duplicates("population").set_index("population")["lineage"]
     names = [*lineage.index, "monocytic"]
@@ -234,8 +273,8 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["detectable"] = 3.5 * table["se"]
     table["compositional"] = table["denominator"] == "all"
     table["status"] = status
-    none = "no evidence; differences from " + table["ci_low"].map("{:.2f}".format) + " to "
-    none += table["ci_high"].map("{:.2f}".format) + " are compatible"
+    none = "no evidence of a difference; 95 % interval " + table["ci_low"].map("{:.2f}".format)
+    none += " to " + table["ci_high"].map("{:.2f}".format)
     table["verdict"] = none.where(table["p"] >= 0.05, "higher in non_responder")
     table["notes"] = ""
     if status != "ok":
@@ -243,13 +282,13 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
         tested += ["p_permutation", "influence_low", "influence_high", "influence_p_max"]
         table[[*tested, "p_moderated", "fdr_moderated"]] = np.nan
         table["influence_patient"] = ""
-        table["verdict"] = "not tested: fewer patients than 3 in an arm or than the model needs"
+        table["verdict"] = "not tested: fewer than 3 patients in an arm, or too few for the model"
         table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"
     return table
 
 
 def robustness_table(*, seed: int = 0, status: str = "ok", n_patients: int = 8) -> pd.DataFrame:
-    """Rows as `abundance/robustness.{contrast}.tsv` has them, with made-up numbers."""
+    """Make rows of `abundance/robustness.{contrast}.tsv` with plausible numbers."""
     keys = [("main", np.nan), ("scale", "arcsine"), ("denominator", "immune"), ("denominator", "T")]
     keys += [("level", "positive"), ("threshold", "0.1"), ("threshold", "0.5"), ("adjust", "ldh")]
     keys += [("leave_one_out", f"P{i:02d}") for i in range(1, n_patients + 1)]
@@ -270,20 +309,20 @@ def robustness_table(*, seed: int = 0, status: str = "ok", n_patients: int = 8) 
 
 
 def missing_table(*, p: float = 1.0) -> pd.DataFrame:
-    """Rows as `expression/missing.{contrast}.tsv` has them."""
+    """Make a row of `expression/missing.{contrast}.tsv`."""
     row = {"cell_type": "B", "n_test": 4, "n_reference": 4, "kept_test": 0, "kept_reference": 4}
     return pd.DataFrame([row | {"p": p}])
 
 
 def neighborhood_rows(n_tested: int = 5) -> pd.DataFrame:
-    """Rows as `abundance/neighborhoods_by_type.{contrast}.tsv` has them."""
+    """Make a row of `abundance/neighborhoods_by_type.{contrast}.tsv`."""
     row = {"population": "LAMM", "n_neighborhoods": 6, "n_tested": n_tested, "n_higher": 3}
     row |= {"n_lower": 0, "median_log2fc": 1.2, "min_spatial_fdr": 0.004, "n_mixed": 1}
     return pd.DataFrame([row])
 
 
 def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
-    """Rows as `expression/gene_sets.{contrast}.tsv` has them, one of them not tested."""
+    """Make rows of `expression/gene_sets.{contrast}.tsv`, one of them not tested."""
     names = [f"SET_{i}" for i in range(n_sets)]
     table = pd.DataFrame({"cell_type": "LAMM", "gene_set": names, "n_genes": 12, "n_missing": 1})
     table["direction"], table["mean_log2fc"] = "up", 0.8
@@ -294,7 +333,7 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
 
 
 def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFrame:
-    """Rows as `design/calibration.tsv` has them."""
+    """Make a row of `design/calibration.tsv`."""
     row = {"test": "genes in LAMM cells", "contrast": "baseline", "n_relabellings": 20}
     row |= {"n_tests": 20_000, "share": share, "status": status}
     row["message"] = f"With permuted labels {100 * share:.1f} % of the tests had p < 0.05."
@@ -302,7 +341,7 @@ def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFram
 
 
 def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:
-    """Rows as `expression/{contrast}.tsv.gz` has them; Platelet could not be tested."""
+    """Make rows of `expression/{contrast}.tsv.gz`; Platelet could not be tested."""
     rng = np.random.default_rng(seed)
     known = ["SPP1", "TREM2", "PTGES", "APOE", "C1QA", "IL1B", "CD163", "HLA-DRA", "S100A8", "VCAN"]
     symbols = [*known, *(f"GENE{i}" for i in range(n_genes - len(known)))]
@@ -331,7 +370,7 @@ def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:
 
 
 def audit_table() -> pd.DataFrame:
-    """Rows as `design/audit.tsv` has them."""
+    """Make rows of `design/audit.tsv`."""
     rows = [
         ("cohort", "patients", "8", "ok", "8 patients, 16 samples."),
         ("cohort", "no_response", "1", "note", "1 of 8 patients have no response label."),
@@ -356,7 +395,7 @@ def audit_table() -> pd.DataFrame:
 
 
 def gather(tables: dict[str, Any]) -> Results:
-    """Results of tables by name; those of contrasts are dicts."""
+    """Make `Results` from tables by name; tables of contrasts are dicts."""
     of_contrast = {
         name: ContrastResults(contrast, **{key: tables[key][name] for key in CONTRAST_TABLES})
         for name, contrast in tables["contrasts"].items()

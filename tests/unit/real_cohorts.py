@@ -1,4 +1,4 @@
-"""Real data sets as the annotation sees them: panel counts, neighbours and clusters."""
+"""Real data sets as input of the annotation: panel counts, neighbors and clusters."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -46,7 +46,7 @@ CARPALL_LIBRARIES = (
 
 @dataclass(frozen=True)
 class Cohort:
-    """Cells x panel genes with everything that annotation and calls ask for."""
+    """Cells x panel genes with everything that annotation and LAMM calls need."""
 
     counts: PanelCounts
     neighbors: np.ndarray
@@ -56,7 +56,7 @@ class Cohort:
 
 @cache
 def pbmc_facs(folder: Path) -> Cohort:
-    """Bead-purified blood cells (Zheng 2017)."""
+    """Read bead-purified blood cells (Zheng 2017)."""
     with h5py.File(folder / "pbmc_facs.h5ad") as file:
         cells: Any
         counts, cells = read_elem(file["X"]), read_elem(file["obs"])
@@ -67,7 +67,7 @@ def pbmc_facs(folder: Path) -> Cohort:
 
 @cache
 def kang_ifnb(folder: Path) -> Cohort:
-    """Lupus blood, control and stimulated (Kang 2018)."""
+    """Read lupus blood, control and stimulated (Kang 2018)."""
     with h5py.File(folder / "kang_ifnb_2000.h5ad") as file:
         cells: Any
         counts, cells = read_elem(file["X"]), read_elem(file["obs"])
@@ -79,7 +79,7 @@ def kang_ifnb(folder: Path) -> Cohort:
 
 @cache
 def carpall(folder: Path) -> Cohort:
-    """Seven libraries of CAR-T patients (Anderson 2023)."""
+    """Read seven libraries of CAR-T patients (Anderson 2023)."""
     sheet = pd.read_table(folder / "samples.tsv").set_index("sample")
     parts, tables = [], []
     for library in CARPALL_LIBRARIES:
@@ -121,7 +121,7 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
 
 
 def _joint_space(counts: sparse.csr_array, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Twenty nearest neighbours in a plain PCA of variable genes, and k-means clusters of it."""
+    """Find twenty nearest neighbors in a PCA of variable genes, and k-means clusters."""
     mean = counts.mean(axis=0)
     fano = counts.power(2).mean(axis=0) - mean**2
     variable = np.argsort(-np.where(mean > 0.005, fano / np.maximum(mean, 1e-9), 0))[:1500]

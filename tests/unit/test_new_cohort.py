@@ -1,4 +1,4 @@
-"""A first form of config and sheets for matrices that somebody has."""
+"""Drafts of config and sheets from count matrices."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_samples_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as a pipeline and downloads leave it."""
+    """A folder with output of a pipeline and with downloads."""
     monkeypatch.chdir(tmp_path)
     for patient in ("P1", "P2", "P3"):
         folder = tmp_path / "data" / f"{patient}_Baseline" / "outs"
@@ -88,7 +88,7 @@ def test_config_and_sheets_are_written_and_what_is_missing_is_said(
     assert patients["patient"].tolist() == ["P1", "P2", "P3"]
     assert set(patients["response"]) == {""}  # never guessed
     printed = capsys.readouterr().out
-    assert "4 count matrices below data" in printed
+    assert "Found 4 count matrices in data" in printed
     assert "patients.tsv: `response` of 3 patients" in printed
     assert "(pre: Baseline; post: D7)" in printed
 
@@ -118,7 +118,7 @@ def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(
     write_tenx_v2(SHARD, data / "data" / "P5_D7.h5", ("hg19", "mm10"))
     main(["data", "--output", "study"])
     printed = capsys.readouterr().out
-    assert "left out: data/P4_D7.h5: " in printed
+    assert "Skipped: data/P4_D7.h5: " in printed
     assert "samples.tsv: `genome` of P5_D7" in printed
     assert "P4" not in set(read("study/samples.tsv")["patient"])
 
@@ -127,8 +127,8 @@ def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere: no such folder"),
-        (["empty"], "empty: no count matrix below this folder"),
-        (["data", "--output", "taken"], "taken/patients.tsv is there already"),
+        (["empty"], "empty: no count matrix in this folder"),
+        (["data", "--output", "taken"], "taken/patients.tsv already exists"),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_writes_nothing(

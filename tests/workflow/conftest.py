@@ -1,4 +1,4 @@
-"""Run the workflow as a user does, in a folder of its own."""
+"""Run the workflow as a user does, in its own folder."""
 
 import os
 import re
@@ -17,12 +17,12 @@ import yaml
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
-COARSE = {"dpi": 50}  # figures of whole runs are small: nobody looks at them
+COARSE = {"dpi": 50}  # figures of whole runs are not looked at, so they are small
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of Snakemake came to: exit code, everything printed, processor time in seconds."""
+    """A finished run of Snakemake: exit code, output, processor time in seconds."""
 
     code: int
     text: str
@@ -61,14 +61,14 @@ def run_snakemake(
 
 
 def planned(text: str) -> dict[str, int]:
-    """Rules of a dry run's table of jobs, and how often each runs."""
+    """Parse the job table of a dry run: number of jobs by rule."""
     table = text.split("Job stats:")[1].split("total")[0] if "Job stats:" in text else ""
     return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
 
 
 @pytest.fixture(scope="session")
 def snakemake(repository: Path) -> Callable[..., Run]:
-    """Run the workflow with the config of a folder, in that folder."""
+    """Return a function that runs the workflow in a folder with its config."""
 
     def run(
         folder: Path, *arguments: str, more_configs: tuple[Path, ...] = (), **kwargs: Any
@@ -88,7 +88,7 @@ def write_config(folder: Path, **changes: object) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny simulated cohort with relative paths: three patients per arm, before and after."""
+    """Simulate a tiny cohort with relative paths: three patients per arm, before and after."""
     folder = tmp_path_factory.mktemp("tiny")
     with chdir(folder):
         simulate_cohort(CohortSettings(patients_per_arm=3, cells=220, seed=3), ".")
@@ -100,7 +100,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tiny: Path, snakemake: Callable[..., Run]) -> Path:
-    """The tiny cohort, run to the report."""
+    """Run the tiny cohort to the report."""
     run = snakemake(tiny)
     assert run.code == 0, run.text[-4000:]
     return tiny

@@ -1,4 +1,4 @@
-"""The workflow's own files: the demo config, the schema's defaults, rules and scripts in step."""
+"""The demo config, the defaults of the schema, and rules and scripts are consistent."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,8 @@ def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository: 
             (name,) = [rule] if rule else re.findall(r'name:\s+f"(.+)"', body)
             (script,) = re.findall(r'"\.\./scripts/(\w+)\.py"', body)
             assert rule in (script, "")
-            assert re.search(rf'code=code\("{script}"[,)]', body.split("    params:")[1])
+            digest = rf'code\("{script}"[,)]|drawing_code\("{script.removeprefix("draw_")}"\)'
+            assert re.search(rf"code=({digest})", body.split("    params:")[1])
             assert re.search(rf'"<logs>/{re.escape(name)}[./]', body)
             assert re.search(rf'"<benchmarks>/{re.escape(name)}[./]', body)
             rules.add(script)

@@ -24,12 +24,12 @@ Files = Callable[[Path], dict[str, tuple[Path, str]]]  # writes samples in a fol
 
 
 def by_symbol(shard: Shard) -> Shard:
-    """The same counts, from a matrix that has no ids."""
+    """Return the same counts as from a matrix without ids."""
     return replace(shard, genes=shard.genes.assign(gene=shard.genes["symbol"]))
 
 
 def without_twins(shard: Shard) -> Shard:
-    """Without genes that share a symbol, which no matrix of symbols can tell apart."""
+    """Drop genes that share a symbol, which a matrix of symbols cannot distinguish."""
     single = ~shard.genes["symbol"].duplicated(keep=False)
     genes = shard.genes[single].reset_index(drop=True)
     return Shard(shard.counts[:, np.flatnonzero(single)], shard.barcodes, genes)
@@ -37,7 +37,7 @@ def without_twins(shard: Shard) -> Shard:
 
 @pytest.fixture(scope="module")
 def shards(sound_cohort: Path) -> dict[str, Shard]:
-    """The samples of a cohort; those to be pooled have barcodes of their own."""
+    """Make the samples of a cohort; samples to be pooled have different barcodes."""
     found = {}
     for path in sorted((sound_cohort / "counts").iterdir()):
         shard = without_twins(read_matrix(path))
@@ -54,7 +54,7 @@ def cohort(
     repository: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str, Files], Path]:
-    """Write the samples in some formats (10x h5 unless said otherwise), and run to the counts."""
+    """Write the samples in some formats (default: 10x h5), and run to the counts."""
 
     def run(name: str, files: Files) -> Path:
         folder = tmp_path_factory.mktemp(name)
@@ -80,7 +80,7 @@ def cohort(
 
 @pytest.fixture(scope="module")
 def mixed(cohort: Callable[[str, Files], Path], shards: dict[str, Shard]) -> Path:
-    """A sample in each format, and two in one channel."""
+    """Run a sample in each format, and two in one channel."""
 
     def files(folder: Path) -> dict[str, tuple[Path, str]]:
         channel = Shard(

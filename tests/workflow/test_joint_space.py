@@ -1,4 +1,4 @@
-"""The joint space of odd cohorts, its other methods, and the same result whatever the cores."""
+"""The integrated embedding of unusual cohorts, with other methods and numbers of cores."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ SMALL = CohortSettings(patients_per_arm=2, cells=220, seed=3)
 
 @pytest.fixture(scope="module")
 def cohort_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Simulate the small cohort in a folder of its own."""
+    """Simulate the small cohort in its own folder."""
 
     def make(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
@@ -44,7 +44,7 @@ def cohort_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 def subset(folder: Path, sample: str, barcodes: np.ndarray, *, thin: float = 1.0) -> None:
-    """Replace a sample's matrix by some of its barcodes, and by a share of their molecules."""
+    """Subsample the barcodes and molecules of the matrix of a sample."""
     path = folder / "counts" / f"{sample}.h5"
     shard = read_matrix(path)
     rows = np.flatnonzero(np.isin(shard.barcodes, barcodes))
@@ -63,7 +63,7 @@ def healthy(folder: Path, sample: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def odd(cohort_in: Callable[[str], Path], snakemake: Callable[..., Run]) -> Path:
-    """A cohort of which one sample has no cell that passes, and one has a single cell."""
+    """Run a cohort with a sample without passing cells, and one with a single cell."""
     folder = cohort_in("odd")
     subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.02)
     subset(folder, "P02_day_7", healthy(folder, "P02_day_7")[:1])
@@ -161,6 +161,7 @@ def test_the_cohort_file_is_read_backed_and_by_scanpy(odd: Path) -> None:
     data = sc.read_h5ad(path)
     assert data.raw.shape == data.shape
     assert data.obsm["X_umap"].shape == (data.n_obs, 2)
+    assert np.array_equal(data.obsm["X_joint"], data.obsm[data.uns["X_joint"]])
     with h5py.File(path) as file:
         assert file["raw/X"]["indices"].shape == file["X"]["indices"].shape
     config = yaml.safe_load((odd / "results" / "config.yaml").read_text())

@@ -1,4 +1,4 @@
-"""Real cells end to end: CAR-T patients by sort, and blood cells whose types are known."""
+"""Real cells end to end: CAR-T patients by sorting, and blood cells of known types."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reruns follow content, not times, places or comments; and what is missing is made anew."""
+"""Reruns follow content, not times, paths or comments, and missing files are made again."""
 
 import hashlib
 import os
@@ -12,13 +12,13 @@ import yaml
 
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
-from lammscope.report.figures import evidence
+from lammscope.report.figures import catalog, evidence, umap
 from tests.workflow.conftest import planned, run_snakemake, write_config
 
 pytestmark = pytest.mark.slow
 
 PARTS_OF_A_CLONE = ("Snakefile", "config", "lammscope", "profiles", "resources", "workflow")
-UNCOMPARED = {"logs", "benchmarks"}  # folders that hold times
+UNCOMPARED = {"logs", "benchmarks"}  # contain times
 TABLES = {".tsv", ".gz", ".parquet", ".npz"}
 PANEL = "resources/markers/immune_blood_tumour.yaml"
 BLIND = {"ingest_sample", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
@@ -47,12 +47,12 @@ def clone(repository: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def moved(finished: Path, tmp_path: Path) -> Path:
-    """The finished cohort with its results in another folder, all times kept."""
+    """Copy the finished cohort to another folder, with modification times."""
     return Path(shutil.copytree(finished, tmp_path / "moved"))
 
 
 def plan(clone: Path, folder: Path, *arguments: str) -> dict[str, int]:
-    """What a clone would run in a folder."""
+    """List the jobs that a clone would run in a folder."""
     run = run_snakemake(clone, folder, "--dry-run", *arguments)
     assert run.code == 0, run.text[-3000:]
     assert planned(run.text) or "Nothing to be done" in run.text
@@ -67,7 +67,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def in_clone(clone: Path, repository: Path, module: Any) -> Path:
-    """The file of a module in a clone."""
+    """Return the file of a module in a clone."""
     return clone / Path(module.__file__).relative_to(repository)
 
 
@@ -78,7 +78,7 @@ def results(folder: Path) -> set[str]:
 
 
 def tables(folder: Path) -> dict[str, str]:
-    """The content of every table and array of a run, as digests."""
+    """Return digests of all tables and arrays of a run."""
     names = (name for name in results(folder) if Path(name).suffix in TABLES)
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
@@ -97,11 +97,22 @@ def test_comments_and_docstrings_rerun_nothing(clone: Path, moved: Path) -> None
     assert plan(clone, moved) == {}
 
 
+@pytest.mark.parametrize(
+    ("module", "constant", "rule"),
+    [(evidence, "MARKERS_A_TYPE", "draw_evidence"), (umap, "MAX_LEGEND", "draw_cohort")],
+)
 def test_a_changed_constant_reruns_the_rules_that_use_it(
+    clone: Path, moved: Path, repository: Path, module: Any, constant: str, rule: str
+) -> None:
+    edit(in_clone(clone, repository, module), rf"^({constant} =) \d+", r"\1 1")
+    assert plan(clone, moved) == {rule: 1, "write_report": 1, "all": 1}
+
+
+def test_a_changed_caption_reruns_the_report_alone(
     clone: Path, moved: Path, repository: Path
 ) -> None:
-    edit(in_clone(clone, repository, evidence), r"^(MARKERS_A_TYPE =) .*", r"\1 1")
-    assert plan(clone, moved) == {"draw_evidence": 1, "write_report": 1, "all": 1}
+    edit(in_clone(clone, repository, catalog), "Barcodes kept and removed", "Barcodes of samples")
+    assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
 
 def test_an_edit_of_one_integration_method_does_not_rerun_another(

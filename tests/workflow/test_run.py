@@ -8,10 +8,12 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from snakemake.io import expand
 
-from lammscope.report.figures.cohort import COHORT_FIGURES
-from lammscope.report.figures.contrast import CONTRAST_FIGURES
-from lammscope.report.figures.evidence import EVIDENCE_FIGURES
+from lammscope.cohort.sample_table import read_sample_table
+from lammscope.report.catalog import read_catalog
+from lammscope.report.figures.catalog import figure_names
+from tests.result_tables import column_mistakes, read_columns
 from tests.workflow.conftest import Run, planned
 
 pytestmark = pytest.mark.slow
@@ -71,13 +73,23 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
     assert means.loc["LAMM_core", "LAMM"] == means.loc["LAMM_core"].max()
     clusters = pd.read_csv(results / "annotation" / "clusters.tsv", sep="\t")
     assert {"pct_lamm", "CSF1R_per_10k", "CD68_pct", "CD1C_pct"} <= set(clusters)
-    for figure in (*COHORT_FIGURES, *EVIDENCE_FIGURES):
+    for figure in figure_names("cohort", "evidence"):
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
-    for figure in (*CONTRAST_FIGURES, "neighborhoods"):
+    for figure in figure_names("contrast", "neighborhoods"):
         assert (results / "figures" / "baseline" / f"{figure}.png").stat().st_size > 1000
     assert (results / "config.yaml").is_file()
     assert (results / "design" / "audit.tsv").is_file()
+
+
+def test_each_table_has_exactly_the_columns_of_the_catalog(finished: Path) -> None:
+    samples = read_sample_table(finished / "results" / "design" / "samples.tsv")
+    names = {"contrast": CONTRASTS, "sample": samples["sample"], "channel": samples["channel"]}
+    for name, table in read_catalog().items():
+        if table.columns and name != "labels":  # of a CellTypist model
+            for path in expand(table.path, **names):
+                found = read_columns(finished / "results" / path)
+                assert not list(column_mistakes(table, found)), path
 
 
 def test_cells_get_their_true_types_and_lamm_cells_are_found(finished: Path) -> None:
@@ -104,12 +116,16 @@ def test_the_cohort_object_holds_counts_labels_and_spaces(finished: Path) -> Non
     expected = counts.multiply(1e4 / totals[:, None]).log1p()
     assert abs(cohort.X - expected).max() < 1e-4
     assert cohort.obsm["X_umap"].shape == (cohort.n_obs, 2)
+    assert cohort.uns["X_joint"] == "X_pca_harmony"
+    harmony = np.load(finished / "results" / "joint" / "harmony.npz")["space"]
+    for name in ("X_pca_harmony", "X_joint"):
+        assert np.array_equal(cohort.obsm[name], harmony)
     assert {"population", "lamm_elevated", "response", "phase"} <= set(cohort.obs)
 
 
 def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished: Path) -> None:
     text = (finished / "results" / "report.html").read_text(encoding="utf-8")
-    assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(COHORT_FIGURES) + 9
+    assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(figure_names("cohort")) + 9
     assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
     assert "odds ratio" in text
     assert "cannot give less than p = 0.1" in text  # three against three patients

@@ -91,7 +91,7 @@ rule flag:
 
 @pytest.fixture
 def study(relative_cohort: Path, repository: Path) -> Path:
-    """A workflow of somebody else's that uses this one as a module."""
+    """Write a workflow that uses this one as a module."""
     text = MODULE.format(snakefile=repository / "Snakefile")
     (relative_cohort / "Snakefile").write_text(text)
     config = yaml.safe_load((relative_cohort / "config.yaml").read_text())
@@ -128,5 +128,5 @@ def test_a_mistake_in_the_modules_config_ends_the_other_workflow(
     (study / "study.yaml").write_text(yaml.safe_dump(config))
     run = as_module(repository, study, "--dry-run")
     assert run.code == 1
-    assert "config: `qc.min_gene` is no key (did you mean `min_genes`?)" in run.text
+    assert "config: `qc.min_gene` is not a key (did you mean `min_genes`?)" in run.text
     assert "Traceback" not in run.text

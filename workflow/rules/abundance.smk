@@ -1,4 +1,4 @@
-# The configured probability, and the one above which a call is uncertain, stand among those tried.
+# Include the configured probability, and one minus it, from which cells are uncertain.
 THRESHOLDS = sorted(
     {
         *config["robustness"]["thresholds"],
@@ -9,9 +9,9 @@ THRESHOLDS = sorted(
 
 
 rule save_samples:
-    """Save the checked sample table: both sheets as the run understands them.
+    """Save the checked sample table: both sheets with phase and response of each sample.
 
-    The table is a param and no sheet an input, so that content counts and times do not.
+    The table is a param and the sheets are not input, so that reruns depend only on content.
     """
     output:
         samples=ensure("<results>/design/samples.tsv", non_empty=True),
@@ -33,7 +33,7 @@ rule save_samples:
 
 
 rule audit_design:
-    """What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
+    """Audit the design: arms, pairs, aliasing, confounding, and the smallest attainable p."""
     input:
         samples="<results>/design/samples.tsv",
     output:
@@ -85,7 +85,7 @@ rule count_cells:
 
 
 rule test_abundance:
-    """Compare populations between patients in one contrast."""
+    """Test the abundance of populations in one contrast, with the patient as the unit."""
     input:
         counts="<results>/abundance/counts.tsv",
         samples="<results>/design/samples.tsv",
@@ -113,7 +113,7 @@ rule test_abundance:
 
 
 rule gather_lamm:
-    """The LAMM results of the run: the primary one, and the secondary ones with Holm's correction."""
+    """Gather the LAMM results: the primary one, and the secondary ones with Holm's correction."""
     input:
         abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
     output:
@@ -138,7 +138,7 @@ rule gather_lamm:
 
 
 rule test_robustness:
-    """Compare LAMM cells again with one choice changed at a time, in one contrast."""
+    """Test LAMM cells again with one choice changed at a time, in one contrast."""
     input:
         counts="<results>/abundance/counts.tsv",
         thresholds="<results>/abundance/counts.thresholds.tsv",
@@ -167,7 +167,7 @@ rule test_robustness:
 
 
 rule diagnose_calibration:
-    """The primary tests under permuted labels of the patients."""
+    """Repeat the primary tests with the labels of the patients permuted."""
     input:
         counts="<results>/abundance/counts.tsv",
         pseudobulk="<results>/expression/pseudobulk.h5ad",

@@ -1,5 +1,5 @@
 rule label_cells:
-    """Label some samples' kept cells by a CellTypist model."""
+    """Label some samples' kept cells with a CellTypist model."""
     input:
         shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
@@ -26,7 +26,7 @@ rule label_cells:
 
 
 rule annotate_cells:
-    """Cell types by the marker panel, over clusters and neighbourhoods."""
+    """Annotate clusters and cells with the types of the marker panel."""
     input:
         labels=collect(
             "<results>/annotation/labels/{part}.parquet", part=PARTS if TYPE_MODEL else []
@@ -60,7 +60,7 @@ rule annotate_cells:
 
 
 rule call_lamm:
-    """LAMM cells within the monocytic lineage, and CAR-T cells; blind to response."""
+    """Call LAMM cells within the monocytic lineage, and CAR-T cells, blind to response."""
     input:
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
@@ -94,7 +94,7 @@ rule call_lamm:
 
 
 rule describe_cells:
-    """Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
+    """Describe the evidence for the calls: genes per cluster, calls and CAR status per sample."""
     input:
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         index="<results>/joint/cells.parquet",
@@ -127,7 +127,7 @@ rule describe_cells:
 
 
 rule score_states:
-    """Programmes of myeloid cells, and their means in every population."""
+    """Score gene programs in myeloid cells, with their means in every population."""
     input:
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         index="<results>/joint/cells.parquet",
@@ -157,7 +157,7 @@ rule score_states:
 
 
 rule sum_groups:
-    """Sum counts over clusters and over populations, in one pass over each sample's shard."""
+    """Sum counts over clusters and over populations, in one pass over each sample's counts."""
     input:
         shards=shards_of_part,
         index="<results>/joint/cells.parquet",
@@ -185,7 +185,7 @@ rule sum_groups:
 
 
 rule find_markers:
-    """Marker genes of the clusters, by effect size over samples."""
+    """Rank marker genes of the clusters by effect size over samples."""
     input:
         sums=collect("<results>/annotation/sums/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",

@@ -14,40 +14,54 @@ from lammscope.core.names import AUTO, NONE
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint.integration import METHODS, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
+from lammscope.report.catalog import read_catalog
+from lammscope.report.figures.catalog import drawing_functions, figure_names
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 
-WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # modules whose edits change no result
+WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # edits of these modules do not change results
 
 
 def stop(heading, lines):
-    """End the run with its messages alone: to a user an exception's origin says nothing."""
+    """Print messages and end the run, without a traceback that would not help a user."""
     print(heading, *lines, sep="\n  ", file=sys.stderr)
     sys.exit(1)
 
 
-def code(script, without=()):
-    """Digest of a script and of what it imports: as a param, it makes an edit rerun the rule.
+def code(script, *functions, without=()):
+    """Return a digest of a script and its imports; as a param, it makes an edit rerun the rule.
 
-    Edits of the modules in `without` do not concern the rule. Only the main process compares and records params, so a job's own process is spared the reading.
+    `functions` are dotted names of functions that the script calls without importing them. Modules in
+    `without` are ignored. Only the main process compares and records params, so the processes of jobs
+    skip the computation.
     """
     if not workflow.is_main_process:
         return ""
     path = HOME / "workflow" / "scripts" / f"{script}.py"
-    leave_out = [*WITHOUT_SCIENCE, *without]
-    return code_digest(path, package=HOME / "lammscope", leave_out=leave_out)
+    return code_digest(
+        path,
+        package=HOME / "lammscope",
+        calls=functions,
+        leave_out=[*WITHOUT_SCIENCE, *without],
+    )
+
+
+def drawing_code(group):
+    """Digest of the script that draws a group of figures, and of the functions that draw them."""
+    return code(f"draw_{group}", *drawing_functions(group).values())
 
 
 def content(*paths):
-    """Digest of files that are no input: those of the workflow, and those that the config names."""
+    """Return a digest of files that are not input: files of the workflow or named in the config."""
     if not workflow.is_main_process:
         return ""
     return file_digest(*(find_resource(path) for path in paths if path))
 
 
 def named(**params):
-    """Params of a rule, and one that names them all.
+    """Return the params of a rule with a digest of their names and values.
 
-    Snakemake compares the values of params without their names, and would take a seed changed to 15
-    for the 15 neighbors that were there before.
+    Snakemake compares the values of params without their names, so it would miss a seed changed to
+    15 if the number of neighbors was 15 before.
     """
     if not workflow.is_main_process:
         return params
@@ -65,7 +79,7 @@ def named(**params):
 
 
 def last_run():
-    """What the results hold already; its matrices need not be there any more."""
+    """Read which samples the results already contain; their matrices need not exist any more."""
     shard = "<results>/shards/{sample}.h5ad"
     tables = "<results>/qc/{sample}.parquet", "<results>/qc/{sample}.moments.parquet"
     path = workflow.pathvars.apply
@@ -82,12 +96,14 @@ try:
     )
 except ValueError as error:
     mistakes = str(error).splitlines()
-    number = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    stop(f"lammscope: {number} in config, sheets or matrices; nothing was run:", mistakes)
+    number = "1 error" if len(mistakes) == 1 else f"{len(mistakes)} errors"
+    stop(
+        f"lammscope: {number} in the config, the sheets or the matrices; nothing was run:", mistakes
+    )
 config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
-SAMPLES_PER_JOB = 4  # where starting a job takes longer than a sample's work
+SAMPLES_PER_JOB = 4  # for steps in which starting a job takes longer than processing a sample
 PARTS = {
     f"{number:03d}": list(part) for number, part in enumerate(batched(SAMPLES, SAMPLES_PER_JOB), 1)
 }
@@ -124,7 +140,7 @@ OPTIONAL_RULES = {
     "label_cells": bool(TYPE_MODEL),
 }
 JOINT_SPACE = SPACES[METHOD]
-FIRST, SOON = 20, 10  # priorities: what many jobs wait for, and what takes long by itself
+FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long-running rules
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
 }
@@ -139,56 +155,57 @@ wildcard_constraints:
 
 
 def matrix_of(wildcards):
-    """The user's count matrix of a sample."""
+    """Return the user's count matrix of a sample."""
     return SHEET.at[wildcards.sample, "counts"]
 
 
 def barcodes_of(wildcards):
-    """The list of a sample's barcodes in a pooled channel; none where the matrix is its own."""
+    """Return the list of a sample's barcodes in a pooled channel; none if it has its own matrix."""
     listed = given(wildcards, "barcodes")
     return [] if listed is None else listed
 
 
 def genome_of(wildcards):
-    """The genome to take of a matrix that holds several."""
+    """Return the genome to use from a matrix with several genomes."""
     return given(wildcards, "genome")
 
 
 def given(wildcards, column):
-    """A sample's value in a column that the sheet may lack, or None."""
+    """Return a sample's value in an optional column, or None."""
     value = SHEET.at[wildcards.sample, column] if column in SHEET else None
     return value if isinstance(value, str) else None
 
 
 def shards_of_channel(wildcards):
-    """Shards of the samples that share a channel."""
+    """Return the per-sample count files of the samples that share a channel."""
     return expand("<results>/shards/{sample}.h5ad", sample=CHANNELS[wildcards.channel])
 
 
 def samples_of_part(wildcards):
-    """Samples that one job does, in the order of the cell index."""
+    """Return the samples that one job processes, in the order of the cell index."""
     return PARTS[wildcards.part]
 
 
 def shards_of_part(wildcards):
-    """Shards of the samples that one job does."""
+    """Return the per-sample count files of the samples that one job processes."""
     return expand("<results>/shards/{sample}.h5ad", sample=samples_of_part(wildcards))
 
 
 def qc_of_channel(wildcards):
-    """QC tables of the samples that share a channel."""
+    """Return the QC tables of the samples that share a channel."""
     return expand("<results>/qc/{sample}.parquet", sample=CHANNELS[wildcards.channel])
 
 
 def contrast_of(wildcards):
-    """Definition of a contrast as plain values."""
+    """Return the definition of a contrast as plain values."""
     return CONTRASTS[wildcards.contrast]
 
 
 def memory(base, factor, of=sum):
-    """Memory in MB by input sizes: `base` plus `factor` times their sum, more at each retry.
+    """Return a function for memory in MB: `base` plus `factor` times the input size.
 
-    A job that has one input in memory at a time takes the largest (`of=max`).
+    Input sizes are summed, or `of=max` takes the largest if a job loads one input at a time. Memory
+    increases with each retry.
     """
 
     def mem_mb(wildcards, input, attempt):
@@ -198,7 +215,7 @@ def memory(base, factor, of=sum):
 
 
 def refuse_missing_packages():
-    """Stop where an integration method is asked for whose package cannot be had."""
+    """Stop if the package of an integration method in use is not installed."""
     needed = [method for name, method in METHODS.items() if name in COMPARED]
     missing = [method.missing for method in needed if not method.is_installed()]
     if missing and not workflow.deployment_settings.deployment_method:
@@ -206,7 +223,7 @@ def refuse_missing_packages():
 
 
 def announce_run():
-    """Say what will be compared and what is left out, so that a mistake shows before computing."""
+    """Print the contrasts and notes, so that mistakes are noticed before computing."""
     names = ", ".join(CONTRASTS) or "none"
     print(
         f"Contrasts: {names}", *(f"Note: {note}" for note in RUN.notes), sep="\n", file=sys.stderr
@@ -214,18 +231,18 @@ def announce_run():
 
 
 def refuse_aliased_contrasts():
-    """Stop before any computing where a contrast's design cannot tell its arms apart."""
+    """Stop before computing if the arms of a contrast cannot be separated from a covariate."""
     if ALIASED:
         stop(
-            "lammscope: a comparison that these patients cannot answer; nothing was run:",
+            "lammscope: a contrast cannot be tested in these patients; nothing was run:",
             ALIASED.values(),
         )
 
 
 def config_path(section, key):
-    """A path or paths in the config as a param that reruns nothing, unlike its `content`.
+    """Return a path or paths of the config as a param that does not trigger reruns.
 
-    Snakemake does not compare params that are made from the input.
+    Snakemake does not compare params that depend on the input. Use `content` to rerun on changes.
     """
 
     def path(wildcards, input):
@@ -235,9 +252,9 @@ def config_path(section, key):
 
 
 def every_result():
-    """Every file that the config asks for, from the shards to the report.
+    """Return all result files of the config, from per-sample count files to the report.
 
-    Snakemake does not plan a missing file whose followers are there, so the target names them all.
+    Snakemake does not recreate a missing file if the files made from it exist, so all are targets.
     """
     scripts = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
     names = [*scripts, *(f"integrate_{method}" for method in METHODS)]
@@ -248,11 +265,22 @@ def every_result():
     ]
 
 
+def report_tables():
+    """Return the tables of the report by name: one file of the cohort, or one per contrast."""
+    catalog = read_catalog()
+    cohort = {name: f"<results>/{catalog[name].path}" for name in COHORT_TABLES}
+    contrasts = {
+        name: collect(f"<results>/{catalog[name].path}", contrast=CONTRASTS)
+        for name in CONTRAST_TABLES
+    }
+    return cohort | contrasts
+
+
 def batches():
-    """The batch of every sample, as plain values."""
+    """Return the batch of every sample, as plain values."""
     return values_of(config["integration"]["batch"])
 
 
 def values_of(column):
-    """A column of the sample sheet by sample, as plain text."""
+    """Return a column of the sample table by sample, as plain text."""
     return SHEET[column].astype(str).to_dict()

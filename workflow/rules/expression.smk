@@ -1,5 +1,5 @@
 rule build_pseudobulk:
-    """Gather the sums of all samples and populations."""
+    """Gather the pseudobulks of all samples and populations."""
     input:
         sums=collect("<results>/expression/sums/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
@@ -22,7 +22,7 @@ rule build_pseudobulk:
 
 
 rule test_expression:
-    """Compare genes between patients within each population, in one contrast."""
+    """Test the differential expression of genes within each population, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         samples="<results>/design/samples.tsv",
@@ -52,7 +52,7 @@ rule test_expression:
 
 
 rule test_gene_sets:
-    """Compare sets of genes with all other genes within each population, in one contrast."""
+    """Test gene sets against all other genes within each population, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         samples="<results>/design/samples.tsv",

@@ -1,5 +1,5 @@
 rule ingest_sample:
-    """Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
+    """Read the count matrix of a sample, flag its barcodes, and compute moments of its genes."""
     input:
         matrix=matrix_of,
         barcodes=barcodes_of,
@@ -26,7 +26,7 @@ rule ingest_sample:
 
 
 rule score_doublets:
-    """Score the cells of one channel as doublets, by the method that the config names."""
+    """Score the cells of one channel as doublets."""
     input:
         shards=shards_of_channel,
         qc=qc_of_channel,

@@ -1,5 +1,5 @@
 rule select_cells:
-    """Decide which barcodes are cells of the joint space: the index of everything that follows."""
+    """Select the barcodes that are cells, and write the cell index."""
     input:
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         doublets=collect("<results>/doublets/{channel}.parquet", channel=CHANNELS),
@@ -26,7 +26,7 @@ rule select_cells:
 
 
 rule match_genes:
-    """One name per gene for all samples; samples of another reference are refused."""
+    """Match genes across samples, and refuse samples of another reference."""
     input:
         moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
     output:
@@ -52,7 +52,7 @@ rule match_genes:
 
 
 rule select_genes:
-    """Choose the highly variable genes from the samples' moments."""
+    """Select the highly variable genes from the samples' moments."""
     input:
         moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
         reference="<results>/joint/reference.tsv.gz",
@@ -77,7 +77,7 @@ rule select_genes:
 
 
 rule extract_genes:
-    """Take the variable genes of some samples' kept cells out of their shards."""
+    """Extract the counts of the variable genes in some samples' kept cells."""
     input:
         shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
@@ -103,7 +103,7 @@ rule extract_genes:
 
 
 rule extract_panel:
-    """Take the marker panel, LAMM definers, signatures and CAR of some samples' kept cells."""
+    """Extract the counts of markers, gene sets and CAR features in some samples' kept cells."""
     input:
         shards=shards_of_part,
         cells="<results>/joint/cells.parquet",
@@ -134,7 +134,7 @@ rule extract_panel:
 
 
 rule embed_cells:
-    """Principal components of the variable genes over all cells."""
+    """Compute principal components of the variable genes over all cells."""
     input:
         counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
@@ -168,7 +168,7 @@ for name, method in METHODS.items():
     model = {"model": directory(f"<results>/joint/{name}_model")} if method.saves_model else {}
 
     rule:
-        """Make an integrated embedding of all cells by one of the methods."""
+        """Compute an integrated embedding of all cells by one of the methods."""
         name:
             f"integrate_{name}"
         input:
@@ -204,7 +204,7 @@ for name, method in METHODS.items():
 
 
 rule score_integration:
-    """Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
+    """Compare embeddings: batches mixed, structure kept, populations and LAMM cells lost."""
     input:
         spaces=[SPACES[method] for method in COMPARED],
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
@@ -242,7 +242,7 @@ rule score_integration:
 
 
 rule choose_space:
-    """Take the joint space that `integration.method: auto` chose."""
+    """Take the embedding that `integration.method: auto` chose."""
     input:
         spaces=[SPACES[method] for method in COMPARED],
         scores="<results>/joint/integration_scores.tsv",
@@ -267,7 +267,7 @@ rule choose_space:
 
 
 rule find_neighbors:
-    """Nearest neighbours of every cell in the joint space."""
+    """Find the nearest neighbors of every cell in the integrated embedding."""
     input:
         space=JOINT_SPACE,
         cells="<results>/joint/cells.parquet",
@@ -295,7 +295,7 @@ rule find_neighbors:
 
 
 rule cluster_cells:
-    """Leiden clusters of the neighbourhood graph."""
+    """Find Leiden clusters of the neighborhood graph."""
     input:
         neighbors="<results>/joint/neighbors.npz",
         cells="<results>/joint/cells.parquet",
@@ -321,7 +321,7 @@ rule cluster_cells:
 
 
 rule compare_resolutions:
-    """Clusters at other resolutions, and how stable those of each resolution are."""
+    """Cluster cells at other resolutions, and measure the stability of each resolution."""
     input:
         space=JOINT_SPACE,
         neighbors="<results>/joint/neighbors.npz",
@@ -352,7 +352,7 @@ rule compare_resolutions:
 
 
 rule project_umap:
-    """Two-dimensional picture of the neighbourhood graph."""
+    """Compute the UMAP of the neighborhood graph."""
     input:
         space=JOINT_SPACE,
         neighbors="<results>/joint/neighbors.npz",

@@ -2,7 +2,7 @@ NEIGHBORHOODS = config["neighborhoods"]
 
 
 rule sample_neighborhoods:
-    """Sample neighbourhoods of the joint space and count their cells per sample."""
+    """Sample neighborhoods of the integrated embedding and count their cells per sample."""
     input:
         space=JOINT_SPACE,
         cells="<results>/joint/cells.parquet",
@@ -32,7 +32,7 @@ rule sample_neighborhoods:
 
 
 rule test_neighborhoods:
-    """Compare neighbourhoods between patients in one contrast."""
+    """Test the abundance of neighborhoods in one contrast, with the patient as the unit."""
     input:
         neighborhoods="<results>/joint/neighborhoods.npz",
         index="<results>/joint/cells.parquet",
@@ -65,20 +65,25 @@ rule test_neighborhoods:
 
 
 rule draw_neighborhoods:
-    """Draw the neighbourhoods of one contrast on the UMAP and by population."""
+    """Draw the neighborhoods of one contrast on the UMAP and by population."""
     input:
         table="<results>/abundance/neighborhoods.{contrast}.tsv",
         umap="<results>/joint/umap.npz",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
     output:
-        png=report(
-            "<results>/figures/{contrast}/neighborhoods.png",
+        pngs=report(
+            expand(
+                "<results>/figures/{{contrast}}/{figure}.png",
+                figure=figure_names("neighborhoods"),
+            ),
             caption="../report/contrast.rst",
             category="Contrasts",
             subcategory="{contrast}",
         ),
-        pdf="<results>/figures/{contrast}/neighborhoods.pdf",
+        pdfs=expand(
+            "<results>/figures/{{contrast}}/{figure}.pdf", figure=figure_names("neighborhoods")
+        ),
     log:
         "<logs>/draw_neighborhoods/{contrast}.log",
     benchmark:
@@ -94,7 +99,8 @@ rule draw_neighborhoods:
             max_points=config["report"]["max_points"],
             seed=config["seed"],
             dpi=config["report"]["dpi"],
-            code=code("draw_neighborhoods"),
+            figures=drawing_functions("neighborhoods"),
+            code=drawing_code("neighborhoods"),
         ),
     script:
         "../scripts/draw_neighborhoods.py"

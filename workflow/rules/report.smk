@@ -1,18 +1,3 @@
-COHORT_FIGURES = [
-    "qc_metrics",
-    "qc_barcodes",
-    "umap_cell_type",
-    "umap_sample",
-    "umap_phase",
-    "umap_lamm",
-    "umap_definers",
-    "composition",
-    "lamm_patients",
-]
-EVIDENCE_FIGURES = ["marker_dots", "lamm_calls", "states"]
-CONTRAST_FIGURES = ["lamm", "abundance", "robustness", "volcano"]
-
-
 rule save_config:
     """Save the config with every default filled in."""
     output:
@@ -44,6 +29,7 @@ rule assemble_cohort:
         cells="<results>/annotation/cells.parquet",
         pca="<results>/joint/pca.npz",
         space=JOINT_SPACE,
+        scores="<results>/joint/integration_scores.tsv",
         umap="<results>/joint/umap.npz",
         samples="<results>/design/samples.tsv",
     output:
@@ -80,11 +66,11 @@ rule draw_cohort:
         samples="<results>/design/samples.tsv",
     output:
         pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=COHORT_FIGURES),
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("cohort")),
             caption="../report/cohort.rst",
             category="Cohort",
         ),
-        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=COHORT_FIGURES),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("cohort")),
     log:
         "<logs>/draw_cohort.log",
     benchmark:
@@ -102,7 +88,8 @@ rule draw_cohort:
             max_points=config["report"]["max_points"],
             seed=config["seed"],
             dpi=config["report"]["dpi"],
-            code=code("draw_cohort"),
+            figures=drawing_functions("cohort"),
+            code=drawing_code("cohort"),
         ),
     script:
         "../scripts/draw_cohort.py"
@@ -120,11 +107,11 @@ rule draw_evidence:
         samples="<results>/design/samples.tsv",
     output:
         pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=EVIDENCE_FIGURES),
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("evidence")),
             caption="../report/cohort.rst",
             category="Cohort",
         ),
-        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=EVIDENCE_FIGURES),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("evidence")),
     log:
         "<logs>/draw_evidence.log",
     benchmark:
@@ -139,7 +126,8 @@ rule draw_evidence:
             dpi=config["report"]["dpi"],
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
-            code=code("draw_evidence"),
+            figures=drawing_functions("evidence"),
+            code=drawing_code("evidence"),
         ),
     script:
         "../scripts/draw_evidence.py"
@@ -155,12 +143,12 @@ rule draw_contrast:
         samples="<results>/design/samples.tsv",
     output:
         pngs=report(
-            expand("<results>/figures/{{contrast}}/{figure}.png", figure=CONTRAST_FIGURES),
+            expand("<results>/figures/{{contrast}}/{figure}.png", figure=figure_names("contrast")),
             caption="../report/contrast.rst",
             category="Contrasts",
             subcategory="{contrast}",
         ),
-        pdfs=expand("<results>/figures/{{contrast}}/{figure}.pdf", figure=CONTRAST_FIGURES),
+        pdfs=expand("<results>/figures/{{contrast}}/{figure}.pdf", figure=figure_names("contrast")),
     log:
         "<logs>/draw_contrast/{contrast}.log",
     benchmark:
@@ -177,7 +165,8 @@ rule draw_contrast:
             max_fdr=config["report"]["max_fdr"],
             n_labels=config["report"]["n_labels"],
             dpi=config["report"]["dpi"],
-            code=code("draw_contrast"),
+            figures=drawing_functions("contrast"),
+            code=drawing_code("contrast"),
         ),
     script:
         "../scripts/draw_contrast.py"
@@ -191,12 +180,12 @@ rule write_report:
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
-                figure=[*COHORT_FIGURES, *EVIDENCE_FIGURES],
+                figure=figure_names("cohort", "evidence"),
             ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,
-                figure=[*CONTRAST_FIGURES, "neighborhoods"],
+                figure=figure_names("contrast", "neighborhoods"),
             ),
         ],
     output:

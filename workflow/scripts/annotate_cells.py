@@ -1,4 +1,4 @@
-"""Cell types by the marker panel, over clusters and neighbourhoods."""
+"""Annotate clusters and cells with the types of the marker panel."""
 
 import pandas as pd
 from snakemake.iocontainers import Snakemake
@@ -32,7 +32,7 @@ with job_log(snakemake.log[0]) as logger:
         logger.warning("type %s is left out: no sample has its markers %s", row.entry, row.missing)
     n_samples = cells["sample"].groupby(clusters).nunique()
     table.insert(2, "n_samples", table["cluster"].map(n_samples))
-    known = cells[["cell", "sample"]].assign(cluster=clusters)
-    index.write_table(pd.concat([known, types], axis=1), snakemake.output.types)
+    clustered = cells[["cell", "sample"]].assign(cluster=clusters)
+    index.write_table(pd.concat([clustered, types], axis=1), snakemake.output.types)
     write_table(table, snakemake.output.clusters)
     write_table(missing, snakemake.output.missing)

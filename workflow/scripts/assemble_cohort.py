@@ -6,12 +6,15 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
+from lammscope.joint.integration import obsm_name
 from lammscope.report.cohort_h5ad import describe_cohort, write_cohort
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     reference = read_table(snakemake.input.reference)
+    scores = read_table(snakemake.input.scores).set_index("method")
+    in_use = obsm_name(scores.index[scores["used"]][0])
     cohort = describe_cohort(
         index.cells,
         index.read_table(snakemake.input.cells),
@@ -20,9 +23,10 @@ with job_log(snakemake.log[0]):
         variable=read_table(snakemake.input.genes)["gene"],
         spaces={
             "X_pca": index.read_arrays(snakemake.input.pca)["space"],
-            "X_joint": index.read_arrays(snakemake.input.space)["space"],
+            in_use: index.read_arrays(snakemake.input.space)["space"],
             "X_umap": index.read_arrays(snakemake.input.umap)["umap"],
         },
+        in_use=in_use,
     )
     paths = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     with_cells = {sample: paths[sample] for sample in index.cells["sample"].unique()}

@@ -1,4 +1,4 @@
-"""What the cohort can answer: arms, pairs, aliasing, and the smallest attainable p."""
+"""Audit the design: arms, pairs, aliasing, confounding, and the smallest attainable p."""
 
 from snakemake.iocontainers import Snakemake
 

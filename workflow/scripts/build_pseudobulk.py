@@ -1,4 +1,4 @@
-"""Gather the sums of all samples and populations."""
+"""Gather the pseudobulks of all samples and populations."""
 
 from snakemake.iocontainers import Snakemake
 

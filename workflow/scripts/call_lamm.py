@@ -1,4 +1,4 @@
-"""LAMM cells within the monocytic lineage, and CAR-T cells; blind to response."""
+"""Call LAMM cells within the monocytic lineage, and CAR-T cells, blind to response."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Take the joint space that `integration.method: auto` chose."""
+"""Take the embedding that `integration.method: auto` chose."""
 
 from snakemake.iocontainers import Snakemake
 
@@ -13,4 +13,4 @@ with job_log(snakemake.log[0]) as logger:
     spaces = dict(zip(snakemake.params.methods, snakemake.input.spaces, strict=True))
     space = index.read_arrays(spaces[used])["space"]
     index.write_arrays(snakemake.output.space, space=space)
-    logger.info("%s is the joint space", used)
+    logger.info("%s is the embedding in use", used)

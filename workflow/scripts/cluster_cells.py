@@ -1,4 +1,4 @@
-"""Leiden clusters of the neighbourhood graph."""
+"""Find Leiden clusters of the neighborhood graph."""
 
 from snakemake.iocontainers import Snakemake
 

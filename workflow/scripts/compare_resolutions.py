@@ -1,4 +1,4 @@
-"""Clusters at other resolutions, and how stable those of each resolution are."""
+"""Cluster cells at other resolutions, and measure the stability of each resolution."""
 
 import pandas as pd
 from snakemake.iocontainers import Snakemake

@@ -1,4 +1,4 @@
-"""Evidence for the calls: clusters with their genes, calls, CAR and vetoes per sample."""
+"""Describe the evidence for the calls: genes per cluster, calls and CAR status per sample."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""The primary tests under permuted labels of the patients."""
+"""Repeat the primary tests with the labels of the patients permuted."""
 
 import anndata
 from snakemake.iocontainers import Snakemake

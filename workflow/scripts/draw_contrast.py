@@ -1,7 +1,5 @@
 """Draw LAMM cells per patient, abundance and expression of one contrast."""
 
-from pathlib import Path
-
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
@@ -9,13 +7,13 @@ from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table
 from lammscope.core.runtime import job_log
-from lammscope.report.figures.contrast import contrast_figures
-from lammscope.report.figures.style import save_figure
+from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.figures.draw import draw_figures, save_figures
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
     samples = read_sample_table(snakemake.input.samples)
-    figures = contrast_figures(
+    data = ContrastData(
         Comparison(samples, make_contrast(**snakemake.params.contrast)),
         counts=read_table(snakemake.input.counts),
         abundance=read_table(snakemake.input.abundance),
@@ -26,5 +24,5 @@ with job_log(snakemake.log[0]):
         max_fdr=snakemake.params.max_fdr,
         n_labels=snakemake.params.n_labels,
     )
-    for path in map(Path, snakemake.output.pngs):
-        save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

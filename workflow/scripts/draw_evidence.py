@@ -1,7 +1,5 @@
 """Draw what cell types and LAMM calls rest on."""
 
-from pathlib import Path
-
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.panel import load_panel
@@ -9,19 +7,19 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.report.figures.evidence import evidence_figures
-from lammscope.report.figures.style import save_figure
+from lammscope.report.figures.draw import draw_figures, save_figures
+from lammscope.report.figures.evidence import EvidenceData
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     names = ("clusters", "cluster_genes", "calls", "states")
-    figures = evidence_figures(
+    data = EvidenceData(
         **{name: read_table(snakemake.input[name]) for name in names},
         panel=load_panel(find_resource(snakemake.params.panel)),
         definers=snakemake.params.definers,
         cells=index.read_table(snakemake.input.cells),
         samples=read_sample_table(snakemake.input.samples),
     )
-    for path in map(Path, snakemake.output.pngs):
-        save_figure(figures[path.stem], path.with_suffix(""), dpi=snakemake.params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

@@ -1,6 +1,4 @@
-"""Draw the neighbourhoods of one contrast on the UMAP and by population."""
-
-from pathlib import Path
+"""Draw the neighborhoods of one contrast on the UMAP and by population."""
 
 import numpy as np
 from snakemake.iocontainers import Snakemake
@@ -8,19 +6,25 @@ from snakemake.iocontainers import Snakemake
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
-from lammscope.report.figures.neighborhoods import neighborhood_figure
-from lammscope.report.figures.style import save_figure
+from lammscope.report.figures.draw import draw_figures, save_figures
+from lammscope.report.figures.neighborhoods import NeighborhoodData
+from lammscope.report.order import shown_cells
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
-    figure = neighborhood_figure(
-        read_table(snakemake.input.table),
+    cells = index.read_table(snakemake.input.cells, columns=["cell", "population"])
+    data = NeighborhoodData(
+        table=read_table(snakemake.input.table),
         contrast=make_contrast(**snakemake.params.contrast),
         umap=index.read_arrays(snakemake.input.umap)["umap"],
-        cells=index.read_table(snakemake.input.cells, columns=["cell", "population"]),
-        max_points=snakemake.params.max_points,
-        rng=np.random.default_rng(snakemake.params.seed),
+        cells=cells,
+        shown=shown_cells(
+            len(cells),
+            max_points=snakemake.params.max_points,
+            rng=np.random.default_rng(snakemake.params.seed),
+        ),
         **snakemake.params.limits,
     )
-    save_figure(figure, Path(snakemake.output.png).with_suffix(""), dpi=snakemake.params.dpi)
+    figures = draw_figures(data, functions=snakemake.params.figures)
+    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

@@ -1,4 +1,4 @@
-"""Principal components of the variable genes over all cells."""
+"""Compute principal components of the variable genes over all cells."""
 
 from snakemake.iocontainers import Snakemake
 

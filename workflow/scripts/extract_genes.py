@@ -1,4 +1,4 @@
-"""Take the variable genes of some samples' kept cells out of their shards."""
+"""Extract the counts of the variable genes in some samples' kept cells."""
 
 from scipy import sparse
 from snakemake.iocontainers import Snakemake

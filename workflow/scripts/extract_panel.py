@@ -1,4 +1,4 @@
-"""Take the marker panel, LAMM genes, signatures and CAR of some samples' kept cells."""
+"""Extract the counts of markers, gene sets and CAR features in some samples' kept cells."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""Marker genes of the clusters, by effect size over samples."""
+"""Rank marker genes of the clusters by effect size over samples."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours of every cell in the joint space."""
+"""Find the nearest neighbors of every cell in the integrated embedding."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""The LAMM results of the run: the primary one, and the secondary ones with Holm's correction."""
+"""Gather the LAMM results: the primary one, and the secondary ones with Holm's correction."""
 
 from snakemake.iocontainers import Snakemake
 

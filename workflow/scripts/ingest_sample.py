@@ -1,4 +1,4 @@
-"""Read a count matrix into a shard, flag its barcodes, and take its gene moments."""
+"""Read the count matrix of a sample, flag its barcodes, and compute moments of its genes."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Make an integrated embedding of all cells by a method of `lammscope.joint.integration`."""
+"""Compute an integrated embedding of all cells by one of the methods."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Label some samples' kept cells by a CellTypist model."""
+"""Label some samples' kept cells with a CellTypist model."""
 
 import pandas as pd
 from snakemake.iocontainers import Snakemake

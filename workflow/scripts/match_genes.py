@@ -1,4 +1,4 @@
-"""One name per gene for all samples; samples of another reference are refused."""
+"""Match genes across samples, and refuse samples of another reference."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Two-dimensional picture of the neighbourhood graph."""
+"""Compute the UMAP of the neighborhood graph."""
 
 from snakemake.iocontainers import Snakemake
 

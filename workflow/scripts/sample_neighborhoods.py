@@ -1,4 +1,4 @@
-"""Sample neighbourhoods of the joint space and count their cells per sample."""
+"""Sample neighborhoods of the integrated embedding and count their cells per sample."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Save the checked sample table: both sheets as the run understands them."""
+"""Save the checked sample table: both sheets with phase and response of each sample."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Score the cells of one channel as doublets, by the method that the config names."""
+"""Score the cells of one channel as doublets."""
 
 import numpy as np
 from snakemake.iocontainers import Snakemake

@@ -1,4 +1,4 @@
-"""Compare joint spaces: batches mixed, structure kept, populations and LAMM cells lost."""
+"""Compare embeddings: batches mixed, structure kept, populations and LAMM cells lost."""
 
 from snakemake.iocontainers import Snakemake
 

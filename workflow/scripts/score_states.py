@@ -1,4 +1,4 @@
-"""Programmes of myeloid cells, and their means in every population."""
+"""Score gene programs in myeloid cells, with their means in every population."""
 
 import pandas as pd
 from snakemake.iocontainers import Snakemake

@@ -1,4 +1,4 @@
-"""Decide which barcodes are cells of the joint space: the index of everything that follows."""
+"""Select the barcodes that are cells, and write the cell index."""
 
 import pandas as pd
 from snakemake.iocontainers import Snakemake

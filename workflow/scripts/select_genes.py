@@ -1,4 +1,4 @@
-"""Choose the highly variable genes from the samples' moments."""
+"""Select the highly variable genes from the samples' moments."""
 
 from snakemake.iocontainers import Snakemake
 

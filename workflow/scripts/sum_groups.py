@@ -1,4 +1,4 @@
-"""Sum counts over clusters and over populations, in one pass over each sample's shard."""
+"""Sum counts over clusters and over populations, in one pass over each sample's counts."""
 
 from snakemake.iocontainers import Snakemake
 

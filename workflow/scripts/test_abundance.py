@@ -1,4 +1,4 @@
-"""Compare populations between patients in one contrast."""
+"""Test the abundance of populations in one contrast, with the patient as the unit."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Compare genes between patients within each population, in one contrast."""
+"""Test the differential expression of genes within each population, in one contrast."""
 
 import anndata
 from snakemake.iocontainers import Snakemake

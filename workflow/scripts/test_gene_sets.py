@@ -1,4 +1,4 @@
-"""Compare sets of genes with all other genes within each population, in one contrast."""
+"""Test gene sets against all other genes within each population, in one contrast."""
 
 import anndata
 from snakemake.iocontainers import Snakemake

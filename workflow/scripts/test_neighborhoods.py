@@ -1,4 +1,4 @@
-"""Compare neighbourhoods between patients in one contrast."""
+"""Test the abundance of neighborhoods in one contrast, with the patient as the unit."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Compare LAMM cells again with one choice changed at a time, in one contrast."""
+"""Test LAMM cells again with one choice changed at a time, in one contrast."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,6 +1,6 @@
-"""Doublets within one channel, by the method that the config names.
+"""Doublet detection within one channel, by the method set in the config.
 
-To add a method, write its module here, add its line to `METHODS`, and its name to the enum of
+To add a method, write its module here, add it to `METHODS`, and add its name to the enum of
 `doublets.method` in `workflow/schemas/config.schema.yaml`.
 """
 
@@ -14,10 +14,10 @@ from scipy import sparse
 from lammscope.core.shards import Shard, gene_columns, shared_ids
 from lammscope.ingest.doublets import simulated
 
-# By name, what scores the cells of a channel: from counts (cells x genes, all cells that pass QC)
-# and, by keyword, `rng` and every setting in the config's section `doublets` but `method` and
-# `remove`, to a score per cell (higher is more likely a doublet; NaN where the channel is not
-# scored) and the called doublets (bool per cell).
+# Functions that score the cells of a channel, by name. They take counts (cells x genes, all cells
+# that pass QC) and, by keyword, `rng` and every setting in the config's section `doublets` except
+# `method` and `remove`. They return a score per cell (higher is more likely a doublet; NaN if the
+# channel is not scored) and the called doublets (bool per cell).
 METHODS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "simulated": simulated.score_doublets,
 }
@@ -26,16 +26,16 @@ METHODS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
 def score_channel(
     samples: Iterable[tuple[str, Shard, pd.DataFrame]], *, method: str, **settings: Any
 ) -> pd.DataFrame:
-    """Score the cells that pass QC in the samples of one channel, together.
+    """Score the cells of one channel that pass QC, over all its samples.
 
     Parameters
     ----------
     samples
-        Per sample its name, its shard and the flagged metrics of its barcodes; read one at a time.
+        Name, counts and flagged metrics of each sample; read one at a time.
     method
-        One of `METHODS`.
+        A name in `METHODS`.
     **settings
-        Of the method.
+        Settings of the method.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def score_channel(
 
 
 def _stacked(parts: list[Shard]) -> sparse.csr_array:
-    """The samples' counts of the genes they share, one below the other."""
+    """Stack the samples' counts of the genes that they share."""
     shared = shared_ids([part.genes["gene"] for part in parts])
     kept = [part.counts[:, gene_columns(part, shared)] for part in parts]
     return sparse.csr_array(sparse.vstack(kept, format="csr"))

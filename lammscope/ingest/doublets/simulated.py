@@ -1,12 +1,12 @@
-"""Doublets within one channel, by likeness to simulated ones.
+"""Doublet detection within one channel, by similarity to simulated doublets.
 
-The idea is Scrublet's [1]_: add pairs of observed cells, look where the sums fall, and score a cell
-by the share of such sums among its neighbours. Written on faiss and a small principal component
-analysis because existing implementations start a just-in-time compiler in each of many small jobs.
+As in Scrublet [1]_, sums of random pairs of cells are added as simulated doublets, and the score of
+a cell is their share among its neighbors. The implementation uses faiss and a small principal
+component analysis, because existing ones start a just-in-time compiler in each of many small jobs.
 
-Scrublet's are the number of neighbours, the score and the fewest cells of a gene. Ours are the
-choice of genes, the threshold (Otsu's [2]_, where Scrublet takes the minimum between the two modes
-of the simulated doublets' scores) and the limits of rate and calls.
+The number of neighbors, the score and the minimum cells of a gene are Scrublet's. The choice of
+genes, the limits of rate and calls, and the threshold are ours: Otsu's [2]_, while Scrublet takes
+the minimum between the two modes of the simulated doublets' scores.
 
 References
 ----------
@@ -21,17 +21,17 @@ from scipy import sparse
 from lammscope.core.pca import principal_components
 from lammscope.core.rates import normalize
 
-CHUNK = 2_000  # cells, and simulated doublets, that are looked at at a time
+CHUNK = 2_000  # cells or simulated doublets processed at a time
 
-# What is said of the area under the curve (AUC), by which scores tell hashed or simulated doublets
-# from single cells, was measured by changing one constant at a time.
+# Changes of the area under the curve (AUC), for telling hashed or simulated doublets from single
+# cells, were measured with one constant changed at a time.
 MIN_SEEN = 3  # cells that express a gene: Scrublet's `min_cells`; 10 changes the AUC by 0.001
-COMMON_CV2 = 0.3  # squared variation of any gene between cells; ours, 0 to 1 changes it by 0.001
-NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change it by under 0.01
-MIN_NEIGHBORS = 10  # ours: fewer give a share of too few steps; it holds below 361 cells
-MAX_RATE = 0.4  # ours: the expected rate grows with the cells, and must stay below 1 as a prior
-MAX_CALLED_PER_EXPECTED = 2  # ours: a channel loses no more cells than twice what loading explains
-NO_MEAN = 1e-12  # in place of a mean of 0, of genes that are left out anyway
+COMMON_CV2 = 0.3  # of any gene between cells; our choice, 0 to 1 change the AUC by 0.001
+NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change the AUC by under 0.01
+MIN_NEIGHBORS = 10  # our choice: fewer make the share too coarse; applies below 361 cells
+MAX_RATE = 0.4  # our choice: the expected rate grows with the cells, and a prior is below 1
+MAX_CALLED_PER_EXPECTED = 2  # our choice: at most twice the doublets expected from loading
+NO_MEAN = 1e-12  # replaces a mean of 0, of genes that are left out anyway
 
 
 def score_doublets(
@@ -50,24 +50,24 @@ def score_doublets(
     Parameters
     ----------
     counts
-        Cells x genes of all cells of the channel that pass QC.
+        Cells x genes, all cells of the channel that pass QC.
     simulated_per_cell
         Simulated doublets per observed cell.
     expected_per_1000
-        Doublet rate per 1,000 recovered cells (0.008 for 10x); the rate enters the score as prior.
+        Doublet rate per 1,000 recovered cells (0.008 for 10x); the rate is the prior.
     n_pcs, n_genes
-        Size of the space in which neighbours are looked for.
+        Components and genes used to find neighbors.
     min_cells
         Channels with fewer cells are not scored.
     max_pct
-        Highest % of the cells that may be called, where twice the expected rate is below it.
+        Maximum % of the cells that are called, unless twice the expected rate is higher.
     rng
         Source of randomness.
 
     Returns
     -------
     scores
-        Posterior probability of a doublet per cell, 0 to 1; NaN where the channel is not scored.
+        Posterior probability of a doublet per cell, 0 to 1; NaN if the channel is not scored.
     doublets
         The called doublets: scores above the threshold of `call_threshold`.
     """
@@ -100,12 +100,12 @@ def score_doublets(
 
 
 def call_threshold(observed: np.ndarray, simulated: np.ndarray, *, max_share: float) -> float:
-    """Share of simulated neighbours above which a cell is a doublet: Otsu's split of the shares.
+    """Return the share of simulated neighbors above which a cell is a doublet: Otsu's split.
 
-    Simulated doublets are of two kinds: of unlike cells, which stand apart, and of like cells,
-    which nobody can tell from single ones. The split between the two kinds is where detection
-    begins. Where all cells are alike there is no such split, and any threshold would cut a piece
-    off the single cells; so no more than `max_share` of the observed cells are called.
+    Simulated doublets of different cells are separate from single cells, those of similar cells
+    cannot be distinguished from them. The threshold splits the two kinds. If all cells are similar,
+    there is no such split, and any threshold would call single cells; so no more than `max_share`
+    of the observed cells are called.
     """
     ordered = np.sort(simulated)
     number = np.arange(1, len(ordered))
@@ -120,12 +120,12 @@ def _log_rates(counts: sparse.csr_array) -> sparse.csr_array:
 
 
 def _posterior(share: np.ndarray, *, ratio: float, rate: float) -> np.ndarray:
-    """Scrublet's score: the share of simulated neighbours, weighted by ratio and expected rate."""
+    """Return Scrublet's score: the share of simulated neighbors, weighted by ratio and rate."""
     return share * rate / ratio / (1 - rate - share * (1 - rate - rate / ratio))
 
 
 def _variable(counts: sparse.csr_array, n_genes: int) -> np.ndarray:
-    """Columns of the genes that vary most for their mean among a channel's cells."""
+    """Return the columns of the genes that vary most for their mean, over a channel's cells."""
     n_cells, size = counts.shape
     n_seen = np.zeros(size, dtype=np.int64)
     total, square = np.zeros((2, size))
@@ -137,7 +137,7 @@ def _variable(counts: sparse.csr_array, n_genes: int) -> np.ndarray:
         square += np.bincount(block.indices, weights=values**2, minlength=size)
     mean, seen = total / n_cells, n_seen >= MIN_SEEN
     fano = np.where(seen, (square / n_cells - mean**2) / np.maximum(mean, NO_MEAN), -np.inf)
-    # variance over the Poisson expectation and a common biological variance, as a z-like measure
+    # variance above the Poisson expectation and a common biological variance, similar to a z-score
     excess = np.where(seen, (fano - 1) / (1 + mean * COMMON_CV2), -np.inf)
     order = np.argsort(-excess, kind="stable")[:n_genes]
     return np.sort(order[np.isfinite(excess[order])])

@@ -11,11 +11,11 @@ import pandas as pd
 from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 
-# A barcode's letters: those of 10x have 14 or 16, others have parts of 8 and more (inDrops). Eight
-# such letters in a row hardly occur in other names; the limit is ours.
+# The nucleotides of a barcode: 14 or 16 for 10x, parts of 8 or more for others (inDrops). Eight in
+# a row are rare in other names; the limit is our choice.
 NUCLEOTIDES = r"[ACGTN]{8,}(?:[-_+.][ACGTN]{8,})*"
 HEADERS = ("barcode", "barcodes", "cell", "cells", "cell_id", "cellid", "cell.id", "cell_barcode")
-MIN_FOUND = 0.5  # of the listed barcodes; the list of another channel shares few. Ours
+MIN_FOUND = 0.5  # of the listed barcodes; other channels share few of them; our choice
 UNNAMED = ("", "x", "v1", "index", "rownames")  # what R and pandas call a column without a name
 
 
@@ -25,8 +25,8 @@ def read_barcodes(path: str | Path) -> np.ndarray:
     Parameters
     ----------
     path
-        Text, plain or compressed by gzip: a barcode per line, or a table with a header and a column
-        `barcode` or `cell`, or a table whose first column they are.
+        Text, plain or gzipped: one barcode per line, or a table with a header and a column
+        `barcode` or `cell`, or a table with barcodes in its first column.
 
     Returns
     -------
@@ -36,7 +36,8 @@ def read_barcodes(path: str | Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the file cannot be read, lists nothing or repeats a barcode. One line that names it.
+        If the file cannot be read, is empty or repeats a barcode. The message is one line that
+        starts with the path.
     """
     path = Path(path)
     with named_errors(path):
@@ -48,24 +49,23 @@ def read_barcodes(path: str | Path) -> np.ndarray:
         listed = [name for name in listed if name]
         looks = [bool(re.search(NUCLEOTIDES, name)) for name in listed]
         if len(listed) > 1 and not looks[0] and all(looks[1:]):
-            listed = listed[1:]  # a header of its own kind
+            listed = listed[1:]  # an unknown header
         if not listed:
             raise ValueError("lists no barcode; give one per line, or leave the field empty")
         names = pd.Index(listed)
         if names.has_duplicates:
             repeated = names[names.duplicated()][0]
-            raise ValueError(f"lists {repeated} twice; give each barcode once, of one sample only")
+            raise ValueError(f"lists {repeated} twice; list each barcode once, of one sample only")
         return np.array(listed, dtype=str)
 
 
 def own_positions(listed: str | Sequence[str], present: np.ndarray) -> np.ndarray:
-    """Positions of a sample's own barcodes in its matrix.
+    """Return the positions of a sample's own barcodes in its matrix.
 
     Parameters
     ----------
     listed
-        The file that lists them, as for `read_barcodes`; empty where the whole matrix is the
-        sample's.
+        The file that lists them, as for `read_barcodes`; empty if all barcodes are the sample's.
     present
         Barcodes of the matrix.
     """
@@ -78,8 +78,8 @@ def own_positions(listed: str | Sequence[str], present: np.ndarray) -> np.ndarra
 def match_barcodes(listed: np.ndarray, present: np.ndarray, *, path: str | Path) -> np.ndarray:
     """Find listed barcodes among those of a matrix.
 
-    Names are compared as they stand. If fewer than half of them are found, their nucleotides are:
-    a prefix such as `sample_` and a suffix such as `-1` are then no difference.
+    Whole names are compared first. If fewer than half of them are found, only their nucleotides are
+    compared, without prefixes such as `sample_` and suffixes such as `-1`.
 
     Parameters
     ----------
@@ -88,17 +88,17 @@ def match_barcodes(listed: np.ndarray, present: np.ndarray, *, path: str | Path)
     present
         Barcodes of the matrix, unique.
     path
-        The list, for messages.
+        The file of the list, for messages.
 
     Returns
     -------
     ndarray of int64
-        Positions in `present`, ascending. How many listed barcodes are absent is logged.
+        Positions in `present`, ascending. The number of absent barcodes is logged.
 
     Raises
     ------
     ValueError
-        If fewer than half of the listed barcodes are found, or if one could be several.
+        If fewer than half of the listed barcodes are found, or if one is ambiguous.
     """
     found = np.flatnonzero(pd.Index(present).isin(listed))
     if len(found) < MIN_FOUND * len(listed):
@@ -123,16 +123,16 @@ def match_barcodes(listed: np.ndarray, present: np.ndarray, *, path: str | Path)
 
 
 def _rows(lines: list[str]) -> list[list[str]]:
-    """Fields of a list or table, by the first separator that its last line has."""
+    """Split a list or table into fields, by the first separator found in its last line."""
     separator = next((s for s in "\t,; " if lines and s in lines[-1]), "\t")
     rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
-    if len(rows) > 1 and len(rows[0]) == len(rows[1]) - 1:  # R does not name row names
+    if len(rows) > 1 and len(rows[0]) == len(rows[1]) - 1:  # R writes no header for row names
         rows[0] = ["", *rows[0]]
     return rows
 
 
 def _column_of_header(rows: list[list[str]]) -> int | None:
-    """Place of the barcodes if the first row is a header: a named column wins over an unnamed."""
+    """Return the column of barcodes if the first row is a header; named columns come first."""
     if not rows or any(re.search(NUCLEOTIDES, field) for field in rows[0]):
         return None
     header = [field.strip().lower() for field in rows[0]]
@@ -144,7 +144,7 @@ def _column_of_header(rows: list[list[str]]) -> int | None:
 
 
 def _core(names: np.ndarray) -> pd.Index:
-    """The nucleotides of each barcode, or the whole name without affixes where it has none."""
+    """Return the nucleotides of each barcode, or its name without affixes if it has none."""
     text = pd.Series(names, dtype=str)
     core = text.str.extract(rf"(?:^|[^A-Za-z])({NUCLEOTIDES})(?![A-Za-z])", expand=False)
     other = text.str.replace(r"^.*[_:]|[-.]\d+$", "", regex=True)
@@ -155,7 +155,7 @@ def _core(names: np.ndarray) -> pd.Index:
 def _refuse_ambiguous(cores: pd.Index, *, path: str | Path, where: str) -> None:
     if cores.has_duplicates:
         raise ValueError(
-            f"{path}: {cores[cores.duplicated()][0]} stands in {where} with several prefixes or "
+            f"{path}: {cores[cores.duplicated()][0]} occurs in {where} with several prefixes or "
             "suffixes; list the barcodes as the matrix names them"
         )
 

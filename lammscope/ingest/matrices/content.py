@@ -1,4 +1,4 @@
-"""What a file holds, as far as its start tells, and what to do with one that is not a matrix."""
+"""What a file contains, judged by its start, and what to do if it is not a count matrix."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,14 +11,18 @@ import h5py
 
 from lammscope.core.files import AGAIN, open_bytes, open_hdf5
 
-# what a file of another kind starts with, what it is, and what to do; without a remedy the formats
-# are listed
+# First bytes, name and remedy of files that are not count matrices. Without a remedy, the known
+# formats are listed.
 FOREIGN = (
     (rb"\s*(?i:<!doctype|<html)", "a web page", "download the file again"),
     (rb"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as .csv"),
-    (rb"X\n\x00\x00|RD[AX]\d\n", "an R object", "in R, export it by DropletUtils::write10xCounts"),
-    (rb"(?s:.{257}ustar)", "a tar archive", "unpack it and name the matrix in it"),
-    (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd", "compressed in another way than gzip", "decompress it"),
+    (
+        rb"X\n\x00\x00|RD[AX]\d\n",
+        "an R object",
+        "in R, export it with DropletUtils::write10xCounts",
+    ),
+    (rb"(?s:.{257}ustar)", "a tar archive", "unpack it and give the matrix in it"),
+    (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd", "a bzip2, xz or zstd file", "decompress it"),
     (rb"PAR1\x15", "a Parquet file", ""),
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
 )
@@ -37,9 +41,9 @@ class Content:
     path
         The file.
     start
-        Its first bytes, as they are on disk.
+        Its first bytes on disk.
     hdf5
-        The open file where it is HDF5, otherwise None.
+        The open file if it is HDF5, else None.
     """
 
     path: Path
@@ -48,13 +52,13 @@ class Content:
 
     @cached_property
     def unpacked(self) -> bytes:
-        """Its first bytes, decompressed where they are compressed by gzip."""
+        """Its first bytes, decompressed if the file is gzipped."""
         with open_bytes(self.path) as opened:
             return opened.read(N_BYTES)
 
     @cached_property
     def is_text(self) -> bool:
-        """Whether it seems to be text, plain or compressed by gzip, and is not named as HDF5."""
+        """Whether it looks like text, plain or gzipped, and is not named as HDF5."""
         if self.hdf5 is not None or _foreign(self.start) or HDF5_NAMES.search(self.path.name):
             return False
         inner = self.unpacked
@@ -63,7 +67,7 @@ class Content:
 
 @contextmanager
 def opened_content(path: Path) -> Iterator[Content]:
-    """Look at the start of a file; HDF5 stays open in the meantime.
+    """Read the start of a file; an HDF5 file is open within the context.
 
     Raises
     ------
@@ -82,14 +86,14 @@ def opened_content(path: Path) -> Iterator[Content]:
 
 
 def refusal(content: Content, *, formats: str) -> str:
-    """Why a file that no reader recognizes is not a count matrix, and what to do.
+    """Return a message on a file that no reader recognizes: what it is, and what to do.
 
     Parameters
     ----------
     content
-        The file's start.
+        The start of the file.
     formats
-        The known formats in words, to be listed where nothing better can be said.
+        The known formats in words, listed if there is no better advice.
     """
     if content.hdf5 is not None:
         return _hdf5_refusal(set(content.hdf5), formats=formats)
@@ -101,11 +105,11 @@ def refusal(content: Content, *, formats: str) -> str:
         return _foreign_refusal(*found, formats=formats)
     if content.unpacked.startswith(HDF5):
         return "a compressed HDF5 file: decompress it (gunzip)"
-    return f"not a count matrix, and of no known kind; give {formats}"
+    return f"not a count matrix in a known format; give {formats}"
 
 
 def named_hdf5_holds(path: Path, is_matrix: Callable[[h5py.File], bool]) -> bool:
-    """Whether a file named `.h5` or `.h5ad` is a matrix, or is damaged, which its reading tells."""
+    """Test whether a file named `.h5` or `.h5ad` is a matrix, or damaged (reported on reading)."""
     if path.suffix not in (".h5", ".h5ad"):
         return False
     try:
@@ -118,7 +122,7 @@ def named_hdf5_holds(path: Path, is_matrix: Callable[[h5py.File], bool]) -> bool
 
 
 def _foreign(start: bytes) -> tuple[str, str] | None:
-    """Kind and remedy of a file that is known to be another one than a matrix."""
+    """Return kind and remedy if the file is known not to be a matrix."""
     return next(
         ((kind, remedy) for pattern, kind, remedy in FOREIGN if re.match(pattern, start)), None
     )
@@ -129,17 +133,17 @@ def _foreign_refusal(kind: str, remedy: str, *, formats: str) -> str:
 
 
 def _hdf5_refusal(keys: set[str], *, formats: str) -> str:
-    """What an HDF5 file is, by the names of its groups and datasets."""
+    """Return what an HDF5 file is, by the names of its groups and datasets."""
     if {"barcode_idx", "umi"} <= keys or {"barcode", "umi", "gene"} <= keys:
         return (
             "a molecule_info.h5, which lists molecules; give the filtered_feature_bc_matrix.h5 "
-            "that lies beside it"
+            "in the same folder"
         )
     if {"row_attrs", "col_attrs"} <= keys:
-        return "a loom file: write it as .h5ad, e.g. by anndata.io.read_loom"
+        return "a loom file: convert it to .h5ad, e.g. with anndata.io.read_loom"
     if "mod" in keys:
-        return "a MuData file: write its modality of gene expression as .h5ad"
+        return "a MuData file: write its gene expression modality as .h5ad"
     if "assays" in keys:
-        return "a Seurat file: in R, export it by DropletUtils::write10xCounts"
+        return "a Seurat file: in R, export it with DropletUtils::write10xCounts"
     some = ", ".join(sorted(keys)[:5]) or "nothing"
     return f"HDF5, but not a count matrix (it holds {some}); give {formats}"

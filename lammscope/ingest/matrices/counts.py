@@ -1,4 +1,4 @@
-"""What holds for counts of every format: which values are counts, and which features are genes."""
+"""Checks for every format: which values are counts, and which features are genes."""
 
 import re
 
@@ -10,23 +10,23 @@ from lammscope.core.files import AGAIN
 from lammscope.core.names import ENSEMBL
 from lammscope.core.shards import Shard
 
-MAX_COUNT = 2**31 - 1  # the largest that the int32 of a shard holds
+MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
 
-# the types of features as Cell Ranger and Cell Ranger ARC name them; other texts, as biotypes in
-# the third column of a list of genes, select nothing
+# feature types of Cell Ranger and Cell Ranger ARC; other texts, such as biotypes in the third
+# column of a list of genes, are ignored
 EXPRESSION = "Gene Expression"
 FEATURE_TYPES = (
     *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
     *("Antigen Capture", "Custom", "Peaks"),
 )
 
-# Most of its entries decide what a column holds, not all: among genes are transgenes, spike-ins and
-# CAR features with names of their own, and among values a few bad ones.
+# The majority of its entries decides what a column contains: some genes are transgenes, spike-ins
+# or CAR features with other names, and a few values may be bad.
 MAJORITY = 0.5
 
 
 def first_non_count(values: np.ndarray) -> int | None:
-    """Position of the first value that is no whole number from 0 to 2**31 - 1, or None."""
+    """Return the position of the first value that is not a whole number from 0 to 2**31 - 1."""
     bad = ~((values >= 0) & (values <= MAX_COUNT))
     if values.dtype.kind == "f":
         bad |= values != np.rint(values, where=~bad, out=np.zeros_like(values))
@@ -34,39 +34,41 @@ def first_non_count(values: np.ndarray) -> int | None:
 
 
 def not_counts(value: float) -> str:
-    """The message on a value that is no count."""
+    """Return the message on a value that is not a count."""
     if value > MAX_COUNT and np.isfinite(value):
         return f"value {value:.0f} is too large for a count; give the raw UMI counts"
-    return f"values are not counts, e.g. {value:g}: normalised? give the raw UMI counts"
+    return f"values are not counts, e.g. {value:g} (normalized?); give the raw UMI counts"
 
 
 def csr_of(
     data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, *, shape: tuple[int, int]
 ) -> sparse.csr_array:
-    """A sparse matrix of parts from a file, all of whose indices are within it.
+    """Build a sparse matrix from the parts in a file, after checking all indices.
 
     Raises
     ------
     ValueError
-        If the parts do not fit each other: scipy would read outside of its arrays.
+        If the parts do not fit each other: scipy would read outside its arrays.
     """
     if data.dtype.kind not in "iufb" or {indices.dtype.kind, indptr.dtype.kind} - set("iu"):
-        raise ValueError(f"the matrix holds something else than numbers: {AGAIN}")
+        raise ValueError(f"the matrix has values that are not numbers: {AGAIN}")
     try:
-        # scipy does not look at the order where the last pointer is 0, nor if differences overflow
+        # scipy does not check the order if the last pointer is 0 or if differences overflow
         if (indptr[1:] < indptr[:-1]).any():
             raise ValueError("index pointers decrease")
         counts = sparse.csr_array((data, indices, indptr), shape=shape)
         counts.check_format(full_check=True)
     except ValueError as error:
-        raise ValueError(f"the parts of the matrix do not fit ({error}): {AGAIN}") from error
+        raise ValueError(
+            f"the parts of the matrix do not fit together ({error}): {AGAIN}"
+        ) from error
     return counts
 
 
 def gene_shard(
     counts: sparse.csr_array, barcodes: np.ndarray, features: pd.DataFrame, *, genome: str | None
 ) -> Shard:
-    """The genes of one genome out of all features.
+    """Select the genes of one genome from all features.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def gene_shard(
     Raises
     ------
     ValueError
-        If sizes do not fit or are zero, or as `choose_genes` does.
+        If sizes do not fit or are zero, and as in `choose_genes`.
     """
     if counts.shape != (len(barcodes), len(features)):
         raise ValueError(
@@ -93,7 +95,9 @@ def gene_shard(
         raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
     genes = choose_genes(features, genome=genome)
     places = genes.index.to_numpy()
-    if len(places) == places[-1] - places[0] + 1:  # mostly: a slice takes a tenth of the time
+    if (
+        len(places) == places[-1] - places[0] + 1
+    ):  # the usual case: a slice takes a tenth of the time
         whole = len(places) == counts.shape[1]
         counts = counts if whole else counts[:, places[0] : places[-1] + 1]
     else:
@@ -102,20 +106,20 @@ def gene_shard(
 
 
 def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
-    """Rows of `features` that are genes of one genome, without the genome in their names.
+    """Select the genes of one genome, and remove the genome from their names.
 
     Parameters
     ----------
     features
         Numbered from 0; `gene`, `symbol`, optionally `feature_type` (only `Gene Expression` is
-        kept) and `genome`. Without the latter a prefix such as in `GRCh38_ENSG...` tells it.
+        kept) and `genome`. Without `genome`, it is the prefix of ids such as `GRCh38_ENSG...`.
     genome
-        Which one to keep; needed where there are several and ignored otherwise.
+        The genome to keep if there are several; else ignored.
 
     Raises
     ------
     ValueError
-        If there is no gene expression, or if there are several genomes and `genome` is none of
+        If there is no gene expression, or if there are several genomes and `genome` is not one of
         them.
     """
     if "feature_type" in features and features["feature_type"].isin(FEATURE_TYPES).any():
@@ -137,8 +141,8 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
 
 
 def _prefixes(ids: pd.Series) -> pd.Series:
-    """The genome before each id, as `GRCh38` in `GRCh38_ENSG...`; empty where there is none."""
-    others = ids[~ids.str.startswith("ENS")]  # in most files a few: it saves time
+    """Return the genome in front of each id, `GRCh38` in `GRCh38_ENSG...`, or an empty text."""
+    others = ids[~ids.str.startswith("ENS")]  # few in most files, which saves time
     found = others.str.extract(rf"^(\w+?)_+{ENSEMBL}", expand=False).dropna().unique()
     pattern = "|".join(map(re.escape, found)) or r"(?!)"
     prefixes = others.str.extract(rf"^({pattern})_", expand=False).fillna("")
@@ -146,7 +150,7 @@ def _prefixes(ids: pd.Series) -> pd.Series:
 
 
 def checked_genome(genomes: list[str], *, genome: str | None) -> str:
-    """The genome to read: the only one, or the one that is asked for, if it is there."""
+    """Return the genome to read: the only one, or the requested one if the file has it."""
     if len(genomes) == 1:
         return genomes[0]
     if genome in genomes:
@@ -159,18 +163,18 @@ def checked_genome(genomes: list[str], *, genome: str | None) -> str:
 
 
 def name_genes(ids: list[pd.Series], symbols: list[pd.Series]) -> pd.DataFrame:
-    """Ids and symbols of genes from the columns that may hold them.
+    """Choose ids and symbols of genes from the columns that may contain them.
 
     Parameters
     ----------
     ids, symbols
-        Columns of equal length that are named like ids and like symbols, most likely first. What
-        they hold counts more: Ensembl ids are found in any of them.
+        Columns of equal length that are named like ids and like symbols, most likely first. Their
+        content counts more: Ensembl ids are found in any of them.
 
     Returns
     -------
     DataFrame
-        `gene` and `symbol`, text, numbered from 0; a missing symbol is the id.
+        `gene` and `symbol`, text, numbered from 0; a missing symbol is replaced by the id.
     """
     id_columns, symbol_columns = (
         [column.fillna("").astype(str).reset_index(drop=True) for column in columns]
@@ -184,5 +188,5 @@ def name_genes(ids: list[pd.Series], symbols: list[pd.Series]) -> pd.DataFrame:
 
 
 def mostly_ensembl(names: pd.Series) -> bool:
-    """Whether more than half of the names are Ensembl gene ids, maybe behind a genome's name."""
+    """Test whether most names are Ensembl gene ids, with or without a genome in front."""
     return bool(names.str.match(rf"(?:\w+_)?{ENSEMBL}").mean() > MAJORITY)

@@ -1,4 +1,4 @@
-"""Dense tables of counts: CSV, TSV and the like, genes in rows or in columns."""
+"""Dense tables of counts (CSV, TSV and similar), with genes in rows or in columns."""
 
 import csv
 import re
@@ -24,20 +24,21 @@ from lammscope.ingest.matrices.counts import (
 )
 from lammscope.ingest.matrices.reader import Reader
 
-# Expressed in nearly every library: their names tell genes from cells. Housekeeping,
-# mitochondrial, ribosomal and HLA genes, and those common to all leukocytes; the list is ours.
+# Genes expressed in nearly every library, whose names tell genes from cells: housekeeping,
+# mitochondrial, ribosomal, HLA and pan-leukocyte genes. The list is our choice.
 UBIQUITOUS = (
     r"(?i:ACTB|B2M|MALAT1|GAPDH|CD74|TMSB4X|EEF1A1|FTL|FTH1|VIM|PTPRC|NEAT1"
     r"|MT-(?:CO|ND|ATP|CYB|RNR)\w*|RP[LS]\d+\w*|HLA-[A-Z]\w*)$"
 )
 SUFFIXES = ("csv", "tsv", "txt")
 TABLES = re.compile(rf"\.({'|'.join(SUFFIXES)})(\.gz)?$")
-SEPARATORS = ("\t", ",", ";", None)  # a tab first: names hold tabs least
-# The start of a table, ours: the header and a few rows tell its form and show bad values, and the
-# names in a further 1 MiB tell genes from cells. A row of 10,000 cells takes about 20 kB.
+SEPARATORS = ("\t", ",", ";", None)  # tabs first: names rarely contain tabs
+# The start of a table that is inspected; our choice. The header and a few rows show its layout and
+# bad values, and the names in a further 1 MiB tell genes from cells. A row of 10,000 cells takes
+# about 20 kB.
 N_LINES_LOOKED_AT = 6
 BYTES_LOOKED_AT = 2**20
-MIN_GENE_LIKE = 2  # names like genes' in a table of counts; one may head a column of other values
+MIN_GENE_LIKE = 2  # gene names needed in a table of counts; one may be the header of another column
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,15 @@ class Head:
     Attributes
     ----------
     separator
-        Between fields; None is any white space.
+        Separator of fields; None for any white space.
     columns
         Names of the columns of values.
     n_names
-        Leading columns that name a row.
+        Number of leading columns with row names.
     rows
         Fields of the first rows.
     row_names
-        Per leading column, the names in as many rows as are read at the start.
+        Per leading column, the names in all rows read at the start.
     """
 
     separator: str | None
@@ -66,20 +67,21 @@ class Head:
 
 
 def read_dense(path: Path, *, genome: str | None) -> Shard:
-    """Read a dense table line by line, of which only what is not zero is kept.
+    """Read a dense table line by line, keeping nonzero values only.
 
     Parameters
     ----------
     path
-        Text, plain or compressed by gzip. The first line names the columns; the first column, or
-        the first two, name the rows.
+        Text, plain or gzipped. The first line names the columns; the first column, or the first
+        two, name the rows.
     genome
         As in `choose_genes`.
 
     Raises
     ------
     ValueError
-        If a value is no count, if rows differ in length, or if names do not tell genes from cells.
+        If a value is not a count, if rows differ in length, or if genes and cells cannot be told
+        apart by name.
     """
     head = _head(path)
     names, indices, data = [], [], []
@@ -108,18 +110,18 @@ def read_dense(path: Path, *, genome: str | None) -> Shard:
 
 
 def inspect_dense(path: Path, *, genome: str | None) -> str:
-    """Name the format of a table that starts as dense counts do. `genome` shows in reading only."""
+    """Return the format of a table that starts with counts; `genome` is checked on reading."""
     _check_first_values(_head(path))
     return "dense text"
 
 
 def _recognizes(content: Content) -> bool:
-    """Whether it is text at all: what is wrong with a table, its inspection tells."""
+    """Test whether it is text; the inspection reports what is wrong with a table."""
     return content.is_text
 
 
 def _finds(path: Path) -> bool:
-    """Whether a file is named as a table and starts as one of counts."""
+    """Test whether a file is named like a table and starts like a table of counts."""
     if not TABLES.search(path.name):
         return False
     try:
@@ -130,7 +132,7 @@ def _finds(path: Path) -> bool:
 
 
 def _has_counts_of_genes(path: Path) -> bool:
-    """Whether a text file starts as a table of counts in which genes can be told from cells."""
+    """Test whether a text file starts like a table of counts with names of genes."""
     head = _head(path)
     _check_first_values(head)
     rows = max(map(_n_gene_like, head.row_names))
@@ -146,7 +148,9 @@ def _head(path: Path) -> Head:
     filled = [number for number, line in enumerate(lines, 1) if line.strip()]
     first, *body = [lines[number - 1].strip("\n ") for number in filled] or [""]
     if not body:
-        raise ValueError("has no second line; a table of counts names its columns in the first")
+        raise ValueError(
+            "has no second line; the first line of a table of counts names its columns"
+        )
     separator = _separator(first, body)
     header, *rows = ([*_fields(line, separator)] for line in [first, *body])
     width = len(rows[0])
@@ -157,8 +161,8 @@ def _head(path: Path) -> Head:
         )
     for number, row in zip(filled[2:], rows[1:], strict=True):
         if len(row) != width:
-            raise ValueError(f"line {number} has {len(row)} fields, the one before has {width}")
-    # by most of the rows: one bad value does not make a column one of names
+            raise ValueError(f"line {number} has {len(row)} fields, the line before has {width}")
+    # decided by most rows: a column with one bad value is not one of names
     is_text = (
         np.isnan([[_number(field) for field in row[:3]] for row in rows]).mean(axis=0) > MAJORITY
     )
@@ -177,7 +181,7 @@ def _head(path: Path) -> Head:
 
 
 def _separator(first: str, body: list[str]) -> str | None:
-    """The first separator that makes a table; else the first that splits every row at all."""
+    """Return the first separator that gives a table, else the first that splits every row."""
     widths = {
         separator: [_width(line, separator) for line in [first, *body]] for separator in SEPARATORS
     }
@@ -195,14 +199,14 @@ def _width(line: str, separator: str | None) -> int:
 
 
 def _fields(line: str, separator: str | None, at_most: int = -1) -> list[str]:
-    """Fields of a line, without quotes; of a long line maybe only the first few."""
+    """Split a line into fields without quotes; of a long line, optionally only the first few."""
     if '"' not in line:
         return line.split(separator, at_most)
     return next(csv.reader([line], delimiter=separator or " ", skipinitialspace=True))
 
 
 def _name_columns(names: pd.DataFrame) -> list[pd.Series]:
-    """Columns that name the rows; mere row numbers before a column of names are left out."""
+    """Return the columns of row names, without row numbers in front of names."""
     columns = [names[place].astype(str).str.strip() for place in names]
     texts = [column for column in columns if not column.str.fullmatch(r"\d+").all()]
     return texts or columns[:1]
@@ -214,7 +218,7 @@ def _check_first_values(head: Head) -> None:
 
 
 def _row(line: str, *, head: Head, number: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The names of a row, and places and values of what is not zero in it."""
+    """Return the names of a row, and positions and values of its nonzero counts."""
     fields = _fields(line.strip("\n "), head.separator)
     width = head.n_names + len(head.columns)
     if len(fields) != width:
@@ -223,7 +227,7 @@ def _row(line: str, *, head: Head, number: int) -> tuple[list[str], np.ndarray, 
 
 
 def _counts_in(fields: list[str], *, head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Places and counts, without zeros, of the fields behind a row's names."""
+    """Return positions and values of the nonzero counts after a row's names."""
     texts = fields[head.n_names :]
     at = [place for place, text in enumerate(texts) if text != "0"]
     values = [_number(texts[place]) for place in at]
@@ -234,7 +238,7 @@ def _counts_in(fields: list[str], *, head: Head) -> tuple[np.ndarray, np.ndarray
         where = f"row {fields[0]}, column {head.columns[at[bad]]}"
         if np.isnan(counts[bad]):
             raise ValueError(
-                f"{where}: `{value}` is no number; give counts, 0 where there are none"
+                f"{where}: `{value}` is not a number; give counts, 0 where there are none"
             )
         raise ValueError(f"{where}: {not_counts(counts[bad])}")
     filled = counts != 0  # zeros may be written as 0.0
@@ -249,7 +253,7 @@ def _number(text: str) -> float:
 
 
 def _genes_in_rows(row_names: list[pd.Series], columns: list[str]) -> bool:
-    """Tell genes from cells by their names."""
+    """Test whether genes are in rows, by the names of rows and columns."""
     names = pd.Series(columns)
     rows, across = max(map(_n_gene_like, row_names)), _n_gene_like(names)
     if rows != across:
@@ -259,8 +263,8 @@ def _genes_in_rows(row_names: list[pd.Series], columns: list[str]) -> bool:
         return barcodes_across
     raise ValueError(
         "cannot tell genes from cells: neither rows "
-        f"(e.g. {row_names[0].iloc[0]}) nor columns (e.g. {columns[0]}) have names like genes; "
-        "name genes by symbols or Ensembl ids"
+        f"(e.g. {row_names[0].iloc[0]}) nor columns (e.g. {columns[0]}) are named like genes; "
+        "name genes by symbol or Ensembl id"
     )
 
 

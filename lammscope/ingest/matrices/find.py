@@ -1,4 +1,4 @@
-"""Find the count matrices below a folder."""
+"""Find the count matrices in a folder and its subfolders."""
 
 import re
 from collections.abc import Iterator
@@ -7,35 +7,35 @@ from pathlib import Path
 from lammscope.core.files import named_errors
 from lammscope.ingest.matrices.formats import matrices_in, seems_a_matrix
 
-# How pipelines name their files: what tells the forms of one library apart, ...
+# File names of pipelines: words that distinguish the forms of one library, ...
 KINDS = re.compile(r"(?<![a-z])(filtered|raw)(?![a-z])")
 FORMS = re.compile(r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix|\.(h5|h5ad|mtx|gz)\b")
-RANKS = {"filtered": 0, "raw": 2}  # the lowest is taken; 1 is neither word
-# ... folders of Cell Ranger 2, which hold one folder per genome, ...
+RANKS = {"filtered": 0, "raw": 2}  # the lowest is taken; 1 if neither word occurs
+# ... folders of Cell Ranger 2, with one folder per genome, ...
 GENOMES = re.compile(r"(filtered|raw)_gene_bc_matrices(_mex)?$")
 # ... and folders of STARsolo with counts of splice junctions and of RNA velocity, not of genes
 NOT_GENES = ("SJ", "Velocyto")
 
 
 def find_matrices(folder: str | Path) -> list[Path]:
-    """Find the count matrices below a folder, one per library.
+    """Find the count matrices in a folder and its subfolders, one per library.
 
     Parameters
     ----------
     folder
-        Any folder: outputs of a pipeline, or downloads. Hidden folders are left out.
+        Any folder, such as pipeline outputs or downloads. Hidden subfolders are skipped.
 
     Returns
     -------
     list of Path
-        Sorted; each can be given to `read_matrix`. Of a library in several forms the filtered one
-        is taken, and an `.h5` rather than a folder. A damaged file is in the list, so that its
-        inspection tells.
+        Sorted paths for `read_matrix`. If a library has several forms, the filtered one is taken,
+        and an `.h5` rather than a folder. Damaged files are included, so that their inspection
+        reports them.
 
     Raises
     ------
     ValueError
-        If there is no such folder or if it cannot be read.
+        If the folder does not exist or cannot be read.
     """
     folder = Path(folder)
     with named_errors(folder):
@@ -45,7 +45,7 @@ def find_matrices(folder: str | Path) -> list[Path]:
 
 
 def candidates(folder: Path) -> list[Path]:
-    """Matrices below a folder, of each library only the best form."""
+    """List the matrices in a folder and its subfolders, only the best form of each library."""
     forms: dict[str, list[tuple[int, bool, Path]]] = {}
     for path in _all_matrices(folder, seen=set()):
         name = str(path.relative_to(folder))
@@ -61,13 +61,13 @@ def candidates(folder: Path) -> list[Path]:
 
 
 def of_one_genome(path: Path) -> bool:
-    """Whether this is a folder of Cell Ranger 2, which wrote one per genome."""
+    """Test whether this is a folder of Cell Ranger 2, which wrote one per genome."""
     return bool(GENOMES.search(path.parent.name))
 
 
 def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
-    """All matrices below a folder; one that is alone in its folder is named by the folder."""
-    if folder.resolve() in seen:  # links may lead in a circle
+    """Yield all matrices in a folder and its subfolders; for a single one, its folder."""
+    if folder.resolve() in seen:  # links may form a circle
         return
     seen.add(folder.resolve())
     matrices = matrices_in(folder)
@@ -77,7 +77,7 @@ def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
     per_sample = folder / "per_sample_outs" in entries
     for path in entries:
         if path.is_dir():
-            # `multi` of Cell Ranger is the channel of the samples beside it
+            # Cell Ranger's `multi` is the channel of the samples in `per_sample_outs`
             other = path.name in NOT_GENES or (per_sample and path.name == "multi")
             if not path.name.startswith(".") and not other:
                 yield from _all_matrices(path, seen=seen)

@@ -1,4 +1,4 @@
-"""The file formats of count matrices: to add one, write its module and add its reader here."""
+"""The file formats of count matrices. To add one, write its module and add its reader here."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,12 @@ from lammscope.ingest.matrices import dense, h5ad, mtx, tenx
 from lammscope.ingest.matrices.content import opened_content, refusal
 from lammscope.ingest.matrices.reader import Reader
 
-# asked in this order: the last one takes any text
+# tried in this order: the last one accepts any text
 READERS: tuple[Reader, ...] = (tenx.READER, mtx.READER, h5ad.READER, dense.READER)
 
 
 def choose_reader(path: Path) -> Reader:
-    """The reader of a file, by what the file holds.
+    """Return the reader of a file, by its content.
 
     Raises
     ------
@@ -27,22 +27,22 @@ def choose_reader(path: Path) -> Reader:
 
 
 def matrices_in(folder: Path) -> list[Path]:
-    """Matrices in a folder that consist of several of its files, by their main files."""
+    """List the matrices in a folder that consist of several files each, by their main files."""
     return [path for reader in READERS for path in reader.in_folder(folder)]
 
 
 def seems_a_matrix(path: Path) -> bool:
-    """Whether a file that nobody names is a matrix, be it a damaged one."""
+    """Test whether a file found in a folder is a matrix, intact or damaged."""
     return any(reader.finds(path) for reader in READERS)
 
 
 def list_formats() -> str:
-    """The formats in words, for messages."""
+    """Return the formats in words, for messages."""
     *others, last = (reader.words for reader in READERS)
     return f"{', '.join(others)}, or {last}"
 
 
 def without_suffixes(name: str) -> str:
-    """A file's name without what tells its format and compression."""
+    """Return a file name without the suffixes of format and compression."""
     known = "|".join(re.escape(suffix) for reader in READERS for suffix in reader.suffixes)
     return re.sub(rf"(\.(gz|{known}))+$", "", name, flags=re.IGNORECASE)

@@ -1,7 +1,7 @@
-"""AnnData files (`.h5ad`), read with h5py: importing anndata would cost more than the reading.
+"""AnnData files (`.h5ad`), read with h5py, since importing anndata would take longer than reading.
 
-The on-disk formats are those of anndata 0.7 and later, and the older ones as far as they differ in
-sparse matrices, `raw` and tables [1]_.
+The on-disk formats of anndata 0.7 and later are read [1]_, and the older ones of sparse matrices,
+`raw` and tables.
 
 References
 ----------
@@ -30,25 +30,25 @@ from lammscope.ingest.matrices.counts import (
 from lammscope.ingest.matrices.reader import Reader
 from lammscope.ingest.matrices.tenx import dataset
 
-# Names that writers give to layers and columns, most usual first: those of scanpy, scvi-tools and
-# CELLxGENE (`feature_name`). What a matrix or column holds decides, not its name alone.
+# Usual names of layers and columns, most frequent first: those of scanpy, scvi-tools and CELLxGENE
+# (`feature_name`). The content of a matrix or column decides, not its name alone.
 LAYERS = ("counts", "raw_counts", "raw")
 ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensemblid", "ensembl")
 SYMBOL_COLUMNS = (
     *("feature_name", "symbol", "gene_symbols", "gene_symbol", "gene_name", "name", "features"),
 )
 VALUES_AT_A_TIME = 10_000_000  # of a dense matrix: 80 MB
-VALUES_LOOKED_AT = 1000  # the first ones of a sparse matrix, about a cell's; ours
+VALUES_LOOKED_AT = 1000  # the first ones of a sparse matrix, about one cell; our choice
 ROWS_LOOKED_AT = 2  # of a dense matrix
 
 
 def is_annotated(file: h5py.File) -> bool:
-    """Whether an open HDF5 file has the parts of an AnnData object."""
+    """Test whether an open HDF5 file has the parts of an AnnData object."""
     return "obs" in file and "var" in file
 
 
 def _recognizes(content: Content) -> bool:
-    """Whether it is one AnnData object: MuData has the same parts, and `mod`."""
+    """Test whether it is an AnnData object; MuData has the same parts, and `mod`."""
     return content.hdf5 is not None and is_annotated(content.hdf5) and "mod" not in content.hdf5
 
 
@@ -57,7 +57,7 @@ def _finds(path: Path) -> bool:
 
 
 def read_annotated(path: Path, *, genome: str | None) -> Shard:
-    """Read the first of `X`, the layers and `raw.X` that holds counts.
+    """Read the first of `X`, the layers and `raw.X` that contains counts.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def read_annotated(path: Path, *, genome: str | None) -> Shard:
     Raises
     ------
     ValueError
-        If no matrix holds counts, or if a part is missing.
+        If no matrix contains counts, or if a part is missing.
     """
     with _opened(path) as file:
         for where, var in _candidates(file):
@@ -83,7 +83,7 @@ def read_annotated(path: Path, *, genome: str | None) -> Shard:
 
 
 def inspect_annotated(path: Path, *, genome: str | None) -> str:
-    """Name the format of a file in which a matrix starts with counts."""
+    """Return the format of a file in which a matrix starts with counts."""
     with _opened(path) as file:
         for where, var in _candidates(file):
             if _starts_with_counts(file[where]):
@@ -94,14 +94,14 @@ def inspect_annotated(path: Path, *, genome: str | None) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    import hdf5plugin  # noqa: F401  # only here: its filters open files compressed with them
+    import hdf5plugin  # noqa: F401  # only here: its filters decompress
 
     with open_hdf5(path) as file:
         yield file
 
 
 def _candidates(file: h5py.File) -> list[tuple[str, str]]:
-    """Places of matrices, likely counts first, each with the place of its genes."""
+    """List the paths of matrices, likely counts first, each with the path of its genes."""
     layers = list(file["layers"]) if "layers" in file else []
     ranked = [name for name in LAYERS if name in layers]
     ranked += [name for name in layers if name not in LAYERS]
@@ -111,7 +111,7 @@ def _candidates(file: h5py.File) -> list[tuple[str, str]]:
 
 
 def _holds_values(item: h5py.Group | h5py.Dataset) -> bool:
-    """Whether this is a matrix at all: without `X`, newer files hold a null in its place."""
+    """Test whether this is a matrix; newer files without `X` have a null in its place."""
     return isinstance(item, h5py.Group) or len(item.shape or ()) == 2
 
 
@@ -125,7 +125,7 @@ def _no_counts(file: h5py.File) -> str:
     names = [where.replace("/", ".") for where, _ in _candidates(file)]
     if not names:
         return "holds no matrix (no X, layer or raw.X); save it with the raw UMI counts"
-    return f"no integer counts in {', '.join(names)}: normalised? give the raw UMI counts"
+    return f"no integer counts in {', '.join(names)} (normalized?); give the raw UMI counts"
 
 
 def _matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_array:
@@ -136,7 +136,7 @@ def _matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_array:
     kind = item.attrs.get("encoding-type", item.attrs.get("h5sparse_format"))
     shape = item.attrs.get("shape", item.attrs.get("h5sparse_shape"))
     if kind not in ("csr_matrix", "csc_matrix", "csr", "csc") or shape is None:
-        raise ValueError(f"{item.name.strip('/')} is no matrix that anndata writes: {AGAIN}")
+        raise ValueError(f"{item.name.strip('/')} is not a matrix written by anndata: {AGAIN}")
     n_cells, n_genes = map(int, shape)
     parts = [dataset(item, name)[:] for name in ("data", "indices", "indptr")]
     if kind.startswith("csc"):
@@ -145,7 +145,7 @@ def _matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_array:
 
 
 def _features(var: h5py.Group | h5py.Dataset) -> pd.DataFrame:
-    """Names, and where they are given type and genome, of the genes."""
+    """Read names of the genes, and type and genome if the file has them."""
     columns = set(var.dtype.names if isinstance(var, h5py.Dataset) else var)
 
     def named(*names: str) -> list[pd.Series]:
@@ -168,7 +168,7 @@ def _index_name(table: h5py.Group | h5py.Dataset) -> str:
 
 
 def _column(table: h5py.Group | h5py.Dataset, name: str) -> np.ndarray:
-    """A column of a table as text; categorical, nullable and plain ones."""
+    """Read a column of a table as text: categorical, nullable or plain."""
     if isinstance(table, h5py.Group) and isinstance(table.get(name), h5py.Group):
         column = table[name]
         if "codes" in column:
@@ -186,7 +186,7 @@ def _column(table: h5py.Group | h5py.Dataset, name: str) -> np.ndarray:
 
 
 def _categories(codes: np.ndarray, categories: h5py.Dataset) -> np.ndarray:
-    """The category of each code; code -1 is a missing value, which becomes an empty text."""
+    """Return the category of each code; code -1 is a missing value, returned as empty text."""
     known = _texts(categories[:])
     if codes.dtype.kind != "i" or (codes < -1).any() or (codes >= len(known)).any():
         raise ValueError(f"{categories.name.strip('/')} lacks categories that are used: {AGAIN}")

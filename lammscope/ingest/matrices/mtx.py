@@ -24,19 +24,19 @@ from lammscope.ingest.matrices.counts import (
 from lammscope.ingest.matrices.reader import Reader
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
-# further matrices of STARsolo and kallisto|bustools, beside or instead of the one of the genes
+# other matrices of STARsolo and kallisto|bustools, in addition to or instead of the gene matrix
 OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|nascent|mature))$")
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
-BYTES_LOOKED_AT = 4096  # of entries, some 300, whose values show whether they are counts
-FEATURES_APART = 500  # of those looked at, beside the last; smaller kinds show in reading only
+BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
+FEATURES_APART = 500  # every 500th and the last are inspected; smaller groups show only on reading
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of one matrix; `cells_first` if its rows are cells where the sizes cannot tell."""
+    """The files of one matrix; `cells_first`: its rows are cells if the sizes do not decide."""
 
     name: str
     matrix: Path
@@ -47,9 +47,10 @@ class Layout:
 
 
 def mtx_in(folder: Path) -> list[Path]:
-    """The `.mtx` files of a folder that are count matrices, sorted; plain wins over .gz.
+    """List the count matrices among the `.mtx` files of a folder, sorted; plain before .gz.
 
-    Files named like a 10x matrix count even without their lists, so that the lack is reported.
+    Files named like a 10x matrix are listed even if their lists are missing, so that this is
+    reported.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -62,12 +63,12 @@ def mtx_in(folder: Path) -> list[Path]:
 
 
 def _recognizes(content: Content) -> bool:
-    """Whether it is text named `.mtx`: one without the header is refused by name, not a table."""
+    """Test whether it is text named `.mtx`, with or without the right header."""
     return bool(MTX.search(content.path.name)) and content.is_text
 
 
 def _finds(path: Path) -> bool:
-    """A file alone is no matrix; with its lists `mtx_in` finds it."""
+    """Return False: `mtx_in` finds these files together with their lists."""
     return False
 
 
@@ -97,7 +98,7 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
         if not any(fits):
             raise ValueError(
                 f"{layout.matrix.name} is {shape[0]} x {shape[1]}, but there are {wanted[1]} "
-                f"features and {wanted[0]} barcodes; are the files of one run?"
+                f"features and {wanted[0]} barcodes; do the files belong to one run?"
             )
         entries = _entries(handle, matrix=layout.matrix, shape=tuple(shape), n_entries=n_entries)
     cells_first = layout.cells_first if all(fits) else fits[0]
@@ -108,13 +109,13 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
 
 
 def inspect_mtx(path: Path, *, genome: str | None) -> str:
-    """Name the layout of a Matrix Market file that has its lists and starts as it should."""
+    """Return the layout of a Matrix Market file, after checking its lists and its start."""
     layout = _checked_layout(path)
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
-    # features of a kind stand together: a few show the kinds there are
+    # features are grouped by kind: a few of them show all kinds
     choose_genes(_features(layout, every=FEATURES_APART), genome=genome)
     return layout.name
 
@@ -128,15 +129,15 @@ def _checked_layout(path: Path) -> Layout:
 
 
 def _layout(matrix: Path) -> Layout | str:
-    """The files that belong to a matrix, or what is missing."""
+    """Find the files that belong to a matrix, or return a message on what is missing."""
     stem = MTX.sub("", matrix.name)
     folder = matrix.parent
     if stem.endswith("quants_mat"):
         lists = [_first(folder, [f"{stem}_{part}.txt"]) for part in ("rows", "cols")]
         if lists[0] and lists[1]:
             return Layout("alevin-fry folder", matrix, lists[0], lists[1], cells_first=True)
-        return f"beside {matrix.name} there is no {stem}_rows.txt or no {stem}_cols.txt"
-    for base in (stem, stem.rpartition(".")[0]):  # kb names `cells_x_genes.total.mtx` so
+        return f"no {stem}_rows.txt or no {stem}_cols.txt next to {matrix.name}"
+    for base in (stem, stem.rpartition(".")[0]):  # kb writes `cells_x_genes.total.mtx`
         barcodes = _first(folder, [f"{base}.barcodes.txt"])
         genes = _first(folder, [f"{base}.genes.txt"])
         if barcodes and genes:
@@ -150,12 +151,12 @@ def _layout(matrix: Path) -> Layout | str:
     start, end = next(_affixes(stem))
     wanted = f"{start}features{end}.tsv (or genes)" if barcodes else f"{start}barcodes{end}.tsv"
     return (
-        f"beside {matrix.name} there is no {wanted}, plain or .gz; put the files of a run together"
+        f"no {wanted}, plain or .gz, next to {matrix.name}; put the files of a run into one folder"
     )
 
 
 def _affixes(stem: str) -> Iterator[tuple[str, str]]:
-    """What may stand before and after the words `barcodes` and `features` of a matrix's lists."""
+    """Yield what may precede and follow `barcodes` and `features` in the names of the lists."""
     start, word, end = stem.rpartition("matrix")
     if word:
         yield start, end
@@ -177,7 +178,9 @@ def _check_start(matrix: Path) -> None:
             raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
         best_rate = GZIP_BEST_RATE if matrix.suffix == ".gz" else 1
         if SHORTEST_ENTRY * n_entries - 1 > best_rate * matrix.stat().st_size:
-            raise ValueError(f"{matrix.name} is truncated (it lists {n_entries} entries): {AGAIN}")
+            raise ValueError(
+                f"{matrix.name} is truncated (its header states {n_entries} entries): {AGAIN}"
+            )
         values = [
             entry.split()[-1] for entry in handle.readlines(BYTES_LOOKED_AT) if not entry.isspace()
         ]
@@ -193,12 +196,12 @@ def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
     if header[:3] != ["%%matrixmarket", "matrix", "coordinate"] or len(header) < 4:
         raise ValueError(
             f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
-            "it is no sparse count matrix; give the matrix.mtx of the pipeline"
+            "it is not a sparse count matrix; give the matrix.mtx of the pipeline"
         )
     if header[3] not in ("integer", "unsigned-integer", "real", "double"):
         raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
     if header[4:] not in ([], ["general"]):
-        raise ValueError(f"{matrix.name} is {header[4]}, not general: no matrix of cells and genes")
+        raise ValueError(f"{matrix.name} is {header[4]}, not general: not cells and genes")
     line = handle.readline()
     while line.startswith("%") or line.isspace():
         line = handle.readline()
@@ -212,7 +215,7 @@ def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
 def _entries(
     handle: io.TextIOWrapper, *, matrix: Path, shape: tuple[int, ...], n_entries: int
 ) -> sparse.csr_array:
-    """Read the entries, which follow the size; scipy's `mmread` may crash on damaged ones."""
+    """Read the entries after the size; scipy's `mmread` may crash on damaged ones."""
     parts = [np.empty((3, 0), dtype=np.int64)]
     for chunk in _chunks(handle, matrix=matrix):
         rows, columns, values = (chunk[place].to_numpy() for place in range(3))
@@ -237,13 +240,13 @@ def _entries(
 
 
 def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]:
-    """Tables of row, column and value: so many entries at a time that their text stays small."""
+    """Yield tables of row, column and value, `ENTRIES_AT_A_TIME` to limit memory."""
     first = handle.readline()
     for text in (io.StringIO(first), handle):
         try:
             for chunk in pd.read_csv(
                 text,
-                # a single blank takes a third of the time that any white space takes
+                # a single space takes a third of the time of any white space
                 sep=" " if re.fullmatch(r"\S+ \S+ \S+\n", first) else r"\s+",
                 header=None,
                 dtype={0: np.int64, 1: np.int64, 2: np.float64},
@@ -265,9 +268,9 @@ def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]
 
 
 def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
-    """The list of genes, of one column or more; kallisto writes symbols into a second file.
+    """Read the list of genes, of one or more columns; kallisto writes symbols to a second file.
 
-    `every` takes one gene of so many, and the last one.
+    With `every` n, only each n-th gene and the last one are returned.
     """
     lines = text_lines(layout.features)
     if not lines:
@@ -285,7 +288,7 @@ def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
         if len(names) != len(lines):
             raise ValueError(
                 f"{layout.symbols.name} has {len(names)} names for {len(lines)} genes; "
-                "are the files of one run?"
+                "do the files belong to one run?"
             )
         symbols = [pd.Series([_fields(names[place])[0] for place in chosen], dtype=str)]
     features = name_genes(columns[:1], symbols)
@@ -293,17 +296,17 @@ def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
 
 
 def _fields(line: str) -> list[str]:
-    """The first three fields of a line, without quotes."""
+    """Return the first three fields of a line, without quotes."""
     return [field.strip(' "\n') for field in line.split("\t", 3)[:3]]
 
 
 def _without_unspliced(
     counts: sparse.csr_array, features: pd.DataFrame
 ) -> tuple[sparse.csr_array, pd.DataFrame]:
-    """Add up spliced and ambiguous molecules, where alevin-fry tells three kinds per gene.
+    """Sum spliced and ambiguous molecules, if alevin-fry distinguishes three kinds per gene.
 
-    In its USA mode the columns are the genes, then `<gene>-U` (unspliced), then `<gene>-A`. The sum
-    is the single-cell format, `scRNA`, and the default of `loadFry` in the R package fishpond.
+    In its USA mode the columns are the genes, then `<gene>-U` (unspliced), then `<gene>-A`
+    (ambiguous). The sum is the format `scRNA`, the default of `loadFry` in the R package fishpond.
     """
     n_genes, rest = divmod(len(features), 3)
     names = features["gene"].tolist()

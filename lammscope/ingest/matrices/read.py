@@ -1,4 +1,4 @@
-"""Count matrices as users have them, read into one form; `formats` knows what files there are."""
+"""Read count matrices of all formats in `formats` into one form."""
 
 from pathlib import Path
 
@@ -13,39 +13,39 @@ from lammscope.ingest.matrices.counts import first_non_count, not_counts
 from lammscope.ingest.matrices.find import candidates, of_one_genome
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
 
-N_NAMED = 5  # of several matrices in a message
+N_NAMED = 5  # matrices listed in a message
 # gene symbols that spreadsheets turned into dates, e.g. MARCH1 and SEPT2 into 1-Mar and 2-Sep:
 # Ziemann, Eren, El-Osta 2016, doi 10.1186/s13059-016-1044-7
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
 DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
 
-# an Ensembl id's version, before GENCODE's mark of the second copy of a gene of X and Y
+# version of an Ensembl id, before GENCODE's mark of the Y copy of a pseudoautosomal gene
 VERSION = r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$"
 
 
 def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
-    """Read the count matrix of one sample, whatever its format.
+    """Read the count matrix of one sample, in any known format.
 
     Parameters
     ----------
     path
         A 10x `.h5`; an `.mtx` with its lists of barcodes and genes (10x, STARsolo, kallisto,
-        alevin-fry), or their folder or one above; an `.h5ad`; or a dense table as text. Of
+        alevin-fry), their folder or one above it; an `.h5ad`; or a dense table as text. From
         multimodal files only `Gene Expression` is read.
     genome
-        The genome to read where the file holds several; ignored otherwise.
+        The genome to read if the file has several; else ignored.
 
     Returns
     -------
     Shard
-        Cells x genes (int32) with unique gene ids: Ensembl version suffixes are dropped, and a
-        repeated id is kept apart by a suffix -1, -2, ...
+        Cells x genes (int32) with unique gene ids: versions of Ensembl ids are dropped, and
+        repeated ids get a suffix -1, -2, ...
 
     Raises
     ------
     ValueError
-        If the file is none of these, is damaged, or its values are not counts. One line that starts
-        with the path.
+        If the format is unknown, the file is damaged, or its values are not counts. The message is
+        one line that starts with the path.
     """
     path = Path(path)
     with named_errors(path):
@@ -54,7 +54,7 @@ def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
 
 
 def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
-    """Look whether a matrix starts as it should, in milliseconds.
+    """Check the start of a matrix, in milliseconds.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
     Raises
     ------
     ValueError
-        As `read_matrix` does, as far as names, sizes and the first values show it.
+        As in `read_matrix`, as far as names, sizes and the first values show it.
     """
     path = Path(path)
     with named_errors(path):
@@ -78,9 +78,9 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
 
 
 def _matrix_of(path: Path, *, genome: str | None) -> Path:
-    """The file to read: `path`, or the one in it or below it if it is a folder."""
+    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it."""
     if not path.exists():
-        broken = " (a link that points nowhere)" if path.is_symlink() else ""
+        broken = " (a broken link)" if path.is_symlink() else ""
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
     if not path.is_dir():
         return path
@@ -104,31 +104,30 @@ def _matrix_of(path: Path, *, genome: str | None) -> Path:
 
 
 def _checked(shard: Shard, path: Path) -> Shard:
-    """The shard with integer counts and unique names, or an error that says what is wrong."""
+    """Return integer counts with unique names; ValueError says what is wrong."""
     counts = _summed(shard.counts)
     barcodes = pd.Index(shard.barcodes)
     if barcodes.has_duplicates:
         raise ValueError(
-            f"barcode {barcodes[barcodes.duplicated()][0]} stands there twice; "
-            "give one matrix per sample"
+            f"barcode {barcodes[barcodes.duplicated()][0]} occurs twice; give one matrix per sample"
         )
     genes = shard.genes.reset_index(drop=True)
     dates = genes["symbol"][genes["symbol"].str.fullmatch(DATE)]
     if len(dates):
         logger.warning(
-            "%s: %d gene symbols are dates (e.g. %s), as Excel makes them of genes like MARCHF1",
+            "%s: %d gene symbols are dates (e.g. %s), which Excel makes of genes like MARCHF1",
             *(path, len(dates), dates.iloc[0]),
         )
     ids = genes["gene"].str.replace(VERSION, r"\1\2", regex=True)
-    genes["gene"] = _kept_apart(ids)
+    genes["gene"] = _make_unique(ids)
     return Shard(counts, barcodes.to_numpy(dtype=str), genes)
 
 
 def _summed(counts: sparse.csr_array) -> sparse.csr_array:
-    """The counts as int32, each place once; what a file lists twice is added up."""
+    """Return the counts as int32; entries that a file lists twice are summed."""
     _refuse_non_counts(counts.data)
     if not counts.has_canonical_format:
-        counts = counts.astype(np.int64)  # sums may exceed what the file's type holds
+        counts = counts.astype(np.int64)  # sums may exceed the range of the file's type
         counts.sum_duplicates()
         _refuse_non_counts(counts.data)
     counts = sparse.csr_array(counts, dtype=np.int32)
@@ -142,8 +141,8 @@ def _refuse_non_counts(values: np.ndarray) -> None:
         raise ValueError(not_counts(values[bad]))
 
 
-def _kept_apart(names: pd.Series) -> pd.Series:
-    """Repeated names with a number that makes none of them equal to another name."""
+def _make_unique(names: pd.Series) -> pd.Series:
+    """Append numbers to repeated names, so that all names are unique."""
     repeated = np.flatnonzero(names.duplicated()).tolist()
     if not repeated:
         return names

@@ -1,4 +1,4 @@
-"""What a module of a file format has to define: its `Reader`."""
+"""The `Reader` that each module of a file format defines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +10,21 @@ from lammscope.ingest.matrices.content import Content
 
 
 class Inspect(Protocol):
-    """Look whether a file starts as it should, in milliseconds, and name its form."""
+    """A function that inspects a file."""
 
-    def __call__(self, path: Path, *, genome: str | None) -> str: ...
+    def __call__(self, path: Path, *, genome: str | None) -> str:
+        """Check the start of a file, in milliseconds, and return a short name of its format."""
 
 
 class Read(Protocol):
-    """Read a file's counts of cells x genes, and the names of both."""
+    """A function that reads a file."""
 
-    def __call__(self, path: Path, *, genome: str | None) -> Shard: ...
+    def __call__(self, path: Path, *, genome: str | None) -> Shard:
+        """Read the counts of a file, cells x genes, and the names of both."""
 
 
 def nothing_in(folder: Path) -> list[Path]:
-    """The `in_folder` of a format whose matrices are single files."""
+    """Return no files: the `in_folder` of a format whose matrices are single files."""
     return []
 
 
@@ -30,27 +32,24 @@ def nothing_in(folder: Path) -> list[Path]:
 class Reader:
     """A file format: how its files are recognized, found, inspected and read.
 
-    Errors are `ValueError`s of one line; the caller puts the path in front of it. `read` may leave
-    to its caller what holds for every format: that values are counts, that barcodes and gene ids
-    are unique.
+    Errors are `ValueError`s of one line; the caller puts the path in front of it. The caller of
+    `read` checks what holds for every format: values are counts, barcodes and gene ids are unique.
 
     Attributes
     ----------
     words
-        The format in a list of formats, with its article.
+        The format in words, with its article.
     suffixes
-        What the names of its files end in, without points and without `gz`.
+        Endings of its file names, without dots and without `gz`.
     recognizes
-        Whether a file that a user names is of this format; from its start.
+        Tests by the start of a file whether it has this format.
     finds
-        Whether a file that nobody names, in a folder of results or downloads, is a matrix of this
-        format. It may be asked about any file. A damaged matrix counts, so that its inspection
-        tells.
+        Tests whether a file in a folder of results or downloads is a matrix of this format. It is
+        called with any file. A damaged matrix is one, too, so that its inspection reports it.
     inspect, read
-        See `Inspect` and `Read`. `genome` is the one to choose where a file holds several.
+        See `Inspect` and `Read`. `genome` is the one to read if a file has several.
     in_folder
-        For matrices of several files: the main files in a folder, one per matrix. The folder of a
-        single one stands for it.
+        For matrices of several files: lists the main files in a folder, one per matrix.
     """
 
     words: str

@@ -19,13 +19,14 @@ from lammscope.ingest.matrices.counts import (
 from lammscope.ingest.matrices.reader import Reader
 
 # Datasets of a matrix in Cell Ranger's HDF5 format. A group of version 2 has any name (its
-# genome's): three of the five and `genes` tell it, so that a lacking one is reported; ours.
+# genome's), so it is recognized by `genes` and three of these five, and the missing ones are
+# reported. Our choice.
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 MIN_PARTS = 3
 
 
 def is_tenx(file: h5py.File) -> bool:
-    """Whether an open HDF5 file has the layout of a 10x count matrix."""
+    """Test whether an open HDF5 file has the layout of a 10x count matrix."""
     return isinstance(file.get("matrix"), h5py.Group) or bool(_genomes(file))
 
 
@@ -38,7 +39,7 @@ def _finds(path: Path) -> bool:
 
 
 def read_tenx(path: Path, *, genome: str | None) -> Shard:
-    """Read the gene expression of a 10x HDF5 file, of one genome."""
+    """Read the gene expression of one genome from a 10x HDF5 file."""
     with open_hdf5(path) as file:
         group = _matrix(file, genome=genome)
         # genes x cells by column, which is cells x genes by row
@@ -49,7 +50,7 @@ def read_tenx(path: Path, *, genome: str | None) -> Shard:
 
 
 def inspect_tenx(path: Path, *, genome: str | None) -> str:
-    """Name the version of a 10x HDF5 file whose parts are all there."""
+    """Return the version of a 10x HDF5 file, after checking that all parts are there."""
     with open_hdf5(path) as file:
         group = _matrix(file, genome=genome)
         for name in ("data", "indices", "indptr", "barcodes"):
@@ -64,7 +65,7 @@ def inspect_tenx(path: Path, *, genome: str | None) -> str:
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    """A dataset of an open HDF5 file, or an error that names it."""
+    """Return a dataset of an open HDF5 file; ValueError if it is missing."""
     found = group.get(name)
     if not isinstance(found, h5py.Dataset):
         whole = f"{group.name}/{name}".lstrip("/")
@@ -73,7 +74,7 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
 
 
 def texts(group: h5py.Group, name: str) -> np.ndarray:
-    """A dataset of text (shape n), whether its strings are of fixed or variable length."""
+    """Read a dataset of text (shape n), with strings of fixed or variable length."""
     values = dataset(group, name)[:]
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8")
@@ -85,7 +86,7 @@ def _text(value: object) -> str:
 
 
 def _genomes(file: h5py.File) -> list[str]:
-    """Names of the groups that Cell Ranger 2 wrote, one per genome."""
+    """List the groups that Cell Ranger 2 wrote, one per genome."""
     groups = {name: file.get(name) for name in file}
     return [
         name
@@ -107,13 +108,13 @@ def _values(group: h5py.Group, name: str) -> np.ndarray:
 
 
 def _columns(group: h5py.Group) -> np.ndarray:
-    """Column numbers in half the memory of the file's; HDF5 clips those that do not fit."""
+    """Read column numbers in half their memory on disk; HDF5 clips those that do not fit."""
     indices = dataset(group, "indices")
     return np.asarray(indices.astype(np.int32)[:] if indices.dtype.kind in "iu" else indices[:])
 
 
 def _kinds(group: h5py.Group) -> list[dict[str, str]]:
-    """The distinct types and genomes of the features; their names are decoded in reading only."""
+    """List the distinct types and genomes of the features, without decoding their names."""
     if "genes" in group:
         return []
     for name in ("id", "name"):
@@ -121,7 +122,7 @@ def _kinds(group: h5py.Group) -> list[dict[str, str]]:
     part = group["features"]
     known = [name for name in ("feature_type", "genome") if name in part]
     columns = [dataset(part, name) for name in known]
-    # features of a kind stand together: where both ends are alike there is one kind
+    # features are grouped by kind: if the first and the last are alike, there is one kind
     ends = [np.array([column[0], column[-1]]) if len(column) else column[:] for column in columns]
     if any(len(set(end.tolist())) > 1 for end in ends):
         ends = [column[:] for column in columns]
@@ -132,7 +133,7 @@ def _kinds(group: h5py.Group) -> list[dict[str, str]]:
 
 
 def _features(group: h5py.Group) -> pd.DataFrame:
-    """Names, and where they are given type and genome, of the features."""
+    """Read names of the features, and type and genome if the file has them."""
     if "genes" in group:
         ids = texts(group, "genes")
         symbols = texts(group, "gene_names") if "gene_names" in group else ids

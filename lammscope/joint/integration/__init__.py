@@ -1,6 +1,6 @@
-"""Integration methods: each is a module that describes itself by a `Method`, and a line here.
+"""Integration methods. To add one, write a module with its `Method` and add it to `METHODS`.
 
-What comes out is for neighbours, clusters and pictures. No test ever sees corrected values.
+The embeddings serve only neighbors, clusters and UMAP; no test reads them.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from lammscope.core.names import NONE
 from lammscope.joint.integration.harmony import HARMONY
 from lammscope.joint.integration.method import IntegrationInput, Method
 from lammscope.joint.integration.scvi import SCVI
 
-# by their names in the config (`integration.method`), in the order of its schema
+# by name in the config (`integration.method`), in the order of its schema
 METHODS: dict[str, Method] = {"harmony": HARMONY, "scvi": SCVI}
 
 
@@ -31,15 +32,15 @@ def integrate_cells(
     Parameters
     ----------
     cells
-        What the method reads.
+        Input of the method.
     method
         Its name in `METHODS`.
     settings
-        Those of the method in the config, covariates aside.
+        Settings of the method in the config, without covariates.
     seed, threads
         Of the algorithm.
     model_folder
-        Where to save the trained model, for a method that saves one.
+        Folder for the trained model, for a method that saves one.
 
     Returns
     -------
@@ -58,7 +59,14 @@ def integrate_cells(
     return chosen.integrate(cells, **settings, **folder, seed=seed, threads=threads)
 
 
+def obsm_name(method: str) -> str:
+    """Return the name of a method's embedding in `obsm` of `cohort.h5ad`."""
+    if method == NONE:
+        return "X_pca"
+    return METHODS[method].obsm or f"X_{method}"
+
+
 def other_modules(method: str) -> list[str]:
-    """Dotted names of the modules of all other methods, whose edits do not concern this one."""
+    """List the modules of all other methods, whose changes do not affect this one."""
     modules = {name: known.integrate.__module__ for name, known in METHODS.items()}
     return sorted(set(modules.values()) - {modules[method]})

@@ -8,7 +8,7 @@ import pandas as pd
 from lammscope.core.runtime import logger
 from lammscope.joint.integration.method import COMPONENTS, IntegrationInput, Method
 
-# of Harmony, which itself takes 100 at most: too few for a population of one in 200 cells to be one
+# of Harmony; its own maximum of 100 is too low for a population of one in 200 cells to be a cluster
 CELLS_PER_CLUSTER, MAX_CLUSTERS = 30, 200
 
 
@@ -27,18 +27,18 @@ def integrate_harmony(
     cells
         Principal component scores and batch; covariates are not used.
     theta
-        Weight of the penalty on clusters in which batches are not alike.
+        Strength of the correction: weight of the penalty on clusters of uneven batches.
     min_batch_pct
-        Share of a batch's cells, in %, that must lie in a cluster for the batch to be moved there.
-        Without it the cells of a population that few patients have are moved onto the nearest
-        population that all have.
+        Minimum % of a batch's cells in a cluster for the batch to be corrected there. Without it,
+        cells of a population found in few patients are moved onto the nearest population that all
+        patients share.
     seed, threads
         Of the algorithm; threads do not change the result.
 
     Returns
     -------
     ndarray
-        Corrected scores, cells x components, float32. With one batch, the scores as they are.
+        Corrected scores, cells x components, float32. With one batch, the scores are unchanged.
 
     References
     ----------
@@ -51,7 +51,7 @@ def integrate_harmony(
     if len(np.unique(batch)) < 2:
         logger.info("one batch: nothing to correct")
         return scores.astype(np.float32)
-    # its messages reach the job's log without its own handler, and the screen stays readable
+    # without its own handler, its messages go only to the job's log
     logging.getLogger("harmonypy").handlers.clear()
     n_clusters = max(min(len(scores) // CELLS_PER_CLUSTER, MAX_CLUSTERS), 1)
     fitted = harmonypy.run_harmony(
@@ -76,8 +76,9 @@ HARMONY = Method(
     reads=COMPONENTS,
     memory=(800, 20),
     package="harmonypy",
+    obsm="X_pca_harmony",
     missing=(
-        "`integration` asks for harmony, which needs harmonypy, and that is not installed: run "
-        "`make setup`, or let Snakemake make the environment (`--sdm conda`)"
+        "`integration` uses harmony, which needs harmonypy, but that is not installed: run "
+        "`make setup`, or let Snakemake create the environment (`--sdm conda`)"
     ),
 )

@@ -1,4 +1,4 @@
-"""What an integration method is, and what it is given."""
+"""The description of an integration method, and its input."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ COMPONENTS, COUNTS = "components", "counts"  # what a method reads
 
 @dataclass(frozen=True)
 class IntegrationInput:
-    """What a method is given of the cells.
+    """The input of an integration method.
 
     Attributes
     ----------
     values
         Principal component scores (cells x components), or raw counts of the variable genes
-        (sparse, cells x genes), as the method asks.
+        (sparse, cells x genes), as the method needs.
     batch
         The batch of each cell.
     covariates
-        Further categorical columns of each cell; may have none.
+        Other categorical columns of the cells; may be empty.
     genes
-        Ids of the genes in the columns of counts; None with components.
+        Ids of the genes in the columns of counts; None for components.
     """
 
     values: np.ndarray | sparse.csr_array
@@ -39,27 +39,29 @@ class IntegrationInput:
 
 @dataclass(frozen=True)
 class Method:
-    """An integration method, as the workflow and the report know it.
+    """An integration method, as used by the workflow and the report.
 
-    Its settings are those under its name in `integration` of the config. The columns of the sheets
-    that the setting `covariates` lists reach it as values of each cell instead.
+    Its settings are under its name in `integration` of the config. The setting `covariates` lists
+    columns of the sheets; the method gets their values for each cell instead.
 
     Attributes
     ----------
     integrate
         Takes an `IntegrationInput`, the settings, `seed` and `threads` (and `model_folder`, if the
         method saves a model), and returns cells x dimensions, float32. It imports the library of
-        the method itself, since the report and the rules import this registry.
+        the method in its body, since the report and the rules import this registry.
     words
-        What the report calls the method.
+        Name of the method in the report.
     reads
         `COMPONENTS` or `COUNTS`.
     memory
-        Of its job, in MB: a base, and what each MB of input adds.
+        Memory of its job in MB: a base, and the addition per MB of input.
     package, missing
-        The package that it imports, and what to tell who does not have it.
+        The package that it imports, and the message if it is not installed.
+    obsm
+        Name of its embedding in `obsm` of `cohort.h5ad`; if empty, `X_` and the name of the method.
     environment
-        Name of its file in `envs/`.
+        Name of its environment in `envs/`.
     saves_model
         Whether it saves a trained model in a folder.
     """
@@ -70,11 +72,12 @@ class Method:
     memory: tuple[int, int]
     package: str
     missing: str
+    obsm: str = ""
     environment: str = "lammscope"
     saves_model: bool = False
 
     def is_installed(self) -> bool:
-        """Whether its package is installed; importing that could take ten seconds."""
+        """Test whether its package is installed, without the import, which can take seconds."""
         return find_spec(self.package) is not None
 
 
@@ -86,7 +89,7 @@ def read_input(
     batches: Mapping[str, str],
     covariates: Mapping[str, Mapping[str, str]],
 ) -> IntegrationInput:
-    """Read what a method is given.
+    """Read the input of a method.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ def read_input(
     reads
         `COMPONENTS` or `COUNTS`.
     batches, covariates
-        The batch of each sample; by covariate, its value for each sample.
+        The batch of each sample; for each covariate, its value for each sample.
 
     Raises
     ------

@@ -22,26 +22,26 @@ def integrate_scvi(
     threads: int,
     model_folder: str | Path,
 ) -> np.ndarray:
-    """Embed cells by scVI [1]_: an autoencoder of raw counts that knows the batch.
+    """Embed cells with scVI [1]_, an autoencoder of raw counts conditioned on the batch.
 
-    Trained on a graphics processor where there is one. A tenth of the cells is held out, and
-    training ends when their loss has not improved for 20 epochs. On one kind of processor the same
-    seed gives the same space.
+    It is trained on a GPU if there is one. A tenth of the cells is held out, and training stops
+    when their loss has not improved for 20 epochs. On one kind of processor, the same seed gives
+    the same embedding.
 
     Parameters
     ----------
     cells
-        Raw counts of the variable genes, batch, and covariates that the model corrects for too.
+        Raw counts of the variable genes, batch, and covariates to correct for as well.
     n_latent, n_layers
-        Dimensions of the space; hidden layers of encoder and decoder.
+        Latent dimensions; hidden layers of encoder and decoder.
     max_epochs
-        Passes over the cells at most; 0 for the rule of scvi-tools (400, fewer over 20,000 cells).
+        Maximum epochs; 0 for the rule of scvi-tools (400, fewer above 20,000 cells).
     batch_size
-        Cells a training step.
+        Cells per training step.
     seed, threads
         Of the training.
     model_folder
-        Where the trained model is saved; `scvi.model.SCVI.load` opens it.
+        Folder for the trained model; `scvi.model.SCVI.load` opens it.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def integrate_scvi(
     )
     model = scvi.model.SCVI(data, n_latent=n_latent, n_layers=n_layers, gene_likelihood="nb")
     model.train(
-        callbacks=[LambdaCallback(on_train_epoch_end=_tell_progress)],
+        callbacks=[LambdaCallback(on_train_epoch_end=_log_progress)],
         max_epochs=max_epochs or None,
         batch_size=batch_size,
         early_stopping=True,
@@ -84,7 +84,7 @@ def integrate_scvi(
     return np.ascontiguousarray(model.get_latent_representation(), dtype=np.float32)
 
 
-def _tell_progress(trainer: Any, _: Any) -> None:
+def _log_progress(trainer: Any, _: Any) -> None:
     done = trainer.current_epoch + 1
     if done % 10 == 0:
         logger.info("epoch %d of at most %d", done, trainer.max_epochs)
@@ -96,9 +96,10 @@ SCVI = Method(
     reads=COUNTS,
     memory=(3000, 8),
     package="scvi",
+    obsm="X_scVI",
     missing=(
-        "`integration` asks for scvi, which needs scvi-tools, and that is not installed: run "
-        "`make setup-scvi`, or let Snakemake make the environment (`--sdm conda`)"
+        "`integration` uses scvi, which needs scvi-tools, but that is not installed: run "
+        "`make setup-scvi`, or let Snakemake create the environment (`--sdm conda`)"
     ),
     environment="scvi",
     saves_model=True,

@@ -1,78 +1,42 @@
-"""Figures of a cohort: quality, UMAPs, composition, and LAMM fractions of patients.
+"""Figures of a cohort: its data, and quality and composition; the others are in their modules.
 
-Every function takes data frames in the formats of `docs/files.md` and returns a `Figure`. A figure
-with nothing to show says so in a sentence, under the same name, so that outputs are always there.
+Tables have the formats of `docs/files.md`. A figure with nothing to show says so in a sentence,
+under the same name, so that outputs are always there.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from lammscope.core.words import readable
-from lammscope.report.figures.contrast import lamm_patients
 from lammscope.report.figures.style import (
     INK,
     LAMM_COLOR,
     NEUTRAL,
-    STYLE,
     population_colors,
     sample_axis,
     sample_places,
     sample_width,
-    save_figure,
     stack_shares,
 )
-from lammscope.report.figures.umap import (
-    umap_cell_type,
-    umap_definers,
-    umap_lamm,
-    umap_phase,
-    umap_sample,
-)
 from lammscope.report.order import sample_groups
-
-__all__ = ["COHORT_FIGURES", "cohort_figures", "save_figure"]
 
 LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
 REASON_COLORS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
 
-COHORT_FIGURES = (
-    "qc_metrics",
-    "qc_barcodes",
-    "umap_cell_type",
-    "umap_sample",
-    "umap_phase",
-    "umap_lamm",
-    "umap_definers",
-    "composition",
-    "lamm_patients",
-)
 
+@dataclass(frozen=True, eq=False)
+class CohortData:
+    """What the figures of a cohort are drawn from.
 
-def cohort_figures(
-    cells: pd.DataFrame,
-    *,
-    umap: np.ndarray,
-    expression: pd.DataFrame,
-    pooled: pd.DataFrame,
-    qc: Mapping[str, pd.DataFrame],
-    qc_summary: pd.DataFrame,
-    samples: pd.DataFrame,
-    counts: pd.DataFrame,
-    thresholds: Mapping[str, float],
-    min_cells: int,
-    max_points: int,
-    rng: np.random.Generator,
-) -> dict[str, Figure]:
-    """Draw every cohort figure; the keys are `COHORT_FIGURES`, always all of them.
-
-    Parameters
+    Attributes
     ----------
     cells
         `annotation/cells.parquet`, n rows.
@@ -82,6 +46,9 @@ def cohort_figures(
         n x definers, log(1 + UMI per 10,000), rows as in `cells`, columns are symbols.
     pooled
         The same of every cell with its neighbours.
+    order
+        Which rows of `cells` UMAPs show, in what order, from `order.drawing_order`. Numbers of
+        cells in legends and titles are of all cells.
     qc
         Per sample, `qc/{sample}.parquet`.
     qc_summary
@@ -94,49 +61,60 @@ def cohort_figures(
         The `qc` section of the config; limits known to the figure are drawn as dashed lines.
     min_cells
         Samples with fewer cells in a denominator are drawn hollow.
-    max_points
-        UMAPs show a random subset of this many cells.
+
+    Raises
+    ------
+    ValueError
+        If a table of cells has more or fewer rows than `cells`.
     """
-    sizes = {"umap": len(umap), "expression": len(expression), "pooled": len(pooled)}
-    for name, n_rows in sizes.items():
-        if n_rows != len(cells):
-            raise ValueError(
-                f"{name} has {n_rows} rows but cells has {len(cells)}: "
-                "both must come from the same cell index; remove the older file and rerun"
-            )
-    shown = np.arange(len(cells))
-    if len(cells) > max_points:
-        shown = rng.choice(len(cells), max_points, replace=False)
-    points = cells.merge(
-        samples[["sample", "phase", "response"]], on="sample", how="left", validate="many_to_one"
-    )
-    xy = np.asarray(umap, dtype=float)
-    order = rng.permutation(shown)  # no sample lies on top of another by its place in a file
-    with rc_context(STYLE):
-        return {
-            "qc_metrics": qc_metrics(qc, samples=samples, thresholds=thresholds),
-            "qc_barcodes": qc_barcodes(qc_summary, samples=samples),
-            "umap_cell_type": umap_cell_type(points, xy=xy, order=order),
-            "umap_sample": umap_sample(points, xy=xy, order=order, samples=samples),
-            "umap_phase": umap_phase(points, xy=xy, order=order),
-            "umap_lamm": umap_lamm(points, xy=xy, order=order),
-            "umap_definers": umap_definers(expression, pooled=pooled, xy=xy, order=order),
-            "composition": composition(counts, samples=samples),
-            "lamm_patients": lamm_patients(counts, samples=samples, min_cells=min_cells),
+
+    cells: pd.DataFrame
+    umap: np.ndarray
+    expression: pd.DataFrame
+    pooled: pd.DataFrame
+    order: np.ndarray
+    qc: Mapping[str, pd.DataFrame]
+    qc_summary: pd.DataFrame
+    samples: pd.DataFrame
+    counts: pd.DataFrame
+    thresholds: Mapping[str, float]
+    min_cells: int
+
+    def __post_init__(self) -> None:
+        sizes = {
+            "umap": len(self.umap),
+            "expression": len(self.expression),
+            "pooled": len(self.pooled),
         }
+        for name, n_rows in sizes.items():
+            if n_rows != len(self.cells):
+                raise ValueError(
+                    f"{name} has {n_rows} rows but cells has {len(self.cells)}: "
+                    "both must come from the same cell index; remove the older file and rerun"
+                )
+
+    @cached_property
+    def xy(self) -> np.ndarray:
+        """`umap` in double precision."""
+        return np.asarray(self.umap, dtype=float)
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """The rows of `cells` with `phase` and `response` of their samples."""
+        labels = self.samples[["sample", "phase", "response"]]
+        return self.cells.merge(labels, on="sample", how="left", validate="many_to_one")
 
 
 # --- quality --------------------------------------------------------------------------------------
 
 
-def qc_metrics(
-    qc: Mapping[str, pd.DataFrame], *, samples: pd.DataFrame, thresholds: Mapping[str, float]
-) -> Figure:
+def qc_metrics(data: CohortData) -> Figure:
     """Distributions of counts, genes and mitochondrial percentage per sample.
 
     The pale shape holds all barcodes that were assessed, the box (quartiles; whiskers 5 to 95 %)
     those that passed. Dashed lines are the limits of the config.
     """
+    qc, samples, thresholds = data.qc, data.samples, data.thresholds
     groups = sample_groups(samples[samples["sample"].isin(list(qc))])
     places = sample_places(groups)
     figure = Figure(figsize=(sample_width(len(groups)), 5.6), layout="constrained")
@@ -195,8 +173,9 @@ def _boxes(axis: Axes, boxes: Sequence[tuple[float, ...]]) -> None:
     axis.hlines(median, place - 0.15, place + 0.15, color=INK, linewidth=1.6, zorder=4)
 
 
-def qc_barcodes(qc_summary: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
+def qc_barcodes(data: CohortData) -> Figure:
     """Barcodes kept, removed by their first reason, and removed as doublets, per sample."""
+    qc_summary, samples = data.qc_summary, data.samples
     groups = sample_groups(samples[samples["sample"].isin(qc_summary["sample"])])
     table = qc_summary.set_index("sample").reindex(groups["sample"]).fillna(0)
     counted = [
@@ -226,8 +205,9 @@ def qc_barcodes(qc_summary: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
 # --- composition ----------------------------------------------------------------------------------
 
 
-def composition(counts: pd.DataFrame, *, samples: pd.DataFrame) -> Figure:
+def composition(data: CohortData) -> Figure:
     """Stacked bars per sample: populations of all cells, and of monocytic cells."""
+    counts, samples = data.counts, data.samples
     parts = counts[counts["partition"].astype(bool)]
     groups = sample_groups(samples[samples["sample"].isin(parts["sample"])])
     panels = [("of all cells", parts)]

@@ -1,10 +1,10 @@
-"""Figures of a contrast: LAMM fractions of patients here, abundance and volcano plots beside."""
+"""Figures of a contrast: its data, and LAMM fractions; the others are in their modules."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -13,32 +13,19 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import denominator_words, readable
-from lammscope.report.figures.forest import abundance_forest
-from lammscope.report.figures.robustness_forest import robustness_forest
-from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, STYLE, sentence_figure
-from lammscope.report.figures.volcano import volcano
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, sentence_figure
 
 W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
-CONTRAST_FIGURES = ("lamm", "abundance", "robustness", "volcano")
 
 
-def contrast_figures(
-    comparison: Comparison,
-    *,
-    counts: pd.DataFrame,
-    abundance: pd.DataFrame,
-    robustness: pd.DataFrame,
-    expression: pd.DataFrame,
-    level: str,
-    probability: float,
-    min_cells: int,
-    max_fdr: float,
-    n_labels: int,
-) -> dict[str, Figure]:
-    """Draw the figures of one contrast; the keys are `CONTRAST_FIGURES`, always all of them.
+@dataclass(frozen=True, eq=False)
+class ContrastData:
+    """What the figures of a contrast are drawn from.
 
-    Parameters
+    Attributes
     ----------
     comparison
         What is compared in which samples.
@@ -56,24 +43,28 @@ def contrast_figures(
     n_labels
         Genes named on each side of a volcano plot.
     """
-    contrast = comparison.contrast
-    with rc_context(STYLE):
-        return {
-            "lamm": lamm_contrast(
-                counts,
-                slots=contrast_slots(comparison),
-                level=level,
-                min_cells=min_cells,
-            ),
-            "abundance": abundance_forest(abundance, contrast=contrast, level=level),
-            "robustness": robustness_forest(robustness, contrast=contrast, probability=probability),
-            "volcano": volcano(expression, contrast=contrast, max_fdr=max_fdr, n_labels=n_labels),
-        }
+
+    comparison: Comparison
+    counts: pd.DataFrame
+    abundance: pd.DataFrame
+    robustness: pd.DataFrame
+    expression: pd.DataFrame
+    level: str
+    probability: float
+    min_cells: int
+    max_fdr: float
+    n_labels: int
+
+    @property
+    def contrast(self) -> Contrast:
+        """What is asked."""
+        return self.comparison.contrast
 
 
-def lamm_patients(counts: pd.DataFrame, *, samples: pd.DataFrame, min_cells: int) -> Figure:
+def lamm_patients(data: CohortData) -> Figure:
     """LAMM fractions of each patient by arm and phase, at both levels and both denominators."""
-    table = _slots_by_arm_and_phase(samples)
+    counts, min_cells = data.counts, data.min_cells
+    table = _slots_by_arm_and_phase(data.samples)
     levels, denominators = ("elevated", "positive"), ("monocytic", "all")
     panels = [(level, denominator) for level in levels for denominator in denominators]
     if lamm_fractions(counts, level="positive")["n_monocytic"].sum() == 0:
@@ -88,15 +79,16 @@ def lamm_patients(counts: pd.DataFrame, *, samples: pd.DataFrame, min_cells: int
     return figure
 
 
-def lamm_contrast(
-    counts: pd.DataFrame, *, slots: pd.DataFrame, level: str, min_cells: int
-) -> Figure:
+def lamm_contrast(data: ContrastData) -> Figure:
     """LAMM fractions of the samples of one contrast at the configured level.
 
     A contrast of arms shows both phases, the one that is not tested hollow; a `paired` contrast
     shows its two sides, with a line for each pair.
     """
-    joined = slots.join(lamm_fractions(counts, level=level), on="sample", how="inner")
+    min_cells = data.min_cells
+    slots = contrast_slots(data.comparison)
+    fractions = lamm_fractions(data.counts, level=data.level)
+    joined = slots.join(fractions, on="sample", how="inner")
     if joined.empty or joined["n_monocytic"].sum() == 0:
         return sentence_figure("No monocytic cells in the samples of this contrast.")
     width = max(6.4, 1.9 * joined["slot"].nunique())

@@ -1,10 +1,11 @@
 """Figures that show on what cell types and LAMM calls rest."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,7 +19,6 @@ from lammscope.report.figures.style import (
     INK,
     LAMM_COLOR,
     NEUTRAL,
-    STYLE,
     sample_axis,
     sample_places,
     sample_width,
@@ -27,7 +27,6 @@ from lammscope.report.figures.style import (
 )
 from lammscope.report.order import population_order, sample_groups
 
-EVIDENCE_FIGURES = ("marker_dots", "lamm_calls", "states")
 MARKERS_A_TYPE = 2
 BIN_EDGES = (0.1, 0.5, 0.9)
 BINS = {
@@ -39,20 +38,11 @@ BINS = {
 VETO_COLORS = ("#8e63b8", "#3b7fc4", "#b8ad98", "#58b39a", "#4a5258", "#e0b24f", "#7a8288")
 
 
-def evidence_figures(
-    *,
-    clusters: pd.DataFrame,
-    cluster_genes: pd.DataFrame,
-    panel: Panel,
-    definers: Sequence[str],
-    cells: pd.DataFrame,
-    calls: pd.DataFrame,
-    states: pd.DataFrame,
-    samples: pd.DataFrame,
-) -> dict[str, Figure]:
-    """Draw every figure of the evidence; the keys are `EVIDENCE_FIGURES`, always all of them.
+@dataclass(frozen=True, eq=False)
+class EvidenceData:
+    """What the figures of the evidence are drawn from.
 
-    Parameters
+    Attributes
     ----------
     clusters, cluster_genes, calls, states
         `annotation/clusters.tsv`, `cluster_genes.tsv`, `calls.tsv` and `states.tsv`.
@@ -65,38 +55,38 @@ def evidence_figures(
     samples
         The sample table.
     """
-    with rc_context(STYLE):
-        return {
-            "marker_dots": marker_dots(
-                clusters, cluster_genes=cluster_genes, panel=panel, definers=definers
-            ),
-            "lamm_calls": lamm_calls(cells, calls=calls, samples=samples),
-            "states": state_map(states),
-        }
+
+    clusters: pd.DataFrame
+    cluster_genes: pd.DataFrame
+    calls: pd.DataFrame
+    states: pd.DataFrame
+    panel: Panel
+    definers: Sequence[str]
+    cells: pd.DataFrame
+    samples: pd.DataFrame
 
 
 # --- clusters by markers --------------------------------------------------------------------------
 
 
-def marker_dots(
-    clusters: pd.DataFrame, *, cluster_genes: pd.DataFrame, panel: Panel, definers: Sequence[str]
-) -> Figure:
+def marker_dots(data: EvidenceData) -> Figure:
     """Dot plot: clusters by the LAMM definers and the strongest markers of the types found.
 
     A dot's size is the share of cells with the gene, its colour the level, where 1 is the panel's
     typical level of the population that carries the gene.
     """
+    clusters, cluster_genes = data.clusters, data.cluster_genes
     order = population_order(clusters["cell_type"])
     rows = clusters.assign(rank=clusters["cell_type"].map(order.index))
     rows = rows.sort_values(["rank", "n_cells"], ascending=[True, False], kind="stable")
     wide = cluster_genes.astype({"cluster": str}).set_index(["cluster", "gene"])
-    groups = _marker_groups(panel, order, definers, known=set(cluster_genes["gene"]))
+    groups = _marker_groups(data.panel, order, data.definers, known=set(cluster_genes["gene"]))
     genes = [gene for group in groups.values() for gene in group]
     index = pd.MultiIndex.from_product([rows["cluster"].astype(str), genes])
     found = wide.reindex(index)
     level = found["per_10k"].to_numpy().reshape(len(rows), len(genes))
     share = found["pct_detected"].to_numpy().reshape(len(rows), len(genes))
-    typical = {m.gene: m.level for entry in panel_entries(panel) for m in entry.markers}
+    typical = {m.gene: m.level for entry in panel_entries(data.panel) for m in entry.markers}
     scale = np.array([typical.get(g, np.nanmax(level[:, i])) for i, g in enumerate(genes)])
     active = activity(level, np.maximum(scale, 1e-9))
 
@@ -173,8 +163,9 @@ def _name_groups(axis: Axes, groups: Mapping[str, Sequence[str]], *, x: np.ndarr
 # --- calls by sample ------------------------------------------------------------------------------
 
 
-def lamm_calls(cells: pd.DataFrame, *, calls: pd.DataFrame, samples: pd.DataFrame) -> Figure:
+def lamm_calls(data: EvidenceData) -> Figure:
     """Per sample: how monocytic cells spread over both probabilities, and what was vetoed."""
+    cells, calls, samples = data.cells, data.calls, data.samples
     monocytic = cells[cells["lineage"] == "monocytic"]
     if monocytic.empty:
         return sentence_figure("No monocytic cells in this cohort: LAMM cells cannot be called.")
@@ -218,8 +209,9 @@ def lamm_calls(cells: pd.DataFrame, *, calls: pd.DataFrame, samples: pd.DataFram
 # --- states ---------------------------------------------------------------------------------------
 
 
-def state_map(states: pd.DataFrame) -> Figure:
+def state_map(data: EvidenceData) -> Figure:
     """Heatmap of programmes by myeloid population, both in their own order."""
+    states = data.states
     if states.empty:
         return sentence_figure("No myeloid cells in this cohort: their programmes have no scores.")
     names = population_order(states["population"])

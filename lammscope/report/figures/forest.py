@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +14,7 @@ from lammscope.core.words import (
     readable,
     write_number,
 )
+from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.style import (
     INK,
     LAMM_COLOR,
@@ -30,18 +30,19 @@ RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 
 FEW_RATIOS = np.array([0.001, 0.01, 0.1, 1, 10, 100, 1000])
 
 
-def abundance_forest(abundance: pd.DataFrame, *, contrast: Contrast, level: str) -> Figure:
+def abundance_forest(data: ContrastData) -> Figure:
     """Odds ratio with its confidence interval per population and denominator.
 
     Rows on the logit scale only; the row `LAMM` stands for the configured level. Rows that could
     not be tested stand in grey with their status.
     """
+    abundance, contrast = data.abundance, data.contrast
     rows = abundance[abundance["scale"] == "logit"] if "scale" in abundance else abundance
     if rows.empty or not rows["estimate"].notna().any():
         return sentence_figure(
             f"No population could be tested in the contrast {readable(contrast.name)}."
         )
-    rows = order_rows(rows[rows["population"] != f"LAMM_{level}"])
+    rows = order_rows(rows[rows["population"] != f"LAMM_{data.level}"])
     first = (rows["denominator"] != rows["denominator"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
     height = 0.85 + 0.185 * (places[-1] + 1.2)

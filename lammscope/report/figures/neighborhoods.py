@@ -1,11 +1,11 @@
 """Figure of the neighbourhoods of a contrast: on the UMAP, and by population beside it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -21,7 +21,6 @@ from lammscope.report.figures.style import (
     INK,
     LAMM_COLOR,
     NEUTRAL,
-    STYLE,
     sentence_figure,
 )
 from lammscope.report.order import population_order
@@ -39,20 +38,11 @@ UNTESTED = {
 }
 
 
-def neighborhood_figure(
-    table: pd.DataFrame,
-    *,
-    contrast: Contrast,
-    umap: np.ndarray,
-    cells: pd.DataFrame,
-    max_spatial_fdr: float,
-    min_fraction: float,
-    max_points: int,
-    rng: np.random.Generator,
-) -> Figure:
-    """Draw the neighbourhoods of one contrast.
+@dataclass(frozen=True, eq=False)
+class NeighborhoodData:
+    """What the figure of the neighbourhoods of a contrast is drawn from.
 
-    Parameters
+    Attributes
     ----------
     table
         `abundance/neighborhoods.{contrast}.tsv`.
@@ -60,37 +50,49 @@ def neighborhood_figure(
         What is compared.
     umap, cells
         Cells x 2 and their `cell` and `population`, in the order of the cell index.
+    shown
+        Which rows of `umap` are drawn behind, from `order.shown_cells`.
     max_spatial_fdr
         Neighbourhoods up to this rate are coloured.
     min_fraction
         Neighbourhoods in which no population has this share are `mixed`.
-    max_points, rng
-        So many cells are drawn behind, of more a random choice.
     """
+
+    table: pd.DataFrame
+    contrast: Contrast
+    umap: np.ndarray
+    cells: pd.DataFrame
+    shown: np.ndarray
+    max_spatial_fdr: float
+    min_fraction: float
+
+
+def neighborhood_figure(data: NeighborhoodData) -> Figure:
+    """Draw the neighbourhoods of one contrast on the UMAP, and by population beside it."""
+    table, contrast = data.table, data.contrast
     tested = table[table["status"] == "ok"]
     if tested.empty:
         return sentence_figure(
             f"No neighbourhood in the contrast {readable(contrast.name)}: {_untested_words(table)}."
         )
     tested = tested.assign(
-        row=tested["population"].where(tested["population_fraction"] >= min_fraction, MIXED),
-        found=tested["spatial_fdr"] <= max_spatial_fdr,
+        row=tested["population"].where(tested["population_fraction"] >= data.min_fraction, MIXED),
+        found=tested["spatial_fdr"] <= data.max_spatial_fdr,
     )
     shown = tested.loc[tested["found"], "log2fc"] if tested["found"].any() else tested["log2fc"]
     limit = float(np.clip(np.quantile(shown.abs(), 0.95), 1.0, 6.0))
     colors = ScalarMappable(Normalize(-limit, limit), _color_map(contrast))
     names = [*population_order(set(tested["row"]) - {MIXED})]
     names += [MIXED] if (tested["row"] == MIXED).any() else []
-    with rc_context(STYLE):
-        figure = Figure(figsize=(10.0, max(4.6, 1.5 + 0.27 * len(names))), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        _map(left, tested, umap=umap, cells=cells, colors=colors, max_points=max_points, rng=rng)
-        _name_populations(left, table["population"].unique(), umap=umap, cells=cells)
-        _strips(right, tested, names=names, contrast=contrast, colors=colors)
-        _legend(figure, tested, contrast=contrast, colors=colors, max_spatial_fdr=max_spatial_fdr)
-        words = f"{tested['found'].sum():,} of {len(tested):,} tested neighbourhoods differ"
-        left.set_title(f"{words} (spatial FDR ≤ {100 * max_spatial_fdr:g} %)")
-        left.set_xlabel(_untested_words(table), color=NEUTRAL, fontsize=7)
+    figure = Figure(figsize=(10.0, max(4.6, 1.5 + 0.27 * len(names))), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    _map(left, tested, data=data, colors=colors)
+    _name_populations(left, table["population"].unique(), umap=data.umap, cells=data.cells)
+    _strips(right, tested, names=names, contrast=contrast, colors=colors)
+    _legend(figure, tested, data=data, colors=colors)
+    words = f"{tested['found'].sum():,} of {len(tested):,} tested neighbourhoods differ"
+    left.set_title(f"{words} (spatial FDR ≤ {100 * data.max_spatial_fdr:g} %)")
+    left.set_xlabel(_untested_words(table), color=NEUTRAL, fontsize=7)
     return figure
 
 
@@ -114,25 +116,16 @@ def _fill(tested: pd.DataFrame, colors: ScalarMappable) -> np.ndarray:
 
 
 def _map(
-    axis: Axes,
-    tested: pd.DataFrame,
-    *,
-    umap: np.ndarray,
-    cells: pd.DataFrame,
-    colors: ScalarMappable,
-    max_points: int,
-    rng: np.random.Generator,
+    axis: Axes, tested: pd.DataFrame, *, data: NeighborhoodData, colors: ScalarMappable
 ) -> None:
-    drawn = umap
-    if len(umap) > max_points:
-        drawn = umap[rng.choice(len(umap), size=max_points, replace=False)]
+    drawn = data.umap[data.shown]
     size = float(np.clip(30_000 / max(len(drawn), 1), 0.5, 6.0))
     axis.scatter(drawn[:, 0], drawn[:, 1], s=size, color=BACKGROUND, linewidths=0, rasterized=True)
-    place = pd.Series(np.arange(len(cells)), index=cells["cell"].to_numpy())
+    place = pd.Series(np.arange(len(data.cells)), index=data.cells["cell"].to_numpy())
     # what differs lies on top
     order = np.argsort(tested["found"].to_numpy(), kind="stable")
     ordered = tested.iloc[order]
-    xy = umap[place[ordered["cell"]].to_numpy()]
+    xy = data.umap[place[ordered["cell"]].to_numpy()]
     axis.scatter(
         xy[:, 0], xy[:, 1], s=_sizes(ordered["n_cells"]), c=_fill(ordered, colors),
         edgecolors=np.where(ordered["found"], INK, EDGE).tolist(), linewidths=0.4,
@@ -226,19 +219,16 @@ def _untested_words(table: pd.DataFrame) -> str:
 
 
 def _legend(
-    figure: Figure,
-    tested: pd.DataFrame,
-    *,
-    contrast: Contrast,
-    colors: ScalarMappable,
-    max_spatial_fdr: float,
+    figure: Figure, tested: pd.DataFrame, *, data: NeighborhoodData, colors: ScalarMappable
 ) -> None:
     """What dots and lines mean, below both plots."""
     largest = int(tested["n_cells"].max())
     examples = sorted({max(round(largest / 4), 1), largest})
     ends = np.array(colors.to_rgba(0.8 * np.array(colors.get_clim())))
-    kinds: list[tuple[str, Any]] = list(zip(contrast.directions(), map(tuple, ends), strict=True))
-    kinds.append((f"spatial FDR over {100 * max_spatial_fdr:g} %", PALE))
+    kinds: list[tuple[str, Any]] = list(
+        zip(data.contrast.directions(), map(tuple, ends), strict=True)
+    )
+    kinds.append((f"spatial FDR over {100 * data.max_spatial_fdr:g} %", PALE))
     dots = [(words, color, 5.0) for words, color in kinds]
     areas = _sizes(pd.Series(examples))
     dots += [(f"{n:,} cells", PALE, np.sqrt(a)) for n, a in zip(examples, areas, strict=True)]

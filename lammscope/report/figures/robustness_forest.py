@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import denominator_words, readable
+from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.forest import draw_interval, ratio_axis, write_result, write_words
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 
@@ -28,16 +29,9 @@ GROUPS = {
 }
 
 
-def robustness_forest(
-    robustness: pd.DataFrame,
-    *,
-    contrast: Contrast,
-    probability: float,
-) -> Figure:
-    """Draw each analysis of `abundance/robustness.{contrast}.tsv` on the scale of log odds.
-
-    `probability` is the configured threshold of LAMM calls.
-    """
+def robustness_forest(data: ContrastData) -> Figure:
+    """Draw each analysis of `abundance/robustness.{contrast}.tsv` on the scale of log odds."""
+    robustness, contrast, probability = data.robustness, data.contrast, data.probability
     if robustness.empty or not robustness["log_odds"].notna().any():
         return sentence_figure(
             f"LAMM cells could not be tested in the contrast {readable(contrast.name)}."

@@ -1,19 +1,18 @@
 """UMAPs of a cohort: cell types, samples, phases and arms, LAMM calls, and the definers.
 
-Each takes all cells, in the rows of `xy`, and `order`: which of them are drawn, in what order.
-Numbers of cells in legends and titles are of all cells.
+Numbers of cells in legends and titles are of all cells, of which `CohortData.order` are drawn.
 """
 
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from lammscope.core.words import readable
+from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.style import (
     ARM_COLORS,
     BACKGROUND,
@@ -61,8 +60,9 @@ def _scatter(axis: Axes, xy: np.ndarray, *, n_drawn: int, **keywords: Any) -> An
     return axis.scatter(xy[:, 0], xy[:, 1], s=size, linewidths=0, rasterized=True, **keywords)
 
 
-def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+def umap_cell_type(data: CohortData) -> Figure:
     """UMAP coloured by population, each name at the median of its cells."""
+    points, xy, order = data.points, data.xy, data.order
     types = points["population"].astype(str)
     colors = population_colors(types)
     figure = Figure(figsize=_umap_size(xy, panel=6.0, legend=2.2), layout="constrained")
@@ -86,10 +86,9 @@ def umap_cell_type(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -
     return figure
 
 
-def umap_sample(
-    points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray, samples: pd.DataFrame
-) -> Figure:
+def umap_sample(data: CohortData) -> Figure:
     """UMAP coloured by sample, in random drawing order: mixed colours mean integrated samples."""
+    points, xy, order, samples = data.points, data.xy, data.order, data.samples
     names = list(sample_groups(samples[samples["sample"].isin(points["sample"])])["sample"])
     legend = 1.6 + 1.3 * (len(names) // 26) if len(names) <= MAX_LEGEND else 0.0
     shades = colormaps["turbo"](np.linspace(0.04, 0.96, max(len(names), 2)))
@@ -115,8 +114,9 @@ def umap_sample(
     return figure
 
 
-def umap_phase(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+def umap_phase(data: CohortData) -> Figure:
     """UMAP by phase and, where labels exist, by arm: one panel each, others in grey."""
+    points, xy, order = data.points, data.xy, data.order
     panels = [
         (column, value, color)
         for column, colors in (("phase", PHASE_COLORS), ("response", ARM_COLORS))
@@ -135,8 +135,9 @@ def umap_phase(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Fi
     return figure
 
 
-def umap_lamm(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Figure:
+def umap_lamm(data: CohortData) -> Figure:
     """UMAPs of both LAMM probabilities and of the calls; other lineages stay grey."""
+    points, xy, order = data.points, data.xy, data.order
     monocytic = (points["lineage"] == "monocytic").to_numpy()
     if not monocytic.any():
         return sentence_figure("No monocytic cells in this cohort: LAMM cells cannot be called.")
@@ -173,10 +174,9 @@ def umap_lamm(points: pd.DataFrame, *, xy: np.ndarray, order: np.ndarray) -> Fig
     return figure
 
 
-def umap_definers(
-    levels: pd.DataFrame, *, pooled: pd.DataFrame, xy: np.ndarray, order: np.ndarray
-) -> Figure:
+def umap_definers(data: CohortData) -> Figure:
     """UMAPs of each definer in single cells, and below with their neighbours, as calls read it."""
+    levels, xy, order = data.expression, data.xy, data.order
     if levels.shape[1] == 0:
         return sentence_figure("None of the LAMM definers is among the genes of this cohort.")
     genes = list(levels)
@@ -184,7 +184,7 @@ def umap_definers(
         figsize=_umap_size(xy, panel=3.1, n_columns=len(genes), n_rows=2), layout="constrained"
     )
     axes = figure.subplots(2, len(genes), squeeze=False, sharex=True, sharey=True)
-    for row, table in zip(axes, (levels, pooled), strict=True):
+    for row, table in zip(axes, (levels, data.pooled), strict=True):
         for axis, gene in zip(row, genes, strict=True):
             values = table[gene].to_numpy(dtype=float)
             detected = values[values > 0]

@@ -7,22 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import readable
+from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 from lammscope.report.order import volcano_types
 
 UP_COLOR, DOWN_COLOR = "#a3432a", "#3d6f8e"
 
 
-def volcano(
-    expression: pd.DataFrame,
-    *,
-    contrast: Contrast,
-    max_fdr: float,
-    n_labels: int,
-) -> Figure:
+def volcano(data: ContrastData) -> Figure:
     """Volcano plots of LAMM cells and the main types: one point a gene, labels on the top genes."""
+    expression, contrast = data.expression, data.contrast
     types = volcano_types(expression, n_types=6) if "p" in expression else []
     if not types:
         return sentence_figure(
@@ -34,7 +29,7 @@ def volcano(
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis, cell_type in zip(axes, types, strict=False):
         genes = expression[(expression["cell_type"] == cell_type) & expression["p"].notna()]
-        _volcano_panel(axis, genes, title=cell_type, max_fdr=max_fdr, n_labels=n_labels)
+        _volcano_panel(axis, genes, title=cell_type, max_fdr=data.max_fdr, n_labels=data.n_labels)
     for axis in axes[len(types) :]:
         axis.set_visible(False)
     test = readable(contrast.test)

@@ -1,4 +1,4 @@
-"""Tests of abundance as functions of plain tables and settings."""
+"""Run the abundance tests with plain tables and settings."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ PERMUTATIONS = ("max_exact", "n_draws", "seed")
 def ask(
     counts: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast, settings: dict[str, Any]
 ) -> Question:
-    """The question with the settings that concern it."""
+    """Make a question from all settings."""
     return Question(counts, Comparison(samples, contrast), **{key: settings[key] for key in RULES})
 
 

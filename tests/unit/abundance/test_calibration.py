@@ -1,4 +1,4 @@
-"""The self-diagnosis: it sees tests that are too bold, and passes those that are not."""
+"""The self-diagnosis warns of anticonservative tests only."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -57,7 +57,7 @@ def pseudobulks(samples: pd.DataFrame, *, seed: int = 1, n_genes: int = 400) -> 
 def test_every_relabelling_of_a_small_cohort_is_tested_once(entry: dict[str, Any]) -> None:
     samples = make_samples(4)
     record = diagnose_lamm(make_counts(samples), samples, asked(entry, samples))
-    # 70 assignments of 8 patients, or 256 signs, without the observed one and its mirror
+    # 70 assignments of 8 patients, or 256 of signs, without the observed one and its exchange
     n = 254 if entry is PAIRED else 68
     assert record["n_relabellings"] == record["n_tests"] == n
     assert record["status"] in ("ok", "warning")

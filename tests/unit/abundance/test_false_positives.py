@@ -28,13 +28,13 @@ LAMM_ROWS = [
     *(("LAMM", d, s) for d in ("all", "immune", "monocytic") for s in ("logit", "arcsine")),
     ("LAMM", "T", "log_ratio"),
 ]
-# A share of 5 % leaves these with a probability of 1 in 1,000: 2.9 to 7.5 %.
+# A true share of 5 % is outside these limits with probability 0.001: 2.9 to 7.5 %.
 LOW, HIGH = stats.binom.ppf([0.0005, 0.9995], N_COHORTS, 0.05) / N_COHORTS
 
 
 @cache
 def null(scenario: str, kind: str) -> PValues:
-    """p of every row."""
+    """Compute the p-values of every row."""
     seed = (11, len(scenario))
     return simulate(SCENARIOS[scenario], kind, N_COHORTS, seed=seed, check=0, kinds=["p"])
 
@@ -76,11 +76,11 @@ def test_few_null_cohorts_have_any_false_discovery(scenario: str, kind: str) -> 
 @pytest.mark.parametrize("kind", ["paired", "change"])
 def test_fall_of_b_cells_makes_no_other_row_call_more_often(scenario: str, kind: str) -> None:
     rows = null(scenario, kind)["p"]
-    if (scenario, kind) != ("B fall", "change"):  # there both arms lose them alike
+    if (scenario, kind) != ("B fall", "change"):  # there B cells fall in both arms
         assert share(rows["B", "all", "logit"]) > 0.95
     others = {key: share(p) for key, p in rows.items() if key[0] != "B"}
     assert len(others) > 40
-    # the largest of some fifty rows: a limit that all keep with a probability of 999 in 1,000
+    # about fifty rows: all are within this limit with probability 0.999
     assert max(others.values()) <= stats.binom.ppf(1 - 2e-5, N_COHORTS, 0.05) / N_COHORTS
 
 

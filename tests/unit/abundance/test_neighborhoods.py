@@ -1,4 +1,4 @@
-"""Neighbourhoods of the joint space: sampling, tests between patients, their figure."""
+"""Neighborhoods of the integrated embedding: sampling, tests between patients, figure."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,10 @@ from lammscope.abundance.neighborhood_tests import test_neighborhoods as run_tes
 from lammscope.abundance.neighborhoods import Neighborhoods, sample_neighborhoods
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.report.figures.neighborhoods import neighborhood_figure
+from lammscope.report.figures.catalog import drawing_functions
+from lammscope.report.figures.draw import draw_figures
+from lammscope.report.figures.neighborhoods import NeighborhoodData
+from lammscope.report.order import shown_cells
 from tests.unit.example_cohorts import BASELINE as BETWEEN
 from tests.unit.example_cohorts import CHANGE as CHANGE_ENTRY
 from tests.unit.example_cohorts import PAIRED, asked, make_samples
@@ -37,7 +40,7 @@ SHARES = [0.2, 0.35, 0.15, 0.3]
 def make_cells(
     samples: pd.DataFrame, *, n_cells: int = 150, seed: int = 1, rises: np.ndarray | None = None
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Cells in four groups of a space of five dimensions; LAMM is `rises` times as frequent."""
+    """Draw four groups of cells in five dimensions; LAMM cells are `rises` times as frequent."""
     rng = np.random.default_rng(seed)
     tables = []
     for i, sample in enumerate(samples["sample"]):
@@ -57,7 +60,7 @@ def find(space: np.ndarray, cells: pd.DataFrame, **changed: float) -> Neighborho
 
 
 def by_hand(counts: list[list[float]], samples: pd.DataFrame) -> tuple[Neighborhoods, pd.DataFrame]:
-    """Neighbourhoods of given counts per sample, and 1,000 cells a sample; the first is of B."""
+    """Make neighborhoods with given counts, and 1,000 cells per sample; the first is of B cells."""
     labels = pd.DataFrame({"sample": np.repeat(samples["sample"].to_numpy(), 1000)})
     labels["population"] = np.where(np.arange(len(labels)) % 10 == 0, "B", "NK")
     labels["cell"] = labels["sample"] + "_" + labels.index.astype(str)
@@ -74,7 +77,7 @@ def by_hand(counts: list[list[float]], samples: pd.DataFrame) -> tuple[Neighborh
 
 
 def poisson(samples: pd.DataFrame, n_rows: int, seed: int = 0) -> list[list[float]]:
-    """Counts of neighbourhoods that do not differ."""
+    """Draw counts of neighborhoods that do not differ."""
     rng = np.random.default_rng(seed)
     return rng.poisson(12, (n_rows, len(samples))).tolist()
 
@@ -159,7 +162,7 @@ def test_estimates_are_those_of_patients_by_hand(entry: dict[str, Any]) -> None:
     )
     assert list(table.columns) == COLUMNS
     assert (table["status"] == "ok").all()
-    library = 900 if entry is not BETWEEN else 1000  # B is left out where phases are compared
+    library = 900 if entry is not BETWEEN else 1000  # B is left out if phases are compared
     y = pd.Series(np.log2((np.array(counts[7]) + 0.5) / (library + 1)), index=samples["sample"])
     names = samples.pivot(index="patient", columns="phase", values="sample")
     post, pre = y[names["post"]].to_numpy(), y[names["pre"]].to_numpy()
@@ -226,7 +229,7 @@ def test_replicates_are_one_patient() -> None:
     expected = run_test(
         *by_hand(counts, samples), Comparison(samples, asked(BETWEEN, samples)), **LIMITS
     )
-    # one library in two halves: the counts of a sample are shared out over both
+    # one library in two halves, which share the counts of the sample
     first = samples["sample"] == "r0_pre"
     halves = pd.concat([samples, samples[first].assign(sample="r0_pre_b")], ignore_index=True)
     parts = np.column_stack([np.array(counts), np.zeros(len(counts))])
@@ -326,7 +329,7 @@ def test_few_neighborhoods_are_tested_without_moderation() -> None:
 
 
 def brute_force(p: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """For each p the smallest, over thresholds not below it, of expected over found weight."""
+    """Compute for each p the smallest ratio of expected to found weight over thresholds >= p."""
     weight = 1 / distance
     rates = np.array([t * weight.sum() / weight[p <= t].sum() for t in p])
     return np.array([min(1.0, rates[p >= one].min()) for one in p])
@@ -357,7 +360,7 @@ def test_sparse_places_count_less_and_no_distance_is_no_infinite_weight() -> Non
 
 
 def result_table() -> pd.DataFrame:
-    """Two populations, one of them with a mixed neighbourhood and one that is not tested."""
+    """Make rows of two populations, one with a mixed and an untested neighborhood."""
     return pd.DataFrame(
         {
             "neighborhood": [1, 2, 3, 4, 5],
@@ -392,10 +395,11 @@ def draw(table: pd.DataFrame, contrast: Contrast = BASELINE, max_points: int = 1
     cells = pd.DataFrame({"cell": [f"c{i}" for i in range(30)]})
     cells["population"] = ["LAMM", "LAMM", "NK", "NK", "LAMM", *["pDC"] * 25]
     umap = np.random.default_rng(0).normal(size=(30, 2))
-    return neighborhood_figure(
-        table, contrast=contrast, umap=umap, cells=cells, max_spatial_fdr=0.1,
-        min_fraction=0.7, max_points=max_points, rng=np.random.default_rng(0),
-    )  # fmt: skip
+    shown = shown_cells(30, max_points=max_points, rng=np.random.default_rng(0))
+    data = NeighborhoodData(
+        table, contrast, umap=umap, cells=cells, shown=shown, max_spatial_fdr=0.1, min_fraction=0.7
+    )
+    return draw_figures(data, functions=drawing_functions("neighborhoods"))["neighborhoods"]
 
 
 def words(figure: Any) -> str:

@@ -1,4 +1,4 @@
-"""Permutation tests: against enumeration with full refits, and scipy's own."""
+"""Permutation tests agree with enumeration by full refits, and with scipy."""
 
 from itertools import combinations, permutations, product
 from typing import Any
@@ -147,7 +147,7 @@ def test_draws_come_close_to_enumeration_and_are_repeatable(
 def test_a_covariate_that_a_permuted_arm_repeats_is_no_evidence() -> None:
     units = arms("TTRR", stratum=list("abab"))
     design = np.column_stack([np.ones(4), [1.0, 1, 0, 0], [0.0, 1, 0, 1]])
-    scheme = scheme_of(units, question())  # labels over all units, the covariate not a stratum
+    scheme = scheme_of(units, question())  # the covariate is not a stratum
     p = permutation_p(np.array([[3.0, 3.1, 0.0, 0.2]]), design, 1, scheme, seed=1)
     assert 0 < p[0] <= 1
 

@@ -1,4 +1,4 @@
-"""Counting cells and testing populations, with the patient as the unit."""
+"""Count cells and test populations, with the patient as the unit."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ SETTINGS = {
 def make_counts(
     samples: pd.DataFrame, *, seed: int = 1, n_cells: int = 4000, **log_shift: np.ndarray
 ) -> pd.DataFrame:
-    """Cells per sample, with patient and sample effects; `log_shift` per population and sample."""
+    """Draw cells with patient and sample effects; `log_shift` per population and sample."""
     rng = np.random.default_rng(seed)
     patients = {p: rng.normal(0, 0.2, len(BASE)) for p in samples["patient"].unique()}
     tables = []
@@ -72,7 +72,7 @@ def row(table: pd.DataFrame, population: str, denominator: str, scale: str = "lo
 
 
 def proportions(counts: pd.DataFrame, population: str, among: list[str]) -> pd.Series:
-    """Logit with the offset of the design, by hand."""
+    """Compute logits with pseudocounts by hand."""
     wide = counts[counts["partition"]].pivot(index="sample", columns="population", values="n_cells")
     p = (wide[population] + 0.5) / (wide[among].sum(axis=1) + 0.5 * len(among))
     return special.logit(p)
@@ -187,7 +187,7 @@ def test_planted_rise_of_lamm_is_found_and_covered() -> None:
     assert got["ci_low"] < 1.2 < got["ci_high"]
     assert got["p"] < 0.001
     assert got["verdict"] == "higher in non_responder"
-    assert row(table, "NK", "immune")["verdict"].startswith("no evidence; differences from")
+    assert row(table, "NK", "immune")["verdict"].startswith("no evidence of a difference; 95 %")
     sentence = primary_sentence(table, contrast, denominator="monocytic")
     assert "associated with a higher fraction of LAMM cells" in sentence
     assert f"odds ratio {np.exp(got['estimate']):.2f}" in sentence
@@ -224,7 +224,7 @@ def test_null_is_calibrated_over_many_populations() -> None:
     rng = np.random.default_rng(5)
     samples = make_samples(6)
     n_types = 400
-    spread = np.exp(rng.normal(-1, 0.5, n_types))  # unequal between populations
+    spread = np.exp(rng.normal(-1, 0.5, n_types))  # populations have unequal variances
     logs = rng.normal(0, spread, (12, n_types)).repeat(2, axis=0)
     logs += rng.normal(0, 0.5 * spread, (24, n_types))
     counts = rng.poisson(300 * np.exp(logs))
@@ -379,7 +379,7 @@ def test_primary_row_is_the_logit_row_of_the_primary_denominator() -> None:
 def with_population(
     counts: pd.DataFrame, name: str, lineage: str, n_cells: pd.Series
 ) -> pd.DataFrame:
-    """Counts with one more population; `n_cells` per sample."""
+    """Add a population with `n_cells` per sample."""
     more = pd.DataFrame(
         {"sample": n_cells.index, "population": name, "n_cells": n_cells.to_numpy()}
     )
@@ -472,7 +472,9 @@ def test_what_a_sort_removed_is_no_denominator(
     assert not (set(table.loc[~lost, "denominator"]) & refused)
     assert (table.loc[table["denominator"] == "all", "status"] == "ok").all()
     assert table.loc[lost, ["estimate", "p", "fdr", "mean_test", "p_floor"]].isna().all(axis=None)
-    assert table.loc[lost, "verdict"].str.contains(f"the sort {label} removed", regex=False).all()
+    assert (
+        table.loc[lost, "verdict"].str.contains(f"sorting for {label} removed", regex=False).all()
+    )
     assert (table.loc[lost, "n_test"] == 12).all()
 
 

@@ -1,4 +1,4 @@
-"""The table of other analyses: one choice changed at a time, each as a run with that choice."""
+"""The robustness table: each row agrees with a run with that choice."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ NUMBERS = ["estimate", "se", "ci_low", "ci_high", "df", "p", "n_test", "n_refere
 
 
 def thresholds_of(counts: pd.DataFrame) -> pd.DataFrame:
-    """Lower thresholds call more cells."""
+    """Count more cells at lower thresholds."""
     lamm = counts[counts["population"] == "LAMM"]
     tables = [
         pd.DataFrame(
@@ -75,7 +75,7 @@ def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(
         assert got["verdict"] == expected["verdict"]
     main = pairs[0][0]
     assert main["log_odds"] == main["estimate"]
-    # the delta method brings the other scale near the main one
+    # by the delta method, the other scale is close to the main one
     assert pairs[1][0]["log_odds"] == pytest.approx(main["log_odds"], abs=0.15)
 
 

@@ -75,5 +75,7 @@ def test_a_call_says_whether_the_patient_alone_bears_it(alone: bool) -> None:
 
 def test_a_definer_that_no_sample_has_is_refused_with_near_names() -> None:
     check_definers(["CSF1R"], symbols=["CSF1R", "CD14"])
-    with pytest.raises(ValueError, match=r"CSFR1 is in no sample's features \(near names: CSF1R"):
+    with pytest.raises(
+        ValueError, match=r"CSFR1 is not a gene of any sample \(similar names: CSF1R"
+    ):
         check_definers(["CD14", "CSFR1"], symbols=["CD14", "CSF1R"])

@@ -225,11 +225,11 @@ SMALL = {
         ),
         (
             {**SMALL, "branches": {"T": {**BRANCH, "positive": [MARKER, MARKER]}}},
-            "gene CD3E stands twice",
+            "gene CD3E occurs twice",
         ),
         (
             {**SMALL, "branches": {"T": {**BRANCH, "fallback": {"type": "X", "below": 0.1}}}},
-            "X is no type of this branch",
+            "X is not a type of this branch",
         ),
         (
             {**SMALL, "branches": {"T": {**BRANCH, "types": {"T": {"lineage": "T"}, "U": {}}}}},
@@ -244,7 +244,7 @@ SMALL = {
             },
             "type T has no positive markers",
         ),
-        ({**SMALL, "branches": {"T": BRANCH, "U": BRANCH}}, "type T stands 2 times"),
+        ({**SMALL, "branches": {"T": BRANCH, "U": BRANCH}}, "type T occurs 2 times"),
         (
             {
                 **SMALL,
@@ -253,7 +253,7 @@ SMALL = {
                     "U": {"positive": [{**MARKER, "level": 9}], "types": {"U": {"lineage": "U"}}},
                 },
             },
-            "gene CD3E has the levels 10 and 9; give it one",
+            "gene CD3E has the levels 10 and 9; give only one",
         ),
     ],
 )
@@ -270,7 +270,7 @@ def test_a_wrong_panel_is_refused_with_file_entry_and_remedy(
 def test_a_panel_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "panel.yaml"
     path.write_text("name: [unclosed")
-    with pytest.raises(ValueError, match="no valid YAML"):
+    with pytest.raises(ValueError, match="not valid YAML"):
         load_panel(path)
 
 

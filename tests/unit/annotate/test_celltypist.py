@@ -98,7 +98,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     for content in (b"no pickle", pickle.dumps({"Model": 1})):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"model.pkl: no CellTypist model"):
+        with pytest.raises(ValueError, match=r"model.pkl: not a CellTypist model"):
             load_model(path)
 
 

@@ -270,7 +270,7 @@ def test_populations_are_lamm_where_called_and_types_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"definers": ["CSFR1"]}, r"CSFR1 is in no sample's features \(near names: CSF1R"),
+        ({"definers": ["CSFR1"]}, r"CSFR1 is not a gene of any sample \(similar names: CSF1R"),
         ({"definers": ["CSF1R", "CD1C"]}, "no level of CD1C in non_myeloid; add a row"),
     ],
 )

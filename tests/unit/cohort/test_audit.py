@@ -1,4 +1,4 @@
-"""The design audit: what a cohort can answer, said before anything is computed."""
+"""The design audit: which contrasts a cohort can answer, before anything is computed."""
 
 import random
 from collections.abc import Callable
@@ -31,7 +31,7 @@ SORTED = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+
 def audit(
     samples: pd.DataFrame, entry: dict[str, Any] | None, *, sorts: dict[str, Any] | None = None
 ) -> pd.DataFrame:
-    """The audit of one contrast, `question`."""
+    """Audit one contrast, `question`."""
     contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
     return audit_design(samples, contrasts, sorts=sorts or {}, max_exact=20_000, n_draws=10_000)
 
@@ -45,11 +45,11 @@ def responds(table: pd.DataFrame) -> pd.Series:
 
 
 def in_post(column: str, value: str, other: str) -> pd.DataFrame:
-    """Samples after infusion have `value` where the patient responds, `other` where not."""
+    """Return a cohort with `value` in responders and `other` in the rest, after infusion only."""
     table = cohort(6)
     after = table["phase"] == "post"
-    told = np.where(responds(table), value, other)
-    return table.assign(**{column: np.where(after, told, "same")})
+    values = np.where(responds(table), value, other)
+    return table.assign(**{column: np.where(after, values, "same")})
 
 
 def without(rows: Callable[..., Any], table: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def without(rows: Callable[..., Any], table: pd.DataFrame | None = None) -> pd.D
 
 
 def with_late_samples() -> pd.DataFrame:
-    """Half a year later responders alone are sampled."""
+    """Return a cohort in which only responders are sampled after half a year."""
     table = cohort(6)
     late = table[(table["phase"] == "post") & responds(table)].assign(
         timepoint="M6", day=180, sample=lambda t: t["patient"] + "_M6"
@@ -74,7 +74,8 @@ def sorted_libraries() -> pd.DataFrame:
     )
 
 
-COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
+# samples, contrast, verdict, a row's item and words of its message
+COHORTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str, str, str]] = {
     "balanced": (cohort(6), BASELINE, "ok", "verdict", "6 non-responders against 6 responders"),
     "balanced, change": (cohort(6), CHANGE, "ok", "verdict", "before and after infusion"),
     "batch is the response": (
@@ -82,35 +83,36 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         BASELINE,
         "confounded",
         "association_batch",
-        "a difference cannot be told from one of batch",
+        "a difference cannot be separated from the effect of batch",
     ),
     "batch is the response and adjusted for": (
         cohort(6, batch=lambda t: np.where(responds(t), "run1", "run2")),
         {**BASELINE, "adjust": ["batch"]},
         "aliased",
         "rank",
-        "Non-responders against responders cannot be separated from batch",
+        "The difference between non-responders and responders cannot be separated from the effect",
     ),
     "product is the response after infusion": (
         in_post("product", "axi", "tisa"),
         POST,
         "confounded",
         "association_product",
-        "Every value of product occurs on one side only",
+        "Each value of product occurs in one group only",
     ),
     "product is the response after infusion and adjusted for": (
         in_post("product", "axi", "tisa"),
         {**POST, "adjust": ["product"]},
         "aliased",
         "verdict",
-        "Cannot be answered: non-responders against responders cannot be separated from product",
+        "Cannot be answered: the difference between non-responders and responders cannot be "
+        "separated from the effect of product.",
     ),
     "batch follows response and phase": (
         in_post("batch", "run1", "run2"),
         CHANGE,
         "confounded",
         "association_batch (post)",
-        "a difference cannot be told from one of batch",
+        "a difference cannot be separated from the effect of batch",
     ),
     "no complete pairs": (
         without(lambda t: (t["phase"] == "post") == (number(t) % 2 == 0)),
@@ -124,14 +126,14 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         BASELINE,
         "too_few_patients",
         "patients_reference",
-        "2 responders (2 samples). At least 3 are needed: nothing is tested.",
+        "2 responders (2 samples). At least 3 are needed, so nothing is tested.",
     ),
     "all late samples from responders": (
         with_late_samples(),
         {**ARMS, "where": {"phase": "post"}, "choose": "last"},
         "survivorship",
         "late_M6",
-        "At M6 6 of 6 sampled patients are responders, against 6 of 12 in the cohort: those who",
+        "At M6, 6 of 6 sampled patients are responders (6 of 12 in the cohort): patients who",
     ),
     "three against three": (
         cohort(3),
@@ -147,7 +149,7 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         CHANGE,
         "too_few_patients",
         "missing_patients",
-        "5 of 6 non-responders have no samples of both phases to compare here",
+        "5 of 6 non-responders have no pair of samples from both phases in this contrast",
     ),
     "no sample of an arm in a phase": (
         without(lambda t: (t["phase"] == "pre") & responds(t)),
@@ -182,21 +184,21 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         BASELINE,
         "confounded",
         "association_batch",
-        "Every value of batch occurs on one side only",
+        "Each value of batch occurs in one group only",
     ),
     "two patients share a batch, the others are batches of one": (
         cohort(6, batch=lambda t: t["patient"].replace({"R2": "R1"})),
         BASELINE,
         "ok",
         "association_batch",
-        "No value occurs on both sides, but most patients have one of their own.",
+        "No value occurs in both groups, but most patients have a value of their own.",
     ),
     "arms differ in product": (
         cohort(8, product=lambda t: np.where(responds(t) & (number(t) > 2), "axi", "tisa")),
         BASELINE,
         "ok",
         "association_product",
-        "They are associated; a difference may be due to product.",
+        "They are associated, so a difference may be due to product.",
     ),
     "arms differ in product and are adjusted for it": (
         cohort(8, product=lambda t: np.where(responds(t) & (number(t) > 2), "axi", "tisa")),
@@ -224,8 +226,8 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         SORTED,
         "ok",
         "sort_CD3+",
-        "The sort CD3+ removed B, NK, dendritic, erythroid, granulocytic, malignant, monocytic, "
-        "platelet, progenitor cells: fractions of these and ratios to them are refused",
+        "Sorting (CD3+) removed B, NK, dendritic, erythroid, granulocytic, malignant, monocytic, "
+        "platelet, progenitor cells: fractions of these cells and ratios to them are not tested",
     ),
     "covariates that determine each other": (
         cohort(6, twin=lambda t: t["product"]),
@@ -240,7 +242,7 @@ COHORTS = {  # samples, contrast, verdict, a row's item and words of its message
         {**BASELINE, "adjust": ["a", "b", "c", "d"]},
         "too_few_patients",
         "residual_df",
-        "nothing is left to judge noise",
+        "no residual degrees of freedom remain, so noise cannot be estimated",
     ),
 }  # fmt: skip
 
@@ -328,7 +330,7 @@ def test_responses_outside_both_arms_are_told_by_label_the_most_frequent_first()
     samples["response_label"] = label.fillna(samples["response_label"])
     rows = audit(samples, BASELINE).set_index("item")
     assert rows.loc["other_response", "message"] == (
-        "4 patients have a response outside both arms: NE (2), AD (1), SD (1)."
+        "4 patients have a response that is in neither arm: NE (2), AD (1), SD (1)."
     )
     assert rows.loc["other_response", "status"] == "note"
     assert rows.loc["patients_test", "value"] == "3"
@@ -362,7 +364,7 @@ def test_late_samples_from_non_responders_alone_are_told_too() -> None:
     samples = with_late_samples()
     samples["response"] = samples["response"].map(arms)
     words = late_timepoints(samples)["M6"]
-    assert words.endswith("when a sample is taken depends on the outcome.")
+    assert words.endswith("whether a patient is sampled depends on the outcome.")
 
 
 def test_a_cohort_warns_of_survivors_even_where_no_contrast_uses_them() -> None:

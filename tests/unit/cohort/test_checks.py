@@ -1,4 +1,4 @@
-"""Everything that a run is told, checked in one go."""
+"""Checks of config, sheets, contrasts and matrices together."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from lammscope.cohort.checks import Intake, check_run
 def told(
     relative_cohort: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Intake | None, list[str]]]:
-    """Take in the sound cohort with some lines added to its config; give the lines of mistakes."""
+    """Check the sound cohort with lines added to its config; return the run and its mistakes."""
     monkeypatch.chdir(relative_cohort)
 
     def run(text: str = "", **options: Any) -> tuple[Intake | None, list[str]]:
@@ -80,8 +80,10 @@ def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(
     text = "\n".join(mistakes)
     assert len(mistakes) == 6
     line = line_of(relative_cohort, "integration:")
-    assert f"config.yaml: line {line}: `integration.batch` is `chanel`, no column" in text
-    assert "`integration.scvi.covariates` names `sexx`, no column" in text
+    assert (
+        f"config.yaml: line {line}: `integration.batch` is `chanel`, which is not a column" in text
+    )
+    assert "`integration.scvi.covariates` names `sexx`, which is not a column" in text
     assert "`lamm.references` is `none.tsv`, which does not exist" in text
     assert "`age` is `fifty`; it must be a number" in text
     assert "contrast `baseline`: " in text

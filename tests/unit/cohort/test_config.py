@@ -1,4 +1,4 @@
-"""The config: defaults, and every mistake with its place."""
+"""The config: defaults, and the file and line of each mistake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ KNOWN = {
 
 
 def parts(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every part of a schema that describes a value."""
+    """Yield every part of a schema that describes a value."""
     yield schema
     for part in schema.get("properties", {}).values():
         yield from parts(part)
@@ -69,8 +69,8 @@ def test_labels_may_be_numbers() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"qc": {"min_count": 3}}, "`qc.min_count` is no key (did you mean `min_counts`?)"),
-        ({"xyz": 1}, "`xyz` is no key; keys here: samples, patients"),
+        ({"qc": {"min_count": 3}}, "`qc.min_count` is not a key (did you mean `min_counts`?)"),
+        ({"xyz": 1}, "`xyz` is not a key; keys here: samples, patients"),
         (
             {"integration": {"method": "x"}},
             "`integration.method` is `x`; allowed: harmony, scvi",
@@ -80,12 +80,12 @@ def test_labels_may_be_numbers() -> None:
         ({"qc": {"max_pct_mt": 150}}, "`qc.max_pct_mt` is `150`; it must be at most 100"),
         ({"lamm": {"probability": 1}}, "`lamm.probability` is `1`; it must be less than 1"),
         ({"qc": 5}, "`qc` is `5`; it must be a section of keys"),
-        ({"lamm": {"definers": []}}, "`lamm.definers` is empty; name at least 1"),
-        ({"car": {"features": "("}}, "`car.features` is `(`, which is no regular expression"),
+        ({"lamm": {"definers": []}}, "`lamm.definers` is empty; it needs at least 1 value"),
+        ({"car": {"features": "("}}, "`car.features` is `(`, which is not a regular expression"),
         ({"sorts": {"x": 3}}, "`sorts.x` is `3`; it must be a list of lineages"),
         ({"response": {"responder": [False]}}, "is `false`; it must be text or a number (YAML"),
         ({"contrasts": {"a": {"kind": "between"}}}, "`contrasts.a.test` is missing; add it"),
-        ({"contrasts": {"a/b": {}}}, "`contrasts.a/b` names files and cannot be used"),
+        ({"contrasts": {"a/b": {}}}, "`contrasts.a/b` cannot be used in file names"),
         ({"contrasts": {"a": None}}, "`contrasts.a` is `None`; it must be a section"),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_key_that_stands_twice_is_named_since_yaml_drops_one(tmp_path: Path) -
     path = tmp_path / "c.yaml"
     path.write_text("qc:\n  min_genes: 3\nseed: 1\nqc:\n  min_counts: 4\n")
     _, mistakes = check_config(yaml.safe_load(path.read_text()), sources=[path])
-    assert mistakes == [f"{path}: line 4: `qc` stands there twice; YAML keeps only the last one"]
+    assert mistakes == [f"{path}: line 4: `qc` appears twice; YAML keeps only the last one"]
 
 
 def test_a_faulty_section_takes_its_defaults_so_that_the_search_goes_on() -> None:

@@ -1,14 +1,19 @@
 """Contrasts of the config: defaults, and every mistake in one line with its remedy."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.cohort.audit import audit_design
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_checks import contrast_mistakes
 from lammscope.cohort.contrast_config import contrasts_from_config, default_contrasts
+from lammscope.cohort.contrasts import KINDS, Between, as_values, make_contrast
 from lammscope.core.words import as_text
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
@@ -23,7 +28,7 @@ def number(table: pd.DataFrame) -> pd.Series:
 
 
 def with_twins(**columns: Any) -> pd.DataFrame:
-    """A second sample of each patient and time point, that differs in some columns."""
+    """Add a second sample of each patient and time point, with different values in some columns."""
     twins = cohort().assign(sample=lambda t: t["sample"] + "_b", **columns)
     return pd.concat([cohort(), twins], ignore_index=True)
 
@@ -78,8 +83,8 @@ MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "match": (cohort(), {**PAIRED, "match": ["source"]}, r"`match`: no column `source` .*"),
     "test": (cohort(), {**BASELINE, "test": "responders"},
              r"`test`: column `response` has no value `responders` \(did you mean `responder`\?\); "
-             r"allowed: responder, non_responder \(raw labels, here CR, PD, are in the column "
-             r"`response_label`\)"),
+             r"allowed: responder, non_responder; the labels of the sheet \(CR, PD\) are in column "
+             r"`response_label`"),
     "reference": (cohort(), {**ARMS, "column": "product", "test": "axi", "reference": "liso"},
                   r"`reference`: column `product` has no value `liso`; allowed: axi, tisa"),
     "value of where": (cohort(), {**ARMS, "where": {"timepoint": "d7"}},
@@ -89,28 +94,28 @@ MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
                           r"`where.batch`: column `batch` has no value `x`; allowed: (N\d+_D[07], )"
                           r"{19}N\d+_D[07], and 28 more"),
     "no response": (cohort(response=NOTHING), BASELINE,
-                    r"it asks for `response`, but no sample has one; set `response` in the config "
-                    r"and in patients.tsv"),
+                    r"it uses `response`, which is empty for every sample; set `response` in the "
+                    r"config and in patients.tsv"),
     "no phase": (cohort(phase=NOTHING), PAIRED,
-                 r"it asks for `phase`, but no sample has one; set `timepoints`"),
+                 r"it uses `phase`, which is empty for every sample; set `timepoints` in the "
+                 r"config"),
     "an empty column": (cohort(site=NOTHING), {**ARMS, "where": {"site": "Bonn"}},
-                        r"it asks for `site`, but no sample has one; set column `site` of the "
-                        r"sheets"),
+                        r"it uses `site`, which is empty for every sample; fill in column `site`"),
     "one value twice": (cohort(), {**BASELINE, "reference": "non_responder"},
-                        r"test and reference are both `non_responder`; name two values"),
+                        r"test and reference are both `non_responder`; use two different values"),
     "where that nothing meets": (
         cohort(), {**ARMS, "where": {"phase": "pre", "timepoint": "D7"}},
-        r"`where`: no sample meets all of it \(phase pre: 8 samples, timepoint D7: 8 samples\); "
-        r"leave out a condition"),
+        r"`where`: no sample meets all conditions \(phase pre: 8 samples, timepoint D7: 8 "
+        r"samples\); remove one"),
     "adjusted pairs": (cohort(), {**PAIRED, "adjust": ["product"]},
-                       r"a pair is its own control, covariates of the patient cancel; remove "
+                       r"a pair is its own control, so covariates of patients cancel out; remove "
                        r"`adjust`"),
     "adjusted for what is compared": (
         cohort(), {**BASELINE, "adjust": ["response"]},
-        r"`adjust`: `response` is what is compared; remove `response` from `adjust`"),
+        r"`adjust`: `response` is the column that is compared; remove `response` from `adjust`"),
     "adjusted for names": (
         cohort(), {**BASELINE, "adjust": ["patient"]},
-        r"`adjust`: `patient` names each row and is no covariate; remove `patient` from `adjust`"),
+        r"`adjust`: `patient` identifies rows and is not a covariate; remove `patient` from .*"),
     "adjusted for the response": (
         cohort(), {**BASELINE, "adjust": ["response_label"]},
         r"`adjust`: `response_label` is the response under another name; remove .*"),
@@ -119,18 +124,18 @@ MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         r"`adjust`: `best` is the response under another name; remove `best` from `adjust`"),
     "adjusted for nothing": (
         cohort(ldh=np.nan), {**BASELINE, "adjust": ["ldh"]},
-        r"`adjust`: no sample has a value of `ldh`; fill in the sheet, or remove `ldh` .*"),
+        r"`adjust`: no sample has a value for `ldh`; fill in the sheet, or remove `ldh` .*"),
     "numbers with a slip": (
         cohort(ldh=[*"12345678123456", "1x", "1x"]), {**BASELINE, "adjust": ["ldh"]},
-        r"`adjust`: column `ldh`: `1x` \(sample N4_D0, N4_D7\): no number, while the others are; "
-        r"correct it, or leave it empty"),
+        r"`adjust`: column `ldh` is numeric except for `1x` \(sample N4_D0, N4_D7\); "
+        r"correct the value, or leave the field empty"),
     "adjusted for batches of one": (
         cohort(), {**BASELINE, "adjust": ["batch"]},
-        r"`adjust`: `batch` has another value in every sample; remove `batch` from `adjust`"),
+        r"`adjust`: `batch` has a different value in every sample; remove `batch` from `adjust`"),
     "choice without days": (
         cohort().drop(columns="day"), {**ARMS, "choose": "last"},
-        r"`choose: last` needs a column `day` of numbers in the sample sheet; or choose one of "
-        r"D0, D7"),
+        r"`choose: last` needs a numeric column `day` in the sample sheet; add it, or choose "
+        r"one of D0, D7"),
     "choice": (cohort(), {**ARMS, "choose": "d7"},
                r"`choose`: no time point `d7` \(did you mean `D7`\?\); allowed: first, last, D0, "
                r"D7"),
@@ -150,9 +155,9 @@ def test_a_mistake_is_told_in_one_line_with_its_remedy(name: str) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["cohort"], "this name is taken by the figures and audit rows of the whole cohort"),
-        (["Counts"], "this name is taken by the file `abundance/counts.tsv`; rename it"),
-        (["a", "A"], "its name differs from `A` in case only; rename one, for both name files"),
+        (["cohort"], "this name is reserved for the figures and audit rows of the whole cohort"),
+        (["Counts"], "this name is reserved for the file `abundance/counts.tsv`; rename"),
+        (["a", "A"], "its name differs from `A` only in capitals; rename one, since both"),
     ],
 )
 def test_names_that_would_overwrite_files_are_refused(names: list[str], words: str) -> None:
@@ -161,7 +166,7 @@ def test_names_that_would_overwrite_files_are_refused(names: list[str], words: s
 
 
 def test_all_mistakes_of_all_contrasts_are_told_at_once() -> None:
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         "one": {**ARMS, "column": "respons", "adjust": ["prodct"]},
         "two": {**BASELINE, "choose": "D8"},
         "right": BASELINE,
@@ -173,14 +178,15 @@ def test_all_mistakes_of_all_contrasts_are_told_at_once() -> None:
     ]  # fmt: skip
 
 
-PATIENTS = {  # samples, entry, the whole line but for the contrast's name (a pattern)
+# samples, entry, the whole line but for the contrast's name (a pattern)
+PATIENTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "several samples": (
         cohort(2), ARMS,
-        r"patients N1, N2, R1, R2 have several samples that are no replicates: N1: N1_D0 \(D0\), "
+        r"patients N1, N2, R1, R2 have several samples that are not replicates: N1: N1_D0 \(D0\), "
         r"N1_D7 \(D7\); .*; narrow `where`, or set `choose` to first, last or a time point"),
     "replicates that differ": (
         cohort(age=number).replace({"patient": {"R2": "R1"}}), {**BASELINE, "adjust": ["age"]},
-        r"patient R1 has several samples that are no replicates: R1: R1_D0 \(D0, 1\), R2_D0 "
+        r"patient R1 has several samples that are not replicates: R1: R1_D0 \(D0, 1\), R2_D0 "
         r"\(D0, 2\); .*"),
     "both arms": (
         cohort(dose=lambda t: t["timepoint"].map({"D0": "low", "D7": "high"})),
@@ -189,23 +195,24 @@ PATIENTS = {  # samples, entry, the whole line but for the contrast's name (a pa
         r"`where`"),
     "product with blood": (
         cohort(compartment=lambda t: np.where(t["patient"] == "R1", "product", "blood")), BASELINE,
-        r"it mixes the compartments blood, product; a product is never compared with blood, "
-        r"tumour or marrow: add `where: \{compartment: \.\.\.\}`"),
+        r"it mixes the compartments blood, product; infusion products are never compared with "
+        r"blood, tumor or marrow: add `where: \{compartment: \.\.\.\}`"),
     "product with blood in a pair": (
         cohort(compartment=lambda t: np.where(t["phase"] == "pre", "product", "blood")),
         {**PAIRED, "match": []}, r"it mixes the compartments blood, product; .*"),
     "a covariate that changes": (
         cohort(crp=lambda t: 1.0 * t["day"] + number(t)), {**CHANGE, "adjust": ["crp"]},
-        r"`crp` differs between the samples of N1, .*, R4; a change is adjusted for columns of "
-        r"patients: remove `crp` from `adjust`"),
+        r"`crp` differs between the samples of N1, .*, R4; a change can only be adjusted for "
+        r"columns that are constant within patients: remove `crp` from `adjust`"),
     "a sort of which nothing is known": (
         cohort(sort="gate7"), {**BASELINE, "where": {"phase": "pre", "sort": "gate7"}},
-        r"sort `gate7`: not known what it keeps; say so in the config, e\.g\. "
-        r"`sorts: \{gate7: \[T\]\}`"),
+        r"column `sort`: it is not known which cells `gate7` keeps; list them in the config, "
+        r"e\.g\. `sorts: \{gate7: \[T\]\}`"),
     "a primary denominator that is gone": (
         cohort(sort="CD3+"), {**BASELINE, "where": {"phase": "pre", "sort": "CD3+"}},
-        r"the sort CD3\+ removed the monocytic cells, the denominator of the primary result; set "
-        r"`primary.denominator` to one that it kept, such as all, or name another contrast there"),
+        r"sorting \(CD3\+\) removed the monocytic cells, which are the denominator of the primary "
+        r"result; set `primary.denominator` to cells that were kept, such as `all`, or set "
+        r"`primary.contrast` to another contrast"),
 }  # fmt: skip
 
 
@@ -235,8 +242,8 @@ def test_a_contrast_without_mistakes_has_none() -> None:
 
 def test_a_primary_contrast_has_to_be_one_unless_the_contrasts_are_the_default_ones() -> None:
     assert mistakes(BASELINE, cohort(), contrast="quest") == [
-        "config: `primary.contrast` is 'quest', which is no contrast (did you mean `question`?); "
-        "contrasts: question"
+        "config: `primary.contrast` is `quest`, which is not a contrast (did you mean "
+        "`question`?); contrasts: question"
     ]
     assert mistakes(None, cohort(response=NOTHING, response_label=NOTHING)) == []
 
@@ -248,10 +255,46 @@ def test_mistakes_of_the_config_and_of_every_contrast_are_told_together() -> Non
     assert [line.split(":")[0] for line in found] == [
         "config", "config", "contrast `one`", "contrast `two`",
     ]  # fmt: skip
-    assert "`monocytes`, which is no lineage" in found[0]
+    assert "`monocytes`, which is not a lineage" in found[0]
 
 
 def test_long_whole_numbers_stay_apart_as_text() -> None:
     dates = pd.Series([20240115.0, 20240118.0, np.nan])
     assert as_text(dates).tolist()[:2] == ["20240115", "20240118"]
     assert as_text(dates).isna().tolist() == [False, False, True]
+
+
+def test_the_config_allows_each_kind_and_no_other() -> None:
+    """The schema lists the kinds, for editors and for the document of the config."""
+    entry = read_schema("config")["properties"]["contrasts"]["additionalProperties"]
+    assert entry["properties"]["kind"]["enum"] == list(KINDS)
+
+
+@dataclass(frozen=True)
+class Reversed(Between):
+    """Patients against patients, with the arms exchanged."""
+
+    kind = "reversed"
+
+    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        other = named.map({"test": "reference", "reference": "test"})
+        return other, other
+
+    def describe(self) -> str:
+        return "The other way round."
+
+
+def test_a_new_kind_is_a_class_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "reversed", Reversed)
+    samples = cohort()
+    contrasts = contrasts_from_config(
+        {"base": BASELINE, "back": {**BASELINE, "kind": "reversed"}}, samples
+    )
+    base, back = (
+        Comparison(samples, make_contrast(**as_values(contrast))) for contrast in contrasts
+    )
+    exchanged = base.units["arm"].map({"test": "reference", "reference": "test"})
+    assert back.units["arm"].tolist() == exchanged.tolist()
+    assert back.contrast.describe() == "The other way round."
+    audit = audit_design(samples, contrasts, sorts={}, max_exact=99, n_draws=99)
+    assert audit.groupby("contrast")["status"].first()[["base", "back"]].tolist() == ["ok", "ok"]

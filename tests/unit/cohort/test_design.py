@@ -70,7 +70,7 @@ def test_two_pairs_of_one_patient_are_refused() -> None:
     entry: dict[str, Any] = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3"}
     entry["match"] = ["timepoint"]
     with pytest.raises(
-        ValueError, match=r"patients N1, .* have several samples that are no replicates"
+        ValueError, match=r"patients N1, .* have several samples that are not replicates"
     ):
         _ = Comparison(samples, asked(entry, samples)).units
     chosen = asked({**entry, "choose": "D7"}, samples)
@@ -130,7 +130,7 @@ def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped() -> No
 def smallest_p_by_enumeration(
     arm: np.ndarray, strata: np.ndarray, rng: np.random.Generator
 ) -> float:
-    """Least p over many data sets, each permutation test enumerated in full."""
+    """Return the smallest p over many data sets, with all permutations enumerated."""
     n = len(arm)
     assignments = [
         np.isin(np.arange(n), chosen).astype(float)

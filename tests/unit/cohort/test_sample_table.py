@@ -1,4 +1,4 @@
-"""The saved sample table gives back what was checked; an earlier run's table frees its matrices."""
+"""The saved sample table keeps values and types, and lets matrices of a past run be archived."""
 
 import csv
 from pathlib import Path
@@ -31,7 +31,7 @@ PATIENTS = (
 
 
 def saved(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """A table, saved and read again."""
+    """Save a table and read it again."""
     path.write_text(sample_table_text(table), encoding="utf-8")
     return read_sample_table(path)
 
@@ -116,7 +116,7 @@ def test_what_is_no_saved_table_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def last(config: dict[str, Any], tmp_path: Path) -> LastRun | None:
-    """What a run of this cohort left behind, with one shard deleted since."""
+    """The last run of this cohort, with one per-sample count file deleted since."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     saved(read_samples(config), tmp_path / "table.tsv")
     (tmp_path / "shards").mkdir()
@@ -135,7 +135,7 @@ def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(
     sheets = check_sheets(config, last=last)
     (mistake,) = sheets.mistakes  # of the sample without a shard
     assert "`counts` is `c.h5`, which does not exist" in mistake
-    assert "matrices that are no longer there: 1 (e.g. a.h5)" in sheets.notes[-1]
+    assert "matrices that no longer exist: 1 (e.g. a.h5)" in sheets.notes[-1]
     assert len(check_sheets(config).mistakes) == 2
     assert check_sheets(config, look=False).mistakes == []
 

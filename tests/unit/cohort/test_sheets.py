@@ -1,4 +1,4 @@
-"""Both sheets together: what users write, and what they get wrong between them."""
+"""Both sheets together: what users write, and mistakes in and between them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ PATIENTS = "patient\tresponse\tage\nA\tCR\t61\nB\tPD\t55\n"
 
 @pytest.fixture
 def cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Write two sheets and give the config that names them."""
+    """Write two sheets and return the config that names them."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.h5", "b.h5", "c.h5", "list.txt"):
         (tmp_path / name).touch()
@@ -78,30 +78,34 @@ def test_samples_of_one_matrix_share_its_channel(
 
 
 SHEET_MISTAKES = {
-    "a sample twice": (("B1", "A1"), None, "row 4: sample `A1` stands in row 2 too; names must"),
+    "a sample twice": (("B1", "A1"), None, "row 4: sample `A1` is also in row 2; names must"),
     "capitals alone": (("B1", "a1"), None, "row 4: sample `a1` differs from `A1` only in capitals"),
     "a name of another file": (
         ("B1", "A1.moments"),
         None,
-        "row 4: sample `A1.moments`: `.moments`",
+        "row 4: sample `A1.moments`: names that end in `.moments` are reserved",
     ),
     "an unknown patient": (("\tB\t", "\tb\t"), None, "row 4: patient `b` is not in patients.tsv"),
     "a missing matrix": (("c.h5", "d.h5"), None, "row 4: `counts` is `d.h5`, which does not exist"),
-    "one matrix twice": (("b.h5", "./a.h5"), None, "rows 2, 3: the same matrix `a.h5` for several"),
+    "one matrix twice": (
+        ("b.h5", "./a.h5"),
+        None,
+        "rows 2, 3: several samples have the same matrix `a.h5`",
+    ),
     "a patient twice": (
         ("", ""),
         PATIENTS + "A\tPD\t61\n",
-        "patients.tsv: rows 2, 4: patient `A` stands there 2 times with response CR and PD",
+        "patients.tsv: rows 2, 4: patient `A` appears 2 times, with response CR and PD",
     ),
     "a column in both": (
         ("", ""),
         PATIENTS.replace("age", "timepoint"),
-        "patients.tsv: column `timepoint` is in samples.tsv too",
+        "patients.tsv: column `timepoint` is also in samples.tsv",
     ),
     "a name of the workflow's": (
         ("", ""),
         PATIENTS.replace("age", "phase"),
-        "patients.tsv: column `phase` is a name of the workflow's own",
+        "patients.tsv: column name `phase` is reserved for the workflow",
     ),
     "a label in other capitals": (
         ("", ""),
@@ -111,7 +115,7 @@ SHEET_MISTAKES = {
     "a time point written otherwise": (
         ("A2\tA\tpost", "A2\tA\td 7"),
         None,
-        "row 3: `timepoint` is `d 7`, but `timepoints` of the config lists `D7`; write both alike",
+        "row 3: `timepoint` is `d 7`, but `timepoints` of the config lists `D7`; use the same",
     ),
 }
 
@@ -141,7 +145,7 @@ def test_a_pooled_matrix_needs_a_list_for_each_sample(
     header = SAMPLES.replace("counts\n", "counts\tbarcodes\n").replace("b.h5", "a.h5")
     samples = header.replace("a.h5\n", "a.h5\tlist.txt\n")
     (mistake,) = check_sheets(cohort(samples)).mistakes
-    assert "rows 2 and 3: the same `barcodes` `list.txt` of the same matrix" in mistake
+    assert "rows 2 and 3: the same matrix with the same `barcodes` `list.txt`" in mistake
     mistakes = check_sheets(cohort(samples.replace("list.txt", "absent.txt", 1))).mistakes
     assert "row 2: `barcodes` is `absent.txt`, which does not exist" in mistakes[0]
 
@@ -151,8 +155,8 @@ def test_what_is_only_odd_is_noted(cohort: Callable[..., dict[str, Any]]) -> Non
     sheets = check_sheets(config)
     assert sheets.mistakes == []
     assert sheets.notes == [
-        "patients.tsv: no sample of C; not used",
-        "time points neither before nor after infusion: month_6 (`timepoints` of the config)",
+        "patients.tsv: patients without a sample, not used: C",
+        "time points neither before nor after infusion: month_6 (see `timepoints` in the config)",
     ]
 
 
@@ -160,7 +164,11 @@ def test_what_is_only_odd_is_noted(cohort: Callable[..., dict[str, Any]]) -> Non
     ("patients", "response", "message"),
     [
         (PATIENTS.replace("response", "Response"), {}, "did you mean `Response`?"),
-        (PATIENTS, {"responder": ["NR"], "non_responder": ["R"]}, "(CR, PD); name them"),
+        (
+            PATIENTS,
+            {"responder": ["NR"], "non_responder": ["R"]},
+            "(CR, PD) is listed in the config; list",
+        ),
         (PATIENTS, {"non_responder": ["PD", "CR"]}, "`CR` is in both `response.responder` and"),
         (PATIENTS, {"column": "best_response"}, "no column `best_response`"),
     ],

@@ -1,4 +1,4 @@
-"""What a sort keeps, and which denominators it takes away."""
+"""Lineages that sorting keeps, and denominators that it removes."""
 
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,9 @@ def test_the_config_goes_before_the_label() -> None:
 
 @pytest.mark.parametrize("label", ["gate7", "CD3+CD19+", "CD3+XYZ+"])
 def test_a_label_that_says_nothing_is_refused_with_the_remedy(label: str) -> None:
-    with pytest.raises(ValueError, match=r"not known what it keeps; say so in the config, e\.g\."):
+    with pytest.raises(
+        ValueError, match=r"not known which cells .* keeps; list them in the config, e\.g\."
+    ):
         kept_lineages(label, {})
 
 
@@ -83,7 +85,7 @@ def test_what_a_sort_removed_is_no_denominator() -> None:
 def test_lineages_of_the_config_are_checked() -> None:
     assert sort_mistakes({"a": "all", "b": ["T", "NK"]}) == []
     (mistake,) = sort_mistakes({"a": ["monocytes"]})
-    assert "`monocytes`, which is no lineage (did you mean `monocytic`?)" in mistake
+    assert "`monocytes`, which is not a lineage (did you mean `monocytic`?)" in mistake
 
 
 def libraries() -> pd.DataFrame:
@@ -106,7 +108,7 @@ def mistakes(
 
 def test_a_primary_denominator_that_the_sort_removed_is_a_mistake() -> None:
     (mistake,) = mistakes(SORT, libraries())
-    assert "the sort CD3+ removed the monocytic cells" in mistake
+    assert "sorting (CD3+) removed the monocytic cells" in mistake
     assert mistakes(SORT, libraries(), denominator="all") == []
     assert mistakes(SORT, libraries(), sorts={"CD3+": "all"}) == []
 

@@ -1,4 +1,4 @@
-"""Digests of code: alike for what means the same, other for what does not."""
+"""Digests of code: equal for the same meaning, different otherwise."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def digest(project: Path, **kwargs: Any) -> str:
 
 
 def changed(project: Path, name: str, old: str, new: str) -> Path:
-    """A copy of the project in which one text in one file is another."""
+    """Return a copy of the project with one text in one file replaced."""
     copy = project.with_name("changed")
     shutil.copytree(project, copy)
     path = copy / name
@@ -119,8 +119,19 @@ def test_the_name_of_a_module_counts(project: Path) -> None:
 
 
 def test_a_name_that_is_left_out_must_be_a_module(project: Path) -> None:
-    with pytest.raises(ValueError, match=r"`package\.logs` is no module of .*package; correct"):
+    with pytest.raises(ValueError, match=r"`package\.logs` is not a module of .*package; correct"):
         digest(project, leave_out=["package.logs"])
+
+
+def test_what_a_script_calls_without_importing_it_counts(project: Path) -> None:
+    (project / "package" / "draw.py").write_text("from package import names\n\n\ndef draw(): ...\n")
+    calls = {"calls": ["package.draw.draw"]}
+    assert digest(project, **calls) != digest(project)
+    edited = changed(project, "package/draw.py", "...", "return 1")
+    assert digest(edited, **calls) != digest(project, **calls)
+    assert digest(edited) == digest(project)
+    with pytest.raises(ValueError, match=r"`package\.draws\.draw` is not in a module of .*package"):
+        digest(project, calls=["package.draws.draw"])
 
 
 def test_files_count_by_content_and_order(tmp_path: Path) -> None:

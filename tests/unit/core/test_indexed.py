@@ -1,4 +1,4 @@
-"""Files between steps: whole or absent, and never taken for other cells."""
+"""Files between steps: complete or absent, and never matched to the wrong cells."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Files that the config names are found with the user first, then with the workflow."""
+"""Files named in the config: the user's own come before those of the workflow."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""PyDESeq2 as the engine of the expression test: what it shares with limma, and what is its own."""
+"""PyDESeq2 as the engine of the expression test, compared with limma."""
 
 import subprocess
 import sys
@@ -9,6 +9,8 @@ import pytest
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.config import read_schema
+from lammscope.expression.engines import ENGINES
 from lammscope.expression.genes import COLUMNS
 from lammscope.expression.genes import test_expression as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -129,3 +131,8 @@ def test_the_engine_prints_nothing_and_is_deterministic(capfd: pytest.CaptureFix
 def test_limma_runs_do_not_load_pydeseq2() -> None:
     code = "import sys, lammscope.expression; sys.exit('pydeseq2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_config_allows_each_engine_and_no_other() -> None:
+    engine = read_schema("config")["properties"]["expression"]["properties"]["engine"]
+    assert engine["enum"] == list(ENGINES)

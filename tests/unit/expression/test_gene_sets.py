@@ -1,4 +1,4 @@
-"""Competitive gene-set tests on pseudobulks, and the GMT files they read."""
+"""Competitive gene-set tests on pseudobulks, and their GMT files."""
 
 import gzip
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_random_sets_are_calibrated(entry: dict[str, Any]) -> None:
     table = run_test(
         data, Comparison(samples, asked(entry, samples)), gene_sets=gene_sets, **SETTINGS
     )
-    # Genes are independent here, whereas camera allows for a small correlation within sets.
+    # Genes are independent here, while camera assumes a small correlation within sets.
     assert 0.015 <= (table["p"] < 0.05).mean() <= 0.08
 
 
@@ -197,11 +197,11 @@ def test_gmt_files_as_others_write_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"gene,set\nTNF,a\n", "row 1: `gene,set` is no line of a GMT file"),
+        (b"gene,set\nTNF,a\n", "row 1: `gene,set` is not a line of a GMT file"),
         (b"A\tsource\tTNF\nB\tsource\n", "row 2: set `B` has no genes"),
-        (b"A\tsource\tTNF\nA\tsource\tIL6\n", "row 2: set `A` is there twice"),
+        (b"A\tsource\tTNF\nA\tsource\tIL6\n", "row 2: set `A` appears twice"),
         (b"\tsource\tTNF\n", "has no name"),
-        (b"A\tsource\t\xff\xfe\n", "no UTF-8"),
+        (b"A\tsource\t\xff\xfe\n", "not UTF-8"),
     ],
 )
 def test_what_is_no_gmt_file_is_told(tmp_path: Path, content: bytes, words: str) -> None:
@@ -227,7 +227,7 @@ def test_every_mistake_of_gene_sets_is_told_at_the_start(
         "mine.yaml: line 4: `expression.gene_sets` names `absent.gmt`, which does not exist"
         in (lines[0])
     )
-    assert lines[1].startswith("broken.gmt: row 1: `no tabs` is no line of a GMT file")
+    assert lines[1].startswith("broken.gmt: row 1: `no tabs` is not a line of a GMT file")
     assert lines[2].startswith("broken.gmt: row 2: set `A` has no genes")
     assert len(lines) == 3
 

@@ -169,7 +169,7 @@ def test_aliased_designs_and_empty_populations_have_a_status() -> None:
 
 
 def without(data: anndata.AnnData, names: list[str], population: str = "LAMM") -> anndata.AnnData:
-    """The pseudobulks, those of a population and of these samples with too few cells."""
+    """Copy the pseudobulks; those of a population and of these samples have too few cells."""
     data = data.copy()
     small = data.obs["sample"].isin(names) & (data.obs["population"] == population)
     data.obs.loc[small, "n_cells"] = 3

@@ -27,7 +27,7 @@ MONOCYTES = "CD14+ Monocytes"
 
 @pytest.fixture
 def pseudobulk(real_data: Callable[[str], Path]) -> anndata.AnnData:
-    """Sums per donor, condition and cell type, through the functions of the workflow."""
+    """Sum counts per donor, condition and cell type with the functions of the workflow."""
     cells: Any = anndata.read_h5ad(real_data("kang_ifnb") / "kang_ifnb_2000.h5ad")
     genes = pd.DataFrame({"gene": cells.var_names, "symbol": cells.var_names}, dtype="str")
     donor, stim, kind = (cells.obs[name].astype(str) for name in ("donor", "stim", "kang_cell"))
@@ -61,7 +61,7 @@ def contrast(samples: pd.DataFrame) -> Contrast:
 
 @pytest.fixture
 def top_genes(real_data: Callable[[str], Path]) -> pd.Series:
-    """Another group's top genes, all of which rise."""
+    """Return published top genes, all upregulated."""
     return pd.read_csv(real_data("kang_ifnb") / "reference_top20_CD14Mono_stim_vs_ctrl.csv")["gene"]
 
 
@@ -88,7 +88,7 @@ def test_top_genes_that_can_be_tested_rise(
 def test_every_top_gene_of_the_data_has_the_right_sign(
     pseudobulk: anndata.AnnData, samples: pd.DataFrame, contrast: Contrast, top_genes: pd.Series
 ) -> None:
-    """In the model of the test without its filter: 19 of 20, since CFB is not in these data."""
+    """Fit the model without the filter: 19 of 20, since CFB is not in these data."""
     sums = plain_pseudobulks(pseudobulk)
     comparison = Comparison(samples, contrast)
     model = population_model(sums, MONOCYTES, comparison, min_cells=10, within_patients=True)

@@ -1,4 +1,4 @@
-"""What cannot be tested has a status and no p: both engines and gene sets, the same way."""
+"""What cannot be tested has a status and no p, in both engines and gene sets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ def tested(request: pytest.FixtureRequest) -> Callable[..., pd.DataFrame]:
 
 
 def assert_untested(table: pd.DataFrame, status: str) -> None:
-    """One row that says why, and nothing that could be taken for a result."""
+    """Check that there is one row with a status and no results."""
     assert table["status"].tolist() == [status]
     assert table[["p", "fdr"]].isna().all(axis=None)
     assert table.filter(regex="log2fc|^t$|direction|ci_").isna().all(axis=None)

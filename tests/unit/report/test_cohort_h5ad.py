@@ -25,7 +25,7 @@ def shards() -> dict[str, Shard]:
     return {"a": first, "b": Shard(second.counts[:, order], second.barcodes, fewer)}
 
 
-def described(shards: dict[str, Shard]) -> anndata.AnnData:
+def described(shards: dict[str, Shard], in_use: str = "X_pca_harmony") -> anndata.AnnData:
     rows = [
         {
             "cell": f"{sample}_{shard.barcodes[row]}",
@@ -48,7 +48,12 @@ def described(shards: dict[str, Shard]) -> anndata.AnnData:
         sheet.assign(counts="a path"),
         reference=shards["a"].genes.assign(n_samples=2),
         variable=shards["a"].genes["gene"][:5],
-        spaces={"X_umap": np.zeros((len(index), 2))},
+        spaces={
+            "X_pca": np.ones((len(index), 3)),
+            in_use: np.arange(4.0 * len(index)).reshape(-1, 4),
+            "X_umap": np.zeros((len(index), 2)),
+        },
+        in_use=in_use,
     )
 
 
@@ -96,6 +101,22 @@ def test_the_layout_is_that_of_the_cellxgene_schema(
             assert {file[name][part].compression for part in ("data", "indices")} == {"gzip"}
 
 
+@pytest.mark.parametrize("in_use", ["X_pca_harmony", "X_scVI", "X_pca"])
+def test_the_embedding_in_use_has_its_own_name_and_an_alias_that_is_stored_once(
+    tmp_path: Path, shards: dict[str, Shard], in_use: str
+) -> None:
+    path = tmp_path / "cohort.h5ad"
+    parts = ((shard, KEPT[sample]) for sample, shard in shards.items())
+    write_cohort(described(shards, in_use), parts, path, log_normalised=False)
+    cohort = anndata.read_h5ad(path)
+    assert set(cohort.obsm) == {"X_pca", in_use, "X_joint", "X_umap"}
+    assert cohort.uns["X_joint"] == in_use
+    assert np.array_equal(cohort.obsm["X_joint"], np.arange(20.0).reshape(5, 4))
+    assert np.array_equal(cohort.obsm["X_joint"], cohort.obsm[in_use])
+    with h5py.File(path) as file:
+        assert file["obsm/X_joint"] == file[f"obsm/{in_use}"]
+
+
 def test_a_cell_too_few_is_told(tmp_path: Path, shards: dict[str, Shard]) -> None:
     parts = [(shards["a"], KEPT["a"])]
     with pytest.raises(ValueError, match="5 cells, but the shards hold 3"):
@@ -122,7 +143,8 @@ def test_many_appended_samples_are_one_matrix(tmp_path: Path) -> None:
         pd.DataFrame({"sample": ["s"]}),
         reference=shard.genes.assign(n_samples=1),
         variable=shard.genes["gene"][:1],
-        spaces={},
+        spaces={"X_pca": np.zeros((300, 2))},
+        in_use="X_pca",
     )
     path = tmp_path / "cohort.h5ad"
     write_cohort(cohort, ((shard, rows) for rows in pieces), path, log_normalised=False)

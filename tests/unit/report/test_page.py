@@ -1,5 +1,6 @@
 """The report: complete, self-contained, the same each time, and plain about what is missing."""
 
+import base64
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import sparse
 
 from lammscope.abundance.comparisons import COLUMNS
@@ -22,7 +24,10 @@ from lammscope.cohort.audit import audit_design
 from lammscope.cohort.contrasts import Paired
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
-from lammscope.report.captions import FIGURE_WORDS
+from lammscope.report.figures import catalog
+from lammscope.report.figures.catalog import FigureEntry, drawing_functions, figure_names
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
@@ -51,6 +56,7 @@ from tests.unit.example_results import (
     abundance_table,
     audit_table,
     calibration_table,
+    cohort_data,
     example,
     expression_table,
     gather,
@@ -144,9 +150,9 @@ def cohort() -> Example:
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("figures")
-    names = [name for group, name in FIGURE_WORDS if group == "cohort"]
-    stems = [folder / "cohort" / name for name in names]
-    stems += [folder / c / n for c in CONTRASTS for g, n in FIGURE_WORDS if g == "contrast"]
+    stems = [folder / "cohort" / name for name in figure_names("cohort", "evidence")]
+    names = figure_names("contrast", "neighborhoods")
+    stems += [folder / contrast / name for contrast in CONTRASTS for name in names]
     drawn = save_figure(sentence_figure("as good as any"), folder / "drawn", dpi=20)[0]
     for stem in stems:
         stem.parent.mkdir(exist_ok=True)
@@ -403,7 +409,7 @@ def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch
     assert [(row["contrast"], row["status"]) for row in rows] == [
         ("cohort", "confounded"), ("baseline", "confounded"), ("adjusted", "aliased"),
     ]  # fmt: skip
-    assert "a difference cannot be told from one of batch" in rows[1]["message"]
+    assert "a difference cannot be separated from the effect of batch" in rows[1]["message"]
 
 
 OVERLAP: dict[str, list[Any]] = {
@@ -511,6 +517,39 @@ def test_missing_figures_leave_the_page_whole(make_report: Callable[..., str]) -
     assert page.images == []
 
 
+def draw_sizes(data: CohortData) -> Figure:
+    """A made-up figure of a cohort."""
+    return sentence_figure(f"{len(data.cells)} cells in {len(data.samples)} samples")
+
+
+def test_a_figure_needs_a_function_and_an_entry_alone(
+    make_report: Callable[..., str],
+    cohort: Example,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    entry = FigureEntry(
+        group="cohort",
+        name="sizes",
+        draw=f"{draw_sizes.__module__}.draw_sizes",
+        section="types",
+        title="Sizes of cohorts",
+        caption="How many cells there are.",
+        alternative="A number of cells.",
+    )
+    monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, entry))
+    figures = draw_figures(cohort_data(cohort), functions=drawing_functions("cohort"))
+    paths = [tmp_path / "cohort" / f"{name}.png" for name in figure_names("cohort")]
+    save_figures(figures, paths, dpi=20)
+    image = base64.b64encode(paths[-1].read_bytes()).decode()
+    text = make_report(figures=paths)
+    assert paths[-1].with_suffix(".pdf").is_file()
+    section = text.partition('<h2 id="types">')[2].partition("<h3>")[0]
+    assert f'<img src="data:image/png;base64,{image}" alt="A number of cells."' in section
+    assert "<b>Sizes of cohorts.</b> How many cells there are." in section
+    assert "figures/cohort/sizes.pdf" in section
+
+
 def test_blood_is_read_as_lamm_like_and_words_stay_careful(
     make_report: Callable[..., str], cohort: Example
 ) -> None:
@@ -592,7 +631,7 @@ def test_lamm_is_told_for_each_denominator(cohort: Example) -> None:
         "LAMM of monocytic cells", "LAMM of all cells", "LAMM of immune cells", "LAMM per T cell",
     ]  # fmt: skip
     untested = abundance_table(cohort.counts, status="too_few_patients")
-    assert "not tested: fewer patients" in lamm_lines(untested, contrast=BASELINE)[0]
+    assert "not tested: fewer than 3 patients" in lamm_lines(untested, contrast=BASELINE)[0]
     assert "P02 (non-responder)" in dropped_lines(untested)[0]
 
 

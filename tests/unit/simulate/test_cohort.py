@@ -1,4 +1,4 @@
-"""Simulated cohorts hold what their truth says, and look like 10x data."""
+"""Simulated cohorts agree with their truth and resemble 10x data."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ from lammscope.simulate.droplets import MONOCYTIC_TYPES, T_TYPES
 from lammscope.simulate.plan import MYELOID_TYPES, CohortSettings, draw_fractions, plan_samples
 from lammscope.simulate.profiles import RESOURCES, lamm_profiles, read_programs
 
-PROGRAMMES = read_programs()
+PROGRAMS = read_programs()
 SMALL = CohortSettings(patients_per_arm=1, cells=60)
 LOOK_ALIKES = [*MONOCYTIC_TYPES, "DC3", "cDC2", "CD4_T", "CD8_T", "Treg", "NK"]
 
@@ -39,21 +39,21 @@ class Demo:
         self.healthy = ~odd.to_numpy()
 
     def gene(self, symbol: str) -> np.ndarray:
-        """Counts of a gene in every barcode."""
-        return self.counts[:, [PROGRAMMES.position[symbol]]].toarray().ravel()
+        """Return the counts of a gene in every barcode."""
+        return self.counts[:, [PROGRAMS.position[symbol]]].toarray().ravel()
 
     def is_type(self, *names: str) -> np.ndarray:
-        """Healthy cells of some types."""
+        """Return which cells are healthy cells of some types."""
         return self.healthy & self.cells["cell_type"].isin(names).to_numpy()
 
     def pct_mt(self) -> np.ndarray:
-        """Per cent of mitochondrial UMI."""
-        mitochondrial = self.counts[:, np.flatnonzero(PROGRAMMES.mitochondrial)].sum(axis=1)
+        """Return the percentage of mitochondrial UMIs."""
+        mitochondrial = self.counts[:, np.flatnonzero(PROGRAMS.mitochondrial)].sum(axis=1)
         return 100 * np.asarray(mitochondrial).ravel() / np.maximum(self.total, 1)
 
 
 def read_counts(path: str | Path) -> sparse.csr_matrix:
-    """Barcodes x features of a 10x h5 file, by h5py alone."""
+    """Read barcodes x features of a 10x HDF5 file with h5py."""
     with h5py.File(path) as file:
         matrix = file["matrix"]
         n_features, n_barcodes = matrix["shape"][:]
@@ -70,13 +70,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture(scope="module")
 def levels(demo: Demo) -> pd.DataFrame:
-    """UMI per 10,000 of healthy cells, cell types x genes."""
+    """UMIs per 10,000 of healthy cells, cell types x genes."""
     rows = {}
-    for name in PROGRAMMES.types.index:
+    for name in PROGRAMS.types.index:
         chosen = demo.is_type(name)
         rows[name] = 1e4 * np.asarray(demo.counts[chosen].sum(axis=0)).ravel()
         rows[name] /= demo.total[chosen].sum()
-    return pd.DataFrame.from_dict(rows, orient="index", columns=PROGRAMMES.genes["symbol"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=PROGRAMS.genes["symbol"])
 
 
 def test_demo_has_the_size_that_the_documentation_says(demo: Demo) -> None:
@@ -85,7 +85,7 @@ def test_demo_has_the_size_that_the_documentation_says(demo: Demo) -> None:
     )
     assert len(demo.cohort.samples) == 16
     assert 6000 < demo.healthy.sum() < 6800
-    assert set(demo.cells.loc[demo.healthy, "cell_type"]) == set(PROGRAMMES.types.index)
+    assert set(demo.cells.loc[demo.healthy, "cell_type"]) == set(PROGRAMS.types.index)
     monocytic = demo.is_type(*MONOCYTIC_TYPES).sum() / demo.healthy.sum()
     assert 0.22 < monocytic < 0.38
     arms = demo.cohort.patients.assign(arm=demo.cohort.patients["response"].isin(["CR", "PR"]))
@@ -116,7 +116,7 @@ def test_another_seed_gives_other_counts(tmp_path: Path) -> None:
 def test_planted_log_odds_are_the_mean_of_what_is_drawn() -> None:
     settings = CohortSettings(patients_per_arm=150)
     patients, samples = plan_samples(settings)
-    fractions = draw_fractions(settings, PROGRAMMES, patients=patients, samples=samples)
+    fractions = draw_fractions(settings, PROGRAMS, patients=patients, samples=samples)
     np.testing.assert_allclose(fractions.sum(axis=1), 1)
     lamm: Any = fractions["LAMM"] / fractions[list(MONOCYTIC_TYPES)].sum(axis=1)
     odds = np.log(lamm / (1 - lamm)).to_numpy().reshape(-1, 2)  # patients x (pre, post)
@@ -163,10 +163,10 @@ def test_a_null_cohort_plants_nothing_in_lamm(tmp_path: Path) -> None:
 def test_planted_fold_changes_stand_in_the_profiles_and_show_in_the_cells(demo: Demo) -> None:
     table = demo.cohort.lamm_genes
     assert {"CSF1R", "CD14", "CD68"}.isdisjoint(table["symbol"])
-    profiles = lamm_profiles(PROGRAMMES, scale=1.0)
+    profiles = lamm_profiles(PROGRAMS, scale=1.0)
     for profile in profiles.values():
         assert profile.sum() == pytest.approx(10_000)
-    at = [PROGRAMMES.position[symbol] for symbol in table["symbol"]]
+    at = [PROGRAMS.position[symbol] for symbol in table["symbol"]]
     np.testing.assert_allclose(
         np.log2(profiles["non_responder"][at] / profiles["responder"][at]), table["log2fc"]
     )
@@ -181,7 +181,7 @@ def test_planted_fold_changes_stand_in_the_profiles_and_show_in_the_cells(demo: 
 
 
 def test_depths_follow_the_medians_of_the_types(demo: Demo) -> None:
-    for name, row in PROGRAMMES.types.iterrows():
+    for name, row in PROGRAMS.types.iterrows():
         median = np.median(demo.total[demo.is_type(str(name))])
         assert 1500 <= row["depth"] <= 6000
         assert median == pytest.approx(row["depth"], rel=0.25), name
@@ -297,10 +297,10 @@ def test_libraries_differ_more_than_chance(demo: Demo) -> None:
 
 
 def test_types_are_told_apart_by_many_genes_and_not_by_one(demo: Demo) -> None:
-    types = np.array(PROGRAMMES.types.index)
+    types = np.array(PROGRAMS.types.index)
     cells = np.flatnonzero(demo.healthy)
     names = demo.cells["cell_type"].to_numpy(dtype=object)[cells]
-    counts = demo.counts[cells][:, np.flatnonzero(PROGRAMMES.named)].toarray()
+    counts = demo.counts[cells][:, np.flatnonzero(PROGRAMS.named)].toarray()
     logged = np.log1p(1e4 * counts / demo.total[cells][:, None])
     train = (demo.cells["patient"] <= "P04").to_numpy()[cells]
     centroids = np.array([logged[train & (names == name)].mean(axis=0) for name in types])
@@ -320,7 +320,7 @@ def test_types_are_told_apart_by_many_genes_and_not_by_one(demo: Demo) -> None:
 
 def test_programs_share_genes_between_look_alikes() -> None:
     level: Any = pd.DataFrame(
-        PROGRAMMES.levels, index=PROGRAMMES.types.index, columns=PROGRAMMES.genes["symbol"]
+        PROGRAMS.levels, index=PROGRAMS.types.index, columns=PROGRAMS.genes["symbol"]
     )
     np.testing.assert_allclose(level.sum(axis=1), 10_000)
     assert (level.loc[["DC3", "Classical_monocyte"], ["CD14", "S100A8", "VCAN", "CD163"]] > 1).all(
@@ -351,7 +351,7 @@ def test_matrices_are_10x_v3_files(demo: Demo) -> None:
     assert barcodes == sorted(set(barcodes)) == truth["barcode"].tolist()
     assert all(len(barcode) == 18 and barcode.endswith("-1") for barcode in barcodes)
     assert ids[0].startswith("ENSG")
-    assert len(set(ids)) == len(ids) == len(PROGRAMMES.genes)
+    assert len(set(ids)) == len(ids) == len(PROGRAMS.genes)
     counts = read_counts(path)
     assert counts.has_canonical_format
     np.testing.assert_array_equal(np.asarray(counts.sum(axis=1)).ravel(), truth["total_counts"])
@@ -409,8 +409,8 @@ def test_lamm_cells_without_distinctness_look_like_classical_monocytes(tmp_path:
     cohort = simulate_cohort(settings, tmp_path)
     level = cohort.lamm_genes.set_index("symbol")
     middle = np.sqrt(level["level_responder"] * level["level_non_responder"])
-    plain = PROGRAMMES.levels[PROGRAMMES.types.index.get_loc("Classical_monocyte")]
-    assert middle["CD63"] == pytest.approx(plain[PROGRAMMES.position["CD63"]], rel=0.01)
+    plain = PROGRAMS.levels[PROGRAMS.types.index.get_loc("Classical_monocyte")]
+    assert middle["CD63"] == pytest.approx(plain[PROGRAMS.position["CD63"]], rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -478,6 +478,6 @@ def test_gene_table_agrees_with_a_real_feature_list(real_data: Callable[[str], P
         real = dict(
             zip(features["id"][:].astype(str), features["name"][:].astype(str), strict=True)
         )
-    genes = PROGRAMMES.genes[~PROGRAMMES.genes["gene"].isin(PROGRAMMES.car.values())]
+    genes = PROGRAMS.genes[~PROGRAMS.genes["gene"].isin(PROGRAMS.car.values())]
     assert [real[gene] for gene in genes["gene"]] == genes["symbol"].tolist()
     assert (RESOURCES / "genes.tsv.gz").stat().st_size < 400_000

@@ -1,4 +1,4 @@
-"""Leaving out one patient: the shortcut equals every refit."""
+"""Leaving out one patient without a refit agrees with every refit."""
 
 import numpy as np
 import pytest

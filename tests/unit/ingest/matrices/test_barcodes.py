@@ -58,7 +58,7 @@ def test_a_byte_order_mark_is_no_part_of_a_barcode(tmp_path: Path) -> None:
         (b"\n\n", "lists no barcode"),
         (b"barcode\n", "lists no barcode"),
         (f"{TEN[0]}\n{TEN[1]}\n{TEN[0]}\n".encode(), f"lists {TEN[0]} twice"),
-        (b"\xff\x00\xe4", "no UTF-8 text"),
+        (b"\xff\x00\xe4", "is not UTF-8 text"),
         (gzip.compress(b"AAACCCAAGT\n" * 9, mtime=0)[:20], "end early"),
         (b'"' + b"A" * 200_000, "field larger than"),
     ],
@@ -146,5 +146,5 @@ def test_a_list_of_another_channel_is_refused() -> None:
 def test_affixes_that_tell_cells_apart_are_not_dropped(
     listed: list[str], present: list[str], where: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"^x: AAACCCAAGT stands in {where} with several"):
+    with pytest.raises(ValueError, match=f"^x: AAACCCAAGT occurs in {where} with several"):
         match_barcodes(np.array(listed), np.array(present), path="x")

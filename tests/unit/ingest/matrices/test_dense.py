@@ -107,11 +107,17 @@ GOOD = [[gene, 1, 0, 2] for gene in ("ACTB", "B2M", "CD74", "LYZ", "MT-CO1", "RP
 BAD: dict[str, tuple[list[list[Any]], str]] = {
     "word": (
         [HEADER, *GOOD, ["KIT", 1, "abc", 0]],
-        "row KIT, column AAACCCAAGT1: `abc` is no number",
+        "row KIT, column AAACCCAAGT1: `abc` is not a number",
     ),
-    "empty": ([HEADER, *GOOD, ["KIT", 1, "", 0]], "row KIT, column AAACCCAAGT1: `` is no number"),
-    "na": ([HEADER, *GOOD, ["KIT", "NA", 1, 0]], "row KIT, column AAACCCAAGT0: `NA` is no number"),
-    "bool": ([HEADER, *([gene, 1, 1, "True"] for gene, *_ in GOOD)], "`True` is no number"),
+    "empty": (
+        [HEADER, *GOOD, ["KIT", 1, "", 0]],
+        "row KIT, column AAACCCAAGT1: `` is not a number",
+    ),
+    "na": (
+        [HEADER, *GOOD, ["KIT", "NA", 1, 0]],
+        "row KIT, column AAACCCAAGT0: `NA` is not a number",
+    ),
+    "bool": ([HEADER, *([gene, 1, 1, "True"] for gene, *_ in GOOD)], "`True` is not a number"),
     "fraction": ([HEADER, *GOOD, ["KIT", 1, 0.25, 0]], "column AAACCCAAGT1: values are not counts"),
     "negative": ([HEADER, *GOOD, ["KIT", 1, -1, 0]], "not counts, e.g. -1"),
     "nan": ([HEADER, *GOOD, ["KIT", 1, 1, "nan"]], "row KIT, column AAACCCAAGT2"),
@@ -132,7 +138,7 @@ BAD: dict[str, tuple[list[list[Any]], str]] = {
     "names": ([["a", "b"], ["ENSG01", "ACTB"]], "a list of names"),
     "one line": ([HEADER], "no second line"),
     "neither": ([["", "c1", "c2"], ["g1", 1, 2], ["g2", 2, 1]], "cannot tell genes from cells"),
-    "twice": ([["", "c1", "c1", "c2"], *GOOD], "barcode c1 stands there twice"),
+    "twice": ([["", "c1", "c1", "c2"], *GOOD], "barcode c1 occurs twice"),
 }
 
 

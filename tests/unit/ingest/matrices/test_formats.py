@@ -80,7 +80,7 @@ def with_toys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path: Path) -> None:
     path = write_toy(tmp_path / "x.toy")
     message = (
-        "x.toy: not a count matrix, and of no known kind; give a 10x .h5, a folder with "
+        "x.toy: not a count matrix in a known format; give a 10x .h5, a folder with "
         "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, or a table of counts (.csv, .tsv)"
     )
     for use in (inspect_matrix, read_matrix):
@@ -110,7 +110,7 @@ def test_a_new_format_is_recognized_by_content_listed_and_refused_in_one_line(
 ) -> None:
     same_counts(read_matrix(write_toy(tmp_path / "named_otherwise.csv")))
     (tmp_path / "other.toy").write_bytes(b"\x89PNG\x00")
-    with pytest.raises(ValueError, match=r"of no known kind; give a \.toy, a 10x \.h5, "):
+    with pytest.raises(ValueError, match=r"in a known format; give a \.toy, a 10x \.h5, "):
         read_matrix(tmp_path / "other.toy")
     broken = write_toy(tmp_path / "broken.toy")
     broken.write_bytes(broken.read_bytes()[:-5])

@@ -337,7 +337,7 @@ DATA = SHARD.counts.data
 # by name: how to make it, and what both the look at the start and the reading say
 BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "absent.h5": (lambda p: None, "no such file"),
-    "link.h5": (broken_link, "points nowhere"),
+    "link.h5": (broken_link, "a broken link"),
     "empty.h5": (lambda p: p.touch(), "empty (0 bytes)"),
     "empty.mtx": (lambda p: p.touch(), "empty (0 bytes)"),
     "folder": (lambda p: p.mkdir(), "has no matrix.mtx"),
@@ -361,8 +361,8 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "x.xlsx": (zipped, "save the sheet as .csv"),
     "x.bz2": (lambda p: p.write_bytes(b"BZh9"), "decompress it"),
     "utf16.txt": (lambda p: p.write_bytes("a\tb".encode("utf-16")), "UTF-16"),
-    "image.png": (lambda p: p.write_bytes(b"\x89PNG\x00"), "of no known kind"),
-    "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "no UTF-8 text"),
+    "image.png": (lambda p: p.write_bytes(b"\x89PNG\x00"), "not a count matrix in a known format"),
+    "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "is not UTF-8 text"),
     "plain.csv.gz": (lambda p: p.write_text("g,a\nA,1\n"), "is not compressed"),
     "short.csv.gz": (lambda p: p.write_bytes(gzip.compress(b"g,a\nA,1\n")[:15]), "end early"),
     "mixed.csv.gz": (lambda p: p.write_bytes(b"\x1f\x8b" + b"x" * 40), "corrupt"),
@@ -399,10 +399,13 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: anndata.AnnData(obs=pd.DataFrame(index=["a"])).write_h5ad(p),
         "holds no matrix",
     ),
-    "lone.mtx": (lambda p: write_mtx(SHARD.counts, p), "beside lone.mtx there is no barcodes.tsv"),
+    "lone.mtx": (
+        lambda p: write_mtx(SHARD.counts, p),
+        "no barcodes.tsv, plain or .gz, next to lone",
+    ),
     "no_genes": (
         lambda p: without(write_folder(SHARD, p, version=2), "genes.tsv"),
-        "beside matrix.mtx there is no features.tsv (or genes)",
+        "no features.tsv (or genes), plain or .gz, next to matrix.mtx",
     ),
     "header": (
         lambda p: changed(p, "matrix.mtx", ["60 40 1", "1 1 1"]),
@@ -452,7 +455,7 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
 BAD_IN_FULL: dict[str, tuple[Callable[[Path], Any], str]] = {
     "fractions.h5": (
         lambda p: write_tenx_v3(SHARD, p, data=DATA * 0.5),
-        "values are not counts, e.g. 0.5: normalised?",
+        "values are not counts, e.g. 0.5 (normalized?)",
     ),
     "negative.h5": (lambda p: write_tenx_v3(SHARD, p, data=-DATA), "not counts, e.g. -"),
     "nan.h5": (lambda p: write_tenx_v3(SHARD, p, data=DATA * np.nan), "not counts, e.g. nan"),
@@ -475,14 +478,17 @@ BAD_IN_FULL: dict[str, tuple[Callable[[Path], Any], str]] = {
         "index pointers decrease",
     ),
     "indptr.h5": (lambda p: write_tenx_v3(SHARD, p, indptr=INDPTR[:-3]), "do not fit"),
-    "texts.h5": (lambda p: write_tenx_v3(SHARD, p, data=DATA.astype("S9")), "else than numbers"),
+    "texts.h5": (
+        lambda p: write_tenx_v3(SHARD, p, data=DATA.astype("S9")),
+        "values that are not numbers",
+    ),
     "shape.h5": (
         lambda p: write_tenx_v3(SHARD, p, shape=np.array([70, 40])),
         "40 x 70 counts, but 40 barcodes and 61 features",
     ),
     "twice.h5": (
         lambda p: write_tenx_v3(Shard(SHARD.counts, np.repeat("AAAC-1", 40), GENES), p),
-        "barcode AAAC-1 stands there twice",
+        "barcode AAAC-1 occurs twice",
     ),
     "mixed": (
         lambda p: changed(p, "barcodes.tsv", ["AAAC-1"]),
@@ -528,7 +534,7 @@ BAD_IN_FULL: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "vast.h5": (
         lambda p: vast(write_tenx_v3(SHARD, p)),
-        "needs more memory than there is",
+        "needs more memory than is available",
     ),
     "latin.h5": (
         lambda p: latin(write_tenx_v3(SHARD, p)),

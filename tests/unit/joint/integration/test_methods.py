@@ -12,7 +12,7 @@ from scipy import sparse
 
 from lammscope.cohort.config import resolve_config
 from lammscope.core.names import AUTO, NONE
-from lammscope.joint.integration import METHODS, integrate_cells, other_modules
+from lammscope.joint.integration import METHODS, integrate_cells, obsm_name, other_modules
 from lammscope.joint.integration.method import (
     COMPONENTS,
     COUNTS,
@@ -58,7 +58,7 @@ def test_a_method_can_be_had_and_says_how(
     assert method.reads in (COMPONENTS, COUNTS)
     assert (repository / "envs" / f"{method.environment}.yaml").is_file()
     monkeypatch.setattr(Method, "is_installed", lambda self: False)
-    with pytest.raises(ValueError, match=f"asks for {name}, which needs .*: run `make setup"):
+    with pytest.raises(ValueError, match=f"uses {name}, which needs .*: run `make setup"):
         integrate_cells(GIVEN, method=name, settings={}, seed=1, threads=1)
 
 
@@ -96,6 +96,17 @@ def test_a_method_put_into_the_registry_is_called_by_its_name(
     )
     assert np.array_equal(space, 3 * GIVEN.values)
     assert model.exists() == saves_model
+
+
+def test_embeddings_have_the_names_that_scanpy_and_scvi_tools_give_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert obsm_name("harmony") == "X_pca_harmony"
+    assert obsm_name("scvi") == "X_scVI"
+    assert obsm_name(NONE) == "X_pca"
+    made_up = Method(stretch, words="", reads=COMPONENTS, memory=(1, 1), package="", missing="")
+    monkeypatch.setitem(METHODS, "stretch", made_up)
+    assert obsm_name("stretch") == "X_stretch"
 
 
 def test_edits_of_other_methods_do_not_concern_one() -> None:

@@ -17,27 +17,31 @@ from matplotlib.figure import Figure
 from scipy import sparse
 
 from lammscope.abundance.counts import lamm_fractions
-from lammscope.annotate.levels import definer_counts, levels_by_group, log_levels
+from lammscope.annotate.levels import definer_counts, definer_levels, levels_by_group, log_levels
 from lammscope.cohort.comparison import Comparison
-from lammscope.report.figures.cohort import COHORT_FIGURES, cohort_figures
-from lammscope.report.figures.contrast import (
-    CONTRAST_FIGURES,
-    contrast_figures,
-    contrast_slots,
-    lamm_contrast,
-)
+from lammscope.report.figures.catalog import drawing_functions, figure_names
+from lammscope.report.figures.contrast import contrast_slots, lamm_contrast
+from lammscope.report.figures.draw import draw_figures
 from lammscope.report.figures.forest import abundance_forest
 from lammscope.report.figures.robustness_forest import robustness_forest
 from lammscope.report.figures.style import ARM_COLORS, LAMM_COLOR, population_colors, save_figure
 from lammscope.report.figures.umap import umap_lamm
 from lammscope.report.figures.volcano import volcano
-from lammscope.report.order import POPULATION_COLORS, order_rows, sample_groups
+from lammscope.report.order import (
+    POPULATION_COLORS,
+    drawing_order,
+    order_rows,
+    sample_groups,
+    shown_cells,
+)
 from tests.unit.example_results import (
     BASELINE,
     CONTRASTS,
     PRE_TO_POST,
     Example,
     abundance_table,
+    cohort_data,
+    contrast_data,
     example,
     expression_table,
     robustness_table,
@@ -49,37 +53,14 @@ def cohort() -> Example:
     return example()
 
 
-def draw_cohort(cohort: Example, *, max_points: int = 100_000, seed: int = 1) -> dict[str, Figure]:
-    return cohort_figures(
-        cohort.cells,
-        umap=cohort.umap,
-        expression=cohort.definers,
-        pooled=cohort.definers,
-        qc=cohort.qc,
-        qc_summary=cohort.qc_summary,
-        samples=cohort.samples,
-        counts=cohort.counts,
-        thresholds={"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
-        min_cells=5,
-        max_points=max_points,
-        rng=np.random.default_rng(seed),
-    )
+def draw_cohort(cohort: Example, **changes: int) -> dict[str, Figure]:
+    data = cohort_data(cohort, **changes)
+    return draw_figures(data, functions=drawing_functions("cohort"))
 
 
 def draw_contrast(cohort: Example, name: str, **changes: object) -> dict[str, Figure]:
-    arguments = {
-        "comparison": Comparison(cohort.samples, CONTRASTS[name]),
-        "counts": cohort.counts,
-        "abundance": abundance_table(cohort.counts),
-        "robustness": robustness_table(),
-        "expression": expression_table(),
-        "level": "elevated",
-        "probability": 0.9,
-        "min_cells": 5,
-        "max_fdr": 0.05,
-        "n_labels": 8,
-    }
-    return contrast_figures(**(arguments | changes))  # type: ignore[arg-type]
+    data = contrast_data(cohort, name, **changes)
+    return draw_figures(data, functions=drawing_functions("contrast"))
 
 
 def without_labels(cohort: Example) -> Example:
@@ -119,7 +100,7 @@ def test_every_cohort_figure_is_there_whatever_the_cohort_lacks(
     cohort: Example, change: Callable[..., Any], tmp_path: Path
 ) -> None:
     figures = draw_cohort(change(cohort))
-    assert tuple(figures) == COHORT_FIGURES
+    assert list(figures) == figure_names("cohort")
     for name, figure in figures.items():
         save_figure(figure, tmp_path / name, dpi=20)
 
@@ -135,7 +116,7 @@ def test_every_contrast_figure_is_there_even_without_results(
     for name in CONTRASTS:
         for changes in ({}, empty):
             figures = draw_contrast(cohort, name, **changes)
-            assert tuple(figures) == CONTRAST_FIGURES
+            assert list(figures) == figure_names("contrast")
     assert "No population could be tested" in words_of(figures["abundance"])
     assert "LAMM cells could not be tested" in words_of(figures["robustness"])
     assert "No population had enough samples" in words_of(figures["volcano"])
@@ -186,7 +167,9 @@ def test_points_are_rasterized(cohort: Example) -> None:
 
 def test_start_up_does_not_import_pyplot_or_scanpy(repository: Path) -> None:
     code = (
-        "import sys; from lammscope.report.figures import cohort, contrast; "
+        "import sys; from pkgutil import resolve_name; "
+        "from lammscope.report.figures.catalog import CATALOG; "
+        "[resolve_name(entry.draw) for entry in CATALOG]; "
         "print([m for m in ('matplotlib.pyplot', 'scanpy', 'plotly') if m in sys.modules])"
     )
     result = subprocess.run(
@@ -283,7 +266,7 @@ def test_contrast_of_sorted_libraries_needs_no_response(cohort: Example) -> None
     samples["batch"] = samples["patient"]
     slots = contrast_slots(Comparison(samples, contrast))
     assert slots["unit"].nunique() == 8
-    figure = lamm_contrast(cohort.counts, slots=slots, level="elevated", min_cells=5)
+    figure = lamm_contrast(contrast_data(cohort, comparison=Comparison(samples, contrast)))
     assert len(figure.axes[0].lines) == 8 + 2  # pairs and medians
 
 
@@ -295,15 +278,15 @@ def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort: Example) -
     ordered = order_rows(table[table["scale"] == "logit"])
     assert ordered.groupby("denominator", sort=False)["population"].first()["all"] == "LAMM"
     assert ordered["denominator"].iloc[0] == "monocytic"
-    words = words_of(abundance_forest(table, contrast=BASELINE, level="elevated"))
+    words = words_of(abundance_forest(contrast_data(cohort, abundance=table)))
     assert words.count("not tested: too few patients") == 1
     assert "LAMM (positive)" in words
     assert "LAMM (elevated)" not in words  # it is the row LAMM
 
 
-def test_volcano_names_significant_genes_only_and_lamm_comes_first() -> None:
+def test_volcano_names_significant_genes_only_and_lamm_comes_first(cohort: Example) -> None:
     table = expression_table()
-    figure = volcano(table, contrast=BASELINE, max_fdr=0.05, n_labels=5)
+    figure = volcano(contrast_data(cohort, expression=table, n_labels=5))
     assert title_of(figure.axes[0]) == "LAMM"
     lamm = table[(table["cell_type"] == "LAMM") & (table["fdr"] <= 0.05)]
     named = {text.get_text() for text in figure.axes[0].texts} - {""}
@@ -315,7 +298,7 @@ def test_volcano_names_significant_genes_only_and_lamm_comes_first() -> None:
 
 def test_lamm_umap_draws_likely_cells_last(cohort: Example) -> None:
     points = cohort.cells.reset_index(drop=True)
-    figure = umap_lamm(points, xy=cohort.umap, order=np.arange(len(points)))
+    figure = umap_lamm(replace(cohort_data(cohort), order=np.arange(len(points))))
     values = np.asarray(points_of(figure)[1].get_array())
     assert (np.diff(values) >= 0).all()
     assert len(values) == (points["lineage"] == "monocytic").sum()
@@ -343,6 +326,33 @@ def test_definer_levels_by_hand() -> None:
     assert row["n_cells"] == 2
 
 
+def test_definer_levels_are_of_single_cells_and_of_cells_with_their_neighbors() -> None:
+    counts = sparse.csr_array(np.array([[2, 9], [0, 9], [4, 0]]))
+    single, pooled = definer_levels(
+        counts,
+        pd.DataFrame({"symbol": ["CD14", "LYZ"]}),
+        definers=["CSF1R", "CD14"],
+        totals=[1000, 1000, 2000],
+        neighbors=np.array([[1], [-1], [0]]),
+    )
+    assert list(single) == list(pooled) == ["CD14"]
+    assert np.expm1(single["CD14"]).tolist() == pytest.approx([20, 0, 20])
+    assert np.expm1(pooled["CD14"]).tolist() == pytest.approx([10, 0, 20])
+
+
+def test_umaps_show_all_cells_or_a_random_choice_in_random_order() -> None:
+    def rng() -> np.random.Generator:
+        return np.random.default_rng(1)
+
+    assert shown_cells(5, max_points=5, rng=rng()).tolist() == [0, 1, 2, 3, 4]
+    few = drawing_order(50, max_points=20, rng=rng())
+    assert len(set(few)) == 20
+    assert set(few) == set(shown_cells(50, max_points=20, rng=rng()))
+    every = drawing_order(50, max_points=50, rng=rng())
+    assert sorted(every) == list(range(50))
+    assert sorted(every) != list(every)
+
+
 def test_figures_are_written_where_asked(cohort: Example, tmp_path: Path) -> None:
     paths = save_figure(
         draw_contrast(cohort, "change")["lamm"], tmp_path / "new" / "lamm.v1", dpi=50
@@ -351,9 +361,9 @@ def test_figures_are_written_where_asked(cohort: Example, tmp_path: Path) -> Non
     assert all(Path(path).stat().st_size > 0 for path in paths)
 
 
-def test_robustness_of_many_patients_shows_those_that_matter_most() -> None:
+def test_robustness_of_many_patients_shows_those_that_matter_most(cohort: Example) -> None:
     table = robustness_table(n_patients=40)
-    figure = robustness_forest(table, contrast=BASELINE, probability=0.9)
+    figure = robustness_forest(contrast_data(cohort, robustness=table))
     words = words_of(figure)
     assert "Without one patient (30 more lie between)" in words
     left = table[table["analysis"] == "leave_one_out"].sort_values("log_odds")["setting"]
@@ -362,5 +372,5 @@ def test_robustness_of_many_patients_shows_those_that_matter_most() -> None:
     assert f"without {left.iloc[20]}" not in words
     assert "uncertain cells count as LAMM" in words
     assert "probability of 0.5 or more" in words
-    few = words_of(robustness_forest(robustness_table(), contrast=BASELINE, probability=0.9))
+    few = words_of(robustness_forest(contrast_data(cohort)))
     assert all(f"without P{i:02d}" in few for i in range(1, 9))

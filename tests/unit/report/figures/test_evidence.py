@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
 
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.panel import load_panel
-from lammscope.report.figures.evidence import EVIDENCE_FIGURES, evidence_figures
+from lammscope.report.figures.catalog import drawing_functions, figure_names
+from lammscope.report.figures.draw import draw_figures
+from lammscope.report.figures.evidence import EvidenceData
 from tests.unit.example_results import example
 from tests.unit.real_cohorts import DEFINERS, PANEL
 
@@ -50,12 +53,16 @@ def arguments() -> dict[str, Any]:
     }
 
 
+def draw_evidence(arguments: dict[str, Any]) -> dict[str, Figure]:
+    return draw_figures(EvidenceData(**arguments), functions=drawing_functions("evidence"))
+
+
 def words_of(figure: Any) -> list[str]:
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
 def test_every_figure_is_there(arguments: dict[str, Any]) -> None:
-    assert tuple(evidence_figures(**arguments)) == EVIDENCE_FIGURES
+    assert list(draw_evidence(arguments)) == figure_names("evidence")
 
 
 def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(
@@ -64,7 +71,7 @@ def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(
     genes = arguments["cluster_genes"].copy()
     high = (genes["cluster"] == "1") & (genes["gene"] == "CD14")
     genes.loc[high, ["per_10k", "pct_detected"]] = [90.0, 80.0]
-    figure = evidence_figures(**(arguments | {"cluster_genes": genes}))["marker_dots"]
+    figure = draw_evidence(arguments | {"cluster_genes": genes})["marker_dots"]
     axis = figure.axes[0]
     (dots,) = (item for item in axis.collections if isinstance(item, PathCollection))
     names = [label.get_text() for label in axis.get_xticklabels()]
@@ -84,7 +91,7 @@ def test_calls_fill_the_bars_and_vetoes_are_named(arguments: dict[str, Any]) -> 
     calls = count_calls(
         cells, samples=arguments["samples"]["sample"], reasons=["dc3"], probability=0.9
     )
-    figure: Any = evidence_figures(**(arguments | {"cells": cells, "calls": calls}))["lamm_calls"]
+    figure: Any = draw_evidence(arguments | {"cells": cells, "calls": calls})["lamm_calls"]
     for axis in figure.axes[:2]:
         tops: dict[float, float] = {}
         for bar in axis.patches:
@@ -94,7 +101,7 @@ def test_calls_fill_the_bars_and_vetoes_are_named(arguments: dict[str, Any]) -> 
 
 
 def test_the_map_of_programs_has_a_row_each_and_no_minus_nought(arguments: dict[str, Any]) -> None:
-    words = words_of(evidence_figures(**arguments)["states"])
+    words = words_of(draw_evidence(arguments)["states"])
     assert {"LA TAM", "M MDSC proxy", "LAMM (40)", "Macrophage (12)"} <= set(words)
     assert "0.0" in words
     assert "\N{MINUS SIGN}0.0" not in words
@@ -104,6 +111,6 @@ def test_the_map_of_programs_has_a_row_each_and_no_minus_nought(arguments: dict[
 def test_without_monocytic_cells_it_is_said_in_words(arguments: dict[str, Any]) -> None:
     cells = arguments["cells"].query("lineage != 'monocytic'")
     changed = arguments | {"cells": cells, "states": arguments["states"].iloc[:0]}
-    figures = evidence_figures(**changed)
+    figures = draw_evidence(changed)
     assert "No monocytic cells in this cohort" in words_of(figures["lamm_calls"])[0]
     assert "No myeloid cells in this cohort" in words_of(figures["states"])[0]

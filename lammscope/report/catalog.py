@@ -1,0 +1,93 @@
+"""The catalog of a run's files, `results.yaml`, for the rules, the report and `docs/files.md`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+CATALOG = Path(__file__).parent / "results.yaml"
+
+
+class Columns(NamedTuple):
+    """Columns that share a meaning, as the catalog writes them.
+
+    `name?` is not in every run, and `<word>` stands for any text, as in `<gene>_per_10k`.
+    """
+
+    names: tuple[str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A kind of file that a run writes.
+
+    Attributes
+    ----------
+    name
+        The name in the catalog.
+    section
+        Its section of `docs/files.md`.
+    paths
+        Below the results folder, with wildcards (`{sample}`); a folder ends in `/`.
+    content
+        What it is.
+    row
+        What a row of a table stands for.
+    columns
+        Columns of a table.
+    layout
+        In the document: `row` of the section's table, `paragraph`, or `table` of columns.
+    notes, below
+        Sentences that follow, and Markdown that stands below.
+    """
+
+    name: str
+    section: str
+    paths: tuple[str, ...]
+    content: str
+    row: str = ""
+    columns: tuple[Columns, ...] = ()
+    layout: str = "row"
+    notes: str = ""
+    below: str = ""
+
+    @property
+    def path(self) -> str:
+        """The path of a result that is one file."""
+        (path,) = self.paths
+        return path
+
+
+def read_catalog() -> dict[str, ResultFile]:
+    """Every result file by name, in the order of the document.
+
+    Raises
+    ------
+    ValueError
+        If two files have one name.
+    """
+    text = CATALOG.read_text(encoding="utf-8")
+    sections = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    files: dict[str, ResultFile] = {}
+    for section, entries in sections.items():
+        for name, entry in entries.items():
+            if name in files:
+                raise ValueError(f"{CATALOG}: {name} is the name of two files; rename one")
+            files[name] = _result_file(name, section, entry)
+    return files
+
+
+def _result_file(name: str, section: str, entry: dict[str, Any]) -> ResultFile:
+    entry = dict(entry)
+    path, columns = entry.pop("path"), entry.pop("columns", {})
+    return ResultFile(
+        name,
+        section,
+        paths=(path,) if isinstance(path, str) else tuple(path),
+        columns=tuple(
+            Columns(tuple(names.split(", ")), meaning or "") for names, meaning in columns.items()
+        ),
+        **entry,
+    )

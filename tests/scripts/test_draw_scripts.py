@@ -1,0 +1,122 @@
+"""Scripts that draw: from files to every picture of their group."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from lammscope.annotate.evidence import count_calls
+from lammscope.cohort.contrasts import as_values
+from lammscope.cohort.sample_table import sample_table_text
+from lammscope.core.indexed import CellIndex, write_index, write_table
+from lammscope.report.figures.catalog import drawing_functions, figure_names
+from tests.unit.example_results import (
+    BASELINE,
+    DEFINERS,
+    abundance_table,
+    example,
+    expression_table,
+    robustness_table,
+)
+from tests.unit.real_cohorts import PANEL
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
+    """The files that the figures are drawn from, by name, of one made-up cohort."""
+    folder = tmp_path_factory.mktemp("results")
+    cohort: Any = example(n_patients=6, n_cells=30)
+    cells, n_cells = cohort.cells, len(cohort.cells)
+    write_index(cells[["cell"]].assign(total_counts=4000), folder / "index.parquet")
+    index = CellIndex(folder / "index.parquet")
+    tables = {
+        "summary.tsv": cohort.qc_summary,
+        "counts.tsv": cohort.counts,
+        "abundance.tsv": abundance_table(cohort.counts),
+        "robustness.tsv": robustness_table(),
+        "expression.tsv.gz": expression_table(),
+        "clusters.tsv": pd.DataFrame({"cluster": [0], "cell_type": ["CD4_T"], "n_cells": [9]}),
+        "cluster_genes.tsv": pd.DataFrame(
+            {"cluster": 0, "gene": [*DEFINERS, "IL7R"], "per_10k": 2.0, "pct_detected": 40.0}
+        ),
+        "states.tsv": pd.DataFrame(
+            {"population": ["LAMM"], "state": ["LA_TAM"], "mean": [0.5], "n_cells": [40]}
+        ),
+        "calls.tsv": count_calls(
+            cells.assign(lamm_own_patient=0.8),
+            samples=cohort.samples["sample"],
+            reasons=["dc3"],
+            probability=0.9,
+        ),
+        "neighborhoods.tsv": pd.DataFrame(
+            {"cell": cells["cell"][:4], "population": ["LAMM", "NK", "NK", "B"],
+             "population_fraction": 0.9, "n_cells": 20, "log2fc": [2.0, 1.0, -1.0, 0.1],
+             "spatial_fdr": [0.01, 0.05, 0.1, 0.9], "status": "ok"}
+        ),
+    }  # fmt: skip
+    for name, table in tables.items():
+        write_table(table, folder / name)
+    for sample, table in cohort.qc.items():
+        write_table(table, folder / f"{sample}.parquet")
+    index.write_table(cells, folder / "cells.parquet")
+    samples = sample_table_text(cohort.samples.astype("str"))
+    (folder / "samples.tsv").write_text(samples, encoding="utf-8")
+    index.write_arrays(folder / "umap.npz", umap=cohort.umap)
+    neighbors = np.arange(n_cells)[:, None]
+    index.write_arrays(folder / "neighbors.npz", indices=neighbors)
+    index.write_counts(
+        folder / "panel.npz",
+        sparse.csr_matrix(np.expm1(cohort.definers).round().to_numpy()),
+        genes=pd.DataFrame({"gene": DEFINERS, "symbol": DEFINERS}),
+    )
+    files = {path.name.partition(".")[0]: str(path) for path in folder.iterdir()}
+    lists = {"panel": [files["panel"]], "qc": [files[sample] for sample in cohort.qc]}
+    return files | lists, list(cohort.qc)
+
+
+@pytest.mark.parametrize("group", ["cohort", "evidence", "contrast", "neighborhoods"])
+def test_a_script_draws_every_figure_of_its_group(
+    group: str,
+    results: tuple[dict[str, Any], list[str]],
+    run_script: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    files, samples = results
+    contrast = {"contrast": as_values(BASELINE)}
+    shown = {"max_points": 50, "seed": 1}
+    params: dict[str, dict[str, Any]] = {
+        "cohort": {
+            "samples": samples,
+            "definers": list(DEFINERS),
+            "thresholds": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+            "min_cells": 5,
+            **shown,
+        },
+        "evidence": {"definers": list(DEFINERS), "panel": str(PANEL)},
+        "contrast": {
+            "lamm": {"level": "elevated", "probability": 0.9},
+            "min_cells": 5,
+            "max_fdr": 0.05,
+            "n_labels": 8,
+            **contrast,
+        },
+        "neighborhoods": {
+            "limits": {"max_spatial_fdr": 0.1, "min_fraction": 0.7},
+            **shown,
+            **contrast,
+        },
+    }
+    paths = [tmp_path / "figures" / f"{name}.png" for name in figure_names(group)]
+    run_script(
+        f"draw_{group}",
+        input=files | {"table": files["neighborhoods"]} if group == "neighborhoods" else files,
+        output={"pngs": paths, "pdfs": [path.with_suffix(".pdf") for path in paths]},
+        params={**params[group], "figures": drawing_functions(group), "dpi": 20},
+    )
+    for path in paths:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")

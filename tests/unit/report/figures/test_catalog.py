@@ -1,0 +1,71 @@
+"""The catalog: each figure once, drawn from its group's data, named in the docs, on the page."""
+
+import inspect
+import re
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+
+from lammscope.report.figures.catalog import (
+    CATALOG,
+    FigureEntry,
+    drawing_functions,
+    figure_names,
+    find_figure,
+    placed_figures,
+)
+from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.figures.evidence import EvidenceData
+from lammscope.report.figures.neighborhoods import NeighborhoodData
+
+GROUPS = {
+    "cohort": CohortData,
+    "evidence": EvidenceData,
+    "contrast": ContrastData,
+    "neighborhoods": NeighborhoodData,
+}
+BY_NAME = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+
+
+@BY_NAME
+def test_a_figure_is_drawn_from_the_data_of_its_group_alone(entry: FigureEntry) -> None:
+    signature = inspect.signature(resolve_name(entry.draw))
+    (parameter,) = signature.parameters.values()
+    assert parameter.annotation is GROUPS[entry.group]
+
+
+@BY_NAME
+def test_a_figure_is_named_in_the_list_of_files(entry: FigureEntry, repository: Path) -> None:
+    listed = (repository / "docs" / "files.md").read_text(encoding="utf-8")
+    assert f"`{entry.name}`" in listed
+
+
+@BY_NAME
+def test_the_page_has_the_section_of_a_figure(entry: FigureEntry, repository: Path) -> None:
+    template = repository / "lammscope" / "report" / "template.html.jinja"
+    text = template.read_text(encoding="utf-8")
+    owners = re.findall(rf"plates\(([^()]+), '{entry.section}'\)", text)
+    of_cohort = entry.group in ("cohort", "evidence")
+    assert owners
+    assert {owner == "'cohort'" for owner in owners} == {of_cohort}
+
+
+@BY_NAME
+def test_every_figure_has_words(entry: FigureEntry) -> None:
+    assert entry.title
+    assert entry.caption.endswith(".")
+    assert entry.alternative.endswith(".")
+
+
+def test_no_two_figures_share_a_name() -> None:
+    names = figure_names(*GROUPS)
+    assert len(set(names)) == len(names) == len(CATALOG)
+    assert find_figure("volcano").title == "Differential expression"
+
+
+def test_figures_are_found_by_group_and_by_section_in_their_order() -> None:
+    assert list(drawing_functions("evidence")) == figure_names("evidence")
+    assert figure_names("evidence") == ["marker_dots", "lamm_calls", "states"]
+    assert placed_figures("quality") == ["qc_barcodes", "qc_metrics"]
