@@ -24,7 +24,7 @@ LABELS = [
 ]
 # columns of the sample table; paths of one machine do not belong in a shared file
 LEFT_OUT = ["counts", "barcodes", "patient"]
-# gzip is the only compression that all readers of HDF5 support, in R, too
+# gzip is the only compression that every HDF5 reader supports, including those in R
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1 << 17,)}
 
 

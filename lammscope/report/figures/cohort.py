@@ -29,7 +29,7 @@ from lammscope.report.figures.style import (
 from lammscope.report.order import sample_groups
 
 LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
-REASON_WORDS = {"high_mt": "high mitochondrial %", "high_hb": "high hemoglobin %"}
+REASON_WORDS = {"high_mt": "high mitochondrial", "high_hb": "high hemoglobin"}
 REASON_COLORS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
 
 
@@ -154,7 +154,7 @@ def qc_metrics(data: CohortData) -> Figure:
 
 
 def _silhouette(axis: Axes, values: np.ndarray, place: float) -> None:
-    """Draw a violin from a smoothed histogram, which is fast for a million barcodes, too."""
+    """Draw a violin from a smoothed histogram, which is fast even for a million barcodes."""
     if len(values) < 5:
         axis.plot(np.full(len(values), place), values, ".", color="#b9c0c6", markersize=3)
         return

@@ -34,7 +34,7 @@ LAMM_COLUMNS = (
     Column("p", "p", "p", "patient-level linear model, not moderated"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
     Column("p_permutation", "p, permutation", "p"),
-    Column("influence_p_max", "Largest p without one", "p", "with one patient left out"),
+    Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
     Column("influence_patient", "Patient left out", "text", "whose absence gives that p"),
     Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning"),
     Column("verdict", "Verdict", "name"),
