@@ -24,7 +24,7 @@ LABELS = [
 ]
 # columns of the sample table; paths of one machine do not belong in a shared file
 LEFT_OUT = ["counts", "barcodes", "patient"]
-# gzip is the only compression that every HDF5 reader supports, including those in R
+# gzip is the one compression that every reader of HDF5 has, R's among them
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1 << 17,)}
 
 

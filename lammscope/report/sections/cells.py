@@ -109,7 +109,7 @@ def lamm_section(
         Column("n_vetoed", "Excluded", "count", "by an exclusion criterion"),
         Column(
             "pct_supported",
-            "Supported by own cells",
+            "Own cells agree",
             "percent",
             "LAMM calls supported by the patient's own cells",
         ),

@@ -90,7 +90,7 @@ def test_the_layout_is_that_of_the_cellxgene_schema(tmp_path, shards):
             assert {file[name][part].compression for part in ("data", "indices")} == {"gzip"}
 
 
-def test_a_missing_cell_is_reported(tmp_path, shards):
+def test_a_cell_too_few_is_told(tmp_path, shards):
     parts = [(shards["a"], KEPT["a"])]
     with pytest.raises(ValueError, match="5 cells, but the per-sample count files hold 3"):
         write_cohort(described(shards), parts, tmp_path / "x.h5ad", log_normalised=True)
