@@ -1,4 +1,4 @@
-"""Draw what cell types and LAMM calls rest on."""
+"""Draw the evidence for cell types and LAMM calls."""
 
 from lammscope.annotate.panel import load_panel
 from lammscope.cohort.sample_table import read_sample_table

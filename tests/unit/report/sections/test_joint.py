@@ -1,4 +1,4 @@
-"""The joint space in the report."""
+"""The integrated embedding in the report."""
 
 from lammscope.joint.integration import METHODS
 from lammscope.joint.integration.method import COMPONENTS, Method
