@@ -610,8 +610,8 @@ def test_lamm_has_a_line_for_each_denominator(cohort):
 
 def test_contrasts_are_described_in_a_sentence():
     assert BASELINE.describe() == (
-        "Patients against patients: non-responder compared with responder; samples with phase pre; "
-        "unadjusted, so exploratory."
+        "Patients against patients: non-responder compared with responder; samples from before "
+        "infusion; unadjusted, so exploratory."
     )
     adjusted = replace(BASELINE, adjust=("product",)).describe()
     assert adjusted.endswith("adjusted for product.")
