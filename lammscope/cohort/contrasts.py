@@ -23,6 +23,7 @@ from lammscope.core.names import ARM_WORDS
 from lammscope.core.words import MINUS, as_text, counted, readable
 
 SIDES = ("test", "reference")
+PHASE_WORDS = {"pre": "before infusion", "post": "after infusion"}
 PAIR_DEFAULTS = ("compartment", "sort")  # shared by the samples of a pair by default
 
 
@@ -214,11 +215,7 @@ class Contrast:
         """Describe in one sentence what is compared, in which samples, and the adjustment."""
         words = self._question()
         if self.where:
-            parts = []
-            for key, values in self.where.items():
-                name = "arm" if key == "response" else readable(key)
-                parts.append(f"{name} {' or '.join(map(readable, values))}")
-            words += f"; samples with {', '.join(parts)}"
+            words += f"; samples{self._conditions()}"
         if self.choose:
             name = readable(self.choose)
             which = f"the {name} one" if self.choose in ("first", "last") else f"the one at {name}"
@@ -228,6 +225,17 @@ class Contrast:
         if self.adjust:
             return f"{words}; adjusted for {', '.join(map(readable, self.adjust))}."
         return f"{words}; unadjusted, so exploratory."
+
+    def _conditions(self) -> str:
+        """Describe the samples of `where`, such as ` from before infusion with sort CD3+`."""
+        phases = [PHASE_WORDS.get(value, value) for value in self.where.get("phase", ())]
+        others = [
+            f"{'arm' if key == 'response' else readable(key)} {' or '.join(map(readable, values))}"
+            for key, values in self.where.items()
+            if key != "phase"
+        ]
+        when = f" from {' or '.join(phases)}" if phases else ""
+        return when + (f" with {', '.join(others)}" if others else "")
 
     def _question(self) -> str:
         test, reference = readable(self.test), readable(self.reference)

@@ -1,4 +1,4 @@
-"""The catalog of a run's files, `results.yaml`, for the rules, the report and `docs/files.md`."""
+"""Catalog of a run's files, `results.yaml`, for the rules, the report and `docs/files.md`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ CATALOG = Path(__file__).parent / "results.yaml"
 
 
 class Columns(NamedTuple):
-    """Columns that share a meaning, as the catalog writes them.
+    """Columns that share a meaning, as written in the catalog.
 
-    `name?` is not in every run, and `<word>` stands for any text, as in `<gene>_per_10k`.
+    `name?` is a column that not every run has; `<word>` stands for any text, as in
+    `<gene>_per_10k`.
     """
 
     names: tuple[str, ...]
@@ -26,21 +27,21 @@ class ResultFile:
     Attributes
     ----------
     name
-        The name in the catalog.
+        Name in the catalog.
     section
-        Its section of `docs/files.md`.
+        Section of `docs/files.md`.
     paths
-        Below the results folder, with wildcards (`{sample}`); a folder ends in `/`.
+        Paths in the results folder, with wildcards (`{sample}`); a folder ends in `/`.
     content
-        What it is.
+        What the file contains.
     row
         What a row of a table stands for.
     columns
         Columns of a table.
     layout
-        In the document: `row` of the section's table, `paragraph`, or `table` of columns.
+        Layout in the document: `row` of the section's table, `paragraph`, or `table` of columns.
     notes, below
-        Sentences that follow, and Markdown that stands below.
+        Sentences that follow, and Markdown below.
     """
 
     name: str
@@ -55,18 +56,18 @@ class ResultFile:
 
     @property
     def path(self) -> str:
-        """The path of a result that is one file."""
+        """The path of a result that is a single file."""
         (path,) = self.paths
         return path
 
 
 def read_catalog() -> dict[str, ResultFile]:
-    """Every result file by name, in the order of the document.
+    """Read all result files by name, in the order of the document.
 
     Raises
     ------
     ValueError
-        If two files have one name.
+        If two files have the same name.
     """
     text = CATALOG.read_text(encoding="utf-8")
     sections = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -1,6 +1,6 @@
-"""The end product for further work: one AnnData file of all kept cells and all genes.
+"""One AnnData file of all kept cells and all genes, for further analysis.
 
-Written sample by sample, so memory follows the largest sample and the labels, not the counts.
+It is written sample by sample, so memory depends on the largest sample and the labels.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ LABELS = [
     *("cluster", "lineage", "cell_type", "cell_type_margin", "population"),
     *("lamm_score", "lamm_positive", "lamm_elevated", "lamm_call", "lamm_veto", "car"),
 ]
-# of the sample table; paths of one machine have no place in a shared object
+# columns of the sample table; paths of one machine do not belong in a shared file
 LEFT_OUT = ["counts", "barcodes", "patient"]
 ALIAS = "X_joint"  # of the embedding in use in `obsm`, whatever the method; `uns` has its name
 # gzip is the one compression that every reader of HDF5 has, R's among them
@@ -39,14 +39,14 @@ def describe_cohort(
     spaces: Mapping[str, np.ndarray],
     in_use: str,
 ) -> anndata.AnnData:
-    """Put cells, labels, sheets, genes and joint spaces together, still without counts.
+    """Combine cells, labels, sheets, genes and embeddings, without the counts.
 
     Parameters
     ----------
     cells
-        The cells of the index with their metrics, `total_counts` and `n_genes` among them.
+        The cells of the index with their metrics, including `total_counts` and `n_genes`.
     labels
-        `annotation/cells.parquet`, rows as in the index.
+        `annotation/cells.parquet`, with rows as in the index.
     samples
         The sample table; its columns are repeated for each cell.
     reference
@@ -62,9 +62,9 @@ def describe_cohort(
     Returns
     -------
     AnnData
-        `var` is named by gene id and has `feature_name` (symbol), `feature_is_filtered` (false:
-        no gene was taken out of `X`), `highly_variable`, `n_samples` (whose matrices have the
-        gene), as the CELLxGENE schema names them [1]_.
+        `var` is named by gene id and has `feature_name` (symbol), `feature_is_filtered` (false,
+        because no gene was removed from `X`), `highly_variable` and `n_samples` (samples whose
+        matrix has the gene), named as in the CELLxGENE schema [1]_.
 
     References
     ----------
@@ -95,25 +95,25 @@ def write_cohort(
     *,
     log_normalised: bool,
 ) -> None:
-    """Write the cohort with its counts, one sample after the other.
+    """Write the cohort with its counts, sample by sample.
 
     Parameters
     ----------
     cohort
         From `describe_cohort`.
     shards
-        Per sample in the order of the cells, its shard with the cohort's gene names, and the rows
-        that are kept cells.
+        For each sample, in the order of the cells: its counts with the cohort's gene names, and the
+        rows of the kept cells.
     path
         The file to write.
     log_normalised
-        Whether `X` holds log(1 + UMIs per 10,000), and `raw` the counts; else `X` holds the counts
-        and there is no `raw`.
+        Whether `X` holds log(1 + UMIs per 10,000) and `raw` the counts; else `X` holds the counts,
+        without `raw`.
     """
     cohort.write_h5ad(path, compression="gzip")
     genes = pd.Index(cohort.var_names)
     totals = cohort.obs["total_counts"].to_numpy()
-    # scipy wants one type for both kinds of index, and AnnData gives it what the file holds
+    # scipy needs one type for both kinds of index, and AnnData passes on the type in the file
     n_values = int(cohort.obs["n_genes"].sum())
     index_type = np.int32 if n_values < np.iinfo(np.int32).max else np.int64
     with h5py.File(path, "r+") as file:
@@ -129,15 +129,17 @@ def write_cohort(
                 _extend(counted["data"], counts.data)
             start += len(rows)
         if start != len(totals):
-            raise ValueError(f"{path}: {len(totals)} cells, but the shards hold {start} of them")
-        if counted is not None:  # rows and columns are those of X: linked, not written again
+            raise ValueError(
+                f"{path}: {len(totals)} cells, but the per-sample count files hold {start}"
+            )
+        if counted is not None:  # with the rows and columns of X, which are linked
             counted.attrs.update(file["X"].attrs)
             for part in ("indices", "indptr"):
                 counted[part] = file["X"][part]
 
 
 def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_array:
-    """Kept cells of a sample over all genes of the cohort, which its matrix may lack."""
+    """Return the kept cells of a sample with all genes of the cohort."""
     counts = shard.counts[rows]
     columns = rows_of(shard.genes["gene"], genes).astype(np.int32)
     parts = (counts.data, columns[counts.indices], counts.indptr)
@@ -147,7 +149,7 @@ def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_arr
 
 
 def _append(file: h5py.File, rows: sparse.csr_array, index_type: type) -> None:
-    """Add rows at the end of `X`, which anndata writes with the first of them."""
+    """Append rows to `X`, which the first call creates."""
     block = sparse.csr_matrix(rows, dtype=np.float32)
     block.indices, block.indptr = (
         part.astype(index_type) for part in (block.indices, block.indptr)
@@ -160,7 +162,7 @@ def _append(file: h5py.File, rows: sparse.csr_array, index_type: type) -> None:
 
 
 def _raw_counts(file: h5py.File) -> h5py.Group:
-    """The group of `raw.X`: so far empty values, beside the genes of `X`."""
+    """Create `raw.X` without values, and with the genes of `X`."""
     raw = file.create_group("raw")
     raw.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
     file.copy("var", raw)

@@ -23,7 +23,7 @@ of their cell index and are refused with any other, so rows are never matched to
 
 
 def document() -> str:
-    """The text of docs/files.md."""
+    """Return the text of docs/files.md."""
     sections = groupby(read_catalog().values(), key=lambda file: file.section)
     return "\n".join([HEAD, *(_section(title, files) for title, files in sections)])
 
@@ -40,7 +40,7 @@ def _section(title: str, files: Iterable[ResultFile]) -> str:
 
 
 def _blocks(file: ResultFile) -> Iterator[str]:
-    """A file with a paragraph of its own, and a table of its columns where they need one."""
+    """Return the paragraph of a file and, if it has one, the table of its columns."""
     if file.layout == "table":
         yield _wrapped(f"{_path(file)}: {_content(file)}.")
         rows = [(", ".join(map(_name, names)), meaning) for names, meaning in file.columns]
@@ -56,7 +56,7 @@ def _wrapped(text: str) -> str:
 
 
 def _description(file: ResultFile) -> str:
-    """What a file is, with its columns in line."""
+    """Describe a file and its columns."""
     text = _content(file)
     if file.columns:
         text = f"{text}: {_inline(file.columns)}"
@@ -69,7 +69,7 @@ def _content(file: ResultFile) -> str:
 
 
 def _inline(columns: Sequence[Columns]) -> str:
-    """Columns with their meanings in brackets; a semicolon bounds those that share one."""
+    """List columns with their meanings in brackets; semicolons separate groups with one meaning."""
     text = ""
     for before, after in zip([None, *columns], columns, strict=False):
         shared = any(len(part.names) > 1 and part.meaning for part in (before, after) if part)
@@ -80,7 +80,7 @@ def _inline(columns: Sequence[Columns]) -> str:
 
 
 def _path(file: ResultFile) -> str:
-    """The paths of a file; of those that differ by suffix, the suffix alone."""
+    """Return the paths of a file; those that differ by suffix are shortened to it."""
     first, *others = file.paths
     stem = first.rpartition(".")[0]
     shown = (first, *(other.removeprefix(stem) for other in others))

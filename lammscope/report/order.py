@@ -1,4 +1,4 @@
-"""The order of populations, samples and cells in figures and tables."""
+"""Order of populations, samples and cells in figures and tables."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,8 +8,8 @@ import pandas as pd
 
 from lammscope.core.words import readable
 
-# One hue per lineage, told apart by lightness within it; crimson is kept for LAMM alone. The order
-# is the order of legends, bars and tables.
+# One hue per lineage, with a lightness per population; only LAMM is crimson. Legends, bars and
+# tables have this order.
 POPULATION_COLORS = {
     "LAMM": "#d1003f",
     "Classical_monocyte": "#e8b020",
@@ -41,7 +41,7 @@ KEYS = ("estimate", "ci_low", "ci_high")
 
 
 def population_order(names: Iterable[Any]) -> list[str]:
-    """Sort population names in the fixed order of legends; unknown names follow by alphabet."""
+    """Sort population names in the order of legends; unknown names follow alphabetically."""
     known = {name: rank for rank, name in enumerate(POPULATION_COLORS)}
     return sorted({str(name) for name in names}, key=lambda name: (known.get(name, 999), name))
 
@@ -52,8 +52,8 @@ def population_order(names: Iterable[Any]) -> list[str]:
 def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
     """Order samples by arm, phase and patient, and name their group.
 
-    Returns the rows of `samples` with a column `group`: "responder, pre" where the cohort knows
-    arms and phases; else the arm, the phase, the time point or the sort, whichever there is.
+    Returns the rows of `samples` with a column `group`: "responder, pre" if the cohort has arms and
+    phases, else the first of arm, phase, sorted fraction and time point that it has.
     """
     table = samples.copy()
     parts = []
@@ -76,14 +76,14 @@ def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown_cells(n_cells: int, *, max_points: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of the cells that a UMAP shows: all, or of more than `max_points` a random choice."""
+    """Return the rows of cells that a UMAP shows: all, or `max_points` random ones."""
     if n_cells > max_points:
         return rng.choice(n_cells, size=max_points, replace=False)
     return np.arange(n_cells)
 
 
 def drawing_order(n_cells: int, *, max_points: int, rng: np.random.Generator) -> np.ndarray:
-    """The same rows, shuffled: no sample lies on top of another by its place in a file."""
+    """Return the same rows in random order, so that no sample is drawn on top of the others."""
     return rng.permutation(shown_cells(n_cells, max_points=max_points, rng=rng))
 
 
@@ -91,7 +91,7 @@ def drawing_order(n_cells: int, *, max_points: int, rng: np.random.Generator) ->
 
 
 def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:
-    """The populations to show: LAMM, the main types, then whichever has most tested genes."""
+    """Return the populations to show: LAMM, then the main cell types, then the others."""
     tested = expression[expression["p"].notna()]["cell_type"].value_counts()
     first = [name for name in VOLCANO_FIRST if name in tested.index]
     others = [name for name in population_order(list(tested.index)) if name not in first]
@@ -99,7 +99,7 @@ def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:
 
 
 def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Order rows by denominator (LAMM's own first), LAMM first, then in the order of legends."""
+    """Order rows by denominator (monocytic first), then LAMM first and as in legends."""
     known = {name: rank for rank, name in enumerate(population_order(rows["population"]))}
     leading = {"LAMM": -4, "LAMM_elevated": -3, "LAMM_positive": -2, "monocytic": -1}
     ranks = rows.assign(

@@ -1,7 +1,7 @@
-"""The report: one HTML file that a clinician can read and a statistician can check.
+"""The report: one HTML file for clinicians, with what a statistician needs to check it.
 
-It holds every figure and table inside itself, asks the network for nothing, and carries no date:
-the same results give the same file.
+The file contains all figures and tables, loads nothing from the network and has no date, so the
+same results give the same file.
 """
 
 import base64
@@ -34,7 +34,7 @@ from lammscope.report.sections.primary import primary_section
 from lammscope.report.table import CLUSTER_COLUMNS, QC_COLUMNS, build_table
 
 TEMPLATE = Path(__file__).parent / "template.html.jinja"
-CSS_PIXELS_PER_INCH = 116  # letters of 7 points come out 11 pixels tall
+CSS_PIXELS_PER_INCH = 116  # so that 7-point text is 11 pixels tall
 
 
 def write_report(
@@ -47,7 +47,7 @@ def write_report(
     figures: Sequence[str | Path],
     template: str | Path = TEMPLATE,
 ) -> None:
-    """Write the report as one HTML file, whole or not at all.
+    """Write the report as one HTML file, completely or not at all.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ def write_report(
     config
         The resolved config.
     primary_sentence
-        The primary result in words, with its uncertainty.
+        The primary result in words, from `state_primary`.
     versions
-        Names and versions of the software, for the end of the report.
+        Versions of the software by name.
     figures
-        PNG files. `.../cohort/umap_lamm.png` is found as the cohort's `umap_lamm`,
-        `.../{contrast}/lamm.png` as that contrast's; one that is missing is left out.
+        PNG files: `.../cohort/{figure}.png` of the cohort and `.../{contrast}/{figure}.png` of each
+        contrast. Missing figures are left out.
     """
     images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
     environment = Environment(
@@ -87,7 +87,7 @@ def write_report(
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config, as values and as text."""
+    """Return the config as values and as text."""
     return {
         "config": config,
         "config_text": yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
@@ -97,7 +97,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What each section says, by its name in the template."""
+    """Return the content of each section, by its name in the template."""
     audit, contrasts = results.audit, results.contrasts
     calibration = calibration_rows(results.calibration)
     genes = results.population_genes
@@ -145,12 +145,12 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unquote(text: str) -> str:
-    """Names in back-ticks, as in messages for the terminal, in quotation marks; `5 %` unbroken."""
+    """Replace backticks by quotation marks, and the space in `5 %` by a no-break space."""
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", re.sub(r"`([^`]+)`", r"“\1”", text))
 
 
 def _plain(value: Any) -> Any:
-    """Config as plain dicts, lists and scalars."""
+    """Convert the config to plain dicts, lists and scalars."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -159,7 +159,7 @@ def _plain(value: Any) -> Any:
 
 
 def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> dict[str, str] | None:
-    """An image as a data URI with its caption and its words for those who cannot see it."""
+    """Return an image as a data URI with its caption and alternative text."""
     file = images.get((group, name))
     if file is None:
         return None
@@ -178,7 +178,7 @@ def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> di
 
 
 def _display_size(png: bytes) -> tuple[int, int]:
-    """Width and height in CSS pixels, so that letters have the same size in all figures."""
+    """Return width and height in CSS pixels, so that text has the same size in all figures."""
     width, height = struct.unpack(">II", png[16:24])
     at = png.find(b"pHYs", 0, 4096)
     dots_per_metre = struct.unpack(">I", png[at + 4 : at + 8])[0] if at > 0 else 5512

@@ -29,7 +29,7 @@ REFERENCES = (
         "10.2202/1544-6115.1027",
     ),
     (
-        "TMM normalisation",
+        "TMM normalization",
         "Robinson MD, Oshlack A. Genome Biology 2010;11:R25.",
         "10.1186/gb-2010-11-3-r25",
     ),
@@ -49,7 +49,7 @@ REFERENCES = (
         "10.1038/s41598-019-41695-z",
     ),
     (
-        "Scrublet (idea of the doublet score)",
+        "Scrublet (doublet score)",
         "Wolock SL, et al. Cell Systems 2019;8:281.",
         "10.1016/j.cels.2018.11.005",
     ),

@@ -1,4 +1,4 @@
-"""The tables that the report reads, by name, and how they are read from a run's folder."""
+"""The tables of the report by name, and reading them from the files of a run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ Paths = Mapping[str, Any]  # by name: a file, or a list of files
 
 @dataclass(frozen=True)
 class ContrastResults:
-    """The tables of one contrast. One that could not be tested has rows without an estimate."""
+    """The tables of one contrast; if it could not be tested, their rows have no estimate."""
 
     contrast: Contrast
     abundance: pd.DataFrame
@@ -52,7 +52,7 @@ class Results:
 
     @property
     def contrasts(self) -> dict[str, Contrast]:
-        """The contrasts that were made, by name."""
+        """The contrasts of the run by name."""
         return {name: results.contrast for name, results in self.of_contrast.items()}
 
 
@@ -61,7 +61,7 @@ CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name !=
 
 
 def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Contrast]) -> Results:
-    """Read every table of the report.
+    """Read all tables of the report.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
         in the order of `contrasts`.
     index
-        The cell index, of which `cells` must be.
+        The cell index; the table `cells` must belong to it.
     contrasts
-        The contrasts that were made, by name.
+        The contrasts of the run by name.
     """
     special: dict[str, Callable[[str], pd.DataFrame]] = {
         "samples": read_sample_table,

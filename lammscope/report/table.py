@@ -1,4 +1,4 @@
-"""Tables and words of the report: numbers as a reader expects them, in plain records."""
+"""Tables of the report as plain records, with formatted numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from lammscope.report.order import order_rows
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a report table: where it comes from, its heading, and how it is written."""
+    """A column of a report table: its source, heading, format and hint."""
 
     key: str
     label: str
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: what is read, and what it is sorted by."""
+    """A cell: its text and its sort key."""
 
     text: str
     sort: str
@@ -47,7 +47,7 @@ class Table:
 
 
 def build_table(frame: pd.DataFrame, columns: Sequence[Column], *, caption: str = "") -> Table:
-    """Write the columns that `frame` has; the others are left out, never faked."""
+    """Build a table of the columns that `frame` has; others are left out."""
     present = tuple(column for column in columns if column.key in frame)
     written = [
         [write_cell(value, column.kind) for value in frame[column.key]] for column in present
@@ -56,7 +56,7 @@ def build_table(frame: pd.DataFrame, columns: Sequence[Column], *, caption: str 
 
 
 def write_cell(value: Any, kind: str) -> Cell:
-    """One value as text, with a machine-readable twin to sort by."""
+    """Format one value as text, with a sort key."""
     if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
         return Cell(NOTHING, "", "missing")
     if kind in ("text", "name", "words"):
@@ -69,10 +69,10 @@ def write_cell(value: Any, kind: str) -> Cell:
 
 ABUNDANCE_COLUMNS = (
     Column("population", "Population", "name"),
-    Column("denominator", "Share", "text"),
+    Column("denominator", "Fraction", "text"),
     Column("mean_reference", "{mean}, {reference}", "fraction"),
     Column("mean_test", "{mean}, {test}", "fraction"),
-    Column("odds_ratio", "{ratio}", "ratio", "back-transformed estimate of the logit scale"),
+    Column("odds_ratio", "{ratio}", "ratio", "exponential of the estimate on the logit scale"),
     Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, not moderated"),
     Column("verdict", "Verdict", "name"),
@@ -80,9 +80,9 @@ ABUNDANCE_COLUMNS = (
     Column("fdr", "FDR", "p", "Benjamini-Hochberg within contrast and denominator"),
     Column("p_permutation", "p, permutation", "p"),
     Column(
-        "p_arcsine", "p, arcsine", "p", "the same test on the arcsine scale: a sensitivity check"
+        "p_arcsine", "p, arcsine", "p", "the same test on the arcsine scale, as a sensitivity check"
     ),
-    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; a planning aid"),
+    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning"),
 )
 GENE_COLUMNS = (
     Column("cell_type", "Population", "name"),
@@ -105,7 +105,7 @@ CLUSTER_COLUMNS = (
     Column("score", "Score", "number"),
     Column("margin", "Margin", "number", "lead over the runner-up"),
     Column("runner_up", "Runner-up", "name"),
-    Column("pct_lamm", "LAMM", "percent", "of its cells, as called"),
+    Column("pct_lamm", "LAMM", "percent", "of its cells, at the configured level"),
     Column("pct_uncertain", "Uncertain", "percent"),
     Column("top_markers", "Strongest markers", "words"),
 )
@@ -114,9 +114,9 @@ CAR_COLUMNS = (
     Column("phase", "Phase"),
     Column("n_t_cells", "T cells", "count"),
     Column("n_t_with_car", "T cells with CAR", "count", "at least one UMI"),
-    Column("pct_of_t", "of T cells", "percent"),
+    Column("pct_of_t", "Fraction of T cells", "percent"),
     Column("n_other_with_car", "Other cells with CAR", "count", "ambient or engulfed RNA"),
-    Column("reading", "Read as", "words"),
+    Column("reading", "Interpretation", "words"),
 )
 QC_COLUMNS = (
     Column("sample", "Sample"),
@@ -124,7 +124,7 @@ QC_COLUMNS = (
     Column("n_low_counts", "Low counts", "count"),
     Column("n_few_genes", "Few genes", "count"),
     Column("n_high_mt", "High mitochondrial", "count"),
-    Column("n_high_hb", "High haemoglobin", "count"),
+    Column("n_high_hb", "High hemoglobin", "count"),
     Column("n_high_counts", "High counts", "count"),
     Column("n_doublets", "Doublets", "count"),
     Column("n_cells", "Cells kept", "count"),
@@ -135,9 +135,9 @@ QC_COLUMNS = (
 
 
 def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
-    """Rows of an abundance table, LAMM first, with their odds ratios (ratios, for log ratios).
+    """Build the table of an abundance test, LAMM first, with odds ratios (ratios for log ratios).
 
-    The arcsine scale has no rows of its own; its p stands beside the p of the logit scale.
+    Rows on the arcsine scale are not listed; their p is a column.
     """
     keys = ["population", "denominator"]
     rows = order_rows(abundance[abundance["scale"] != "arcsine"])
@@ -168,7 +168,7 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
 
 
 def name_columns(columns: Sequence[Column], **words: str) -> list[Column]:
-    """Columns with the words of a contrast put into their headings and hints."""
+    """Insert the words of a contrast into the headings and hints of columns."""
     return [
         replace(column, label=column.label.format(**words), help=column.help.format(**words))
         for column in columns
@@ -176,7 +176,7 @@ def name_columns(columns: Sequence[Column], **words: str) -> list[Column]:
 
 
 def interval_words(rows: pd.DataFrame) -> pd.Series:
-    """Confidence intervals of ratios as text, from logarithms; None where there is none."""
+    """Format confidence intervals of ratios, given as logarithms; None if missing."""
     low, high = (
         rows[key].map(lambda end: write_number(end, "ratio")) for key in ("ci_low", "ci_high")
     )
@@ -184,7 +184,7 @@ def interval_words(rows: pd.DataFrame) -> pd.Series:
 
 
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
-    """One line per denominator on LAMM cells: estimate, interval, p and verdict."""
+    """Return one line per denominator on LAMM cells: estimate, interval and p, or the verdict."""
     lines = []
     rows = order_rows(abundance[abundance["population"].eq("LAMM")])
     for row in rows[rows["scale"] != "arcsine"].to_dict("records"):
@@ -203,12 +203,12 @@ def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
 
 
 def dropped_lines(abundance: pd.DataFrame) -> list[str]:
-    """Which patients a denominator lost because of too few cells."""
+    """Name the patients left out because of too few cells, by denominator."""
     if "notes" not in abundance:
         return []
     notes = abundance[["denominator", "notes"]].drop_duplicates()
     return [
-        f"Share {denominator_words(row['denominator'])}: {readable(row['notes'])}"
+        f"Fraction {denominator_words(row['denominator'])}: {readable(row['notes'])}"
         for row in notes.to_dict("records")
         if isinstance(row["notes"], str) and row["notes"]
     ]
@@ -220,7 +220,7 @@ def _sizes(rows: pd.DataFrame, contrast: Contrast) -> list[str]:
 
 
 def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:
-    """The genes with the smallest p of each population, LAMM first; ties by symbol."""
+    """Return the genes with the smallest p in each population, LAMM first; ties by symbol."""
     tested = expression[expression["p"].notna()]
     ordered = tested.sort_values(["p", "symbol"], kind="stable")
     best = ordered.groupby("cell_type", sort=False).head(n_genes)
@@ -232,10 +232,10 @@ def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:
 def explorer_points(
     expression: pd.DataFrame, *, types: Sequence[str], max_fdr: float
 ) -> dict[str, Any]:
-    """Points of the interactive volcano plot: all that stand out, and a thinned rest.
+    """Return the points of the interactive volcano plot, thinned where they overlap.
 
-    Genes that lie on the same spot of the plot as a better one, to the eye, are left out; those at
-    or below `max_fdr` never are.
+    A gene at the same position as one with a smaller p is left out, unless its false discovery rate
+    is at most `max_fdr`.
     """
     points = {}
     for name in types:

@@ -1,5 +1,5 @@
 rule save_config:
-    """Save the config with every default filled in."""
+    """Save the config with all defaults."""
     output:
         config="<results>/config.yaml",
     log:
@@ -20,7 +20,7 @@ rule save_config:
 
 
 rule assemble_cohort:
-    """One annotated file of all kept cells and all genes, written sample by sample."""
+    """Write all kept cells and all genes to one AnnData file, sample by sample."""
     input:
         shards=collect("<results>/shards/{sample}.h5ad", sample=SAMPLES),
         reference="<results>/joint/reference.tsv.gz",
@@ -96,7 +96,7 @@ rule draw_cohort:
 
 
 rule draw_evidence:
-    """Draw what cell types and LAMM calls rest on."""
+    """Draw the evidence for cell types and LAMM calls."""
     input:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
@@ -173,7 +173,7 @@ rule draw_contrast:
 
 
 rule write_report:
-    """Write the report: one HTML file with every figure and table in it."""
+    """Write the report: one HTML file with all figures and tables."""
     input:
         **report_tables(),
         index="<results>/joint/cells.parquet",

@@ -1,4 +1,4 @@
-"""One annotated file of all kept cells and all genes, written sample by sample."""
+"""Write all kept cells and all genes to one AnnData file, sample by sample."""
 
 from snakemake.iocontainers import Snakemake
 

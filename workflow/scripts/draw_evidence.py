@@ -1,4 +1,4 @@
-"""Draw what cell types and LAMM calls rest on."""
+"""Draw the evidence for cell types and LAMM calls."""
 
 from snakemake.iocontainers import Snakemake
 

@@ -1,4 +1,4 @@
-"""Save the config with every default filled in."""
+"""Save the config with all defaults."""
 
 import yaml
 from snakemake.iocontainers import Snakemake

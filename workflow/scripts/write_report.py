@@ -1,4 +1,4 @@
-"""Write the report: one HTML file with every figure and table in it."""
+"""Write the report: one HTML file with all figures and tables."""
 
 from snakemake.iocontainers import Snakemake
 

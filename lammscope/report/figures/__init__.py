@@ -1,1 +1,1 @@
-"""Figures; each module draws one kind."""
+"""Figures of the report; each module draws one kind."""

@@ -1,9 +1,9 @@
-"""Every figure: which rule draws it, by which function, its place on the page, and its words.
+"""All figures: the rule and the function that draw each, its place in the report, and its caption.
 
 To add a figure, write a function that takes the data of its group (`cohort.CohortData` and so on)
-and returns a matplotlib `Figure`, and add an entry here. Rules, report and tests read the rest.
+and returns a matplotlib `Figure`, and add an entry here. Rules, report and tests need nothing else.
 
-This module imports no figure: rules and the report read it without loading matplotlib.
+This module does not import the figures, so rules and the report read it without loading matplotlib.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ class FigureEntry:
     Attributes
     ----------
     group
-        `cohort`, `evidence`, `contrast` or `neighborhoods`: the rule `draw_{group}` draws it. The
+        `cohort`, `evidence`, `contrast` or `neighborhoods`; drawn by the rule `draw_{group}`. The
         first two are figures of the cohort, the others of each contrast.
     name
-        Of its files, without suffix.
+        Name of its files, without suffix.
     draw
         Dotted name of the function that draws it.
     section
-        Where the report's template shows it, after those of the same section above it here.
+        Place in the report's template. Figures of a section are shown in the order of the catalog.
     title, caption
-        Below the figure in the report.
+        Text below the figure in the report.
     alternative
-        What it shows, for readers who cannot see it.
+        Alternative text for readers who cannot see the figure.
     """
 
     group: str
@@ -48,9 +48,9 @@ CATALOG = (
         draw=f"{FOLDER}.cohort.qc_barcodes",
         section="quality",
         title="Barcodes kept and removed",
-        caption="Barcodes per sample: cells kept (number above the bar), and barcodes removed by "
-        "the first limit they failed, or as doublets.",
-        alternative="Stacked bars, one per sample, of barcodes kept and removed by reason.",
+        caption="Barcodes of each sample: cells kept (number above the bar), and barcodes removed "
+        "by the first threshold that they failed, or as doublets.",
+        alternative="Stacked bars of the barcodes kept and removed, by reason, one bar per sample.",
     ),
     FigureEntry(
         group="cohort",
@@ -58,10 +58,10 @@ CATALOG = (
         draw=f"{FOLDER}.cohort.qc_metrics",
         section="quality",
         title="Quality per sample",
-        caption="Pale shapes hold all barcodes above the ambient floor; boxes hold those that pass "
-        "(quartiles; lines from 5 to 95 %). Dashed lines are the limits of the config.",
-        alternative="Distributions of UMI counts, detected genes and mitochondrial percentage, one "
-        "per sample.",
+        caption="Gray shapes show all barcodes above the ambient level; boxes show those that pass "
+        "(quartiles; lines from the 5th to the 95th percentile). Dashed lines are thresholds.",
+        alternative="Distributions of UMI counts, detected genes and mitochondrial percentage, by "
+        "sample.",
     ),
     FigureEntry(
         group="cohort",
@@ -69,9 +69,9 @@ CATALOG = (
         draw=f"{FOLDER}.umap.umap_cell_type",
         section="types",
         title="Cell types",
-        caption="UMAP of the integrated space, coloured by cell type; LAMM cells as called at the "
-        "configured level. Distances between distant groups on a UMAP mean nothing.",
-        alternative="UMAP of all cells coloured and labelled by cell type, LAMM cells in red.",
+        caption="UMAP of the integrated embedding, colored by cell type. LAMM cells are called at "
+        "the configured level. Distances between separate groups on a UMAP have no meaning.",
+        alternative="UMAP of all cells colored and labeled by cell type, LAMM cells in red.",
     ),
     FigureEntry(
         group="cohort",
@@ -79,8 +79,8 @@ CATALOG = (
         draw=f"{FOLDER}.umap.umap_phase",
         section="types",
         title="Phases and arms",
-        caption="The same UMAP, one phase or arm at a time over all other cells in grey. Nothing "
-        "upstream of this picture has seen the response.",
+        caption="The same UMAP, with cells of one phase or arm in color and all others in gray. "
+        "Embedding, cell types and LAMM calls were computed without the response.",
         alternative="Small UMAPs that highlight cells before and after infusion, and of each arm.",
     ),
     FigureEntry(
@@ -89,9 +89,10 @@ CATALOG = (
         draw=f"{FOLDER}.umap.umap_sample",
         section="types",
         title="Samples",
-        caption="The same UMAP by sample, drawn in random order. A population that one sample "
-        "alone makes is either that patient's or a sign of incomplete integration.",
-        alternative="UMAP of all cells coloured by sample.",
+        caption="The same UMAP, colored by sample, with cells drawn in random order. A group of "
+        "cells from one sample only is either specific to that patient or a sign of incomplete "
+        "integration.",
+        alternative="UMAP of all cells colored by sample.",
     ),
     FigureEntry(
         group="cohort",
@@ -99,8 +100,8 @@ CATALOG = (
         draw=f"{FOLDER}.cohort.composition",
         section="types",
         title="Composition of samples",
-        caption="Populations of each sample, as shares of all cells and of monocytic cells.",
-        alternative="Stacked bars of population shares, one bar per sample, grouped by arm and "
+        caption="Populations of each sample, as fractions of all cells and of monocytic cells.",
+        alternative="Stacked bars of population fractions, one bar per sample, grouped by arm and "
         "phase.",
     ),
     FigureEntry(
@@ -109,8 +110,9 @@ CATALOG = (
         draw=f"{FOLDER}.evidence.marker_dots",
         section="types",
         title="Markers by cluster",
-        caption="Clusters by the LAMM definers and by the strongest markers of the types found: "
-        "size is the share of cells with the gene, colour the level.",
+        caption="Expression of the defining markers of LAMM cells and of the strongest markers of "
+        "each cell type, by cluster. The size of a dot is the fraction of cells that express the "
+        "gene; its color is the level.",
         alternative="Dot plot of marker genes, one row per cluster, grouped by cell type.",
     ),
     FigureEntry(
@@ -119,8 +121,8 @@ CATALOG = (
         draw=f"{FOLDER}.umap.umap_lamm",
         section="calls",
         title="LAMM probabilities and calls",
-        caption="Probability that a monocytic cell is LAMM at each level, and the calls at the "
-        "configured level. Cells of other lineages are grey.",
+        caption="Probability that a monocytic cell is a LAMM cell at each level, and the calls at "
+        "the configured level. Cells of other lineages are gray.",
         alternative="Three UMAPs: probability of the positive level, of the elevated level, and "
         "LAMM calls.",
     ),
@@ -130,22 +132,22 @@ CATALOG = (
         draw=f"{FOLDER}.evidence.lamm_calls",
         section="calls",
         title="Certainty of the calls",
-        caption="How the monocytic cells of each sample spread over the probabilities of both "
-        "levels, and which were vetoed. Calls that are sure lie in the outer bands.",
-        alternative="Stacked bars per sample: probabilities of both LAMM levels in four bands, and "
-        "vetoes.",
+        caption="Monocytic cells of each sample by their probability at both levels, and those "
+        "removed by exclusion criteria. Certain calls have probabilities near 0 or 1.",
+        alternative="Stacked bars per sample: probabilities of both LAMM levels in four ranges, "
+        "and cells removed by exclusion criteria.",
     ),
     FigureEntry(
         group="cohort",
         name="umap_definers",
         draw=f"{FOLDER}.umap.umap_definers",
         section="definers",
-        title="Expression of the definers",
-        caption="Level of each LAMM definer in single cells (above), highest cells on top, and of "
-        "cells together with their neighbours (below). Sparse detection is expected: calls rest on "
-        "both.",
-        alternative="UMAPs of the expression of each LAMM definer, single cells and pooled over "
-        "neighbours.",
+        title="Expression of the defining markers",
+        caption="Level of each defining marker of LAMM cells, in single cells (above) and pooled "
+        "over each cell and its neighbors (below). Cells with the highest levels are drawn on top. "
+        "Many cells have no transcript of a gene that they express, so calls use both levels.",
+        alternative="UMAPs of the expression of each defining marker, in single cells and pooled "
+        "over neighbors.",
     ),
     FigureEntry(
         group="cohort",
@@ -153,8 +155,8 @@ CATALOG = (
         draw=f"{FOLDER}.contrast.lamm_patients",
         section="patients",
         title="LAMM fractions of patients",
-        caption="Each point is a sample, each line a patient. Hollow points have too few cells in "
-        "the denominator to be tested.",
+        caption="Each point is a sample, each line a patient. Pre and post: before and after "
+        "infusion. Hollow points have too few cells in the denominator to be tested.",
         alternative="LAMM fractions by arm and phase at both levels, with a line for each patient.",
     ),
     FigureEntry(
@@ -162,11 +164,12 @@ CATALOG = (
         name="states",
         draw=f"{FOLDER}.evidence.state_map",
         section="programs",
-        title="Programmes of myeloid cells",
-        caption="Mean score of each gene set in each population, the mean over samples (number of "
-        "cells in brackets). 0 is the average myeloid cell of this cohort, 1 a standard deviation "
-        "in every gene. Descriptive: contrasts test gene sets. A proxy is no published signature.",
-        alternative="Heatmap of programme scores by myeloid population.",
+        title="Gene programs of myeloid cells",
+        caption="Score of each gene set in each population, averaged over samples (cells in "
+        "brackets). 0 is the average myeloid cell of this cohort; 1 is one standard deviation more "
+        "in every gene. Scores are descriptive; gene sets are tested in each contrast. A proxy is "
+        "not a published signature.",
+        alternative="Heatmap of gene-set scores by myeloid population.",
     ),
     FigureEntry(
         group="contrast",
@@ -175,8 +178,9 @@ CATALOG = (
         section="fractions",
         title="LAMM fractions",
         caption="Each point is a sample, each line a patient (or a pair); black bars are medians. "
-        "Hollow points are not in this test.",
-        alternative="LAMM cells as percentage of monocytic and of all cells, one point per sample.",
+        "Pre and post: before and after infusion. Hollow points are not part of this test.",
+        alternative="LAMM cells as a percentage of monocytic cells and of all cells, one point per "
+        "sample.",
     ),
     FigureEntry(
         group="contrast",
@@ -184,9 +188,8 @@ CATALOG = (
         draw=f"{FOLDER}.forest.abundance_forest",
         section="abundance",
         title="Abundance of populations",
-        caption="Odds ratios with 95 % confidence intervals from the patient-level model on logit "
-        "proportions. Means are of the patients' shares. Intervals are not adjusted for multiple "
-        "testing.",
+        caption="Odds ratios with 95 % confidence intervals, from the patient-level model on the "
+        "logit scale. Means are over patients. Intervals are not adjusted for multiple testing.",
         alternative="Forest plot of odds ratios per population and denominator.",
     ),
     FigureEntry(
@@ -196,8 +199,8 @@ CATALOG = (
         section="robustness",
         title="Robustness of the LAMM result",
         caption="The LAMM result of this contrast with one choice changed at a time. The dotted "
-        "line is the main analysis. These are the same patients again, no further evidence: they "
-        "show whether the result hangs on a choice.",
+        "line is the main analysis. All rows use the same patients, so they are not further "
+        "evidence; they show whether the result depends on a choice.",
         alternative="Forest plot of the LAMM result under other scales, denominators, thresholds, "
         "covariates, and without each patient.",
     ),
@@ -206,10 +209,11 @@ CATALOG = (
         name="neighborhoods",
         draw=f"{FOLDER}.neighborhoods.neighborhood_figure",
         section="neighborhoods",
-        title="Neighbourhoods",
-        caption="Abundance without clusters: each dot is a group of neighbouring cells, tested "
-        "with the patient as the unit. Coloured dots pass the spatial false discovery rate.",
-        alternative="UMAP of neighbourhoods coloured by their difference, and differences by "
+        title="Neighborhoods",
+        caption="Differences in abundance without clusters. Each dot is a group of neighboring "
+        "cells, tested with the patient as the unit. Colored dots pass the spatial false discovery "
+        "rate.",
+        alternative="UMAP of neighborhoods colored by their difference, and differences by "
         "population.",
     ),
     FigureEntry(
@@ -218,34 +222,34 @@ CATALOG = (
         draw=f"{FOLDER}.volcano.volcano",
         section="expression",
         title="Differential expression",
-        caption="Each point is a gene in pseudobulks of one population; coloured genes pass the "
-        "false discovery rate.",
+        caption="Each point is a gene, tested on pseudobulks of one population. Colored genes pass "
+        "the false discovery rate.",
         alternative="Volcano plots of gene expression for LAMM cells and the main populations.",
     ),
 )
 
 
 def figure_names(*groups: str) -> list[str]:
-    """Names of the figures of some groups, in the order of the catalog."""
+    """Return the names of the figures of some groups, in the order of the catalog."""
     return [entry.name for entry in CATALOG if entry.group in groups]
 
 
 def drawing_functions(group: str) -> dict[str, str]:
-    """Dotted names of the functions that draw a group's figures, by the figures' names."""
+    """Return the dotted names of the functions that draw a group's figures, by figure."""
     return {entry.name: entry.draw for entry in CATALOG if entry.group == group}
 
 
 def placed_figures(section: str) -> list[str]:
-    """Names of the figures that stand in a section of the report, in their order there."""
+    """Return the names of the figures in a section of the report, in their order."""
     return [entry.name for entry in CATALOG if entry.section == section]
 
 
 def find_figure(name: str) -> FigureEntry:
-    """The entry of a figure by its name, which no other figure has.
+    """Return the entry of the figure with this name.
 
     Raises
     ------
     KeyError
-        If no figure has this name.
+        If there is no figure with this name.
     """
     return {entry.name: entry for entry in CATALOG}[name]

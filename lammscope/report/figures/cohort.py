@@ -1,7 +1,7 @@
-"""Figures of a cohort: its data, and quality and composition; the others are in their modules.
+"""Data of a cohort's figures, and the figures of quality and composition.
 
-Tables have the formats of `docs/files.md`. A figure with nothing to show says so in a sentence,
-under the same name, so that outputs are always there.
+Tables have the formats of `docs/files.md`. A figure without data contains a sentence that says so,
+so that every output exists.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,13 @@ from lammscope.report.figures.style import (
 from lammscope.report.order import sample_groups
 
 LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
+REASON_WORDS = {"high_mt": "high mitochondrial", "high_hb": "high hemoglobin"}
 REASON_COLORS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
 
 
 @dataclass(frozen=True, eq=False)
 class CohortData:
-    """What the figures of a cohort are drawn from.
+    """Data from which the figures of a cohort are drawn.
 
     Attributes
     ----------
@@ -43,29 +44,29 @@ class CohortData:
     umap
         n x 2 coordinates, rows as in `cells`.
     expression
-        n x definers, log(1 + UMI per 10,000), rows as in `cells`, columns are symbols.
+        n x defining markers, log(1 + UMIs per 10,000), rows as in `cells`; columns are symbols.
     pooled
-        The same of every cell with its neighbours.
+        The same, pooled over each cell and its neighbors.
     order
-        Which rows of `cells` UMAPs show, in what order, from `order.drawing_order`. Numbers of
-        cells in legends and titles are of all cells.
+        Rows of `cells` that UMAPs show, in drawing order, from `order.drawing_order`. Legends and
+        titles count all cells.
     qc
         Per sample, `qc/{sample}.parquet`.
     qc_summary
-        From `cells.summarize_qc`: per sample `n_barcodes`, `n_cells`, and `n_` of each reason.
+        From `cells.summarize_qc`: `n_barcodes`, `n_cells` and `n_<reason>` per sample.
     samples
         The sample table.
     counts
         `abundance/counts.tsv`.
     thresholds
-        The `qc` section of the config; limits known to the figure are drawn as dashed lines.
+        The `qc` section of the config. Thresholds of the metrics shown are drawn as dashed lines.
     min_cells
         Samples with fewer cells in a denominator are drawn hollow.
 
     Raises
     ------
     ValueError
-        If a table of cells has more or fewer rows than `cells`.
+        If the number of rows of `umap`, `expression` or `pooled` differs from that of `cells`.
     """
 
     cells: pd.DataFrame
@@ -81,6 +82,7 @@ class CohortData:
     min_cells: int
 
     def __post_init__(self) -> None:
+        """Check that all arrays have one row per cell."""
         sizes = {
             "umap": len(self.umap),
             "expression": len(self.expression),
@@ -95,7 +97,7 @@ class CohortData:
 
     @cached_property
     def xy(self) -> np.ndarray:
-        """`umap` in double precision."""
+        """The UMAP coordinates in double precision."""
         return np.asarray(self.umap, dtype=float)
 
     @cached_property
@@ -109,10 +111,10 @@ class CohortData:
 
 
 def qc_metrics(data: CohortData) -> Figure:
-    """Distributions of counts, genes and mitochondrial percentage per sample.
+    """Draw the distributions of counts, genes and mitochondrial percentage by sample.
 
-    The pale shape holds all barcodes that were assessed, the box (quartiles; whiskers 5 to 95 %)
-    those that passed. Dashed lines are the limits of the config.
+    The gray shape shows all barcodes that were assessed, the box (quartiles; whiskers from the 5th
+    to the 95th percentile) those that passed. Dashed lines are the thresholds of the config.
     """
     qc, samples, thresholds = data.qc, data.samples, data.thresholds
     groups = sample_groups(samples[samples["sample"].isin(list(qc))])
@@ -152,7 +154,7 @@ def qc_metrics(data: CohortData) -> Figure:
 
 
 def _silhouette(axis: Axes, values: np.ndarray, place: float) -> None:
-    """A violin from a smoothed histogram: as cheap for a million barcodes as for a hundred."""
+    """Draw a violin from a smoothed histogram, which is fast even for a million barcodes."""
     if len(values) < 5:
         axis.plot(np.full(len(values), place), values, ".", color="#b9c0c6", markersize=3)
         return
@@ -174,7 +176,7 @@ def _boxes(axis: Axes, boxes: Sequence[tuple[float, ...]]) -> None:
 
 
 def qc_barcodes(data: CohortData) -> Figure:
-    """Barcodes kept, removed by their first reason, and removed as doublets, per sample."""
+    """Draw the barcodes kept, removed by their first reason, and removed as doublets, by sample."""
     qc_summary, samples = data.qc_summary, data.samples
     groups = sample_groups(samples[samples["sample"].isin(qc_summary["sample"])])
     table = qc_summary.set_index("sample").reindex(groups["sample"]).fillna(0)
@@ -187,14 +189,16 @@ def qc_barcodes(data: CohortData) -> Figure:
     axis = figure.subplots()
     for i, column in enumerate(["n_cells", *removed]):
         color = "#2f4a5a" if i == 0 else REASON_COLORS[(i - 1) % len(REASON_COLORS)]
-        label = "kept" if i == 0 else f"removed: {readable(column.removeprefix('n_'))}"
+        reason = column.removeprefix("n_")
+        words = REASON_WORDS.get(reason, readable(reason))
+        label = "kept" if i == 0 else f"removed: {words}"
         axis.bar(places, table[column], 0.78, bottom, color=color, label=label)
         bottom += table[column].to_numpy(dtype=float)
     size = 6 if len(groups) <= 40 else 4
     for place, height, kept in zip(places, bottom, table["n_cells"], strict=True):
         axis.annotate(f"{kept:,.0f}", (place, height), (0, 2), textcoords="offset points",
                       ha="center", fontsize=size, color="#2f4a5a")  # fmt: skip
-    axis.set_ylabel("barcodes (cells kept above)")
+    axis.set_ylabel("barcodes (number: cells kept)")
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
     axis.set_ylim(0, max(bottom.max() * 1.12, 1))
     sample_axis(axis, groups, name_groups=True, labels=True)
@@ -206,7 +210,7 @@ def qc_barcodes(data: CohortData) -> Figure:
 
 
 def composition(data: CohortData) -> Figure:
-    """Stacked bars per sample: populations of all cells, and of monocytic cells."""
+    """Draw stacked bars of the populations of each sample, of all and of monocytic cells."""
     counts, samples = data.counts, data.samples
     parts = counts[counts["partition"].astype(bool)]
     groups = sample_groups(samples[samples["sample"].isin(parts["sample"])])

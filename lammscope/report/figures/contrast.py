@@ -1,4 +1,4 @@
-"""Figures of a contrast: its data, and LAMM fractions; the others are in their modules."""
+"""Data of a contrast's figures, and the figures of LAMM fractions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,28 +18,28 @@ from lammscope.core.words import denominator_words, readable
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, sentence_figure
 
-W_PAD = 0.1  # inches: tick labels still grow while the layout is solved
+W_PAD = 0.1  # inches; tick labels still grow while the layout is solved
 
 
 @dataclass(frozen=True, eq=False)
 class ContrastData:
-    """What the figures of a contrast are drawn from.
+    """Data from which the figures of a contrast are drawn.
 
     Attributes
     ----------
     comparison
-        What is compared in which samples.
+        The contrast and the samples that it compares.
     counts
         `abundance/counts.tsv`.
     abundance, robustness, expression
         `abundance/{contrast}.tsv`, `abundance/robustness.{contrast}.tsv` and
         `expression/{contrast}.tsv.gz`; may be empty.
     level, probability
-        The configured LAMM level, `elevated` or `positive`, and its threshold.
+        The configured LAMM level, `elevated` or `positive`, and the threshold of a call.
     min_cells
-        Samples with fewer cells in a denominator are drawn hollow: they are not tested.
+        Samples with fewer cells in a denominator are not tested and drawn hollow.
     max_fdr
-        Genes at or below this false discovery rate are coloured.
+        Genes at or below this false discovery rate are colored.
     n_labels
         Genes named on each side of a volcano plot.
     """
@@ -57,18 +57,18 @@ class ContrastData:
 
     @property
     def contrast(self) -> Contrast:
-        """What is asked."""
+        """The contrast that is compared."""
         return self.comparison.contrast
 
 
 def lamm_patients(data: CohortData) -> Figure:
-    """LAMM fractions of each patient by arm and phase, at both levels and both denominators."""
+    """Draw the LAMM fractions of all patients by arm and phase, at both levels."""
     counts, min_cells = data.counts, data.min_cells
     table = _slots_by_arm_and_phase(data.samples)
     levels, denominators = ("elevated", "positive"), ("monocytic", "all")
     panels = [(level, denominator) for level in levels for denominator in denominators]
     if lamm_fractions(counts, level="positive")["n_monocytic"].sum() == 0:
-        return sentence_figure("No monocytic cells in this cohort: there are no LAMM fractions.")
+        return sentence_figure("No monocytic cells in this cohort, so there are no LAMM fractions.")
     figure = Figure(figsize=(9.0, 5.6), layout=ConstrainedLayoutEngine(w_pad=W_PAD))
     for axis, (level, denominator) in zip(figure.subplots(2, 2).ravel(), panels, strict=True):
         fractions = lamm_fractions(counts, level=level)
@@ -80,10 +80,10 @@ def lamm_patients(data: CohortData) -> Figure:
 
 
 def lamm_contrast(data: ContrastData) -> Figure:
-    """LAMM fractions of the samples of one contrast at the configured level.
+    """Draw the LAMM fractions of the samples of one contrast at the configured level.
 
-    A contrast of arms shows both phases, the one that is not tested hollow; a `paired` contrast
-    shows its two sides, with a line for each pair.
+    A contrast of arms shows both phases, and the one that is not tested as hollow points. A
+    `paired` contrast shows its two sides, with a line for each pair.
     """
     min_cells = data.min_cells
     slots = contrast_slots(data.comparison)
@@ -101,13 +101,14 @@ def lamm_contrast(data: ContrastData) -> Figure:
 
 
 def contrast_slots(comparison: Comparison) -> pd.DataFrame:
-    """Give each sample that belongs into a contrast's figure a slot on its axis.
+    """Assign a slot on the axis to each sample that is shown in a contrast's figure.
 
     Returns
     -------
     DataFrame
-        Rows of the sample table with `slot` (words), `rank` (order of slots), `unit` (what a line
-        joins: the patient, and in a `paired` contrast what `match` names) and `tested` (bool).
+        Rows of the sample table with `slot` (words), `rank` (order of slots), `unit` (whose points
+        a line joins: the patient and, in a `paired` contrast, the columns of `match`) and `tested`
+        (bool).
     """
     contrast, samples = comparison.contrast, comparison.samples
     column = contrast.column
@@ -130,7 +131,7 @@ def contrast_slots(comparison: Comparison) -> pd.DataFrame:
 
 
 def _slots_by_arm_and_phase(samples: pd.DataFrame) -> pd.DataFrame:
-    """Slots `responder / pre` and so on; without labels the phases, else the whole cohort."""
+    """Return slots by arm and phase; without labels by phase, else one for the whole cohort."""
     table = samples.copy()
     arms = {"responder": 0, "non_responder": 1}
     phases = {"pre": 0, "post": 1}
@@ -151,7 +152,7 @@ def _slots_by_arm_and_phase(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired_points(axis: Axes, table: pd.DataFrame, *, denominator: str, min_cells: int) -> None:
-    """Points per sample with lines per unit and the median of each slot."""
+    """Draw a point per sample, a line per unit and the median of each slot."""
     slots = table.drop_duplicates("slot").sort_values("rank")["slot"].tolist()
     units = {unit: i for i, unit in enumerate(sorted(table["unit"].unique()))}
     spread = 0.14 * np.linspace(-1, 1, len(units)) if len(units) > 1 else np.zeros(1)
@@ -197,7 +198,7 @@ def _point_legend(figure: Figure, table: pd.DataFrame, *, min_cells: int) -> Non
     handles = [Line2D([], [], color=ARM_COLORS[a], label=readable(a), **style) for a in arms]
     handles.append(Line2D([], [], color=INK, linewidth=1.8, label="median"))
     if not _in_test(table, denominator="monocytic", min_cells=min_cells).all():
-        hollow = f"not in the test, or under {min_cells} cells"
+        hollow = f"not in the test, or fewer than {min_cells} cells"
         handles.append(
             Line2D([], [], color=NEUTRAL, markerfacecolor="white", label=hollow, **style)
         )

@@ -1,4 +1,4 @@
-"""Draw the figures of a group in the look that all share, and save them."""
+"""Draw the figures of a group in the common style, and save them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,22 +17,21 @@ def draw_figures(data: Any, *, functions: Mapping[str, str]) -> dict[str, Figure
     Parameters
     ----------
     data
-        What the group's figures are drawn from: `CohortData`, `EvidenceData`, `ContrastData` or
-        `NeighborhoodData`.
+        Data of the group: `CohortData`, `EvidenceData`, `ContrastData` or `NeighborhoodData`.
     functions
-        Dotted names of functions from `data` to a `Figure`, by the figures' names, as
-        `catalog.drawing_functions` gives them.
+        Dotted names of functions that take `data` and return a `Figure`, by the name of the figure,
+        from `catalog.drawing_functions`.
 
     Returns
     -------
     dict of Figure
-        By name, always all of them.
+        All figures of the group by name.
     """
     with rc_context(STYLE):
         return {name: resolve_name(dotted)(data) for name, dotted in functions.items()}
 
 
 def save_figures(figures: Mapping[str, Figure], paths: Iterable[str | Path], *, dpi: int) -> None:
-    """Save a figure at each path, which ends in its name and `.png`, and beside it as PDF."""
+    """Save each figure as PNG and PDF, at the path that ends in its name and `.png`."""
     for path in map(Path, paths):
         save_figure(figures[path.stem], path.with_suffix(""), dpi=dpi)

@@ -1,4 +1,4 @@
-"""Figures that show on what cell types and LAMM calls rest."""
+"""Figures of the evidence for cell types and LAMM calls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from lammscope.report.figures.style import (
 from lammscope.report.order import population_order, sample_groups
 
 MARKERS_A_TYPE = 2
+DEFINING = "LAMM-defining"  # name of the group of defining markers
 BIN_EDGES = (0.1, 0.5, 0.9)
 BINS = {
     "0.9 to 1": LAMM_COLOR,
@@ -40,7 +41,7 @@ VETO_COLORS = ("#8e63b8", "#3b7fc4", "#b8ad98", "#58b39a", "#4a5258", "#e0b24f",
 
 @dataclass(frozen=True, eq=False)
 class EvidenceData:
-    """What the figures of the evidence are drawn from.
+    """Data from which the figures of the evidence are drawn.
 
     Attributes
     ----------
@@ -49,7 +50,7 @@ class EvidenceData:
     panel
         The marker panel.
     definers
-        Of LAMM cells.
+        Defining markers of LAMM cells.
     cells
         `annotation/cells.parquet`: `sample`, `lineage`, `lamm_positive`, `lamm_elevated`.
     samples
@@ -70,10 +71,10 @@ class EvidenceData:
 
 
 def marker_dots(data: EvidenceData) -> Figure:
-    """Dot plot: clusters by the LAMM definers and the strongest markers of the types found.
+    """Draw a dot plot of clusters by the defining markers and the strongest markers of each type.
 
-    A dot's size is the share of cells with the gene, its colour the level, where 1 is the panel's
-    typical level of the population that carries the gene.
+    The size of a dot is the fraction of cells that express the gene. Its color is the level, where
+    1 is the panel's typical level in the population that expresses the gene.
     """
     clusters, cluster_genes = data.clusters, data.cluster_genes
     order = population_order(clusters["cell_type"])
@@ -125,9 +126,9 @@ def marker_dots(data: EvidenceData) -> Figure:
 def _marker_groups(
     panel: Panel, types: Sequence[str], definers: Sequence[str], *, known: set[str]
 ) -> dict[str, list[str]]:
-    """The definers, then the heaviest positive markers of each type found that no other has."""
-    groups = {"LAMM definers": [gene for gene in definers if gene in known]}
-    seen = set(groups["LAMM definers"])
+    """Return the defining markers, then the positive markers of each type with most weight."""
+    groups = {DEFINING: [gene for gene in definers if gene in known]}
+    seen = set(groups[DEFINING])
     for branch in panel.branches:
         for cell_type in branch.types:
             markers = cell_type.markers or branch.markers
@@ -140,7 +141,7 @@ def _marker_groups(
             if cell_type.name in types and genes:
                 groups[cell_type.name] = genes
                 seen |= set(genes)
-    order = ["LAMM definers", *types]
+    order = [DEFINING, *types]
     return {name: groups[name] for name in order if groups.get(name)}
 
 
@@ -149,7 +150,7 @@ def _name_groups(axis: Axes, groups: Mapping[str, Sequence[str]], *, x: np.ndarr
     for name, genes in groups.items():
         inside = x[start : start + len(genes)]
         start += len(genes)
-        color = LAMM_COLOR if name == "LAMM definers" else INK
+        color = LAMM_COLOR if name == DEFINING else INK
         axis.plot(
             [inside[0] - 0.35, inside[-1] + 0.35], [-0.85, -0.85], color=color, linewidth=1.2,
             clip_on=False,
@@ -164,11 +165,11 @@ def _name_groups(axis: Axes, groups: Mapping[str, Sequence[str]], *, x: np.ndarr
 
 
 def lamm_calls(data: EvidenceData) -> Figure:
-    """Per sample: how monocytic cells spread over both probabilities, and what was vetoed."""
+    """Draw monocytic cells by probability of both levels, and those excluded, by sample."""
     cells, calls, samples = data.cells, data.calls, data.samples
     monocytic = cells[cells["lineage"] == "monocytic"]
     if monocytic.empty:
-        return sentence_figure("No monocytic cells in this cohort: LAMM cells cannot be called.")
+        return sentence_figure("No monocytic cells in this cohort, so LAMM cells cannot be called.")
     groups = sample_groups(samples[samples["sample"].isin(calls["sample"])])
     places = sample_places(groups)
     figure = Figure(figsize=(sample_width(len(groups)), 5.4), layout="constrained")
@@ -185,7 +186,7 @@ def lamm_calls(data: EvidenceData) -> Figure:
     reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]
     reasons = reasons.loc[:, reasons.sum() > 0].div(n_monocytic, axis=0).fillna(0)
     stack_shares(axes[2], places, reasons, colors=VETO_COLORS)
-    axes[2].set_ylabel("vetoed,\nof monocytic cells")
+    axes[2].set_ylabel("excluded,\nof monocytic cells")
     axes[2].set_ylim(0, max(0.05, 1.1 * float(reasons.sum(axis=1).max())))
     sample_axis(axes[0], groups, name_groups=True, labels=False)
     sample_axis(axes[2], groups, name_groups=False, labels=True)
@@ -206,14 +207,14 @@ def lamm_calls(data: EvidenceData) -> Figure:
     return figure
 
 
-# --- states ---------------------------------------------------------------------------------------
+# --- gene programs --------------------------------------------------------------------------------
 
 
 def state_map(data: EvidenceData) -> Figure:
-    """Heatmap of programmes by myeloid population, both in their own order."""
+    """Draw a heatmap of gene programs by myeloid population."""
     states = data.states
     if states.empty:
-        return sentence_figure("No myeloid cells in this cohort: their programmes have no scores.")
+        return sentence_figure("No myeloid cells in this cohort, so gene programs have no scores.")
     names = population_order(states["population"])
     wide = states.pivot(index="state", columns="population", values="mean")
     wide = wide.loc[list(dict.fromkeys(states["state"])), names]

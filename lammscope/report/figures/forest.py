@@ -1,4 +1,4 @@
-"""Forest plot of a contrast: how much more or less of each population, and how sure that is."""
+"""Forest plot of a contrast: differences in abundance by population, with their intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,17 +24,17 @@ from lammscope.report.figures.style import (
 )
 from lammscope.report.order import KEYS, order_rows
 
-# Columns of text, as places on the x axis of the plot (0 to 1 is the plot itself).
+# positions of text columns on the x axis; the plot itself is from 0 to 1
 NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53
 RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000])
 FEW_RATIOS = np.array([0.001, 0.01, 0.1, 1, 10, 100, 1000])
 
 
 def abundance_forest(data: ContrastData) -> Figure:
-    """Odds ratio with its confidence interval per population and denominator.
+    """Draw the odds ratio and its confidence interval by population and denominator.
 
-    Rows on the logit scale only; the row `LAMM` stands for the configured level. Rows that could
-    not be tested stand in grey with their status.
+    Only rows on the logit scale are shown; the row `LAMM` is the configured level. Rows that could
+    not be tested show their status in gray.
     """
     abundance, contrast = data.abundance, data.contrast
     rows = abundance[abundance["scale"] == "logit"] if "scale" in abundance else abundance
@@ -56,7 +56,7 @@ def abundance_forest(data: ContrastData) -> Figure:
     colors = population_colors(rows["population"])
     for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
         if starts:
-            title = f"Share {denominator_words(row['denominator'])}"
+            title = f"Fraction {denominator_words(row['denominator'])}"
             write_words(axis, NAMES_AT - 0.01, place - 1.0, title, weight="bold", fontsize=8)
         _row_words(axis, place, row, fraction=contrast.mean_unit)
         if np.isfinite(row["estimate"]):
@@ -66,7 +66,7 @@ def abundance_forest(data: ContrastData) -> Figure:
 
 
 def write_words(axis: Axes, x: float, y: float, words: str, **keywords: Any) -> None:
-    """Write beside the plot: `x` is a place on its width (0 to 1 is the plot), `y` a row."""
+    """Write next to the plot: `x` is a position (the plot is from 0 to 1), `y` a row."""
     style: dict[str, Any] = {
         "va": "center",
         "fontsize": 7,
@@ -84,9 +84,9 @@ def write_result(
     ratio_at: float,
     p_at: float,
 ) -> None:
-    """Write a row's ratio with its interval and p, or why it has none.
+    """Write the ratio of a row with its interval and p, or why it was not tested.
 
-    `keys` are the columns of the estimate and both ends of its interval, logarithms of ratios.
+    `keys` are the columns of the estimate and the ends of its interval, as logarithms of ratios.
     """
     if not np.isfinite(row[keys[0]]):
         words = f"not tested: {readable(row.get('status', ''))}"
@@ -107,7 +107,7 @@ def draw_interval(
     color: str,
     linewidth: float,
 ) -> float:
-    """Draw a row's interval, with arrows where it passes `reach`; return where its middle is."""
+    """Draw the interval of a row, with arrows beyond `reach`; return the position of its middle."""
     middle, low, high = np.clip([row[key] for key in keys], -reach, reach)
     axis.plot([low, high], [place, place], color=color, linewidth=linewidth)
     for end, key, marker in ((low, keys[1], "<"), (high, keys[2], ">")):
@@ -158,7 +158,7 @@ def _frame(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> No
 
 
 def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
-    """Make an axis of ratios on the log scale from -`reach` to `reach`, rows from top down."""
+    """Set up a log axis of ratios from -`reach` to `reach`, with rows from the top."""
     test = readable(contrast.test)
     axis.axvline(0, color="#9aa3a9", linewidth=0.8, zorder=0)
     axis.set_xlim(-reach, reach)

@@ -1,4 +1,4 @@
-"""Figure of the neighbourhoods of a contrast: on the UMAP, and by population beside it."""
+"""Figure of the neighborhoods of a contrast, on the UMAP and by population."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from lammscope.report.order import population_order
 
 MIXED = "mixed"
 PALE, EDGE = "#ffffff", "#8b949a"
-LOWER, HIGHER = "#2f6f9f", "#a3432a"  # where the sides are no arms
-ROW_HALF = 0.38  # of a population's row that its points may fill
-N_BINS = 60  # of the width of a row, within which points stand above each other
+LOWER, HIGHER = "#2f6f9f", "#a3432a"  # if the sides are not arms
+ROW_HALF = 0.38  # part of a population's row, above and below its middle, for its points
+N_BINS = 60  # of the width of a row; points of a bin are stacked
 UNTESTED = {
     "too_few_patients": "too few patients in an arm, or too few pairs",
     "aliased": "the arms cannot be separated from a covariate",
@@ -40,22 +40,22 @@ UNTESTED = {
 
 @dataclass(frozen=True, eq=False)
 class NeighborhoodData:
-    """What the figure of the neighbourhoods of a contrast is drawn from.
+    """Data from which the figure of the neighborhoods of a contrast is drawn.
 
     Attributes
     ----------
     table
         `abundance/neighborhoods.{contrast}.tsv`.
     contrast
-        What is compared.
+        The contrast.
     umap, cells
-        Cells x 2 and their `cell` and `population`, in the order of the cell index.
+        UMAP coordinates (cells x 2), and `cell` and `population`, in the order of the cell index.
     shown
-        Which rows of `umap` are drawn behind, from `order.shown_cells`.
+        Rows of `umap` drawn in the background, from `order.shown_cells`.
     max_spatial_fdr
-        Neighbourhoods up to this rate are coloured.
+        Neighborhoods up to this spatial false discovery rate are colored.
     min_fraction
-        Neighbourhoods in which no population has this share are `mixed`.
+        Neighborhoods in which no population reaches this fraction are `mixed`.
     """
 
     table: pd.DataFrame
@@ -68,12 +68,12 @@ class NeighborhoodData:
 
 
 def neighborhood_figure(data: NeighborhoodData) -> Figure:
-    """Draw the neighbourhoods of one contrast on the UMAP, and by population beside it."""
+    """Draw the neighborhoods of one contrast on the UMAP and by population."""
     table, contrast = data.table, data.contrast
     tested = table[table["status"] == "ok"]
     if tested.empty:
         return sentence_figure(
-            f"No neighbourhood in the contrast {readable(contrast.name)}: {_untested_words(table)}."
+            f"No neighborhood of the contrast {readable(contrast.name)}: {_untested_words(table)}."
         )
     tested = tested.assign(
         row=tested["population"].where(tested["population_fraction"] >= data.min_fraction, MIXED),
@@ -90,26 +90,26 @@ def neighborhood_figure(data: NeighborhoodData) -> Figure:
     _name_populations(left, table["population"].unique(), umap=data.umap, cells=data.cells)
     _strips(right, tested, names=names, contrast=contrast, colors=colors)
     _legend(figure, tested, data=data, colors=colors)
-    words = f"{tested['found'].sum():,} of {len(tested):,} tested neighbourhoods differ"
+    words = f"{tested['found'].sum():,} of {len(tested):,} tested neighborhoods differ"
     left.set_title(f"{words} (spatial FDR ≤ {100 * data.max_spatial_fdr:g} %)")
     left.set_xlabel(_untested_words(table), color=NEUTRAL, fontsize=7)
     return figure
 
 
 def _color_map(contrast: Contrast) -> LinearSegmentedColormap:
-    """From the colour of the reference over white to that of the test arm."""
+    """Return a color map from the reference arm over white to the test arm."""
     low = ARM_COLORS.get(str(contrast.reference), LOWER)
     high = ARM_COLORS.get(str(contrast.test), HIGHER)
     return LinearSegmentedColormap.from_list("difference", [low, PALE, high])
 
 
 def _sizes(n_cells: pd.Series) -> np.ndarray:
-    """Areas of dots in square points; a larger neighbourhood is larger."""
+    """Return areas of dots in square points, by the number of cells."""
     return 8 + 42 * n_cells.to_numpy(dtype=float) / max(float(n_cells.max()), 1.0)
 
 
 def _fill(tested: pd.DataFrame, colors: ScalarMappable) -> np.ndarray:
-    """Colours of estimates; white where the rate is above the limit."""
+    """Return the colors of estimates; white above the spatial false discovery rate."""
     fill = np.array(colors.to_rgba(tested["log2fc"].to_numpy(dtype=float)))
     fill[~tested["found"].to_numpy()] = (1, 1, 1, 1)
     return fill
@@ -122,7 +122,7 @@ def _map(
     size = float(np.clip(30_000 / max(len(drawn), 1), 0.5, 6.0))
     axis.scatter(drawn[:, 0], drawn[:, 1], s=size, color=BACKGROUND, linewidths=0, rasterized=True)
     place = pd.Series(np.arange(len(data.cells)), index=data.cells["cell"].to_numpy())
-    # what differs lies on top
+    # those that differ are drawn on top
     order = np.argsort(tested["found"].to_numpy(), kind="stable")
     ordered = tested.iloc[order]
     xy = data.umap[place[ordered["cell"]].to_numpy()]
@@ -140,7 +140,7 @@ def _map(
 def _name_populations(
     axis: Axes, names: Iterable[str], *, umap: np.ndarray, cells: pd.DataFrame
 ) -> None:
-    """Names above their cells."""
+    """Write the names of populations above their cells."""
     populations = cells["population"].astype(str).to_numpy()
     for name in population_order(names):
         inside = umap[populations == name]
@@ -160,7 +160,7 @@ def _strips(
     contrast: Contrast,
     colors: ScalarMappable,
 ) -> None:
-    """Estimates by population, one dot a neighbourhood."""
+    """Draw the estimates by population, one dot per neighborhood."""
     x = tested["log2fc"].to_numpy(dtype=float)
     reach = 1.08 * max(float(np.abs(x).max()), 1.0)
     y = np.empty(len(tested))
@@ -193,7 +193,7 @@ def _strips(
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    axis.set_title("Neighbourhoods by population")
+    axis.set_title("Neighborhoods by population")
     powers = np.arange(-np.floor(reach), np.floor(reach) + 1, 1 if reach < 5 else 2)
     axis.set_xticks(powers, [f"{2**k:g}" if k >= 0 else f"1/{2**-k:g}" for k in powers])
     lower, higher = contrast.directions()
@@ -201,7 +201,7 @@ def _strips(
 
 
 def _offsets(x: np.ndarray, *, reach: float) -> np.ndarray:
-    """Heights around a row's middle, so that dots of nearly equal `x` stand above each other."""
+    """Return offsets from the middle of a row that stack dots with nearly equal `x`."""
     bins = np.floor((x + reach) / (2 * reach) * N_BINS).astype(int)
     rank = np.zeros(len(x))
     for number in np.unique(bins):
@@ -213,7 +213,7 @@ def _offsets(x: np.ndarray, *, reach: float) -> np.ndarray:
 
 
 def _untested_words(table: pd.DataFrame) -> str:
-    """How many neighbourhoods are not drawn, and why."""
+    """Return the number of neighborhoods that are not drawn, by reason, in words."""
     lost = table.loc[table["status"] != "ok", "status"].value_counts()
     return "; ".join(f"{n:,} not tested: {UNTESTED[str(status)]}" for status, n in lost.items())
 
@@ -221,7 +221,7 @@ def _untested_words(table: pd.DataFrame) -> str:
 def _legend(
     figure: Figure, tested: pd.DataFrame, *, data: NeighborhoodData, colors: ScalarMappable
 ) -> None:
-    """What dots and lines mean, below both plots."""
+    """Draw the legend below both plots."""
     largest = int(tested["n_cells"].max())
     examples = sorted({max(round(largest / 4), 1), largest})
     ends = np.array(colors.to_rgba(0.8 * np.array(colors.get_clim())))

@@ -1,4 +1,4 @@
-"""Forest plot of the robustness table: the LAMM result with one choice changed at a time."""
+"""Forest plot of the LAMM result with one choice changed at a time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +15,8 @@ from lammscope.report.figures.forest import draw_interval, ratio_axis, write_res
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 
 NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
-MAX_PATIENTS = 16  # beyond, only those whose absence changes the result most
-SHOWN = 5  # of either end
+MAX_PATIENTS = 16  # above, only those whose absence changes the result most are shown
+SHOWN = 5  # patients at either end
 KEYS = ("log_odds", "log_odds_low", "log_odds_high")
 GROUPS = {
     "main": "Main analysis",
@@ -65,7 +65,7 @@ def robustness_forest(data: ContrastData) -> Figure:
 
 
 def setting_words(row: Mapping[Any, Any], *, probability: float) -> str:
-    """What an analysis changed, in words."""
+    """Return the choice that an analysis changed, in words."""
     setting = str(row["setting"])
     match row["analysis"]:
         case "main":
@@ -87,7 +87,7 @@ def setting_words(row: Mapping[Any, Any], *, probability: float) -> str:
 
 
 def _few_patients(robustness: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Without most of the patients that change little, and how many those are."""
+    """Drop most patients whose absence changes little; return the table and their number."""
     table = robustness.assign(setting=robustness["setting"].fillna("").astype(str))
     left = table[table["analysis"] == "leave_one_out"]
     left = left.sort_values("log_odds", kind="stable")

@@ -1,7 +1,7 @@
-"""The look that all figures share: colours, type, sample order, and how they are saved.
+"""Common style of all figures: colors, fonts, order of samples, and saving.
 
-Figures are made with the object interface of matplotlib, without pyplot, so that nothing leaks
-between figures and start-up stays short.
+Figures are made with the object interface of matplotlib, without pyplot, so that figures share no
+state and imports stay fast.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ LAMM_COLOR = POPULATION_COLORS["LAMM"]
 ARM_COLORS = {"responder": "#2a6fb0", "non_responder": "#b8560b"}
 PHASE_COLORS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
 NEUTRAL = "#56616a"
-INK = "#1f262b"  # of words and of what is to be seen first
+INK = "#1f262b"  # text and main lines
 BACKGROUND = "#e4e6e9"
 
 PROBABILITY_MAP = LinearSegmentedColormap.from_list(
@@ -55,48 +55,49 @@ STYLE: dict[Any, Any] = {
     "ytick.major.size": 2.5,
     "legend.fontsize": 7.0,
     "legend.frameon": False,
-    "pdf.fonttype": 42,  # embed TrueType fonts: text stays text for the journal's typesetter
+    "pdf.fonttype": 42,  # embed TrueType fonts, so that text stays editable
     "svg.fonttype": "none",
 }
 
 
 def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
-    """Write `<stem>.png` and `<stem>.pdf` without dates in them; return the two paths.
+    """Write `<stem>.png` and `<stem>.pdf` without dates, and return the two paths.
 
-    Points drawn as `rasterized` have `dpi` dots per inch in the PDF, too; fonts are embedded.
+    Points drawn as `rasterized` have `dpi` dots per inch in the PDF, too. Fonts are embedded.
     """
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = stem.parent / f"{stem.name}.png", stem.parent / f"{stem.name}.pdf"
     with rc_context(STYLE):
         figure.savefig(png, dpi=dpi, metadata={"Software": None})
-        figure.set_layout_engine("none")  # the layout is solved once: the PDF is the same picture
+        figure.set_layout_engine("none")  # so that the PDF has the same layout
         figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
     return [png, pdf]
 
 
 def population_colors(names: Iterable[Any]) -> dict[str, str]:
-    """Give each population its fixed colour; names that the panel added get greys, by alphabet."""
+    """Return the fixed color of each population; others are gray, in alphabetical order."""
     ordered = population_order(names)
     unknown = [name for name in ordered if name not in POPULATION_COLORS]
-    greys = {name: UNKNOWN_COLORS[i % len(UNKNOWN_COLORS)] for i, name in enumerate(unknown)}
-    return {name: POPULATION_COLORS.get(name) or greys[name] for name in ordered}
+    grays = {name: UNKNOWN_COLORS[i % len(UNKNOWN_COLORS)] for i, name in enumerate(unknown)}
+    return {name: POPULATION_COLORS.get(name) or grays[name] for name in ordered}
 
 
 def sentence_figure(sentence: str) -> Figure:
-    """A small figure that says why there is nothing to draw."""
+    """Return a small figure with a sentence that says why there is nothing to draw."""
     figure = Figure(figsize=(7.0, 0.9))
     figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=9, color=NEUTRAL, wrap=True)
     return figure
 
 
 def sample_places(groups: pd.DataFrame) -> np.ndarray:
-    """Places of samples on the axis, with a gap between groups."""
+    """Return the positions of samples on the axis, with a gap between groups."""
     changes = (groups["group"] != groups["group"].shift()).cumsum().to_numpy() - 1
     return np.arange(len(groups)) + 0.8 * changes
 
 
 def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: bool) -> None:
+    """Label an axis of samples with their groups above it and their names below it."""
     places = sample_places(groups)
     axis.set_xlim(places[0] - 0.7, places[-1] + 0.7)
     axis.set_xticks(places if labels and len(groups) <= 120 else [])
@@ -121,7 +122,7 @@ def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: 
 def stack_shares(
     axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colors: Sequence[str]
 ) -> None:
-    """Stacked bars of shares (samples x parts, 0 to 1), one at each place, first part lowest."""
+    """Draw stacked bars of fractions (samples x parts, 0 to 1), the first part lowest."""
     bottom = np.zeros(len(shares))
     for i, column in enumerate(shares):
         axis.bar(places, shares[column], 0.84, bottom, color=colors[i % len(colors)])
@@ -131,11 +132,12 @@ def stack_shares(
 
 
 def sample_width(n_samples: int) -> float:
+    """Return the width of a figure with one bar per sample, in inches."""
     return float(np.clip(2.2 + 0.3 * n_samples, 6.0, 22.0))
 
 
 def legend_dots(labels: Mapping[str, str], *, colors: Mapping[str, Any]) -> list[Line2D]:
-    """Legend entries as round dots: one per key of `labels`, in their order."""
+    """Return legend entries as round dots, one per key of `labels`, in their order."""
     return [
         Line2D([], [], linestyle="", marker="o", markersize=5, color=colors[name], label=label)
         for name, label in labels.items()
@@ -143,6 +145,6 @@ def legend_dots(labels: Mapping[str, str], *, colors: Mapping[str, Any]) -> list
 
 
 def counted_labels(values: pd.Series, *, names: Iterable[str]) -> dict[str, str]:
-    """Legend words with the number of cells behind each name."""
+    """Return legend labels with the number of cells after each name."""
     counts = values.value_counts()
     return {name: f"{readable(name)}  {counts.get(name, 0):,}" for name in names}

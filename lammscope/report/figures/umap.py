@@ -1,6 +1,6 @@
-"""UMAPs of a cohort: cell types, samples, phases and arms, LAMM calls, and the definers.
+"""UMAPs of a cohort: cell types, samples, phases and arms, LAMM calls, and defining markers.
 
-Numbers of cells in legends and titles are of all cells, of which `CohortData.order` are drawn.
+Legends and titles count all cells; the cells of `CohortData.order` are drawn.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ from lammscope.report.figures.style import (
 )
 from lammscope.report.order import POPULATION_COLORS, sample_groups
 
-MAX_LEGEND = 50  # samples; more cannot be told apart by colour
+MAX_LEGEND = 50  # samples; the colors of more are too similar
 
 
 def _umap_axis(axis: Axes, title: str) -> None:
@@ -48,20 +48,20 @@ def _umap_size(
     legend: float = 0.0,
     below: float = 0.0,
 ) -> tuple[float, float]:
-    """Size in inches of panels that keep the shape of the embedding, and of their margins."""
+    """Return the size in inches of a figure whose panels keep the shape of the embedding."""
     width, height = np.maximum(np.ptp(xy, axis=0), 1e-9) if len(xy) else (1.0, 1.0)
     tall = panel * float(np.clip(height / width, 0.55, 1.25))
     return panel * n_columns + legend, (tall + 0.35) * n_rows + below
 
 
 def _scatter(axis: Axes, xy: np.ndarray, *, n_drawn: int, **keywords: Any) -> Any:
-    """Dots whose size follows the number of all cells drawn, so that no group looks larger."""
+    """Draw dots whose size depends on the number of all cells, so it is equal in all groups."""
     size = float(np.clip(40_000 / max(n_drawn, 1), 0.5, 7.0))
     return axis.scatter(xy[:, 0], xy[:, 1], s=size, linewidths=0, rasterized=True, **keywords)
 
 
 def umap_cell_type(data: CohortData) -> Figure:
-    """UMAP coloured by population, each name at the median of its cells."""
+    """Draw a UMAP colored by population, with each name at the median of its cells."""
     points, xy, order = data.points, data.xy, data.order
     types = points["population"].astype(str)
     colors = population_colors(types)
@@ -77,7 +77,7 @@ def umap_cell_type(data: CohortData) -> Figure:
                 x, y, readable(name), ha="center", va="center", fontsize=8, weight="bold",
                 path_effects=halo,
             )  # fmt: skip
-    _umap_axis(axis, "Cell types, with LAMM cells as called")
+    _umap_axis(axis, "Cell types and called LAMM cells")
     figure.legend(
         handles=legend_dots(counted_labels(types, names=colors), colors=colors),
         loc="outside right center",
@@ -87,7 +87,7 @@ def umap_cell_type(data: CohortData) -> Figure:
 
 
 def umap_sample(data: CohortData) -> Figure:
-    """UMAP coloured by sample, in random drawing order: mixed colours mean integrated samples."""
+    """Draw a UMAP colored by sample in random order; mixed colors mean integrated samples."""
     points, xy, order, samples = data.points, data.xy, data.order, data.samples
     names = list(sample_groups(samples[samples["sample"].isin(points["sample"])])["sample"])
     legend = 1.6 + 1.3 * (len(names) // 26) if len(names) <= MAX_LEGEND else 0.0
@@ -115,7 +115,7 @@ def umap_sample(data: CohortData) -> Figure:
 
 
 def umap_phase(data: CohortData) -> Figure:
-    """UMAP by phase and, where labels exist, by arm: one panel each, others in grey."""
+    """Draw a UMAP for each phase and arm, with all other cells in gray."""
     points, xy, order = data.points, data.xy, data.order
     panels = [
         (column, value, color)
@@ -136,11 +136,11 @@ def umap_phase(data: CohortData) -> Figure:
 
 
 def umap_lamm(data: CohortData) -> Figure:
-    """UMAPs of both LAMM probabilities and of the calls; other lineages stay grey."""
+    """Draw UMAPs of both LAMM probabilities and of the calls; other lineages are gray."""
     points, xy, order = data.points, data.xy, data.order
     monocytic = (points["lineage"] == "monocytic").to_numpy()
     if not monocytic.any():
-        return sentence_figure("No monocytic cells in this cohort: LAMM cells cannot be called.")
+        return sentence_figure("No monocytic cells in this cohort, so LAMM cells cannot be called.")
     figure = Figure(figsize=_umap_size(xy, panel=3.1, n_columns=3, below=0.4), layout="constrained")
     axes = figure.subplots(1, 3, sharex=True, sharey=True)
     for axis, level in zip(axes, ("positive", "elevated"), strict=False):
@@ -151,7 +151,7 @@ def umap_lamm(data: CohortData) -> Figure:
         drawn = _scatter(
             axis, xy[top], n_drawn=len(order), c=values[top], cmap=PROBABILITY_MAP, vmin=0, vmax=1
         )
-        _umap_axis(axis, f"Probability of LAMM, {level}")
+        _umap_axis(axis, f"Probability of LAMM ({level})")
         bar = figure.colorbar(drawn, ax=axis, shrink=0.5, aspect=14, pad=0.01)
         bar.outline.set_visible(False)
     call = points["lamm_call"].astype(object).where(monocytic, "other lineage").fillna("not_LAMM")
@@ -163,7 +163,7 @@ def umap_lamm(data: CohortData) -> Figure:
     }
     drawn_last = order[np.argsort(monocytic[order], kind="stable")]
     _scatter(axes[2], xy[drawn_last], n_drawn=len(order), c=call.map(colors).to_numpy()[drawn_last])
-    _umap_axis(axes[2], "Calls at the configured level")
+    _umap_axis(axes[2], "LAMM calls (configured level)")
     axes[2].legend(
         handles=legend_dots(counted_labels(call, names=colors), colors=colors),
         loc="upper center",
@@ -175,10 +175,12 @@ def umap_lamm(data: CohortData) -> Figure:
 
 
 def umap_definers(data: CohortData) -> Figure:
-    """UMAPs of each definer in single cells, and below with their neighbours, as calls read it."""
+    """Draw UMAPs of each defining marker, in single cells and pooled over their neighbors."""
     levels, xy, order = data.expression, data.xy, data.order
     if levels.shape[1] == 0:
-        return sentence_figure("None of the LAMM definers is among the genes of this cohort.")
+        return sentence_figure(
+            "None of the defining markers of LAMM cells is among the genes of this cohort."
+        )
     genes = list(levels)
     figure = Figure(
         figsize=_umap_size(xy, panel=3.1, n_columns=len(genes), n_rows=2), layout="constrained"
@@ -200,8 +202,8 @@ def umap_definers(data: CohortData) -> Figure:
                 vmax=top,
             )
             single = f"{gene} (in {100 * np.mean(values > 0):.0f} % of cells)"
-            _umap_axis(axis, single if table is levels else f"{gene}, with neighbours")
+            _umap_axis(axis, single if table is levels else f"{gene}, pooled over neighbors")
             bar = figure.colorbar(drawn, ax=axis, shrink=0.7, aspect=18, pad=0.01)
-            bar.set_label("log(1 + UMI per 10,000)", fontsize=6)
+            bar.set_label("log(1 + UMIs per 10,000)", fontsize=6)
             bar.outline.set_visible(False)
     return figure

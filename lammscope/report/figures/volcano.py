@@ -1,4 +1,4 @@
-"""Volcano plots of a contrast: which genes differ inside which population."""
+"""Volcano plots of a contrast: differential expression within populations."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ UP_COLOR, DOWN_COLOR = "#a3432a", "#3d6f8e"
 
 
 def volcano(data: ContrastData) -> Figure:
-    """Volcano plots of LAMM cells and the main types: one point a gene, labels on the top genes."""
+    """Draw volcano plots of LAMM cells and the main cell types, with names of the top genes."""
     expression, contrast = data.expression, data.contrast
     types = volcano_types(expression, n_types=6) if "p" in expression else []
     if not types:
@@ -76,7 +76,7 @@ def _volcano_panel(
 def _label_points(
     axis: Axes, x: np.ndarray, y: np.ndarray, words: Sequence[str], chosen: np.ndarray
 ) -> None:
-    """Name points, best first, each beside its point where no earlier name stands, or not."""
+    """Write the names of points, best first, and skip those that would overlap others."""
     left, right = axis.get_xlim()
     top = axis.get_ylim()[1]
     boxes: list[tuple[float, float, float]] = []

@@ -1,1 +1,1 @@
-"""What each section of the report says, as plain records for the template."""
+"""Content of each section of the report, as plain records for the template."""

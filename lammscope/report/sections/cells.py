@@ -1,4 +1,4 @@
-"""What each section of the report says, as plain records for the template."""
+"""Content of the sections on the cohort, cell types and LAMM cells."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
 
 
 def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, Any]:
-    """Sizes, the table of patients, and the table of arms by phase."""
+    """Return the size of the cohort, the table of patients and the table of arms by phase."""
     n_cells = cells["sample"].value_counts()
     table = samples.assign(
         n_cells=samples["sample"].map(n_cells).fillna(0).astype(int),
@@ -22,9 +22,9 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         index="patient", columns="when", values="n_cells", aggfunc="sum", observed=True
     )
     times = sorted(wide, key=lambda w: ({"pre": 0, "post": 1}.get(str(w), 2), str(w)))
-    told = [c for c in ("response_label", "product", "age", "sex", "ldh", "arm") if c in table]
-    told = [column for column in told if table[column].notna().any()]
-    patients = table.groupby("patient")[told].first()
+    shown = [c for c in ("response_label", "product", "age", "sex", "ldh", "arm") if c in table]
+    shown = [column for column in shown if table[column].notna().any()]
+    patients = table.groupby("patient")[shown].first()
     patients["n_samples"] = table.groupby("patient")["sample"].size()
     patients = patients.join(wide).reset_index()
     columns = [
@@ -69,7 +69,7 @@ def lamm_section(
     genes: pd.DataFrame,
     calls: pd.DataFrame,
 ) -> dict[str, Any]:
-    """LAMM calls per sample at both levels, vetoes, and the definers by population."""
+    """Return LAMM calls per sample, exclusion criteria, and defining markers by population."""
     monocytic = cells[cells["lineage"] == "monocytic"]
     result: dict[str, Any] = {"n_monocytic": len(monocytic), "table": None, "vetoes": None}
     result["support"] = ""
@@ -106,8 +106,13 @@ def lamm_section(
         Column("n_positive", "LAMM, positive", "count"),
         Column("of_positive", "of monocytic", "fraction"),
         Column("n_uncertain", "Uncertain", "count", "at the configured level"),
-        Column("n_vetoed", "Vetoed", "count"),
-        Column("pct_supported", "Borne alone", "percent", "calls that the patient's cells bear"),
+        Column("n_vetoed", "Excluded", "count", "by an exclusion criterion"),
+        Column(
+            "pct_supported",
+            "Own cells agree",
+            "percent",
+            "LAMM calls supported by the patient's own cells",
+        ),
     ]
     result["table"] = build_table(table.reset_index(), columns)
     reasons = vetoed[vetoed != ""].value_counts().sort_index().sort_values(ascending=False)
@@ -116,35 +121,39 @@ def lamm_section(
 
 
 def support_line(calls: pd.DataFrame) -> str:
-    """How many calls the patient's own cells bear, in words; "" without calls."""
+    """Say how many LAMM calls are supported by the patient's own cells; "" without calls."""
     n_called = int(calls["n_lamm"].sum())
     if not n_called:
         return ""
     supported, against = (int(calls[name].sum()) for name in ("n_supported", "n_contradicted"))
     return (
-        f"Neighbours of all patients speak for a call. From the patient's own cells alone, "
-        f"{write_number(supported / n_called, 'fraction')} of the {n_called:,} calls would be more "
-        f"likely than not, and {write_number(against / n_called, 'fraction')} would be refused."
+        f"LAMM calls use neighbors from all patients. With the patient's own cells alone, "
+        f"{write_number(supported / n_called, 'fraction')} of the {n_called:,} calls are supported "
+        f"(probability of 0.5 or more), and {write_number(against / n_called, 'fraction')} are "
+        "contradicted."
     )
 
 
 def car_section(car: pd.DataFrame) -> dict[str, Any]:
-    """CAR transcripts per sample, and a sentence on those before infusion."""
+    """Return the table of CAR transcripts, and a sentence on those that are contamination."""
     seen = car[car["car_umi"] > 0]
     stray = car[car["reading"] == "contamination"]
     lines = []
     if not len(seen):
-        lines.append("No CAR transcript was seen in this cohort, or its matrices hold no CAR gene.")
+        lines.append(
+            "No CAR transcript was found in this cohort, or its matrices have no CAR gene."
+        )
     elif len(stray):
         lines.append(
-            f"CAR transcripts before infusion, or in other cells alone, are contamination and make "
-            f"no CAR-T cell: {stray['car_umi'].sum():,} UMIs in {len(stray)} samples."
+            "CAR transcripts before infusion, or only in cells that are not T cells, are treated "
+            f"as contamination, not as CAR-T cells: {stray['car_umi'].sum():,} UMIs in "
+            f"{len(stray)} samples."
         )
     return {"lines": lines, "table": build_table(car, CAR_COLUMNS) if len(seen) else None}
 
 
 def state_line(state_genes: pd.DataFrame) -> str:
-    """Programmes without a score, in words; "" where all have one."""
+    """Say which gene programs have no score; "" if all have one."""
     short = state_genes[state_genes["status"] != "ok"]
     if short.empty:
         return ""
@@ -152,16 +161,16 @@ def state_line(state_genes: pd.DataFrame) -> str:
         f"{readable(row['state'])} ({row['n_found']} of {row['n_genes']} genes)"
         for row in short.to_dict("records")
     )
-    return f"Not scored, since under half of the genes are in these data: {names}."
+    return f"Not scored, because less than half of the genes are in these data: {names}."
 
 
 def marker_line(missing: pd.DataFrame) -> str:
-    """Types that the data cannot give, in words; "" where there are none."""
+    """Say which types were left out of the marker panel; "" if none were."""
     dropped = missing[missing["dropped"].astype(bool)] if len(missing) else missing
     if dropped.empty:
         return ""
     names = ", ".join(readable(str(name)) for name in dropped["entry"])
-    return f"Left out of the marker panel, since the data lack most of their markers: {names}."
+    return f"Left out of the marker panel, because the data lack most of their markers: {names}."
 
 
 def _definer_table(definers: pd.DataFrame) -> Table | None:
@@ -175,7 +184,7 @@ def _definer_table(definers: pd.DataFrame) -> Table | None:
     for gene in genes:
         for key, label, kind in (
             ("per_10k", "per 10,000 UMIs", "number"),
-            ("pct_detected", "cells with it", "percent"),
+            ("pct_detected", "cells with a UMI", "percent"),
         ):
             table[f"{gene} {key}"] = wide[key, gene]
             columns.append(Column(f"{gene} {key}", f"{gene}, {label}", kind))

@@ -1,4 +1,4 @@
-"""The section of one contrast."""
+"""Content of the section on one contrast."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ from lammscope.report.table import (
 def contrast_section(
     results: ContrastResults, *, audit: pd.DataFrame, max_fdr: float, n_genes: int
 ) -> dict[str, Any]:
-    """Everything the report says about one contrast.
+    """Return the content of the section on one contrast.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def contrast_section(
     max_fdr
         False discovery rate up to which genes are counted and colored.
     n_genes
-        Genes listed per population.
+        Number of genes listed per population.
     """
     contrast, abundance = results.contrast, results.abundance
     contrasts = {contrast.name: contrast}
@@ -71,7 +71,7 @@ def contrast_section(
 
 
 def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
-    """Genes that differ, how many in each population, and populations that were not tested."""
+    """Return the genes that differ, their number by population, and untested populations."""
     result: dict[str, Any] = {"untested": [], "genes": None, "gene_counts": [], "explorer": None}
     if expression.empty:
         return result

@@ -1,4 +1,4 @@
-"""The page of the report on the design: what each comparison can answer, and with whom."""
+"""Content of the section on the design: the comparisons and what each can answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from lammscope.report.table import Column, Table, build_table
 CONTRAST_COLUMNS = (
     Column("name", "Comparison", "name"),
     Column("question", "Question", "words"),
-    Column("test", "Test", "count", "patients of the arm under test"),
-    Column("reference", "Reference", "count", "patients of the arm it is compared with"),
+    Column("test", "Test", "count", "patients in the test arm"),
+    Column("reference", "Reference", "count", "patients in the reference arm"),
     Column("pairs", "Pairs", "count", "patients with both samples"),
-    Column("left_out", "Samples left out", "count", "asked for, but not comparable: the reasons "
-           "stand with the comparison"),
-    Column("rank", "Model rank", "text", "coefficients that can be told apart, of all"),
-    Column("floor", "Smallest p", "text", "that a permutation of these patients can give"),
+    Column("left_out", "Samples left out", "count", "selected, but they cannot be compared; the "
+           "section of the contrast gives the reasons"),
+    Column("rank", "Model rank", "text", "coefficients that can be estimated, of all"),
+    Column("floor", "Smallest p", "text", "that a permutation test of these patients can give"),
     Column("verdict", "Verdict", "words"),
 )  # fmt: skip
 ARM_COLUMNS = (
@@ -35,22 +35,22 @@ OVERLAP_COLUMNS = (
     Column("matched_by", "Matched by", "text"),
     Column("n_genes", "Genes", "count"),
     Column("n_matched", "Matched", "count", "to the ids of the other samples"),
-    Column("n_missing", "Genes it lacks", "count", "that most samples have"),
-    Column("pct_overlap", "Shared with the others", "percent"),
-    Column("closest", "With the most similar", "percent"),
+    Column("n_missing", "Missing genes", "count", "that most samples have"),
+    Column("pct_overlap", "Overlap with the others", "percent"),
+    Column("closest", "Overlap with the most similar", "percent"),
 )
-SHARED = 99.0  # % of genes; above it samples differ by no more than a few added features
+SHARED = 99.0  # % of genes; above it, samples differ by at most a few added features
 PHASE_WORDS = {"pre": "before", "post": "after"}
 
 SERIOUS = ("aliased", "too_few_patients", "confounded", "survivorship", "warning")
 UNANSWERED = ("aliased", "too_few_patients")
-TOLD_BY_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
+IN_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
 
 
 def design_section(
     samples: pd.DataFrame, *, audit: pd.DataFrame, contrasts: Mapping[str, Contrast]
 ) -> dict[str, Table | None]:
-    """Tables of the contrasts and of the arms by phase."""
+    """Return the tables of contrasts and of arms by phase."""
     rows = [
         _contrast_row(name, audit[audit["contrast"] == name].set_index("item"), contrast)
         for name, contrast in contrasts.items()
@@ -66,7 +66,7 @@ def design_section(
 
 
 def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
-    """Whether all samples were counted against one list of genes, and which were not."""
+    """Return the samples whose genes differ from those of the others."""
     if overlap is None or len(overlap) < 2:
         return None
     odd = (overlap["pct_overlap"] < SHARED) | (
@@ -80,7 +80,7 @@ def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
 def _contrast_row(
     name: str, rows: pd.DataFrame, contrast: Contrast
 ) -> dict[str, str | float | None]:
-    """What the audit says of one contrast, as a row of the table."""
+    """Return the audit of one contrast as a row of the table."""
     value = rows["value"].to_dict()
     left_out = rows[rows.index.str.startswith("unused: ") & (rows["status"] != "ok")]
     floor = float(value["p_floor"]) if "p_floor" in value else float("nan")
@@ -102,7 +102,7 @@ def _number(text: str | None) -> float | None:
 
 
 def audit_rows(audit: pd.DataFrame, *, contrasts: Mapping[str, Contrast]) -> list[dict[str, str]]:
-    """Messages of the design audit, the cohort's first, then by contrast, the worst first."""
+    """Return the messages of the audit: the cohort first, then by contrast, the worst first."""
     severity = {status: rank for rank, status in enumerate((*SERIOUS, "note", "ok"))}
     place = {"cohort": -1} | {name: rank for rank, name in enumerate(contrasts)}
     rows = audit.assign(
@@ -116,10 +116,10 @@ def audit_rows(audit: pd.DataFrame, *, contrasts: Mapping[str, Contrast]) -> lis
 
 
 def warning_rows(audit: pd.DataFrame, *, contrasts: Mapping[str, Contrast]) -> list[dict[str, str]]:
-    """What has to be read before the numbers; of a contrast its verdict stands for the details."""
+    """Return the messages for the top of the report; a verdict replaces its details."""
     is_verdict = audit["item"] == "verdict"
     unanswered = audit.loc[is_verdict & audit["value"].isin(UNANSWERED), "contrast"]
-    detail = audit["item"].astype(str).str.fullmatch(TOLD_BY_VERDICT)
+    detail = audit["item"].astype(str).str.fullmatch(IN_VERDICT)
     detail |= (audit["status"] == "confounded") | audit["contrast"].isin(unanswered)
-    told = detail & ~is_verdict & (audit["contrast"] != "cohort")
-    return audit_rows(audit[audit["status"].isin(SERIOUS) & ~told], contrasts=contrasts)
+    covered = detail & ~is_verdict & (audit["contrast"] != "cohort")
+    return audit_rows(audit[audit["status"].isin(SERIOUS) & ~covered], contrasts=contrasts)

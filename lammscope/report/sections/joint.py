@@ -1,4 +1,4 @@
-"""The joint space in the report: what was corrected, what that kept and lost, stable clusters."""
+"""Content of the section on the integrated embedding, its scores and the stability of clusters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,34 +10,34 @@ from lammscope.joint.integration import METHODS
 from lammscope.report.table import Column, build_table
 
 SCORE_COLUMNS = (
-    Column("space", "Joint space", "text"),
+    Column("space", "Embedding", "text"),
     Column("use", "", "text"),
-    Column("mixing", "Batches mixed", "number", "0: batches apart, 1: as if at random (iLISI)"),
+    Column("mixing", "Batches mixed", "number", "0: one batch around a cell, 1: random (iLISI)"),
     Column("structure", "Structure kept", "number", "purity of populations within samples (cLISI)"),
-    Column("n_populations", "Populations", "count", "found in samples by themselves, in all"),
-    Column("n_lost", "Lost", "count", "that no longer stand apart from their sample's other cells"),
-    Column("lamm_before", "LAMM in own sample", "count", "called from the sample alone"),
-    Column("pct_lamm_kept", "Called in joint space too", "percent"),
-    Column("n_samples_lamm_lost", "Samples that lose them", "count"),
+    Column("n_populations", "Populations", "count", "found in single samples, in total"),
+    Column("n_lost", "Populations lost", "count", "no longer separated from their sample's cells"),
+    Column("lamm_before", "LAMM in own sample", "count", "called from a cell's own sample alone"),
+    Column("pct_lamm_kept", "Also called in embedding", "percent"),
+    Column("n_samples_lamm_lost", "Samples losing most", "count", "of at least 5 LAMM cells"),
 )  # fmt: skip
 LOST_COLUMNS = (
     Column("sample", "Sample"),
-    Column("cell_type", "Most like", "name"),
+    Column("cell_type", "Cell type", "name"),
     Column("n_cells", "Cells", "count"),
-    Column("apart_before", "Apart before", "number", "0: among others of its sample, 1: by itself"),
-    Column("apart_after", "Apart after", "number"),
+    Column("apart_before", "Separation before", "number", "0: none, 1: complete"),
+    Column("apart_after", "Separation after", "number"),
 )
 LAMM_COLUMNS = (
     Column("sample", "Sample"),
     Column("lamm_before", "LAMM in own sample", "count"),
-    Column("pct_lamm_kept", "Called in joint space too", "percent"),
+    Column("pct_lamm_kept", "Also called in embedding", "percent"),
 )
 STABILITY_COLUMNS = (
     Column("resolution", "Resolution", "number"),
     Column("use", "", "text"),
     Column("n_clusters", "Clusters", "count"),
-    Column("stability", "Stability", "number", "adjusted Rand index of two draws of cells, mean"),
-    Column("lowest", "Lowest", "number", "of the pairs of draws"),
+    Column("stability", "Stability", "number", "mean adjusted Rand index of two subsets of cells"),
+    Column("lowest", "Lowest", "number", "stability of the worst pair of subsets"),
 )
 
 
@@ -49,7 +49,7 @@ def joint_section(
     stability: pd.DataFrame,
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Which joint space is used and why, with its tables.
+    """Return which embedding is used and why, with tables of all embeddings.
 
     Parameters
     ----------
@@ -64,26 +64,27 @@ def joint_section(
     column = config["integration"]["batch"]
     auto = config["integration"]["method"] == AUTO
     if n_batches < 2:
-        lines = ["All cells are of one batch: there is nothing to correct."]
+        lines = ["All cells are from one batch, so there is nothing to correct."]
     elif used == NONE:
         others = scores[scores["method"] != NONE]
         why = ""
         if auto and len(others):
-            kept = "of those that keep the populations mixes batches better"
-            why = f", since none {kept if others['passes'].any() else 'keeps the populations'}"
-        lines = [f"Cells are compared without correction for their {n_batches} batches{why}."]
+            better = "that keeps the populations mixes batches better"
+            what = better if others["passes"].any() else "keeps the populations"
+            why = f", because no method {what}"
+        lines = [f"The embedding is not corrected for the {n_batches} batches{why}."]
     else:
-        why = " It mixes batches best among the spaces that keep the populations." if auto else ""
+        why = " Of the embeddings that keep the populations, it mixes batches best." if auto else ""
         lines = [
-            f"Cells are compared in the space of {METHODS[used].words}, corrected for {column} "
+            f"The embedding in use is that of {METHODS[used].words}, corrected for {column} "
             f"({n_batches} batches).{why}"
         ]
     words = {NONE: "no correction"} | {name: method.words for name, method in METHODS.items()}
     row = scores[scores["used"]].iloc[0]
     if not row["passes"]:
         lines.append(
-            "This space loses more LAMM cells or structure than is allowed for a choice by scores "
-            "(`integration.method: auto`): compare with the other one before trusting its clusters."
+            "This embedding loses more LAMM cells or structure than `integration.method: auto` "
+            "accepts. Compare it with the other one before you rely on its clusters."
         )
     table = scores.assign(
         space=scores["method"].map(words),
@@ -94,6 +95,7 @@ def joint_section(
     few = lamm[(lamm["method"] == used) & lamm["lost"]]
     return {
         "lines": lines,
+        "method": METHODS[used].words if used != NONE else "",
         "scores": build_table(table, SCORE_COLUMNS),
         "lost": build_table(gone, LOST_COLUMNS) if len(gone) else None,
         "lamm": build_table(few.assign(pct_lamm_kept=100 * few["lamm_kept"]), LAMM_COLUMNS)
@@ -107,13 +109,13 @@ def joint_section(
 
 
 def empty_line(qc_summary: pd.DataFrame) -> str:
-    """Names the samples of which no cell is left, which other tables hold with zero cells."""
+    """Name the samples without a cell that passes quality control; "" if there are none."""
     names = qc_summary.loc[qc_summary["n_cells"] == 0, "sample"].tolist()
     if not names:
         return ""
     one = len(names) == 1
     return (
-        f"No cell of sample{'' if one else 's'} {', '.join(names)} passes quality control: "
-        f"{'it stands' if one else 'they stand'} in the tables with zero cells, and no test can "
-        f"use {'it' if one else 'them'}."
+        f"No cell of sample{'' if one else 's'} {', '.join(names)} passes quality control. "
+        f"{'It has' if one else 'They have'} zero cells in the tables, and no test can use "
+        f"{'it' if one else 'them'}."
     )

@@ -1,4 +1,4 @@
-"""What the report says beside a result: influence, other analyses, calibration, secondary rows."""
+"""Lines and tables that accompany a result: influence, robustness, calibration, secondary rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,38 +13,38 @@ from lammscope.report.order import population_order
 from lammscope.report.table import Column, Table, build_table, interval_words, name_columns
 
 MAIN = "main"
-N_SETS = 40  # rows of a gene-set table: those with the smallest p
+N_SETS = 40  # rows of a gene-set table, with the smallest p
 GENE_SET_COLUMNS = (
     Column("cell_type", "Population", "name"),
     Column("gene_set", "Gene set", "name"),
     Column("direction", "In {test}", "text"),
     Column("mean_log2fc", "Mean log₂ fold change", "signed"),
     Column("n_genes", "Genes tested", "count"),
-    Column("n_missing", "missing", "count"),
-    Column("p", "p", "small_p", "camera: the set against all other genes of the population"),
+    Column("n_missing", "Genes missing", "count"),
+    Column("p", "p", "small_p", "camera: the set compared with all other genes of the population"),
     Column("fdr", "FDR", "small_p", "Benjamini-Hochberg over the sets of the population"),
 )
 LAMM_COLUMNS = (
     Column("contrast", "Contrast", "name"),
     Column("population", "Population", "name"),
-    Column("denominator", "Share", "text"),
+    Column("denominator", "Fraction", "text"),
     Column("role", "Role", "text"),
-    Column("estimate", "Ratio", "ratio", "odds ratio; of a change the ratio of odds ratios"),
+    Column("estimate", "Ratio", "ratio", "odds ratio; for a change, ratio of odds ratios"),
     Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, not moderated"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
     Column("p_permutation", "p, permutation", "p"),
-    Column("influence_p_max", "p without one", "p", "largest p after leaving out one patient"),
-    Column("influence_patient", "which", "text", "the patient whose absence gives that p"),
-    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; a planning aid"),
+    Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
+    Column("influence_patient", "Patient left out", "text", "whose absence gives that p"),
+    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning"),
     Column("verdict", "Verdict", "name"),
 )
 NEIGHBORHOOD_COLUMNS = (
-    Column("population", "Population", "name", "that of most cells of a neighbourhood"),
-    Column("n_neighborhoods", "Neighbourhoods", "count"),
+    Column("population", "Population", "name", "of most cells of a neighborhood"),
+    Column("n_neighborhoods", "Neighborhoods", "count"),
     Column("n_tested", "Tested", "count"),
-    Column("n_higher", "Higher in {test}", "count", "within the spatial false discovery rate"),
-    Column("n_lower", "Lower in {test}", "count", "within the spatial false discovery rate"),
+    Column("n_higher", "Higher in {test}", "count", "up to the spatial false discovery rate"),
+    Column("n_lower", "Lower in {test}", "count", "up to the spatial false discovery rate"),
     Column("median_log2fc", "Median log₂ fold change", "signed"),
     Column("min_spatial_fdr", "Smallest spatial FDR", "small_p"),
     Column("n_mixed", "Mixed", "count", "without a clear majority of one population"),
@@ -52,18 +52,18 @@ NEIGHBORHOOD_COLUMNS = (
 
 
 def influence_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
-    """How much one patient matters to a row of an abundance table; empty if it was not tested."""
+    """Say how much a row of an abundance table depends on one patient; "" if not tested."""
     p_max = float(row.get("influence_p_max", np.nan))
     if not np.isfinite(p_max):
         return ""
     low, high = (write_number(float(row[f"influence_{end}"]), "ratio") for end in ("low", "high"))
-    words = f"With any one patient left out the {contrast.ratio()} stays between {low} and {high}"
-    words += f"; p is at most {write_number(p_max, 'p').removeprefix('< ')}"
+    words = f"If any one patient is left out, the {contrast.ratio()} is between {low} and {high}"
+    words += f", and p is at most {write_number(p_max, 'p').removeprefix('< ')}"
     return f"{words} (without {row['influence_patient']})."
 
 
 def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
-    """What the other analyses of the LAMM result say together; empty if there is no result."""
+    """Summarize the other analyses of the LAMM result; "" if there is no result."""
     tested = robustness[robustness["log_odds"].notna()]
     main = tested[tested["analysis"] == MAIN]
     others = tested[tested["analysis"] != MAIN]
@@ -76,15 +76,15 @@ def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
         for end in (others["log_odds"].min(), others["log_odds"].max())
     )
     return (
-        f"Of {len(others)} other analyses, each with one choice changed (scale, denominator, "
-        f"threshold and level of LAMM calls, covariates, one patient left out), {same.sum()} point "
-        f"the same way and {clear.sum()} of these have p < {ALPHA:g}; {contrast.ratio()} "
-        f"{low} to {high}."
+        f"The analysis was repeated {len(others)} times, each time with one choice changed (scale, "
+        f"denominator, threshold or level of LAMM calls, covariates, one patient left out). "
+        f"The difference has the same direction in {same.sum()} of them; {clear.sum()} of these "
+        f"have p < {ALPHA:g}. The {contrast.ratio()} is between {low} and {high}."
     )
 
 
 def calibration_rows(calibration: pd.DataFrame) -> list[dict[str, str]]:
-    """Messages of the self-diagnosis, as those of the design audit."""
+    """Return the messages of the self-diagnosis in the form of the audit's messages."""
     return [
         {key: str(row[key]) for key in ("contrast", "status", "message")}
         for row in calibration.to_dict("records")
@@ -92,7 +92,7 @@ def calibration_rows(calibration: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Contrast) -> Table | None:
-    """The gene sets with the smallest p, those of LAMM cells first; None if none was tested."""
+    """Return the gene sets with the smallest p, LAMM cells first; None if none was tested."""
     if gene_sets.empty or gene_sets["p"].isna().all():
         return None
     rows = gene_sets[gene_sets["p"].notna()].nsmallest(N_SETS, "p", keep="first")
@@ -102,7 +102,7 @@ def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Contrast) -> Table | No
 
 
 def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Table | None:
-    """Neighbourhoods by population; None if none was tested."""
+    """Return the neighborhoods by population; None if none was tested."""
     if neighborhoods.empty or not neighborhoods["n_tested"].any():
         return None
     ordered = neighborhoods.set_index("population")
@@ -111,7 +111,7 @@ def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Ta
 
 
 def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
-    """Populations that one side lacks more often than the other, from unequal 5 % on."""
+    """Name the populations that are missing more often on one side (p below 0.05)."""
     if missing.empty:
         return []
     sides = {side: readable(contrast.value_of(side)) for side in SIDES}
@@ -123,14 +123,14 @@ def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
             for side, words in sides.items()
         )
         lines.append(
-            f"{name}: {counts} {contrast.unit_words} have enough cells (p = {row['p']:.2g} that "
-            "both lack them alike): a comparison of genes is one of those who have these cells"
+            f"{name}: {counts} {contrast.unit_words} have enough cells (p = {row['p']:.2g} for an "
+            "equal proportion); genes are compared only between those who have these cells"
         )
     return lines
 
 
 def lamm_table(results: pd.DataFrame) -> Table | None:
-    """The LAMM results of the run, the primary one first; None without any."""
+    """Return the LAMM results of the run, the primary one first; None without any."""
     if results.empty:
         return None
     rows = results.assign(

@@ -1,4 +1,4 @@
-"""The one pre-specified result, in words, and the versions it was made with."""
+"""Content of the primary result, and the software versions of the run."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,21 +15,21 @@ from lammscope.report.results import Results
 from lammscope.report.sections.lines import influence_line, robustness_line
 
 POSITIVE = (
-    "LAMM cells are counted at the positive level here: CSF1R+ CD14+ CD68+ monocytic cells, which "
+    "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
     "in blood are nearly all monocytes."
 )
 SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "umap-learn", "numpy")
 
 
 def state_primary(results: Results, *, config: Mapping[str, Any]) -> str:
-    """The primary result as a sentence, or a sentence that says why there is none."""
+    """Return the primary result in words, or a sentence that says why there is none."""
     primary, level = config["primary"], config["lamm"]["level"]
     name = primary["contrast"]
     if name not in results.of_contrast:
         made = ", ".join(f"`{other}`" for other in results.of_contrast) or "none"
         return (
-            f"There is no primary result: the cohort has no contrast `{name}` (contrasts made: "
-            f"{made}). Name the pre-specified one under `primary` in the config."
+            f"There is no primary result: the cohort has no contrast `{name}` (its contrasts: "
+            f"{made}). Name the pre-specified contrast under `primary` in the config."
         )
     own = results.of_contrast[name]
     sentence = primary_sentence(own.abundance, own.contrast, denominator=primary["denominator"])
@@ -37,7 +37,7 @@ def state_primary(results: Results, *, config: Mapping[str, Any]) -> str:
 
 
 def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, Any]:
-    """The pre-specified row: LAMM cells in the primary denominator, on the logit scale."""
+    """Return the pre-specified row: LAMM cells in the primary denominator, on the logit scale."""
     chosen = table[
         (table["population"] == "LAMM")
         & (table["denominator"] == denominator)
@@ -47,14 +47,14 @@ def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, Any]:
 
 
 def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: str) -> str:
-    """The primary result in one plain sentence, with its uncertainty."""
+    """Return the primary result in plain words, with its uncertainty."""
     row = primary_row(table, denominator=denominator)
     whole = f"{denominator} cells" if denominator != "all" else "all cells"
     sizes = contrast.patients(int(row["n_test"]), int(row["n_reference"]))
     if row["status"] != "ok":
         reason = str(row["verdict"]).removeprefix("not tested: ")
         return (
-            f"LAMM cells as a fraction of {whole} were not compared in the primary contrast "
+            f"LAMM cells as a fraction of {whole} were not compared in the primary comparison "
             f"`{contrast.name}` ({sizes}): {reason}."
         )
     estimate, low, high, p, permuted, floor = (
@@ -65,24 +65,24 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
     claim = contrast.claim(direction if p < ALPHA else f"numerically {direction}", whole)
     if p >= ALPHA:
         claim += ", without evidence of a difference"
-    interval = f"95 % interval {np.exp(low):.2f} to {np.exp(high):.2f}"
+    interval = f"95 % confidence interval {np.exp(low):.2f} to {np.exp(high):.2f}"
     return (
-        f"In the primary contrast `{contrast.name}`, {claim}: {contrast.ratio()} "
-        f"{np.exp(estimate):.2f} ({interval}; {sizes}; p = {p:.2g}; permutation test "
-        f"p = {permuted:.3g}, and these patients cannot give less than p = {floor:.3g}). "
-        "An association in one cohort shows no cause."
+        f"In the primary comparison `{contrast.name}`, {claim}: {contrast.ratio()} "
+        f"{np.exp(estimate):.2f} ({interval}; {sizes}; p = {p:.2g}). "
+        f"A permutation test gives p = {permuted:.3g}; with these patients it "
+        f"cannot give less than p = {floor:.3g}."
     )
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of this package and of what decides its numbers."""
+    """Return the versions of this package and of the packages that determine its numbers."""
     return {"lammscope": __version__, **{name: version(name) for name in SOFTWARE}}
 
 
 def primary_section(
     results: Results, *, sentence: str, config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The primary result: its sentence and, where it was tested, its numbers and how firm it is."""
+    """Return the primary result and, if it was tested, its numbers and its robustness."""
     name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
     own = results.of_contrast.get(name)
     facts: list[tuple[str, str, str]] = []
@@ -103,8 +103,8 @@ def primary_section(
     row = rows.iloc[0]
     for side in ("reference", "test"):
         value = write_number(float(row[f"mean_{side}"]), contrast.mean_unit)
-        what = f"LAMM, {contrast.mean_words} {denominator_words(denominator)}"
-        label = f"{readable(contrast.value_of(side))}, n = {row[f'n_{side}']:.0f}"
+        what = f"LAMM cells, % {denominator_words(denominator)} ({contrast.mean_words})"
+        label = f"{readable(contrast.value_of(side))} (n = {row[f'n_{side}']:.0f})"
         facts.append((label, value, what))
     ratio, low, high = (
         write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
@@ -113,7 +113,7 @@ def primary_section(
     test = "patient-level model"
     permuted = float(row.get("p_permutation", np.nan))
     if np.isfinite(permuted):
-        test += f"; permutation p {write_number(permuted, 'p')}"
+        test += f"; permutation test: {write_number(permuted, 'p')}"
     facts.append(("p", write_number(float(row["p"]), "p"), test))
     lines = [influence_line(row.to_dict(), contrast=contrast)]
     if not own.robustness.empty:

@@ -1,4 +1,4 @@
-"""The catalog of result files: complete for the report, without a file or a column named twice."""
+"""The catalog of result files: complete for the report, without duplicate files or columns."""
 
 import re
 from pathlib import Path

@@ -119,7 +119,7 @@ def test_the_embedding_in_use_has_its_own_name_and_an_alias_that_is_stored_once(
 
 def test_a_cell_too_few_is_told(tmp_path: Path, shards: dict[str, Shard]) -> None:
     parts = [(shards["a"], KEPT["a"])]
-    with pytest.raises(ValueError, match="5 cells, but the shards hold 3"):
+    with pytest.raises(ValueError, match="5 cells, but the per-sample count files hold 3"):
         write_cohort(described(shards), parts, tmp_path / "x.h5ad", log_normalised=True)
 
 

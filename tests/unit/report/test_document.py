@@ -1,4 +1,4 @@
-"""docs/files.md is what the catalog of result files says."""
+"""docs/files.md agrees with the catalog of result files."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report: complete, self-contained, the same each time, and plain about what is missing."""
+"""The report: complete, self-contained, reproducible, and clear about what is missing."""
 
 import base64
 import json
@@ -93,7 +93,7 @@ MISSING_MARKERS = pd.DataFrame(
 
 
 def joint_tables(**changes: Any) -> dict[str, pd.DataFrame]:
-    """Tables of the joint space: Harmony is used, and lost one population."""
+    """Make tables of the integrated embedding: Harmony is used and lost one population."""
     scores = pd.DataFrame(
         {
             "method": ["none", "harmony"],
@@ -126,7 +126,7 @@ def joint_tables(**changes: Any) -> dict[str, pd.DataFrame]:
 
 
 def car_table(samples: pd.DataFrame, *, umi: int = 3) -> pd.DataFrame:
-    """A CAR table in which samples before infusion hold stray transcripts."""
+    """Make a CAR table in which samples before infusion have transcripts, too."""
     pre = samples["phase"] == "pre"
     return pd.DataFrame(
         {
@@ -224,7 +224,7 @@ def make_report(
 
 
 class Page(HTMLParser):
-    """Checks that tags close in order, and gathers what the tests look at."""
+    """Parser that checks the order of closing tags and collects what the tests need."""
 
     VOID = frozenset({"meta", "img", "input", "br", "link"})
 
@@ -260,14 +260,14 @@ class Page(HTMLParser):
 
 
 def written(table: Table | None, *keys: str) -> list[list[str]]:
-    """What the cells of some columns of a table say, row by row."""
+    """Return the text of some columns of a table, row by row."""
     assert table is not None
     at = [[column.key for column in table.columns].index(key) for key in keys]
     return [[row[i].text for i in at] for row in table.rows]
 
 
 def words_of(text: str) -> str:
-    """The page without tags, scripts and line breaks."""
+    """Return the page without tags, scripts and line breaks."""
     text = re.sub(r"<(script|style).*?</\1>", " ", text, flags=re.S)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
 
@@ -286,7 +286,7 @@ def test_page_is_well_formed_and_asks_the_network_for_nothing(
     assert all(image["alt"] and int(str(image["width"])) > 0 for image in page.images)
     steps = np.diff(page.headings)
     assert page.headings[0] == 1
-    assert steps.max() <= 2  # the primary card's warnings stand directly below the title
+    assert steps.max() <= 2  # the warnings of the primary result are directly below the title
 
 
 def test_same_results_give_the_same_file(make_report: Callable[..., str]) -> None:
@@ -296,7 +296,11 @@ def test_same_results_give_the_same_file(make_report: Callable[..., str]) -> Non
 def test_primary_result_comes_first_with_its_numbers(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
     at = words.index("LAMM cells made up more of the “monocytic” cells")
-    assert at < words.index("Response goes with product") < words.index("Limits: at least 500 UMIs")
+    assert (
+        at
+        < words.index("Response goes with product")
+        < words.index("Thresholds: at least 500 UMIs")
+    )
     assert "p = 0.03 &amp; n &lt; 9." in words
     row = abundance_table(example().counts).query(
         "population == 'LAMM' and denominator == 'monocytic' and scale == 'logit'"
@@ -304,7 +308,7 @@ def test_primary_result_comes_first_with_its_numbers(make_report: Callable[..., 
     assert write_number(float(row["estimate"].iloc[0]), "ratio") in words[at : at + 600]
 
 
-def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(
+def test_warnings_of_the_design_are_shown_at_the_top_and_at_their_contrast(
     make_report: Callable[..., str],
 ) -> None:
     words = words_of(make_report())
@@ -318,8 +322,8 @@ def test_warnings_of_the_design_are_told_at_the_top_and_at_their_contrast(
 def test_the_design_has_a_page_of_comparisons_and_arms(make_report: Callable[..., str]) -> None:
     text = make_report()
     words = words_of(text)
-    page = words[words.index("It was settled before any cell was counted") :]
-    page = page[: page.index("The cohort in words")]
+    page = words[words.index("was determined before any cell was counted") :]
+    page = page[: page.index("Checks of the cohort")]
     assert "Patients against patients: non-responder compared with responder" in page
     assert "2 of 2" in page
     assert "Can be tested: 4 non-responders against 4 responders." in page
@@ -328,13 +332,13 @@ def test_the_design_has_a_page_of_comparisons_and_arms(make_report: Callable[...
     assert (
         '<li><a href="#cohort">Cohort</a></li>\n    <li><a href="#design">Design</a></li>' in text
     )
-    told = words[words.index("The cohort in words") : words.index("Limits: at least 500 UMIs")]
-    assert "1 of 8 patients have no response label." in told
+    checks = words[words.index("Checks of the cohort") : words.index("Thresholds: at least 500")]
+    assert "1 of 8 patients have no response label." in checks
     assert words.count("1 of 8 patients have no response label.") == 1
 
 
 @pytest.mark.parametrize("status", SERIOUS)
-def test_what_is_serious_in_a_cohort_is_told_at_the_top_and_with_the_design(
+def test_what_is_serious_in_a_cohort_is_shown_at_the_top_and_with_the_design(
     make_report: Callable[..., str], status: str
 ) -> None:
     row = ["cohort", "late_M6", "M6", status, "At M6 nearly all are responders."]
@@ -352,7 +356,7 @@ def test_serious_messages_come_in_the_order_of_their_weight(
     rows = [["cohort", s, "1", s, f"This is {s}."] for s in (*reversed(SERIOUS), "note", "ok")]
     audit = pd.DataFrame(rows, columns=audit_table().columns)
     words = words_of(make_report(audit=audit, contrasts={}))
-    design = words[words.index("The cohort in words") :]
+    design = words[words.index("Checks of the cohort") :]
     places = [design.index(f"This is {s}.") for s in (*SERIOUS, "note", "ok")]
     assert places == sorted(places)
 
@@ -374,7 +378,7 @@ def test_the_design_reads_the_audit_that_the_workflow_writes(cohort: Example) ->
     ]
 
 
-def test_samples_left_out_of_a_comparison_are_counted_unless_nobody_asked_for_them(
+def test_samples_left_out_of_a_comparison_are_counted_if_they_were_selected(
     cohort: Example,
 ) -> None:
     samples = cohort.samples.assign(sort=lambda t: ["CD3+", *["none"] * (len(t) - 1)])
@@ -392,7 +396,7 @@ def test_a_verdict_against_a_comparison_stands_out(make_report: Callable[..., st
     assert "Tested, but batch is the response." in words_of(text)[:3000]
 
 
-def test_the_top_has_one_line_of_a_comparison_that_cannot_be_told_from_its_batch(
+def test_the_top_has_one_line_for_a_comparison_that_is_confounded_with_batch(
     cohort: Example,
 ) -> None:
     samples = cohort.samples.assign(batch=cohort.samples["response"])
@@ -439,19 +443,21 @@ def test_samples_with_other_genes_are_named(
 ) -> None:
     words = words_of(make_report(gene_overlap=pd.DataFrame(OVERLAP | changes)))
     assert ("All 3 samples share their genes" in words) == (not odd)
-    assert ("Genes that a sample lacks take no part in the joint space" in words) == bool(odd)
+    assert ("Genes that are missing from any sample are not used" in words) == bool(odd)
     if odd:
-        after = words[words.index("These samples differ from the others") :][:600]
+        after = words[words.index("genes of these samples differ from those of the others") :][:600]
         assert [name for name in OVERLAP["sample"] if name in after] == odd
 
 
-def test_the_lowest_overlap_is_told_and_nothing_without_a_table(
+def test_the_lowest_overlap_is_shown_and_nothing_without_a_table(
     make_report: Callable[..., str],
 ) -> None:
     table = pd.DataFrame(OVERLAP | {"pct_overlap": [99.4, 100.0, 100.0]})
     words = words_of(make_report(gene_overlap=table))
-    assert "All 3 samples share their genes (at least 99.4 %)." in words
-    assert "share their genes" not in words_of(make_report())
+    assert "All 3 samples share at least 99.4 % of their genes." in words
+    without = words_of(make_report())
+    assert "samples share" not in without
+    assert "Genes are matched" not in without
 
 
 def test_names_from_the_sheets_cannot_break_the_page(
@@ -485,7 +491,7 @@ def test_cohort_without_labels_contrasts_and_primary_says_so(
     )
     assert "No patient of this cohort has a response label" in words
     assert "No contrast could be made from this cohort" in words
-    assert "No comparison was made: the sheets hold no two groups to compare." in words
+    assert "No comparison was made: the sheets do not contain two groups to compare." in words
     assert "This cohort has no primary result" in words
 
 
@@ -518,7 +524,7 @@ def test_missing_figures_leave_the_page_whole(make_report: Callable[..., str]) -
 
 
 def draw_sizes(data: CohortData) -> Figure:
-    """A made-up figure of a cohort."""
+    """Draw a made-up figure of a cohort."""
     return sentence_figure(f"{len(data.cells)} cells in {len(data.samples)} samples")
 
 
@@ -550,16 +556,16 @@ def test_a_figure_needs_a_function_and_an_entry_alone(
     assert "figures/cohort/sizes.pdf" in section
 
 
-def test_blood_is_read_as_lamm_like_and_words_stay_careful(
+def test_blood_is_described_as_lamm_like_and_claims_are_careful(
     make_report: Callable[..., str], cohort: Example
 ) -> None:
     words = words_of(make_report())
-    assert "read LAMM here as LAMM-like" in words
+    assert "LAMM here means LAMM-like monocytic cells" in words
     assert "Association is not causation" in words
     assert "unadjusted, so exploratory" in words
     assert "cells are never replicates" in words
-    tumour = words_of(make_report(samples=cohort.samples.assign(compartment="tumour")))
-    assert "read LAMM here as LAMM-like" not in tumour
+    tumor = words_of(make_report(samples=cohort.samples.assign(compartment="tumour")))
+    assert "LAMM here means LAMM-like monocytic cells" not in tumor
 
 
 def test_failing_template_leaves_no_file(make_report: Callable[..., str], tmp_path: Path) -> None:
@@ -625,7 +631,7 @@ def test_abundance_table_has_one_row_per_question(cohort: Example) -> None:
     assert change.columns[2].label == "Mean change, responder"
 
 
-def test_lamm_is_told_for_each_denominator(cohort: Example) -> None:
+def test_lamm_has_a_line_for_each_denominator(cohort: Example) -> None:
     lines = lamm_lines(abundance_table(cohort.counts), contrast=BASELINE)
     assert [line.split(":")[0] for line in lines] == [
         "LAMM of monocytic cells", "LAMM of all cells", "LAMM of immune cells", "LAMM per T cell",
@@ -637,8 +643,8 @@ def test_lamm_is_told_for_each_denominator(cohort: Example) -> None:
 
 def test_contrasts_are_described_in_a_sentence() -> None:
     assert BASELINE.describe() == (
-        "Patients against patients: non-responder compared with responder; samples with phase pre; "
-        "unadjusted, so exploratory."
+        "Patients against patients: non-responder compared with responder; samples from before "
+        "infusion; unadjusted, so exploratory."
     )
     adjusted = replace(BASELINE, adjust=("product",)).describe()
     assert adjusted.endswith("adjusted for product.")
@@ -691,40 +697,41 @@ def test_tables_read_back_from_files_give_the_same_page(
     assert words_of(read) == words_of(make_report())
 
 
-def test_report_without_definer_table_and_with_few_columns(
+def test_report_without_table_of_defining_markers_and_with_few_columns(
     make_report: Callable[..., str], cohort: Example
 ) -> None:
     no_genes = pd.DataFrame({"group": [], "n_cells": [], "gene": []})
     cells = cohort.cells.drop(columns=["patient", "car"])
     text = make_report(population_genes=no_genes, cells=cells)
     Page(text)
-    assert "Definers by population" not in words_of(text)
+    assert "Defining markers by population" not in words_of(text)
+    assert "Defining markers by population" in words_of(make_report())
 
 
-def test_calls_say_whose_cells_bear_them(make_report: Callable[..., str]) -> None:
+def test_calls_supported_by_own_cells_are_counted(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
     assert "own cells alone, 100.0 % of the" in words
-    assert "and 0.0 % would be refused" in words
+    assert "and 0.0 % are contradicted" in words
 
 
-def test_car_transcripts_before_infusion_are_told_as_contamination(
+def test_car_transcripts_before_infusion_are_reported_as_contamination(
     make_report: Callable[..., str], cohort: Example
 ) -> None:
     words = words_of(make_report())
-    assert "are contamination and make no CAR-T cell: 24 UMIs in 8 samples" in words
+    assert "as contamination, not as CAR-T cells: 24 UMIs in 8 samples" in words
     words = words_of(make_report(car=car_table(cohort.samples, umi=0).assign(reading="none seen")))
-    assert "No CAR transcript was seen in this cohort" in words
+    assert "No CAR transcript was found in this cohort" in words
 
 
-def test_what_the_genes_cannot_give_is_said(make_report: Callable[..., str]) -> None:
+def test_missing_genes_of_programs_and_types_are_reported(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
-    assert "under half of the genes are in these data: M1 (3 of 16 genes)" in words
-    assert "since the data lack most of their markers: cDC1" in words
+    assert "less than half of the genes are in these data: M1 (3 of 16 genes)" in words
+    assert "because the data lack most of their markers: cDC1" in words
     words = words_of(
         make_report(state_genes=STATE_GENES[:1], missing_markers=MISSING_MARKERS.iloc[:0])
     )
     assert "lack most of their markers" not in words
-    assert "under half" not in words
+    assert "less than half of the genes" not in words
 
 
 def test_patients_outside_both_arms_are_counted(
@@ -733,15 +740,15 @@ def test_patients_outside_both_arms_are_counted(
     samples = replace(cohort).samples.copy()
     samples.loc[samples["patient"] == "P01", "response"] = None
     words = words_of(make_report(samples=samples))
-    assert "1 patient has no response in either arm and takes no part" in words
+    assert "1 patient is neither responder nor non-responder" in words
 
 
-def test_the_primary_result_says_how_firm_it_is(make_report: Callable[..., str]) -> None:
+def test_the_primary_result_comes_with_its_robustness(make_report: Callable[..., str]) -> None:
     page = make_report()
-    assert "With any one patient left out the odds ratio stays between" in page
+    assert "If any one patient is left out, the odds ratio is between" in page
     assert "(without P01)" in page
-    assert "Of 15 other analyses, each with one choice changed" in page
-    assert "15 point the same way and 15 of these have p &lt; 0.05" in page
+    assert "The analysis was repeated 15 times, each time with one choice changed" in page
+    assert "the same direction in 15 of them; 15 of these have p &lt; 0.05" in page
 
 
 def test_other_analyses_are_counted_by_direction_and_p() -> None:
@@ -749,9 +756,9 @@ def test_other_analyses_are_counted_by_direction_and_p() -> None:
     table.loc[table["analysis"] == "denominator", ["log_odds", "p"]] = [-0.2, 0.6]
     table.loc[table["analysis"] == "level", ["log_odds", "p"]] = np.nan
     line = robustness_line(table, contrast=BASELINE)
-    assert "Of 14 other analyses" in line
-    assert "12 point the same way and 12 of these have p < 0.05" in line
-    assert "odds ratio 0.82 to" in line
+    assert "was repeated 14 times" in line
+    assert "the same direction in 12 of them; 12 of these have p < 0.05" in line
+    assert "odds ratio is between 0.82 and" in line
     assert robustness_line(robustness_table(status="no_cells"), contrast=BASELINE) == ""
 
 
@@ -760,7 +767,7 @@ def test_influence_is_silent_where_nothing_was_tested(cohort: Example) -> None:
     assert influence_line(rows[0], contrast=BASELINE) == ""
 
 
-def test_a_warning_of_the_self_diagnosis_stands_before_the_numbers(
+def test_a_warning_of_the_self_diagnosis_is_above_the_results(
     make_report: Callable[..., str],
 ) -> None:
     warning = calibration_table(share=0.12, status="warning")
@@ -775,7 +782,7 @@ def test_a_warning_of_the_self_diagnosis_stands_before_the_numbers(
     assert "<h3>Calibration</h3>" not in make_report(calibration=empty)
 
 
-def test_lamm_rows_of_all_contrasts_stand_in_one_table_with_the_primary_first(
+def test_lamm_rows_of_all_contrasts_are_in_one_table_with_the_primary_first(
     make_report: Callable[..., str], cohort: Example
 ) -> None:
     page = make_report()
@@ -795,9 +802,7 @@ def test_lamm_rows_of_all_contrasts_stand_in_one_table_with_the_primary_first(
     assert lamm_table(gather_lamm({}, primary=primary, level="elevated")) is None
 
 
-def test_gene_sets_stand_with_their_direction_and_the_others_are_silent(
-    make_report: Callable[..., str],
-) -> None:
+def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..., str]) -> None:
     page = make_report()
     assert "Gene sets, " in page
     assert "SET 0" in page
@@ -809,33 +814,35 @@ def test_gene_sets_stand_with_their_direction_and_the_others_are_silent(
 
 
 def test_a_population_that_one_arm_lacks_is_named(make_report: Callable[..., str]) -> None:
-    assert "Missing from one side" not in make_report()
+    assert "Missing more often on one side" not in make_report()
     page = make_report(missing=dict.fromkeys(CONTRASTS, missing_table(p=0.029)))
+    assert "Missing more often on one side" in page
     assert "B: 0 of 4 non-responder and 4 of 4 responder patients have enough cells" in page
 
 
-def test_neighborhoods_stand_by_population_where_any_was_tested(
+def test_neighborhoods_are_listed_by_population_if_any_was_tested(
     make_report: Callable[..., str],
 ) -> None:
     page = make_report()
-    assert "Neighbourhoods by population" in page
+    assert "Neighborhoods by population" in page
     assert "Higher in non-responder" in page
     none = dict.fromkeys(CONTRASTS, neighborhood_rows(0))
-    assert "<h4>Neighbourhoods</h4>" not in make_report(neighborhoods_by_type=none)
+    assert "<h4>Neighborhoods</h4>" in page
+    assert "<h4>Neighborhoods</h4>" not in make_report(neighborhoods_by_type=none)
 
 
-def test_the_joint_space_says_what_it_lost_and_what_is_stable(
+def test_the_section_on_the_embedding_shows_what_it_lost_and_what_is_stable(
     make_report: Callable[..., str],
 ) -> None:
     text = make_report()
-    assert "in the space of Harmony, corrected for batch (16 batches)" in text
+    assert "that of Harmony, corrected for batch (16 batches)" in text
     assert "loses more LAMM cells or structure" in text
-    lost = text.split("no longer tells apart")[1].split("</table>")[0]
+    lost = text.split("no longer separates")[1].split("</table>")[0]
     assert "P1_pre" in lost
-    few = text.split("mostly not called in the joint space")[1].split("</table>")[0]
+    few = text.split("also called in the integrated embedding")[1].split("</table>")[0]
     assert "P1_pre" in few
-    assert "P2_pre" not in few  # two cells say nothing
-    assert "0.91" in text.split("Clusters are made anew")[1].split("</table>")[0]
+    assert "P2_pre" not in few  # two cells are too few
+    assert "0.91" in text.split("Clustering was repeated")[1].split("</table>")[0]
 
 
 def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(
@@ -849,15 +856,16 @@ def test_one_batch_needs_no_correction_and_auto_says_why_it_chose(
     assert "mixes batches best" in make_report(integration_scores=passed, config=auto)
     none = scores.assign(used=[True, False])
     text = make_report(integration_scores=none, config=auto)
-    assert "since none keeps the populations" in text
+    assert "because no method keeps the populations" in text
     text = make_report(integration_scores=none.assign(passes=True), config=auto)
-    assert "since none of those that keep the populations mixes batches better" in text
+    assert "because no method that keeps the populations mixes batches better" in text
     text = make_report(integration_scores=none[:1], config=auto)
-    assert "without correction for their 16 batches." in text
+    assert "not corrected for the 16 batches." in text
 
 
 def test_samples_without_a_cell_are_named(make_report: Callable[..., str], cohort: Example) -> None:
-    assert "passes quality control: it stands" not in make_report()
+    assert "passes quality control. It has" not in make_report()
     names = cohort.qc_summary["sample"]
     empty = cohort.qc_summary.assign(n_cells=np.where(names == names[0], 0, 5))
-    assert f"No cell of sample {names[0]} passes quality" in make_report(qc_summary=empty)
+    page = make_report(qc_summary=empty)
+    assert f"No cell of sample {names[0]} passes quality control. It has zero cells" in page

@@ -1,4 +1,4 @@
-"""The catalog: each figure once, drawn from its group's data, named in the docs, on the page."""
+"""The catalog of figures: unique names, data of the group, a place in the docs and the report."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""Figures: what they show, whom they show it for, and that nothing to show is said in words."""
+"""Figures: what they show, for which samples, and sentences in place of missing data."""
 
 import subprocess
 import sys
@@ -87,7 +87,7 @@ def words_of(figure: Figure) -> str:
 
 
 def title_of(axis: Axes) -> str:
-    """The title, on whichever side the style of the moment put it."""
+    """Return the title, on the side where the style puts it."""
     return "".join(axis.get_title(loc=side) for side in ("left", "center"))
 
 
@@ -123,7 +123,7 @@ def test_every_contrast_figure_is_there_even_without_results(
     save_figure(figures["volcano"], tmp_path / "volcano", dpi=50)
 
 
-def test_cohort_without_monocytes_is_told_so(cohort: Example) -> None:
+def test_figures_of_a_cohort_without_monocytes_say_so(cohort: Example) -> None:
     figures = draw_cohort(without_monocytes(cohort))
     assert "No monocytic cells" in words_of(figures["umap_lamm"])
     assert "No monocytic cells" in words_of(figures["lamm_patients"])
@@ -193,7 +193,7 @@ BLINDNESS = {
 
 
 def lab(color: str, *, blindness: str) -> np.ndarray:
-    """CIELAB of a colour as seen with a colour vision deficiency."""
+    """Return the CIELAB values of a color as seen with a color vision deficiency."""
     rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(BLINDNESS[blindness] @ linear, 0, 1)

@@ -1,4 +1,4 @@
-"""Figures of the evidence: what they show, and that nothing to show is said in words."""
+"""Figures of the evidence: what they show, and sentences in place of missing data."""
 
 from typing import Any
 
@@ -84,7 +84,7 @@ def test_dots_are_as_large_as_the_share_of_cells_and_as_dark_as_the_level(
     assert "CD3D" not in names  # markers of the type, not of its branch
 
 
-def test_calls_fill_the_bars_and_vetoes_are_named(arguments: dict[str, Any]) -> None:
+def test_calls_fill_the_bars_and_exclusion_criteria_are_named(arguments: dict[str, Any]) -> None:
     cells = arguments["cells"].copy()
     first = cells.index[cells["lineage"] == "monocytic"][0]
     cells.loc[first, "lamm_veto"] = "dc3"

@@ -1,4 +1,4 @@
-"""The joint space in the report."""
+"""The integrated embedding in the report."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The primary result in words, whatever the cohort can say."""
+"""The primary result in words, for any cohort."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def config(*, level: str = "elevated", **primary: Any) -> dict[str, dict[str, st
 
 @pytest.fixture(scope="module")
 def tested() -> Results:
-    """Results with one contrast of an example cohort and its table of abundance."""
+    """Make results with one contrast of an example cohort and its table of abundance."""
     cohort = example(n_patients=8)
     (contrast,) = contrasts_from_config({"baseline": BASELINE}, cohort.samples)
     table = run_abundance(
@@ -56,21 +56,21 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested: Results) -> N
         & (table["scale"] == "logit")
     ].iloc[0]
     assert row["status"] == "ok"
-    assert f"these patients cannot give less than p = {row['p_floor']:.3g}" in text
-    assert "95 % interval" in text
+    assert f"with these patients it cannot give less than p = {row['p_floor']:.3g}" in text
+    assert "95 % confidence interval" in text
     assert "positive level" not in text
 
 
-def test_the_positive_level_is_named_for_what_it_is(tested: Results) -> None:
+def test_the_positive_level_is_explained(tested: Results) -> None:
     text = state_primary(tested, config=config(level="positive"))
     assert "nearly all monocytes" in text
 
 
-def test_a_primary_contrast_that_was_not_made_is_said(tested: Results) -> None:
+def test_a_primary_contrast_that_was_not_made_is_reported(tested: Results) -> None:
     text = state_primary(tested, config=config(contrast="change"))
     assert "no contrast `change`" in text
     assert "`baseline`" in text
 
 
-def test_versions_name_what_decides_the_numbers() -> None:
+def test_versions_name_the_packages_that_determine_the_numbers() -> None:
     assert {"lammscope", "harmonypy", "faiss-cpu"} <= set(software_versions())
