@@ -12,7 +12,7 @@ from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.names import AUTO, NONE
 from lammscope.core.resources import HOME, find_resource
-from lammscope.joint.integration import METHODS, other_modules
+from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names

@@ -45,6 +45,7 @@ rule assemble_cohort:
     params:
         **named(
             samples=SAMPLES,
+            obsm={method: obsm_name(method) for method in COMPARED},
             log_normalised=config["assembly"]["log_normalised"],
             code=code("assemble_cohort"),
         ),

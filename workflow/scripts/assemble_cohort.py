@@ -6,7 +6,6 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
-from lammscope.joint.integration import obsm_name
 from lammscope.report.cohort_h5ad import describe_cohort, write_cohort
 
 snakemake: Snakemake
@@ -14,7 +13,7 @@ with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
     reference = read_table(snakemake.input.reference)
     scores = read_table(snakemake.input.scores).set_index("method")
-    in_use = obsm_name(scores.index[scores["used"]][0])
+    in_use = snakemake.params.obsm[scores.index[scores["used"]][0]]
     cohort = describe_cohort(
         index.cells,
         index.read_table(snakemake.input.cells),
