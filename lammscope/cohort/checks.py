@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.config import ConfigLines, check_config
-from lammscope.cohort.contrast_checks import contrast_mistakes
-from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
+from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets
+from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
@@ -73,8 +74,12 @@ def check_run(
     if sheets.samples is not None:
         mistakes += _located(_batch_mistakes(resolved, sheets.samples), lines)
         if not faulty:
+            unknown = label_mistakes(sheets.samples, resolved["sorts"])
+            mistakes += [f"{resolved['samples']}: {text}" for text in unknown]
             try:
-                contrasts = contrasts_from_config(resolved["contrasts"], sheets.samples)
+                contrasts = contrasts_from_config(
+                    resolved["contrasts"], sheets.samples, sorts=resolved["sorts"]
+                )
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
         if look:
@@ -84,6 +89,9 @@ def check_run(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
             )
             mistakes += _located(found, lines)
+            if not contrasts and resolved["contrasts"] == DEFAULT:
+                reason = reason_for_none(sheets.samples, sorts=resolved["sorts"])
+                mistakes.append(f"config: {reason}")
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
     return Intake(resolved, sheets.samples, contrasts, sheets.notes)

@@ -78,6 +78,32 @@ def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(told, re
     assert "counts counts/P01_baseline.h5: a web page" in text
 
 
+def test_no_contrast_at_all_stops_unless_the_config_wants_none(told, relative_cohort):
+    samples = pd.read_csv(relative_cohort / "samples.tsv", sep="\t", dtype=str)
+    samples.assign(sort="CD3+").to_csv(relative_cohort / "samples.tsv", sep="\t", index=False)
+    _, mistakes = told()
+    (mistake,) = mistakes
+    assert "all 12 samples are sorted libraries (`sort`: CD3+)" in mistake
+    taken, mistakes = told("contrasts: {}\n")
+    assert (taken.contrasts, mistakes) == ([], [])
+
+
+@pytest.mark.parametrize(("text", "n"), [("", 3), ("contrasts:\n", 3), ("contrasts: {}\n", 0)])
+def test_the_saved_config_means_the_same_as_the_users(told, text, n):
+    taken, _ = told(text)
+    assert len(taken.contrasts) == n
+    assert check_run(yaml.safe_load(yaml.safe_dump(taken.config))).contrasts == taken.contrasts
+
+
+def test_a_sort_of_unknown_meaning_is_a_mistake_wherever_it_stands(told, relative_cohort):
+    samples = pd.read_csv(relative_cohort / "samples.tsv", sep="\t", dtype=str)
+    samples["sort"] = ["gate7", *["none"] * 11]
+    samples.to_csv(relative_cohort / "samples.tsv", sep="\t", index=False)
+    _, (mistake,) = told()
+    name = samples["sample"][0]
+    assert mistake.startswith(f"samples.tsv: samples {name}: column `sort`: it is not known which")
+
+
 def test_matrices_need_not_be_opened_again(told, relative_cohort):
     (relative_cohort / "counts" / "P01_baseline.h5").write_text("<html>")
     taken, mistakes = told(look=False)
