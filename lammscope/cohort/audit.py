@@ -5,7 +5,12 @@ import pandas as pd
 
 from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
 from lammscope.cohort.associations import splits_groups as splits
-from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
+from lammscope.cohort.audit_cohort import (
+    cohort_rows,
+    late_timepoints,
+    missingness_rows,
+    possible_codes,
+)
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import MIN_PATIENTS, aliased_columns, aliases_of_arm, design_matrix
@@ -53,6 +58,7 @@ def audit_design(
     late = late_timepoints(samples)
     unsorted = unsorted_labels(samples["sort"], sorts)
     covariates = samples.assign(sort=one_label(samples["sort"], unsorted))
+    codes = possible_codes(covariates)
     rows = [("cohort", *row) for row in cohort_rows(covariates, late)]
     for contrast in contrasts:
         comparison = Comparison(samples, contrast)
@@ -64,6 +70,7 @@ def audit_design(
             *_unused_rows(comparison.selection, contrast),
             *_sort_rows(comparison.sorts, sorts),
             *_rank_rows(units, contrast),
+            *((f"number_{c}", c, "note", codes[c]) for c in contrast.adjust if c in codes),
             *_association_rows(comparison, covariates, skip_time=bool(survivors)),
             *survivors,
         ]

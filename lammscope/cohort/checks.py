@@ -12,6 +12,7 @@ from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.covariates import used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets
@@ -82,6 +83,8 @@ def check_run(
                 )
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
+        used = used_columns(resolved, contrasts)
+        mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
             mistakes += _unreadable_inputs(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
@@ -94,7 +97,8 @@ def check_run(
                 mistakes.append(f"config: {reason}")
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
-    return Intake(resolved, sheets.samples, contrasts, sheets.notes)
+    notes = [*sheets.notes, *(text for name, text in sheets.alike.items() if name not in used)]
+    return Intake(resolved, sheets.samples, contrasts, notes)
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:

@@ -95,6 +95,23 @@ def test_the_saved_config_means_the_same_as_the_users(told, text, n):
     assert check_run(yaml.safe_load(yaml.safe_dump(taken.config))).contrasts == taken.contrasts
 
 
+ADJUSTED = (
+    "contrasts:\n  baseline: {kind: between, test: non_responder, reference: responder, "
+    "where: {phase: pre}, adjust: [sex]}\n"
+)
+
+
+def test_levels_that_differ_in_capitals_stop_a_run_that_uses_them(told, relative_cohort):
+    patients = pd.read_csv(relative_cohort / "patients.tsv", sep="\t", dtype=str)
+    patients["sex"] = ["F", "f", *["M"] * (len(patients) - 2)]
+    patients.to_csv(relative_cohort / "patients.tsv", sep="\t", index=False)
+    words = "patients.tsv: `sex` has levels that differ only in capitals or spaces: `F` (row 2)"
+    taken, _ = told()
+    assert [note.startswith(words) for note in taken.notes] == [True]
+    _, (mistake,) = told(ADJUSTED)
+    assert mistake.startswith(words)
+
+
 def test_a_sort_of_unknown_meaning_is_a_mistake_wherever_it_stands(told, relative_cohort):
     samples = pd.read_csv(relative_cohort / "samples.tsv", sep="\t", dtype=str)
     samples["sort"] = ["gate7", *["none"] * 11]
