@@ -12,6 +12,7 @@ PHASES = {"pre": "before", "post": "after"}
 MIN_LATE = 3  # minimum patients sampled at a time point for its arms to be examined
 
 MOST_CODES = 10  # distinct whole numbers that may be codes of categories
+SMALL = 20  # codes up to here may nearly all be different
 FEWEST_CODES = 3  # two codes give the same model as two categories
 
 MAX_SHARE, MAX_RISE = 0.8, 0.2  # share of one arm at a time point, and its excess over the cohort
@@ -161,7 +162,7 @@ def possible_codes(samples: pd.DataFrame) -> dict[str, str]:
     """Find numeric covariates with few whole values, which may be codes of categories.
 
     Returns a sentence for each column. Columns that are constant within patients are counted once
-    per patient. A column in which every value is unique is no code.
+    per patient. Values above 20 must occur twice on average; of smaller ones, one must repeat.
     """
     numeric = numeric_columns()
     found = {}
@@ -172,7 +173,8 @@ def possible_codes(samples: pd.DataFrame) -> dict[str, str]:
         is_constant = bool((by_patient.nunique() <= 1).all())
         values = (by_patient.first() if is_constant else samples[column]).dropna()
         levels = sorted(set(values))
-        if not FEWEST_CODES <= len(levels) <= min(MOST_CODES, len(values) - 1):
+        most = len(values) - 1 if levels and levels[-1] <= SMALL else len(values) // 2
+        if not FEWEST_CODES <= len(levels) <= min(MOST_CODES, most):
             continue
         if any(not float(level).is_integer() for level in levels):
             continue

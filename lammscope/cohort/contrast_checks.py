@@ -107,6 +107,9 @@ def reason_for_none(samples: pd.DataFrame, *, sorts: Sorts) -> str:
     return f"no default contrast is possible: {why}; {remedy}"
 
 
+ALIASED = "lammscope: a contrast cannot be tested in these patients; nothing was run:"
+
+
 def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
     """Find contrasts that cannot be separated from a covariate: name -> reason and remedy."""
     found = {}

@@ -24,7 +24,7 @@ EXCEL_DATE = re.compile(
 )
 EXCEL_NUMBER = re.compile(r"\d+\.0+|\d(\.\d+)?E\+\d+")
 EXCEL_ERROR = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
-AS_WRITTEN = ("barcodes", "channel")  # never missing by a word
+AS_WRITTEN = ("barcodes", "channel", "genome", "layer")  # never missing by a word
 IDS = ("sample", "patient", "channel")  # names that a spreadsheet program must not change
 NO_FILE_NAME = (
     "cannot be used in file names; use letters, digits, `.`, `_`, `+`, `-`, and begin with a "
