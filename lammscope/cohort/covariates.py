@@ -52,7 +52,7 @@ def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> d
     table
         A sheet, with the row in the file as index.
     labels
-        Values that the config names, by column: levels that are all named are meant as written.
+        Known labels by column. Other spellings of these are reported elsewhere.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> d
         twins = [
             part
             for _, part in values.groupby(plain)
-            if part.nunique() > 1 and not set(part) <= set(labels.get(str(column), ()))
+            if part.nunique() > 1 and not set(part) & set(labels.get(str(column), ()))
         ]
         if twins:
             each = "; ".join(_rows_of(part) for part in twins)

@@ -104,10 +104,15 @@ def check_sheets(
     table = _joined(samples, patients, config)
     mistakes += category_mistakes(table, config["categories"])
     notes = [*samples_sheet.notes, *patients_sheet.notes, *_notes(table, patients, paths=paths)]
+    labels = {
+        **named,
+        "compartment": read_schema("samples")["properties"]["compartment"]["examples"],
+    }
+    labels.pop("sort")
     alike = {
         column: f"{path}: {text}"
         for path, sheet in zip(paths, (samples, patients), strict=True)
-        for column, text in spelled_alike(sheet, named).items()
+        for column, text in spelled_alike(sheet, labels).items()
     }
     archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
     if archived:

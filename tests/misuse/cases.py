@@ -269,7 +269,7 @@ SHEETS = {
     ),
     "unsorted libraries": Case(
         column("samples", "sort", lambda row: "NoSo"),
-        "baseline (primary): Can be tested: 3 non-responders against 3 responders.",
+        "baseline (primary): Tested, but with 3 non-responders against 3 responders",
         arguments=("--dry-run", "--quiet", "rules"),
         fine=True,
     ),

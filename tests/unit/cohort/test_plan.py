@@ -138,6 +138,6 @@ def test_a_large_cohort_with_many_notes_fits_on_a_screen():
     ).assign(sort=lambda t: t["sort"].where(t["compartment"] != "organ 1", "none"))
     samples["timepoint"] += samples["compartment"]
     text, n_lines = plan(samples, notes=[f"something about row {i} " * 9 for i in range(40)])
-    assert n_lines <= 45
+    assert n_lines <= 50
     assert "and 6 more" in text
     assert "Note: 32 more on the sheets" in text
