@@ -14,8 +14,8 @@ edit: a test compares the two.
 
 A run needs a config and two sheets. `config.yaml`, `samples.tsv` and `patients.tsv` here are those
 of the demo cohort. `python -m lammscope.new_cohort FOLDER --output my_cohort` drafts all three from
-the count matrices below a folder; then run
-`snakemake --cores 8 --configfile my_cohort/config.yaml`.
+the count matrices below a folder. `python -m lammscope.check my_cohort/config.yaml` prints the
+plan; then run `snakemake --cores 8 --configfile my_cohort/config.yaml`.
 
 Both sheets are TSV or CSV in UTF-8, as spreadsheet programs save them: quoted fields, `;` as
 separator, decimal commas, empty lines and lines that begin with `#` are accepted. An empty field,
@@ -27,7 +27,7 @@ columns that the run uses, and notes in others.
 Paths are relative to the folder where Snakemake runs (with `--directory D`, that is `D`).
 
 All errors in the config and the sheets are reported together before anything runs, with file, row,
-column, value and remedy, also by `snakemake --dry-run`.
+column, value and remedy, also by `snakemake --dry-run` and `python -m lammscope.check`.
 """
 
 CONFIG = """## Config
