@@ -32,8 +32,6 @@ include: "workflow/rules/report.smk"
 
 onstart:
     refuse_missing_packages()
-    refuse_aliased_contrasts()
-    announce_run()
 
 
 rule all:

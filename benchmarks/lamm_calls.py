@@ -256,7 +256,8 @@ def _run_h5ad(
             Path(row["barcodes"]).write_text("".join(f"{name}\n" for name in own.index))
         rows.append(row)
         parts.append(own.set_axis([f"{sample}_{name}" for name in own.index]))
-    called = run_to_calls(folder, _write_sheets(folder, pd.DataFrame(rows)), cores=cores)
+    config = {"contrasts": {}} | _write_sheets(folder, pd.DataFrame(rows))
+    called = run_to_calls(folder, config, cores=cores)
     return pd.concat(parts).loc[called.cells["cell"]], called
 
 

@@ -5,13 +5,18 @@ import pandas as pd
 
 from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
 from lammscope.cohort.associations import splits_groups as splits
-from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
+from lammscope.cohort.audit_cohort import (
+    cohort_rows,
+    late_timepoints,
+    missingness_rows,
+    possible_codes,
+)
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import MIN_PATIENTS, aliased_columns, aliases_of_arm, design_matrix
 from lammscope.cohort.schemes import Scheme
 from lammscope.cohort.selection import UNUSED, USED
-from lammscope.cohort.sorts import Sorts, refused_denominators
+from lammscope.cohort.sorts import Sorts, one_label, refused_denominators, unsorted_labels
 from lammscope.core.names import ALPHA
 from lammscope.core.words import as_text, counted
 
@@ -51,7 +56,10 @@ def audit_design(
         `aliased`, `too_few_patients`, `confounded`, `survivorship`, `no_permutation` and `ok`.
     """
     late = late_timepoints(samples)
-    rows = [("cohort", *row) for row in cohort_rows(samples, late)]
+    unsorted = unsorted_labels(samples["sort"], sorts)
+    covariates = samples.assign(sort=one_label(samples["sort"], unsorted))
+    codes = possible_codes(covariates)
+    rows = [("cohort", *row) for row in cohort_rows(covariates, late)]
     for contrast in contrasts:
         comparison = Comparison(samples, contrast)
         units = comparison.units
@@ -62,7 +70,8 @@ def audit_design(
             *_unused_rows(comparison.selection, contrast),
             *_sort_rows(comparison.sorts, sorts),
             *_rank_rows(units, contrast),
-            *_association_rows(comparison, skip_time=bool(survivors)),
+            *((f"number_{c}", c, "note", codes[c]) for c in contrast.adjust if c in codes),
+            *_association_rows(comparison, covariates, skip_time=bool(survivors)),
             *survivors,
         ]
         if has_every_arm(units, contrast):
@@ -211,9 +220,11 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     return rows
 
 
-def _association_rows(comparison: Comparison, *, skip_time: bool) -> list[Row]:
+def _association_rows(
+    comparison: Comparison, samples: pd.DataFrame, *, skip_time: bool
+) -> list[Row]:
     """Test covariates and batches for association with arms (by phase for a change) or sides."""
-    contrast, samples, units = comparison.contrast, comparison.samples, comparison.units
+    contrast, units = comparison.contrast, comparison.units
     by_sample = samples.set_index("sample")
     lists = [name for name in units if str(name).startswith("samples")]
     timed = skip_time or not contrast.has_arms or contrast.compares_time

@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from lammscope.cohort.config import ConfigLines, check_config
-from lammscope.cohort.contrast_checks import contrast_mistakes
-from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
+from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.covariates import used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets
+from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
@@ -27,12 +29,16 @@ NO_FILE = "which does not exist; paths are relative to the folder where Snakemak
 
 @dataclass(frozen=True)
 class Intake:
-    """A checked run: the resolved config, the table of samples, the contrasts, and notes."""
+    """A checked run: the resolved config, the table of samples, the contrasts, and notes.
+
+    `formats` says of each sample whose matrix was looked at what is read.
+    """
 
     config: dict[str, Any]
     samples: pd.DataFrame
     contrasts: list[Contrast]
     notes: list[str]
+    formats: dict[str, str] = field(default_factory=dict)
 
 
 def check_run(
@@ -70,23 +76,43 @@ def check_run(
     sheets = check_sheets(resolved, look=look, last=last)
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
+    formats: dict[str, str] = {}
     if sheets.samples is not None:
         mistakes += _located(_batch_mistakes(resolved, sheets.samples), lines)
         if not faulty:
+            unknown = label_mistakes(sheets.samples, resolved["sorts"])
+            mistakes += [f"{resolved['samples']}: {text}" for text in unknown]
             try:
-                contrasts = contrasts_from_config(resolved["contrasts"], sheets.samples)
+                contrasts = contrasts_from_config(
+                    resolved["contrasts"], sheets.samples, sorts=resolved["sorts"]
+                )
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
+        used = used_columns(resolved, contrasts)
+        mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
-            mistakes += _unreadable_inputs(sheets.samples, resolved["samples"], last=last)
+            formats, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
+            mistakes += found
         if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
             )
-            mistakes += _located(found, lines)
+            is_default = resolved["contrasts"] == DEFAULT
+            mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
+            if not contrasts and is_default:
+                reason = reason_for_none(sheets.samples, sorts=resolved["sorts"])
+                mistakes.append(f"config: {reason}")
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
-    return Intake(resolved, sheets.samples, contrasts, sheets.notes)
+    notes = [*sheets.notes, *(text for name, text in sheets.alike.items() if name not in used)]
+    return Intake(resolved, sheets.samples, contrasts, notes, formats)
+
+
+def _of_default(mistake: str, is_default: bool) -> str:
+    """Return the end of a message on a contrast that the config does not name."""
+    if not is_default or "contrast `" not in mistake:
+        return ""
+    return " (a default contrast: name your own under `contrasts` in the config)"
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
@@ -172,11 +198,14 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
     return located
 
 
-def _unreadable_inputs(
+def _inspect_inputs(
     samples: pd.DataFrame, sheet: str, *, last: LastRun | None = None
-) -> list[str]:
-    """Find matrices and lists of barcodes that cannot be read, and lists that share barcodes."""
-    mistakes = []
+) -> tuple[dict[str, str], list[str]]:
+    """Return the format of each sample's matrix, and mistakes.
+
+    Mistakes are matrices and lists of barcodes that cannot be read, and lists that share barcodes.
+    """
+    formats, mistakes = {}, []
     barcodes = samples.get("barcodes", pd.Series(pd.NA, index=samples.index, dtype="str"))
     genomes = samples.get("genome", pd.Series(pd.NA, index=samples.index, dtype="str"))
     lists: dict[tuple[str, str], set[str]] = {}
@@ -185,7 +214,8 @@ def _unreadable_inputs(
     for sample, counts, listed, genome, is_known in inputs:
         if isinstance(counts, str) and not is_known and Path(counts).exists():
             try:
-                inspect_matrix(counts, genome=genome if isinstance(genome, str) else None)
+                genome = genome if isinstance(genome, str) else None
+                formats[str(sample)] = inspect_matrix(counts, genome=genome)
             except ValueError as error:
                 mistakes.append(f"{sheet}: sample `{sample}`: counts {error}")
         if isinstance(listed, str) and Path(listed).exists():
@@ -202,4 +232,12 @@ def _unreadable_inputs(
                         "barcode can belong to one sample only"
                     )
             lists[sample, counts] = own
-    return mistakes
+    return formats, mistakes
+
+
+def refusal(error: ValueError) -> tuple[str, list[str]]:
+    """Return a heading for the mistakes of `check_run`, and one line for each."""
+    mistakes = str(error).splitlines()
+    number = "1 error" if len(mistakes) == 1 else f"{len(mistakes)} errors"
+    where = "in the config, the sheets or the matrices"
+    return f"lammscope: {number} {where}; nothing was run:", mistakes

@@ -151,6 +151,9 @@ def explain_value(error: jsonschema.ValidationError, name: str) -> str:
         case "format":
             reason = str(error.cause) if error.cause else "it cannot be read"
             return f"{name} is {shown}, which is not a regular expression: {reason}"
+        case "pattern":
+            allowed = rule.strip("^$")
+            return f"{name} is {shown}; it must be `{allowed}` or a section of keys"
         case "maxLength":
             length = len(str(value))
             return f"{name} `{str(value)[:20]}...` has {length} characters; at most {rule}"

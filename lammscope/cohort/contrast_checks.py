@@ -5,12 +5,20 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_config import default_contrasts
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import aliases_of_arm, design_matrix
 from lammscope.cohort.selection import try_selection, used_sorts
-from lammscope.cohort.sorts import Sorts, kept_lineages, refused_denominators, sort_mistakes
-from lammscope.core.words import near
+from lammscope.cohort.sorts import (
+    Sorts,
+    kept_lineages,
+    refused_denominators,
+    sort_mistakes,
+    unsorted_labels,
+)
+from lammscope.core.names import ARM_WORDS, ARMS, PHASES
+from lammscope.core.words import as_text, counted, near, shortened
 
 
 def contrast_mistakes(
@@ -27,7 +35,9 @@ def contrast_mistakes(
     contrasts
         From `contrasts_from_config`.
     primary
-        `contrast` and `denominator` of the config. Default contrasts may lack the primary one.
+        `contrast` and `denominator` of the config. It may be missing if there are no contrasts. It
+        may also be missing from the default contrasts if none compares arms or if it is the
+        schema's default.
     sorts
         As in `sorts.kept_lineages`.
 
@@ -39,7 +49,8 @@ def contrast_mistakes(
     """
     mistakes = sort_mistakes(sorts)
     names = [contrast.name for contrast in contrasts]
-    if primary["contrast"] not in names and list(contrasts) != default_contrasts(samples):
+    is_missing = bool(contrasts) and primary["contrast"] not in names
+    if is_missing and not _may_be_missing(primary["contrast"], contrasts, samples, sorts=sorts):
         mistakes.append(
             f"config: `primary.contrast` is `{primary['contrast']}`, which is not a contrast"
             f"{near(primary['contrast'], names)}; contrasts: {', '.join(names)}"
@@ -62,6 +73,43 @@ def contrast_mistakes(
     return mistakes
 
 
+def reason_for_none(samples: pd.DataFrame, *, sorts: Sorts) -> str:
+    """Explain in one line why a cohort has no default contrast, with the remedy."""
+    remedy = (
+        "name contrasts under `contrasts`, or write `contrasts: {}` to run without any comparison"
+    )
+    labels = unsorted_labels(samples["sort"], sorts)
+    rows = samples[as_text(samples["sort"]).isin(labels)]
+    if rows.empty:
+        found = ", ".join(sorted(set(as_text(samples["sort"]).dropna())))
+        why = f"all {len(samples)} samples are sorted libraries (`sort`: {found})"
+        return f"no default contrast is possible: {why}; {remedy}"
+    phased = rows[rows["phase"].isin(PHASES)]
+    if phased.empty:
+        found = shortened(sorted(set(as_text(rows["timepoint"]).dropna())), 20)
+        why = f"no time point ({found}) is before or after infusion"
+        return f"no default contrast is possible: {why}; list them in `timepoints`, {remedy}"
+    if rows["response"].isna().all():
+        why = "no patient has a response of either arm, and none has samples of both phases"
+        fill = "fill in `response` in the patient sheet and in the config"
+        return f"no default contrast is possible: {why}; {fill}, {remedy}"
+    groups = phased.groupby(["phase", "response", "compartment"])["patient"].nunique()
+    counts = "; ".join(
+        f"{place}, {phase}: "
+        + " and ".join(
+            counted(int(groups.get((phase, arm, place), 0)), ARM_WORDS[arm]) for arm in ARMS
+        )
+        for place in sorted(phased["compartment"].unique())
+        for phase in PHASES
+    )
+    sorting = "" if len(rows) == len(samples) else " without sorted libraries"
+    why = f"no phase has patients of both arms{sorting} ({counts})"
+    return f"no default contrast is possible: {why}; {remedy}"
+
+
+ALIASED = "lammscope: a contrast cannot be tested in these patients; nothing was run:"
+
+
 def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
     """Find contrasts that cannot be separated from a covariate: name -> reason and remedy."""
     found = {}
@@ -78,6 +126,16 @@ def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[
                 f"{'it' if len(others) == 1 else 'them'} from `adjust` or narrow `where`"
             )
     return found
+
+
+def _may_be_missing(
+    name: str, contrasts: Sequence[Contrast], samples: pd.DataFrame, *, sorts: Sorts
+) -> bool:
+    """Return whether the primary contrast is missing because the cohort cannot answer it."""
+    if list(contrasts) != default_contrasts(samples, sorts=sorts):
+        return False
+    usual = read_schema("config")["properties"]["primary"]["properties"]["contrast"]["default"]
+    return name == usual or not any(contrast.has_arms for contrast in contrasts)
 
 
 def _unknown(label: str, sorts: Sorts) -> str:

@@ -7,7 +7,10 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.contrasts import KINDS, Between, Contrast
+from lammscope.cohort.sorts import Sorts, unsorted_labels
 from lammscope.core.words import as_text, near
+
+DEFAULT = "default"  # the value of `contrasts` in a config that names none
 
 RESERVED = {
     "cohort": "the figures and audit rows of the whole cohort",
@@ -30,9 +33,21 @@ MOSTLY = 0.8  # share of numbers in a column from which text is treated as a typ
 
 
 def contrasts_from_config(
-    contrasts: Mapping[str, Mapping[str, Any]], samples: pd.DataFrame
+    contrasts: Mapping[str, Mapping[str, Any]] | str,
+    samples: pd.DataFrame,
+    *,
+    sorts: Sorts | None = None,
 ) -> list[Contrast]:
     """Check the contrasts of the config against the samples, or return the default contrasts.
+
+    Parameters
+    ----------
+    contrasts
+        Named entries of the config, or `default`.
+    samples
+        The sample table of `sheets.read_samples`.
+    sorts
+        As in `sorts.kept_lineages`; by default only usual labels are known.
 
     Raises
     ------
@@ -41,9 +56,11 @@ def contrasts_from_config(
         allowed values, and the remedy. Checks that need matched patients are in
         `contrast_checks.contrast_mistakes`.
     """
-    if not contrasts:
-        return default_contrasts(samples)
-    made = [_contrast(name, entry) for name, entry in contrasts.items()]
+    sorts = sorts or {}
+    if isinstance(contrasts, str):
+        return default_contrasts(samples, sorts=sorts)
+    unsorted = unsorted_labels(samples["sort"], sorts)
+    made = [_contrast(name, entry, unsorted) for name, entry in contrasts.items()]
     mistakes = [
         f"contrast `{contrast.name}`: {mistake}"
         for contrast in made
@@ -58,13 +75,15 @@ def contrasts_from_config(
     return made
 
 
-def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
+def default_contrasts(samples: pd.DataFrame, *, sorts: Sorts) -> list[Contrast]:
     """Return the contrasts of a config that names none, as far as the cohort allows them.
 
     They are `baseline`, `on_treatment` and `change`, for each compartment (named `baseline_blood`,
-    ... if there are several). Without response labels, `pre_to_post` replaces them.
+    ... if there are several). Without response labels, `pre_to_post` replaces them. Only libraries
+    whose sorting keeps all cells count.
     """
-    unsorted = samples[as_text(samples["sort"]) == "none"]
+    labels = unsorted_labels(samples["sort"], sorts)
+    unsorted = samples[as_text(samples["sort"]).isin(labels)]
     compartments = sorted(unsorted["compartment"].unique())
     found: dict[str, dict[str, Any]] = {}
     for compartment in compartments:
@@ -86,10 +105,10 @@ def default_contrasts(samples: pd.DataFrame) -> list[Contrast]:
         if part["response"].isna().all() and phases["pre"] & phases["post"]:
             entry = {"kind": "paired", "test": "post", "reference": "pre", "where": inside}
             found["pre_to_post" + suffix] = entry
-    return [_contrast(name, entry) for name, entry in found.items()]
+    return [_contrast(name, entry, labels) for name, entry in found.items()]
 
 
-def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:
+def _contrast(name: str, entry: Mapping[str, Any], unsorted: tuple[str, ...]) -> Contrast:
     """Return an entry of the config with its defaults, not yet checked."""
     kind = KINDS.get(entry["kind"], Between)  # an unknown kind is reported with the mistakes
     column = entry.get("column") or kind.default_column
@@ -110,6 +129,7 @@ def _contrast(name: str, entry: Mapping[str, Any]) -> Contrast:
         adjust=tuple(entry.get("adjust") or ()),
         match=() if kind.has_arms else tuple(m for m in match if m != column),
         choose=None if entry.get("choose") is None else str(entry["choose"]),
+        unsorted=unsorted,
     )
 
 

@@ -39,6 +39,9 @@ class Contrast:
         Columns that the two samples of a pair share besides the patient.
     choose
         `first`, `last` or a time point: the sample to use if a patient has several.
+    unsorted
+        Labels of the column `sort` of libraries that keep all cells. Libraries with other labels
+        are used only if the contrast names `sort`.
     kind
         Name in the config.
     default_column
@@ -62,6 +65,7 @@ class Contrast:
     adjust: tuple[str, ...]
     match: tuple[str, ...]
     choose: str | None
+    unsorted: tuple[str, ...] = ("none",)
 
     kind: ClassVar[str]
     default_column: ClassVar[str] = "response"

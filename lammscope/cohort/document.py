@@ -14,16 +14,20 @@ edit: a test compares the two.
 
 A run needs a config and two sheets. `config.yaml`, `samples.tsv` and `patients.tsv` here are those
 of the demo cohort. `python -m lammscope.new_cohort FOLDER --output my_cohort` drafts all three from
-the count matrices below a folder; then run
-`snakemake --cores 8 --configfile my_cohort/config.yaml`.
+the count matrices below a folder. `python -m lammscope.check my_cohort/config.yaml` prints the
+plan; then run `snakemake --cores 8 --configfile my_cohort/config.yaml`.
 
 Both sheets are TSV or CSV in UTF-8, as spreadsheet programs save them: quoted fields, `;` as
-separator, decimal commas, empty lines and lines that begin with `#` are accepted. An empty field or
-`NA` is a missing value. Paths are relative to the folder where Snakemake runs (with
-`--directory D`, that is `D`).
+separator, decimal commas, empty lines and lines that begin with `#` are accepted. An empty field,
+`NA`, `NaN` or `NULL` is a missing value. So are `None`, `unknown`, `n.d.`, `not available`, `?`,
+`-`, -99, -999 and the like outside the required columns, unless the config names them; the plan
+lists them with their rows. Levels that differ only in capitals or spaces (`F`, `f`) are errors in
+columns that the run uses, and notes in others.
+
+Paths are relative to the folder where Snakemake runs (with `--directory D`, that is `D`).
 
 All errors in the config and the sheets are reported together before anything runs, with file, row,
-column, value and remedy, also by `snakemake --dry-run`.
+column, value and remedy, also by `snakemake --dry-run` and `python -m lammscope.check`.
 """
 
 CONFIG = """## Config

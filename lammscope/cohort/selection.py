@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.sorts import one_label
 from lammscope.core.words import as_text
 
 REPLICATE = ("timepoint", "compartment", "sort")
@@ -45,7 +46,9 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
     for column, values in contrast.where.items():
         _leave_out(result, ~as_text(table[column]).isin(values), f"{column} is not asked for")
     if not contrast.names_sort:
-        _leave_out(result, as_text(table["sort"]) != "none", "sorted library")
+        is_sorted = ~as_text(table["sort"]).isin(contrast.unsorted)
+        _leave_out(result, is_sorted, "sorted library")
+    table = table.assign(sort=one_label(table["sort"], contrast.unsorted))
     _leave_out(result, named.isna(), f"{contrast.column} is in neither arm")
     _leave_out(result, result["side"].isna(), "neither pre nor post")
     for column in contrast.adjust:

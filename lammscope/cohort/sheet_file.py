@@ -4,8 +4,8 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import jsonschema
 import pandas as pd
 
 from lammscope.cohort.config import explain_value
-from lammscope.core.words import near
+from lammscope.cohort.missing import EMPTY, find_missing
+from lammscope.core.words import near, shortened
 
-MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"})
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 EXCEL_DATE = re.compile(
     rf"\d{{1,2}}-({MONTHS})(-\d{{2,4}})?|({MONTHS})-\d{{2}}|\d{{1,2}}/\d{{1,2}}/\d{{2,4}}"
@@ -24,6 +24,7 @@ EXCEL_DATE = re.compile(
 )
 EXCEL_NUMBER = re.compile(r"\d+\.0+|\d(\.\d+)?E\+\d+")
 EXCEL_ERROR = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
+AS_WRITTEN = ("barcodes", "channel", "genome", "layer")  # never missing by a word
 IDS = ("sample", "patient", "channel")  # names that a spreadsheet program must not change
 NO_FILE_NAME = (
     "cannot be used in file names; use letters, digits, `.`, `_`, `+`, `-`, and begin with a "
@@ -40,7 +41,7 @@ FILE_KINDS = {
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: its table, with the row in the file as index, and its mistakes.
+    """A sheet: its table, with the row in the file as index, its mistakes, and notes.
 
     `table` is None if the file cannot be read as a table with the required columns.
     """
@@ -48,14 +49,20 @@ class Sheet:
     path: str
     table: pd.DataFrame | None
     mistakes: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
-def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
+def read_sheet(
+    path: str | Path,
+    *,
+    schema: Mapping[str, Any],
+    keep: Mapping[str, Collection[str]] | None = None,
+) -> Sheet:
     """Read a TSV or CSV sheet and check all values against its schema.
 
     The following are accepted: a byte order mark, Windows line endings, quoted fields, spaces
     around fields, empty lines, lines that begin with `#`, `;` as separator, decimal commas, and
-    `NA` as missing value.
+    `NA` as missing value, and other usual words for it (`missing.find_missing`), which are noted.
 
     Parameters
     ----------
@@ -64,11 +71,13 @@ def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
     schema
         Its columns: required ones, types, limits, defaults. Other columns are kept, as numbers if
         all values are numbers.
+    keep
+        Values by column that the config names, which are never missing.
 
     Returns
     -------
     Sheet
-        The table and its mistakes; no content of the file raises an error.
+        The table, its mistakes and notes; no content of the file raises an error.
     """
     name = str(path)
     try:
@@ -76,11 +85,12 @@ def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
         table = _as_frame(lines, name, schema)
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
+    notes = [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
     mistakes = [*_excel_marks(table), *_empty_values(table, schema)]
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)
     mistakes.sort(key=lambda mistake: mistake[0])
-    return Sheet(name, table, [f"{name}: row {row}: {text}" for row, text in mistakes])
+    return Sheet(name, table, [f"{name}: row {row}: {text}" for row, text in mistakes], notes)
 
 
 def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFrame:
@@ -188,7 +198,27 @@ def _as_frame(
     values = [[*row[:width], *[""] * (width - len(row))] for _, row in body]
     index = pd.Index([number for number, _ in body], dtype=int)
     table = pd.DataFrame(values, columns=header, index=index, dtype="str")
-    return table.mask(table.isin(MISSING))
+    return table.mask(table.apply(lambda column: column.str.lower().isin(EMPTY)))
+
+
+def _blank_missing(
+    table: pd.DataFrame, schema: Mapping[str, Any], keep: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    """Blank words and codes for missing values in place, and yield what was blanked."""
+    for column in table.columns:
+        if column in (*schema["required"], *AS_WRITTEN):
+            continue
+        part = schema["properties"].get(column, {})
+        rows = find_missing(table[column], part, keep.get(column, ()))
+        if rows.any():
+            each = ", ".join(
+                f"`{value}` ({'row' if len(found) == 1 else 'rows'} {shortened(found.index)})"
+                for value, found in table.loc[rows, column].groupby(table.loc[rows, column])
+            )
+            table[column] = table[column].mask(rows)
+            yield (
+                f"`{column}`: {each} read as missing; if it is a value, use another word or code"
+            )
 
 
 Mistake = tuple[int, str]

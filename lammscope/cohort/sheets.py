@@ -1,7 +1,7 @@
 """Checks of both sheets, and one table with a row per sample."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lammscope.cohort.config import as_label, read_schema
+from lammscope.cohort.covariates import as_categories, category_mistakes, spelled_alike
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, PHASES
@@ -19,11 +20,15 @@ OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "compl
 
 @dataclass(frozen=True)
 class Sheets:
-    """Both sheets: the table of samples (None if it cannot be made), mistakes and notes."""
+    """Both sheets: the table of samples (None if it cannot be made), mistakes and notes.
+
+    `alike` has a line for each column with levels that differ only in capitals or spaces.
+    """
 
     samples: pd.DataFrame | None
     mistakes: list[str]
     notes: list[str]
+    alike: dict[str, str] = field(default_factory=dict)
 
 
 class Paths(NamedTuple):
@@ -77,8 +82,9 @@ def check_sheets(
     last
         Samples that an earlier run has read in: their files need not exist any more.
     """
-    samples_sheet = read_sheet(config["samples"], schema=read_schema("samples"))
-    patients_sheet = read_sheet(config["patients"], schema=read_schema("patients"))
+    named = _named_values(config)
+    samples_sheet = read_sheet(config["samples"], schema=read_schema("samples"), keep=named)
+    patients_sheet = read_sheet(config["patients"], schema=read_schema("patients"), keep=named)
     mistakes = [*samples_sheet.mistakes, *patients_sheet.mistakes, *_listed_twice(config)]
     samples, patients = samples_sheet.table, patients_sheet.table
     if samples is None or patients is None:
@@ -96,14 +102,34 @@ def check_sheets(
         *_label_mistakes(samples, patients, config, paths=paths),
     ]
     table = _joined(samples, patients, config)
-    notes = list(_notes(table, patients, paths=paths))
+    mistakes += category_mistakes(table, config["categories"])
+    notes = [*samples_sheet.notes, *patients_sheet.notes, *_notes(table, patients, paths=paths)]
+    labels = {
+        **named,
+        "compartment": read_schema("samples")["properties"]["compartment"]["examples"],
+    }
+    labels.pop("sort")
+    alike = {
+        column: f"{path}: {text}"
+        for path, sheet in zip(paths, (samples, patients), strict=True)
+        for column, text in spelled_alike(sheet, labels).items()
+    }
     archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
     if archived:
         notes.append(
             f"{paths.samples}: matrices that no longer exist: {len(archived)} (e.g. "
             f"{archived[0]}); data read from them by an earlier run are used"
         )
-    return Sheets(table, mistakes, notes)
+    return Sheets(table, mistakes, notes, alike)
+
+
+def _named_values(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the values that the config names, by column."""
+    return {
+        "timepoint": [label for phase in PHASES for label in config["timepoints"][phase]],
+        config["response"]["column"]: [label for arm in ARMS for label in config["response"][arm]],
+        "sort": list(config["sorts"]),
+    }
 
 
 def _joined(
@@ -127,6 +153,7 @@ def _joined(
     labels = table[column] if column in table else pd.Series(pd.NA, index=table.index, dtype="str")
     arms = {arm: config["response"][arm] for arm in ARMS}
     table = table.assign(response_label=labels, response=_mapped(labels, arms))
+    table = as_categories(table, config["categories"])
     return table.sort_values("sample", kind="stable").reset_index(drop=True)
 
 

@@ -4,12 +4,12 @@ Cells that sorting removed cannot be a denominator, since only contaminants rema
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from lammscope.core.names import NOT_IMMUNE
-from lammscope.core.words import near
+from lammscope.core.words import as_text, near, shortened
 
 Sorts = Mapping[str, Sequence[str] | str]
 
@@ -20,8 +20,10 @@ LINEAGES = frozenset(
     }
 )
 EVERYTHING = {
-    *("none", "unsorted", "noso", "nosort", "all", "total", "live", "viable", "pbmc", "mnc"),
-    *("cd45", "cd45+"),
+    *("none", "unsorted", "nonsorted", "notsorted", "noso", "nosort", "nosorting", "all"),
+    *("total", "whole", "bulk", "unselected", "unenriched", "unfractionated", "ungated"),
+    *("live", "viable", "dapi-", "7aad-", "cells", "blood", "marrow", "bm", "pb"),
+    *("pbmc", "pbmcs", "mnc", "mncs", "bmmc", "bmmcs", "bmnc", "pbmnc", "cd45", "cd45+"),
 }
 # Markers of whole lineages: sorting for marker-negative cells removes them. CD5 is left out, since
 # malignant B cells often express it.
@@ -40,7 +42,7 @@ MARKERS = {
     "cd11b": {"monocytic", "dendritic", "granulocytic", "NK"},
 }
 # Markers of some of the T cells: sorting for marker-negative cells keeps the others.
-PARTS = {"cd4": {"T"}, "cd8": {"T"}, "cd8a": {"T"}, "car": {"T"}, "cat": {"T"}}
+PARTS = {"cd4": {"T"}, "cd8": {"T"}, "cd8a": {"T"}, "car": {"T"}, "cat": {"T"}, "cart": {"T"}}
 
 
 def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
@@ -62,6 +64,8 @@ def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
     if label in sorts:
         named = sorts[label]
         return None if named == "all" else frozenset(named)
+    if re.sub(r"[\s_-]", "", label.lower()) in EVERYTHING | {"no"}:
+        return None
     words = [w for w in re.findall(r"[^+\-_\s]+[+-]?", label.lower()) if w not in EVERYTHING]
     kept = LINEAGES
     for word in words:
@@ -78,6 +82,26 @@ def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
             f"e.g. `sorts: {{{label}: [T]}}`"
         )
     return None if kept == LINEAGES else kept
+
+
+def unsorted_labels(labels: pd.Series, sorts: Sorts) -> tuple[str, ...]:
+    """Return the labels of the column `sort` that keep all cells, such as `none` and `NoSo`."""
+    found = sorted(set(as_text(labels).dropna()))
+    return tuple(label for label in found if _keeps_everything(label, sorts))
+
+
+def one_label(labels: pd.Series, unsorted: Collection[str]) -> pd.Series:
+    """Return the column `sort` with `none` for all labels of `unsorted`, which mean the same."""
+    text = as_text(labels)
+    return text.where(~text.isin(unsorted), "none")
+
+
+def _keeps_everything(label: str, sorts: Sorts) -> bool:
+    """Return whether sorting keeps all cells; False for a label of unknown meaning."""
+    try:
+        return kept_lineages(label, sorts) is None
+    except ValueError:
+        return False
 
 
 def sorted_samples(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
@@ -98,6 +122,17 @@ def refused_denominators(labels: Iterable[str], *, sorts: Sorts) -> dict[str, li
         gone = sorted(LINEAGES - kept)
         for name in gone if kept - set(NOT_IMMUNE) else ["immune", *gone]:
             found.setdefault(name, []).append(label)
+    return found
+
+
+def label_mistakes(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
+    """Find labels of the column `sort` of unknown meaning, with their samples."""
+    found = []
+    for label, part in samples["sample"].groupby(as_text(samples["sort"])):
+        try:
+            kept_lineages(str(label), sorts)
+        except ValueError as error:
+            found.append(f"samples {shortened(part)}: {error}")
     return found
 
 

@@ -79,6 +79,13 @@ def counted(n: int, what: str) -> str:
     return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
 
 
+def shortened(names: Iterable[object], n: int = 5) -> str:
+    """Return the first `n` names, joined by commas, and the number of the others."""
+    listed = [str(name) for name in names]
+    more = f" and {len(listed) - n} more" if len(listed) > n else ""
+    return ", ".join(listed[:n]) + more
+
+
 def as_text(values: pd.Series) -> pd.Series:
     """Return values as text: whole numbers without a decimal point, None for missing values."""
     return values.map(_text).astype(object)

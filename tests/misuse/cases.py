@@ -244,6 +244,47 @@ SHEETS = {
         column("patients", "phase", lambda row: "x"),
         "column name `phase` is reserved for the workflow",
     ),
+    "levels that differ in capitals": Case(
+        both(
+            column("patients", "sex", lambda row: "f" if row["patient"] == "P01" else "F"),
+            config(contrasts={"baseline": {**BASELINE, "adjust": ["sex"]}}),
+        ),
+        "patients.tsv: `sex` has levels that differ only in capitals or spaces: `F` (rows 3, 4",
+    ),
+    "compartments that differ in capitals": Case(
+        column("samples", "compartment", lambda row: "CSF" if row["patient"] == "P01" else "csf"),
+        "samples.tsv: `compartment` has levels that differ only in capitals or spaces: `CSF` (rows",
+    ),
+    "a sort of unknown meaning": Case(
+        column("samples", "sort", lambda row: "gate7" if row["patient"] == "P01" else "none"),
+        "samples.tsv: samples P01_baseline, P01_day_7: column `sort`: it is not known which cells",
+    ),
+    "nothing but sorted libraries": Case(
+        column("samples", "sort", lambda row: "CD3+"),
+        "no default contrast is possible: all 12 samples are sorted libraries (`sort`: CD3+); name",
+    ),
+    "nothing but responders": Case(
+        column("patients", "response", lambda row: "CR"),
+        "no phase has patients of both arms (blood, pre: 6 responders and 0 non-responders;",
+    ),
+    "unsorted libraries": Case(
+        column("samples", "sort", lambda row: "NoSo"),
+        "baseline (primary): Tested, but with 3 non-responders against 3 responders",
+        arguments=("--dry-run", "--quiet", "rules"),
+        fine=True,
+    ),
+    "codes and words for missing values": Case(
+        column("patients", "ldh", lambda row: -999 if row["patient"] == "P01" else "unknown"),
+        "Note: patients.tsv: `ldh`: `-999` (row 2), `unknown` (rows 3, 4, 5, 6, 7) read as",
+        arguments=("--dry-run", "--quiet", "rules"),
+        fine=True,
+    ),
+    "codes of a site": Case(
+        column("patients", "site", lambda row: 1 + int(row["patient"][1:]) % 3),
+        "Note: site (1, 2, 3) is treated as a number: one trend over its values.",
+        arguments=("--dry-run", "--quiet", "rules"),
+        fine=True,
+    ),
     "a patient without a sample": Case(
         append("patients.tsv", "P99\tPD\taxi-cel\tmale\t54\t375\n"),
         "Note: patients.tsv: patients without a sample, not used: P99",
@@ -362,6 +403,20 @@ CONFIGS = {
     "a primary contrast that is none": Case(
         config(contrasts={"arms": BASELINE}),
         "`primary.contrast` is `baseline`, which is not a contrast; contrasts: arms",
+    ),
+    "a misspelt primary of the default contrasts": Case(
+        config(primary={"contrast": "base_line"}),
+        "`primary.contrast` is `base_line`, which is not a contrast (did you mean `baseline`?)",
+    ),
+    "none for no contrasts": Case(
+        config(contrasts="none"), "`contrasts` is `none`; it must be `default` or a section of keys"
+    ),
+    "a category that is none": Case(
+        config(categories=["sexx"]),
+        "`categories` names `sexx`, which is not a column of either sheet (did you mean `sex`?)",
+    ),
+    "a number as a category": Case(
+        config(categories=["age"]), "`categories` names `age`, which is a number by its definition"
     ),
     "a contrast that names no file": Case(
         config(contrasts={"a/b": BASELINE}), "`contrasts.a/b` cannot be used in file names"

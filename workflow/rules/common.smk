@@ -95,11 +95,7 @@ try:
         config, sources=workflow.configfiles, look=workflow.is_main_process, last=last_run()
     )
 except ValueError as error:
-    mistakes = str(error).splitlines()
-    number = "1 error" if len(mistakes) == 1 else f"{len(mistakes)} errors"
-    stop(
-        f"lammscope: {number} in the config, the sheets or the matrices; nothing was run:", mistakes
-    )
+    stop(*checks.refusal(error))
 config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
@@ -109,7 +105,6 @@ PARTS = {
 }
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
-ALIASED = contrast_checks.aliased_contrasts(RUN.samples, RUN.contrasts)
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
 EXPRESSION_TESTS = {
@@ -223,20 +218,21 @@ def refuse_missing_packages():
 
 
 def announce_run():
-    """Print the contrasts and notes, so that mistakes are noticed before computing."""
-    names = ", ".join(CONTRASTS) or "none"
-    print(
-        f"Contrasts: {names}", *(f"Note: {note}" for note in RUN.notes), sep="\n", file=sys.stderr
-    )
+    """Print the plan, also in a dry run, and stop if the arms of a contrast are aliased.
+
+    Arms are aliased if they cannot be separated from a covariate. Imported here, since the processes
+    of jobs need no plan.
+    """
+    from lammscope.cohort.plan import plan_text
+
+    print(plan_text(RUN), end="\n\n", file=sys.stderr, flush=True)
+    aliased = contrast_checks.aliased_contrasts(RUN.samples, RUN.contrasts)
+    if aliased:
+        stop(contrast_checks.ALIASED, aliased.values())
 
 
-def refuse_aliased_contrasts():
-    """Stop before computing if the arms of a contrast cannot be separated from a covariate."""
-    if ALIASED:
-        stop(
-            "lammscope: a contrast cannot be tested in these patients; nothing was run:",
-            ALIASED.values(),
-        )
+if workflow.is_main_process:
+    announce_run()
 
 
 def config_path(section, key):

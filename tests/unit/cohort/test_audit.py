@@ -16,7 +16,7 @@ from scipy import stats
 from lammscope.cohort.associations import exact_association
 from lammscope.cohort.audit import COLUMNS, STATUSES, audit_design
 from lammscope.cohort.audit_cohort import arm_phase_table, late_timepoints
-from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import counted
 from tests.unit.example_cohorts import ARMS, BASELINE, cohort
@@ -32,7 +32,7 @@ def audit(
     samples: pd.DataFrame, entry: dict[str, Any] | None, *, sorts: dict[str, Any] | None = None
 ) -> pd.DataFrame:
     """Audit one contrast, `question`."""
-    contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
+    contrasts = contrasts_from_config({"question": entry} if entry else DEFAULT, samples)
     return audit_design(samples, contrasts, sorts=sorts or {}, max_exact=20_000, n_draws=10_000)
 
 

@@ -90,9 +90,56 @@ def test_mistakes_of_config_sheets_contrasts_and_matrices_come_together(
     assert "counts counts/P01_baseline.h5: a web page" in text
 
 
-def test_matrices_need_not_be_opened_again(
-    told: Callable[..., tuple[Intake | None, list[str]]], relative_cohort: Path
+def test_no_contrast_at_all_stops_unless_the_config_wants_none(
+    told: Any, relative_cohort: Path
 ) -> None:
+    samples = pd.read_csv(relative_cohort / "samples.tsv", sep="\t", dtype=str)
+    samples.assign(sort="CD3+").to_csv(relative_cohort / "samples.tsv", sep="\t", index=False)
+    _, mistakes = told()
+    (mistake,) = mistakes
+    assert "all 12 samples are sorted libraries (`sort`: CD3+)" in mistake
+    taken, mistakes = told("contrasts: {}\n")
+    assert (taken.contrasts, mistakes) == ([], [])
+
+
+@pytest.mark.parametrize(("text", "n"), [("", 3), ("contrasts:\n", 3), ("contrasts: {}\n", 0)])
+def test_the_saved_config_means_the_same_as_the_users(told: Any, text: str, n: Any) -> None:
+    taken, _ = told(text)
+    assert len(taken.contrasts) == n
+    assert check_run(yaml.safe_load(yaml.safe_dump(taken.config))).contrasts == taken.contrasts
+
+
+ADJUSTED = (
+    "contrasts:\n  baseline: {kind: between, test: non_responder, reference: responder, "
+    "where: {phase: pre}, adjust: [sex]}\n"
+)
+
+
+def test_levels_that_differ_in_capitals_stop_a_run_that_uses_them(
+    told: Any, relative_cohort: Path
+) -> None:
+    patients = pd.read_csv(relative_cohort / "patients.tsv", sep="\t", dtype=str)
+    patients["sex"] = ["F", "f", *["M"] * (len(patients) - 2)]
+    patients.to_csv(relative_cohort / "patients.tsv", sep="\t", index=False)
+    words = "patients.tsv: `sex` has levels that differ only in capitals or spaces: `F` (row 2)"
+    taken, _ = told()
+    assert [note.startswith(words) for note in taken.notes] == [True]
+    _, (mistake,) = told(ADJUSTED)
+    assert mistake.startswith(words)
+
+
+def test_a_sort_of_unknown_meaning_is_a_mistake_wherever_it_stands(
+    told: Any, relative_cohort: Path
+) -> None:
+    samples = pd.read_csv(relative_cohort / "samples.tsv", sep="\t", dtype=str)
+    samples["sort"] = ["gate7", *["none"] * 11]
+    samples.to_csv(relative_cohort / "samples.tsv", sep="\t", index=False)
+    _, (mistake,) = told()
+    name = samples["sample"][0]
+    assert mistake.startswith(f"samples.tsv: samples {name}: column `sort`: it is not known which")
+
+
+def test_matrices_need_not_be_opened_again(told: Any, relative_cohort: Path) -> None:
     (relative_cohort / "counts" / "P01_baseline.h5").write_text("<html>")
     taken, mistakes = told(look=False)
     assert mistakes == []

@@ -48,6 +48,14 @@ def test_defaults_nest_and_the_users_values_stay() -> None:
     assert config["doublets"]["remove"] is True
 
 
+def test_no_contrasts_on_purpose_differ_from_contrasts_that_are_not_named() -> None:
+    assert resolve_config({"contrasts": {}})["contrasts"] == {}
+    assert resolve_config({"contrasts": None})["contrasts"] == "default"
+    configs: list[dict[str, Any]] = [{}, {"contrasts": {}}]
+    for config in configs:
+        assert resolve_config(resolve_config(config)) == resolve_config(config)
+
+
 def test_the_order_of_keys_is_the_schemas() -> None:
     config = {"qc": {"min_counts": 9, "min_genes": 8}, "car": {"features": "CAR$"}, "seed": 1}
     twin = {"seed": 1, "car": {"features": "CAR$"}, "qc": {"min_genes": 8, "min_counts": 9}}
@@ -86,6 +94,8 @@ def test_labels_may_be_numbers() -> None:
         ({"response": {"responder": [False]}}, "is `false`; it must be text or a number (YAML"),
         ({"contrasts": {"a": {"kind": "between"}}}, "`contrasts.a.test` is missing; add it"),
         ({"contrasts": {"a/b": {}}}, "`contrasts.a/b` cannot be used in file names"),
+        ({"contrasts": "none"}, "`contrasts` is `none`; it must be `default` or a section of keys"),
+        ({"contrasts": []}, "`contrasts` is `[]`; it must be a section of keys or text"),
         ({"contrasts": {"a": None}}, "`contrasts.a` is `None`; it must be a section"),
     ],
 )

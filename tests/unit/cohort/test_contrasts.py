@@ -11,8 +11,8 @@ import pytest
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import read_schema
-from lammscope.cohort.contrast_checks import contrast_mistakes
-from lammscope.cohort.contrast_config import contrasts_from_config, default_contrasts
+from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
+from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config, default_contrasts
 from lammscope.cohort.contrasts import KINDS, Between, as_values, make_contrast
 from lammscope.core.words import as_text
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
@@ -34,12 +34,12 @@ def with_twins(**columns: Any) -> pd.DataFrame:
 
 
 def test_default_contrasts_are_those_of_the_design() -> None:
-    names = {c.name: c.kind for c in contrasts_from_config({}, cohort())}
+    names = {c.name: c.kind for c in contrasts_from_config(DEFAULT, cohort())}
     assert names == {"baseline": "between", "on_treatment": "between", "change": "change"}
 
 
 def test_default_contrasts_are_made_per_compartment() -> None:
-    found = contrasts_from_config({}, with_twins(compartment="marrow"))
+    found = contrasts_from_config(DEFAULT, with_twins(compartment="marrow"))
     assert [c.name for c in found] == [
         f"{name}_{place}"
         for place in ("blood", "marrow")
@@ -50,14 +50,14 @@ def test_default_contrasts_are_made_per_compartment() -> None:
 
 def test_default_contrasts_without_response_ask_what_is_left() -> None:
     samples = cohort().assign(response=NOTHING, response_label=NOTHING)
-    assert [c.name for c in contrasts_from_config({}, samples)] == ["pre_to_post"]
-    assert contrasts_from_config({}, samples[samples["phase"] == "pre"]) == []
+    assert [c.name for c in contrasts_from_config(DEFAULT, samples)] == ["pre_to_post"]
+    assert contrasts_from_config(DEFAULT, samples[samples["phase"] == "pre"]) == []
 
 
 def test_default_contrasts_never_ask_for_sorted_libraries() -> None:
     samples = cohort(sort=lambda t: np.where(t["phase"] == "post", "CD3+", "none"))
-    assert [c.name for c in default_contrasts(samples)] == ["baseline"]
-    assert contrasts_from_config({}, cohort(sort="CD3+")) == []
+    assert [c.name for c in default_contrasts(samples, sorts={})] == ["baseline"]
+    assert contrasts_from_config(DEFAULT, cohort(sort="CD3+")) == []
 
 
 def test_pairs_share_compartment_and_phase_unless_these_are_compared() -> None:
@@ -216,14 +216,8 @@ PATIENTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-def mistakes(
-    entry: dict[str, Any] | None,
-    samples: pd.DataFrame,
-    *,
-    sorts: dict[str, Any] | None = None,
-    **primary: Any,
-) -> list[str]:
-    contrasts = contrasts_from_config({"question": entry} if entry else {}, samples)
+def mistakes(entry: Any, samples: pd.DataFrame, *, sorts: Any = None, **primary: Any) -> Any:
+    contrasts = contrasts_from_config({"question": entry} if entry else DEFAULT, samples)
     return contrast_mistakes(samples, contrasts, primary=PRIMARY | primary, sorts=sorts or {})
 
 
@@ -238,6 +232,78 @@ def test_a_mistake_of_patients_is_returned_in_one_line_with_its_remedy(name: str
 def test_a_contrast_without_mistakes_has_none() -> None:
     for entry in (BASELINE, PAIRED, CHANGE, {**ARMS, "choose": "first"}):
         assert mistakes(entry, cohort()) == []
+
+
+@pytest.mark.parametrize("label", ["NoSo", "unsorted", "not sorted", "PBMC", "live", "total MNC"])
+def test_labels_that_keep_all_cells_count_as_no_sorting(label: Any) -> None:
+    for samples in (cohort(sort=label), cohort(sort=lambda t: mixed(t, label))):
+        contrasts = default_contrasts(samples, sorts={})
+        assert [c.name for c in contrasts] == ["baseline", "on_treatment", "change"]
+        for contrast in contrasts:
+            units = Comparison(samples, make_contrast(**as_values(contrast))).units
+            assert units["arm"].value_counts().to_dict() == {"test": 4, "reference": 4}
+
+
+def mixed(table: pd.DataFrame, label: Any) -> Any:
+    return np.where(table["phase"] == "pre", "none", label)
+
+
+def test_the_config_says_which_sorts_keep_all_cells() -> None:
+    samples = cohort(sort="gate7")
+    assert default_contrasts(samples, sorts={}) == []
+    assert default_contrasts(samples, sorts={"gate7": ["T"]}) == []
+    sorts = {"gate7": "all"}
+    (baseline, *_) = default_contrasts(samples, sorts=sorts)
+    assert len(Comparison(samples, baseline).units) == 8
+    (own,) = contrasts_from_config({"own": BASELINE}, samples, sorts=sorts)
+    assert len(Comparison(samples, own).units) == 8
+
+
+def test_libraries_of_two_labels_that_keep_all_cells_are_replicates() -> None:
+    samples = with_twins(sort="unsorted")
+    (contrast,) = contrasts_from_config({"own": BASELINE}, samples)
+    assert Comparison(samples, contrast).units["samples"].str.len().tolist() == [2] * 8
+
+
+NO_CONTRAST: dict[str, tuple[Any, str]] = {  # samples without a default contrast, and the reason
+    "sorted": (cohort(sort="CD3+"), "all 16 samples are sorted libraries (`sort`: CD3+); name"),
+    "no phase": (
+        cohort(phase=NOTHING, timepoint="x"),
+        "no time point (x) is before or after infusion; list them in `timepoints`",
+    ),
+    "no response": (
+        cohort(response=NOTHING)[lambda t: t["phase"] == "pre"],
+        "no patient has a response of either arm, and none has samples of both phases; fill in",
+    ),
+    "one arm": (
+        cohort()[lambda t: t["response"] == "responder"],
+        "(blood, pre: 4 responders and 0 non-responders; blood, post: 4 responders and 0 non",
+    ),
+    "arms in different phases": (
+        cohort()[lambda t: (t["response"] == "responder") == (t["phase"] == "pre")],
+        "(blood, pre: 4 responders and 0 non-responders; blood, post: 0 responders and 4 non",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_CONTRAST)
+def test_a_cohort_without_a_default_contrast_says_why(name: str) -> None:
+    samples, reason = NO_CONTRAST[name]
+    assert contrasts_from_config(DEFAULT, samples) == []
+    text = reason_for_none(samples, sorts={})
+    assert reason in text
+    assert text.endswith("or write `contrasts: {}` to run without any comparison")
+
+
+def test_a_misspelled_primary_contrast_is_refused_among_default_contrasts_too() -> None:
+    (mistake,) = mistakes(None, cohort(), contrast="basline")
+    assert "is `basline`, which is not a contrast (did you mean `baseline`?)" in mistake
+    assert mistakes(None, cohort(), contrast="change") == []
+    both = with_twins(compartment="marrow")
+    assert mistakes(None, both, contrast="baseline") == []  # the default, which has two places
+    assert mistakes(None, both, contrast="baseline_marrow") == []
+    assert len(mistakes(None, both, contrast="baseline_bone")) == 1
+    assert mistakes(None, cohort(response=NOTHING), contrast="basline") == []
 
 
 def test_a_primary_contrast_has_to_be_one_unless_the_contrasts_are_the_default_ones() -> None:

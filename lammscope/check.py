@@ -1,0 +1,88 @@
+"""Check a config, its sheets and its matrices, and print the plan of the run, without Snakemake.
+
+`python -m lammscope.check config.yaml` says what a dry run says before its list of jobs. Paths are
+relative to the folder where it runs; several configs are merged, and later ones win.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lammscope.cohort.checks import check_run, refusal
+from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
+from lammscope.cohort.last_run import LastRun, read_last_run
+from lammscope.cohort.plan import plan_text
+
+INGESTED = ("shards/{sample}.h5ad", "qc/{sample}.parquet", "qc/{sample}.moments.parquet")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0 if the workflow would run."""
+    parser = argparse.ArgumentParser(prog="python -m lammscope.check", description=__doc__)
+    parser.add_argument("config", type=Path, nargs="+", help="config file; later ones win")
+    parser.add_argument("--directory", type=Path, help="folder where the workflow will run")
+    options = parser.parse_args(arguments)
+    paths = [path.absolute() if options.directory else path for path in options.config]
+    try:
+        config = _read_configs(paths)
+        if options.directory:
+            os.chdir(options.directory)
+    except (OSError, ValueError) as error:
+        print(f"check: {error}", file=sys.stderr)
+        return 1
+    try:
+        run = check_run(config, sources=paths, last=_last_run(config))
+    except ValueError as error:
+        heading, mistakes = refusal(error)
+        print(heading, *mistakes, sep="\n  ", file=sys.stderr)
+        return 1
+    print(plan_text(run))
+    aliased = aliased_contrasts(run.samples, run.contrasts)
+    if aliased:
+        print(ALIASED, *aliased.values(), sep="\n  ", file=sys.stderr)
+    return 1 if aliased else 0
+
+
+def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
+    """Read and merge configs as Snakemake does; ValueError names a file that is not a config."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+        if not isinstance(config, Mapping):
+            raise ValueError(f"{path}: is not a config; it must have keys at top level")
+        merged = _merged(merged, config)
+    return merged
+
+
+def _merged(first: Any, second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `first` with the keys of `second`, section by section."""
+    merged = dict(first) if isinstance(first, Mapping) else {}
+    for key, value in second.items():
+        merged[key] = _merged(merged.get(key), value) if isinstance(value, Mapping) else value
+    return merged
+
+
+def _last_run(config: Mapping[str, Any]) -> LastRun | None:
+    """Read which samples the results already contain."""
+    pathvars = config.get("pathvars")
+    named = pathvars.get("results") if isinstance(pathvars, Mapping) else None
+    results = Path(str(named or "results"))
+    return read_last_run(
+        results / "config.yaml",
+        results / "design" / "samples.tsv",
+        ingested=[str(results / pattern) for pattern in INGESTED],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
