@@ -179,13 +179,19 @@ def _unreadable_inputs(
     mistakes = []
     barcodes = samples.get("barcodes", pd.Series(pd.NA, index=samples.index, dtype="str"))
     genomes = samples.get("genome", pd.Series(pd.NA, index=samples.index, dtype="str"))
+    layers = samples.get("layer", pd.Series(pd.NA, index=samples.index, dtype="str"))
     lists: dict[tuple[str, str], set[str]] = {}
     known = find_ingested(samples, last)
-    inputs = zip(samples["sample"], samples["counts"], barcodes, genomes, known, strict=True)
-    for sample, counts, listed, genome, is_known in inputs:
+    chosen = zip(genomes, layers, strict=True)
+    inputs = zip(samples["sample"], samples["counts"], barcodes, chosen, known, strict=True)
+    for sample, counts, listed, (genome, layer), is_known in inputs:
         if isinstance(counts, str) and not is_known and Path(counts).exists():
             try:
-                inspect_matrix(counts, genome=genome if isinstance(genome, str) else None)
+                inspect_matrix(
+                    counts,
+                    genome=genome if isinstance(genome, str) else None,
+                    layer=layer if isinstance(layer, str) else None,
+                )
             except ValueError as error:
                 mistakes.append(f"{sheet}: sample `{sample}`: counts {error}")
         if isinstance(listed, str) and Path(listed).exists():

@@ -11,7 +11,8 @@ from lammscope.ingest.qc import cell_metrics, describe_yield, flag_cells, split_
 with job_log(snakemake.log[0]) as logger:
     limits = dict(snakemake.params.qc)
     floor = limits.pop("ambient_max_counts")
-    matrix = read_matrix(snakemake.input.matrix, genome=snakemake.params.genome)
+    chosen = {"genome": snakemake.params.genome, "layer": snakemake.params.layer}
+    matrix = read_matrix(snakemake.input.matrix, **chosen)
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
     shard = split_ambient(matrix, own, ambient_max_counts=floor)
     qc = flag_cells(cell_metrics(shard), **limits)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_text, text_lines
+from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
@@ -21,11 +23,11 @@ from lammscope.ingest.matrices.counts import (
     name_genes,
     not_counts,
 )
+from lammscope.ingest.matrices.mtx_parts import choose_parts, without_parts
 from lammscope.ingest.matrices.reader import Reader
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
-# other matrices of STARsolo and kallisto|bustools, in addition to or instead of the gene matrix
-OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|nascent|mature))$")
+OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene matrix
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
@@ -59,7 +61,7 @@ def mtx_in(folder: Path) -> list[Path]:
             continue
         if stem.endswith("matrix") or not isinstance(_layout(path), str):
             found.setdefault(stem, path)
-    return list(found.values())
+    return without_parts(found.values())
 
 
 def _recognizes(content: Content) -> bool:
@@ -72,7 +74,7 @@ def _finds(path: Path) -> bool:
     return False
 
 
-def read_mtx(path: Path, *, genome: str | None) -> Shard:
+def read_mtx(path: Path, *, genome: str | None, layer: str | None) -> Shard:
     """Read a Matrix Market file with its lists, in either orientation.
 
     Parameters
@@ -81,12 +83,32 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
         The `.mtx` file.
     genome
         As in `choose_genes`.
+    layer
+        As in `choose_parts`.
 
     Raises
     ------
     ValueError
         If a file is missing or damaged, or if the sizes do not fit.
     """
+    parts = choose_parts(path, layer=layer)
+    if parts.words:
+        level = logging.WARNING if parts.doubtful else logging.INFO
+        logger.log(level, "%s: read %s", path, parts.words)
+    counts, barcodes, features = _read_one(parts.paths[0])
+    for other in parts.paths[1:]:
+        more, cells, genes = _read_one(other)
+        if not (np.array_equal(cells, barcodes) and genes.equals(features)):
+            raise ValueError(
+                f"{other.name} and {parts.paths[0].name} have other barcodes or genes; they cannot "
+                "be summed"
+            )
+        counts = counts + more
+    return gene_shard(sparse.csr_array(counts), barcodes, features, genome=genome)
+
+
+def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
+    """Return counts (cells x features), barcodes and features of one file."""
     layout = _checked_layout(path)
     with open_text(layout.barcodes) as handle:
         barcodes = np.array([_fields(line)[0] for line in handle if line.strip()], dtype=str)
@@ -105,12 +127,12 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
     counts, features = _without_unspliced(
         sparse.csr_array(entries if cells_first else entries.T), features
     )
-    return gene_shard(counts, barcodes, features, genome=genome)
+    return counts, barcodes, features
 
 
-def inspect_mtx(path: Path, *, genome: str | None) -> str:
+def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the layout of a Matrix Market file, after checking its lists and its start."""
-    layout = _checked_layout(path)
+    layout, *_ = [_checked_layout(part) for part in choose_parts(path, layer=layer).paths]
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
@@ -118,6 +140,11 @@ def inspect_mtx(path: Path, *, genome: str | None) -> str:
     # features are grouped by kind: a few of them show all kinds
     choose_genes(_features(layout, every=FEATURES_APART), genome=genome)
     return layout.name
+
+
+def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
+    """Say which molecules are read, if there are files of several kinds."""
+    return choose_parts(path, layer=layer).words
 
 
 def _checked_layout(path: Path) -> Layout:
@@ -324,4 +351,5 @@ READER = Reader(
     inspect=inspect_mtx,
     read=read_mtx,
     in_folder=mtx_in,
+    describe=describe_mtx,
 )

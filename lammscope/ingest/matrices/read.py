@@ -23,7 +23,7 @@ DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
 VERSION = r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$"
 
 
-def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
+def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | None = None) -> Shard:
     """Read the count matrix of one sample, in any known format.
 
     Parameters
@@ -34,6 +34,9 @@ def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
         multimodal files only `Gene Expression` is read.
     genome
         The genome to read if the file has several; else ignored.
+    layer
+        Which matrix of an AnnData file to read: `X`, `raw.X` or a layer, or several with `+`
+        between to sum them. Without it, see `layers.choose_matrix`.
 
     Returns
     -------
@@ -50,15 +53,16 @@ def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
     path = Path(path)
     with named_errors(path):
         source = _matrix_of(path, genome=genome)
-        return _checked(choose_reader(source).read(source, genome=genome), path)
+        shard = choose_reader(source).read(source, genome=genome, layer=layer)
+        return _checked(shard, path)
 
 
-def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
+def inspect_matrix(path: str | Path, *, genome: str | None = None, layer: str | None = None) -> str:
     """Check the start of a matrix, in milliseconds.
 
     Parameters
     ----------
-    path, genome
+    path, genome, layer
         As for `read_matrix`.
 
     Returns
@@ -74,7 +78,34 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
     path = Path(path)
     with named_errors(path):
         source = _matrix_of(path, genome=genome)
-        return choose_reader(source).inspect(source, genome=genome)
+        return choose_reader(source).inspect(source, genome=genome, layer=layer)
+
+
+def describe_matrix(
+    path: str | Path, *, genome: str | None = None, layer: str | None = None
+) -> str:
+    """Say which matrix of a file with several is read, in milliseconds.
+
+    Parameters
+    ----------
+    path, genome, layer
+        As for `read_matrix`.
+
+    Returns
+    -------
+    str
+        What is read and what is left out, such as ``layer `counts` (36,601 genes); left out: X (no
+        counts)``; empty if the format has one matrix per file.
+
+    Raises
+    ------
+    ValueError
+        As in `inspect_matrix`.
+    """
+    path = Path(path)
+    with named_errors(path):
+        source = _matrix_of(path, genome=genome)
+        return choose_reader(source).describe(source, genome=genome, layer=layer)
 
 
 def _matrix_of(path: Path, *, genome: str | None) -> Path:

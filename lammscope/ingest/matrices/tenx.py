@@ -16,7 +16,7 @@ from lammscope.ingest.matrices.counts import (
     csr_of,
     gene_shard,
 )
-from lammscope.ingest.matrices.reader import Reader
+from lammscope.ingest.matrices.reader import Reader, refuse_layer
 
 # Datasets of a matrix in Cell Ranger's HDF5 format. A group of version 2 has any name (its
 # genome's), so it is recognized by `genes` and three of these five, and the missing ones are
@@ -38,8 +38,9 @@ def _finds(path: Path) -> bool:
     return named_hdf5_holds(path, is_tenx)
 
 
-def read_tenx(path: Path, *, genome: str | None) -> Shard:
+def read_tenx(path: Path, *, genome: str | None, layer: str | None) -> Shard:
     """Read the gene expression of one genome from a 10x HDF5 file."""
+    refuse_layer(layer)
     with open_hdf5(path) as file:
         group = _matrix(file, genome=genome)
         # genes x cells by column, which is cells x genes by row
@@ -49,8 +50,9 @@ def read_tenx(path: Path, *, genome: str | None) -> Shard:
         return gene_shard(counts, texts(group, "barcodes"), _features(group), genome=genome)
 
 
-def inspect_tenx(path: Path, *, genome: str | None) -> str:
+def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the version of a 10x HDF5 file, after checking that all parts are there."""
+    refuse_layer(layer)
     with open_hdf5(path) as file:
         group = _matrix(file, genome=genome)
         for name in ("data", "indices", "indptr", "barcodes"):

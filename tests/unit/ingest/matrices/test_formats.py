@@ -47,13 +47,13 @@ def write_toy(path):
     return path
 
 
-def read_toy(path, *, genome):
+def read_toy(path, *, genome, layer=None):
     content = json.loads(path.read_bytes().removeprefix(TOY))
     counts = sparse.csr_array(np.array(content["counts"]))
     return Shard(counts, np.array(content["barcodes"]), pd.DataFrame(content["genes"]))
 
 
-def inspect_toy(path, *, genome):
+def inspect_toy(path, *, genome, layer):
     if not path.read_bytes().endswith(b"}"):
         raise ValueError("the toy is broken; get another")
     return "toy v1"
@@ -121,8 +121,8 @@ def test_a_format_of_several_files_is_named_by_its_folder(tmp_path, monkeypatch)
         suffixes=(),
         recognizes=lambda content: content.path.name == "main.box",
         finds=lambda path: False,
-        inspect=lambda path, *, genome: "toy box",
-        read=lambda path, *, genome: read_toy(path.with_name("rest.box"), genome=genome),
+        inspect=lambda path, *, genome, layer: "toy box",
+        read=lambda path, *, genome, layer: read_toy(path.with_name("rest.box"), genome=genome),
         in_folder=lambda folder: [path for path in [folder / "main.box"] if path.exists()],
     )
     monkeypatch.setattr(formats, "READERS", (*formats.READERS[:-1], reader, formats.READERS[-1]))
