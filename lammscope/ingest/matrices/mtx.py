@@ -32,6 +32,7 @@ OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
 FEATURES_APART = 500  # every 500th and the last are inspected; smaller groups show only on reading
+FEATURES_AT_LEAST = 100  # and this many, so that one of a small genome is under 5 %
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
@@ -297,11 +298,12 @@ def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]
 def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
     """Read the list of genes, of one or more columns; kallisto writes symbols to a second file.
 
-    With `every` n, only each n-th gene and the last one are returned.
+    With `every` n, only about each n-th gene and the last one are returned.
     """
     lines = text_lines(layout.features)
     if not lines:
         raise ValueError(f"{layout.features.name} is empty; copy or download it again")
+    every = min(every, max(1, len(lines) // FEATURES_AT_LEAST))
     chosen = sorted({*range(0, len(lines), every), len(lines) - 1})
     rows = [_fields(lines[place]) for place in chosen]
     width = max(map(len, rows))

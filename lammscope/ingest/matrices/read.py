@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.files import named_errors
+from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.counts import first_non_count, not_counts
+from lammscope.ingest.matrices.counts import checked_genome, first_non_count, not_counts
 from lammscope.ingest.matrices.find import candidates, of_one_genome
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
+from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 
 N_NAMED = 5  # matrices listed in a message
 # gene symbols that spreadsheets turned into dates, e.g. MARCH1 and SEPT2 into 1-Mar and 2-Sep:
@@ -52,9 +53,11 @@ def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | Non
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
-        shard = choose_reader(source).read(source, genome=genome, layer=layer)
-        return _checked(shard, path)
+        shards = [
+            choose_reader(source).read(source, genome=genome, layer=layer)
+            for source in _matrices_of(path, genome=genome)
+        ]
+        return _checked(join_genomes(*shards), path)
 
 
 def inspect_matrix(path: str | Path, *, genome: str | None = None, layer: str | None = None) -> str:
@@ -77,7 +80,7 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None, layer: str | 
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
+        source, *_ = _matrices_of(path, genome=genome)
         return choose_reader(source).inspect(source, genome=genome, layer=layer)
 
 
@@ -104,34 +107,44 @@ def describe_matrix(
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
+        source, *_ = _matrices_of(path, genome=genome)
         return choose_reader(source).describe(source, genome=genome, layer=layer)
 
 
-def _matrix_of(path: Path, *, genome: str | None) -> Path:
-    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it."""
+def _matrices_of(path: Path, *, genome: str | None) -> list[Path]:
+    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it.
+
+    Folders of Cell Ranger 2 have a matrix per genome; those of small genomes follow the other one.
+    """
     if not path.exists():
         broken = " (a broken link)" if path.is_symlink() else ""
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
     if not path.is_dir():
-        return path
+        return [path]
     found = matrices_in(path) or candidates(path)
+    if len(found) > 1 and all(of_one_genome(candidate) for candidate in found):
+        large = large_genomes({folder.name: _n_genes(folder) for folder in found})
+        chosen = checked_genome(large, genome=genome)
+        found = [folder for folder in found if folder.name == chosen or folder.name not in large]
+        found.sort(key=lambda folder: folder.name != chosen)
+        return [file for folder in found for file in _matrices_of(folder, genome=genome)]
     found = [candidate for candidate in found if candidate.name == genome] or found
     if not found:
         formats = list_formats()
         raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {formats}")
     if len(found) == 1:
-        return _matrix_of(found[0], genome=genome)
+        return _matrices_of(found[0], genome=genome)
     names = [str(candidate.relative_to(path)) for candidate in found]
-    if all(of_one_genome(candidate) for candidate in found):
-        raise ValueError(
-            f"holds several genomes ({', '.join(candidate.name for candidate in found)}); "
-            "write one of them into the column `genome` of the sample sheet"
-        )
     more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     raise ValueError(
         f"the folder has several matrices ({', '.join(names[:N_NAMED])}{more}); name one of them"
     )
+
+
+def _n_genes(folder: Path) -> float:
+    """Count the genes of a folder of Cell Ranger 2; without a list of them, reading it fails."""
+    listed = sorted(folder.glob("genes.tsv*"))
+    return len(text_lines(listed[0])) if listed else np.inf
 
 
 def _checked(shard: Shard, path: Path) -> Shard:
