@@ -117,7 +117,7 @@ def _matrices_of(path: Path, *, genome: str | None) -> list[Path]:
     Folders of Cell Ranger 2 have a matrix per genome; those of small genomes follow the other one.
     """
     if not path.exists():
-        broken = " (a broken link)" if path.is_symlink() else ""
+        broken = f" (a broken link{_annexed(path)})" if path.is_symlink() else ""
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
     if not path.is_dir():
         return [path]
@@ -139,6 +139,12 @@ def _matrices_of(path: Path, *, genome: str | None) -> list[Path]:
     raise ValueError(
         f"the folder has several matrices ({', '.join(names[:N_NAMED])}{more}); name one of them"
     )
+
+
+def _annexed(link: Path) -> str:
+    """Return advice on a link to a file that git-annex or DataLad has not fetched."""
+    fetch = ": fetch it with `git annex get`"
+    return fetch if "/annex/objects/" in link.readlink().as_posix() else ""
 
 
 def _n_genes(folder: Path) -> float:

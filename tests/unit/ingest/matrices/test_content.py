@@ -80,3 +80,9 @@ def test_a_file_that_was_never_closed_is_not_called_damaged(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(ValueError, match="stopped before it closed the file"):
         read_matrix(path)
+
+
+def test_a_link_of_git_annex_says_how_to_fetch(tmp_path):
+    (tmp_path / "x.h5").symlink_to("../.git/annex/objects/Xq/1/MD5E-s1--a.h5/MD5E-s1--a.h5")
+    with pytest.raises(ValueError, match=r"no such file \(a broken link: fetch it with `git annex"):
+        inspect_matrix(tmp_path / "x.h5")
