@@ -72,6 +72,8 @@ class Reader:
         matrix that the user chose, else None (`refuse_layer` if the format has no layers).
     in_folder
         For matrices of several files: lists the main files in a folder, one per matrix.
+    fills_folder
+        Whether all that is below the folder of a main file belongs to its matrix.
     describe
         For files with several matrices: see `Describe`.
     """
@@ -83,4 +85,5 @@ class Reader:
     inspect: Inspect
     read: Read
     in_folder: Callable[[Path], list[Path]] = nothing_in
+    fills_folder: bool = False
     describe: Describe = nothing_chosen

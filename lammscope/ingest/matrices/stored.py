@@ -22,6 +22,7 @@ Item = Any  # a Group, or an array in it
 
 VALUES_AT_A_TIME = 10_000_000  # of a dense matrix: 80 MB
 VALUES_LOOKED_AT = 1000  # the first ones of a sparse matrix, about one cell; our choice
+FEW = 10  # categories, of which one may fill a chunk; our choice
 ROWS_LOOKED_AT = 2  # of a dense matrix
 
 
@@ -35,20 +36,27 @@ def is_group(item: Item) -> bool:
     return not hasattr(item, "shape")
 
 
-def array_in(group: Group, name: str) -> np.ndarray:
+def array_in(group: Group, name: str, *, may_have_gaps: bool = False) -> np.ndarray:
     """Read an array whole.
+
+    Parameters
+    ----------
+    group, name
+        The group, and the name of the array in it.
+    may_have_gaps
+        Whether an array in zarr may lack chunks, which stand for zeros.
 
     Raises
     ------
     ValueError
-        If it is missing, or if it is a zarr array without some of its chunks, which zarr would
-        fill with zeros.
+        If it is missing, or if it lacks chunks and must not.
     """
     found = group.get(name)
     whole = f"{group.name}/{name}".lstrip("/")
     if found is None or is_group(found):
         raise ValueError(f"lacks the dataset {whole}: {AGAIN}")
-    _refuse_gaps(found, whole)
+    if not may_have_gaps:
+        _refuse_gaps(found, whole)
     return found[:]
 
 
@@ -142,9 +150,13 @@ def column_of(table: Item, name: str) -> np.ndarray:
     column = table.get(name)
     if column is not None and is_group(column):
         if "codes" in column:
-            return _categories(array_in(column, "codes"), column, "categories")
+            few = column["categories"].shape[0] <= FEW if "categories" in column else True
+            codes = array_in(column, "codes", may_have_gaps=few)
+            return _categories(codes, column, "categories")
         values = _texts(array_in(column, "values"))
-        return np.where(array_in(column, "mask"), "", values) if "mask" in column else values
+        if "mask" not in column:
+            return values
+        return np.where(array_in(column, "mask", may_have_gaps=True), "", values)
     values = array_in(table, name)
     if "categories" in table[name].attrs:  # a reference in HDF5, a name in zarr, before anndata 0.8
         known = table[name].attrs["categories"]

@@ -78,7 +78,8 @@ def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path):
     path = write_toy(tmp_path / "x.toy")
     message = (
         "x.toy: not a count matrix in a known format; give a 10x .h5, a folder with "
-        "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, or a table of counts (.csv, .tsv)"
+        "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, a zarr store of AnnData, "
+        "or a table of counts (.csv, .tsv)"
     )
     for use in (inspect_matrix, read_matrix):
         with pytest.raises(ValueError, match=r".") as caught:
