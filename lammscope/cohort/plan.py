@@ -107,7 +107,12 @@ def _matrix_lines(run: Intake) -> list[str]:
     kinds = pd.Series(run.formats)
     n_others = len(run.samples) - len(kinds)
     others = f", {n_others} read by an earlier run" if n_others else ""
-    return [f"Matrices: {_tally(kinds, before=True)}{others}"]
+    lines = [f"Matrices: {_tally(kinds, before=True)}{others}"]
+    read = pd.Series(list(run.choices), index=list(run.choices.values()), dtype="str")
+    for choice, samples in list(read.groupby(level=0, sort=False))[:MOST_LABELS]:
+        more = f" and {len(samples) - 3} more" if len(samples) > 3 else ""
+        lines.append(_cut(f"  {', '.join(samples[:3])}{more}: reads {choice}"))
+    return lines
 
 
 def _contrast_lines(run: Intake, audit: pd.DataFrame) -> list[str]:
