@@ -12,7 +12,7 @@ from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.covariates import used_columns
+from lammscope.cohort.covariates import possible_codes, used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets
@@ -106,7 +106,12 @@ def check_run(
                 mistakes.append(f"config: {reason}")
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
-    notes = [*sheets.notes, *(text for name, text in sheets.alike.items() if name not in used)]
+    adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
+    notes = [
+        *sheets.notes,
+        *(text for name, text in sheets.alike.items() if name not in used),
+        *possible_codes(sheets.samples, adjusted).values(),
+    ]
     return Intake(
         resolved,
         sheets.samples,

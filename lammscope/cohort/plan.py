@@ -205,11 +205,11 @@ def _note_lines(run: Intake, audit: pd.DataFrame) -> list[str]:
     """Return notes of the sheets, and warnings of the audit on the whole cohort."""
     cohort = audit[audit["contrast"] == "cohort"]
     is_number = cohort["item"].astype(str).str.startswith("number_")
-    found = cohort.loc[cohort["status"].isin(SERIOUS) | is_number, "message"]
+    found = cohort.loc[cohort["status"].isin(SERIOUS) | is_number, "message"].astype(str)
     lines = []
     for messages, longest, where in (
         (run.notes, 2 * LONGEST, "on the sheets"),
-        (found.astype(str).tolist(), LONGEST, "in the design audit"),
+        ([text for text in found if text not in run.notes], LONGEST, "in the design audit"),
     ):
         lines += [f"Note: {_cut(text, longest)}" for text in messages[:MOST_NOTES]]
         if len(messages) > MOST_NOTES:
