@@ -5,14 +5,10 @@ import pandas as pd
 
 from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
 from lammscope.cohort.associations import splits_groups as splits
-from lammscope.cohort.audit_cohort import (
-    cohort_rows,
-    late_timepoints,
-    missingness_rows,
-    possible_codes,
-)
+from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.cohort.covariates import possible_codes
 from lammscope.cohort.design import MIN_PATIENTS, aliased_columns, aliases_of_arm, design_matrix
 from lammscope.cohort.schemes import Scheme
 from lammscope.cohort.selection import UNUSED, USED
@@ -58,7 +54,6 @@ def audit_design(
     late = late_timepoints(samples)
     unsorted = unsorted_labels(samples["sort"], sorts)
     covariates = samples.assign(sort=one_label(samples["sort"], unsorted))
-    codes = possible_codes(covariates)
     rows = [("cohort", *row) for row in cohort_rows(covariates, late)]
     for contrast in contrasts:
         comparison = Comparison(samples, contrast)
@@ -70,7 +65,7 @@ def audit_design(
             *_unused_rows(comparison.selection, contrast),
             *_sort_rows(comparison.sorts, sorts),
             *_rank_rows(units, contrast),
-            *((f"number_{c}", c, "note", codes[c]) for c in contrast.adjust if c in codes),
+            *_code_rows(covariates, contrast),
             *_association_rows(comparison, covariates, skip_time=bool(survivors)),
             *survivors,
         ]
@@ -218,6 +213,12 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         message = f"{sizes}: no residual degrees of freedom remain, so noise cannot be estimated."
         rows.append(("residual_df", len(units) - rank, "too_few_patients", message))
     return rows
+
+
+def _code_rows(samples: pd.DataFrame, contrast: Contrast) -> list[Row]:
+    """List the covariates of the model that may be codes of categories."""
+    codes = possible_codes(samples, contrast.adjust)
+    return [(f"number_{column}", column, "note", words) for column, words in codes.items()]
 
 
 def _association_rows(

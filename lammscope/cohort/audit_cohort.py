@@ -3,17 +3,13 @@
 import pandas as pd
 
 from lammscope.cohort.associations import Row, association_rows, covariates_of, exact_association
-from lammscope.cohort.covariates import numeric_columns
+from lammscope.cohort.covariates import possible_codes
 from lammscope.core.names import ALPHA, ARM_WORDS
 from lammscope.core.words import as_text, counted
 
 PHASES = {"pre": "before", "post": "after"}
 
 MIN_LATE = 3  # minimum patients sampled at a time point for its arms to be examined
-
-MOST_CODES = 10  # distinct whole numbers that may be codes of categories
-SMALL = 20  # codes up to here may nearly all be different
-FEWEST_CODES = 3  # two codes give the same model as two categories
 
 MAX_SHARE, MAX_RISE = 0.8, 0.2  # share of one arm at a time point, and its excess over the cohort
 
@@ -92,7 +88,7 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
         what = f"no sample {when} infusion"
         rows += missingness_rows(groups, pd.Series(has, patients.index), f"missing_{phase}", what)
     rows += [(f"late_{name}", name, "survivorship", words) for name, words in late.items()]
-    codes = possible_codes(samples)
+    codes = possible_codes(samples, covariates_of(samples))
     rows += [(f"number_{name}", name, "note", words) for name, words in codes.items()]
     constant = samples.groupby("patient").nunique(dropna=False).max() <= 1
     for column in covariates_of(samples):
@@ -154,33 +150,5 @@ def late_timepoints(samples: pd.DataFrame) -> dict[str, str]:
         found[str(timepoint)] = (
             f"At {timepoint}, {n} of {n_all} sampled patients are {ARM_WORDS[arm]} "
             f"({cohort[arm]} of {cohort.sum()} in the cohort): {why}."
-        )
-    return found
-
-
-def possible_codes(samples: pd.DataFrame) -> dict[str, str]:
-    """Find numeric covariates with few whole values, which may be codes of categories.
-
-    Returns a sentence for each column. Columns that are constant within patients are counted once
-    per patient. Values above 20 must occur twice on average; of smaller ones, one must repeat.
-    """
-    numeric = numeric_columns()
-    found = {}
-    for column in covariates_of(samples):
-        if column in numeric or not pd.api.types.is_numeric_dtype(samples[column]):
-            continue
-        by_patient = samples.groupby("patient")[column]
-        is_constant = bool((by_patient.nunique() <= 1).all())
-        values = (by_patient.first() if is_constant else samples[column]).dropna()
-        levels = sorted(set(values))
-        most = len(values) - 1 if levels and levels[-1] <= SMALL else len(values) // 2
-        if not FEWEST_CODES <= len(levels) <= min(MOST_CODES, most):
-            continue
-        if any(not float(level).is_integer() for level in levels):
-            continue
-        listed = ", ".join(f"{level:g}" for level in levels)
-        found[column] = (
-            f"{column} ({listed}) is treated as a number: one trend over its values. If they are "
-            f"codes of categories, add it to the config: `categories: [{column}]`."
         )
     return found

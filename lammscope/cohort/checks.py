@@ -12,7 +12,7 @@ from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.covariates import used_columns
+from lammscope.cohort.covariates import possible_codes, used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheets import check_sheets
@@ -20,7 +20,7 @@ from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
-from lammscope.ingest.matrices.read import inspect_matrix
+from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix
 
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
@@ -31,7 +31,8 @@ NO_FILE = "which does not exist; paths are relative to the folder where Snakemak
 class Intake:
     """A checked run: the resolved config, the table of samples, the contrasts, and notes.
 
-    `formats` says of each sample whose matrix was looked at what is read.
+    `formats` gives the format of each matrix that was inspected, by sample, and `choices` what is
+    read of files that hold several matrices.
     """
 
     config: dict[str, Any]
@@ -39,6 +40,7 @@ class Intake:
     contrasts: list[Contrast]
     notes: list[str]
     formats: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
 
 
 def check_run(
@@ -76,7 +78,7 @@ def check_run(
     sheets = check_sheets(resolved, look=look, last=last)
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
-    formats: dict[str, str] = {}
+    looked: dict[str, tuple[str, str]] = {}
     if sheets.samples is not None:
         mistakes += _located(_batch_mistakes(resolved, sheets.samples), lines)
         if not faulty:
@@ -91,7 +93,7 @@ def check_run(
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
-            formats, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
+            looked, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
             mistakes += found
         if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(
@@ -104,8 +106,20 @@ def check_run(
                 mistakes.append(f"config: {reason}")
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
-    notes = [*sheets.notes, *(text for name, text in sheets.alike.items() if name not in used)]
-    return Intake(resolved, sheets.samples, contrasts, notes, formats)
+    adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
+    notes = [
+        *sheets.notes,
+        *(text for name, text in sheets.alike.items() if name not in used),
+        *possible_codes(sheets.samples, adjusted).values(),
+    ]
+    return Intake(
+        resolved,
+        sheets.samples,
+        contrasts,
+        notes,
+        formats={sample: kind for sample, (kind, _) in looked.items()},
+        choices={sample: choice for sample, (_, choice) in looked.items() if choice},
+    )
 
 
 def _of_default(mistake: str, is_default: bool) -> str:
@@ -200,22 +214,28 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
 
 def _inspect_inputs(
     samples: pd.DataFrame, sheet: str, *, last: LastRun | None = None
-) -> tuple[dict[str, str], list[str]]:
-    """Return the format of each sample's matrix, and mistakes.
+) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Return by sample the format of its matrix and what is read of several; and mistakes.
 
     Mistakes are matrices and lists of barcodes that cannot be read, and lists that share barcodes.
     """
-    formats, mistakes = {}, []
+    looked, mistakes = {}, []
     barcodes = samples.get("barcodes", pd.Series(pd.NA, index=samples.index, dtype="str"))
     genomes = samples.get("genome", pd.Series(pd.NA, index=samples.index, dtype="str"))
+    layers = samples.get("layer", pd.Series(pd.NA, index=samples.index, dtype="str"))
     lists: dict[tuple[str, str], set[str]] = {}
     known = find_ingested(samples, last)
-    inputs = zip(samples["sample"], samples["counts"], barcodes, genomes, known, strict=True)
-    for sample, counts, listed, genome, is_known in inputs:
+    chosen = zip(genomes, layers, strict=True)
+    inputs = zip(samples["sample"], samples["counts"], barcodes, chosen, known, strict=True)
+    for sample, counts, listed, (genome, layer), is_known in inputs:
         if isinstance(counts, str) and not is_known and Path(counts).exists():
             try:
-                genome = genome if isinstance(genome, str) else None
-                formats[str(sample)] = inspect_matrix(counts, genome=genome)
+                how = {
+                    "genome": genome if isinstance(genome, str) else None,
+                    "layer": layer if isinstance(layer, str) else None,
+                }
+                kind = inspect_matrix(counts, **how)
+                looked[str(sample)] = kind, describe_matrix(counts, **how)
             except ValueError as error:
                 mistakes.append(f"{sheet}: sample `{sample}`: counts {error}")
         if isinstance(listed, str) and Path(listed).exists():
@@ -232,7 +252,7 @@ def _inspect_inputs(
                         "barcode can belong to one sample only"
                     )
             lists[sample, counts] = own
-    return formats, mistakes
+    return looked, mistakes
 
 
 def refusal(error: ValueError) -> tuple[str, list[str]]:

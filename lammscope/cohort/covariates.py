@@ -1,12 +1,16 @@
 """Columns of the sheets as numbers or as categories, and levels that look like typing errors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from lammscope.cohort.config import read_schema
 from lammscope.core.words import as_text, near, shortened
+
+MOST_CODES = 10  # distinct whole numbers that may be codes of categories
+SMALL = 20  # codes up to here may nearly all be different
+FEWEST_CODES = 3  # two codes give the same model as two categories
 
 
 def numeric_columns() -> set[str]:
@@ -42,6 +46,34 @@ def category_mistakes(samples: pd.DataFrame, columns: Sequence[str]) -> Iterator
                 f"config: `categories` names `{name}`, which is a number by its definition; remove "
                 f"it, and for groups of values add another column, such as `{name}_group`"
             )
+
+
+def possible_codes(samples: pd.DataFrame, columns: Iterable[str]) -> dict[str, str]:
+    """Find numeric columns, of `columns`, with few whole values, which may be codes of categories.
+
+    Returns a sentence for each column. Columns that are constant within patients are counted once
+    per patient. Values above 20 must occur twice on average; of smaller ones, one must repeat.
+    """
+    numeric = numeric_columns()
+    found = {}
+    for column in columns:
+        if column in numeric or not pd.api.types.is_numeric_dtype(samples[column]):
+            continue
+        by_patient = samples.groupby("patient")[column]
+        is_constant = bool((by_patient.nunique() <= 1).all())
+        values = (by_patient.first() if is_constant else samples[column]).dropna()
+        levels = sorted(set(values))
+        most = len(values) - 1 if levels and levels[-1] <= SMALL else len(values) // 2
+        if not FEWEST_CODES <= len(levels) <= min(MOST_CODES, most):
+            continue
+        if any(not float(level).is_integer() for level in levels):
+            continue
+        listed = ", ".join(f"{level:g}" for level in levels)
+        found[column] = (
+            f"{column} ({listed}) is treated as a number: one trend over its values. If they are "
+            f"codes of categories, add it to the config: `categories: [{column}]`."
+        )
+    return found
 
 
 def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -10,7 +10,8 @@ import yaml
 
 from lammscope.cohort.sample_table import read_sample_table
 
-INGESTED_FROM = ["sample", "counts", "barcodes", "genome"]  # input of a per-sample count file
+# input of a per-sample count file
+INGESTED_FROM = ["sample", "counts", "barcodes", "genome", "layer"]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,12 @@ def _matrix_lines(run: Intake) -> list[str]:
     kinds = pd.Series(run.formats)
     n_others = len(run.samples) - len(kinds)
     others = f", {n_others} read by an earlier run" if n_others else ""
-    return [f"Matrices: {_tally(kinds, before=True)}{others}"]
+    lines = [f"Matrices: {_tally(kinds, before=True)}{others}"]
+    read = pd.Series(list(run.choices), index=list(run.choices.values()), dtype="str")
+    for choice, samples in list(read.groupby(level=0, sort=False))[:MOST_LABELS]:
+        more = f" and {len(samples) - 3} more" if len(samples) > 3 else ""
+        lines.append(_cut(f"  {', '.join(samples[:3])}{more}: reads {choice}"))
+    return lines
 
 
 def _contrast_lines(run: Intake, audit: pd.DataFrame) -> list[str]:
@@ -200,11 +205,11 @@ def _note_lines(run: Intake, audit: pd.DataFrame) -> list[str]:
     """Return notes of the sheets, and warnings of the audit on the whole cohort."""
     cohort = audit[audit["contrast"] == "cohort"]
     is_number = cohort["item"].astype(str).str.startswith("number_")
-    found = cohort.loc[cohort["status"].isin(SERIOUS) | is_number, "message"]
+    found = cohort.loc[cohort["status"].isin(SERIOUS) | is_number, "message"].astype(str)
     lines = []
     for messages, longest, where in (
         (run.notes, 2 * LONGEST, "on the sheets"),
-        (found.astype(str).tolist(), LONGEST, "in the design audit"),
+        ([text for text in found if text not in run.notes], LONGEST, "in the design audit"),
     ):
         lines += [f"Note: {_cut(text, longest)}" for text in messages[:MOST_NOTES]]
         if len(messages) > MOST_NOTES:

@@ -13,6 +13,12 @@ import h5py
 
 AGAIN = "the file is damaged or incomplete; copy or download it again"
 GZIP = b"\x1f\x8b"
+NUL = "\0"
+HOLDS_NUL = f"holds NUL characters, as after an interrupted copy: {AGAIN}"
+# the beginning of a file that Git LFS has not fetched, https://git-lfs.com/spec/v1
+POINTER = b"version https://git-lfs"
+A_POINTER = "a pointer of Git LFS, not the file itself: fetch it with `git lfs pull`"
+BYTES_AT_A_TIME = 2**20
 CORRUPT = (zlib.error, struct.error, csv.Error)
 
 
@@ -45,9 +51,14 @@ def open_text(path: Path) -> io.TextIOWrapper:
 def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
     """Open a file that may be compressed by gzip, which its content decides and not its name."""
     with path.open("rb") as handle:
-        start = handle.read(2)
-    if start == GZIP:
+        start = handle.read(len(POINTER))
+    if start.startswith(GZIP):
+        with gzip.open(path, "rb") as unpacked:
+            if unpacked.peek(len(GZIP)).startswith(GZIP):
+                raise ValueError(f"{path.name} is compressed twice: decompress it once (gunzip)")
         return gzip.open(path, "rb")
+    if start == POINTER:
+        raise ValueError(f"{path.name} is {A_POINTER}")
     if path.suffix == ".gz" and start:
         raise ValueError(
             f"{path.name} ends in .gz but is not compressed; rename it or download it again"
@@ -55,10 +66,25 @@ def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return path.open("rb")
 
 
+def is_gzipped(path: Path) -> bool:
+    """Test by its content whether a file is compressed by gzip."""
+    with path.open("rb") as handle:
+        return handle.read(len(GZIP)) == GZIP
+
+
+def holds_nul(path: Path) -> bool:
+    """Test whether a text file, plain or compressed, has NUL characters."""
+    with open_bytes(path) as opened:
+        return any(b"\0" in part for part in iter(lambda: opened.read(BYTES_AT_A_TIME), b""))
+
+
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading; errors of h5py on damaged files become an `OSError`."""
-    with h5py.File(path, "r") as file:
+    """Open an HDF5 file for reading; errors of h5py on damaged files become an `OSError`.
+
+    File systems without locks are accepted.
+    """
+    with h5py.File(path, "r", locking="best-effort") as file:
         try:
             yield file
         except (RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -68,7 +94,10 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 def text_lines(path: Path) -> list[str]:
     """Return the lines of a text file that are not blank."""
     with open_text(path) as handle:
-        return [line for line in handle.read().split("\n") if line.strip()]
+        text = handle.read()
+    if NUL in text:
+        raise ValueError(f"{path.name} {HOLDS_NUL}")
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def _reason(error: Exception) -> str:
@@ -79,6 +108,16 @@ def _reason(error: Exception) -> str:
             return "is not UTF-8 text; save it as UTF-8 (plain text, not a workbook)"
         case gzip.BadGzipFile() | EOFError() | zlib.error() | struct.error():
             return f"the compressed data end early or are corrupt ({text}): {AGAIN}"
+        case BlockingIOError():
+            return (
+                "is open for writing in another program, such as a notebook: close it there, and "
+                "start again"
+            )
+        case OSError() if "consistency flags" in text:
+            return (
+                "is open for writing in another program, or that program stopped before it closed "
+                "the file: close it there, or write the file again"
+            )
         case PermissionError():
             return f"no permission to read {error.filename}; ask its owner, or use chmod"
         case OSError(strerror=str(strerror), filename=str() | Path() as name):

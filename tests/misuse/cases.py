@@ -5,6 +5,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import anndata
 import numpy as np
 
 from tests.matrices import (
@@ -589,6 +590,21 @@ def text_value(path: Path) -> Path:
     return path
 
 
+def with_parts(path: Path) -> Path:
+    """Make an AnnData file as for RNA velocity: parts of the molecules, and no whole."""
+    write_h5ad(LOGARITHMS, path)
+    data = anndata.read_h5ad(path)
+    for name in ("spliced", "unspliced"):
+        data.layers[name] = SHARD.counts.copy()
+    data.write_h5ad(path)
+    return path
+
+
+def of_first(name: str, value: str) -> Spoil:
+    """Add a column to the sample sheet with a value for the first sample."""
+    return column("samples", name, lambda row: value if row["sample"] == "P01_baseline" else "")
+
+
 MATRICES = {
     "half a download": Case(cut(MATRIX), "counts counts/P01_baseline.h5: "),
     "an empty file": Case(write(MATRIX, b""), "P01_baseline.h5: the file is empty (0 bytes)"),
@@ -681,6 +697,23 @@ MATRICES = {
     "an h5ad without counts": Case(
         instead(lambda path: write_h5ad(LOGARITHMS, path), ".h5ad"),
         "no integer counts in X",
+    ),
+    "parts of the molecules": Case(
+        instead(with_parts, ".h5ad"),
+        "holds counts of parts of the molecules only (spliced, unspliced), and no matrix of all; "
+        "write what to read into the column `layer`",
+    ),
+    "a misspelt layer": Case(
+        both(instead(with_parts, ".h5ad"), of_first("layer", "spliced+unsplised")),
+        "has no layer `unsplised` (did you mean `unspliced`?); its matrices: X, spliced, unspliced",
+    ),
+    "a layer of logarithms": Case(
+        both(instead(with_parts, ".h5ad"), of_first("layer", "X")),
+        "no integer counts in X; name another matrix in `layer`",
+    ),
+    "a layer of a 10x file": Case(
+        of_first("layer", "counts"),
+        "has no layers, but the column `layer` of the sample sheet says `counts`; leave it empty",
     ),
     "a word among the counts": Case(instead(text_value, ".csv"), "`many` is not a number"),
     "barcodes of another channel": Case(

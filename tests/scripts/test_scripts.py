@@ -36,7 +36,7 @@ def ingested(
             "ingest_sample",
             input={"matrix": str(matrix), "barcodes": []},
             output=paths[sample],
-            params={"qc": config["qc"], "genome": None},
+            params={"qc": config["qc"], "genome": None, "layer": None},
             wildcards={"sample": sample},
         )
         assert "barcodes pass" in log
@@ -146,7 +146,7 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(
             "ingest_sample",
             input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
             output={"shard": tmp_path / "out" / "x.h5ad"},
-            params={"qc": config["qc"], "genome": None},
+            params={"qc": config["qc"], "genome": None, "layer": None},
         )
     printed = capsys.readouterr().err
     assert printed.startswith(f"lammscope: {tmp_path / 'x.h5'}: named .h5, but it is not HDF5")

@@ -165,6 +165,11 @@ def genome_of(wildcards):
     return given(wildcards, "genome")
 
 
+def layer_of(wildcards):
+    """Return the matrix to read from an AnnData file with several."""
+    return given(wildcards, "layer")
+
+
 def given(wildcards, column):
     """Return a sample's value in an optional column, or None."""
     value = SHEET.at[wildcards.sample, column] if column in SHEET else None

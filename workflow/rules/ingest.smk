@@ -19,6 +19,7 @@ rule ingest_sample:
         **named(
             qc=config["qc"],
             genome=genome_of,
+            layer=layer_of,
             code=code("ingest_sample"),
         ),
     script:

@@ -14,7 +14,8 @@ snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     limits = dict(snakemake.params.qc)
     floor = limits.pop("ambient_max_counts")
-    matrix = read_matrix(snakemake.input.matrix, genome=snakemake.params.genome)
+    chosen = {"genome": snakemake.params.genome, "layer": snakemake.params.layer}
+    matrix = read_matrix(snakemake.input.matrix, **chosen)
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
     shard = split_ambient(matrix, own, ambient_max_counts=floor)
     qc = flag_cells(cell_metrics(shard), **limits)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from lammscope.core.files import AGAIN, open_bytes, open_hdf5
+from lammscope.core.files import AGAIN, HOLDS_NUL, open_bytes, open_hdf5
 
 # First bytes, name and remedy of files that are not count matrices. Without a remedy, the known
 # formats are listed.
@@ -24,11 +24,23 @@ FOREIGN = (
     (rb"(?s:.{257}ustar)", "a tar archive", "unpack it and give the matrix in it"),
     (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd", "a bzip2, xz or zstd file", "decompress it"),
     (rb"PAR1\x15", "a Parquet file", ""),
+    (
+        rb"version https://git-lfs",
+        "a pointer of Git LFS, not the file itself",
+        "fetch it with `git lfs pull`",
+    ),
+    (
+        rb"(?:/annex/objects/|(?:\.\./)*\.git/annex/)",
+        "a pointer of git-annex",
+        "fetch it with `git annex get`",
+    ),
+    (rb"\s*<\?xml", "an XML page, such as the error of a download", "download the file again"),
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
 )
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # the signature, HDF5 File Format Specification, section II.A
 HDF5_NAMES = re.compile(r"\.(h5|hdf5|h5ad|loom)$")
+TEXT_NAMES = re.compile(r"\.(mtx|csv|tsv|txt)(\.gz)?$")
 N_BYTES = 512  # the first header block of a tar archive; the signatures above lie within it
 
 
@@ -99,6 +111,8 @@ def refusal(content: Content, *, formats: str) -> str:
         return _hdf5_refusal(set(content.hdf5), formats=formats)
     if found := _foreign(content.start):
         return _foreign_refusal(*found, formats=formats)
+    if not content.start.strip(b"\0") or _ends_in_nul(content):
+        return HOLDS_NUL
     if HDF5_NAMES.search(content.path.name):
         return f"named {content.path.suffix}, but it is not HDF5 and not a count matrix: {AGAIN}"
     if found := _foreign(content.unpacked):
@@ -106,6 +120,16 @@ def refusal(content: Content, *, formats: str) -> str:
     if content.unpacked.startswith(HDF5):
         return "a compressed HDF5 file: decompress it (gunzip)"
     return f"not a count matrix in a known format; give {formats}"
+
+
+def _ends_in_nul(content: Content) -> bool:
+    """Test whether a file that is named as text has nothing but NUL from some place on."""
+    text = content.unpacked.rstrip(b"\0")
+    return (
+        bool(TEXT_NAMES.search(content.path.name))
+        and text != content.unpacked
+        and (b"\0" not in text)
+    )
 
 
 def named_hdf5_holds(path: Path, is_matrix: Callable[[h5py.File], bool]) -> bool:

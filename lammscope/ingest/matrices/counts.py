@@ -9,6 +9,7 @@ from scipy import sparse
 from lammscope.core.files import AGAIN
 from lammscope.core.names import ENSEMBL
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_genomes, large_genomes
 
 MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
 
@@ -108,6 +109,8 @@ def gene_shard(
 def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     """Select the genes of one genome, and remove the genome from their names.
 
+    Small genomes, such as a CAR or a virus that was added to a reference, are kept with it.
+
     Parameters
     ----------
     features
@@ -129,8 +132,9 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
             raise ValueError(f"holds {types} only; give the gene expression library")
     origin = features["genome"] if "genome" in features else _prefixes(features["gene"])
     genomes = sorted(name for name in origin.unique() if name)
-    if len(genomes) > 1:
-        features = features[origin == checked_genome(genomes, genome=genome)]
+    if len(genomes) > 1 or (genomes and (origin == "").any()):
+        genomes = [checked_genome(large_genomes(genome_sizes(origin)), genome=genome)]
+        features = keep_small_genomes(features, origin, genome=genomes[0])
     if genomes:
         prefixes = rf"^(?:{'|'.join(map(re.escape, genomes))})_+"
         names = features[["gene", "symbol"]].apply(

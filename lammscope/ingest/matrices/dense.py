@@ -22,7 +22,7 @@ from lammscope.ingest.matrices.counts import (
     name_genes,
     not_counts,
 )
-from lammscope.ingest.matrices.reader import Reader
+from lammscope.ingest.matrices.reader import Reader, refuse_layer
 
 # Genes expressed in nearly every library, whose names tell genes from cells: housekeeping,
 # mitochondrial, ribosomal, HLA and pan-leukocyte genes. The list is our choice.
@@ -66,7 +66,7 @@ class Head:
     row_names: list[pd.Series]
 
 
-def read_dense(path: Path, *, genome: str | None) -> Shard:
+def read_dense(path: Path, *, genome: str | None, layer: str | None) -> Shard:
     """Read a dense table line by line, keeping nonzero values only.
 
     Parameters
@@ -76,6 +76,8 @@ def read_dense(path: Path, *, genome: str | None) -> Shard:
         two, name the rows.
     genome
         As in `choose_genes`.
+    layer
+        As in `refuse_layer`.
 
     Raises
     ------
@@ -83,6 +85,7 @@ def read_dense(path: Path, *, genome: str | None) -> Shard:
         If a value is not a count, if rows differ in length, or if genes and cells cannot be told
         apart by name.
     """
+    refuse_layer(layer)
     head = _head(path)
     names, indices, data = [], [], []
     with open_text(path) as handle:
@@ -109,8 +112,9 @@ def read_dense(path: Path, *, genome: str | None) -> Shard:
     return gene_shard(counts, row_names[0].to_numpy(dtype=str), features, genome=genome)
 
 
-def inspect_dense(path: Path, *, genome: str | None) -> str:
+def inspect_dense(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the format of a table that starts with counts; `genome` is checked on reading."""
+    refuse_layer(layer)
     _check_first_values(_head(path))
     return "dense text"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lammscope.core.files import named_errors
-from lammscope.ingest.matrices.formats import matrices_in, seems_a_matrix
+from lammscope.ingest.matrices.formats import is_one_matrix, matrices_in, seems_a_matrix
 
 # File names of pipelines: words that distinguish the forms of one library, ...
 KINDS = re.compile(r"(?<![a-z])(filtered|raw)(?![a-z])")
@@ -72,6 +72,8 @@ def _all_matrices(folder: Path, *, seen: set[Path]) -> Iterator[Path]:
     seen.add(folder.resolve())
     matrices = matrices_in(folder)
     yield from [folder] if len(matrices) == 1 else matrices
+    if is_one_matrix(folder):
+        return
     lists = {path.name for path in matrices}
     entries = sorted(folder.iterdir())
     per_sample = folder / "per_sample_outs" in entries

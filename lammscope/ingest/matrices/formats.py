@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
-from lammscope.ingest.matrices import dense, h5ad, mtx, tenx
+from lammscope.ingest.matrices import dense, h5ad, mtx, tenx, zarr_store
 from lammscope.ingest.matrices.content import opened_content, refusal
 from lammscope.ingest.matrices.reader import Reader
 
 # tried in this order: the last one accepts any text
-READERS: tuple[Reader, ...] = (tenx.READER, mtx.READER, h5ad.READER, dense.READER)
+READERS: tuple[Reader, ...] = (
+    *(tenx.READER, mtx.READER, h5ad.READER, zarr_store.READER),
+    dense.READER,
+)
 
 
 def choose_reader(path: Path) -> Reader:
@@ -29,6 +32,11 @@ def choose_reader(path: Path) -> Reader:
 def matrices_in(folder: Path) -> list[Path]:
     """List the matrices in a folder that consist of several files each, by their main files."""
     return [path for reader in READERS for path in reader.in_folder(folder)]
+
+
+def is_one_matrix(folder: Path) -> bool:
+    """Test whether a folder with all that is below it is one matrix, as in zarr."""
+    return any(reader.fills_folder and reader.in_folder(folder) for reader in READERS)
 
 
 def seems_a_matrix(path: Path) -> bool:

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.files import AGAIN, open_text, text_lines
+from lammscope.core.files import AGAIN, HOLDS_NUL, NUL, holds_nul, is_gzipped, open_text
+from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
@@ -21,22 +23,34 @@ from lammscope.ingest.matrices.counts import (
     name_genes,
     not_counts,
 )
+from lammscope.ingest.matrices.mtx_lists import (
+    fields_of,
+    gene_lines,
+    read_cells,
+    read_csv_list,
+    without_numbers,
+)
+from lammscope.ingest.matrices.mtx_parts import choose_parts, without_parts
 from lammscope.ingest.matrices.reader import Reader
 
 MTX = re.compile(r"\.mtx(\.gz)?$")
-# other matrices of STARsolo and kallisto|bustools, in addition to or instead of the gene matrix
-OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|nascent|mature))$")
+OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene matrix
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
 FEATURES_APART = 500  # every 500th and the last are inspected; smaller groups show only on reading
+FEATURES_AT_LEAST = 100  # and this many, so that one of a small genome is under 5 %
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of one matrix; `cells_first`: its rows are cells if the sizes do not decide."""
+    """The files of one matrix.
+
+    `cells_first`: its rows are cells if the sizes do not decide; `is_csv`: its lists are tables
+    with commas and a header line.
+    """
 
     name: str
     matrix: Path
@@ -44,6 +58,7 @@ class Layout:
     features: Path
     symbols: Path | None = None
     cells_first: bool = False
+    is_csv: bool = False
 
 
 def mtx_in(folder: Path) -> list[Path]:
@@ -59,7 +74,7 @@ def mtx_in(folder: Path) -> list[Path]:
             continue
         if stem.endswith("matrix") or not isinstance(_layout(path), str):
             found.setdefault(stem, path)
-    return list(found.values())
+    return without_parts(found.values())
 
 
 def _recognizes(content: Content) -> bool:
@@ -72,7 +87,7 @@ def _finds(path: Path) -> bool:
     return False
 
 
-def read_mtx(path: Path, *, genome: str | None) -> Shard:
+def read_mtx(path: Path, *, genome: str | None, layer: str | None) -> Shard:
     """Read a Matrix Market file with its lists, in either orientation.
 
     Parameters
@@ -81,19 +96,38 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
         The `.mtx` file.
     genome
         As in `choose_genes`.
+    layer
+        As in `choose_parts`.
 
     Raises
     ------
     ValueError
         If a file is missing or damaged, or if the sizes do not fit.
     """
+    parts = choose_parts(path, layer=layer)
+    if parts.words:
+        level = logging.WARNING if parts.doubtful else logging.INFO
+        logger.log(level, "%s: read %s", path, parts.words)
+    counts, barcodes, features = _read_one(parts.paths[0])
+    for other in parts.paths[1:]:
+        more, cells, genes = _read_one(other)
+        if not (np.array_equal(cells, barcodes) and genes.equals(features)):
+            raise ValueError(
+                f"{other.name} and {parts.paths[0].name} have other barcodes or genes; they cannot "
+                "be summed"
+            )
+        counts = counts + more
+    return gene_shard(sparse.csr_array(counts), barcodes, features, genome=genome)
+
+
+def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
+    """Return counts (cells x features), barcodes and features of one file."""
     layout = _checked_layout(path)
-    with open_text(layout.barcodes) as handle:
-        barcodes = np.array([_fields(line)[0] for line in handle if line.strip()], dtype=str)
-    features = _features(layout)
-    wanted = (len(barcodes), len(features))
     with open_text(layout.matrix) as handle:
         *shape, n_entries = _size(handle, matrix=layout.matrix)
+        barcodes = _barcodes(layout, sizes=shape)
+        features = _features(layout, sizes=shape)
+        wanted = (len(barcodes), len(features))
         fits = [size == wanted for size in (tuple(shape), tuple(reversed(shape)))]
         if not any(fits):
             raise ValueError(
@@ -105,19 +139,26 @@ def read_mtx(path: Path, *, genome: str | None) -> Shard:
     counts, features = _without_unspliced(
         sparse.csr_array(entries if cells_first else entries.T), features
     )
-    return gene_shard(counts, barcodes, features, genome=genome)
+    return counts, barcodes, features
 
 
-def inspect_mtx(path: Path, *, genome: str | None) -> str:
+def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the layout of a Matrix Market file, after checking its lists and its start."""
-    layout = _checked_layout(path)
+    layout, *_ = [_checked_layout(part) for part in choose_parts(path, layer=layer).paths]
+    with open_text(layout.matrix) as handle:
+        *sizes, _ = _size(handle, matrix=layout.matrix)
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
     # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, every=FEATURES_APART), genome=genome)
+    choose_genes(_features(layout, sizes=sizes, every=FEATURES_APART), genome=genome)
     return layout.name
+
+
+def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
+    """Say which molecules are read, if there are files of several kinds."""
+    return choose_parts(path, layer=layer).words
 
 
 def _checked_layout(path: Path) -> Layout:
@@ -137,6 +178,11 @@ def _layout(matrix: Path) -> Layout | str:
         if lists[0] and lists[1]:
             return Layout("alevin-fry folder", matrix, lists[0], lists[1], cells_first=True)
         return f"no {stem}_rows.txt or no {stem}_cols.txt next to {matrix.name}"
+    if cells := _first(folder, ["cell_metadata.csv"]):
+        genes = _first(folder, ["all_genes.csv", "genes.csv"])
+        if genes:
+            return Layout("Parse folder", matrix, cells, genes, cells_first=True, is_csv=True)
+        return f"no all_genes.csv next to {matrix.name} and cell_metadata.csv"
     for base in (stem, stem.rpartition(".")[0]):  # kb writes `cells_x_genes.total.mtx`
         barcodes = _first(folder, [f"{base}.barcodes.txt"])
         genes = _first(folder, [f"{base}.genes.txt"])
@@ -176,14 +222,15 @@ def _check_start(matrix: Path) -> None:
         n_rows, n_columns, n_entries = _size(handle, matrix=matrix)
         if not n_rows or not n_columns:
             raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
-        best_rate = GZIP_BEST_RATE if matrix.suffix == ".gz" else 1
+        best_rate = GZIP_BEST_RATE if is_gzipped(matrix) else 1
         if SHORTEST_ENTRY * n_entries - 1 > best_rate * matrix.stat().st_size:
             raise ValueError(
                 f"{matrix.name} is truncated (its header states {n_entries} entries): {AGAIN}"
             )
-        values = [
-            entry.split()[-1] for entry in handle.readlines(BYTES_LOOKED_AT) if not entry.isspace()
-        ]
+        entries = handle.readlines(BYTES_LOOKED_AT)
+        if any(NUL in entry for entry in entries):
+            raise ValueError(f"{matrix.name} {HOLDS_NUL}")
+        values = [entry.split()[-1] for entry in entries if not entry.isspace()]
     numbers = pd.to_numeric(pd.Series(values, dtype=str), errors="coerce").to_numpy(dtype=float)
     bad = first_non_count(numbers)
     if bad is not None:
@@ -198,7 +245,7 @@ def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
             f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
             "it is not a sparse count matrix; give the matrix.mtx of the pipeline"
         )
-    if header[3] not in ("integer", "unsigned-integer", "real", "double"):
+    if header[3] not in ("integer", "unsigned-integer", "real", "double", "float"):  # STARsolo
         raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
     if header[4:] not in ([], ["general"]):
         raise ValueError(f"{matrix.name} is {header[4]}, not general: not cells and genes")
@@ -222,21 +269,36 @@ def _entries(
         bad = first_non_count(values)
         if bad is not None:
             raise ValueError(not_counts(values[bad]))
-        outside = (rows < 1) | (columns < 1) | (rows > shape[0]) | (columns > shape[1])
-        if outside.any():
-            place = outside.argmax()
-            raise ValueError(
-                f"{matrix.name} is {shape[0]} x {shape[1]}, but has an entry in row {rows[place]}, "
-                f"column {columns[place]}: {AGAIN}"
-            )
-        parts.append(np.stack([rows - 1, columns - 1, values.astype(np.int64)]))
+        parts.append(np.stack([rows, columns, values.astype(np.int64)]))
     rows, columns, values = np.concatenate(parts, axis=1)
+    first = _first_index(rows, columns, shape=shape)
+    if first == 0:
+        logger.warning("%s: rows and columns are numbered from 0, not from 1", matrix)
+    rows -= first
+    columns -= first
+    outside = (rows < 0) | (columns < 0) | (rows >= shape[0]) | (columns >= shape[1])
+    if outside.any():
+        place = outside.argmax()
+        raise ValueError(
+            f"{matrix.name} is {shape[0]} x {shape[1]}, but has an entry in row "
+            f"{rows[place] + 1}, column {columns[place] + 1}: {AGAIN}"
+        )
     if len(values) != n_entries:
         more = "truncated" if len(values) < n_entries else "damaged"
         raise ValueError(
             f"{matrix.name} is {more} ({len(values)} of {n_entries} entries are there): {AGAIN}"
         )
     return sparse.csr_array((values, (rows, columns)), shape=shape)
+
+
+def _first_index(rows: np.ndarray, columns: np.ndarray, *, shape: tuple[int, ...]) -> int:
+    """Return 0 if rows and columns are numbered from 0, else 1.
+
+    In a matrix of so many entries the last cell has some, so that its number would occur.
+    """
+    if len(rows) < max(shape) or min(rows.min(), columns.min()) != 0:
+        return 1
+    return 0 if rows.max() < shape[0] and columns.max() < shape[1] else 1
 
 
 def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]:
@@ -262,21 +324,30 @@ def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]
         except UnicodeDecodeError:
             raise
         except (ValueError, OverflowError) as error:
+            if holds_nul(matrix):
+                raise ValueError(f"{matrix.name} {HOLDS_NUL}") from error
             raise ValueError(
                 f"{matrix.name} has an entry that is not three numbers ({error}): {AGAIN}"
             ) from error
 
 
-def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
+def _barcodes(layout: Layout, *, sizes: Sequence[int]) -> np.ndarray:
+    if layout.is_csv:
+        return _parse_cells(layout.barcodes)
+    return read_cells(layout.barcodes, sizes=sizes)
+
+
+def _features(layout: Layout, *, sizes: Sequence[int], every: int = 1) -> pd.DataFrame:
     """Read the list of genes, of one or more columns; kallisto writes symbols to a second file.
 
-    With `every` n, only each n-th gene and the last one are returned.
+    With `every` n, only about each n-th gene and the last one are returned.
     """
-    lines = text_lines(layout.features)
-    if not lines:
-        raise ValueError(f"{layout.features.name} is empty; copy or download it again")
+    if layout.is_csv:
+        return _parse_features(layout.features)
+    lines = gene_lines(layout.features, sizes=sizes)
+    every = min(every, max(1, len(lines) // FEATURES_AT_LEAST))
     chosen = sorted({*range(0, len(lines), every), len(lines) - 1})
-    rows = [_fields(lines[place]) for place in chosen]
+    rows = without_numbers([fields_of(lines[place]) for place in chosen], chosen)
     width = max(map(len, rows))
     columns = [
         pd.Series([row[place] if place < len(row) else "" for row in rows], dtype=str)
@@ -284,20 +355,34 @@ def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
     ]
     symbols = columns[1:2]
     if layout.symbols:
-        names = text_lines(layout.symbols)
+        names = gene_lines(layout.symbols, sizes=sizes)
         if len(names) != len(lines):
             raise ValueError(
                 f"{layout.symbols.name} has {len(names)} names for {len(lines)} genes; "
                 "do the files belong to one run?"
             )
-        symbols = [pd.Series([_fields(names[place])[0] for place in chosen], dtype=str)]
+        symbols = [pd.Series([fields_of(names[place])[0] for place in chosen], dtype=str)]
     features = name_genes(columns[:1], symbols)
     return features.assign(feature_type=columns[2]) if width > 2 else features
 
 
-def _fields(line: str) -> list[str]:
-    """Return the first three fields of a line, without quotes."""
-    return [field.strip(' "\n') for field in line.split("\t", 3)[:3]]
+def _parse_cells(path: Path) -> np.ndarray:
+    """Read the names of the cells of Parse; its first column is `bc_wells`."""
+    cells = read_csv_list(path)
+    samples: list[str] = list(cells["sample"].unique()) if "sample" in cells else []
+    if len(samples) > 1:
+        logger.warning(
+            "%s: holds %d samples (%s); if this run has them as several patients, list the cells "
+            "of each in a file and name it in the column `barcodes` of the sample sheet",
+            *(path, len(samples), ", ".join(samples[:3])),
+        )
+    return cells.iloc[:, 0].to_numpy(dtype=str)
+
+
+def _parse_features(path: Path) -> pd.DataFrame:
+    genes = read_csv_list(path)
+    features = name_genes([genes.iloc[:, 0]], [genes.iloc[:, 1]] if genes.shape[1] > 1 else [])
+    return features.assign(genome=genes["genome"]) if "genome" in genes else features
 
 
 def _without_unspliced(
@@ -324,4 +409,5 @@ READER = Reader(
     inspect=inspect_mtx,
     read=read_mtx,
     in_folder=mtx_in,
+    describe=describe_mtx,
 )

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.core.files import named_errors
+from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.counts import first_non_count, not_counts
+from lammscope.ingest.matrices.counts import checked_genome, first_non_count, not_counts
 from lammscope.ingest.matrices.find import candidates, of_one_genome
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
+from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 
 N_NAMED = 5  # matrices listed in a message
 # gene symbols that spreadsheets turned into dates, e.g. MARCH1 and SEPT2 into 1-Mar and 2-Sep:
@@ -23,7 +24,7 @@ DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
 VERSION = r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$"
 
 
-def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
+def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | None = None) -> Shard:
     """Read the count matrix of one sample, in any known format.
 
     Parameters
@@ -34,6 +35,9 @@ def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
         multimodal files only `Gene Expression` is read.
     genome
         The genome to read if the file has several; else ignored.
+    layer
+        Which matrix of an AnnData file to read: `X`, `raw.X` or a layer, or several with `+`
+        between to sum them. Without it, see `layers.choose_matrix`.
 
     Returns
     -------
@@ -49,16 +53,19 @@ def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
-        return _checked(choose_reader(source).read(source, genome=genome), path)
+        shards = [
+            choose_reader(source).read(source, genome=genome, layer=layer)
+            for source in _matrices_of(path, genome=genome)
+        ]
+        return _checked(join_genomes(*shards), path)
 
 
-def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
+def inspect_matrix(path: str | Path, *, genome: str | None = None, layer: str | None = None) -> str:
     """Check the start of a matrix, in milliseconds.
 
     Parameters
     ----------
-    path, genome
+    path, genome, layer
         As for `read_matrix`.
 
     Returns
@@ -73,34 +80,77 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
-        return choose_reader(source).inspect(source, genome=genome)
+        source, *_ = _matrices_of(path, genome=genome)
+        return choose_reader(source).inspect(source, genome=genome, layer=layer)
 
 
-def _matrix_of(path: Path, *, genome: str | None) -> Path:
-    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it."""
+def describe_matrix(
+    path: str | Path, *, genome: str | None = None, layer: str | None = None
+) -> str:
+    """Say which matrix of a file with several is read, in milliseconds.
+
+    Parameters
+    ----------
+    path, genome, layer
+        As for `read_matrix`.
+
+    Returns
+    -------
+    str
+        What is read and what is left out, such as ``layer `counts` (36,601 genes); left out: X (no
+        counts)``; empty if the format has one matrix per file.
+
+    Raises
+    ------
+    ValueError
+        As in `inspect_matrix`.
+    """
+    path = Path(path)
+    with named_errors(path):
+        source, *_ = _matrices_of(path, genome=genome)
+        return choose_reader(source).describe(source, genome=genome, layer=layer)
+
+
+def _matrices_of(path: Path, *, genome: str | None) -> list[Path]:
+    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it.
+
+    Folders of Cell Ranger 2 have a matrix per genome; those of small genomes follow the other one.
+    """
     if not path.exists():
-        broken = " (a broken link)" if path.is_symlink() else ""
+        broken = f" (a broken link{_annexed(path)})" if path.is_symlink() else ""
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
     if not path.is_dir():
-        return path
+        return [path]
     found = matrices_in(path) or candidates(path)
+    if len(found) > 1 and all(of_one_genome(candidate) for candidate in found):
+        large = large_genomes({folder.name: _n_genes(folder) for folder in found})
+        chosen = checked_genome(large, genome=genome)
+        found = [folder for folder in found if folder.name == chosen or folder.name not in large]
+        found.sort(key=lambda folder: folder.name != chosen)
+        return [file for folder in found for file in _matrices_of(folder, genome=genome)]
     found = [candidate for candidate in found if candidate.name == genome] or found
     if not found:
         formats = list_formats()
         raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {formats}")
     if len(found) == 1:
-        return _matrix_of(found[0], genome=genome)
+        return _matrices_of(found[0], genome=genome)
     names = [str(candidate.relative_to(path)) for candidate in found]
-    if all(of_one_genome(candidate) for candidate in found):
-        raise ValueError(
-            f"holds several genomes ({', '.join(candidate.name for candidate in found)}); "
-            "write one of them into the column `genome` of the sample sheet"
-        )
     more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     raise ValueError(
         f"the folder has several matrices ({', '.join(names[:N_NAMED])}{more}); name one of them"
     )
+
+
+def _annexed(link: Path) -> str:
+    """Return advice on a link to a file that git-annex or DataLad has not fetched."""
+    fetch = ": fetch it with `git annex get`"
+    return fetch if "/annex/objects/" in link.readlink().as_posix() else ""
+
+
+def _n_genes(folder: Path) -> float:
+    """Count the genes of a folder of Cell Ranger 2; without a list of them, reading it fails."""
+    listed = sorted(folder.glob("genes.tsv*"))
+    return len(text_lines(listed[0])) if listed else np.inf
 
 
 def _checked(shard: Shard, path: Path) -> Shard:

@@ -12,20 +12,41 @@ from lammscope.ingest.matrices.content import Content
 class Inspect(Protocol):
     """A function that inspects a file."""
 
-    def __call__(self, path: Path, *, genome: str | None) -> str:
+    def __call__(self, path: Path, *, genome: str | None, layer: str | None) -> str:
         """Check the start of a file, in milliseconds, and return a short name of its format."""
+
+
+class Describe(Protocol):
+    """A function that says which of several matrices is read."""
+
+    def __call__(self, path: Path, *, genome: str | None, layer: str | None) -> str:
+        """Return in words what is read and what is left out; empty if there was no choice."""
 
 
 class Read(Protocol):
     """A function that reads a file."""
 
-    def __call__(self, path: Path, *, genome: str | None) -> Shard:
+    def __call__(self, path: Path, *, genome: str | None, layer: str | None) -> Shard:
         """Read the counts of a file, cells x genes, and the names of both."""
 
 
 def nothing_in(folder: Path) -> list[Path]:
     """Return no files: the `in_folder` of a format whose matrices are single files."""
     return []
+
+
+def nothing_chosen(path: Path, *, genome: str | None, layer: str | None) -> str:
+    """Return empty text: the `describe` of a format with one matrix per file."""
+    return ""
+
+
+def refuse_layer(layer: str | None) -> None:
+    """Refuse a user's `layer` for a format without layers."""
+    if layer:
+        raise ValueError(
+            f"has no layers, but the column `layer` of the sample sheet says `{layer}`; "
+            "leave it empty for this sample"
+        )
 
 
 @dataclass(frozen=True)
@@ -47,9 +68,14 @@ class Reader:
         Tests whether a file in a folder of results or downloads is a matrix of this format. It is
         called with any file. A damaged matrix is one, too, so that its inspection reports it.
     inspect, read
-        See `Inspect` and `Read`. `genome` is the one to read if a file has several.
+        See `Inspect` and `Read`. `genome` is the one to read if a file has several; `layer` is the
+        matrix that the user chose, else None (`refuse_layer` if the format has no layers).
     in_folder
         For matrices of several files: lists the main files in a folder, one per matrix.
+    fills_folder
+        Whether all that is below the folder of a main file belongs to its matrix.
+    describe
+        For files with several matrices: see `Describe`.
     """
 
     words: str
@@ -59,3 +85,5 @@ class Reader:
     inspect: Inspect
     read: Read
     in_folder: Callable[[Path], list[Path]] = nothing_in
+    fills_folder: bool = False
+    describe: Describe = nothing_chosen

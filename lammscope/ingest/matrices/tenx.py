@@ -16,7 +16,8 @@ from lammscope.ingest.matrices.counts import (
     csr_of,
     gene_shard,
 )
-from lammscope.ingest.matrices.reader import Reader
+from lammscope.ingest.matrices.reader import Reader, refuse_layer
+from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 
 # Datasets of a matrix in Cell Ranger's HDF5 format. A group of version 2 has any name (its
 # genome's), so it is recognized by `genes` and three of these five, and the missing ones are
@@ -38,29 +39,35 @@ def _finds(path: Path) -> bool:
     return named_hdf5_holds(path, is_tenx)
 
 
-def read_tenx(path: Path, *, genome: str | None) -> Shard:
+def read_tenx(path: Path, *, genome: str | None, layer: str | None) -> Shard:
     """Read the gene expression of one genome from a 10x HDF5 file."""
+    refuse_layer(layer)
     with open_hdf5(path) as file:
-        group = _matrix(file, genome=genome)
-        # genes x cells by column, which is cells x genes by row
-        n_genes, n_cells = _values(group, "shape")
-        parts = (_values(group, "data"), _columns(group), _values(group, "indptr"))
-        counts = csr_of(*parts, shape=(int(n_cells), int(n_genes)))
-        return gene_shard(counts, texts(group, "barcodes"), _features(group), genome=genome)
+        groups = _matrices(file, genome=genome)
+        return join_genomes(*(_read_group(group, genome=genome) for group in groups))
 
 
-def inspect_tenx(path: Path, *, genome: str | None) -> str:
+def _read_group(group: h5py.Group, *, genome: str | None) -> Shard:
+    # genes x cells by column, which is cells x genes by row
+    n_genes, n_cells = _values(group, "shape")
+    parts = (_values(group, "data"), _columns(group), _values(group, "indptr"))
+    counts = csr_of(*parts, shape=(int(n_cells), int(n_genes)))
+    return gene_shard(counts, texts(group, "barcodes"), _features(group), genome=genome)
+
+
+def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the version of a 10x HDF5 file, after checking that all parts are there."""
+    refuse_layer(layer)
     with open_hdf5(path) as file:
-        group = _matrix(file, genome=genome)
+        group, *_ = _matrices(file, genome=genome)
         for name in ("data", "indices", "indptr", "barcodes"):
             dataset(group, name)
         n_genes, n_cells = _values(group, "shape")
         if not n_genes or not n_cells:
             raise ValueError(f"the matrix has {n_cells} cells and {n_genes} genes")
         kinds = _kinds(group)
-        if any(kind.get("feature_type") != EXPRESSION for kind in kinds) or len(kinds) > 1:
-            choose_genes(pd.DataFrame(kinds).assign(gene="", symbol=""), genome=genome)
+        if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
+            choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
         return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
@@ -97,10 +104,14 @@ def _genomes(file: h5py.File) -> list[str]:
     ]
 
 
-def _matrix(file: h5py.File, *, genome: str | None) -> h5py.Group:
+def _matrices(file: h5py.File, *, genome: str | None) -> list[h5py.Group]:
+    """Return the group to read; in version 2, those of small genomes follow it."""
     if "matrix" in file:
-        return file["matrix"]
-    return file[checked_genome(_genomes(file), genome=genome)]
+        return [file["matrix"]]
+    sizes = {name: len(dataset(file[name], "genes")) for name in _genomes(file)}
+    large = large_genomes(sizes)
+    chosen = checked_genome(large, genome=genome)
+    return [file[name] for name in (chosen, *(name for name in sizes if name not in large))]
 
 
 def _values(group: h5py.Group, name: str) -> np.ndarray:
@@ -113,23 +124,24 @@ def _columns(group: h5py.Group) -> np.ndarray:
     return np.asarray(indices.astype(np.int32)[:] if indices.dtype.kind in "iu" else indices[:])
 
 
-def _kinds(group: h5py.Group) -> list[dict[str, str]]:
-    """List the distinct types and genomes of the features, without decoding their names."""
+def _kinds(group: h5py.Group) -> pd.DataFrame:
+    """Read types and genomes of the features; only of the first if the last is of its kind."""
     if "genes" in group:
-        return []
+        return pd.DataFrame({"feature_type": [EXPRESSION]})
     for name in ("id", "name"):
         dataset(group, f"features/{name}")
     part = group["features"]
     known = [name for name in ("feature_type", "genome") if name in part]
     columns = [dataset(part, name) for name in known]
     # features are grouped by kind: if the first and the last are alike, there is one kind
-    ends = [np.array([column[0], column[-1]]) if len(column) else column[:] for column in columns]
-    if any(len(set(end.tolist())) > 1 for end in ends):
-        ends = [column[:] for column in columns]
-    distinct = set(zip(*(end.tolist() for end in ends), strict=True))
-    return [
-        {name: _text(value) for name, value in zip(known, row, strict=True)} for row in distinct
-    ]
+    alike = all(len(column) and column[0] == column[-1] for column in columns)
+    return pd.DataFrame(
+        {
+            name: pd.Series(column[:1] if alike else column[:]).map(_text)
+            for name, column in zip(known, columns, strict=True)
+        },
+        index=None if known else [0],
+    )
 
 
 def _features(group: h5py.Group) -> pd.DataFrame:

@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 from lammscope.cohort.audit import audit_design
-from lammscope.cohort.audit_cohort import possible_codes
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import resolve_config
 from lammscope.cohort.contrast_config import contrasts_from_config
-from lammscope.cohort.covariates import spelled_alike
+from lammscope.cohort.covariates import possible_codes, spelled_alike
 from lammscope.cohort.design import design_matrix
 from lammscope.cohort.sheets import check_sheets
 from tests.unit.example_cohorts import BASELINE, cohort
@@ -37,11 +36,11 @@ CODES = {  # a column of a cohort of six patients per arm, and whether it may be
 @pytest.mark.parametrize("name", CODES)
 def test_few_whole_values_may_be_codes(name: str) -> None:
     column, expected = CODES[name]
-    assert ("site" in possible_codes(cohort(6, site=column))) is expected
+    assert ("site" in possible_codes(cohort(6, site=column), ["site"])) is expected
 
 
 def test_columns_that_are_numbers_by_definition_are_no_codes() -> None:
-    assert possible_codes(cohort(6, age=lambda t: 50 + number(t) % 3)) == {}
+    assert possible_codes(cohort(6, age=lambda t: 50 + number(t) % 3), ["age"]) == {}
 
 
 def test_codes_are_noted_in_the_audit_of_cohort_and_contrast() -> None:

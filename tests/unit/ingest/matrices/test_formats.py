@@ -50,13 +50,13 @@ def write_toy(path: Path) -> Path:
     return path
 
 
-def read_toy(path: Path, *, genome: str | None) -> Shard:
+def read_toy(path: Path, *, genome: Any, layer: Any = None) -> Any:
     content = json.loads(path.read_bytes().removeprefix(TOY))
     counts = sparse.csr_array(np.array(content["counts"]))
     return Shard(counts, np.array(content["barcodes"]), pd.DataFrame(content["genes"]))
 
 
-def inspect_toy(path: Path, *, genome: str | None) -> str:
+def inspect_toy(path: Path, *, genome: Any, layer: Any) -> Any:
     if not path.read_bytes().endswith(b"}"):
         raise ValueError("the toy is broken; get another")
     return "toy v1"
@@ -81,7 +81,8 @@ def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path: Pa
     path = write_toy(tmp_path / "x.toy")
     message = (
         "x.toy: not a count matrix in a known format; give a 10x .h5, a folder with "
-        "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, or a table of counts (.csv, .tsv)"
+        "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, a zarr store of AnnData, "
+        "or a table of counts (.csv, .tsv)"
     )
     for use in (inspect_matrix, read_matrix):
         with pytest.raises(ValueError, match=r".") as caught:
@@ -128,8 +129,8 @@ def test_a_format_of_several_files_is_named_by_its_folder(
         suffixes=(),
         recognizes=lambda content: content.path.name == "main.box",
         finds=lambda path: False,
-        inspect=lambda path, *, genome: "toy box",
-        read=lambda path, *, genome: read_toy(path.with_name("rest.box"), genome=genome),
+        inspect=lambda path, *, genome, layer: "toy box",
+        read=lambda path, *, genome, layer: read_toy(path.with_name("rest.box"), genome=genome),
         in_folder=lambda folder: [path for path in [folder / "main.box"] if path.exists()],
     )
     monkeypatch.setattr(formats, "READERS", (*formats.READERS[:-1], reader, formats.READERS[-1]))
