@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,12 @@ def write_number(value: float, kind: str) -> str:
 def counted(n: int, what: str) -> str:
     """Return a number with its noun, given in the plural: `1 patient`, `2 patients`."""
     return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
+
+
+def first_of(names: Sequence[str], n: int = 5) -> str:
+    """List the first names and the number of others: `A, B and 3 more`."""
+    more = f" and {len(names) - n} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + more
 
 
 def as_text(values: pd.Series) -> pd.Series:

@@ -72,7 +72,7 @@ def test_names_that_look_like_numbers_stay_text_and_covariates_become_numbers(re
 def test_defaults_come_from_the_schema(read):
     table = read(PLAIN + "C1\tC\tpre\tn.h5\n").table.assign(sort=["CD3+", None, None])
     filled = fill_defaults(table, SCHEMA)
-    assert filled["compartment"].tolist() == ["blood"] * 3
+    assert filled["compartment"].tolist() == ["unstated"] * 3
     assert filled["sort"].tolist() == ["CD3+", "none", "none"]
     assert filled["batch"].tolist() == ["A1", "B1", "C1"]
 

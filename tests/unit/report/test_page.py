@@ -529,6 +529,16 @@ def test_blood_is_read_as_lamm_like_and_words_stay_careful(make_report, cohort):
     assert "read LAMM here as LAMM-like" not in tumour
 
 
+@pytest.mark.parametrize("n", [1, 12])
+def test_samples_without_a_compartment_are_not_called_blood(make_report, cohort, n):
+    table = cohort.samples.reset_index(drop=True)
+    table.loc[: n - 1, "compartment"] = "unstated"
+    words = words_of(make_report(samples=table))
+    assert "All samples are blood" not in words
+    n_unstated = min(n, len(table))
+    assert f"The compartment of {n_unstated} of {len(table)} samples is not stated" in words
+
+
 def test_failing_template_leaves_no_file(make_report, tmp_path):
     broken = tmp_path / "broken.jinja"
     broken.write_text("{{ nothing.like.this }}", encoding="utf-8")
