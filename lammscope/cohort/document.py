@@ -17,10 +17,10 @@ of the demo cohort. `python -m lammscope.new_cohort FOLDER --output my_cohort` d
 the count matrices below a folder; then run
 `snakemake --cores 8 --configfile my_cohort/config.yaml`.
 
-Both sheets are TSV or CSV in UTF-8, as spreadsheet programs save them: quoted fields, `;` as
-separator, decimal commas, empty lines and lines that begin with `#` are accepted. An empty field or
-`NA` is a missing value. Paths are relative to the folder where Snakemake runs (with
-`--directory D`, that is `D`).
+Both sheets are TSV or CSV in UTF-8, or Excel workbooks (.xlsx), of which the first worksheet is
+read. Quoted fields, `;` as separator, decimal commas, empty lines and lines that begin with `#` are
+accepted. An empty field or `NA` is a missing value. Paths are relative to the folder where
+Snakemake runs (with `--directory D`, that is `D`).
 
 All errors in the config and the sheets are reported together before anything runs, with file, row,
 column, value and remedy, also by `snakemake --dry-run`.

@@ -5,7 +5,7 @@ import difflib
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import jsonschema
 import pandas as pd
 
 from lammscope.cohort.config import explain_value
+from lammscope.cohort.workbook import MARK, read_workbook
 from lammscope.core.words import near
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"})
@@ -30,8 +31,7 @@ NO_FILE_NAME = (
     "letter or digit"
 )
 FILE_KINDS = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old or encrypted Excel workbook",
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
     b"\x1f\x8b": "gzipped",
@@ -42,20 +42,22 @@ FILE_KINDS = {
 class Sheet:
     """A sheet: its table, with the row in the file as index, and its mistakes.
 
-    `table` is None if the file cannot be read as a table with the required columns.
+    `table` is None if the file cannot be read as a table with the required columns. `notes` say
+    what of a workbook is not read.
     """
 
     path: str
     table: pd.DataFrame | None
     mistakes: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
 def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
-    """Read a TSV or CSV sheet and check all values against its schema.
+    """Read a TSV, CSV or .xlsx sheet and check all values against its schema.
 
-    The following are accepted: a byte order mark, Windows line endings, quoted fields, spaces
-    around fields, empty lines, lines that begin with `#`, `;` as separator, decimal commas, and
-    `NA` as missing value.
+    Of a workbook the first worksheet is read. The following are accepted: a byte order mark,
+    Windows line endings, quoted fields, spaces around fields, empty lines, lines that begin with
+    `#`, `;` as separator, decimal commas, and `NA` as missing value.
 
     Parameters
     ----------
@@ -71,8 +73,17 @@ def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
         The table and its mistakes; no content of the file raises an error.
     """
     name = str(path)
+    notes: list[str] = []
     try:
-        lines = _read_lines(Path(path))
+        content = _read_content(Path(path))
+        if content.startswith(MARK):
+            lines, worksheets = read_workbook(content)
+            lines = [(row, fields) for row, fields in lines if not _is_empty("\t".join(fields))]
+            if len(worksheets) > 1:
+                name = f"{path} (worksheet `{worksheets[0]}`)"
+                notes = [f"{name}: the other worksheets are not read: {', '.join(worksheets[1:])}"]
+        else:
+            lines = _read_lines(content)
         table = _as_frame(lines, name, schema)
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
@@ -80,7 +91,7 @@ def read_sheet(path: str | Path, *, schema: Mapping[str, Any]) -> Sheet:
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)
     mistakes.sort(key=lambda mistake: mistake[0])
-    return Sheet(name, table, [f"{name}: row {row}: {text}" for row, text in mistakes])
+    return Sheet(name, table, [f"{name}: row {row}: {text}" for row, text in mistakes], notes)
 
 
 def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFrame:
@@ -96,22 +107,25 @@ def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFram
     return filled
 
 
-def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the line number and fields of each row, without comments and empty lines."""
+def _read_content(path: Path) -> bytes:
+    """Return the bytes of a sheet, or raise the reason why there are none."""
     if not path.exists():
-        others = (
-            sorted(p.name for p in path.parent.glob("*.[tc]sv")) if path.parent.is_dir() else []
-        )
+        beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        others = [p.name for p in beside if p.suffix in (".tsv", ".csv", ".xlsx")]
         raise ValueError(
             f"no such file{near(path.name, others)}; paths are relative to the folder where "
             f"Snakemake runs ({Path.cwd()})"
         )
     if path.is_dir():
-        raise ValueError("is a folder; give the path of a TSV or CSV file")
+        raise ValueError("is a folder; give the path of a TSV, CSV or .xlsx file")
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _read_lines(content: bytes) -> list[tuple[int, list[str]]]:
+    """Return the line number and fields of each row of text, without comments and empty lines."""
     for mark, kind in FILE_KINDS.items():
         if content.startswith(mark):
             raise ValueError(f"is {kind}; save the sheet as CSV (UTF-8) or TSV")
@@ -139,7 +153,11 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _is_empty(line: str) -> bool:
-    return not line.strip(" \t,;\"'\r\n\ufeff") or line.lstrip("\"' ").startswith("#")
+    """Test whether a line is empty or a comment; `#REF!` is an error of a spreadsheet instead."""
+    text = line.lstrip("\"' ")
+    return not line.strip(" \t,;\"'\r\n\ufeff") or (
+        text.startswith("#") and not EXCEL_ERROR.match(text)
+    )
 
 
 def _as_frame(

@@ -96,7 +96,8 @@ def check_sheets(
         *_label_mistakes(samples, patients, config, paths=paths),
     ]
     table = _joined(samples, patients, config)
-    notes = list(_notes(table, patients, paths=paths))
+    notes = [*samples_sheet.notes, *patients_sheet.notes]
+    notes += _notes(table, patients, paths=paths)
     archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
     if archived:
         notes.append(

@@ -63,6 +63,28 @@ def remove(name: str) -> Spoil:
     return lambda folder: (folder / name).unlink()
 
 
+def workbook(name: str, change: Callable[[Any], object] = lambda sheet: None) -> Spoil:
+    """Save a sheet as an Excel workbook under the same name, with a change of its worksheet."""
+
+    def spoil(folder: Path) -> None:
+        from openpyxl import Workbook
+
+        book = Workbook()
+        lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        for row in csv.reader(lines, delimiter="\t"):
+            book.active.append(row)
+        change(book.active)
+        with (folder / name).open("wb") as file:
+            book.save(file)
+
+    return spoil
+
+
+def set_cell(place: str, value: object) -> Callable[[Any], None]:
+    """Return a change of one cell of a worksheet."""
+    return lambda sheet: sheet.__setitem__(place, value)
+
+
 def make_folder(name: str) -> Spoil:
     """Replace a file by an empty folder."""
 

@@ -144,7 +144,7 @@ MISTAKES = {  # samples, entry, the whole line but for the contrast's name (a pa
         r"one of D0, D7"),
     "no day is filled in": (
         cohort(day=np.nan), {**ARMS, "choose": "first"},
-        r"`choose: first` needs `day`, which is empty for R1_D0, R1_D7, .* and 11 more; fill it in"),
+        r"`choose: first` needs `day`, which is empty for R1_D0, .* and 11 more; fill it in"),
     "a day is missing": (
         cohort(day=lambda t: t["day"].where(t["patient"] != "R1")), {**ARMS, "choose": "last"},
         r"`choose: last` needs `day`, which is empty for R1_D0, R1_D7; fill it in"),

@@ -119,7 +119,7 @@ def test_a_mistake_names_row_column_and_remedy(read, name):
     [
         (b"", "is empty"),
         (b"\n\n\r\n", "is empty"),
-        (b"PK\x03\x04rest", "is an Excel workbook or a zip archive; save the sheet as CSV"),
+        (b"PK\x03\x04rest", "is an Excel workbook or a zip archive that cannot be read; save the"),
         (PLAIN.encode("utf-16"), "is text in UTF-16; save the sheet as CSV (UTF-8)"),
         (PLAIN.replace("A1", "Jürg").encode("latin-1"), "row 2: not UTF-8"),
         (PLAIN.encode() + b"\0\0", "contains binary data"),
