@@ -38,6 +38,7 @@ from tests.misuse.cohort import (
     recode,
     remove,
     replace,
+    results_of,
     set_cell,
     workbook,
     write,
@@ -509,6 +510,51 @@ CONFIGS = {
             config(contrasts={"baseline": {**BASELINE, "adjust": ["run"]}}),
         ),
         "cannot be separated from the effect of run",
+    ),
+    "the results of another cohort": Case(
+        results_of("Q1_baseline", "Q1_day_7"),
+        "old: holds the results of another cohort: none of its samples (Q1_baseline, Q1_day_7) is",
+    ),
+    "the first results of another cohort": Case(
+        results_of(**{"design/samples.tsv": "", "shards/Q1.h5ad": ""}),
+        "none of its samples (Q1) is in samples.tsv; give this cohort a folder of its own, e.g.",
+    ),
+    "results of a former sample": Case(
+        results_of("P01_baseline", "P9", **{"shards/P9.h5ad": "", "qc/P9.parquet": ""}),
+        "Note: old: holds files of samples that are not in the sample sheet: P9 (2 files); they",
+        target="old/config.yaml",
+        fine=True,
+    ),
+    "results of a former contrast": Case(
+        results_of("P01_baseline", **{"abundance/late.tsv": ""}),
+        "contrasts that are not in the config: late (1 file); they are not updated, so remove them",
+        target="old/config.yaml",
+        fine=True,
+    ),
+    "a product without and with its name": Case(
+        both(
+            column(
+                "samples",
+                "compartment",
+                lambda row: "product" if row["patient"] == "P01" else "",
+            ),
+            contrast(**BASELINE),
+        ),
+        "it mixes the compartments product, unstated; infusion products are never compared",
+    ),
+    "compartments that nobody stated": Case(
+        column("samples", "compartment", lambda row: "blood" if row["patient"] == "P01" else ""),
+        "`compartment` is empty for P02_baseline, P02_day_7, P03_baseline, P03_day_7, P04_baseline "
+        "and 5 more; they are compared with each other, not with the other samples",
+        target="results/config.yaml",
+        fine=True,
+    ),
+    "no day to choose the first": Case(
+        both(
+            column("samples", "day", lambda row: ""),
+            contrast(**ARMS, choose="first"),
+        ),
+        "`choose: first` needs `day`, which is empty for P01_baseline, P01_day_7, P02_baseline,",
     ),
     "a mistake on the command line": Case(
         lambda folder: None,

@@ -9,7 +9,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import yaml
+
+from lammscope.cohort.sample_table import sample_table_text
 
 Spoil = Callable[[Path], object]
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
@@ -35,6 +38,19 @@ def write(name: str, content: str | bytes) -> Spoil:
     def spoil(folder: Path) -> None:
         data = content.encode() if isinstance(content, str) else content
         (folder / name).write_bytes(data)
+
+    return spoil
+
+
+def results_of(*names: str, **files: str) -> Spoil:
+    """Make `old` the folder of results, with the sample table of another run."""
+
+    def spoil(folder: Path) -> None:
+        samples = pd.DataFrame({"sample": names, "counts": [f"{name}.h5" for name in names]})
+        for path, text in {"design/samples.tsv": sample_table_text(samples), **files}.items():
+            (folder / "old" / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "old" / path).write_text(text)
+        config(pathvars={"results": "old"})(folder)
 
     return spoil
 
