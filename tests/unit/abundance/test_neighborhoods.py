@@ -410,7 +410,7 @@ def words(figure: Any) -> str:
 
 def test_the_figure_names_rows_directions_and_what_was_not_tested() -> None:
     said = words(draw(result_table()))
-    assert "3 of 4 tested neighbourhoods differ (spatial FDR ≤ 10 %)" in said
+    assert "3 of 4 tested neighborhoods differ (spatial FDR ≤ 10 %)" in said
     assert "more frequent in responder" in said
     assert "more frequent in non-responder" in said
     assert "1 not tested: too few cells in these samples" in said
@@ -422,7 +422,7 @@ def test_the_figure_draws_when_nothing_differs_and_says_when_nothing_was_tested(
     assert "0 of 5 tested" in words(draw(flat.assign(status="ok", log2fc=0.0), max_points=10))
     untested = result_table().assign(status="too_few_patients", log2fc=np.nan, spatial_fdr=np.nan)
     said = words(draw(untested))
-    assert "No neighbourhood" in said
+    assert "No neighborhood" in said
     assert "too few patients in an arm, or too few pairs" in said
 
 
