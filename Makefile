@@ -84,5 +84,8 @@ lock: .venv/base.stamp ## update the three lock files
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
 	python envs/pin_conda.py
 
-clean: ## remove results and the demo cohort
-	rm -rf results $(DEMO) .snakemake
+# Subfolders of results/ with a sample table of their own are other cohorts.
+clean: ## remove the demo cohort and its results, but not those of other cohorts
+	rm -rf $(DEMO)
+	@for path in results/*; do test -e "$$path/design/samples.tsv" || rm -rf "$$path"; done
+	@rmdir results 2>/dev/null && rm -rf .snakemake || true

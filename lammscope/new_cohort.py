@@ -5,16 +5,22 @@ from file names, never a response, and lists what remains to be filled in.
 """
 
 import argparse
+import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from shlex import quote
 
 import pandas as pd
 
+from lammscope.cohort.results_folder import other_cohort, suggest_results
+from lammscope.core.names import UNSTATED
 from lammscope.core.runtime import whole_file
+from lammscope.core.words import shortened
 from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.formats import without_suffixes
 from lammscope.ingest.matrices.read import inspect_matrix
@@ -46,6 +52,12 @@ POST = r"post|relapse|progression|d(ay)?0*[1-9]\d*|\d+(d|days?|wks?|weeks?|mos?|
 POST += r"|(w|wk|week|m|mo|month)0*[1-9]\d*(\.\d+)?"
 OTHER_TIMES = r"ip|prod|product|infusion|d(ay)?0+"
 UNITS = {"d": 1, "w": 7, "m": 30}
+TO_FILL = {  # columns of the sample sheet that may stay empty, and what that means
+    "compartment": f"blood, marrow, tumour or product; empty is `{UNSTATED}`, a group of its own",
+    "sort": "how cells were sorted, such as CD3+; empty is unsorted",
+    "day": "days from infusion, negative before; empty is unknown",
+    "batch": "what was processed together, such as a run; empty is a batch per sample",
+}
 
 
 @dataclass(frozen=True)
@@ -150,16 +162,17 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
     }
     _write(output / "samples.tsv", samples.to_csv(sep="\t", index=False))
     _write(output / "patients.tsv", patients.to_csv(sep="\t", index=False))
-    _write(output / "config.yaml", _config(output, phases))
+    results = _results_folder(output, samples)
+    _write(output / "config.yaml", _config(output, phases, results=results))
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(formats.items()))
     return [
         f"Found {len(found)} count matrices in {folder} ({kinds}).",
         *left_out,
         f"Wrote samples.tsv ({len(samples)} rows), patients.tsv ({len(patients)} rows) and "
-        f"config.yaml to {output}.",
+        f"config.yaml to {output}. Results will be in {results}.",
         "To fill in:",
         *(f"  {line}" for line in _to_do(samples, patients, phases, several)),
-        f"Then: snakemake --cores 8 --configfile {output / 'config.yaml'} --dry-run --quiet rules",
+        f"Then: snakemake --cores 8 --configfile {quote(str(output / 'config.yaml'))} --dry-run",
     ]
 
 
@@ -196,22 +209,30 @@ def _sheets(
             "compartment": [guess.compartment for guess in guesses],
             "sort": [guess.sort for guess in guesses],
             "day": [guess.day for guess in guesses],
-            "genome": ["" for _ in paths],
+            "batch": "",
         }
     )
-    always = ["sample", "patient", "timepoint", "counts", *(["genome"] if several else [])]
-    known = samples.replace("", None).notna().any()
-    samples = samples[[c for c in samples.columns if c in always or known[c]]]
+    if several:
+        samples["genome"] = ""
     names = sorted(set(samples["patient"]) - {""})
-    return samples, pd.DataFrame({"patient": names, "response": ""})
+    return samples, pd.DataFrame({"patient": names, "response": "", "product": ""})
 
 
-def _config(output: Path, phases: dict[str, list[str]]) -> str:
-    pre, post = (", ".join(f'"{label}"' for label in phases[phase]) for phase in ("pre", "post"))
+def _results_folder(output: Path, samples: pd.DataFrame) -> str:
+    """Return a folder of results that is not that of another cohort."""
+    name = suggest_results(output)
+    names = (name if number == 1 else f"{name}_{number}" for number in count(1))
+    return next(folder for folder in names if not other_cohort(folder, samples))
+
+
+def _config(output: Path, phases: dict[str, list[str]], *, results: str) -> str:
+    pre, post = (", ".join(map(_as_yaml, phases[phase])) for phase in ("pre", "post"))
+    samples, patients = (output / f"{name}.tsv" for name in ("samples", "patients"))
     return f"""\
 # Paths are relative to the folder where Snakemake runs. Every key and its default: config/README.md
-samples: {(output / "samples.tsv").as_posix()}
-patients: {(output / "patients.tsv").as_posix()}
+samples: {_as_yaml(samples.as_posix())}
+patients: {_as_yaml(patients.as_posix())}
+pathvars: {{results: {results}}}
 
 response:
   column: response           # of the patient sheet
@@ -222,10 +243,17 @@ timepoints:                  # labels of the column `timepoint`
   pre: [{pre}]
   post: [{post}]
 
+contrasts: {{}}                # none while no response is known. Fill in patients.tsv, then remove
+                             # this line for the default contrasts, or name your own
+
 primary:                     # the one pre-specified result
   contrast: baseline         # non-responders against responders before infusion
   denominator: monocytic
 """
+
+
+def _as_yaml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # YAML reads it as the same text
 
 
 def _to_do(
@@ -237,17 +265,20 @@ def _to_do(
     lines = []
     missing = {column: samples[column] == "" for column in ("patient", "timepoint")}
     missing["genome"] = samples["counts"].isin([path.as_posix() for path in several])
+    missing |= {column: samples[column].replace("", None).isna() for column in TO_FILL}
     for column, rows in missing.items():
         empty = samples.loc[rows, "sample"].tolist()
-        if empty:
-            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-            lines.append(f"samples.tsv: `{column}` of {', '.join(empty[:5])}{more}")
+        of = "all samples" if len(empty) == len(samples) else shortened(empty)
+        meaning = f": {TO_FILL[column]}" if column in TO_FILL else ""
+        lines += [f"samples.tsv: `{column}` of {of}{meaning}" for _ in empty[:1]]
     lines += [
         "samples.tsv: check the values taken from file names, above all `patient`",
         "samples.tsv: `channel` if several samples shared a 10x lane, and `barcodes` if they "
         "share a matrix",
-        f"patients.tsv: `response` of {len(patients)} patients, and covariates (age, product, ldh)",
+        f"patients.tsv: `response` of {len(patients)} patients, and covariates (age, sex, ldh)",
+        "patients.tsv: `product`: the CAR-T product of each patient; empty is unknown",
         "config.yaml: `response`: the values of responders and of non-responders",
+        "config.yaml: remove `contrasts: {}` when patients have a response: it means no comparison",
     ]
     words = [f"{phase}: {', '.join(labels) or 'none'}" for phase, labels in phases.items()]
     other = sorted(set(samples["timepoint"]) - {"", *phases["pre"], *phases["post"]})

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import KINDS, Between, Contrast
 from lammscope.cohort.sorts import Sorts, unsorted_labels
-from lammscope.core.words import as_text, near
+from lammscope.core.words import as_text, near, shortened
 
 DEFAULT = "default"  # the value of `contrasts` in a config that names none
 
@@ -185,7 +185,7 @@ def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
     for column in contrast.adjust:
         if column in samples:
             found += _covariate_mistakes(column, compared, samples)
-    return found + _choose_mistakes(contrast.choose, samples)
+    return found + (_choose_mistakes(contrast.choose, samples) or _days_missing(contrast, samples))
 
 
 def _value_mistakes(
@@ -270,4 +270,21 @@ def _choose_mistakes(choose: str | None, samples: pd.DataFrame) -> list[str]:
     allowed = ["first", "last", *timepoints]
     return [
         f"`choose`: no time point `{choose}`{near(choose, allowed)}; allowed: {', '.join(allowed)}"
+    ]
+
+
+def _days_missing(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
+    """Find samples without a day among which the first or the last is to be chosen."""
+    places = [contrast.column, *contrast.where]
+    if contrast.choose not in ("first", "last") or not set(places) <= set(samples.columns):
+        return []
+    kept = samples
+    for column, values in contrast.where.items():
+        kept = kept[as_text(kept[column]).isin(values)]
+    n_times = kept.groupby(["patient", contrast.column])["timepoint"].transform("nunique")
+    empty = kept.loc[(n_times > 1) & kept["day"].isna(), "sample"].dropna().tolist()
+    return [
+        f"`choose: {contrast.choose}` needs `day`, which is empty for {shortened(empty)}; "
+        "fill it in"
+        for _ in empty[:1]
     ]

@@ -4,6 +4,7 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sorts import one_label
+from lammscope.core.names import UNSTATED
 from lammscope.core.words import as_text
 
 REPLICATE = ("timepoint", "compartment", "sort")
@@ -130,9 +131,10 @@ def _mixed_compartments(table: pd.DataFrame) -> list[str]:
     found = sorted(set(as_text(table["compartment"]).dropna()))
     if "product" not in found or len(found) < 2:
         return []
+    fill_in = "fill in the empty fields of `compartment`, or " if UNSTATED in found else ""
     return [
         f"it mixes the compartments {', '.join(found)}; infusion products are never compared with "
-        "blood, tumor or marrow: add `where: {compartment: ...}`"
+        f"blood, tumor or marrow: {fill_in}add `where: {{compartment: ...}}`"
     ]
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lammscope.cohort.config import explain_value
 from lammscope.cohort.missing import EMPTY, find_missing
+from lammscope.cohort.workbook import MARK, read_workbook
 from lammscope.core.words import near, shortened
 
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -31,8 +32,7 @@ NO_FILE_NAME = (
     "letter or digit"
 )
 FILE_KINDS = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old or encrypted Excel workbook",
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
     b"\x1f\x8b": "gzipped",
@@ -43,7 +43,8 @@ FILE_KINDS = {
 class Sheet:
     """A sheet: its table, with the row in the file as index, its mistakes, and notes.
 
-    `table` is None if the file cannot be read as a table with the required columns.
+    `table` is None if the file cannot be read as a table with the required columns. `notes` say
+    what of a workbook is not read.
     """
 
     path: str
@@ -58,11 +59,12 @@ def read_sheet(
     schema: Mapping[str, Any],
     keep: Mapping[str, Collection[str]] | None = None,
 ) -> Sheet:
-    """Read a TSV or CSV sheet and check all values against its schema.
+    """Read a TSV, CSV or .xlsx sheet and check all values against its schema.
 
-    The following are accepted: a byte order mark, Windows line endings, quoted fields, spaces
-    around fields, empty lines, lines that begin with `#`, `;` as separator, decimal commas, and
-    `NA` as missing value, and other usual words for it (`missing.find_missing`), which are noted.
+    Of a workbook the first worksheet is read. The following are accepted: a byte order mark,
+    Windows line endings, quoted fields, spaces around fields, empty lines, lines that begin with
+    `#`, `;` as separator, decimal commas, `NA` as missing value, and other usual words for it
+    (`missing.find_missing`), which are noted.
 
     Parameters
     ----------
@@ -80,8 +82,17 @@ def read_sheet(
         The table, its mistakes and notes; no content of the file raises an error.
     """
     name = str(path)
+    notes: list[str] = []
     try:
-        lines = _read_lines(Path(path))
+        content = _read_content(Path(path))
+        if content.startswith(MARK):
+            lines, worksheets = read_workbook(content)
+            lines = [(row, fields) for row, fields in lines if not _is_empty("\t".join(fields))]
+            if len(worksheets) > 1:
+                name = f"{path} (worksheet `{worksheets[0]}`)"
+                notes = [f"{name}: the other worksheets are not read: {', '.join(worksheets[1:])}"]
+        else:
+            lines = _read_lines(content)
         table = _as_frame(lines, name, schema)
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
@@ -106,22 +117,25 @@ def fill_defaults(table: pd.DataFrame, schema: Mapping[str, Any]) -> pd.DataFram
     return filled
 
 
-def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the line number and fields of each row, without comments and empty lines."""
+def _read_content(path: Path) -> bytes:
+    """Return the bytes of a sheet, or raise the reason why there are none."""
     if not path.exists():
-        others = (
-            sorted(p.name for p in path.parent.glob("*.[tc]sv")) if path.parent.is_dir() else []
-        )
+        beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        others = [p.name for p in beside if p.suffix in (".tsv", ".csv", ".xlsx")]
         raise ValueError(
             f"no such file{near(path.name, others)}; paths are relative to the folder where "
             f"Snakemake runs ({Path.cwd()})"
         )
     if path.is_dir():
-        raise ValueError("is a folder; give the path of a TSV or CSV file")
+        raise ValueError("is a folder; give the path of a TSV, CSV or .xlsx file")
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _read_lines(content: bytes) -> list[tuple[int, list[str]]]:
+    """Return the line number and fields of each row of text, without comments and empty lines."""
     for mark, kind in FILE_KINDS.items():
         if content.startswith(mark):
             raise ValueError(f"is {kind}; save the sheet as CSV (UTF-8) or TSV")
@@ -149,7 +163,11 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _is_empty(line: str) -> bool:
-    return not line.strip(" \t,;\"'\r\n\ufeff") or line.lstrip("\"' ").startswith("#")
+    """Test whether a line is empty or a comment; `#REF!` is an error of a spreadsheet instead."""
+    text = line.lstrip("\"' ")
+    return not line.strip(" \t,;\"'\r\n\ufeff") or (
+        text.startswith("#") and not EXCEL_ERROR.match(text)
+    )
 
 
 def _as_frame(

@@ -12,8 +12,8 @@ from lammscope.cohort.config import as_label, read_schema
 from lammscope.cohort.covariates import as_categories, category_mistakes, spelled_alike
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
-from lammscope.core.names import ARMS, PHASES
-from lammscope.core.words import near
+from lammscope.core.names import ARMS, PHASES, UNSTATED
+from lammscope.core.words import near, shortened
 
 OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete"}
 
@@ -324,6 +324,14 @@ def _notes(samples: pd.DataFrame, patients: pd.DataFrame, *, paths: Paths) -> It
         yield (
             f"time points neither before nor after infusion: {', '.join(unmapped)} (see "
             "`timepoints` in the config)"
+        )
+    unstated = samples.loc[samples["compartment"] == UNSTATED, "sample"].dropna().tolist()
+    if unstated:
+        rest = len(samples) - len(unstated)
+        apart = ", not with the other samples" if rest else ""
+        yield (
+            f"{paths.samples}: `compartment` is empty for {shortened(unstated)}; they are compared "
+            f"with each other{apart}, as `{UNSTATED}` (blood, marrow, tumour or product?)"
         )
     labels = samples.drop_duplicates("patient")
     other = labels.loc[labels["response"].isna(), "response_label"].dropna()

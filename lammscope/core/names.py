@@ -11,6 +11,7 @@ PHASES = ("pre", "post")  # before and after infusion
 LEVELS = ("positive", "elevated")  # of LAMM calls
 LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in abundance tables
 NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration scores
+UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
 NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
 ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # Ensembl id of a gene

@@ -23,7 +23,7 @@ DENOMINATORS = {
     "parent": "of their lineage",
     "T": "per T cell",
 }
-PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient)s\b")
+PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient|file)s\b")
 
 
 def readable(name: object) -> str:

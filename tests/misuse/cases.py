@@ -3,6 +3,7 @@
 import os
 import tarfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import anndata
@@ -38,6 +39,9 @@ from tests.misuse.cohort import (
     recode,
     remove,
     replace,
+    results_of,
+    set_cell,
+    workbook,
     write,
 )
 
@@ -82,6 +86,43 @@ SHEETS = {
     ),
     "an Excel workbook": Case(
         write("samples.tsv", b"PK\x03\x04\x14\x00\x06\x00"), "is an Excel workbook or a zip archive"
+    ),
+    "an encrypted workbook": Case(
+        write("samples.tsv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        "samples.tsv: is an old or encrypted Excel workbook; save the sheet as CSV (UTF-8) or TSV",
+    ),
+    "a patient as a date of Excel": Case(
+        workbook("samples.tsv", set_cell("B3", datetime(2024, 3, 1))),
+        "samples.tsv: row 3: `patient` is `2024-03-01 00:00:00`, which a spreadsheet turned into a",
+    ),
+    "a formula with an error": Case(
+        workbook("patients.tsv", set_cell("A4", "#REF!")),
+        "patients.tsv: row 4: `patient` is `#REF!`, an error in the spreadsheet; correct it",
+    ),
+    "a formula without a result": Case(
+        workbook("patients.tsv", set_cell("E2", "=2024-1963")),
+        "is a formula without a saved result; open and save the file",
+    ),
+    "merged cells": Case(
+        workbook("samples.tsv", lambda sheet: sheet.merge_cells("B2:B3")),
+        "samples.tsv: merged cells B2:B3; unmerge them and fill in every cell",
+    ),
+    "rows hidden by a filter": Case(
+        workbook("patients.tsv", lambda sheet: sheet.row_dimensions.group(3, 4, hidden=True)),
+        "patients.tsv: rows 3, 4: hidden, perhaps by a filter; show or delete them",
+    ),
+    "a legend before the sheet": Case(
+        workbook("samples.tsv", lambda sheet: sheet.parent.create_sheet("Legend", 0).append(["A"])),
+        "samples.tsv (worksheet `Legend`): row 1: no header; the first row must name the columns",
+    ),
+    "a second worksheet": Case(
+        workbook("patients.tsv", lambda sheet: sheet.parent.create_sheet("Follow-up")),
+        "patients.tsv (worksheet `Sheet`): the other worksheets are not read: Follow-up",
+        target="results/config.yaml",
+        fine=True,
+    ),
+    "an error of Excel at the start of a row": Case(
+        replace("samples.tsv", "P01_baseline", "#REF!"), "row 2: `sample` is `#REF!`, an error in"
     ),
     "a sheet in UTF-16": Case(recode("samples.tsv", "utf-16"), "samples.tsv: is text in UTF-16"),
     "a sheet in Latin-1": Case(
@@ -525,6 +566,51 @@ CONFIGS = {
             config(contrasts={"baseline": {**BASELINE, "adjust": ["run"]}}),
         ),
         "cannot be separated from the effect of run",
+    ),
+    "the results of another cohort": Case(
+        results_of("Q1_baseline", "Q1_day_7"),
+        "old: holds the results of another cohort: none of its samples (Q1_baseline, Q1_day_7) is",
+    ),
+    "the first results of another cohort": Case(
+        results_of(**{"design/samples.tsv": "", "shards/Q1.h5ad": ""}),
+        "none of its samples (Q1) is in samples.tsv; give this cohort a folder of its own, e.g.",
+    ),
+    "results of a former sample": Case(
+        results_of("P01_baseline", "P9", **{"shards/P9.h5ad": "", "qc/P9.parquet": ""}),
+        "Note: old: holds files of samples that are not in the sample sheet: P9 (2 files); they",
+        target="old/config.yaml",
+        fine=True,
+    ),
+    "results of a former contrast": Case(
+        results_of("P01_baseline", **{"abundance/late.tsv": ""}),
+        "contrasts that are not in the config: late (1 file); they are not updated, so remove them",
+        target="old/config.yaml",
+        fine=True,
+    ),
+    "a product without and with its name": Case(
+        both(
+            column(
+                "samples",
+                "compartment",
+                lambda row: "product" if row["patient"] == "P01" else "",
+            ),
+            contrast(**BASELINE),
+        ),
+        "it mixes the compartments product, unstated; infusion products are never compared",
+    ),
+    "compartments that nobody stated": Case(
+        column("samples", "compartment", lambda row: "blood" if row["patient"] == "P01" else ""),
+        "`compartment` is empty for P02_baseline, P02_day_7, P03_baseline, P03_day_7, P04_baseline "
+        "and 5 more; they are compared with each other, not with the other samples",
+        target="results/config.yaml",
+        fine=True,
+    ),
+    "no day to choose the first": Case(
+        both(
+            column("samples", "day", lambda row: ""),
+            contrast(**ARMS, choose="first"),
+        ),
+        "`choose: first` needs `day`, which is empty for P01_baseline, P01_day_7, P02_baseline,",
     ),
     "a mistake on the command line": Case(
         lambda folder: None,

@@ -9,7 +9,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import yaml
+
+from lammscope.cohort.sample_table import sample_table_text
 
 Spoil = Callable[[Path], object]
 ARMS = {"kind": "between", "test": "non_responder", "reference": "responder"}
@@ -39,6 +42,19 @@ def write(name: str, content: str | bytes) -> Spoil:
     return spoil
 
 
+def results_of(*names: str, **files: str) -> Spoil:
+    """Make `old` the folder of results, with the sample table of another run."""
+
+    def spoil(folder: Path) -> None:
+        samples = pd.DataFrame({"sample": names, "counts": [f"{name}.h5" for name in names]})
+        for path, text in {"design/samples.tsv": sample_table_text(samples), **files}.items():
+            (folder / "old" / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "old" / path).write_text(text)
+        config(pathvars={"results": "old"})(folder)
+
+    return spoil
+
+
 def append(name: str, text: str) -> Spoil:
     """Add lines to a file."""
 
@@ -61,6 +77,28 @@ def recode(name: str, encoding: str) -> Spoil:
 def remove(name: str) -> Spoil:
     """Remove a file."""
     return lambda folder: (folder / name).unlink()
+
+
+def workbook(name: str, change: Callable[[Any], object] = lambda sheet: None) -> Spoil:
+    """Save a sheet as an Excel workbook under the same name, with a change of its worksheet."""
+
+    def spoil(folder: Path) -> None:
+        from openpyxl import Workbook
+
+        book = Workbook()
+        lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        for row in csv.reader(lines, delimiter="\t"):
+            book.active.append(row)
+        change(book.active)
+        with (folder / name).open("wb") as file:
+            book.save(file)
+
+    return spoil
+
+
+def set_cell(place: str, value: object) -> Callable[[Any], None]:
+    """Return a change of one cell of a worksheet."""
+    return lambda sheet: sheet.__setitem__(place, value)
 
 
 def make_folder(name: str) -> Spoil:

@@ -1,6 +1,7 @@
 """Drafts of config and sheets from count matrices."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -87,7 +88,21 @@ def test_config_and_sheets_are_written_and_what_is_missing_is_said(
     assert samples["counts"].tolist()[0] == "data/P1_Baseline/outs/filtered_feature_bc_matrix.h5"
     assert patients["patient"].tolist() == ["P1", "P2", "P3"]
     assert set(patients["response"]) == {""}  # never guessed
+    assert set(patients["product"]) == {""}
+    for column in ("compartment", "sort", "batch"):
+        assert set(samples[column]) == {""}
+    assert samples["day"].tolist() == ["", "7.0", "", ""]
     printed = capsys.readouterr().out
+    for to_do in (
+        "samples.tsv: `compartment` of all samples: blood, marrow, tumour or product; empty is",
+        "samples.tsv: `sort` of all samples: how cells were sorted, such as CD3+; empty is",
+        "samples.tsv: `day` of P1_Baseline, P2_Baseline, P3_Baseline: days from infusion",
+        "samples.tsv: `batch` of all samples: what was processed together",
+        "patients.tsv: `product`: the CAR-T product of each patient",
+        "config.yaml: remove `contrasts: {}` when patients have a response",
+        "Results will be in results/study",
+    ):
+        assert to_do in printed
     assert "Found 4 count matrices in data" in printed
     assert "patients.tsv: `response` of 3 patients" in printed
     assert "(pre: Baseline; post: D7)" in printed
@@ -102,8 +117,63 @@ def test_what_is_written_is_a_sound_config_with_sound_sheets(data: Path) -> None
     assert set(sheets.samples.columns) >= {"day", "channel", "batch"}
 
 
+def test_no_contrast_is_made_while_no_response_is_known(data: Any) -> None:
+    main(["data", "--output", "study"])
+    config = yaml.safe_load((data / "study" / "config.yaml").read_text())
+    assert config["contrasts"] == {}
+
+
+OUTPUTS = {  # folder of the draft: samples in a folder of results, the folder of this cohort
+    "study": ({}, "results/study"),
+    "a study: #1": ({}, "results/a_study_1"),
+    "Köln 'x'": ({}, "results/K_ln_x"),
+    "figures": ({}, "results/figures_cohort"),
+    "x/again": ({"again": "P1_D7"}, "results/again"),
+    "taken": ({"taken": "other"}, "results/taken_2"),
+    "both": ({"both": "other", "both_2": "another"}, "results/both_3"),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_each_cohort_has_results_of_its_own(data: Any, output: Any) -> None:
+    taken, expected = OUTPUTS[output]
+    for folder, sample in taken.items():
+        shards = data / "results" / folder / "shards"
+        shards.mkdir(parents=True)
+        (shards / f"{sample}.h5ad").touch()
+    assert main(["data", "--output", output]) == 0
+    config = resolve_config(yaml.safe_load((data / output / "config.yaml").read_text("utf-8")))
+    assert config["pathvars"] == {"results": expected}
+    assert check_sheets(config).mistakes == []
+
+
+def test_the_results_are_named_by_the_folder_of_the_matrices_if_no_other_is_given(
+    data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data / "data")
+    assert main(["."]) == 0
+    config = yaml.safe_load((data / "data" / "config.yaml").read_text())
+    assert config["pathvars"] == {"results": "results/data"}
+
+
+def test_real_libraries_are_asked_for_what_their_names_do_not_tell(
+    real_data: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([str(real_data("carpall")), "--output", "carpall"]) == 0
+    printed = capsys.readouterr().out
+    assert "Found 25 count matrices" in printed
+    for column in ("timepoint", "compartment", "sort", "day", "batch"):
+        assert f"samples.tsv: `{column}` of all samples" in printed
+    config = resolve_config(yaml.safe_load((tmp_path / "carpall" / "config.yaml").read_text()))
+    assert len(check_sheets(config).mistakes) == 25  # the time point of each
+
+
 def test_what_a_name_does_not_tell_is_left_empty_and_listed(
-    data: Path, capsys: pytest.CaptureFixture[str]
+    data: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data / "data" / "P1_D7").rename(data / "data" / "ac01")
     main(["data", "--output", "study"])

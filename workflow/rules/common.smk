@@ -5,7 +5,7 @@ import sys
 from itertools import batched
 from pathlib import Path
 
-from lammscope.cohort import checks, contrast_checks, sorts
+from lammscope.cohort import checks, contrast_checks, results_folder, sorts
 from lammscope.cohort.contrasts import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
@@ -90,6 +90,22 @@ def last_run():
     )
 
 
+def check_results_folder():
+    """Stop if the results are of another cohort, and note files of former samples and contrasts."""
+    folder = workflow.pathvars.apply("<results>")
+    try:
+        results_folder.refuse_other_cohort(folder, RUN.samples, sheet=config["samples"])
+    except ValueError as error:
+        stop("lammscope: the results folder is in use; nothing was run:", [error])
+    RUN.notes.extend(
+        results_folder.out_of_date(
+            folder,
+            patterns=[path for entry in read_catalog().values() for path in entry.paths],
+            present={"sample": SAMPLES, "part": PARTS, "channel": CHANNELS, "contrast": CONTRASTS},
+        )
+    )
+
+
 try:
     RUN = checks.check_run(
         config, sources=workflow.configfiles, look=workflow.is_main_process, last=last_run()
@@ -140,6 +156,8 @@ TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
 }
 CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key != "references"}
+if workflow.is_main_process:
+    check_results_folder()
 
 
 wildcard_constraints:

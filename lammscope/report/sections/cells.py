@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
+from lammscope.core.names import UNSTATED
 from lammscope.core.words import readable, write_number
 from lammscope.report.order import population_order, sample_groups
 from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
@@ -55,7 +56,8 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         "n_lamm": int((cells["population"] == "LAMM").sum()),
         "has_arms": bool(samples["response"].notna().any()),
         "n_without_arm": int(samples.loc[samples["response"].isna(), "patient"].nunique()),
-        "compartments": sorted(set(samples.get("compartment", pd.Series("blood")).dropna())),
+        "compartments": sorted(set(samples["compartment"])),
+        "n_unstated": int((samples["compartment"] == UNSTATED).sum()),
         "patients": build_table(patients.sort_values("patient"), columns),
         "groups": build_table(sizes, arms) if sizes["group"].ne("").any() else None,
     }

@@ -48,6 +48,14 @@ def test_default_contrasts_are_made_per_compartment() -> None:
     assert found[0].where == {"phase": ("pre",), "compartment": ("blood",)}
 
 
+def test_samples_without_a_compartment_are_compared_as_one_group() -> None:
+    whole = contrasts_from_config(DEFAULT, cohort(compartment="unstated"))
+    assert [c.name for c in whole] == ["baseline", "on_treatment", "change"]
+    mixed = contrasts_from_config(DEFAULT, with_twins(compartment="unstated"))
+    assert [c.name for c in mixed][3] == "baseline_unstated"
+    assert mixed[3].where == {"phase": ("pre",), "compartment": ("unstated",)}
+
+
 def test_default_contrasts_without_response_ask_what_is_left() -> None:
     samples = cohort().assign(response=NOTHING, response_label=NOTHING)
     assert [c.name for c in contrasts_from_config(DEFAULT, samples)] == ["pre_to_post"]
@@ -136,6 +144,12 @@ MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         cohort().drop(columns="day"), {**ARMS, "choose": "last"},
         r"`choose: last` needs a numeric column `day` in the sample sheet; add it, or choose "
         r"one of D0, D7"),
+    "no day is filled in": (
+        cohort(day=np.nan), {**ARMS, "choose": "first"},
+        r"`choose: first` needs `day`, which is empty for R1_D0, .* and 11 more; fill it in"),
+    "a day is missing": (
+        cohort(day=lambda t: t["day"].where(t["patient"] != "R1")), {**ARMS, "choose": "last"},
+        r"`choose: last` needs `day`, which is empty for R1_D0, R1_D7; fill it in"),
     "choice": (cohort(), {**ARMS, "choose": "d7"},
                r"`choose`: no time point `d7` \(did you mean `D7`\?\); allowed: first, last, D0, "
                r"D7"),
@@ -197,6 +211,11 @@ PATIENTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         cohort(compartment=lambda t: np.where(t["patient"] == "R1", "product", "blood")), BASELINE,
         r"it mixes the compartments blood, product; infusion products are never compared with "
         r"blood, tumor or marrow: add `where: \{compartment: \.\.\.\}`"),
+    "product with what nobody stated": (
+        cohort(compartment=lambda t: np.where(t["patient"] == "R1", "product", "unstated")),
+        BASELINE,
+        r"it mixes the compartments product, unstated; infusion products are never compared with "
+        r"blood, tumor or marrow: fill in the empty fields of `compartment`, or add `where: .*"),
     "product with blood in a pair": (
         cohort(compartment=lambda t: np.where(t["phase"] == "pre", "product", "blood")),
         {**PAIRED, "match": []}, r"it mixes the compartments blood, product; .*"),

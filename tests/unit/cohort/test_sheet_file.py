@@ -78,7 +78,7 @@ def test_names_that_look_like_numbers_stay_text_and_covariates_become_numbers(
 def test_defaults_come_from_the_schema(read: Callable[..., Any]) -> None:
     table = read(PLAIN + "C1\tC\tpre\tn.h5\n").table.assign(sort=["CD3+", None, None])
     filled = fill_defaults(table, SCHEMA)
-    assert filled["compartment"].tolist() == ["blood"] * 3
+    assert filled["compartment"].tolist() == ["unstated"] * 3
     assert filled["sort"].tolist() == ["CD3+", "none", "none"]
     assert filled["batch"].tolist() == ["A1", "B1", "C1"]
 
@@ -125,7 +125,7 @@ def test_a_mistake_names_row_column_and_remedy(read: Callable[..., Sheet], name:
     [
         (b"", "is empty"),
         (b"\n\n\r\n", "is empty"),
-        (b"PK\x03\x04rest", "is an Excel workbook or a zip archive; save the sheet as CSV"),
+        (b"PK\x03\x04rest", "is an Excel workbook or a zip archive that cannot be read; save the"),
         (PLAIN.encode("utf-16"), "is text in UTF-16; save the sheet as CSV (UTF-8)"),
         (PLAIN.replace("A1", "Jürg").encode("latin-1"), "row 2: not UTF-8"),
         (PLAIN.encode() + b"\0\0", "contains binary data"),

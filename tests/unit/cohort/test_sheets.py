@@ -41,7 +41,7 @@ def test_both_sheets_become_one_table_with_phase_and_arm(
     assert table["response"].tolist() == ["responder", "responder", "non_responder"]
     assert table["response_label"].tolist() == ["CR", "CR", "PD"]
     assert table["channel"].tolist() == ["A1", "A2", "B1"]
-    assert set(table["compartment"]) == {"blood"}
+    assert set(table["compartment"]) == {"unstated"}  # never called blood
     assert table["age"].tolist() == [61, 61, 55]
 
 
@@ -157,7 +157,30 @@ def test_what_is_only_odd_is_noted(cohort: Callable[..., dict[str, Any]]) -> Non
     assert sheets.notes == [
         "patients.tsv: patients without a sample, not used: C",
         "time points neither before nor after infusion: month_6 (see `timepoints` in the config)",
+        "samples.tsv: `compartment` is empty for A1, A2, B1; they are compared with each other, as "
+        "`unstated` (blood, marrow, tumour or product?)",
     ]
+
+
+COMPARTMENTS = {  # fields of A1, A2, B1; samples that the note names
+    "all given": (("blood", "blood", "marrow"), ""),
+    "one empty": (("blood", "", "blood"), "for A2; they are compared with each other, not with"),
+    "NA": (("NA", "n/a", "tumour"), "for A1, A2; they are compared with each other, not with"),
+    "none given": (("", "", ""), "for A1, A2, B1; they are compared with each other, as"),
+    "a product": (("product", "product", ""), "for B1; they are compared with each other, not"),
+}
+
+
+@pytest.mark.parametrize("name", COMPARTMENTS)
+def test_an_empty_compartment_is_a_group_of_its_own(cohort: Any, name: str) -> None:
+    values, message = COMPARTMENTS[name]
+    header, *rows = SAMPLES.splitlines()
+    lines = [f"{header}\tcompartment", *(f"{r}\t{v}" for r, v in zip(rows, values, strict=True))]
+    sheets = check_sheets(cohort("\n".join(lines) + "\n"))
+    expected = [value if value.isalpha() and value != "NA" else "unstated" for value in values]
+    assert sheets.samples["compartment"].tolist() == expected
+    notes = [note for note in sheets.notes if "compartment" in note]
+    assert [message in note for note in notes] == ([True] if message else [])
 
 
 @pytest.mark.parametrize(

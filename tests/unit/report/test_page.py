@@ -568,7 +568,19 @@ def test_blood_is_described_as_lamm_like_and_claims_are_careful(
     assert "LAMM here means LAMM-like monocytic cells" not in tumor
 
 
-def test_failing_template_leaves_no_file(make_report: Callable[..., str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("n", [1, 12])
+def test_samples_without_a_compartment_are_not_called_blood(
+    make_report: Any, cohort: Any, n: Any
+) -> None:
+    table = cohort.samples.reset_index(drop=True)
+    table.loc[: n - 1, "compartment"] = "unstated"
+    words = words_of(make_report(samples=table))
+    assert "All samples are blood" not in words
+    n_unstated = min(n, len(table))
+    assert f"The compartment of {n_unstated} of {len(table)} samples is not stated" in words
+
+
+def test_failing_template_leaves_no_file(make_report: Any, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jinja"
     broken.write_text("{{ nothing.like.this }}", encoding="utf-8")
     with pytest.raises(Exception, match="nothing"):
