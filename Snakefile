@@ -30,6 +30,9 @@ include: "workflow/rules/expression.smk"
 include: "workflow/rules/report.smk"
 
 
+quiet_console()
+
+
 onstart:
     refuse_missing_packages()
 

@@ -20,8 +20,8 @@ plan; then run `snakemake --cores 8 --configfile my_cohort/config.yaml`.
 Both sheets are TSV or CSV in UTF-8, as spreadsheet programs save them, or Excel workbooks (.xlsx),
 of which the first worksheet is read. Quoted fields, `;` as separator, decimal commas, empty lines
 and lines that begin with `#` are accepted. An empty field, `NA`, `NaN` or `NULL` is a missing
-value. So are `None`, `unknown`, `n.d.`, `not available`, `?`, `-`, -99, -999 and the like outside the
-required columns, unless the config names them; the plan lists them with their rows. Levels that
+value. So are `None`, `unknown`, `n.d.`, `not available`, `?`, `-`, -99, -999 and the like outside
+the required columns, unless the config names them; the plan lists them with their rows. Levels that
 differ only in capitals or spaces (`F`, `f`) are errors in columns that the run uses, and notes in
 others.
 

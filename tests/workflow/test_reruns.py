@@ -228,7 +228,7 @@ def test_a_changed_covariate_reruns_statistics_only(moved: Path, repository: Pat
 
 
 def test_every_result_is_a_target_of_its_own(moved: Path, repository: Path) -> None:
-    run = run_snakemake(repository, moved, "--dry-run", "--forcerun", "all")
+    run = run_snakemake(repository, moved, "--dry-run", "--printshellcmds", "--forcerun", "all")
     (listed,) = re.findall(r"^rule all:\n    input: (.*)$", run.text, re.M)
     assert set(listed.split(", ")) == results(moved)
 

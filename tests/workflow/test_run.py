@@ -182,7 +182,7 @@ def test_one_core_gives_the_same_bytes_as_two(
         *("results/abundance/baseline.tsv", "results/expression/baseline.tsv.gz"),
     ]
     before = {name: (finished / name).read_bytes() for name in targets}
-    run = snakemake(finished, *targets, "--forcerun", "ingest_sample", cores=1)
+    run = snakemake(finished, *targets, "--forcerun", "ingest_sample", "--printshellcmds", cores=1)
     assert run.code == 0, run.text[-4000:]
     assert planned(run.text)["ingest_sample"] > 1
     for name, content in before.items():

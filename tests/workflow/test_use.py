@@ -1,5 +1,6 @@
 """The ways to start the workflow: overrides, several configs, other folders, as a module."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,23 @@ def test_results_go_where_the_path_variable_says(relative_cohort: Path, reposito
     assert run.code == 0, run.text[-3000:]
     assert (relative_cohort / "runs" / "one" / "config.yaml").is_file()
     assert not (relative_cohort / "results").exists()
+
+
+def test_the_console_has_a_line_per_stage_and_the_log_file_has_every_job(
+    relative_cohort: Path, repository: Path
+) -> None:
+    plan = run_snakemake(repository, relative_cohort, "--dry-run")
+    run = run_snakemake(repository, relative_cohort, "results/qc/summary.tsv")
+    assert run.code == 0, run.text[-3000:]
+    for shown in (plan, run):
+        assert len(shown.text.splitlines()) < 60
+        assert max(map(len, shown.text.splitlines())) < 300
+    assert re.search(r"^ingest: 24 of 24 jobs done in .* s$", run.text, re.M)
+    assert "rule ingest_sample" not in run.text
+    (log,) = (relative_cohort / ".snakemake" / "log").iterdir()
+    assert log.read_text().count("rule ingest_sample:") == 12
+    more = run_snakemake(repository, relative_cohort, "--dry-run", "--printshellcmds")
+    assert "rule select_genes:" in more.text
 
 
 MODULE = """

@@ -5,10 +5,13 @@ import sys
 from itertools import batched
 from pathlib import Path
 
+from snakemake.logging import logger as snakemake_log
+
 from lammscope.cohort import checks, contrast_checks, results_folder, sorts
 from lammscope.cohort.contrasts import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
+from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.names import AUTO, NONE
 from lammscope.core.resources import HOME, find_resource
@@ -25,6 +28,23 @@ def stop(heading, lines):
     """Print messages and end the run, without a traceback that would not help a user."""
     print(heading, *lines, sep="\n  ", file=sys.stderr)
     sys.exit(1)
+
+
+def quiet_console():
+    """Print a line per stage, unless the command line asks for more (`-p`) or less (`--quiet`).
+
+    Within another workflow, the console is that workflow's.
+    """
+    asked = workflow.output_settings
+    asked_otherwise = asked.quiet or asked.printshellcmds or asked.verbose or asked.debug_dag
+    is_own = workflow.modifier.is_main_snakefile()
+    if workflow.is_main_process and is_own and not asked_otherwise:
+        make_quiet(snakemake_log, stages=stages_of_rules, dry_run=asked.dryrun)
+
+
+def stages_of_rules():
+    """Return the stage of each rule, which is the name of its file."""
+    return {rule.name: Path(rule.snakefile).stem for rule in workflow.rules if rule.name != "all"}
 
 
 def code(script, *functions, without=()):
@@ -96,7 +116,7 @@ def check_results_folder():
     try:
         results_folder.refuse_other_cohort(folder, RUN.samples, sheet=config["samples"])
     except ValueError as error:
-        stop("lammscope: the results folder is in use; nothing was run:", [error])
+        stop("lammscope: the results folder belongs to another cohort; nothing was run:", [error])
     RUN.notes.extend(
         results_folder.out_of_date(
             folder,
