@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from lammscope.cohort.contrast_checks import contrast_mistakes
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.gene_sets import read_gene_sets
-from lammscope.cohort.last_run import LastRun, find_ingested
+from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
+from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.sheets import check_sheets
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
@@ -22,17 +23,22 @@ from lammscope.ingest.matrices.read import inspect_matrix
 
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
+SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
 
 @dataclass(frozen=True)
 class Intake:
-    """A checked run: the resolved config, the table of samples, the contrasts, and notes."""
+    """A checked run: the resolved config, the table of samples, the contrasts, and notes.
+
+    `inputs` has the state of each sample's files (see `input_states`), if they were looked at.
+    """
 
     config: dict[str, Any]
     samples: pd.DataFrame
     contrasts: list[Contrast]
     notes: list[str]
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_run(
@@ -65,8 +71,8 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
-    if last and last.qc != resolved.get("qc"):
-        last = None
+    compare = resolved["inputs"]["compare"] if not faulty else SIZE
+    last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
     sheets = check_sheets(resolved, look=look, last=last)
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
@@ -79,6 +85,7 @@ def check_run(
                 mistakes += _located(str(error).splitlines(), lines)
         if look:
             mistakes += _unreadable_inputs(sheets.samples, resolved["samples"], last=last)
+            mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
@@ -86,7 +93,38 @@ def check_run(
             mistakes += _located(found, lines)
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
-    return Intake(resolved, sheets.samples, contrasts, sheets.notes)
+    notes = [*sheets.notes, *_change_notes(sheets.samples, changed, resolved["samples"])]
+    inputs = input_states(sheets.samples, last, compare=compare) if look else {}
+    return Intake(resolved, sheets.samples, contrasts, notes, inputs)
+
+
+def _still_valid(
+    last: LastRun | None, config: Mapping[str, Any], *, compare: str
+) -> tuple[LastRun | None, dict[tuple[str, str], str]]:
+    """Return what is still valid of the last run, and what changed in the files of its samples."""
+    if last is None or last.qc != config.get("qc"):
+        return None, {}
+    return without_changed(last, compare=compare)
+
+
+def _change_notes(
+    samples: pd.DataFrame, changed: Mapping[tuple[str, str], str], sheet: str
+) -> list[str]:
+    """Say which samples are read in again, because their files changed."""
+    return [
+        f"{sheet}: sample `{sample}`: {counts} changed since it was read in "
+        f"({changed[sample, counts]}); it is read in again"
+        for sample, counts in zip(samples["sample"], samples["counts"], strict=True)
+        if (sample, counts) in changed
+    ]
+
+
+def _same_libraries(samples: pd.DataFrame, sheet: str, *, last: LastRun | None) -> list[str]:
+    """Find samples that are copies of one file, or that hold the same cells."""
+    known = samples.loc[find_ingested(samples, last), "sample"].tolist()
+    records = {} if last is None else last.records
+    found = [*copied_matrices(samples), *samples_of_same_cells(known, records)]
+    return [f"{sheet}: {text}" for text in found]
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:

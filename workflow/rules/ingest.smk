@@ -19,6 +19,8 @@ rule ingest_sample:
         **named(
             qc=config["qc"],
             genome=genome_of,
+            state=state_of_input,
+            compared=config_path("inputs", "compare"),
             code=code("ingest_sample"),
         ),
     script:

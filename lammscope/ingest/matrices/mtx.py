@@ -120,6 +120,15 @@ def inspect_mtx(path: Path, *, genome: str | None) -> str:
     return layout.name
 
 
+def files_of(matrix: Path) -> list[Path]:
+    """List a Matrix Market file and its lists of barcodes and genes, those that exist."""
+    layout = _layout(matrix)
+    if isinstance(layout, str):
+        return [matrix]
+    lists = [layout.barcodes, layout.features, layout.symbols]
+    return [matrix, *(path for path in lists if path is not None)]
+
+
 def _checked_layout(path: Path) -> Layout:
     layout = _layout(path)
     if isinstance(layout, str):
@@ -324,4 +333,5 @@ READER = Reader(
     inspect=inspect_mtx,
     read=read_mtx,
     in_folder=mtx_in,
+    files=files_of,
 )

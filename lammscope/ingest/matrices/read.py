@@ -49,7 +49,7 @@ def read_matrix(path: str | Path, *, genome: str | None = None) -> Shard:
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
+        source = matrix_file(path, genome=genome)
         return _checked(choose_reader(source).read(source, genome=genome), path)
 
 
@@ -73,12 +73,15 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None) -> str:
     """
     path = Path(path)
     with named_errors(path):
-        source = _matrix_of(path, genome=genome)
+        source = matrix_file(path, genome=genome)
         return choose_reader(source).inspect(source, genome=genome)
 
 
-def _matrix_of(path: Path, *, genome: str | None) -> Path:
-    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it."""
+def matrix_file(path: Path, *, genome: str | None) -> Path:
+    """Return the file to read: `path`, or if it is a folder, the matrix in it or below it.
+
+    A ValueError says why there is none or more than one.
+    """
     if not path.exists():
         broken = " (a broken link)" if path.is_symlink() else ""
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
@@ -90,7 +93,7 @@ def _matrix_of(path: Path, *, genome: str | None) -> Path:
         formats = list_formats()
         raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {formats}")
     if len(found) == 1:
-        return _matrix_of(found[0], genome=genome)
+        return matrix_file(found[0], genome=genome)
     names = [str(candidate.relative_to(path)) for candidate in found]
     if all(of_one_genome(candidate) for candidate in found):
         raise ValueError(

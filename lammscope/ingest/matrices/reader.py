@@ -28,6 +28,11 @@ def nothing_in(folder: Path) -> list[Path]:
     return []
 
 
+def only_itself(path: Path) -> list[Path]:
+    """Return the file itself: the `files` of a format whose matrices are single files."""
+    return [path]
+
+
 @dataclass(frozen=True)
 class Reader:
     """A file format: how its files are recognized, found, inspected and read.
@@ -50,6 +55,8 @@ class Reader:
         See `Inspect` and `Read`. `genome` is the one to read if a file has several.
     in_folder
         For matrices of several files: lists the main files in a folder, one per matrix.
+    files
+        For matrices of several files: lists the files of one matrix, given its main file.
     """
 
     words: str
@@ -59,3 +66,4 @@ class Reader:
     inspect: Inspect
     read: Read
     in_folder: Callable[[Path], list[Path]] = nothing_in
+    files: Callable[[Path], list[Path]] = only_itself
