@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lammscope.cohort.config import as_label, read_schema
-from lammscope.cohort.identity import file_identity
+from lammscope.cohort.identity import file_identity, listed
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, PHASES
@@ -183,7 +183,8 @@ def _shared_matrices(samples: pd.DataFrame, *, look: bool) -> Iterator[str]:
             continue
         where = f"rows {', '.join(map(str, rows.index))}"
         spellings = rows["counts"].map(_plain_path).drop_duplicates().tolist()
-        same = f" (`{'`, `'.join(spellings[1:])}` is the same file)" if len(spellings) > 1 else ""
+        verb = "are" if len(spellings) > 2 else "is"
+        same = f" ({listed(spellings[1:])} {verb} the same file)" if len(spellings) > 1 else ""
         without = rows.index[barcodes[rows.index].isna()]
         if len(without):
             yield (
@@ -194,8 +195,8 @@ def _shared_matrices(samples: pd.DataFrame, *, look: bool) -> Iterator[str]:
             )
         elif len(spellings) > 1:
             yield (
-                f"{where}: several paths to one matrix (`{'`, `'.join(spellings)}`); write the "
-                "same path in all these rows"
+                f"{where}: several paths to one matrix ({listed(spellings)}); write the same path "
+                "in all these rows"
             )
         for first, second in combinations(rows.index, 2):
             if barcodes[first] == barcodes[second]:
