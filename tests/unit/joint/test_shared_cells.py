@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.ingest.matrices.find import find_matrices
+from lammscope.ingest.matrices.read import read_matrix
+from lammscope.ingest.qc import cell_metrics, split_ambient
 from lammscope.joint.shared_cells import check_samples
 
 RNG = np.random.default_rng(3)
@@ -109,3 +112,26 @@ def test_names_without_nucleotides_are_shared_only_with_equal_counts(caplog):
     assert not caplog.records
     with pytest.raises(ValueError, match="`A`, `B`"):
         check(*(PLATE.assign(total_counts=umis[0]) for _ in "AB"))
+
+
+def metrics(path):
+    """Quality control metrics of a matrix."""
+    shard = read_matrix(path)
+    everything = np.arange(len(shard.barcodes))
+    return cell_metrics(split_ambient(shard, everything, ambient_max_counts=100))
+
+
+@pytest.mark.real_data
+def test_libraries_of_a_public_cohort_are_not_named(real_data, caplog):
+    qc = {path.name: metrics(path) for path in find_matrices(real_data("carpall"))}
+    assert len(qc) == 25
+    check_samples(qc, channels={name: name for name in qc})
+    assert not caplog.records
+
+
+@pytest.mark.real_data
+def test_the_raw_and_the_filtered_matrix_of_a_public_library_are_refused(real_data):
+    folder = real_data("soupx_raw_filtered")
+    kinds = (metrics(folder / f"{kind}_gene_bc_matrices") for kind in ("raw", "filtered"))
+    with pytest.raises(ValueError, match="cells: `A`, `B`"):
+        check(*kinds)
