@@ -18,7 +18,8 @@ from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
 from lammscope.cohort.last_run import LastRun, read_last_run
 from lammscope.cohort.plan import plan_text
 
-INGESTED = ("shards/{sample}.h5ad", "qc/{sample}.parquet", "qc/{sample}.moments.parquet")
+SHARD = "shards/{sample}.h5ad"
+TABLES = ("qc/{sample}.parquet", "qc/{sample}.moments.parquet")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +81,8 @@ def _last_run(config: Mapping[str, Any]) -> LastRun | None:
     return read_last_run(
         results / "config.yaml",
         results / "design" / "samples.tsv",
-        ingested=[str(results / pattern) for pattern in INGESTED],
+        shard=str(results / SHARD),
+        tables=[str(results / pattern) for pattern in TABLES],
     )
 
 

@@ -21,7 +21,7 @@ from lammscope.cohort.results_folder import other_cohort, suggest_results
 from lammscope.core.names import UNSTATED
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import shortened
-from lammscope.ingest.matrices.find import find_matrices
+from lammscope.ingest.matrices.find import find_libraries
 from lammscope.ingest.matrices.formats import without_suffixes
 from lammscope.ingest.matrices.read import inspect_matrix
 
@@ -141,8 +141,14 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
         raise ValueError(
             f"{output / there[0]} already exists; remove it, or choose another folder with --output"
         )
-    formats, left_out, several, found = Counter[str](), [], [], []
-    for path in find_matrices(folder):
+    formats, several, found = Counter[str](), [], []
+    libraries, pooled = find_libraries(folder)
+    left_out = [f"Left out, because its name says that it combines several: {p}" for p in pooled]
+    for library in libraries:
+        path = library.path
+        if library.others:
+            others = ", ".join(map(str, library.others))
+            left_out.append(f"Taken: {path}; other forms of this library, left out: {others}")
         try:
             formats[inspect_matrix(path)] += 1
         except ValueError as error:
@@ -189,7 +195,7 @@ def _day(timepoint: str, phase: str) -> float | None:
 
 def _bare(part: str) -> str:
     """Remove an accession at the start and words of the format at the end of a part of a path."""
-    tokens = re.split(r"[_ .]+", part)
+    tokens = re.split(r"[_ .]+", re.sub(r"[._]Solo\.out$", "", part))
     while tokens and NO_TOKEN.fullmatch(tokens[-1]):
         tokens.pop()
     while tokens and re.fullmatch(r"GSM\d+", tokens[0]):

@@ -14,7 +14,8 @@ from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
-from lammscope.cohort.last_run import LastRun, find_ingested
+from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
+from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.resources import find_resource
@@ -24,6 +25,7 @@ from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix
 
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
+SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
 
@@ -32,7 +34,8 @@ class Intake:
     """A checked run: the resolved config, the table of samples, the contrasts, and notes.
 
     `formats` gives the format of each matrix that was inspected, by sample, and `choices` what is
-    read of files that hold several matrices.
+    read of files that hold several matrices. `inputs` has the state of each sample's files (see
+    `input_states`), if they were looked at.
     """
 
     config: dict[str, Any]
@@ -41,6 +44,7 @@ class Intake:
     notes: list[str]
     formats: dict[str, str] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_run(
@@ -73,8 +77,8 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
-    if last and last.qc != resolved.get("qc"):
-        last = None
+    compare = resolved["inputs"]["compare"] if not faulty else SIZE
+    last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
     sheets = check_sheets(resolved, look=look, last=last)
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
@@ -95,6 +99,7 @@ def check_run(
         if look:
             looked, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
             mistakes += found
+            mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
@@ -111,6 +116,7 @@ def check_run(
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),
+        *_change_notes(sheets.samples, changed, resolved["samples"]),
     ]
     return Intake(
         resolved,
@@ -119,6 +125,7 @@ def check_run(
         notes,
         formats={sample: kind for sample, (kind, _) in looked.items()},
         choices={sample: choice for sample, (_, choice) in looked.items() if choice},
+        inputs=input_states(sheets.samples, last, compare=compare) if look else {},
     )
 
 
@@ -127,6 +134,35 @@ def _of_default(mistake: str, is_default: bool) -> str:
     if not is_default or "contrast `" not in mistake:
         return ""
     return " (a default contrast: name your own under `contrasts` in the config)"
+
+
+def _still_valid(
+    last: LastRun | None, config: Mapping[str, Any], *, compare: str
+) -> tuple[LastRun | None, dict[tuple[str, str], str]]:
+    """Return what is still valid of the last run, and what changed in the files of its samples."""
+    if last is None or last.qc != config.get("qc"):
+        return None, {}
+    return without_changed(last, compare=compare)
+
+
+def _change_notes(
+    samples: pd.DataFrame, changed: Mapping[tuple[str, str], str], sheet: str
+) -> list[str]:
+    """Say which samples are read in again, because their files changed."""
+    return [
+        f"{sheet}: sample `{sample}`: {counts} changed since it was read in "
+        f"({changed[sample, counts]}); it is read in again"
+        for sample, counts in zip(samples["sample"], samples["counts"], strict=True)
+        if (sample, counts) in changed
+    ]
+
+
+def _same_libraries(samples: pd.DataFrame, sheet: str, *, last: LastRun | None) -> list[str]:
+    """Find samples that are copies of one file, or that hold the same cells."""
+    known = samples.loc[find_ingested(samples, last), "sample"].tolist()
+    records = {} if last is None else last.records
+    found = [*copied_matrices(samples), *samples_of_same_cells(known, records)]
+    return [f"{sheet}: {text}" for text in found]
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lammscope.cohort.config import as_label, read_schema
 from lammscope.cohort.covariates import as_categories, category_mistakes, spelled_alike
+from lammscope.cohort.identity import file_identity, listed
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, PHASES, UNSTATED
@@ -96,7 +97,7 @@ def check_sheets(
         *(f"{paths.samples}: {text}" for text in _sample_mistakes(samples)),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "counts")),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "barcodes")),
-        *(f"{paths.samples}: {text}" for text in _shared_matrices(samples)),
+        *(f"{paths.samples}: {text}" for text in _shared_matrices(samples, look=look)),
         *(f"{paths.patients}: {text}" for text in _patient_mistakes(patients)),
         *_mistakes_between(samples, patients, paths=paths),
         *_label_mistakes(samples, patients, config, paths=paths),
@@ -139,11 +140,12 @@ def _joined(
     samples = samples.copy()
     if "channel" not in samples:
         samples["channel"] = pd.Series(pd.NA, index=samples.index, dtype="str")
-    shared = samples.groupby("counts")["sample"].transform("first")
+    paths = samples["counts"].map(_plain_path, na_action="ignore")  # `./a` becomes `a`
+    shared = samples.groupby(paths)["sample"].transform("first")
     samples["channel"] = samples["channel"].fillna(shared)
     samples = fill_defaults(samples, read_schema("samples"))
     for column in ("counts", "barcodes"):
-        if column in samples:  # `./a` becomes `a`
+        if column in samples:
             samples[column] = samples[column].map(_plain_path, na_action="ignore").astype("str")
     own = patients[[c for c in patients.columns if c == "patient" or c not in samples]]
     own = own.dropna(subset="patient").drop_duplicates("patient")
@@ -194,22 +196,34 @@ def _exists(path: str) -> bool:
         return False
 
 
-def _shared_matrices(samples: pd.DataFrame) -> Iterator[str]:
-    """Find samples of the same matrix without a list of barcodes, or with the same list."""
+def _shared_matrices(samples: pd.DataFrame, *, look: bool) -> Iterator[str]:
+    """Find samples of the same matrix without a list of barcodes, or with the same list.
+
+    With `look`, links to a file and other spellings of its path are the same matrix.
+    """
     known = samples.dropna(subset=["counts", "sample"])
-    paths = known["counts"].map(lambda value: Path(value).absolute().as_posix())
+    identity = file_identity if look else lambda value: Path(value).absolute().as_posix()
+    paths = known["counts"].map(identity)
     barcodes = known.get("barcodes", pd.Series(pd.NA, index=known.index, dtype="str"))
     for _, rows in known.groupby(paths, sort=False):
         if len(rows) < 2:
             continue
         where = f"rows {', '.join(map(str, rows.index))}"
+        spellings = rows["counts"].map(_plain_path).drop_duplicates().tolist()
+        verb = "are" if len(spellings) > 2 else "is"
+        same = f" ({listed(spellings[1:])} {verb} the same file)" if len(spellings) > 1 else ""
         without = rows.index[barcodes[rows.index].isna()]
         if len(without):
             yield (
-                f"{where}: several samples have the same matrix `{rows['counts'].iloc[0]}`, so "
-                "each cell would be counted several times; correct the paths, or list the cells "
-                "of each sample in `barcodes` (missing in "
+                f"{where}: several samples have the same matrix `{rows['counts'].iloc[0]}`"
+                f"{same}, so each cell would be counted several times; correct the paths, or list "
+                "the cells of each sample in `barcodes` (missing in "
                 f"{'rows' if len(without) > 1 else 'row'} {', '.join(map(str, without))})"
+            )
+        elif len(spellings) > 1:
+            yield (
+                f"{where}: several paths to one matrix ({listed(spellings)}); write the same path "
+                "in all these rows"
             )
         for first, second in combinations(rows.index, 2):
             if barcodes[first] == barcodes[second]:

@@ -74,7 +74,10 @@ def code_digest(
 
 def file_digest(*paths: str | Path) -> str:
     """Compute a digest of the content of files, in the given order; 16 hexadecimal digits."""
-    contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+    contents = []
+    for path in paths:
+        with Path(path).open("rb") as handle:
+            contents.append(hashlib.file_digest(handle, "sha256").hexdigest())
     return _digest(" ".join(contents).encode())
 
 

@@ -8,7 +8,8 @@ References
 .. [1] https://anndata.readthedocs.io/en/stable/fileformat-prose.html
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import h5py
@@ -18,6 +19,8 @@ from scipy import sparse
 
 from lammscope.core.runtime import whole_file
 
+CHECKSUM = "checksum"  # a way to compare inputs with those of the last run
+ORIGIN = "lammscope_input"  # where the `InputRecord` is, in `uns`
 NOTHING_SHARED = (
     "the samples have no gene in common: were they counted against different references, or do "
     "some have Ensembl ids and others symbols?"
@@ -44,8 +47,35 @@ class Shard:
     genes: pd.DataFrame
 
 
-def write_shard(shard: Shard, path: str | Path) -> None:
-    """Write a per-sample count file atomically."""
+@dataclass(frozen=True)
+class InputRecord:
+    """What a per-sample count file was made from.
+
+    Attributes
+    ----------
+    compared
+        How the input is compared at the start of a run: by `size` or by `checksum`.
+    size
+        Of all its files together, in bytes.
+    checksum
+        A digest of their content.
+    cells
+        A digest of the sample's barcodes and their UMIs, in any order; empty without barcodes.
+    """
+
+    compared: str
+    size: int
+    checksum: str
+    cells: str
+
+    @property
+    def state(self) -> str:
+        """The state of the input, as Snakemake compares it."""
+        return self.checksum if self.compared == CHECKSUM else f"{self.size} bytes"
+
+
+def write_shard(shard: Shard, path: str | Path, *, record: InputRecord | None = None) -> None:
+    """Write a per-sample count file atomically, with a record of its input in `uns`."""
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         _encode(file, "anndata")
         matrix = file.create_group("X")
@@ -61,6 +91,9 @@ def write_shard(shard: Shard, path: str | Path) -> None:
         _write_frame(file, "var", shard.genes)
         for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
             _encode(file.create_group(name), "dict")
+        if record is not None:
+            file["uns"][ORIGIN] = json.dumps(asdict(record))
+            _encode(file["uns"][ORIGIN], "string", "0.2.0")
 
 
 def read_shard(path: str | Path) -> Shard:
@@ -74,7 +107,16 @@ def read_shard(path: str | Path) -> Shard:
         return Shard(counts, _column(file["obs"], "barcode"), _read_frame(file["var"]))
 
 
-def _encode(group: h5py.Group, kind: str, version: str = "0.1.0") -> None:
+def read_record(path: str | Path) -> InputRecord | None:
+    """Read what a per-sample count file was made from; None if that is not recorded."""
+    try:
+        with h5py.File(path, "r") as file:
+            return InputRecord(**json.loads(file["uns"][ORIGIN][()]))
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
+        return None
+
+
+def _encode(group: h5py.Group | h5py.Dataset, kind: str, version: str = "0.1.0") -> None:
     group.attrs["encoding-type"] = kind
     group.attrs["encoding-version"] = version
 

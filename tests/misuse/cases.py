@@ -2,6 +2,7 @@
 
 import os
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import anndata
 import numpy as np
 
+from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.read import read_matrix
 from tests.matrices import (
     small_shard,
     write_dense,
@@ -34,6 +37,7 @@ from tests.misuse.cohort import (
     instead,
     is_early,
     is_responder,
+    link,
     make_folder,
     matrix,
     recode,
@@ -620,6 +624,25 @@ CONFIGS = {
 }
 
 
+CELLS = "results/joint/cells.parquet"
+DAY_7 = "counts/P01_day_7.h5"
+OTHER_PATIENT = "counts/P02_baseline.h5"
+
+
+def other_format(
+    make: Callable[[Shard, Path], object],
+    name: str,
+    change: Callable[[Shard], Shard] = lambda shard: shard,
+) -> Spoil:
+    """Write the counts of the first sample in another format, as those of its second sample."""
+
+    def spoil(folder: Path) -> None:
+        make(change(read_matrix(folder / MATRIX)), folder / name)
+        replace("samples.tsv", DAY_7, name)(folder)
+
+    return spoil
+
+
 def unreadable(folder: Path) -> None:
     """Make a matrix that belongs to another user and is not readable."""
     path = folder / MATRIX
@@ -867,4 +890,69 @@ MATRICES = {
     ),
 }
 
-CASES = {**SHEETS, **CONFIGS, **MATRICES}
+IDENTITIES = {
+    "a link to another patient's matrix": Case(
+        link(OTHER_PATIENT, MATRIX), "rows 2, 4: several samples have the same matrix"
+    ),
+    "a hard link to another matrix": Case(
+        link(DAY_7, MATRIX, Path.hardlink_to),
+        "(`counts/P01_day_7.h5` is the same file), so each cell would be counted several times",
+    ),
+    "a way round to another matrix": Case(
+        replace("samples.tsv", DAY_7, "counts/../counts/P01_baseline.h5"),
+        "(`counts/../counts/P01_baseline.h5` is the same file)",
+    ),
+    "a copy of another patient's matrix": Case(
+        copy(MATRIX, OTHER_PATIENT),
+        "samples.tsv: samples `P01_baseline`, `P02_baseline`: their matrices are copies of one",
+    ),
+    "a copy by another name": Case(
+        both(copy(MATRIX, "counts/new.h5"), replace("samples.tsv", DAY_7, "counts/new.h5")),
+        "(e.g. counts/P01_baseline.h5 and counts/new.h5)",
+    ),
+    "two paths to a channel of two samples": Case(
+        both(
+            link("counts/lane.h5", MATRIX),
+            replace("samples.tsv", DAY_7, "counts/lane.h5"),
+            write("P01_baseline.txt", "AAACCTGAGAAACCAT-1\n"),
+            write("P01_day_7.txt", "AAACCTGAGAAACCTA-1\n"),
+            column(
+                "samples",
+                "barcodes",
+                lambda row: f"{row['sample']}.txt" if row["patient"] == "P01" else "",
+            ),
+        ),
+        "several paths to one matrix (`counts/P01_baseline.h5`, `counts/lane.h5`); write the same",
+    ),
+    "an unknown way to compare inputs": Case(
+        config(inputs={"compare": "md5"}), "`inputs.compare` is `md5`; allowed: size, checksum"
+    ),
+    "a library in another format": Case(
+        other_format(write_h5ad, "counts/same.h5ad"),
+        "samples of the same cells: `P01_baseline`, `P01_day_7`: their barcodes have the same UMIs",
+        CELLS,
+    ),
+    "a library with other suffixes of its barcodes": Case(
+        other_format(
+            write_tenx_v3,
+            "counts/same.h5",
+            lambda shard: Shard(
+                shard.counts, np.char.replace(shard.barcodes, "-1", "-2"), shard.genes
+            ),
+        ),
+        "samples of the same cells: `P01_baseline`, `P01_day_7`",
+        CELLS,
+    ),
+    "a library counted in two ways": Case(
+        other_format(
+            write_tenx_v3,
+            "counts/full.h5",
+            lambda shard: Shard(shard.counts * 2, shard.barcodes, shard.genes),
+        ),
+        "samples that share barcodes: `P01_baseline` and `P01_day_7` 100 % (",
+        CELLS,
+        fine=True,
+    ),
+}
+
+CASES = {**SHEETS, **CONFIGS, **MATRICES, **IDENTITIES}

@@ -193,6 +193,16 @@ def copy(path: str, to: str) -> Spoil:
     return lambda folder: shutil.copy(folder / path, folder / to)
 
 
+def link(path: str, to: str, make: Callable[[Path, Path], None] = Path.symlink_to) -> Spoil:
+    """Replace a file by a link to another one."""
+
+    def spoil(folder: Path) -> None:
+        (folder / path).unlink(missing_ok=True)
+        make(folder / path, folder / to)
+
+    return spoil
+
+
 def is_early(row: dict[str, str]) -> bool:
     """Test whether a sample is from before infusion."""
     return row["timepoint"] == "baseline"

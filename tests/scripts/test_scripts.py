@@ -36,7 +36,7 @@ def ingested(
             "ingest_sample",
             input={"matrix": str(matrix), "barcodes": []},
             output=paths[sample],
-            params={"qc": config["qc"], "genome": None, "layer": None},
+            params={"qc": config["qc"], "genome": None, "layer": None, "compared": "size"},
             wildcards={"sample": sample},
         )
         assert "barcodes pass" in log
@@ -75,7 +75,12 @@ def test_samples_become_an_index_a_space_and_clusters(
             "doublets": [tmp_path / "doublets" / f"{sample}.parquet" for sample in samples],
         },
         output={"cells": cells, "summary": tmp_path / "qc" / "summary.tsv"},
-        params={"samples": samples, "patients": ["P1", "P2"], "remove_doublets": True},
+        params={
+            "samples": samples,
+            "patients": ["P1", "P2"],
+            "channels": samples,
+            "remove_doublets": True,
+        },
     )
     moments = [ingested[sample]["moments"] for sample in samples]
     reference, genes = tmp_path / "joint" / "reference.tsv.gz", tmp_path / "joint" / "genes.tsv"
@@ -146,7 +151,7 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(
             "ingest_sample",
             input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
             output={"shard": tmp_path / "out" / "x.h5ad"},
-            params={"qc": config["qc"], "genome": None, "layer": None},
+            params={"qc": config["qc"], "genome": None, "layer": None, "compared": "size"},
         )
     printed = capsys.readouterr().err
     assert printed.startswith(f"lammscope: {tmp_path / 'x.h5'}: named .h5, but it is not HDF5")

@@ -44,6 +44,7 @@ PATHS = {
     "GSM1_P3_D7_matrix.mtx.gz": "P3_D7",
     "GSM2_P10_Leukapheresis_rna.csv.gz": "P10_Leukapheresis",
     "x/Solo.out/Gene/filtered": "x",
+    "P5_pre_Solo.out/Gene/filtered": "P5_pre",
     "k/counts_unfiltered/cells_x_genes.mtx": "k",
     "ac01/ac01_matrix.mtx": "ac01",
     "P4/D7.h5": "P4_D7",
@@ -104,6 +105,11 @@ def test_config_and_sheets_are_written_and_what_is_missing_is_said(
     ):
         assert to_do in printed
     assert "Found 4 count matrices in data" in printed
+    outs = "data/P1_Baseline/outs/{}_feature_bc_matrix{}".format
+    assert (
+        f"Taken: {outs('filtered', '.h5')}; other forms of this library, left out: "
+        f"{outs('filtered', '')}, {outs('raw', '.h5')}\n"
+    ) in printed
     assert "patients.tsv: `response` of 3 patients" in printed
     assert "(pre: Baseline; post: D7)" in printed
 

@@ -181,6 +181,29 @@ def test_archived_matrices_rerun_nothing(moved: Path, repository: Path) -> None:
     assert not rules & BLIND
 
 
+@pytest.mark.parametrize("compare", ["size", "checksum"])
+def test_an_older_matrix_in_the_place_of_another_is_read_in_again(
+    moved: Path, repository: Path, compare: str
+) -> None:
+    """As `cp -p` and `rsync -a` put it there."""
+    check = ("--config", f"inputs={{compare: {compare}}}")
+    assert "ingest_sample" not in plan(repository, moved, *check)
+    path = moved / "counts" / "P01_baseline.h5"
+    content = path.read_bytes()
+    same_size = content[:15] + b"\1" + content[16:]  # a byte of the superblock without a meaning
+    path.write_bytes(content + b" " if compare == "size" else same_size)
+    os.utime(path, (1, 1))
+    run = run_snakemake(repository, moved, "--dry-run", *check)
+    assert planned(run.text)["ingest_sample"] == 1
+    assert {"select_cells", "write_report"} <= set(planned(run.text))
+    if compare == "checksum":
+        assert plan(repository, moved) == {}  # the size alone does not tell
+    target = "results/shards/P01_baseline.h5ad"
+    assert run_snakemake(repository, moved, target, *check).code == 0
+    for again in ((), check):
+        assert "ingest_sample" not in plan(repository, moved, *again)
+
+
 def test_archived_matrices_are_asked_for_where_they_are_needed(
     moved: Path, repository: Path
 ) -> None:

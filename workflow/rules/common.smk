@@ -106,7 +106,8 @@ def last_run():
     return read_last_run(
         path("<results>/config.yaml"),
         path("<results>/design/samples.tsv"),
-        ingested=[path(pattern) for pattern in (shard, *tables)],
+        shard=path(shard),
+        tables=[path(pattern) for pattern in tables],
     )
 
 
@@ -190,6 +191,14 @@ wildcard_constraints:
 def matrix_of(wildcards):
     """Return the user's count matrix of a sample."""
     return SHEET.at[wildcards.sample, "counts"]
+
+
+def state_of_input(wildcards):
+    """Return the size or checksum of a sample's files; as a param, a change reruns its ingest.
+
+    A file that was replaced by an older one has no newer time, which is all that Snakemake compares.
+    """
+    return RUN.inputs.get(wildcards.sample, "")
 
 
 def barcodes_of(wildcards):

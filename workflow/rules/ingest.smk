@@ -20,6 +20,8 @@ rule ingest_sample:
             qc=config["qc"],
             genome=genome_of,
             layer=layer_of,
+            state=state_of_input,
+            compared=config_path("inputs", "compare"),
             code=code("ingest_sample"),
         ),
     script:

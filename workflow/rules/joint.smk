@@ -1,5 +1,5 @@
 rule select_cells:
-    """Select the barcodes that are cells, and write the cell index."""
+    """Compare the samples' barcodes, select those that are cells, and write the cell index."""
     input:
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         doublets=collect("<results>/doublets/{channel}.parquet", channel=CHANNELS),
@@ -18,6 +18,7 @@ rule select_cells:
         **named(
             samples=SAMPLES,
             patients=SHEET["patient"].tolist(),
+            channels=SHEET["channel"].tolist(),
             remove_doublets=config["doublets"]["remove"],
             code=code("select_cells"),
         ),

@@ -5,6 +5,7 @@ from snakemake.iocontainers import Snakemake
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.core.shards import write_shard
+from lammscope.ingest.inputs import record_input
 from lammscope.ingest.matrices.barcodes import own_positions
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.moments import gene_moments
@@ -20,7 +21,14 @@ with job_log(snakemake.log[0]) as logger:
     shard = split_ambient(matrix, own, ambient_max_counts=floor)
     qc = flag_cells(cell_metrics(shard), **limits)
     moments = gene_moments(shard, qc["passes"].to_numpy())
-    write_shard(shard, snakemake.output.shard)
+    record = record_input(
+        snakemake.input.matrix,
+        barcodes=snakemake.input.barcodes,
+        shard=shard,
+        compared=snakemake.params.compared,
+        **chosen,
+    )
+    write_shard(shard, snakemake.output.shard, record=record)
     write_table(qc, snakemake.output.qc)
     write_table(moments, snakemake.output.moments)
     logger.log(*describe_yield(qc, sample=snakemake.wildcards.sample))

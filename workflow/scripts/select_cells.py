@@ -1,4 +1,4 @@
-"""Select the barcodes that are cells, and write the cell index."""
+"""Compare the samples' barcodes, select those that are cells, and write the cell index."""
 
 import pandas as pd
 from snakemake.iocontainers import Snakemake
@@ -6,11 +6,13 @@ from snakemake.iocontainers import Snakemake
 from lammscope.core.indexed import read_table, write_index, write_table
 from lammscope.core.runtime import job_log
 from lammscope.joint.cells import select_cells, summarize_qc
+from lammscope.joint.shared_cells import check_samples
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     samples, patients = snakemake.params.samples, snakemake.params.patients
     qc = dict(zip(samples, map(read_table, snakemake.input.qc), strict=True))
+    check_samples(qc, channels=dict(zip(samples, snakemake.params.channels, strict=True)))
     doublets = pd.concat(map(read_table, snakemake.input.doublets), ignore_index=True)
     doublets["doublet"] &= snakemake.params.remove_doublets
     cells = select_cells(qc, doublets, patients=dict(zip(samples, patients, strict=True)))

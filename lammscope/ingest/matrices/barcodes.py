@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lammscope.core.barcodes import NUCLEOTIDES, nucleotides_of
 from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 
-# The nucleotides of a barcode: 14 or 16 for 10x, parts of 8 or more for others (inDrops). Eight in
-# a row are rare in other names; the limit is our choice.
-NUCLEOTIDES = r"[ACGTN]{8,}(?:[-_+.][ACGTN]{8,})*"
 HEADERS = ("barcode", "barcodes", "cell", "cells", "cell_id", "cellid", "cell.id", "cell_barcode")
 MIN_FOUND = 0.5  # of the listed barcodes; other channels share few of them; our choice
 UNNAMED = ("", "x", "v1", "index", "rownames")  # what R and pandas call a column without a name
@@ -145,10 +143,8 @@ def _column_of_header(rows: list[list[str]]) -> int | None:
 
 def _core(names: np.ndarray) -> pd.Index:
     """Return the nucleotides of each barcode, or its name without affixes if it has none."""
-    text = pd.Series(names, dtype=str)
-    core = text.str.extract(rf"(?:^|[^A-Za-z])({NUCLEOTIDES})(?![A-Za-z])", expand=False)
-    other = text.str.replace(r"^.*[_:]|[-.]\d+$", "", regex=True)
-    found: pd.Index = pd.Index(core.fillna(other))
+    other = pd.Series(names, dtype=str).str.replace(r"^.*[_:]|[-.]\d+$", "", regex=True)
+    found: pd.Index = pd.Index(nucleotides_of(names).fillna(other))
     return found
 
 

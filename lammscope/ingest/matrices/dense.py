@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.barcodes import NUCLEOTIDES
 from lammscope.core.files import named_errors, open_text
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.barcodes import NUCLEOTIDES
 from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
     MAJORITY,

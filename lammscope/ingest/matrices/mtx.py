@@ -161,6 +161,18 @@ def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     return choose_parts(path, layer=layer).words
 
 
+def files_of(path: Path, *, layer: str | None) -> list[Path]:
+    """List the Matrix Market files that are summed, and their lists of barcodes and genes."""
+    files = []
+    for matrix in choose_parts(path, layer=layer).paths:
+        files.append(matrix)
+        layout = _layout(matrix)
+        if not isinstance(layout, str):
+            lists = (layout.barcodes, layout.features, layout.symbols)
+            files += [path for path in lists if path is not None]
+    return list(dict.fromkeys(files))
+
+
 def _checked_layout(path: Path) -> Layout:
     layout = _layout(path)
     if isinstance(layout, str):
@@ -410,4 +422,5 @@ READER = Reader(
     read=read_mtx,
     in_folder=mtx_in,
     describe=describe_mtx,
+    files=files_of,
 )

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lammscope.core.barcodes import NUCLEOTIDES
 from lammscope.core.files import text_lines
 from lammscope.core.names import ENSEMBL
 from lammscope.core.runtime import logger
-from lammscope.ingest.matrices.barcodes import HEADERS, NUCLEOTIDES, UNNAMED
+from lammscope.ingest.matrices.barcodes import HEADERS, UNNAMED
 
 # What pipelines, R and pandas call the first column of a list; compared in small letters, without
 # points, dashes and underscores

@@ -55,7 +55,7 @@ def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | Non
     with named_errors(path):
         shards = [
             choose_reader(source).read(source, genome=genome, layer=layer)
-            for source in _matrices_of(path, genome=genome)
+            for source in matrices_of(path, genome=genome)
         ]
         return _checked(join_genomes(*shards), path)
 
@@ -80,7 +80,7 @@ def inspect_matrix(path: str | Path, *, genome: str | None = None, layer: str | 
     """
     path = Path(path)
     with named_errors(path):
-        source, *_ = _matrices_of(path, genome=genome)
+        source, *_ = matrices_of(path, genome=genome)
         return choose_reader(source).inspect(source, genome=genome, layer=layer)
 
 
@@ -107,14 +107,15 @@ def describe_matrix(
     """
     path = Path(path)
     with named_errors(path):
-        source, *_ = _matrices_of(path, genome=genome)
+        source, *_ = matrices_of(path, genome=genome)
         return choose_reader(source).describe(source, genome=genome, layer=layer)
 
 
-def _matrices_of(path: Path, *, genome: str | None) -> list[Path]:
+def matrices_of(path: Path, *, genome: str | None) -> list[Path]:
     """Return the file to read: `path`, or if it is a folder, the matrix in it or below it.
 
     Folders of Cell Ranger 2 have a matrix per genome; those of small genomes follow the other one.
+    A ValueError says why there is no matrix or more than one.
     """
     if not path.exists():
         broken = f" (a broken link{_annexed(path)})" if path.is_symlink() else ""
@@ -127,13 +128,13 @@ def _matrices_of(path: Path, *, genome: str | None) -> list[Path]:
         chosen = checked_genome(large, genome=genome)
         found = [folder for folder in found if folder.name == chosen or folder.name not in large]
         found.sort(key=lambda folder: folder.name != chosen)
-        return [file for folder in found for file in _matrices_of(folder, genome=genome)]
+        return [file for folder in found for file in matrices_of(folder, genome=genome)]
     found = [candidate for candidate in found if candidate.name == genome] or found
     if not found:
         formats = list_formats()
         raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {formats}")
     if len(found) == 1:
-        return _matrices_of(found[0], genome=genome)
+        return matrices_of(found[0], genome=genome)
     names = [str(candidate.relative_to(path)) for candidate in found]
     more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     raise ValueError(

@@ -23,6 +23,13 @@ class Describe(Protocol):
         """Return in words what is read and what is left out; empty if there was no choice."""
 
 
+class Files(Protocol):
+    """A function that lists the files of a matrix."""
+
+    def __call__(self, path: Path, *, layer: str | None) -> list[Path]:
+        """List the files and folders that are read, given the main file."""
+
+
 class Read(Protocol):
     """A function that reads a file."""
 
@@ -38,6 +45,11 @@ def nothing_in(folder: Path) -> list[Path]:
 def nothing_chosen(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return empty text: the `describe` of a format with one matrix per file."""
     return ""
+
+
+def only_itself(path: Path, *, layer: str | None) -> list[Path]:
+    """Return the file itself: the `files` of a format whose matrices are single files."""
+    return [path]
 
 
 def refuse_layer(layer: str | None) -> None:
@@ -76,6 +88,8 @@ class Reader:
         Whether all that is below the folder of a main file belongs to its matrix.
     describe
         For files with several matrices: see `Describe`.
+    files
+        For matrices of several files: see `Files`.
     """
 
     words: str
@@ -87,3 +101,4 @@ class Reader:
     in_folder: Callable[[Path], list[Path]] = nothing_in
     fills_folder: bool = False
     describe: Describe = nothing_chosen
+    files: Files = only_itself

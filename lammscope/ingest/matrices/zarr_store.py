@@ -64,6 +64,11 @@ def describe_zarr(path: Path, *, genome: str | None, layer: str | None) -> str:
         return choose_matrix(store, layer=layer).words
 
 
+def store_of(path: Path, *, layer: str | None) -> list[Path]:
+    """Return the folder of a store, given the metadata file of its root."""
+    return [path.parent]
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Group]:
     """Open a store; zarr has errors of its own, of the codecs and of JSON for damaged ones."""
@@ -95,4 +100,5 @@ READER = Reader(
     in_folder=root_in,
     fills_folder=True,
     describe=describe_zarr,
+    files=store_of,
 )

@@ -123,7 +123,7 @@ def last(config: dict[str, Any], tmp_path: Path) -> LastRun | None:
     for name in ("001", "1e5"):
         (tmp_path / "shards" / f"{name}.h5ad").touch()
     pattern = str(tmp_path / "shards" / "{sample}.h5ad")
-    return read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", ingested=[pattern])
+    return read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", shard=pattern, tables=[])
 
 
 def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(
@@ -162,9 +162,10 @@ def test_a_sheet_with_a_genome_of_its_own_is_another_source(
 def test_a_damaged_record_frees_no_matrix(
     tmp_path: Path, config: dict[str, Any], text: str
 ) -> None:
+    none: dict[str, Any] = {"shard": "", "tables": []}
     saved(read_samples(config), tmp_path / "table.tsv")
     (tmp_path / "config.yaml").write_text(text)
-    assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", ingested=[]) is None
+    assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", **none) is None
     (tmp_path / "config.yaml").write_text("qc: {}")
     (tmp_path / "table.tsv").write_text(text)
-    assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", ingested=[]) is None
+    assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", **none) is None
