@@ -19,13 +19,13 @@ from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
     choose_genes,
     csr_of,
     first_non_count,
     gene_shard,
-    name_genes,
 )
 from lammscope.ingest.matrices.reader import Reader
 from lammscope.ingest.matrices.tenx import dataset
@@ -37,6 +37,7 @@ ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensemblid", "ensembl")
 SYMBOL_COLUMNS = (
     *("feature_name", "symbol", "gene_symbols", "gene_symbol", "gene_name", "name", "features"),
 )
+FEATURE_COLUMNS = ("feature_types", "feature_type", "genome")
 VALUES_AT_A_TIME = 10_000_000  # of a dense matrix: 80 MB
 VALUES_LOOKED_AT = 1000  # the first ones of a sparse matrix, about one cell; our choice
 ROWS_LOOKED_AT = 2  # of a dense matrix
@@ -146,13 +147,17 @@ def _matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_array:
 
 def _features(var: h5py.Group | h5py.Dataset) -> pd.DataFrame:
     """Read names of the genes, and type and genome if the file has them."""
-    columns = set(var.dtype.names if isinstance(var, h5py.Dataset) else var)
+    columns = var.dtype.names if isinstance(var, h5py.Dataset) else list(var)
+    known = {*ID_COLUMNS, *SYMBOL_COLUMNS, _index_name(var), *FEATURE_COLUMNS}
+    others = [name for name in columns if name not in known and _is_text(var, name)]
 
     def named(*names: str) -> list[pd.Series]:
         return [pd.Series(_column(var, name)) for name in names if name in columns]
 
     index = pd.Series(_column(var, _index_name(var)))
-    features = name_genes([*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index])
+    features = name_genes(
+        [*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index], named(*others)
+    )
     for name, found in {
         "feature_type": named("feature_types", "feature_type"),
         "genome": named("genome"),
@@ -160,6 +165,19 @@ def _features(var: h5py.Group | h5py.Dataset) -> pd.DataFrame:
         if found:
             features[name] = found[0].astype(str)
     return features
+
+
+def _is_text(table: h5py.Group | h5py.Dataset, name: str) -> bool:
+    """Test whether a column of a table is text, plain or categorical."""
+    if isinstance(table, h5py.Dataset):
+        return table.dtype[name].kind in "OSU"
+    column = table[name]
+    if isinstance(column, h5py.Group):
+        column = column.get("categories", column.get("values"))
+    elif "categories" in column.attrs:
+        column = table.file[column.attrs["categories"]]
+    is_column = isinstance(column, h5py.Dataset) and len(column.shape) == 1
+    return is_column and column.dtype.kind in "OSU"
 
 
 def _index_name(table: h5py.Group | h5py.Dataset) -> str:

@@ -13,12 +13,12 @@ from scipy import sparse
 
 from lammscope.core.files import AGAIN, open_text, text_lines
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
     choose_genes,
     first_non_count,
     gene_shard,
-    name_genes,
     not_counts,
 )
 from lammscope.ingest.matrices.reader import Reader
@@ -29,7 +29,7 @@ OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|na
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
-FEATURES_APART = 500  # every 500th and the last are inspected; smaller groups show only on reading
+FEATURES_APART = 20  # every 20th and the last are inspected; smaller groups show only on reading
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
@@ -291,7 +291,7 @@ def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
                 "do the files belong to one run?"
             )
         symbols = [pd.Series([_fields(names[place])[0] for place in chosen], dtype=str)]
-    features = name_genes(columns[:1], symbols)
+    features = name_genes(columns[:1], symbols, columns[2:])
     return features.assign(feature_type=columns[2]) if width > 2 else features
 
 
