@@ -47,7 +47,7 @@ OF_CELLS = frozenset(
         *("samplename", "sampletag", "patient", "patientid", "donor", "donorid", "subject"),
         *("subjectid", "individual", "library", "libraryid", "batch", "batchid", "tissue"),
         *("condition", "treatment", "timepoint", "response", "sex", "gender", "age", "phase"),
-        *("plate", "well", "lane", "group"),
+        *("plate", "well", "lane", "group", "detected"),
     )
 )
 OF_GENES = frozenset(

@@ -75,17 +75,19 @@ def read_dense(path: Path, *, genome: str | None) -> Shard:
         np.cumsum([0, *map(len, indices)]),
         shape=(len(names), len(head.columns)),
     )
-    table = pd.DataFrame(names, columns=range(head.n_names))
-    row_names = [table[place].astype(str).str.strip() for place in head.names]
-    _log_left_out(path, head.left_out, no_rows)
+    table = pd.DataFrame(names, columns=range(head.n_names)).astype(str)
+    row_names = [table[place].str.strip() for place in head.names]
     if _genes_in_rows(row_names, head.columns):
+        _log_left_out(path, no_rows, head=head, used=head.names)
         features = name_genes(row_names[:1], row_names[1:])
         return gene_shard(
             sparse.csr_array(counts.T), np.array(head.columns), features, genome=genome
         )
+    naming = [*head.names, *table]
+    place = next((place for place in naming if table[place].is_unique), naming[0])
+    _log_left_out(path, no_rows, head=head, used=[place])
     features = name_genes([pd.Series(head.columns)], [])
-    barcodes = next((column for column in row_names if column.is_unique), row_names[0])
-    return gene_shard(counts, barcodes.to_numpy(dtype=str), features, genome=genome)
+    return gene_shard(counts, table[place].str.strip().to_numpy(), features, genome=genome)
 
 
 def inspect_dense(path: Path, *, genome: str | None) -> str:
@@ -138,10 +140,9 @@ def _fields_of(line: str, *, head: Head, number: int) -> list[str]:
     if head.trailing and head.separator:
         text = text.removesuffix(head.separator)
     fields = split_fields(text, head.separator)
-    if len(fields) != head.n_fields:
-        raise ValueError(
-            f"line {number} has {len(fields)} fields, the lines before have {head.n_fields}"
-        )
+    width = len(head.header)
+    if len(fields) != width:
+        raise ValueError(f"line {number} has {len(fields)} fields, the lines before have {width}")
     return fields
 
 
@@ -173,11 +174,16 @@ def _counts_in(fields: list[str], *, head: Head) -> tuple[np.ndarray, np.ndarray
     return np.array(at, dtype=np.int32)[filled], counts[filled].astype(np.int32)
 
 
-def _log_left_out(path: Path, columns: list[str], rows: list[str]) -> None:
+def _log_left_out(path: Path, rows: list[str], *, head: Head, used: list[int]) -> None:
+    """Log rows and named columns that are neither counts nor names of the counts."""
+    values = set(head.places or range(head.n_names, len(head.header)))
+    columns = [
+        name for place, name in enumerate(head.header) if name and place not in {*values, *used}
+    ]
     parts = [f"{kind} {', '.join(names)}" for kind, names in (("columns", columns), ("rows", rows))
              if names]  # fmt: skip
     if parts:
-        logger.warning("%s: left out, no genes or cells: %s", path, "; ".join(parts))
+        logger.warning("%s: left out, not genes or cells: %s", path, "; ".join(parts))
 
 
 def _number(text: str) -> float:

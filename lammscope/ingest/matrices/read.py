@@ -127,8 +127,9 @@ def _checked(shard: Shard, path: Path) -> Shard:
             "%s: %d gene symbols are dates (e.g. %s), which Excel makes of genes like MARCHF1",
             *(path, len(dates), dates.iloc[0]),
         )
-    ids = genes["gene"].str.replace(VERSION, r"\1\2", regex=True)
-    genes["gene"] = _make_unique(ids)
+    for column in ("gene", "symbol"):  # a gene without a symbol has its id as symbol
+        genes[column] = genes[column].str.replace(VERSION, r"\1\2", regex=True)
+    genes["gene"] = _make_unique(genes["gene"])
     return Shard(counts, barcodes.to_numpy(dtype=str), genes)
 
 
@@ -140,7 +141,7 @@ def _only_genes(
     others &= no_gene_or_cell(genes["symbol"])
     if not others.any() or others.all():
         return counts, genes
-    logger.warning("%s: left out, no genes: %s", path, ", ".join(genes.loc[others, "gene"]))
+    logger.warning("%s: left out, not genes: %s", path, ", ".join(genes.loc[others, "gene"]))
     kept = np.flatnonzero(~others)
     return counts[:, kept], genes.iloc[kept].reset_index(drop=True)
 

@@ -38,14 +38,12 @@ class Head:
         Separator of fields; None for any white space.
     trailing
         Whether each line ends with a separator.
-    n_fields
-        Number of fields of each row.
+    header
+        Names of all columns, empty for those without.
     columns
         Names of the columns of values.
     places
         Places of these columns among the fields of a row; None if they are all after the names.
-    left_out
-        Names of other columns, which are neither genes nor cells.
     names
         Places of the leading columns that name the rows, the best first.
     n_names
@@ -61,10 +59,9 @@ class Head:
     line: int
     separator: str | None
     trailing: bool
-    n_fields: int
+    header: list[str]
     columns: list[str]
     places: list[int] | None
-    left_out: list[str]
     names: list[int]
     n_names: int
     rows: list[list[str]]
@@ -118,15 +115,13 @@ def read_head(path: Path) -> Head:
     row_names = [table[place].astype(str).str.strip() for place in naming]
     no_values = _find_no_values(names, words, n_names=n_names, row_names=row_names)
     places = [place for place in range(n_names, width) if not no_values[place]]
-    left_out = [place for place in range(width) if no_values[place]]
     return Head(
         line=start.numbers[0],
         separator=separator,
         trailing=trailing,
-        n_fields=width,
+        header=names,
         columns=[names[place] for place in places],
         places=places if len(places) < width - n_names else None,
-        left_out=[names[place] for place in left_out if names[place] and place not in naming],
         names=naming,
         n_names=n_names,
         rows=rows,
@@ -251,9 +246,9 @@ def _count_names(names: list[str], is_word: np.ndarray) -> int:
 
 
 def _naming_columns(table: pd.DataFrame, names: list[str]) -> list[int]:
-    """Return the leading columns that name rows, without row numbers and annotation of genes."""
+    """Return the leading columns that name rows, without numbers and annotation of genes."""
     fields = [table[place].astype(str) for place in range(table.shape[1])]
-    texts = [place for place, field in enumerate(fields) if not field.str.fullmatch(r"\d+").all()]
+    texts = [place for place, field in enumerate(fields) if not field.map(is_number).all()]
     naming = [place for place in texts if not describes_a_gene(names[place])]
     return naming or texts or [0]
 

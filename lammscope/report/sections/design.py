@@ -38,6 +38,7 @@ OVERLAP_COLUMNS = (
     Column("n_missing", "Genes it lacks", "count", "that most samples have"),
     Column("pct_overlap", "Shared with the others", "percent"),
     Column("closest", "With the most similar", "percent"),
+    Column("note", "Missing", "text"),
 )
 SHARED = 99.0  # % of genes; above it samples differ by no more than a few added features
 PHASE_WORDS = {"pre": "before", "post": "after"}
@@ -67,12 +68,16 @@ def design_section(
 
 def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
     """Whether all samples were counted against one list of genes, and which were not."""
-    if overlap is None or len(overlap) < 2:
+    if overlap is None or overlap.empty:
         return None
+    overlap = overlap.assign(note=overlap["note"].fillna(""))
     odd = (overlap["pct_overlap"] < SHARED) | (
         overlap["n_missing"] >= (100 - SHARED) / 100 * overlap["n_genes"]
     )
     odd |= overlap["matched_by"] != overlap["matched_by"].mode()[0]
+    odd |= overlap["note"] != ""
+    if len(overlap) < 2 and not odd.any():
+        return None
     table = build_table(overlap[odd], OVERLAP_COLUMNS) if odd.any() else None
     return {"n": len(overlap), "lowest": float(overlap["pct_overlap"].min()), "table": table}
 

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from lammscope.core.mitochondria import MITOCHONDRIAL, MITOCHONDRIAL_IDS
 from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.qc import (
     HEMOGLOBIN,
     HEMOGLOBIN_IDS,
-    MITOCHONDRIAL,
-    MITOCHONDRIAL_IDS,
     cell_metrics,
     describe_yield,
     flag_cells,
