@@ -75,9 +75,6 @@ def without_genomes(features: pd.DataFrame, genomes: Sequence[str]) -> pd.DataFr
 def refuse_other_species(features: pd.DataFrame) -> None:
     """Refuse matrices of other species: markers, LAMM definers, QC and gene sets are human.
 
-    Ids of another species with human symbols are accepted with a warning: someone has named the
-    genes by their human orthologs, or the symbols of both species are alike (macaque).
-
     Parameters
     ----------
     features
@@ -88,29 +85,48 @@ def refuse_other_species(features: pd.DataFrame) -> None:
     ValueError
         If the symbols are not human, or if the ids are of another species and there are no symbols.
     """
-    ids = features["gene"]
-    species = _species_of_ids(ids).value_counts() if mostly_ensembl(ids) else pd.Series(dtype=int)
-    name = str(species.index[0]) if len(species) else ""
-    if name == HUMAN:
+    name = _species(features)
+    if name == HUMAN or _has_human_symbols(features, name):
         return
-    in_lower_case = named_in_lower_case(features)
-    has_symbols = (features["symbol"] != ids).mean() > MAJORITY
-    if name and has_symbols and not in_lower_case:
-        logger.warning(
-            "gene ids are of %s (e.g. %s), but symbols are in upper case as human ones (e.g. %s): "
-            "they are used as human genes",
-            *(name, ids.iloc[0], features["symbol"].iloc[0]),
-        )
+    symbols = _lower(features)
+    if not name and (shows_human(features) or not named_in_lower_case(features)):
         return
-    if not name and (shows_human(features) or not in_lower_case):
-        return
-    example = ", ".join([*ids[:1], *_lower(features)[:2]][:2] if name else _lower(features)[:2])
+    example = ", ".join([*features["gene"][:1], *symbols[:1]] if name else symbols[:2])
     whose = f"those of {name}" if name else "in lower case, as in mouse and rat"
     raise ValueError(
         f"genes are {whose} (e.g. {example}), but the marker panel, LAMM definers, mitochondrial "
         "genes and gene sets are human: give a matrix counted against a human reference, or name "
         "the genes by their human one-to-one orthologs"
     )
+
+
+def warn_of_other_ids(features: pd.DataFrame) -> None:
+    """Warn of ids of another species with human symbols.
+
+    They are accepted: someone has named the genes by their human orthologs, or the symbols of the
+    species are those of man, as in macaques.
+    """
+    name = _species(features)
+    if _has_human_symbols(features, name):
+        logger.warning(
+            "gene ids are of %s (e.g. %s), but symbols are in upper case as human ones (e.g. %s): "
+            "they are used as human genes",
+            *(name, features["gene"].iloc[0], features["symbol"].iloc[0]),
+        )
+
+
+def _species(features: pd.DataFrame) -> str:
+    """Return the species of most ids, or empty text if genes have no Ensembl ids."""
+    if not mostly_ensembl(features["gene"]):
+        return ""
+    return str(_species_of_ids(features["gene"]).mode()[0])
+
+
+def _has_human_symbols(features: pd.DataFrame, species: str) -> bool:
+    """Test whether genes with ids of another species have symbols in upper case."""
+    has_symbols = (features["symbol"] != features["gene"]).mean() > MAJORITY
+    is_upper = len(_lower(features)) <= MAJORITY * len(features)
+    return bool(species not in ("", HUMAN) and has_symbols and is_upper)
 
 
 def named_in_lower_case(features: pd.DataFrame) -> bool:

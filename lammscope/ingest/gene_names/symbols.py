@@ -96,5 +96,5 @@ def _in_capitals(features: pd.DataFrame) -> pd.Series:
     if not (named_in_lower_case(features) and shows_human(features)):
         return symbols
     upper = symbols.str.upper().str.replace(r"^(C(?:\d+|X|Y))ORF(?=\d)", r"\1orf", regex=True)
-    in_one_form = symbols.str.fullmatch(r"[A-Z]?[^A-Z]*(?:[-_.][A-Z]?[^A-Z]*)*")
+    in_one_form = symbols.str.fullmatch(r"(?:(?<![A-Za-z])[A-Z]|[^A-Z])+")
     return upper.where(in_one_form, symbols)  # other names, such as `CAR_scFv`, are kept

@@ -9,6 +9,7 @@ from lammscope.core.shards import Shard
 from lammscope.ingest.gene_names.genomes import (
     genome_of_each,
     refuse_other_species,
+    warn_of_other_ids,
     without_genomes,
 )
 from lammscope.ingest.gene_names.symbols import normalize_symbols
@@ -93,6 +94,7 @@ def gene_shard(
     if 0 in counts.shape:
         raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
     genes = choose_genes(features, genome=genome)
+    warn_of_other_ids(genes)
     places = genes.index.to_numpy()
     if (
         len(places) == places[-1] - places[0] + 1

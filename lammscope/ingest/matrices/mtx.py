@@ -29,7 +29,7 @@ OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|na
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
-FEATURES_APART = 20  # every 20th and the last are inspected; smaller groups show only on reading
+FEATURES_LOOKED_AT = 2000  # evenly spaced; smaller groups of genes show only on reading
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
@@ -116,7 +116,7 @@ def inspect_mtx(path: Path, *, genome: str | None) -> str:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
     # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, every=FEATURES_APART), genome=genome)
+    choose_genes(_features(layout, at_most=FEATURES_LOOKED_AT), genome=genome)
     return layout.name
 
 
@@ -267,14 +267,15 @@ def _chunks(handle: io.TextIOWrapper, *, matrix: Path) -> Iterator[pd.DataFrame]
             ) from error
 
 
-def _features(layout: Layout, *, every: int = 1) -> pd.DataFrame:
+def _features(layout: Layout, *, at_most: int | None = None) -> pd.DataFrame:
     """Read the list of genes, of one or more columns; kallisto writes symbols to a second file.
 
-    With `every` n, only each n-th gene and the last one are returned.
+    With `at_most`, only about so many genes, evenly spaced, and the last one are returned.
     """
     lines = text_lines(layout.features)
     if not lines:
         raise ValueError(f"{layout.features.name} is empty; copy or download it again")
+    every = max(1, len(lines) // at_most) if at_most else 1
     chosen = sorted({*range(0, len(lines), every), len(lines) - 1})
     rows = [_fields(lines[place]) for place in chosen]
     width = max(map(len, rows))
