@@ -104,6 +104,8 @@ def _split(column: pd.Series) -> tuple[pd.Series, pd.Series | None]:
 
 def _split_at_id(column: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     """Split names that contain Ensembl ids. What precedes an id may be its genome or symbol."""
+    if column.str.fullmatch(ID).mean() > MAJORITY:
+        return column, None
     parts = column.str.extract(AROUND_ID)
     has_id = parts["id"].notna()
     parts = parts.fillna("")

@@ -29,7 +29,7 @@ OTHERS = re.compile(r"^(UniqueAndMult.*|(.*\.)?(un)?spliced|(.*\.)?(ambiguous|na
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
-FEATURES_LOOKED_AT = 2000  # evenly spaced; smaller groups of genes show only on reading
+FEATURES_LOOKED_AT = 500  # evenly spaced; smaller groups of genes show only on reading
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 

@@ -24,7 +24,7 @@ from lammscope.ingest.matrices.reader import Reader
 # reported. Our choice.
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 MIN_PARTS = 3
-FEATURES_LOOKED_AT = 2000  # names that are inspected, evenly spaced; our choice
+FEATURES_LOOKED_AT = 500  # names that are inspected, evenly spaced; our choice
 
 
 def is_tenx(file: h5py.File) -> bool:
