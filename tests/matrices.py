@@ -24,6 +24,14 @@ def small_shard(n_cells: int = 40, n_genes: int = 60, *, seed: int = 0, rate: fl
     return Shard(sparse.csr_array(counts.astype(np.int32)), barcodes, genes)
 
 
+def mouse_symbols(n_genes: int) -> list[str]:
+    """Return symbols as mouse genes have them: `Actb`, `mt-Co1` and others in lower case."""
+    rng = np.random.default_rng(0)
+    known = ["Actb", "B2m", "Malat1", "mt-Co1", "mt-Nd1", "H2-Aa", "Cd14", "Csf1r", "Cd68", "Lyz2"]
+    rest = ["".join(rng.choice(list("abcdefghij"), 5)).capitalize() for _ in range(n_genes)]
+    return [*known, *rest][:n_genes]
+
+
 def write_tenx_v3(
     shard: Shard,
     path: Path,

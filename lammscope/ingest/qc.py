@@ -5,18 +5,9 @@ import logging
 import numpy as np
 import pandas as pd
 
+from lammscope.core.mitochondria import are_mitochondrial
+from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
-
-MITOCHONDRIAL = r"^MT-"  # HGNC symbols of all genes of the mitochondrial genome
-
-# Their human Ensembl ids, for matrices without symbols: 13 protein-coding genes and 2 rRNAs.
-MITOCHONDRIAL_IDS = frozenset(
-    f"ENSG00000{number}"
-    for number in (
-        *("198888", "198763", "198804", "198712", "228253", "198899", "198938", "198840"),
-        *("212907", "198886", "198786", "198695", "198727", "211459", "210082"),
-    )
-)
 
 # HGNC symbols of the hemoglobin chains (alpha: A1, A2, M, Q1, Z; beta: B, D, E1, G1, G2), but not
 # HBEGF, HBP1 or HBS1L, which start with HB, too.
@@ -65,11 +56,11 @@ def cell_metrics(shard: Shard) -> pd.DataFrame:
     """Compute `total_counts` (UMIs), `n_genes`, `pct_mt` and `pct_hb` (% of UMIs) per barcode."""
     counts = shard.counts
     totals = np.asarray(counts.sum(axis=1)).ravel()
-    symbols = shard.genes["symbol"].str.upper()
+    is_hemoglobin = shard.genes["symbol"].str.upper().str.match(HEMOGLOBIN)
+    is_hemoglobin |= shard.genes["gene"].isin(HEMOGLOBIN_IDS)
 
-    def percent(pattern: str, ids: frozenset[str]) -> np.ndarray:
-        columns = np.flatnonzero(symbols.str.match(pattern) | shard.genes["gene"].isin(ids))
-        part = np.asarray(counts[:, columns].sum(axis=1)).ravel()
+    def percent(chosen: pd.Series) -> np.ndarray:
+        part = np.asarray(counts[:, np.flatnonzero(chosen)].sum(axis=1)).ravel()
         return 100 * part / np.maximum(totals, 1)
 
     return pd.DataFrame(
@@ -77,8 +68,8 @@ def cell_metrics(shard: Shard) -> pd.DataFrame:
             "barcode": shard.barcodes,
             "total_counts": totals.astype(np.int64),
             "n_genes": np.diff(counts.indptr).astype(np.int64),
-            "pct_mt": percent(MITOCHONDRIAL, MITOCHONDRIAL_IDS),
-            "pct_hb": percent(HEMOGLOBIN, HEMOGLOBIN_IDS),
+            "pct_mt": percent(are_mitochondrial(shard.genes)),
+            "pct_hb": percent(is_hemoglobin),
         }
     )
 
@@ -141,3 +132,19 @@ def describe_yield(qc: pd.DataFrame, *, sample: str) -> tuple[int, str]:
     reasons = qc.loc[~qc["passes"], "reasons"].str.split(",").explode().value_counts()
     listed = ", ".join(f"{name} {n:,}" for name, n in reasons.items())
     return logging.WARNING, f"{message}{f' (failed: {listed})' if listed else ''}"
+
+
+def warn_without_mitochondria(shard: Shard, *, sample: str) -> None:
+    """Warn if no gene is mitochondrial, or none has a UMI: then dying cells cannot be told."""
+    chosen = np.flatnonzero(are_mitochondrial(shard.genes))
+    if not len(chosen):
+        missing = f"no mitochondrial gene among its {len(shard.genes):,}"
+    elif len(shard.barcodes) and not shard.counts[:, chosen].sum():
+        missing = f"no UMI of its {len(chosen)} mitochondrial genes"
+    else:
+        return
+    logger.warning(
+        "sample %s: %s: %% mitochondrial is 0 in every cell, and dying cells pass quality control; "
+        "give a matrix with the genes of the mitochondrial genome (MT-CO1, MT-ND1, ...)",
+        *(sample, missing),
+    )

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
 
+from lammscope.annotate.panel import load_panel, panel_symbols
+from lammscope.core.resources import find_resource
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from tests.matrices import (
+    mouse_symbols,
     small_shard,
     write_dense,
     write_folder,
@@ -50,7 +55,12 @@ from tests.misuse.cohort import (
 )
 
 SHARD = small_shard(120, 400, seed=4)
-LOGARITHMS = type(SHARD)(SHARD.counts.astype(float).log1p(), SHARD.barcodes, SHARD.genes)
+PANEL = "resources/markers/immune_blood_tumour.yaml"
+MOUSE_IDS = [f"ENSMUSG{i:011d}" for i in range(400)]
+RAT_IDS = [f"ENSRNOG{i:011d}" for i in range(400)]
+PREFIXED = [f"{genome}_GENE{i}" for genome in ("GRCh38", "mm10") for i in range(200)]
+KNOWN_GENES = ["ACTB", "B2M", "CD74", "VIM", "MT-CO1", "MT-ND1", "CD14", "CD68", "CSF1R", "LYZ"]
+LOGARITHMS = Shard(SHARD.counts.astype(float).log1p(), SHARD.barcodes, SHARD.genes)
 SHARD_RESULT = "results/shards/P01_baseline.h5ad"
 GENES_RESULT = "results/joint/reference.tsv.gz"
 ROW2 = "P01_baseline\tP01\tbaseline"
@@ -714,6 +724,49 @@ def of_first(name: str, value: str) -> Spoil:
     return column("samples", name, lambda row: value if row["sample"] == "P01_baseline" else "")
 
 
+def named(path: Path, *, n_others: int = 0, **names: list[str]) -> Path:
+    """Make a 10x folder with other ids or symbols, the first `n_others` of them with 9000 UMIs."""
+    genes = SHARD.genes.assign(**names)
+    counts = SHARD.counts.toarray()
+    counts[:, :n_others] = 9000
+    return write_folder(Shard(csr_array(counts), SHARD.barcodes, genes), path, version=2)
+
+
+def first_named(path: Path, names: list[str]) -> Path:
+    """Make a table of counts, genes in rows, in which the first rows have other names."""
+    genes = SHARD.genes.assign(gene=[*names, *KNOWN_GENES, *SHARD.genes["symbol"]][:400])
+    return write_dense(Shard(SHARD.counts, SHARD.barcodes, genes), path)
+
+
+def with_columns(path: Path, columns: dict[str, object]) -> Path:
+    """Make a table of counts, cells in rows, with columns of other kinds before the genes."""
+    genes = [*KNOWN_GENES, *SHARD.genes["symbol"][len(KNOWN_GENES) :]]
+    table = pd.DataFrame(SHARD.counts.toarray(), columns=genes, index=SHARD.barcodes)
+    for name, value in reversed(columns.items()):
+        table.insert(0, name, value)
+    table.to_csv(path)
+    return path
+
+
+def positions(path: Path) -> Path:
+    """Make a table of featureCounts."""
+    table = pd.DataFrame(SHARD.counts.toarray().T, columns=SHARD.barcodes)
+    for name, value in (("Length", 900), ("Strand", "+"), ("End", 900), ("Start", 1), ("Chr", "1")):
+        table.insert(0, name, value)
+    table.insert(0, "Geneid", SHARD.genes["gene"])
+    path.write_text("# Program:featureCounts v2.0.1\n" + table.to_csv(sep="\t", index=False))
+    return path
+
+
+def without_markers(path: Path) -> Path:
+    """Make a matrix of the first sample with 500 of its genes, not the markers."""
+    whole = read_matrix(path.with_name("P01_baseline.h5"))
+    panel = {*panel_symbols(load_panel(find_resource(PANEL))), "CSF1R"}
+    kept = np.flatnonzero(~whole.genes["symbol"].isin(panel))[:500]
+    genes = whole.genes.iloc[kept].reset_index(drop=True)
+    return write_tenx_v3(Shard(whole.counts[:, kept], whole.barcodes, genes), path)
+
+
 MATRICES = {
     "half a download": Case(cut(MATRIX), "counts counts/P01_baseline.h5: "),
     "an empty file": Case(write(MATRIX, b""), "P01_baseline.h5: the file is empty (0 bytes)"),
@@ -840,7 +893,7 @@ MATRICES = {
     "a sample of another species": Case(
         instead(
             lambda path: write_tenx_v3(
-                type(SHARD)(
+                Shard(
                     SHARD.counts,
                     SHARD.barcodes,
                     SHARD.genes.assign(gene=SHARD.genes["gene"].str.replace("ENSG", "ENSMUSG")),
@@ -869,10 +922,89 @@ MATRICES = {
         SHARD_RESULT,
         fine=True,
     ),
+    "a mouse": Case(
+        instead(
+            lambda path: named(path, gene=MOUSE_IDS, symbol=mouse_symbols(400)),
+            "",
+        ),
+        "genes are those of mouse (e.g. ENSMUSG00000000000, Actb), but the marker panel, LAMM",
+    ),
+    "a rat without symbols": Case(
+        instead(lambda path: named(path, gene=RAT_IDS, symbol=RAT_IDS), ""),
+        "genes are those of rat (e.g. ENSRNOG00000000000), but the marker panel, LAMM definers",
+    ),
+    "a mouse without ids": Case(
+        instead(lambda path: first_named(path, mouse_symbols(400)), ".csv"),
+        "genes are in lower case, as in mouse and rat (e.g. Actb, Malat1), but the marker panel",
+    ),
+    "two genomes by symbol": Case(
+        instead(lambda path: named(path, gene=PREFIXED, symbol=PREFIXED), ""),
+        "several genomes (GRCh38, mm10); write one of them into the column `genome`",
+    ),
+    "two species": Case(
+        instead(lambda path: named(path, gene=[*SHARD.genes["gene"][:200], *MOUSE_IDS[:200]]), ""),
+        "several genomes (human, mouse); write one of them into the column `genome`",
+    ),
+    "rows of HTSeq": Case(
+        instead(lambda path: first_named(path, ["__no_feature", "__ambiguous"]), ".csv"),
+        "other.csv: left out, not genes or cells: rows __no_feature, __ambiguous",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "rows of STAR": Case(
+        instead(
+            lambda path: named(
+                path,
+                n_others=2,
+                gene=["N_unmapped", "N_noFeature", *SHARD.genes["gene"][2:]],
+                symbol=["N_unmapped", "N_noFeature", *SHARD.genes["symbol"][2:]],
+            ),
+            "",
+        ),
+        "other: left out, not genes: N_unmapped, N_noFeature",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "columns of cells among the genes": Case(
+        instead(
+            lambda path: with_columns(path, {"nUMI": 5000, "percent.mt": 2.5, "cluster": "B"}),
+            ".csv",
+        ),
+        "other.csv: left out, not genes or cells: columns nUMI, percent.mt, cluster",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "columns of featureCounts": Case(
+        instead(positions, ".txt"),
+        "other.txt: left out, not genes or cells: columns Chr, Start, End, Strand, Length",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "a total of an unknown name": Case(
+        instead(lambda path: with_columns(path, {"in_this_droplet": 99_999}), ".csv"),
+        "other.csv: gene in_this_droplet: over 10 times the counts of any other gene; remove it",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "no mitochondrial gene": Case(
+        instead(
+            lambda path: named(path, symbol=[f"GENE{i}" for i in range(400)]),
+            "",
+        ),
+        "sample P01_baseline: no mitochondrial gene among its 400: % mitochondrial is 0 in every",
+        SHARD_RESULT,
+        fine=True,
+    ),
+    "no marker": Case(
+        instead(without_markers, ".h5"),
+        "`P01_baseline`: only 0 of ",
+        GENES_RESULT,
+        fine=True,
+    ),
     "symbols that Excel made dates": Case(
         instead(
             lambda path: write_dense(
-                type(SHARD)(
+                Shard(
                     SHARD.counts,
                     SHARD.barcodes,
                     SHARD.genes.assign(

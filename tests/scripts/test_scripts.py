@@ -88,8 +88,16 @@ def test_samples_become_an_index_a_space_and_clusters(
         "match_genes",
         input={"moments": moments},
         output={"reference": reference, "overlap": tmp_path / "qc" / "gene_overlap.tsv"},
-        params={"samples": samples, "min_overlap": 60, "definers": []},
+        params={
+            "samples": samples,
+            "min_overlap": 60,
+            "definers": [],
+            "panel": config["annotation"]["panel"],
+        },
     )
+    overlap = pd.read_csv(tmp_path / "qc" / "gene_overlap.tsv", sep="\t")
+    assert overlap["n_mt"].tolist() == [2, 2]
+    assert overlap["note"].str.contains("only 1 of").all()
     run_script(
         "select_genes",
         input={"moments": moments, "reference": reference},

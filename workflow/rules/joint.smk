@@ -46,6 +46,8 @@ rule match_genes:
             samples=SAMPLES,
             min_overlap=config["genes"]["min_overlap"],
             definers=config["lamm"]["definers"],
+            panel=config_path("annotation", "panel"),
+            panel_content=content(config["annotation"]["panel"]),
             code=code("match_genes"),
         ),
     script:

@@ -9,7 +9,13 @@ from lammscope.ingest.inputs import record_input
 from lammscope.ingest.matrices.barcodes import own_positions
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.moments import gene_moments
-from lammscope.ingest.qc import cell_metrics, describe_yield, flag_cells, split_ambient
+from lammscope.ingest.qc import (
+    cell_metrics,
+    describe_yield,
+    flag_cells,
+    split_ambient,
+    warn_without_mitochondria,
+)
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
@@ -21,6 +27,7 @@ with job_log(snakemake.log[0]) as logger:
     shard = split_ambient(matrix, own, ambient_max_counts=floor)
     qc = flag_cells(cell_metrics(shard), **limits)
     moments = gene_moments(shard, qc["passes"].to_numpy())
+    warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
         snakemake.input.matrix,
         barcodes=snakemake.input.barcodes,

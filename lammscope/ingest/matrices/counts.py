@@ -1,14 +1,18 @@
 """Checks for every format: which values are counts, and which features are genes."""
 
-import re
-
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.core.files import AGAIN
-from lammscope.core.names import ENSEMBL
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.genomes import (
+    genome_of_each,
+    refuse_other_species,
+    warn_of_other_ids,
+    without_genomes,
+)
+from lammscope.ingest.gene_names.symbols import normalize_symbols
 from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_genomes, large_genomes
 
 MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
@@ -20,10 +24,6 @@ FEATURE_TYPES = (
     *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
     *("Antigen Capture", "Custom", "Peaks"),
 )
-
-# The majority of its entries decides what a column contains: some genes are transgenes, spike-ins
-# or CAR features with other names, and a few values may be bad.
-MAJORITY = 0.5
 
 
 def first_non_count(values: np.ndarray) -> int | None:
@@ -95,6 +95,7 @@ def gene_shard(
     if 0 in counts.shape:
         raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
     genes = choose_genes(features, genome=genome)
+    warn_of_other_ids(genes)
     places = genes.index.to_numpy()
     if (
         len(places) == places[-1] - places[0] + 1
@@ -107,7 +108,7 @@ def gene_shard(
 
 
 def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
-    """Select the genes of one genome, and remove the genome from their names.
+    """Select the genes of one genome, and name them without it and as HGNC does.
 
     Small genomes, such as a CAR or a virus that was added to a reference, are kept with it.
 
@@ -115,42 +116,29 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     ----------
     features
         Numbered from 0; `gene`, `symbol`, optionally `feature_type` (only `Gene Expression` is
-        kept) and `genome`. Without `genome`, it is the prefix of ids such as `GRCh38_ENSG...`.
+        kept) and `genome`. Without `genome`, it is the prefix of names such as `GRCh38_ENSG...`.
     genome
         The genome to keep if there are several; else ignored.
 
     Raises
     ------
     ValueError
-        If there is no gene expression, or if there are several genomes and `genome` is not one of
-        them.
+        If there is no gene expression, if there are several genomes and `genome` is not one of
+        them, or if the genes are not human.
     """
     if "feature_type" in features and features["feature_type"].isin(FEATURE_TYPES).any():
         types = ", ".join(features["feature_type"].unique())
         features = features[features["feature_type"] == EXPRESSION]
         if features.empty:
             raise ValueError(f"holds {types} only; give the gene expression library")
-    origin = features["genome"] if "genome" in features else _prefixes(features["gene"])
+    origin = features["genome"] if "genome" in features else genome_of_each(features)
     genomes = sorted(name for name in origin.unique() if name)
     if len(genomes) > 1 or (genomes and (origin == "").any()):
         genomes = [checked_genome(large_genomes(genome_sizes(origin)), genome=genome)]
         features = keep_small_genomes(features, origin, genome=genomes[0])
-    if genomes:
-        prefixes = rf"^(?:{'|'.join(map(re.escape, genomes))})_+"
-        names = features[["gene", "symbol"]].apply(
-            lambda column: column.str.replace(prefixes, "", regex=True)
-        )
-        features = features.assign(**names)
+    features = normalize_symbols(without_genomes(features, genomes))
+    refuse_other_species(features)
     return features
-
-
-def _prefixes(ids: pd.Series) -> pd.Series:
-    """Return the genome in front of each id, `GRCh38` in `GRCh38_ENSG...`, or an empty text."""
-    others = ids[~ids.str.startswith("ENS")]  # few in most files, which saves time
-    found = others.str.extract(rf"^(\w+?)_+{ENSEMBL}", expand=False).dropna().unique()
-    pattern = "|".join(map(re.escape, found)) or r"(?!)"
-    prefixes = others.str.extract(rf"^({pattern})_", expand=False).fillna("")
-    return prefixes.reindex(ids.index, fill_value="")
 
 
 def checked_genome(genomes: list[str], *, genome: str | None) -> str:
@@ -164,33 +152,3 @@ def checked_genome(genomes: list[str], *, genome: str | None) -> str:
         f"holds several genomes ({', '.join(genomes)}){asked}; "
         "write one of them into the column `genome` of the sample sheet"
     )
-
-
-def name_genes(ids: list[pd.Series], symbols: list[pd.Series]) -> pd.DataFrame:
-    """Choose ids and symbols of genes from the columns that may contain them.
-
-    Parameters
-    ----------
-    ids, symbols
-        Columns of equal length that are named like ids and like symbols, most likely first. Their
-        content counts more: Ensembl ids are found in any of them.
-
-    Returns
-    -------
-    DataFrame
-        `gene` and `symbol`, text, numbered from 0; a missing symbol is replaced by the id.
-    """
-    id_columns, symbol_columns = (
-        [column.fillna("").astype(str).reset_index(drop=True) for column in columns]
-        for columns in (ids, symbols)
-    )
-    either = [*id_columns, *symbol_columns]
-    gene = next((column for column in either if mostly_ensembl(column)), either[0])
-    other = [column for column in [*symbol_columns, *id_columns] if not mostly_ensembl(column)]
-    symbol = other[0] if other else gene
-    return pd.DataFrame({"gene": gene, "symbol": symbol.where(~symbol.isin(["", "nan"]), gene)})
-
-
-def mostly_ensembl(names: pd.Series) -> bool:
-    """Test whether most names are Ensembl gene ids, with or without a genome in front."""
-    return bool(names.str.match(rf"(?:\w+_)?{ENSEMBL}").mean() > MAJORITY)

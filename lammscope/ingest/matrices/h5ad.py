@@ -12,12 +12,12 @@ from scipy import sparse
 from lammscope.core.files import open_hdf5
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
     choose_genes,
     first_non_count,
     gene_shard,
-    name_genes,
     not_counts,
 )
 from lammscope.ingest.matrices.layers import Choice, choose_matrix
@@ -27,8 +27,10 @@ from lammscope.ingest.matrices.stored import (
     Item,
     column_of,
     columns_of,
+    index_name,
     index_of,
     is_annotated,
+    is_text,
     matrix_of,
 )
 
@@ -38,6 +40,7 @@ ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensemblid", "ensembl")
 SYMBOL_COLUMNS = (
     *("feature_name", "symbol", "gene_symbols", "gene_symbol", "gene_name", "name", "features"),
 )
+FEATURE_COLUMNS = ("feature_types", "feature_type", "genome")
 
 
 def _recognizes(content: Content) -> bool:
@@ -123,12 +126,16 @@ def _chosen_counts(store: Group, *, layer: str | None) -> tuple[Choice, sparse.c
 def _features(var: Item) -> pd.DataFrame:
     """Read names of the genes, and type and genome if the file has them."""
     columns = columns_of(var)
+    known = {*ID_COLUMNS, *SYMBOL_COLUMNS, *FEATURE_COLUMNS, index_name(var)}
+    others = [name for name in sorted(columns - known) if is_text(var, name)]
 
     def named(*names: str) -> list[pd.Series]:
         return [pd.Series(column_of(var, name)) for name in names if name in columns]
 
     index = pd.Series(index_of(var))
-    features = name_genes([*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index])
+    features = name_genes(
+        [*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index], named(*others)
+    )
     for name, found in {
         "feature_type": named("feature_types", "feature_type"),
         "genome": named("genome"),

@@ -15,12 +15,12 @@ from scipy import sparse
 from lammscope.core.files import AGAIN, HOLDS_NUL, NUL, holds_nul, is_gzipped, open_text
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content
 from lammscope.ingest.matrices.counts import (
     choose_genes,
     first_non_count,
     gene_shard,
-    name_genes,
     not_counts,
 )
 from lammscope.ingest.matrices.mtx_lists import (
@@ -38,8 +38,7 @@ OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
-FEATURES_APART = 500  # every 500th and the last are inspected; smaller groups show only on reading
-FEATURES_AT_LEAST = 100  # and this many, so that one of a small genome is under 5 %
+FEATURES_LOOKED_AT = 500  # evenly spaced; smaller groups of genes show only on reading
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
@@ -152,7 +151,7 @@ def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
     # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, sizes=sizes, every=FEATURES_APART), genome=genome)
+    choose_genes(_features(layout, sizes=sizes, at_most=FEATURES_LOOKED_AT), genome=genome)
     return layout.name
 
 
@@ -349,15 +348,15 @@ def _barcodes(layout: Layout, *, sizes: Sequence[int]) -> np.ndarray:
     return read_cells(layout.barcodes, sizes=sizes)
 
 
-def _features(layout: Layout, *, sizes: Sequence[int], every: int = 1) -> pd.DataFrame:
+def _features(layout: Layout, *, sizes: Sequence[int], at_most: int | None = None) -> pd.DataFrame:
     """Read the list of genes, of one or more columns; kallisto writes symbols to a second file.
 
-    With `every` n, only about each n-th gene and the last one are returned.
+    With `at_most`, only about so many genes, evenly spaced, and the last one are returned.
     """
     if layout.is_csv:
         return _parse_features(layout.features)
     lines = gene_lines(layout.features, sizes=sizes)
-    every = min(every, max(1, len(lines) // FEATURES_AT_LEAST))
+    every = max(1, len(lines) // at_most) if at_most else 1
     chosen = sorted({*range(0, len(lines), every), len(lines) - 1})
     rows = without_numbers([fields_of(lines[place]) for place in chosen], chosen)
     width = max(map(len, rows))
@@ -374,7 +373,7 @@ def _features(layout: Layout, *, sizes: Sequence[int], every: int = 1) -> pd.Dat
                 "do the files belong to one run?"
             )
         symbols = [pd.Series([fields_of(names[place])[0] for place in chosen], dtype=str)]
-    features = name_genes(columns[:1], symbols)
+    features = name_genes(columns[:1], symbols, columns[2:])
     return features.assign(feature_type=columns[2]) if width > 2 else features
 
 

@@ -9,6 +9,12 @@ from scipy import sparse
 from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.not_genes import (
+    OUT_OF_SCALE,
+    cells_out_of_scale,
+    genes_out_of_scale,
+    no_gene_or_cell,
+)
 from lammscope.ingest.matrices.counts import checked_genome, first_non_count, not_counts
 from lammscope.ingest.matrices.find import candidates, of_one_genome
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
@@ -20,8 +26,9 @@ N_NAMED = 5  # matrices listed in a message
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
 DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
 
-# version of an Ensembl id, before GENCODE's mark of the Y copy of a pseudoautosomal gene
-VERSION = r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$"
+# version of an Ensembl id, `.7`, or `.5_2` of GENCODE on GRCh37, before GENCODE's mark of the Y
+# copy of a pseudoautosomal gene
+VERSION = r"^(ENS[A-Z]*G\d+)\.\d+(?:_\d+)?(_PAR_Y)?$"
 
 
 def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | None = None) -> Shard:
@@ -163,15 +170,46 @@ def _checked(shard: Shard, path: Path) -> Shard:
             f"barcode {barcodes[barcodes.duplicated()][0]} occurs twice; give one matrix per sample"
         )
     genes = shard.genes.reset_index(drop=True)
+    counts, genes = _only_genes(counts, genes, path)
+    _warn_of_scale(counts, genes, barcodes, path)
     dates = genes["symbol"][genes["symbol"].str.fullmatch(DATE)]
     if len(dates):
         logger.warning(
             "%s: %d gene symbols are dates (e.g. %s), which Excel makes of genes like MARCHF1",
             *(path, len(dates), dates.iloc[0]),
         )
-    ids = genes["gene"].str.replace(VERSION, r"\1\2", regex=True)
-    genes["gene"] = _make_unique(ids)
+    for column in ("gene", "symbol"):  # a gene without a symbol has its id as symbol
+        genes[column] = genes[column].str.replace(VERSION, r"\1\2", regex=True)
+    genes["gene"] = _make_unique(genes["gene"])
     return Shard(counts, barcodes.to_numpy(dtype=str), genes)
+
+
+def _only_genes(
+    counts: sparse.csr_array, genes: pd.DataFrame, path: Path
+) -> tuple[sparse.csr_array, pd.DataFrame]:
+    """Leave out features that are no genes, such as HTSeq's `__no_feature`, and log their names."""
+    others = no_gene_or_cell(genes["gene"])
+    others &= no_gene_or_cell(genes["symbol"])
+    if not others.any() or others.all():
+        return counts, genes
+    logger.warning("%s: left out, not genes: %s", path, ", ".join(genes.loc[others, "gene"]))
+    kept = np.flatnonzero(~others)
+    return counts[:, kept], genes.iloc[kept].reset_index(drop=True)
+
+
+def _warn_of_scale(
+    counts: sparse.csr_array, genes: pd.DataFrame, barcodes: pd.Index, path: Path
+) -> None:
+    """Warn of genes and cells with orders of magnitude more counts than all others."""
+    for what, names in (
+        ("gene", genes_out_of_scale(counts, genes)),
+        ("cell", cells_out_of_scale(counts, barcodes.to_numpy())),
+    ):
+        if names:
+            logger.warning(
+                "%s: %s %s: over %d times the counts of any other %s; remove it if it is not one",
+                *(path, what, ", ".join(map(str, names)), OUT_OF_SCALE, what),
+            )
 
 
 def _summed(counts: sparse.csr_array) -> sparse.csr_array:

@@ -24,6 +24,7 @@ VALUES_AT_A_TIME = 10_000_000  # of a dense matrix: 80 MB
 VALUES_LOOKED_AT = 1000  # the first ones of a sparse matrix, about one cell; our choice
 FEW = 10  # categories, of which one may fill a chunk; our choice
 ROWS_LOOKED_AT = 2  # of a dense matrix
+TEXT = "OSTU"  # kinds of numpy; zarr reads text as T, h5py as O
 
 
 def is_annotated(store: Group) -> bool:
@@ -132,13 +133,32 @@ def first_rows(item: Item, n_rows: int) -> sparse.csr_array:
 
 def index_of(table: Item) -> np.ndarray:
     """Read the names of the rows of a table."""
+    return column_of(table, index_name(table))
+
+
+def index_name(table: Item) -> str:
+    """Return the column that names the rows of a table."""
     name = table.attrs.get("_index", "index")
-    return column_of(table, name.decode() if isinstance(name, bytes) else str(name))
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def columns_of(table: Item) -> set[str]:
     """Return the names of the columns of a table, with its index."""
     return set(table) if is_group(table) else set(table.dtype.names or ())
+
+
+def is_text(table: Item, name: str) -> bool:
+    """Test whether a column of a table is text, plain, nullable or categorical."""
+    if not is_group(table):
+        return table.dtype[name].kind in TEXT
+    column = table[name]
+    if is_group(column):
+        column = column.get("categories", column.get("values"))
+    elif "categories" in column.attrs:
+        column = table.get(_place_of_categories(table, name))
+    if column is None or is_group(column):
+        return False
+    return len(column.shape) == 1 and column.dtype.kind in TEXT
 
 
 def column_of(table: Item, name: str) -> np.ndarray:
@@ -158,11 +178,16 @@ def column_of(table: Item, name: str) -> np.ndarray:
             return values
         return np.where(array_in(column, "mask", may_have_gaps=True), "", values)
     values = array_in(table, name)
-    if "categories" in table[name].attrs:  # a reference in HDF5, a name in zarr, before anndata 0.8
-        known = table[name].attrs["categories"]
-        where = known if isinstance(known, str) else table.file[known].name.rpartition("/")[2]
-        return _categories(values, table, where if where in table else f"__categories/{where}")
+    if "categories" in table[name].attrs:
+        return _categories(values, table, _place_of_categories(table, name))
     return _texts(values)
+
+
+def _place_of_categories(table: Group, name: str) -> str:
+    """Return where a table has the categories of a column, as written before anndata 0.8."""
+    known = table[name].attrs["categories"]  # a reference in HDF5, a name in zarr
+    where = known if isinstance(known, str) else table.file[known].name.rpartition("/")[2]
+    return where if where in table else f"__categories/{where}"
 
 
 def _kind(item: Group) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
+from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
     EXPRESSION,
@@ -24,6 +25,7 @@ from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 # reported. Our choice.
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 MIN_PARTS = 3
+FEATURES_LOOKED_AT = 500  # names that are inspected, evenly spaced; our choice
 
 
 def is_tenx(file: h5py.File) -> bool:
@@ -68,6 +70,8 @@ def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
         kinds = _kinds(group)
         if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
             choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
+        every = max(1, int(n_genes) // FEATURES_LOOKED_AT)
+        choose_genes(_features(group, every=every), genome=genome)  # the species
         return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
@@ -82,7 +86,10 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
 
 def texts(group: h5py.Group, name: str) -> np.ndarray:
     """Read a dataset of text (shape n), with strings of fixed or variable length."""
-    values = dataset(group, name)[:]
+    return _decoded(dataset(group, name)[:])
+
+
+def _decoded(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8")
     return np.array([_text(value) for value in values], dtype=object)
@@ -144,17 +151,22 @@ def _kinds(group: h5py.Group) -> pd.DataFrame:
     )
 
 
-def _features(group: h5py.Group) -> pd.DataFrame:
-    """Read names of the features, and type and genome if the file has them."""
+def _features(group: h5py.Group, *, every: int = 1) -> pd.DataFrame:
+    """Read names of the features, and type and genome if the file has them.
+
+    With `every` n, only each n-th feature is returned.
+    """
+
+    def column(name: str) -> pd.Series:
+        return pd.Series(_decoded(dataset(group, name)[:][::every]))
+
     if "genes" in group:
-        ids = texts(group, "genes")
-        symbols = texts(group, "gene_names") if "gene_names" in group else ids
-        genome = group.name.strip("/")
-        return pd.DataFrame({"gene": ids, "symbol": symbols, "genome": genome}).astype(str)
-    columns = {"gene": texts(group, "features/id"), "symbol": texts(group, "features/name")}
-    part = group["features"]
-    columns |= {name: texts(part, name) for name in ("feature_type", "genome") if name in part}
-    return pd.DataFrame(columns).astype(str)
+        names = [column(name) for name in ("gene_names",) if name in group]
+        features = name_genes([column("genes")], names)
+        return features.assign(genome=group.name.strip("/"))
+    features = name_genes([column("features/id")], [column("features/name")])
+    known = [name for name in ("feature_type", "genome") if name in group["features"]]
+    return features.assign(**{name: column(f"features/{name}").astype(str) for name in known})
 
 
 READER = Reader(

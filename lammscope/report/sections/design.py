@@ -38,6 +38,7 @@ OVERLAP_COLUMNS = (
     Column("n_missing", "Missing genes", "count", "that most samples have"),
     Column("pct_overlap", "Overlap with the others", "percent"),
     Column("closest", "Overlap with the most similar", "percent"),
+    Column("note", "Note", "text"),
 )
 SHARED = 99.0  # % of genes; above it, samples differ by at most a few added features
 PHASE_WORDS = {"pre": "before", "post": "after"}
@@ -66,13 +67,17 @@ def design_section(
 
 
 def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
-    """Return the samples whose genes differ from those of the others."""
-    if overlap is None or len(overlap) < 2:
+    """Return the samples whose genes differ from those of the others, or lack important ones."""
+    if overlap is None or overlap.empty:
         return None
+    overlap = overlap.assign(note=overlap["note"].fillna(""))
     odd = (overlap["pct_overlap"] < SHARED) | (
         overlap["n_missing"] >= (100 - SHARED) / 100 * overlap["n_genes"]
     )
     odd |= overlap["matched_by"] != overlap["matched_by"].mode()[0]
+    odd |= overlap["note"] != ""
+    if len(overlap) < 2 and not odd.any():
+        return None
     table = build_table(overlap[odd], OVERLAP_COLUMNS) if odd.any() else None
     return {"n": len(overlap), "lowest": float(overlap["pct_overlap"].min()), "table": table}
 

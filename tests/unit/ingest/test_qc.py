@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from lammscope.core.mitochondria import MITOCHONDRIAL, MITOCHONDRIAL_IDS
 from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.qc import (
     HEMOGLOBIN,
     HEMOGLOBIN_IDS,
-    MITOCHONDRIAL,
-    MITOCHONDRIAL_IDS,
     cell_metrics,
     describe_yield,
     flag_cells,
     split_ambient,
+    warn_without_mitochondria,
 )
 from lammscope.joint.cells import select_cells, summarize_qc
 from tests.matrices import small_shard
@@ -105,6 +105,24 @@ def test_ids_and_symbols_name_the_same_mitochondrial_and_hemoglobin_genes(
         assert found
         assert found <= ids
         assert not (ids - found) & set(genes["gene"])
+
+
+def test_a_sample_without_mitochondrial_counts_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shard = small_shard()
+    warn_without_mitochondria(shard, sample="A")
+    assert not caplog.records
+    symbols = shard.genes["symbol"].replace({"MT-CO1": "COX1", "MT-ND1": "ND1"})
+    none = Shard(shard.counts, shard.barcodes, shard.genes.assign(symbol=symbols))
+    counts = shard.counts.toarray()
+    counts[:, :2] = 0
+    empty = Shard(sparse.csr_array(counts), shard.barcodes, shard.genes)
+    for case in (none, empty):
+        warn_without_mitochondria(case, sample="A")
+    first, second = caplog.messages
+    assert first.startswith("sample A: no mitochondrial gene among its 60: % mitochondrial is 0")
+    assert second.startswith("sample A: no UMI of its 2 mitochondrial genes: % mitochondrial is 0")
 
 
 def test_a_sample_of_hardly_any_cell_is_a_warning_with_its_reasons() -> None:

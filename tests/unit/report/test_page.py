@@ -424,6 +424,9 @@ OVERLAP: dict[str, list[Any]] = {
     "n_missing": [0, 0, 0],
     "pct_overlap": [100.0, 100.0, 100.0],
     "closest": [100.0, 100.0, 100.0],
+    "n_mt": [13, 13, 13],
+    "n_panel": [150, 150, 150],
+    "note": [None, None, None],
 }
 
 
@@ -436,6 +439,7 @@ OVERLAP: dict[str, list[Any]] = {
         ({"n_genes": [36601, 36601, 2000], "n_missing": [0, 0, 34601]}, ["P3_pre"]),
         ({"pct_overlap": [99.0, 99.0, 98.9]}, ["P3_pre"]),
         ({"n_missing": [0, 365, 370]}, ["P3_pre"]),
+        ({"n_mt": [13, 0, 13], "note": [None, "no mitochondrial gene", None]}, ["P2_pre"]),
     ],
 )
 def test_samples_with_other_genes_are_named(
@@ -447,6 +451,15 @@ def test_samples_with_other_genes_are_named(
     if odd:
         after = words[words.index("genes of these samples differ from those of the others") :][:600]
         assert [name for name in OVERLAP["sample"] if name in after] == odd
+
+
+def test_missing_mitochondrial_genes_and_markers_are_shown_also_of_a_single_sample(
+    make_report: Callable[..., str],
+) -> None:
+    note = "no mitochondrial gene; only 3 of 150 genes of the marker panel"
+    one = pd.DataFrame(OVERLAP).iloc[:1]
+    assert note in words_of(make_report(gene_overlap=one.assign(note=note)))
+    assert "Samples with other genes" not in words_of(make_report(gene_overlap=one))
 
 
 def test_the_lowest_overlap_is_shown_and_nothing_without_a_table(

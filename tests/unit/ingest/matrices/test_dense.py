@@ -195,3 +195,188 @@ def test_memory_stays_far_below_the_dense_size(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < n_genes * n_cells * 8 / 2
+
+
+COUNTED = {
+    "HTSeq": [f"__{name}" for name in ("no_feature", "ambiguous", "not_aligned")],
+    "STAR": [f"N_{name}" for name in ("unmapped", "multimapping", "noFeature", "ambiguous")],
+    "featureCounts": ["Assigned", "Unassigned_Unmapped", "Unassigned_NoFeatures"][1:],
+    "totals": ["nUMI", "nGene", "Sum"],
+}
+
+
+@pytest.mark.parametrize("kind", COUNTED)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("genes_in_rows", [True, False])
+def test_rows_and_columns_that_are_no_genes_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: Any, first: Any, genes_in_rows: Any
+) -> None:
+    names = COUNTED[kind]
+    others = np.full((40, len(names)), 9000)
+    values = SHARD.counts.toarray()
+    values = np.hstack([others, values] if first else [values, others])
+    genes = [*names, *SYMBOLS["gene"]] if first else [*SYMBOLS["gene"], *names]
+    shard = Shard(SHARD.counts, SHARD.barcodes, pd.DataFrame({"gene": genes}))
+    path = tmp_path / "x.csv"
+    write_dense(shard, path, values=values, genes_in_rows=genes_in_rows)
+    same(read_matrix(path), BY_SYMBOL)
+    (message,) = caplog.messages
+    kind = "rows" if genes_in_rows else "columns"
+    assert message == f"{path}: left out, not genes or cells: {kind} {', '.join(names)}"
+
+
+ANNOTATION = {
+    "featureCounts": {"Chr": "chr1;chr1", "Start": "1;5", "End": "4;9", "Strand": "+", "Length": 8},
+    "one exon": {"Chr": "chr1", "Start": 1, "End": 900, "Strand": "-", "Length": 899},
+    "Length": {"Length": 1200},
+    "position": {"chromosome": 1, "start": 100, "end": 900},
+    "BioMart": {
+        "external_gene_name": None,
+        "start_position": 5,
+        "gene_biotype": "protein_coding",
+        "description": "a protein [Source:HGNC]",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ANNOTATION)
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("comment", ["", "# Program:featureCounts v2.0.1; Command: x, y\n"])
+def test_columns_of_annotation_are_no_cells(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: Any, last: Any, comment: Any
+) -> None:
+    table = pd.DataFrame(SHARD.counts.toarray().T, columns=[f"P1_c{i}" for i in range(40)])
+    columns = {key: value or SYMBOLS["gene"] for key, value in ANNOTATION[kind].items()}
+    if last:
+        columns.pop("external_gene_name", None)
+        table = table.assign(**columns)
+    else:
+        for key, value in reversed(columns.items()):
+            table.insert(0, key, value)
+    table.insert(0, "Geneid", SHARD.genes["gene"])
+    path = tmp_path / "x.txt"
+    path.write_text(comment + table.to_csv(sep="\t", index=False))
+    read = read_matrix(path)
+    assert (read.counts != SHARD.counts).nnz == 0
+    assert read.barcodes.tolist() == [f"P1_c{i}" for i in range(40)]
+    assert read.genes["gene"].tolist() == SHARD.genes["gene"].tolist()
+    has_symbols = "external_gene_name" in columns
+    assert (read.genes["symbol"].tolist() == SYMBOLS["gene"].tolist()) == has_symbols
+    named = [name for name in columns if name != "external_gene_name"]
+    assert caplog.messages == [f"{path}: left out, not genes or cells: columns {', '.join(named)}"]
+
+
+METADATA = {
+    "orig.ident": "P1",
+    "nUMI": 5000,
+    "percent.mt": 3.25,
+    "cluster": 2,
+    "tSNE_1": -2.5,
+    "Phase": "G1",
+}
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_metadata_of_cells_are_no_genes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, last: Any
+) -> None:
+    table = pd.DataFrame(SHARD.counts.toarray(), columns=SYMBOLS["gene"])
+    columns = METADATA | ({"own_label": "alpha"} if last else {})
+    if last:
+        table = table.assign(**columns)
+    else:
+        for key, value in reversed(columns.items()):
+            table.insert(0, key, value)
+    table.insert(0, "cell", SHARD.barcodes)
+    table.to_csv(tmp_path / "x.csv", index=False)
+    same(read_matrix(tmp_path / "x.csv"), BY_SYMBOL)
+    assert caplog.messages[0].endswith(f"not genes or cells: columns {', '.join(columns)}")
+
+
+def test_rows_of_labels_are_no_genes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = write_dense(BY_SYMBOL, tmp_path / "x.csv").read_text().splitlines()
+    labels = [",".join([name, *["T cell", "B cell"] * 20]) for name in ("own_label", "cluster")]
+    write_lines([lines[0], *labels, *lines[1:]], tmp_path / "y.csv")
+    assert inspect_matrix(tmp_path / "y.csv") == "dense text"
+    same(read_matrix(tmp_path / "y.csv"), BY_SYMBOL)
+    assert caplog.messages[0].endswith("rows own_label, cluster")
+
+
+def test_cells_named_like_others_with_numbers_are_cells(tmp_path: Path) -> None:
+    for genes_in_rows in (True, False):
+        shard = Shard(SHARD.counts, np.array([f"PC_{i}" for i in range(40)]), SYMBOLS)
+        same(
+            read_matrix(write_dense(shard, tmp_path / "x.csv", genes_in_rows=genes_in_rows)), shard
+        )
+
+
+@pytest.mark.parametrize("where", ["gene", "cell"])
+def test_unknown_names_far_out_of_scale_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, where: Any
+) -> None:
+    values = SHARD.counts.toarray()
+    genes, barcodes = SYMBOLS, SHARD.barcodes
+    if where == "gene":
+        values = np.column_stack([values, 50 * values.sum(axis=1)])
+        genes = pd.DataFrame({"gene": [*SYMBOLS["gene"], "odd"]})
+    else:
+        values = np.vstack([values, 2000 + np.arange(60)])
+        barcodes = np.array([*barcodes, "odd"])
+    shard = Shard(sparse.csr_array(values), barcodes, genes)
+    path = write_dense(shard, tmp_path / "x.csv", values=values)
+    same(read_matrix(path), shard)
+    assert f"{path}: {where} odd: over 10 times the counts of any other {where}" in caplog.text
+
+
+COMMENTS = {
+    "BD Rhapsody": "####################\n## BD Targeted Multiplex Rhapsody\n####\n",
+    "one": "# counts of my cells\n",
+    "with separators": "# made on Monday, with care, by me\n",
+    "blank": "\n# counts\n\n",
+}
+
+
+@pytest.mark.parametrize("kind", COMMENTS)
+@pytest.mark.parametrize("mark", ["", "#"])
+def test_comments_before_the_header_are_skipped(tmp_path: Path, kind: Any, mark: Any) -> None:
+    text = write_dense(BY_SYMBOL, tmp_path / "x.csv").read_text()
+    (tmp_path / "y.csv").write_text(COMMENTS[kind] + mark + "gene" + text)
+    same(read_matrix(tmp_path / "y.csv"), BY_SYMBOL)
+
+
+@pytest.mark.parametrize("where", ["all", "rows", "header"])
+@pytest.mark.parametrize("separator", ["\t", ",", ";"])
+def test_separators_at_the_end_of_lines_do_not_matter(
+    tmp_path: Path, where: Any, separator: Any
+) -> None:
+    text = write_dense(BY_SYMBOL, tmp_path / "x.csv", separator=separator).read_text()
+    header, *rows = text.splitlines()
+    if where != "rows":
+        header += separator
+    if where != "header":
+        rows = [row + separator for row in rows]
+    write_lines([f"gene{header}", *rows], tmp_path / "y.csv")
+    same(read_matrix(tmp_path / "y.csv"), BY_SYMBOL)
+
+
+def test_numbered_cells_with_a_column_of_tags_are_named_by_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """BD Rhapsody numbers its cells, and tags them by sample."""
+    table = pd.DataFrame(SHARD.counts.toarray(), columns=SYMBOLS["gene"])
+    table.insert(0, "Sample_Tag", "SampleTag01_hs")
+    table.insert(0, "Cell_Index", range(1000, 1040))
+    table.to_csv(tmp_path / "x.csv", index=False)
+    read = read_matrix(tmp_path / "x.csv")
+    assert read.barcodes.tolist() == [str(i) for i in range(1000, 1040)]
+    assert (read.counts != SHARD.counts).nnz == 0
+    assert caplog.messages[0].endswith("columns Sample_Tag")
+
+
+def test_a_decimal_comma_is_named(tmp_path: Path) -> None:
+    text = write_dense(BY_SYMBOL, tmp_path / "x.csv", separator=";").read_text()
+    header, *rows = text.splitlines()
+    rows = [row.replace(";", ",0;").replace(",0", "", 1) + ",0" for row in rows]
+    write_lines([header, *rows], tmp_path / "y.csv")
+    with pytest.raises(ValueError, match=r"row ACTB, .*: `\d+,0` is not a number"):
+        read_matrix(tmp_path / "y.csv")

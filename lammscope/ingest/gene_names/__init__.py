@@ -1,0 +1,1 @@
+"""Names of genes in count matrices: ids, symbols, genomes, and rows that are no genes."""
