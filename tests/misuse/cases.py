@@ -738,7 +738,7 @@ def first_named(path: Path, names: list[str]) -> Path:
     return write_dense(Shard(SHARD.counts, SHARD.barcodes, genes), path)
 
 
-def with_columns(path: Path, columns: dict[str, object]) -> Path:
+def with_columns(path: Path, columns: dict[str, int | float | str]) -> Path:
     """Make a table of counts, cells in rows, with columns of other kinds before the genes."""
     genes = [*KNOWN_GENES, *SHARD.genes["symbol"][len(KNOWN_GENES) :]]
     table = pd.DataFrame(SHARD.counts.toarray(), columns=genes, index=SHARD.barcodes)

@@ -135,7 +135,7 @@ def cells_out_of_scale(counts: sparse.csr_array, barcodes: np.ndarray) -> list[s
     found = _largest(np.asarray(counts.sum(axis=1)).ravel())
     n_genes = np.diff(counts.indptr)[found]
     n_detected = len(np.unique(counts.indices))
-    return np.asarray(barcodes)[found[n_genes > MAJORITY * n_detected]].tolist()
+    return list(map(str, barcodes[found[n_genes > MAJORITY * n_detected]]))
 
 
 def _largest(totals: np.ndarray) -> np.ndarray:

@@ -225,7 +225,7 @@ def test_rows_and_columns_that_are_no_genes_are_left_out(
     assert message == f"{path}: left out, not genes or cells: {kind} {', '.join(names)}"
 
 
-ANNOTATION = {
+ANNOTATION: dict[str, dict[str, Any]] = {
     "featureCounts": {"Chr": "chr1;chr1", "Start": "1;5", "End": "4;9", "Strand": "+", "Length": 8},
     "one exon": {"Chr": "chr1", "Start": 1, "End": 900, "Strand": "-", "Length": 899},
     "Length": {"Length": 1200},
@@ -266,7 +266,7 @@ def test_columns_of_annotation_are_no_cells(
     assert caplog.messages == [f"{path}: left out, not genes or cells: columns {', '.join(named)}"]
 
 
-METADATA = {
+METADATA: dict[str, Any] = {
     "orig.ident": "P1",
     "nUMI": 5000,
     "percent.mt": 3.25,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,7 +126,8 @@ def test_a_gene_without_a_symbol_has_its_id_without_version(tmp_path: Path) -> N
 def test_a_mouse_matrix_is_refused_at_once(tmp_path: Path, form: Any, kind: Any) -> None:
     names = pd.DataFrame({"gene": "ENSMUSG" + IDS.str[4:], "symbol": mouse_symbols(60)})
     if kind != "both":
-        names = names.assign(**dict.fromkeys(names, names["gene" if kind == "ids" else "symbol"]))
+        column = names["gene" if kind == "ids" else "symbol"]
+        names = names.assign(gene=column, symbol=column)
     path = FORMATS[form](renamed(names), tmp_path)
     words = "in lower case, as in mouse" if kind == "symbols" else "those of mouse"
     for use in (inspect_matrix, read_matrix):
@@ -159,3 +161,21 @@ def test_features_that_are_no_genes_are_left_out_of_every_format(
     assert (read.counts != SHARD.counts).nnz == 0
     assert read.genes.equals(SHARD.genes)
     assert caplog.messages == [f"{path}: left out, not genes: {', '.join(names)}"]
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+@pytest.mark.parametrize("form", [np.array, pd.Categorical])
+def test_hdf5_and_zarr_have_the_same_columns_of_text(
+    tmp_path: Path, suffix: str, form: Any
+) -> None:
+    var = pd.DataFrame({"own_name": form(SYMBOLS.tolist()), "length": range(60)}, index=IDS)
+    data = anndata.AnnData(SHARD.counts, obs=pd.DataFrame(index=SHARD.barcodes), var=var)
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".zarr":
+        data.write_zarr(path)
+    else:
+        data.write_h5ad(path)
+    assert inspect_matrix(path) == suffix[1:]
+    genes = read_matrix(path).genes
+    assert genes["gene"].tolist() == IDS.tolist()
+    assert genes["symbol"].tolist() == SYMBOLS.tolist()
