@@ -111,6 +111,7 @@ def test_one_small_sample_needs_no_integration(
     for name in ("samples", "patients"):
         table = pd.read_csv(folder / f"{name}.tsv", sep="\t").iloc[:1]
         table.to_csv(folder / f"{name}.tsv", sep="\t", index=False)
+    write_config(folder, contrasts={})
     run = snakemake(folder, *JOINT)
     assert run.code == 0, run.text[-3000:]
     with np.load(folder / "results" / "joint" / "pca.npz") as file:

@@ -26,7 +26,6 @@ with job_log(snakemake.log[0]) as logger:
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
     shard = split_ambient(matrix, own, ambient_max_counts=floor)
     qc = flag_cells(cell_metrics(shard), **limits)
-    moments = gene_moments(shard, qc["passes"].to_numpy())
     warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
         snakemake.input.matrix,
@@ -37,5 +36,5 @@ with job_log(snakemake.log[0]) as logger:
     )
     write_shard(shard, snakemake.output.shard, record=record)
     write_table(qc, snakemake.output.qc)
-    write_table(moments, snakemake.output.moments)
+    write_table(gene_moments(shard, qc["passes"].to_numpy()), snakemake.output.moments)
     logger.log(*describe_yield(qc, sample=snakemake.wildcards.sample))
