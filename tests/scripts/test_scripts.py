@@ -87,13 +87,18 @@ def test_samples_become_an_index_a_space_and_clusters(
     run_script(
         "match_genes",
         input={"moments": moments},
-        output={"reference": reference, "overlap": tmp_path / "qc" / "gene_overlap.tsv"},
-        params={
-            "samples": samples,
-            "min_overlap": 60,
-            "definers": [],
-            "panel": config["annotation"]["panel"],
+        output={"reference": reference, "matches": tmp_path / "qc" / "gene_matches.tsv"},
+        params={"samples": samples, "min_overlap": 60, "definers": []},
+    )
+    run_script(
+        "note_genes",
+        input={
+            "moments": moments,
+            "reference": reference,
+            "matches": tmp_path / "qc" / "gene_matches.tsv",
         },
+        output={"overlap": tmp_path / "qc" / "gene_overlap.tsv"},
+        params={"samples": samples, "definers": [], "panel": config["annotation"]["panel"]},
     )
     overlap = pd.read_csv(tmp_path / "qc" / "gene_overlap.tsv", sep="\t")
     assert overlap["n_mt"].tolist() == [2, 2]

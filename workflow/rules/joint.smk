@@ -32,7 +32,7 @@ rule match_genes:
         moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
     output:
         reference=ensure("<results>/joint/reference.tsv.gz", non_empty=True),
-        overlap=ensure("<results>/qc/gene_overlap.tsv", non_empty=True),
+        matches=ensure("<results>/qc/gene_matches.tsv", non_empty=True),
     log:
         "<logs>/match_genes.log",
     benchmark:
@@ -46,12 +46,38 @@ rule match_genes:
             samples=SAMPLES,
             min_overlap=config["genes"]["min_overlap"],
             definers=config["lamm"]["definers"],
-            panel=config_path("annotation", "panel"),
-            panel_content=content(config["annotation"]["panel"]),
             code=code("match_genes"),
         ),
     script:
         "../scripts/match_genes.py"
+
+
+rule note_genes:
+    """Note which mitochondrial genes, panel genes and defining markers each sample lacks."""
+    input:
+        moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
+        reference="<results>/joint/reference.tsv.gz",
+        matches="<results>/qc/gene_matches.tsv",
+    output:
+        overlap=ensure("<results>/qc/gene_overlap.tsv", non_empty=True),
+    log:
+        "<logs>/note_genes.log",
+    benchmark:
+        "<benchmarks>/note_genes.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 8),
+    params:
+        **named(
+            samples=SAMPLES,
+            definers=config["lamm"]["definers"],
+            panel=config_path("annotation", "panel"),
+            panel_content=content(config["annotation"]["panel"]),
+            code=code("note_genes"),
+        ),
+    script:
+        "../scripts/note_genes.py"
 
 
 rule select_genes:
