@@ -96,7 +96,7 @@ def read_sheet(
         table = _as_frame(lines, name, schema)
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
-    notes = [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
+    notes += [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
     mistakes = [*_excel_marks(table), *_empty_values(table, schema)]
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)
