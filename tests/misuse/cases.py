@@ -997,8 +997,8 @@ MATRICES = {
     ),
     "no marker": Case(
         instead(without_markers, ".h5"),
-        "`P01_baseline`: only 0 of ",
-        GENES_RESULT,
+        "`P01_baseline`: only 0 of",
+        "results/qc/gene_overlap.tsv",
         fine=True,
     ),
     "symbols that Excel made dates": Case(
