@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from snakemake.utils import update_config
 
 from lammscope.cohort.checks import check_run, refusal
 from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
 from lammscope.cohort.last_run import LastRun, read_last_run
 from lammscope.cohort.plan import plan_text
-
-SHARD = "shards/{sample}.h5ad"
-TABLES = ("qc/{sample}.parquet", "qc/{sample}.moments.parquet")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,15 +59,7 @@ def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
             raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
         if not isinstance(config, Mapping):
             raise ValueError(f"{path}: is not a config; it must have keys at top level")
-        merged = _merged(merged, config)
-    return merged
-
-
-def _merged(first: Any, second: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `first` with the keys of `second`, section by section."""
-    merged = dict(first) if isinstance(first, Mapping) else {}
-    for key, value in second.items():
-        merged[key] = _merged(merged.get(key), value) if isinstance(value, Mapping) else value
+        update_config(merged, config)
     return merged
 
 
@@ -77,13 +67,7 @@ def _last_run(config: Mapping[str, Any]) -> LastRun | None:
     """Read which samples the results already contain."""
     pathvars = config.get("pathvars")
     named = pathvars.get("results") if isinstance(pathvars, Mapping) else None
-    results = Path(str(named or "results"))
-    return read_last_run(
-        results / "config.yaml",
-        results / "design" / "samples.tsv",
-        shard=str(results / SHARD),
-        tables=[str(results / pattern) for pattern in TABLES],
-    )
+    return read_last_run(str(named or "results"))
 
 
 if __name__ == "__main__":

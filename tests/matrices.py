@@ -11,6 +11,12 @@ import pandas as pd
 from scipy import io, sparse
 
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.find import find_libraries
+
+
+def find_matrices(folder: str | Path) -> list[Path]:
+    """Return the matrix of each library in a folder and its subfolders."""
+    return [library.path for library in find_libraries(folder)[0]]
 
 
 def small_shard(n_cells: int = 40, n_genes: int = 60, *, seed: int = 0, rate: float = 2.0) -> Shard:

@@ -108,9 +108,6 @@ def test_neighborhoods(
     return table[COLUMNS]
 
 
-test_neighborhoods.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
-
-
 def spatial_fdr(p: Array, *, distance: Array) -> Array:
     """Adjust p-values of overlapping neighborhoods by weighted Benjamini-Hochberg (Milo).
 

@@ -123,9 +123,6 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
     return _with_fdr(pd.DataFrame(rows, columns=COLUMNS), np.array(partition))
 
 
-test_abundance.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
-
-
 def _refused_rows(
     family: list[Measure], units: pd.DataFrame, contrast: Contrast, scale: str, removed: list[str]
 ) -> list[dict[str, Any]]:

@@ -75,9 +75,6 @@ def test_robustness(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-test_robustness.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
-
-
 def _scale(measure: Measure) -> str:
     return "log_ratio" if measure.ratio else "logit"
 

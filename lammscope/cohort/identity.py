@@ -11,10 +11,10 @@ import pandas as pd
 
 from lammscope.core.digests import file_digest
 from lammscope.core.shards import InputRecord
+from lammscope.core.words import shortened
 from lammscope.ingest.inputs import count_files, main_files, total_size
 
 START = 2**20  # bytes that are compared first; files of one size rarely share them
-N_NAMED = 5  # samples listed in a message
 
 
 class Source(NamedTuple):
@@ -72,8 +72,7 @@ def samples_of_same_cells(
 
 def listed(names: Sequence[str]) -> str:
     """Return names of samples as text, the first few of many."""
-    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
-    return ", ".join(f"`{name}`" for name in names[:N_NAMED]) + more
+    return shortened([f"`{name}`" for name in names])
 
 
 def _equal_files(sources: list[Source]) -> list[list[Source]]:

@@ -21,6 +21,10 @@ from lammscope.ingest.inputs import input_files, total_size
 INGESTED_FROM = ["sample", "counts", "barcodes", "genome", "layer"]
 
 
+SHARD = "shards/{sample}.h5ad"  # below the folder of results
+TABLES = ("qc/{sample}.parquet", "qc/{sample}.moments.parquet")
+
+
 @dataclass(frozen=True)
 class LastRun:
     """The last run: its `qc` settings, the rows of its sample table that were read in, and records.
@@ -33,31 +37,25 @@ class LastRun:
     records: Mapping[str, InputRecord]
 
 
-def read_last_run(
-    config: str | Path, samples: str | Path, *, shard: str, tables: Sequence[str]
-) -> LastRun | None:
+def read_last_run(results: str | Path) -> LastRun | None:
     """Read the saved config and sample table of a run, or return None if either is unreadable.
 
-    Parameters
-    ----------
-    config, samples
-        The saved config and sample table.
-    shard, tables
-        Patterns of the count file and of the tables made from a sample, with `{sample}`. Only
-        samples that have all of these files are kept.
+    Only samples that have their count file and the tables made with it are kept. `results` is the
+    folder of results.
     """
+    folder = Path(results)
     try:
-        qc = yaml.safe_load(Path(config).read_text(encoding="utf-8"))["qc"]
-        table = read_sample_table(samples)
+        qc = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["qc"]
+        table = read_sample_table(folder / "design" / "samples.tsv")
         names = table["sample"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return None
     there = [
-        all(Path(pattern.format(sample=name)).exists() for pattern in (shard, *tables))
+        all((folder / pattern.format(sample=name)).exists() for pattern in (SHARD, *TABLES))
         for name in names
     ]
     table = table[there]
-    records = {name: read_record(shard.format(sample=name)) for name in table["sample"]}
+    records = {name: read_record(folder / SHARD.format(sample=name)) for name in table["sample"]}
     return LastRun(qc, table, {name: r for name, r in records.items() if r is not None})
 
 

@@ -110,8 +110,7 @@ def _matrix_lines(run: Intake) -> list[str]:
     lines = [f"Matrices: {_tally(kinds, before=True)}{others}"]
     read = pd.Series(list(run.choices), index=list(run.choices.values()), dtype="str")
     for choice, samples in list(read.groupby(level=0, sort=False))[:MOST_LABELS]:
-        more = f" and {len(samples) - 3} more" if len(samples) > 3 else ""
-        lines.append(_cut(f"  {', '.join(samples[:3])}{more}: reads {choice}"))
+        lines.append(_cut(f"  {shortened(samples, 3)}: reads {choice}"))
     return lines
 
 

@@ -75,9 +75,6 @@ def test_gene_sets(
     return pd.concat([table.astype(whole) for table in tables], ignore_index=True)
 
 
-test_gene_sets.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
-
-
 def match_genes(
     gene_sets: Sequence[GeneSet], *, genes: np.ndarray, symbols: np.ndarray, level: np.ndarray
 ) -> dict[str, NDArray[np.int64]]:

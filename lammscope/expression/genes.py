@@ -77,6 +77,3 @@ def test_expression(
     # one thread for PyDESeq2, since its warnings are caught by a filter that all threads share
     with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
         return stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
-
-
-test_expression.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest

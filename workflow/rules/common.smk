@@ -98,19 +98,6 @@ def named(**params):
     return params | {"names": names}
 
 
-def last_run():
-    """Read which samples the results already contain; their matrices need not exist any more."""
-    shard = "<results>/shards/{sample}.h5ad"
-    tables = "<results>/qc/{sample}.parquet", "<results>/qc/{sample}.moments.parquet"
-    path = workflow.pathvars.apply
-    return read_last_run(
-        path("<results>/config.yaml"),
-        path("<results>/design/samples.tsv"),
-        shard=path(shard),
-        tables=[path(pattern) for pattern in tables],
-    )
-
-
 def check_results_folder():
     """Stop if the results are of another cohort, and note files of former samples and contrasts."""
     folder = workflow.pathvars.apply("<results>")
@@ -127,9 +114,10 @@ def check_results_folder():
     )
 
 
+LAST_RUN = read_last_run(workflow.pathvars.apply("<results>"))  # its matrices may be archived
 try:
     RUN = checks.check_run(
-        config, sources=workflow.configfiles, look=workflow.is_main_process, last=last_run()
+        config, sources=workflow.configfiles, look=workflow.is_main_process, last=LAST_RUN
     )
 except ValueError as error:
     stop(*checks.refusal(error))

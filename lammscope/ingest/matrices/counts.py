@@ -15,6 +15,7 @@ from lammscope.ingest.gene_names.genomes import (
 from lammscope.ingest.gene_names.symbols import normalize_symbols
 from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_genomes, large_genomes
 
+GENES_INSPECTED = 500  # names that show genomes and species, evenly spaced; our choice
 MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
 
 # feature types of Cell Ranger and Cell Ranger ARC; other texts, such as biotypes in the third
@@ -105,6 +106,15 @@ def gene_shard(
     else:
         counts = counts[:, places]
     return Shard(counts, np.asarray(barcodes, dtype=str), genes[["gene", "symbol"]])
+
+
+def inspected_genes(n_genes: int) -> list[int]:
+    """Return the positions of the genes whose names are inspected: evenly spaced, and the last.
+
+    Smaller groups of genes show only when the matrix is read.
+    """
+    every = max(1, n_genes // GENES_INSPECTED)
+    return sorted({*range(0, n_genes, every), *range(n_genes)[-1:]})
 
 
 def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:

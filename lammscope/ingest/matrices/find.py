@@ -53,14 +53,6 @@ class Library:
     others: tuple[Path, ...] = ()
 
 
-def find_matrices(folder: str | Path) -> list[Path]:
-    """Find the count matrices in a folder and its subfolders, one per library.
-
-    See `find_libraries`, which also returns what was left out.
-    """
-    return [library.path for library in find_libraries(folder)[0]]
-
-
 def find_libraries(folder: str | Path) -> tuple[list[Library], list[Path]]:
     """Find the libraries in a folder and its subfolders, each once.
 

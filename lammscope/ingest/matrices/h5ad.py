@@ -18,6 +18,7 @@ from lammscope.ingest.matrices.counts import (
     choose_genes,
     first_non_count,
     gene_shard,
+    inspected_genes,
     not_counts,
 )
 from lammscope.ingest.matrices.layers import Choice, choose_matrix
@@ -104,7 +105,8 @@ def read_store(store: Group, *, path: Path, genome: str | None, layer: str | Non
 
 def inspect_store(store: Group, *, genome: str | None, layer: str | None) -> None:
     """Check that an open AnnData file has a matrix that starts with counts, and genes."""
-    choose_genes(_features(store[choose_matrix(store, layer=layer).var]), genome=genome)
+    var = store[choose_matrix(store, layer=layer).var]
+    choose_genes(_features(var, whole=False), genome=genome)
 
 
 def _chosen_counts(store: Group, *, layer: str | None) -> tuple[Choice, sparse.csr_array]:
@@ -123,16 +125,23 @@ def _chosen_counts(store: Group, *, layer: str | None) -> tuple[Choice, sparse.c
         refused |= {choice.places[i] for i in wrong}
 
 
-def _features(var: Item) -> pd.DataFrame:
-    """Read names of the genes, and type and genome if the file has them."""
+def _features(var: Item, *, whole: bool = True) -> pd.DataFrame:
+    """Read names of the genes, and type and genome if the file has them.
+
+    Without `whole`, only the `inspected_genes` are returned.
+    """
     columns = columns_of(var)
     known = {*ID_COLUMNS, *SYMBOL_COLUMNS, *FEATURE_COLUMNS, index_name(var)}
     others = [name for name in sorted(columns - known) if is_text(var, name)]
 
-    def named(*names: str) -> list[pd.Series]:
-        return [pd.Series(column_of(var, name)) for name in names if name in columns]
+    def column(name: str) -> pd.Series:
+        values = column_of(var, name)
+        return pd.Series(values if whole else values[inspected_genes(len(values))])
 
-    index = pd.Series(index_of(var))
+    def named(*names: str) -> list[pd.Series]:
+        return [column(name) for name in names if name in columns]
+
+    index = column(index_name(var))
     features = name_genes(
         [*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index], named(*others)
     )

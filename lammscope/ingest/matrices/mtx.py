@@ -21,6 +21,7 @@ from lammscope.ingest.matrices.counts import (
     choose_genes,
     first_non_count,
     gene_shard,
+    inspected_genes,
     not_counts,
 )
 from lammscope.ingest.matrices.mtx_lists import (
@@ -38,7 +39,6 @@ OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
-FEATURES_LOOKED_AT = 500  # evenly spaced; smaller groups of genes show only on reading
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
@@ -151,7 +151,7 @@ def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
     # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, sizes=sizes, at_most=FEATURES_LOOKED_AT), genome=genome)
+    choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
     return layout.name
 
 
@@ -348,16 +348,15 @@ def _barcodes(layout: Layout, *, sizes: Sequence[int]) -> np.ndarray:
     return read_cells(layout.barcodes, sizes=sizes)
 
 
-def _features(layout: Layout, *, sizes: Sequence[int], at_most: int | None = None) -> pd.DataFrame:
+def _features(layout: Layout, *, sizes: Sequence[int], whole: bool = True) -> pd.DataFrame:
     """Read the list of genes, of one or more columns; kallisto writes symbols to a second file.
 
-    With `at_most`, only about so many genes, evenly spaced, and the last one are returned.
+    Without `whole`, only the `inspected_genes` are returned.
     """
     if layout.is_csv:
         return _parse_features(layout.features)
     lines = gene_lines(layout.features, sizes=sizes)
-    every = max(1, len(lines) // at_most) if at_most else 1
-    chosen = sorted({*range(0, len(lines), every), len(lines) - 1})
+    chosen = range(len(lines)) if whole else inspected_genes(len(lines))
     rows = without_numbers([fields_of(lines[place]) for place in chosen], chosen)
     width = max(map(len, rows))
     columns = [

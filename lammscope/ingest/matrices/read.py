@@ -9,6 +9,7 @@ from scipy import sparse
 from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
+from lammscope.core.words import shortened
 from lammscope.ingest.gene_names.not_genes import (
     OUT_OF_SCALE,
     cells_out_of_scale,
@@ -20,7 +21,6 @@ from lammscope.ingest.matrices.find import candidates, of_one_genome
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
 from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 
-N_NAMED = 5  # matrices listed in a message
 # gene symbols that spreadsheets turned into dates, e.g. MARCH1 and SEPT2 into 1-Mar and 2-Sep:
 # Ziemann, Eren, El-Osta 2016, doi 10.1186/s13059-016-1044-7
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
@@ -142,11 +142,8 @@ def matrices_of(path: Path, *, genome: str | None) -> list[Path]:
         raise ValueError(f"the folder has no matrix.mtx or other count matrix; give {formats}")
     if len(found) == 1:
         return matrices_of(found[0], genome=genome)
-    names = [str(candidate.relative_to(path)) for candidate in found]
-    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
-    raise ValueError(
-        f"the folder has several matrices ({', '.join(names[:N_NAMED])}{more}); name one of them"
-    )
+    names = shortened(candidate.relative_to(path) for candidate in found)
+    raise ValueError(f"the folder has several matrices ({names}); name one of them")
 
 
 def _annexed(link: Path) -> str:

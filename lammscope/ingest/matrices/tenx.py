@@ -16,6 +16,7 @@ from lammscope.ingest.matrices.counts import (
     choose_genes,
     csr_of,
     gene_shard,
+    inspected_genes,
 )
 from lammscope.ingest.matrices.reader import Reader, refuse_layer
 from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
@@ -25,7 +26,6 @@ from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 # reported. Our choice.
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 MIN_PARTS = 3
-FEATURES_LOOKED_AT = 500  # names that are inspected, evenly spaced; our choice
 
 
 def is_tenx(file: h5py.File) -> bool:
@@ -70,8 +70,7 @@ def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
         kinds = _kinds(group)
         if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
             choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
-        every = max(1, int(n_genes) // FEATURES_LOOKED_AT)
-        choose_genes(_features(group, every=every), genome=genome)  # the species
+        choose_genes(_features(group, whole=False), genome=genome)  # the species
         return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
@@ -151,14 +150,15 @@ def _kinds(group: h5py.Group) -> pd.DataFrame:
     )
 
 
-def _features(group: h5py.Group, *, every: int = 1) -> pd.DataFrame:
+def _features(group: h5py.Group, *, whole: bool = True) -> pd.DataFrame:
     """Read names of the features, and type and genome if the file has them.
 
-    With `every` n, only each n-th feature is returned.
+    Without `whole`, only the `inspected_genes` are returned.
     """
 
     def column(name: str) -> pd.Series:
-        return pd.Series(_decoded(dataset(group, name)[:][::every]))
+        values = dataset(group, name)[:]
+        return pd.Series(_decoded(values if whole else values[inspected_genes(len(values))]))
 
     if "genes" in group:
         names = [column(name) for name in ("gene_names",) if name in group]

@@ -42,9 +42,10 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     Path("samples.tsv").write_text("\n".join([header, *rows]) + "\n")
     Path("patients.tsv").write_text("patient\tsex\na\tmale\nb\tfemale\nm\tmale\n")
     resolved = check_run(CONFIG)
-    Path("run").mkdir()
+    for name in ("design", "qc", "shards"):
+        Path("run", name).mkdir(parents=True)
     Path("run/config.yaml").write_text(yaml.safe_dump(resolved.config))
-    Path("run/samples.tsv").write_text(sample_table_text(resolved.samples))
+    Path("run/design/samples.tsv").write_text(sample_table_text(resolved.samples))
     return ingest
 
 
@@ -53,8 +54,10 @@ def ingest(*, compared: Any = "size") -> Any:
     for number, (name, path) in enumerate(CONTENT.items()):
         shard = small_shard(seed=number)
         record = record_input(path, shard=shard, compared=compared)
-        write_shard(shard, f"run/{name}.h5ad", record=record)
-    last = read_last_run("run/config.yaml", "run/samples.tsv", shard="run/{sample}.h5ad", tables=[])
+        write_shard(shard, f"run/shards/{name}.h5ad", record=record)
+        for table in ("parquet", "moments.parquet"):
+            Path(f"run/qc/{name}.{table}").touch()
+    last = read_last_run("run")
     assert isinstance(last, LastRun)
     return last
 
@@ -150,7 +153,7 @@ def test_jobs_look_at_no_file(ran: Any) -> None:
 def test_samples_that_were_read_in_with_the_same_cells_are_refused_at_the_start(ran: Any) -> None:
     ran()
     record = record_input("b.h5", shard=small_shard(seed=0), compared="size")
-    write_shard(small_shard(seed=0), "run/b.h5ad", record=record)
-    last = read_last_run("run/config.yaml", "run/samples.tsv", shard="run/{sample}.h5ad", tables=[])
+    write_shard(small_shard(seed=0), "run/shards/b.h5ad", record=record)
+    last = read_last_run("run")
     with pytest.raises(ValueError, match=r"samples\.tsv: samples `a`, `b`: the same barcodes"):
         check_run(CONFIG, last=last)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lammscope.cohort.config import resolve_config
-from lammscope.cohort.last_run import LastRun, find_ingested, read_last_run
+from lammscope.cohort.last_run import SHARD, TABLES, LastRun, find_ingested, read_last_run
 from lammscope.cohort.sample_table import read_sample_table, sample_table_text
 from lammscope.cohort.sheets import check_sheets, read_samples
 
@@ -118,12 +118,13 @@ def test_what_is_no_saved_table_is_refused(tmp_path: Path) -> None:
 def last(config: dict[str, Any], tmp_path: Path) -> LastRun | None:
     """The last run of this cohort, with one per-sample count file deleted since."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    saved(read_samples(config), tmp_path / "table.tsv")
-    (tmp_path / "shards").mkdir()
+    for folder in ("design", "qc", "shards"):
+        (tmp_path / folder).mkdir()
+    saved(read_samples(config), tmp_path / "design" / "samples.tsv")
     for name in ("001", "1e5"):
-        (tmp_path / "shards" / f"{name}.h5ad").touch()
-    pattern = str(tmp_path / "shards" / "{sample}.h5ad")
-    return read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", shard=pattern, tables=[])
+        for path in (SHARD, *TABLES):
+            (tmp_path / path.format(sample=name)).touch()
+    return read_last_run(tmp_path)
 
 
 def test_the_matrix_of_a_sample_that_was_read_in_may_be_archived(
@@ -162,10 +163,11 @@ def test_a_sheet_with_a_genome_of_its_own_is_another_source(
 def test_a_damaged_record_frees_no_matrix(
     tmp_path: Path, config: dict[str, Any], text: str
 ) -> None:
-    none: dict[str, Any] = {"shard": "", "tables": []}
-    saved(read_samples(config), tmp_path / "table.tsv")
+    (tmp_path / "design").mkdir()
+    table = tmp_path / "design" / "samples.tsv"
+    saved(read_samples(config), table)
     (tmp_path / "config.yaml").write_text(text)
-    assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", **none) is None
+    assert read_last_run(tmp_path) is None
     (tmp_path / "config.yaml").write_text("qc: {}")
-    (tmp_path / "table.tsv").write_text(text)
-    assert read_last_run(tmp_path / "config.yaml", tmp_path / "table.tsv", **none) is None
+    table.write_text(text)
+    assert read_last_run(tmp_path) is None

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.qc import cell_metrics, split_ambient
 from lammscope.joint.shared_cells import check_samples
+from tests.matrices import find_matrices
 
 RNG = np.random.default_rng(3)
 

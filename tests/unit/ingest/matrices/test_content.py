@@ -9,9 +9,8 @@ from typing import Any
 import h5py
 import pytest
 
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
-from tests.matrices import small_shard, write_h5ad, write_tenx_v2, write_tenx_v3
+from tests.matrices import find_matrices, small_shard, write_h5ad, write_tenx_v2, write_tenx_v3
 
 SHARD = small_shard()
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n"

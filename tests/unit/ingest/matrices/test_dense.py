@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
-from tests.matrices import small_shard, write_dense, write_lines
+from tests.matrices import find_matrices, small_shard, write_dense, write_lines
 
 SHARD = small_shard()
 SYMBOLS = SHARD.genes.assign(gene=["ACTB", "B2M", *SHARD.genes["symbol"][2:]])

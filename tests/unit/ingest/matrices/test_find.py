@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from lammscope.ingest.matrices.find import find_libraries, find_matrices
+from lammscope.ingest.matrices.find import find_libraries
 from lammscope.ingest.matrices.read import read_matrix
-from tests.matrices import small_shard, write_dense, write_folder, write_h5ad, write_tenx_v3
+from tests.matrices import (
+    find_matrices,
+    small_shard,
+    write_dense,
+    write_folder,
+    write_h5ad,
+    write_tenx_v3,
+)
 
 SHARD = small_shard(8, 30)
 RAW = "raw_feature_bc_matrix"

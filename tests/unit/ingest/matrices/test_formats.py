@@ -13,11 +13,11 @@ from scipy import sparse
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices import formats
 from lammscope.ingest.matrices.content import opened_content
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
 from lammscope.ingest.matrices.reader import Reader
 from lammscope.new_cohort import sample_names
 from tests.matrices import (
+    find_matrices,
     small_shard,
     write_alevin,
     write_dense,

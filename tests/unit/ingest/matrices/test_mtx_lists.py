@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
-from tests.matrices import small_shard, write_folder, write_lines, write_mtx
+from tests.matrices import find_matrices, small_shard, write_folder, write_lines, write_mtx
 
 SHARD = small_shard(40, 60, seed=1, rate=4)
 GENES = SHARD.genes

@@ -8,9 +8,8 @@ import pytest
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, read_matrix
-from tests.matrices import small_shard, write_folder, write_kallisto, write_mtx
+from tests.matrices import find_matrices, small_shard, write_folder, write_kallisto, write_mtx
 
 SHARD = small_shard(50, 40, seed=3, rate=4)
 ALL = SHARD.counts.toarray()

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
 from tests.matrices import (
+    find_matrices,
     small_shard,
     write_alevin,
     write_dense,

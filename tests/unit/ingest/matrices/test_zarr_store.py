@@ -12,9 +12,8 @@ import pytest
 import zarr
 from scipy import sparse
 
-from lammscope.ingest.matrices.find import find_matrices
 from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, read_matrix
-from tests.matrices import small_shard, write_h5ad, write_tenx_v3
+from tests.matrices import find_matrices, small_shard, write_h5ad, write_tenx_v3
 
 SHARD = small_shard(200, 60, seed=3)
 GENES = SHARD.genes
