@@ -40,6 +40,7 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     root = logging.getLogger()
     root.addHandler(handler)
     logger.addHandler(shown)
+    level = logger.level
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     start = time.monotonic()
@@ -59,6 +60,7 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
         logging.captureWarnings(False)
         root.removeHandler(handler)
         logger.removeHandler(shown)
+        logger.setLevel(level)
         handler.close()
 
 

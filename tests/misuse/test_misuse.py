@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.misuse.cases import CASES, Case
-from tests.workflow.conftest import Run, run_snakemake
+from tests.workflow.conftest import STARTING, Run, run_snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,8 @@ def outcome_of(
         case = CASES[name]
         folder = tmp_path_factory.mktemp("case") / "cohort"
         shutil.copytree(sound_cohort, folder)
-        case.spoil(folder)
+        with STARTING:
+            case.spoil(folder)
         return folder, run_case(case, folder, repository)
 
     pool = ThreadPoolExecutor(max_workers=2)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ class Run:
     seconds: float
 
 
+# A starting process holds the open files of all threads, and HDF5's locks with them, for a moment.
+STARTING = threading.Lock()
+
+
 def run_snakemake(
     repository: Path,
     folder: Path,
@@ -46,13 +51,14 @@ def run_snakemake(
     command += ["--configfile", *map(str, configs)] if configs else []
     command += ["--workflow-profile", str(repository / "profiles" / "default")]
     with tempfile.TemporaryFile() as printed:
-        process = subprocess.Popen(
-            [*command, "--cores", str(cores), *arguments],
-            cwd=folder,
-            env=environment,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-        )
+        with STARTING:
+            process = subprocess.Popen(
+                [*command, "--cores", str(cores), *arguments],
+                cwd=folder,
+                env=environment,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         printed.seek(0)
