@@ -80,4 +80,4 @@ def summarize_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-REASONS = ("low_counts", "few_genes", "high_mt", "high_hb", "high_counts")
+REASONS = ("ambient", "low_counts", "few_genes", "high_mt", "high_hb", "high_counts")
