@@ -90,19 +90,21 @@ def _opened(path: Path) -> Iterator[Group]:
             raise ValueError(f"the layer {wrong} is not as large as the matrix: {AGAIN}")
         yield store_of(
             {name: Values(m, f"layers/{name}", transposed=True) for name, m in layers.items()},
-            obs=_table(file["col_attrs"], CELLS, "obs"),
-            var=_table(file["row_attrs"], GENES, "var"),
+            obs=_table(file, "col_attrs", CELLS, "obs"),
+            var=_table(file, "row_attrs", GENES, "var"),
         )
 
 
-def _table(attributes: h5py.Group, names: Sequence[str], table: str) -> Group:
+def _table(file: h5py.File, group: str, names: Sequence[str], table: str) -> Group:
     """Return the attributes that are text, by the first one that names the rows."""
+    attributes = file[group]
+    if not isinstance(attributes, h5py.Group):
+        raise ValueError(f"the loom file lacks the group {group}: {AGAIN}")
     index = next((name for name in names if name in attributes), None)
     if index is None:
         there = ", ".join(sorted(attributes)) or "none"
         raise ValueError(
-            f"{attributes.name.strip('/')} has no names (it has {there}); name them "
-            f"{' or '.join(names[:2])}"
+            f"{group} has no names (it has {there}); save them there as {' or '.join(names[:2])}"
         )
     wanted = [name for name in attributes if table == "var" or name == index]
     columns = {name: _texts(attributes[name]) for name in wanted if _is_text(attributes[name])}

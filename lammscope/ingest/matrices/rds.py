@@ -128,6 +128,7 @@ def read_rds(path: Path, *, genome: str | None, layer: str | None) -> Shard:
     ValueError
         If the object is of another class, if it has no counts in memory, or if it is damaged.
     """
+    inspect_rds(path, genome=genome, layer=layer)
     try:
         item = parse(path)
     except ValueError as error:
