@@ -693,9 +693,9 @@ def edited(path: Path, name: str, old: str, new: str, *, version: int = 2) -> Pa
 def not_gzipped(folder: Path) -> Path:
     """Make a file of another compression with the name of a gzipped one."""
     path = write_folder(SHARD, folder, version=2)
-    packed = lzma.compress((path / "matrix.mtx").read_bytes())
-    (path / "matrix.mtx").unlink()
-    (path / "matrix.mtx.gz").write_bytes(packed)
+    packed = lzma.compress((path / "genes.tsv").read_bytes())
+    (path / "genes.tsv").unlink()
+    (path / "genes.tsv.gz").write_bytes(packed)
     return path
 
 
@@ -868,7 +868,7 @@ MATRICES = {
         "MatrixMarket",
     ),
     "a gz that is none": Case(
-        instead(not_gzipped, ""), "matrix.mtx.gz ends in .gz but is not compressed, nor text"
+        instead(not_gzipped, ""), "genes.tsv.gz ends in .gz but is not compressed, nor text"
     ),
     "two genomes and no choice": Case(
         instead(lambda path: write_tenx_v2(SHARD, path, ("hg19", "mm10")), ".h5"),

@@ -96,16 +96,16 @@ def inspect_rds(path: Path, *, genome: str | None, layer: str | None) -> str:
         kind = FIRST_SLOTS.get(root.first_slot, "R object")
         if kind == OLD_SEURAT:
             raise ValueError(UPDATE)
-        return f"rds, {kind}"
+        return f"{kind} .rds"
     if root.type in (INTEGER, REAL) and root.has_attributes:
-        return "rds, matrix"
+        return "matrix .rds"
     kind = KINDS.get(root.type, f"of R's type {root.type}")
     raise ValueError(f"holds no Seurat or SingleCellExperiment object but {kind}: {EXPORT}")
 
 
 def describe_rds(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Say that the counts are chosen when the file is read."""
-    return "" if layer else "the counts, which are looked for when the file is read"
+    return "" if layer else "the counts of an R object, which are found when it is read"
 
 
 def read_rds(path: Path, *, genome: str | None, layer: str | None) -> Shard:

@@ -36,21 +36,21 @@ SYMBOLS = ["ACTB", "B2M", "CD14", "CD68", "CSF1R", "MT-CO1", "GAPDH", "VIM", "CD
 BY_ID, BY_SYMBOL, BOTH = (IDS, IDS), (SYMBOLS, SYMBOLS), (IDS, SYMBOLS)
 
 GOOD: dict[str, tuple[str, tuple[list[str], list[str]]]] = {
-    "seurat": ("rds, Seurat", BY_SYMBOL),
-    "seurat_normalized": ("rds, Seurat", BY_SYMBOL),  # xz
-    "seurat_two_assays": ("rds, Seurat", BY_SYMBOL),  # bzip2
-    "seurat_ids": ("rds, Seurat", BY_ID),  # not compressed
-    "seurat5": ("rds, Seurat", BOTH),
-    "sce": ("rds, SingleCellExperiment", BOTH),
+    "seurat": ("Seurat .rds", BY_SYMBOL),
+    "seurat_normalized": ("Seurat .rds", BY_SYMBOL),  # xz
+    "seurat_two_assays": ("Seurat .rds", BY_SYMBOL),  # bzip2
+    "seurat_ids": ("Seurat .rds", BY_ID),  # not compressed
+    "seurat5": ("Seurat .rds", BOTH),
+    "sce": ("SingleCellExperiment .rds", BOTH),
     "sce_dense": ("R object", BOTH),  # in ASCII
-    "sce_unnamed": ("rds, SingleCellExperiment", BOTH),
-    "sce_parts": ("rds, SingleCellExperiment", BY_SYMBOL),
+    "sce_unnamed": ("SingleCellExperiment .rds", BOTH),
+    "sce_parts": ("SingleCellExperiment .rds", BY_SYMBOL),
     "se": ("R object", BOTH),  # in native binary form
-    "rse": ("rds, SummarizedExperiment", BOTH),
-    "se_by_row": ("rds, SummarizedExperiment", BY_SYMBOL),
-    "se_triplets": ("rds, SummarizedExperiment", BY_SYMBOL),
-    "matrix_sparse": ("rds, sparse matrix", BY_SYMBOL),
-    "matrix_dense": ("rds, matrix", BY_SYMBOL),
+    "rse": ("SummarizedExperiment .rds", BOTH),
+    "se_by_row": ("SummarizedExperiment .rds", BY_SYMBOL),
+    "se_triplets": ("SummarizedExperiment .rds", BY_SYMBOL),
+    "matrix_sparse": ("sparse matrix .rds", BY_SYMBOL),
+    "matrix_dense": ("matrix .rds", BY_SYMBOL),
 }
 
 BAD = {
@@ -159,7 +159,7 @@ def test_the_choice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "read layer `counts` (10 genes); left out: layer `data` (the same counts)" in caplog.text
     read_matrix(FILES / "sce_parts.rds")
     assert "the sum of the layers `spliced` and `ambiguous`" in caplog.text
-    assert describe_matrix(FILES / "sce.rds").startswith("the counts, which are looked for")
+    assert describe_matrix(FILES / "sce.rds").startswith("the counts of an R object")
 
 
 def test_a_layer_may_be_named() -> None:
