@@ -31,7 +31,7 @@ CONVERTED = "mtx_conversions"  # nf-core/scrnaseq: other formats of the matrices
 # ... and of several forms, the one with the lowest rank is taken.
 RANKS = {"filtered": 0, "filter": 0, "raw": 2, "unfiltered": 2}  # 1 if no such word occurs
 PARTS_COUNTED = {"gene": 0, "total": 0, "cell": 1, "nucleus": 2}  # others: 1, such as GeneFull
-FORMATS = {".h5": 0, ".mtx": 1, ".h5ad": 2, ".zarr": 2}  # folders: 1; others: 3
+FORMATS = {".h5": 0, ".mtx": 1, ".h5ad": 2, ".zarr": 2, ".loom": 3}  # folders: 1; others: 4
 # Files that hold several libraries, such as `combined_filtered_matrix.h5ad` of nf-core/scrnaseq
 POOLED = re.compile(
     r"(combined|merged|joined|pooled|concat(enated)?|integrated|aggr(egated?)?|all)"
@@ -158,7 +158,7 @@ def _rank(path: Path, folder: Path) -> tuple[int, ...]:
         max([*full, *nuclei], default=0),
         kinds[-1] if kinds else 1,
         int(CONVERTED in relative.parts),
-        FORMATS.get(suffix, 1 if path.is_dir() else 3),
+        FORMATS.get(suffix, 1 if path.is_dir() else 4),
     )
 
 

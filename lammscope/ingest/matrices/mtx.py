@@ -24,6 +24,7 @@ from lammscope.ingest.matrices.counts import (
     inspected_genes,
     not_counts,
 )
+from lammscope.ingest.matrices.mtx_array import array_entries
 from lammscope.ingest.matrices.mtx_lists import (
     fields_of,
     gene_lines,
@@ -40,7 +41,18 @@ OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
+SHORTEST_VALUE = 2  # the same for the form `array`, which has values only
+FORMS = (["coordinate"], ["array"])
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Numbers of rows and columns, number of entries, and whether zeros are among them."""
+
+    shape: tuple[int, int]
+    n_entries: int
+    is_dense: bool
 
 
 @dataclass(frozen=True)
@@ -123,17 +135,21 @@ def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
     """Return counts (cells x features), barcodes and features of one file."""
     layout = _checked_layout(path)
     with open_text(layout.matrix) as handle:
-        *shape, n_entries = _size(handle, matrix=layout.matrix)
+        size = _size(handle, matrix=layout.matrix)
+        shape = size.shape
         barcodes = _barcodes(layout, sizes=shape)
         features = _features(layout, sizes=shape)
         wanted = (len(barcodes), len(features))
-        fits = [size == wanted for size in (tuple(shape), tuple(reversed(shape)))]
+        fits = [shape == wanted, shape[::-1] == wanted]
         if not any(fits):
             raise ValueError(
                 f"{layout.matrix.name} is {shape[0]} x {shape[1]}, but there are {wanted[1]} "
                 f"features and {wanted[0]} barcodes; do the files belong to one run?"
             )
-        entries = _entries(handle, matrix=layout.matrix, shape=tuple(shape), n_entries=n_entries)
+        if size.is_dense:
+            entries = array_entries(handle, matrix=layout.matrix, shape=shape)
+        else:
+            entries = _entries(handle, matrix=layout.matrix, shape=shape, n_entries=size.n_entries)
     cells_first = layout.cells_first if all(fits) else fits[0]
     counts, features = _without_unspliced(
         sparse.csr_array(entries if cells_first else entries.T), features
@@ -145,7 +161,7 @@ def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the layout of a Matrix Market file, after checking its lists and its start."""
     layout, *_ = [_checked_layout(part) for part in choose_parts(path, layer=layer).paths]
     with open_text(layout.matrix) as handle:
-        *sizes, _ = _size(handle, matrix=layout.matrix)
+        sizes = _size(handle, matrix=layout.matrix).shape
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
@@ -230,13 +246,16 @@ def _first(folder: Path, names: list[str]) -> Path | None:
 def _check_start(matrix: Path) -> None:
     """Check header, size and first values."""
     with open_text(matrix) as handle:
-        n_rows, n_columns, n_entries = _size(handle, matrix=matrix)
-        if not n_rows or not n_columns:
-            raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
-        best_rate = GZIP_BEST_RATE if is_gzipped(matrix) else 1
-        if SHORTEST_ENTRY * n_entries - 1 > best_rate * matrix.stat().st_size:
+        size = _size(handle, matrix=matrix)
+        if 0 in size.shape:
             raise ValueError(
-                f"{matrix.name} is truncated (its header states {n_entries} entries): {AGAIN}"
+                f"{matrix.name} is {size.shape[0]} x {size.shape[1]}; no cells or no genes"
+            )
+        best_rate = GZIP_BEST_RATE if is_gzipped(matrix) else 1
+        shortest = SHORTEST_VALUE if size.is_dense else SHORTEST_ENTRY
+        if shortest * size.n_entries - 1 > best_rate * matrix.stat().st_size:
+            raise ValueError(
+                f"{matrix.name} is truncated (its header states {size.n_entries} entries): {AGAIN}"
             )
         entries = handle.readlines(BYTES_LOOKED_AT)
         if any(NUL in entry for entry in entries):
@@ -248,14 +267,15 @@ def _check_start(matrix: Path) -> None:
         raise ValueError(not_counts(numbers[bad]))
 
 
-def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
+def _size(handle: io.TextIOWrapper, *, matrix: Path) -> Size:
     """Read header, comments and the numbers of rows, columns and entries."""
     header = handle.readline().lower().split()
-    if header[:3] != ["%%matrixmarket", "matrix", "coordinate"] or len(header) < 4:
+    if header[:2] != ["%%matrixmarket", "matrix"] or header[2:3] not in FORMS or len(header) < 4:
         raise ValueError(
             f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
-            "it is not a sparse count matrix; give the matrix.mtx of the pipeline"
+            "it is not a count matrix; give the matrix.mtx of the pipeline"
         )
+    is_dense = header[2] == "array"
     if header[3] not in ("integer", "unsigned-integer", "real", "double", "float"):  # STARsolo
         raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
     if header[4:] not in ([], ["general"]):
@@ -264,10 +284,10 @@ def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
     while line.startswith("%") or line.isspace():
         line = handle.readline()
     size = line.split()
-    if len(size) != 3 or not all(number.isdecimal() for number in size):
+    if len(size) != (2 if is_dense else 3) or not all(number.isdecimal() for number in size):
         raise ValueError(f"{matrix.name} does not state its size after the header: {AGAIN}")
-    n_rows, n_columns, n_entries = map(int, size)
-    return n_rows, n_columns, n_entries
+    n_rows, n_columns, *n_stored = map(int, size)
+    return Size((n_rows, n_columns), n_stored[0] if n_stored else n_rows * n_columns, is_dense)
 
 
 def _entries(

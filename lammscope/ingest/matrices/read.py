@@ -38,13 +38,14 @@ def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | Non
     ----------
     path
         A 10x `.h5`; an `.mtx` with its lists of barcodes and genes (10x, STARsolo, kallisto,
-        alevin-fry), their folder or one above it; an `.h5ad`; or a dense table as text. From
-        multimodal files only `Gene Expression` is read.
+        alevin-fry), their folder or one above it; an `.h5ad`, a `.loom`, or a zarr store; an `.rds`
+        of Seurat or SingleCellExperiment; or a dense table as text. From multimodal files only
+        `Gene Expression` is read.
     genome
         The genome to read if the file has several; else ignored.
     layer
-        Which matrix of an AnnData file to read: `X`, `raw.X` or a layer, or several with `+`
-        between to sum them. Without it, see `layers.choose_matrix`.
+        Which matrix of an AnnData or loom file or R object to read: `X`, `raw.X` or a layer, or
+        several with `+` between to sum them. Without it, see `layers.choose_matrix`.
 
     Returns
     -------

@@ -350,12 +350,18 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "keras.h5": (lambda p: hdf5_with(p, "model_weights"), "it holds model_weights"),
     "none.h5": (lambda p: hdf5_with(p), "it holds nothing"),
     "molecules.h5": (lambda p: hdf5_with(p, "barcode_idx", "umi", "count"), "lists molecules"),
-    "x.loom": (lambda p: hdf5_with(p, "matrix", "row_attrs", "col_attrs"), "a loom file"),
+    "x.loom": (
+        lambda p: hdf5_with(p, "matrix", "row_attrs", "col_attrs"),
+        "lacks the group col_attrs",
+    ),
     "x.h5mu": (lambda p: hdf5_with(p, "mod", "obs", "var"), "a MuData file"),
     "x.h5seurat": (lambda p: hdf5_with(p, "assays"), "a Seurat file"),
     "x.h5.gz": (lambda p: compressed(p, b"\x89HDF\r\n\x1a\n"), "a compressed HDF5 file"),
-    "x.rds": (lambda p: compressed(p, b"X\n\x00\x00\x00\x03"), "write10xCounts"),
-    "x.RData": (lambda p: compressed(p, b"RDX3\nX\n"), "an R object"),
+    "x.rds": (lambda p: compressed(p, b"X\n\x00\x00\x00\x03"), "the R object ends early"),
+    "x.RData": (
+        lambda p: compressed(p, b"RDX3\nX\n"),
+        "save the object with the counts by saveRDS",
+    ),
     "x.tar": (lambda p: p.write_bytes(b"a" * 257 + b"ustar"), "a tar archive"),
     "x.tar.gz": (lambda p: compressed(p, b"a" * 257 + b"ustar"), "unpack it"),
     "x.xlsx": (zipped, "save the sheet as .csv"),
@@ -363,7 +369,7 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "utf16.txt": (lambda p: p.write_bytes("a\tb".encode("utf-16")), "UTF-16"),
     "image.png": (lambda p: p.write_bytes(b"\x89PNG\x00"), "not a count matrix in a known format"),
     "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "is not UTF-8 text"),
-    "plain.csv.gz": (lambda p: p.write_text("g,a\nA,1\n"), "is not compressed"),
+    "plain.csv.gz": (lambda p: p.write_bytes(b"g,a\nA,\x01\n"), "is not compressed, nor text"),
     "short.csv.gz": (lambda p: p.write_bytes(gzip.compress(b"g,a\nA,1\n")[:15]), "end early"),
     "mixed.csv.gz": (lambda p: p.write_bytes(b"\x1f\x8b" + b"x" * 40), "corrupt"),
     "genomes.h5": (
@@ -411,7 +417,10 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: changed(p, "matrix.mtx", ["60 40 1", "1 1 1"]),
         "does not start with `%%MatrixMarket matrix coordinate`",
     ),
-    "array": (lambda p: changed(p, "matrix.mtx", ["%%MatrixMarket matrix array"]), "sparse count"),
+    "array": (
+        lambda p: changed(p, "matrix.mtx", ["%%MatrixMarket matrix array"]),
+        "it is not a count matrix",
+    ),
     "pattern": (
         lambda p: changed(p, "matrix.mtx", [HEADER.replace("integer", "pattern"), "60 40 0"]),
         "holds pattern values",
@@ -431,7 +440,7 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "gz_list": (
         lambda p: (
             without(write_folder(SHARD, p, version=2), "genes.tsv"),
-            (p / "features.tsv.gz").write_text("A\n"),
+            (p / "features.tsv.gz").write_bytes(b"\x08A\n"),
         ),
         "features.tsv.gz ends in .gz but is not compressed",
     ),
