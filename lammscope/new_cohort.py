@@ -102,15 +102,27 @@ def guess_sample(name: str) -> Guess:
 
 def sample_names(matrices: Sequence[Path], folder: Path) -> list[str]:
     """Name each matrix by its path below `folder`, without words that describe its format."""
-    names = []
+    named = []
     for path in matrices:
         parts = list(path.relative_to(folder).parts) if path != folder else [folder.name]
         parts[-1] = without_suffixes(parts[-1])
         kept = [_bare(part) for part in parts if not NO_NAME.fullmatch(part)]
         kept = [part for part in kept if part] or [_bare(folder.name) or "sample"]
-        names.append("_".join(dict.fromkeys(kept)))
+        named.append(list(dict.fromkeys(kept)))
+    names = ["_".join(parts) for parts in _without_leading(named)]
     twice = {name for name, n in Counter(name.lower() for name in names).items() if n > 1}
     return [f"{n}_{i}" if n.lower() in twice else n for i, n in enumerate(names, start=1)]
+
+
+def _without_leading(named: Sequence[list[str]]) -> list[list[str]]:
+    """Remove leading folders that all names share, as long as each still names a patient."""
+    kept = [list(parts) for parts in named]
+    while all(len(parts) > 1 and parts[0] == kept[0][0] for parts in kept):
+        rest = [parts[1:] for parts in kept]
+        if not all(guess_sample("_".join(parts)).patient for parts in rest):
+            break
+        kept = rest
+    return kept
 
 
 def new_cohort(folder: Path, output: Path) -> list[str]:

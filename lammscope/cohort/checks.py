@@ -12,7 +12,7 @@ from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.covariates import possible_codes, used_columns
+from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
@@ -116,6 +116,7 @@ def check_run(
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),
+        *text_notes(sheets.samples, adjusted).values(),
         *_change_notes(sheets.samples, changed, resolved["samples"]),
     ]
     return Intake(

@@ -175,7 +175,18 @@ def test_real_libraries_are_asked_for_what_their_names_do_not_tell(
     for column in ("timepoint", "compartment", "sort", "day", "batch"):
         assert f"samples.tsv: `{column}` of all samples" in printed
     config = resolve_config(yaml.safe_load((tmp_path / "carpall" / "config.yaml").read_text()))
-    assert len(check_sheets(config).mistakes) == 25  # the time point of each
+    (mistake,) = check_sheets(config).mistakes
+    assert "row 2: `timepoint` is empty in this and all other rows" in mistake
+
+
+def test_leading_folders_that_all_share_are_no_part_of_a_patient(tmp_path: Path) -> None:
+    long = tmp_path / "long_project_2024" / "cellranger"
+    assert sample_names([long / "P1_pre", long / "P2_pre"], tmp_path) == ["P1_pre", "P2_pre"]
+    assert sample_names([long / "P1_pre"], tmp_path) == ["P1_pre"]
+    one = [tmp_path / "P1" / time for time in ("pre", "post")]  # the patient is kept
+    assert sample_names(one, tmp_path) == ["P1_pre", "P1_post"]
+    sites = [tmp_path / "all" / site / "P1_pre" for site in ("siteA", "siteB")]
+    assert sample_names(sites, tmp_path) == ["siteA_P1_pre", "siteB_P1_pre"]
 
 
 def test_what_a_name_does_not_tell_is_left_empty_and_listed(

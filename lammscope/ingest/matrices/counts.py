@@ -1,22 +1,28 @@
 """Checks for every format: which values are counts, and which features are genes."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.core.files import AGAIN
+from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
+from lammscope.core.words import shortened
 from lammscope.ingest.gene_names.genomes import (
     genome_of_each,
     refuse_other_species,
     warn_of_other_ids,
     without_genomes,
 )
+from lammscope.ingest.gene_names.other_names import refuse_other_names
 from lammscope.ingest.gene_names.symbols import normalize_symbols
 from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_genomes, large_genomes
 
 GENES_INSPECTED = 500  # names that show genomes and species, evenly spaced; our choice
 MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
+MIN_VALUES = 1000  # nonzero values; so many counts of a library have ones and other values
 
 # feature types of Cell Ranger and Cell Ranger ARC; other texts, such as biotypes in the third
 # column of a list of genes, are ignored
@@ -40,6 +46,24 @@ def not_counts(value: float) -> str:
     if value > MAX_COUNT and np.isfinite(value):
         return f"value {value:.0f} is too large for a count; give the raw UMI counts"
     return f"values are not counts, e.g. {value:g} (normalized?); give the raw UMI counts"
+
+
+def whole_but_no_counts(values: np.ndarray) -> str:
+    """Say why whole numbers are not counts, or return empty text.
+
+    Rounded normalized values, such as counts per million, have no ones; binary ones nothing else.
+    """
+    values = values[values > 0]
+    if len(values) < MIN_VALUES:
+        return ""
+    if values.min() > 1:
+        return (
+            f"the lowest value above zero is {values.min():.0f}, as in normalized values that were "
+            "rounded, such as counts per million; give the raw UMI counts"
+        )
+    if values.max() == 1:
+        return "all values above zero are 1 (a binary matrix); give the raw UMI counts"
+    return ""
 
 
 def csr_of(
@@ -96,6 +120,7 @@ def gene_shard(
     if 0 in counts.shape:
         raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
     genes = choose_genes(features, genome=genome)
+    _log_other_types(features)
     warn_of_other_ids(genes)
     places = genes.index.to_numpy()
     if (
@@ -106,6 +131,20 @@ def gene_shard(
     else:
         counts = counts[:, places]
     return Shard(counts, np.asarray(barcodes, dtype=str), genes[["gene", "symbol"]])
+
+
+def _log_other_types(features: pd.DataFrame) -> None:
+    """Log which features are not gene expression; custom ones may be those of a CAR."""
+    if "feature_type" not in features or not features["feature_type"].isin(FEATURE_TYPES).any():
+        return
+    others = features[features["feature_type"] != EXPRESSION]
+    for kind, part in others.groupby("feature_type"):
+        level = logging.WARNING if kind == "Custom" else logging.INFO
+        logger.log(
+            level,
+            "left out: %d features of type %s (%s)",
+            *(len(part), kind, shortened(part["symbol"])),
+        )
 
 
 def inspected_genes(n_genes: int) -> list[int]:
@@ -148,6 +187,7 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
         features = keep_small_genomes(features, origin, genome=genomes[0])
     features = normalize_symbols(without_genomes(features, genomes))
     refuse_other_species(features)
+    refuse_other_names(features)
     return features
 
 

@@ -170,9 +170,12 @@ def _counts_in(fields: list[str], *, head: Head) -> tuple[np.ndarray, np.ndarray
         value = texts[at[bad]]
         where = f"row {fields[head.names[0]]}, column {head.columns[at[bad]]}"
         if np.isnan(counts[bad]):
-            raise ValueError(
-                f"{where}: `{value}` is not a number; give counts, 0 where there are none"
+            remedy = (
+                "write whole counts without commas"
+                if re.fullmatch(r"[\d.]*\d,\d+(?:,\d+)*", value)
+                else "give counts, 0 where there are none"
             )
+            raise ValueError(f"{where}: `{value}` is not a number; {remedy}")
         raise ValueError(f"{where}: {not_counts(counts[bad])}")
     filled = counts != 0  # zeros may be written as 0.0
     return np.array(at, dtype=np.int32)[filled], counts[filled].astype(np.int32)

@@ -15,7 +15,11 @@ from lammscope.ingest.matrices.formats import (
 
 # Pipelines write a library several times. These words of a path tell its forms apart, ...
 KINDS = re.compile(r"(?<![a-z])((un)?filter(ed)?|raw)(?![a-z])", re.IGNORECASE)
-CORRECTED = re.compile(r"(?<![a-z])(cellbender|soupx|decontx)(?![a-z])", re.IGNORECASE)
+CORRECTED = re.compile(
+    # CellBender's manual names its files `..._out.h5` and `..._out_filtered.h5`
+    r"(?<![a-z])(cellbender|soupx|decontx|out(put)?(?=(_filtered|_posterior)?\.h5$))(?![a-z])",
+    re.IGNORECASE,
+)
 FORMS = re.compile(
     r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix"
     r"|cells_x_genes(\.(total|cell|nucleus))?|(?<![a-z])adata(?![a-z])"
@@ -98,6 +102,11 @@ def libraries_in(folder: Path) -> list[Library]:
     return sorted(libraries, key=lambda library: library.path)
 
 
+def other_forms(folder: Path) -> list[Path]:
+    """List what is left out if a folder of one library is read: its other forms."""
+    return sorted(path for _, others in _forms_of(folder) for path in others)
+
+
 def candidates(folder: Path) -> list[Path]:
     """List the matrices in a folder and its subfolders, only the best form of each library."""
     return sorted(path for best, _ in _forms_of(folder) for path in best)
@@ -135,6 +144,8 @@ def _name_of(path: Path, folder: Path) -> tuple[str, ...]:
     parts = list(path.relative_to(folder).parts) or [""]
     if len(parts) > 1 and of_one_genome(path):
         parts.pop()
+    if CORRECTED.search(parts[-1]):
+        parts[-1] = CORRECTED.sub("", parts[-1])
     parts[-1] = without_suffixes(parts[-1])
     names: list[str] = []
     for part in parts:

@@ -15,6 +15,7 @@ from lammscope.core.shards import Shard
 from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
+    EXPRESSION,
     choose_genes,
     first_non_count,
     gene_shard,
@@ -145,8 +146,9 @@ def _features(var: Item, *, whole: bool = True) -> pd.DataFrame:
     features = name_genes(
         [*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index], named(*others)
     )
+    typed = [text for text in named(*others) if (text == EXPRESSION).any()]
     for name, found in {
-        "feature_type": named("feature_types", "feature_type"),
+        "feature_type": [*named("feature_types", "feature_type"), *typed],
         "genome": named("genome"),
     }.items():
         if found:

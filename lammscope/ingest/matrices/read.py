@@ -16,15 +16,26 @@ from lammscope.ingest.gene_names.not_genes import (
     genes_out_of_scale,
     no_gene_or_cell,
 )
-from lammscope.ingest.matrices.counts import checked_genome, first_non_count, not_counts
-from lammscope.ingest.matrices.find import candidates, of_one_genome
+from lammscope.ingest.matrices.counts import (
+    checked_genome,
+    first_non_count,
+    not_counts,
+    whole_but_no_counts,
+)
+from lammscope.ingest.matrices.find import candidates, of_one_genome, other_forms
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
 from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 
 # gene symbols that spreadsheets turned into dates, e.g. MARCH1 and SEPT2 into 1-Mar and 2-Sep:
 # Ziemann, Eren, El-Osta 2016, doi 10.1186/s13059-016-1044-7
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
-DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|mrz|m\u00e4r|mai|okt|dez"
+DAY = r"\d{1,2}"
+YEAR = r"(?:19|20)?\d\d"
+DATE = (
+    rf"(?i:{DAY}[-. /]{{1,2}}(?:{MONTHS})(?:[-. /]{YEAR})?"
+    rf"|(?:{MONTHS})[-. /]{{1,2}}(?:{DAY}|{YEAR})"
+    rf"|(?:19|20)\d\d-\d\d-\d\d(?:[ T][\d:.]+)?|{DAY}[/.]{DAY}[/.]{YEAR})"
+)
 
 # version of an Ensembl id, `.7`, or `.5_2` of GENCODE on GRCh37, before GENCODE's mark of the Y
 # copy of a pseudoautosomal gene
@@ -61,6 +72,9 @@ def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | Non
     """
     path = Path(path)
     with named_errors(path):
+        other = _left_out(path)
+        if other:
+            logger.warning("%s: %s", path, other)
         shards = [
             choose_reader(source).read(source, genome=genome, layer=layer)
             for source in matrices_of(path, genome=genome)
@@ -106,7 +120,7 @@ def describe_matrix(
     -------
     str
         What is read and what is left out, such as ``layer `counts` (36,601 genes); left out: X (no
-        counts)``; empty if the format has one matrix per file.
+        counts)``; empty if there is one matrix.
 
     Raises
     ------
@@ -116,7 +130,23 @@ def describe_matrix(
     path = Path(path)
     with named_errors(path):
         source, *_ = matrices_of(path, genome=genome)
-        return choose_reader(source).describe(source, genome=genome, layer=layer)
+        words = choose_reader(source).describe(source, genome=genome, layer=layer)
+        return "; ".join(text for text in (words, _left_out(path)) if text)
+
+
+def _left_out(path: Path) -> str:
+    """Say which form of a library is read of a folder with several, such as Gene and GeneFull."""
+    if not path.is_dir() or matrices_in(path):
+        return ""
+    others = other_forms(path)
+    taken = candidates(path)
+    if not others or len(taken) != 1:
+        return ""
+    listed = shortened(other.relative_to(path) for other in others)
+    return (
+        f"{taken[0].relative_to(path)}; left out, as other forms of the library: {listed}; to read "
+        "one of them, write its path into the column `counts`"
+    )
 
 
 def matrices_of(path: Path, *, genome: str | None) -> list[Path]:
@@ -162,7 +192,10 @@ def _n_genes(folder: Path) -> float:
 def _checked(shard: Shard, path: Path) -> Shard:
     """Return integer counts with unique names; ValueError says what is wrong."""
     counts = _summed(shard.counts)
-    barcodes = pd.Index(shard.barcodes)
+    wrong = whole_but_no_counts(counts.data)
+    if wrong:
+        raise ValueError(wrong)
+    barcodes = pd.Index(shard.barcodes).str.strip()
     if barcodes.has_duplicates:
         raise ValueError(
             f"barcode {barcodes[barcodes.duplicated()][0]} occurs twice; give one matrix per sample"
@@ -188,9 +221,11 @@ def _only_genes(
     """Leave out features that are no genes, such as HTSeq's `__no_feature`, and log their names."""
     others = no_gene_or_cell(genes["gene"])
     others &= no_gene_or_cell(genes["symbol"])
+    others |= (genes["gene"] == "") & (genes["symbol"] == "")
     if not others.any() or others.all():
         return counts, genes
-    logger.warning("%s: left out, not genes: %s", path, ", ".join(genes.loc[others, "gene"]))
+    names = genes.loc[others, "gene"].replace("", "a row without a name")
+    logger.warning("%s: left out, not genes: %s", path, ", ".join(names))
     kept = np.flatnonzero(~others)
     return counts[:, kept], genes.iloc[kept].reset_index(drop=True)
 
