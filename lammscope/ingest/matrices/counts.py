@@ -26,11 +26,13 @@ MIN_VALUES = 1000  # nonzero values; so many counts of a library have ones and o
 
 # feature types of Cell Ranger and Cell Ranger ARC; other texts, such as biotypes in the third
 # column of a list of genes, are ignored
-EXPRESSION = "Gene Expression"
+EXPRESSION, CUSTOM = "Gene Expression", "Custom"
 FEATURE_TYPES = (
     *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
-    *("Antigen Capture", "Custom", "Peaks"),
+    *("Antigen Capture", CUSTOM, "Peaks"),
 )
+# Names of custom features that are transcripts of a CAR, amplified as a library of their own
+CAR_NAME = r"(?i)(?:^|[^a-z])CAR(?:[^a-z]|t?$)|scFv|FMC63|CD19.?(?:28|BB)Z"
 
 
 def first_non_count(values: np.ndarray) -> int | None:
@@ -137,14 +139,29 @@ def _log_other_types(features: pd.DataFrame) -> None:
     """Log which features are not gene expression; custom ones may be those of a CAR."""
     if "feature_type" not in features or not features["feature_type"].isin(FEATURE_TYPES).any():
         return
-    others = features[features["feature_type"] != EXPRESSION]
+    others = features.drop(_expressed(features).index)
     for kind, part in others.groupby("feature_type"):
-        level = logging.WARNING if kind == "Custom" else logging.INFO
+        level = logging.WARNING if kind == CUSTOM else logging.INFO
         logger.log(
             level,
             "left out: %d features of type %s (%s)",
             *(len(part), kind, shortened(part["symbol"])),
         )
+
+
+def _expressed(features: pd.DataFrame) -> pd.DataFrame:
+    """Select gene expression, and custom features with the name of a CAR: transcripts of its own.
+
+    Cell Ranger gives features without a genome an empty one; here they get that of the genes.
+    """
+    is_gene = features["feature_type"] == EXPRESSION
+    names = features["symbol"] + " " + features["gene"]
+    is_car = (features["feature_type"] == CUSTOM) & names.str.contains(CAR_NAME)
+    kept = features[is_gene | is_car]
+    if "genome" not in kept or not is_gene.any():
+        return kept
+    usual = features.loc[is_gene, "genome"].mode()[0]
+    return kept.assign(genome=kept["genome"].where(is_gene[kept.index], usual))
 
 
 def inspected_genes(n_genes: int) -> list[int]:
@@ -164,8 +181,9 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     Parameters
     ----------
     features
-        Numbered from 0; `gene`, `symbol`, optionally `feature_type` (only `Gene Expression` is
-        kept) and `genome`. Without `genome`, it is the prefix of names such as `GRCh38_ENSG...`.
+        Numbered from 0; `gene`, `symbol`, optionally `feature_type` (`Gene Expression` is kept,
+        and `Custom` with the name of a CAR) and `genome`. Without `genome`, it is the prefix of
+        names such as `GRCh38_ENSG...`.
     genome
         The genome to keep if there are several; else ignored.
 
@@ -177,8 +195,8 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     """
     if "feature_type" in features and features["feature_type"].isin(FEATURE_TYPES).any():
         types = ", ".join(features["feature_type"].unique())
-        features = features[features["feature_type"] == EXPRESSION]
-        if features.empty:
+        features = _expressed(features)
+        if not (features["feature_type"] == EXPRESSION).any():
             raise ValueError(f"holds {types} only; give the gene expression library")
     origin = features["genome"] if "genome" in features else genome_of_each(features)
     genomes = sorted(name for name in origin.unique() if name)

@@ -1,16 +1,19 @@
 """Matrices as users of single-cell tools report them: read rightly, or refused with the reason."""
 
+import gzip
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.find import find_libraries
 from lammscope.ingest.matrices.read import describe_matrix, read_matrix
 from tests.matrices import small_shard, write_folder, write_lines, write_tenx_v3
@@ -172,16 +175,46 @@ def test_files_of_cellbender_are_forms_of_their_library(tmp_path: Path, name: st
     assert (library.path, library.others) == (raw, (tmp_path / name,))
 
 
-def test_custom_features_that_are_left_out_are_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+CUSTOM_CARS = ["CAR_axi", "axi-CAR", "CAT_scFv", "FMC63-28Z", "CD19-BBz", "anti-CD19 CAR"]
+CUSTOM_OTHERS = ["CARD8-promoter", "SCARB1_probe", "GFP", "barcode_7", "CARMIL2_amplicon"]
+
+
+@pytest.mark.parametrize("name", [*CUSTOM_CARS, *CUSTOM_OTHERS])
+@pytest.mark.parametrize("form", ["h5ad", "v3", "folder"])
+def test_custom_features_are_kept_if_they_are_a_car_and_named_if_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, form: str
 ) -> None:
+    genes = SHARD.genes.copy()
+    genes.loc[59, ["gene", "symbol"]] = name
+    shard = Shard(SHARD.counts, SHARD.barcodes, genes)
     types = ["Gene Expression"] * 59 + ["Custom"]
-    data = anndata.AnnData(
-        sparse.csr_matrix(ALL.astype(np.float32)),
-        obs=pd.DataFrame(index=SHARD.barcodes),
-        var=pd.DataFrame({"gene_ids": IDS, "modality": types}, index=[*SYMBOLS[:-1], "CAR_axi"]),
-    )
-    data.write_h5ad(tmp_path / "x.h5ad")
+    if form == "h5ad":
+        path = tmp_path / "x.h5ad"
+        data = anndata.AnnData(
+            sparse.csr_matrix(ALL.astype(np.float32)),
+            obs=pd.DataFrame(index=SHARD.barcodes),
+            var=pd.DataFrame(
+                {"gene_ids": genes["gene"].tolist(), "modality": types}, index=genes["symbol"]
+            ),
+        )
+        data.write_h5ad(path)
+    elif form == "v3":
+        path = tmp_path / "x.h5"
+        write_tenx_v3(shard, path)
+        with h5py.File(path, "r+") as file:
+            features = file["matrix/features"]
+            for column, value in (("feature_type", b"Custom"), ("genome", b"")):
+                values = features[column][:]
+                values[59] = value  # the last gene; a protein follows
+                features[column][:] = values
+    else:
+        path = write_folder(shard, tmp_path / "x", version=3)
+        lines = gzip.decompress((path / "features.tsv.gz").read_bytes()).decode().splitlines()
+        lines[-1] = lines[-1].replace("Gene Expression", "Custom")
+        (path / "features.tsv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
     with caplog.at_level(logging.WARNING, logger="lammscope"):
-        assert read_matrix(tmp_path / "x.h5ad").counts.shape == (len(ALL), 59)
-    assert "left out: 1 features of type Custom (CAR_axi)" in caplog.text
+        read = read_matrix(path)
+    kept = name in CUSTOM_CARS
+    assert read.counts.shape == (len(ALL), 59 + kept)
+    assert (read.counts.toarray() == ALL[:, : 59 + kept]).all()
+    assert (f"left out: 1 features of type Custom ({name})" in caplog.text) != kept
