@@ -106,11 +106,11 @@ def _matrix_lines(run: Intake) -> list[str]:
         return []
     kinds = pd.Series(run.formats)
     n_others = len(run.samples) - len(kinds)
-    others = f", {n_others} read by an earlier run" if n_others else ""
-    lines = [f"Matrices: {_tally(kinds, before=True)}{others}"]
+    others = f", read by an earlier run ({n_others})" if n_others else ""
+    lines = [f"Matrices: {_tally(kinds, form='{} ({})')}{others}"]
     read = pd.Series(list(run.choices), index=list(run.choices.values()), dtype="str")
     for choice, samples in list(read.groupby(level=0, sort=False))[:MOST_LABELS]:
-        lines.append(_cut(f"  {shortened(samples, 3)}: reads {choice}"))
+        lines.append(f"  {_cut(f'{shortened(samples, 3)}: reads {choice}')}")
     return lines
 
 
@@ -216,11 +216,10 @@ def _note_lines(run: Intake, audit: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _tally(values: pd.Series, *, before: bool = False) -> str:
-    """Count values, the most frequent first; the number stands before or after."""
+def _tally(values: pd.Series, *, form: str = "{} {}") -> str:
+    """Count values, the most frequent first, each written as `form` with its number."""
     counts = Counter(values.tolist()).most_common()
-    listed = [f"{n} {value}" if before else f"{value} {n}" for value, n in counts]
-    return shortened(listed, MOST_LABELS)
+    return shortened([form.format(value, n) for value, n in counts], MOST_LABELS)
 
 
 def _cut(text: str, longest: int = LONGEST) -> str:

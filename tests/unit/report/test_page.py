@@ -72,6 +72,7 @@ CONFIG: dict[str, Any] = {
     "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
     "integration": {"method": "harmony", "batch": "batch"},
+    "annotation": {"celltypist_model": ""},
     "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
@@ -894,3 +895,33 @@ def test_samples_without_a_cell_are_named(make_report: Callable[..., str], cohor
     empty = cohort.qc_summary.assign(n_cells=np.where(names == names[0], 0, 5))
     page = make_report(qc_summary=empty)
     assert f"No cell of sample {names[0]} passes quality control. It has zero cells" in page
+
+
+def test_samples_that_share_barcodes_are_a_warning_and_in_the_table(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
+    page = make_report()
+    assert "Shares barcodes with" not in page
+    assert "share many barcodes" not in page
+    names = cohort.qc_summary["sample"]
+    partners = np.where(names == names[1], f"{names[2]} 45 %", None)
+    page = make_report(qc_summary=cohort.qc_summary.assign(shared_barcodes=partners))
+    assert f"more than by chance: {names[1]} (see Quality)" in page.split('id="cohort"')[0]
+    assert "Shares barcodes with" in page
+    assert f"{names[2]} 45 %" in page
+
+
+def test_the_report_cites_what_was_run(make_report: Callable[..., str]) -> None:
+    cited = {"Harmony": "s41592-019-0619-0", "scVI": "s41592-018-0229-2"}
+    page = make_report()
+    assert cited["Harmony"] in page
+    assert cited["scVI"] not in page
+    scores = joint_tables()["integration_scores"].replace("harmony", "scvi")
+    page = make_report(integration_scores=scores)
+    assert cited["scVI"] in page
+    assert cited["Harmony"] not in page
+    expression = {"engine": "pydeseq2", "min_cells": 10}
+    changed = {**CONFIG, "expression": expression, "annotation": {"celltypist_model": "a.pkl"}}
+    for doi in ("bioinformatics/btad547", "s13059-014-0550-8", "science.abl5197"):
+        assert doi not in page
+        assert doi in make_report(config=changed)
