@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import ENSEMBL
+from lammscope.core.names import ENSEMBL, NO_SYMBOLS
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, read_shard
 
@@ -58,10 +58,7 @@ def match_genes(
     weights = np.bincount(kind).tolist()
     reference = _reference(tables, weights)
     if has_ids(reference) and (reference["symbol"] == reference["gene"]).mean() > 0.5:
-        raise ValueError(
-            "no sample has gene symbols, by which markers and gene sets are named: give at least "
-            "one matrix with ids and symbols (10x .h5, or a folder with features.tsv)"
-        )
+        raise ValueError(NO_SYMBOLS)
     named = [with_reference(table, reference) for table in tables]
     known = pd.Index(sorted(set().union(*(table["gene"] for table in named))))
     present = np.zeros((len(named), len(known)), dtype=np.float32)

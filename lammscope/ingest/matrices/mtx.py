@@ -144,15 +144,21 @@ def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
 def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the layout of a Matrix Market file, after checking its lists and its start."""
     layout, *_ = [_checked_layout(part) for part in choose_parts(path, layer=layer).paths]
-    with open_text(layout.matrix) as handle:
-        *sizes, _ = _size(handle, matrix=layout.matrix)
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
-    # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
+    genes_of_mtx(path, genome=genome, layer=layer)
     return layout.name
+
+
+def genes_of_mtx(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Return the inspected genes of a Matrix Market file."""
+    layout = _checked_layout(choose_parts(path, layer=layer).paths[0])
+    with open_text(layout.matrix) as handle:
+        *sizes, _ = _size(handle, matrix=layout.matrix)
+    # features are grouped by kind: a few of them show all kinds
+    return choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
 
 
 def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
@@ -420,5 +426,6 @@ READER = Reader(
     read=read_mtx,
     in_folder=mtx_in,
     describe=describe_mtx,
+    genes=genes_of_mtx,
     files=files_of,
 )
