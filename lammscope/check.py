@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(OTHER_COHORT, error, sep="\n  ", file=sys.stderr)
         return 1
     print(plan_text(run))
-    aliased = aliased_contrasts(run.samples, run.contrasts)
+    aliased = aliased_contrasts(run.comparisons)
     if aliased:
         print(ALIASED, *aliased.values(), sep="\n  ", file=sys.stderr)
     return 1 if aliased else 0

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
@@ -46,6 +48,11 @@ class Intake:
     formats: dict[str, str] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """The contrasts applied to the samples; what a dry run needs of them is computed once."""
+        return compare(self.samples, self.contrasts)
 
 
 def check_run(

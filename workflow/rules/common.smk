@@ -266,7 +266,7 @@ def announce_run():
     from lammscope.cohort.plan import plan_text
 
     print(plan_text(RUN), end="\n\n", file=sys.stderr, flush=True)
-    aliased = contrast_checks.aliased_contrasts(RUN.samples, RUN.contrasts)
+    aliased = contrast_checks.aliased_contrasts(RUN.comparisons)
     if aliased:
         stop(contrast_checks.ALIASED, aliased.values())
 

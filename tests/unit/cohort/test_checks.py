@@ -226,6 +226,6 @@ def test_any_sheets_and_contrasts_are_taken_in_or_give_messages(
         except ValueError:
             return
     audit = audit_design(
-        taken.samples, taken.contrasts, sorts=taken.config["sorts"], max_exact=100, n_draws=100
+        taken.samples, taken.comparisons, sorts=taken.config["sorts"], max_exact=100, n_draws=100
     )
     assert set(audit["contrast"]) >= {contrast.name for contrast in taken.contrasts}

@@ -21,6 +21,7 @@ from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
+from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import Paired
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
@@ -364,7 +365,13 @@ def test_serious_messages_come_in_the_order_of_their_weight(
 
 def test_the_design_reads_the_audit_that_the_workflow_writes(cohort: Example) -> None:
     contrasts = list(CONTRASTS.values())
-    audit = audit_design(cohort.samples, contrasts, sorts={}, max_exact=20_000, n_draws=10_000)
+    audit = audit_design(
+        cohort.samples,
+        compare(cohort.samples, contrasts),
+        sorts={},
+        max_exact=20_000,
+        n_draws=10_000,
+    )
     design = design_section(cohort.samples, audit=audit, contrasts=CONTRASTS)
     assert written(design["contrasts"], "name", "test", "reference", "pairs", "rank", "floor") == [
         ["baseline", "4", "4", NOTHING, "2 of 2", "0.029"],
@@ -383,7 +390,9 @@ def test_samples_left_out_of_a_comparison_are_counted_if_they_were_selected(
     cohort: Example,
 ) -> None:
     samples = cohort.samples.assign(sort=lambda t: ["CD3+", *["none"] * (len(t) - 1)])
-    audit = audit_design(samples, [BASELINE], sorts={}, max_exact=20_000, n_draws=10_000)
+    audit = audit_design(
+        samples, compare(samples, [BASELINE]), sorts={}, max_exact=20_000, n_draws=10_000
+    )
     design = design_section(samples, audit=audit, contrasts={"baseline": BASELINE})
     assert written(design["contrasts"], "reference", "left_out") == [["3", "1"]]
 
@@ -405,7 +414,7 @@ def test_the_top_has_one_line_for_a_comparison_that_is_confounded_with_batch(
     contrasts = {"baseline": BASELINE, "adjusted": aliased}
     audit = audit_design(
         samples,
-        list(contrasts.values()),
+        compare(samples, contrasts.values()),
         sorts={},
         max_exact=99,
         n_draws=99,
