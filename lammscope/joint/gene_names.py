@@ -16,6 +16,9 @@ from lammscope.core.names import ENSEMBL, NO_SYMBOLS
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, read_shard
 
+# Genes that this share of the samples has are missing in the others, where they count as zero. Half
+# would not do: the arms of a cohort may have matrices of two references. Our choice.
+USUAL_SAMPLES = 0.25
 USUAL_OVERLAP = 95  # % of genes; different builds of one species may share less
 
 OVERLAP_COLUMNS = [
@@ -45,7 +48,7 @@ def match_genes(
         symbol, because a matrix with ids has it (any matrix if none has ids); sorted by gene.
     overlap
         Per sample `matched_by` (`ensembl`, `symbol`), `n_genes`, `n_matched` (found in the
-        reference of the ids), `n_missing` (genes that most samples have, and this one lacks),
+        reference of the ids), `n_missing` (genes that a quarter of the samples have, and this one lacks),
         `pct_overlap`, and `closest`, the overlap with the most similar sample.
 
     Raises
@@ -69,7 +72,7 @@ def match_genes(
     others = np.where(np.eye(len(kind), dtype=bool), np.nan, shared[np.ix_(kind, kind)])
     alone = len(kind) == 1
     counts = weights @ present
-    usual = counts > 0.5 * len(kind)
+    usual = counts >= USUAL_SAMPLES * len(kind)
     matchable = set(reference["gene"])
     of_table = pd.DataFrame(
         {

@@ -90,9 +90,9 @@ def _warn_of_missing(overlap: pd.DataFrame) -> None:
     lacking = overlap[100 * n_missing > MANY_MISSING * (overlap["n_genes"] + n_missing)]
     if len(lacking):
         logger.warning(
-            "%s: %s of the genes that most samples have are missing (an older reference, or a "
-            "filtered matrix?) and count as zero: a difference in these genes may come from the "
-            "matrices; count all libraries with one reference",
+            "%s: %s genes of the other samples are missing (another reference, or a filtered "
+            "matrix?) and count as zero: a difference in these genes may come from the matrices; "
+            "give unfiltered matrices of one reference",
             shortened(f"`{sample}`" for sample in lacking["sample"]),
             _range(lacking["n_missing"]),
         )
