@@ -48,8 +48,8 @@ def match_genes(
         symbol, because a matrix with ids has it (any matrix if none has ids); sorted by gene.
     overlap
         Per sample `matched_by` (`ensembl`, `symbol`), `n_genes`, `n_matched` (found in the
-        reference of the ids), `n_missing` (genes that a quarter of the samples have, and this one lacks),
-        `pct_overlap`, and `closest`, the overlap with the most similar sample.
+        reference of the ids), `n_missing` (genes that a quarter of the samples have, and this one
+        lacks), `pct_overlap`, and `closest`, the overlap with the most similar sample.
 
     Raises
     ------
