@@ -18,12 +18,12 @@ from shlex import quote
 import pandas as pd
 
 from lammscope.cohort.results_folder import other_cohort, suggest_results
-from lammscope.core.names import UNSTATED
+from lammscope.core.names import NO_SYMBOLS, UNSTATED
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import counted, shortened
 from lammscope.ingest.matrices.find import find_libraries
 from lammscope.ingest.matrices.formats import without_suffixes
-from lammscope.ingest.matrices.read import inspect_matrix
+from lammscope.ingest.matrices.read import inspect_matrix, lacks_symbols
 
 NO_NAME = re.compile(
     r"outs|count|counts|matrix|matrices|raw|filtered|sample|per_sample_outs|Solo\.out|Gene|GeneFull"
@@ -183,6 +183,7 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
         *left_out,
         f"Wrote samples.tsv ({len(samples)} rows), patients.tsv ({len(patients)} rows) and "
         f"config.yaml to {output}. Results will be in {results}.",
+        *([f"Note: {NO_SYMBOLS}"] if not several and all(map(lacks_symbols, found)) else []),
         "To fill in:",
         *(f"  {line}" for line in _to_do(samples, patients, phases, several)),
         f"Then: python -m lammscope.check {config}  # prints the plan",

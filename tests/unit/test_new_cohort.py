@@ -113,6 +113,7 @@ def test_config_and_sheets_are_written_and_what_is_missing_is_said(
     ) in printed
     assert "patients.tsv: `response` of 3 patients" in printed
     assert "(pre: Baseline; post: D7)" in printed
+    assert "symbols" not in printed
     check, run = printed.splitlines()[-2:]
     assert check == "Then: python -m lammscope.check study/config.yaml  # prints the plan"
     assert run == "and:  snakemake --cores 8 --configfile study/config.yaml"
@@ -215,9 +216,12 @@ def test_matrices_that_are_skipped_for_one_reason_are_named_together(
     first, skipped = capsys.readouterr().err.splitlines()
     assert first == "new_cohort: mice: no count matrix in this folder can be used"
     assert skipped.startswith("Skipped: mice/M1_pre.h5, mice/M2_pre.h5: genes are those of mouse")
-    write_tenx_v3(SHARD, data / "mice" / "P1_pre.h5")
+    nameless = replace(SHARD, genes=SHARD.genes.assign(symbol=SHARD.genes["gene"]))
+    write_tenx_v3(nameless, data / "mice" / "P1_pre.h5")
     assert main(["mice", "--output", "study"]) == 0
-    assert "Found 1 count matrix in mice (10x h5 v3: 1)." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Found 1 count matrix in mice (10x h5 v3: 1)." in printed
+    assert "Note: no sample has gene symbols" in printed
 
 
 @pytest.mark.parametrize(
