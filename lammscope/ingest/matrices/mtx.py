@@ -1,4 +1,4 @@
-"""Matrix Market files with their lists of barcodes and genes, as each pipeline names them."""
+"""Counts in Matrix Market files, with their lists of barcodes and genes."""
 
 import csv
 import io
@@ -25,6 +25,7 @@ from lammscope.ingest.matrices.counts import (
     not_counts,
 )
 from lammscope.ingest.matrices.mtx_array import array_entries
+from lammscope.ingest.matrices.mtx_layout import MTX, Layout, files_of, find_layout, mtx_in
 from lammscope.ingest.matrices.mtx_lists import (
     fields_of,
     gene_lines,
@@ -32,11 +33,8 @@ from lammscope.ingest.matrices.mtx_lists import (
     read_csv_list,
     without_numbers,
 )
-from lammscope.ingest.matrices.mtx_parts import choose_parts, without_parts
+from lammscope.ingest.matrices.mtx_parts import choose_parts
 from lammscope.ingest.matrices.reader import Reader
-
-MTX = re.compile(r"\.mtx(\.gz)?$")
-OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene matrix
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
@@ -53,39 +51,6 @@ class Size:
     shape: tuple[int, int]
     n_entries: int
     is_dense: bool
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The files of one matrix.
-
-    `cells_first`: its rows are cells if the sizes do not decide; `is_csv`: its lists are tables
-    with commas and a header line.
-    """
-
-    name: str
-    matrix: Path
-    barcodes: Path
-    features: Path
-    symbols: Path | None = None
-    cells_first: bool = False
-    is_csv: bool = False
-
-
-def mtx_in(folder: Path) -> list[Path]:
-    """List the count matrices among the `.mtx` files of a folder, sorted; plain before .gz.
-
-    Files named like a 10x matrix are listed even if their lists are missing, so that this is
-    reported.
-    """
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        stem = MTX.sub("", path.name)
-        if stem == path.name or OTHERS.match(stem) or not path.is_file():
-            continue
-        if stem.endswith("matrix") or not isinstance(_layout(path), str):
-            found.setdefault(stem, path)
-    return without_parts(found.values())
 
 
 def _recognizes(content: Content) -> bool:
@@ -160,15 +125,21 @@ def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
 def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the layout of a Matrix Market file, after checking its lists and its start."""
     layout, *_ = [_checked_layout(part) for part in choose_parts(path, layer=layer).paths]
-    with open_text(layout.matrix) as handle:
-        sizes = _size(handle, matrix=layout.matrix).shape
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
-    # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
+    genes_of_mtx(path, genome=genome, layer=layer)
     return layout.name
+
+
+def genes_of_mtx(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Return the inspected genes of a Matrix Market file."""
+    layout = _checked_layout(choose_parts(path, layer=layer).paths[0])
+    with open_text(layout.matrix) as handle:
+        sizes = _size(handle, matrix=layout.matrix).shape
+    # features are grouped by kind: a few of them show all kinds
+    return choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
 
 
 def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
@@ -176,71 +147,12 @@ def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     return choose_parts(path, layer=layer).words
 
 
-def files_of(path: Path, *, layer: str | None) -> list[Path]:
-    """List the Matrix Market files that are summed, and their lists of barcodes and genes."""
-    files = []
-    for matrix in choose_parts(path, layer=layer).paths:
-        files.append(matrix)
-        layout = _layout(matrix)
-        if not isinstance(layout, str):
-            lists = (layout.barcodes, layout.features, layout.symbols)
-            files += [path for path in lists if path is not None]
-    return list(dict.fromkeys(files))
-
-
 def _checked_layout(path: Path) -> Layout:
-    layout = _layout(path)
+    layout = find_layout(path)
     if isinstance(layout, str):
         raise ValueError(layout)
     _check_start(layout.matrix)
     return layout
-
-
-def _layout(matrix: Path) -> Layout | str:
-    """Find the files that belong to a matrix, or return a message on what is missing."""
-    stem = MTX.sub("", matrix.name)
-    folder = matrix.parent
-    if stem.endswith("quants_mat"):
-        lists = [_first(folder, [f"{stem}_{part}.txt"]) for part in ("rows", "cols")]
-        if lists[0] and lists[1]:
-            return Layout("alevin-fry folder", matrix, lists[0], lists[1], cells_first=True)
-        return f"no {stem}_rows.txt or no {stem}_cols.txt next to {matrix.name}"
-    if cells := _first(folder, ["cell_metadata.csv"]):
-        genes = _first(folder, ["all_genes.csv", "genes.csv"])
-        if genes:
-            return Layout("Parse folder", matrix, cells, genes, cells_first=True, is_csv=True)
-        return f"no all_genes.csv next to {matrix.name} and cell_metadata.csv"
-    for base in (stem, stem.rpartition(".")[0]):  # kb writes `cells_x_genes.total.mtx`
-        barcodes = _first(folder, [f"{base}.barcodes.txt"])
-        genes = _first(folder, [f"{base}.genes.txt"])
-        if barcodes and genes:
-            symbols = _first(folder, [f"{base}.genes.names.txt"])
-            return Layout("kallisto folder", matrix, barcodes, genes, symbols, cells_first=True)
-    for start, end in _affixes(stem):
-        barcodes = _first(folder, [f"{start}barcodes{end}.tsv"])
-        features = _first(folder, [f"{start}{part}{end}.tsv" for part in ("features", "genes")])
-        if barcodes and features:
-            return Layout("10x folder", matrix, barcodes, features)
-    start, end = next(_affixes(stem))
-    wanted = f"{start}features{end}.tsv (or genes)" if barcodes else f"{start}barcodes{end}.tsv"
-    return (
-        f"no {wanted}, plain or .gz, next to {matrix.name}; put the files of a run into one folder"
-    )
-
-
-def _affixes(stem: str) -> Iterator[tuple[str, str]]:
-    """Yield what may precede and follow `barcodes` and `features` in the names of the lists."""
-    start, word, end = stem.rpartition("matrix")
-    if word:
-        yield start, end
-    else:
-        yield re.sub(r"[^_.-]*$", "", stem), ""
-        yield "", ""
-
-
-def _first(folder: Path, names: list[str]) -> Path | None:
-    paths = (folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
-    return next((path for path in paths if path.is_file()), None)
 
 
 def _check_start(matrix: Path) -> None:
@@ -440,5 +352,6 @@ READER = Reader(
     read=read_mtx,
     in_folder=mtx_in,
     describe=describe_mtx,
+    genes=genes_of_mtx,
     files=files_of,
 )

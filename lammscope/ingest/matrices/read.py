@@ -10,6 +10,7 @@ from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.core.words import shortened
+from lammscope.ingest.gene_names.columns import ID, MAJORITY, mostly_ensembl
 from lammscope.ingest.gene_names.not_genes import (
     OUT_OF_SCALE,
     cells_out_of_scale,
@@ -147,6 +148,36 @@ def _left_out(path: Path) -> str:
         f"{taken[0].relative_to(path)}; left out, as other forms of the library: {listed}; to read "
         "one of them, write its path into the column `counts`"
     )
+
+
+def lacks_symbols(
+    path: str | Path, *, genome: str | None = None, layer: str | None = None
+) -> bool | None:
+    """Test whether a matrix names its genes by Ensembl id only, in milliseconds.
+
+    Parameters
+    ----------
+    path, genome, layer
+        As for `read_matrix`.
+
+    Returns
+    -------
+    bool or None
+        None if its format does not tell before it is read.
+
+    Raises
+    ------
+    ValueError
+        As in `inspect_matrix`.
+    """
+    path = Path(path)
+    with named_errors(path):
+        source, *_ = matrices_of(path, genome=genome)
+        genes = choose_reader(source).genes(source, genome=genome, layer=layer)
+    if genes is None:
+        return None
+    is_nameless = genes["symbol"].str.contains(ID) | (genes["symbol"] == "")
+    return bool(mostly_ensembl(genes["gene"]) and is_nameless.mean() > MAJORITY)
 
 
 def matrices_of(path: Path, *, genome: str | None) -> list[Path]:

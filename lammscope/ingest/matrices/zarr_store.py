@@ -6,6 +6,8 @@ from json import JSONDecodeError
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+import pandas as pd
+
 from lammscope.core.files import AGAIN
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.content import Content
@@ -89,6 +91,12 @@ def describe_zarr(path: Path, *, genome: str | None, layer: str | None) -> str:
         return choose_matrix(store, layer=layer).words
 
 
+def genes_of_zarr(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Return the inspected genes of the matrix that is read."""
+    with _opened(path) as store:
+        return inspect_store(store, genome=genome, layer=layer)
+
+
 def store_of(path: Path, *, layer: str | None) -> list[Path]:
     """Return the folder of a store, given the metadata file of its root."""
     return [path.parent]
@@ -150,6 +158,7 @@ READER = Reader(
     fills_folder=True,
     describe=describe_zarr,
     files=store_of,
+    genes=genes_of_zarr,
 )
 
 ZIPPED = Reader(

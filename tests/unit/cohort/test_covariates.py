@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lammscope.cohort.audit import audit_design
-from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import resolve_config
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.covariates import possible_codes, spelled_alike, text_notes
@@ -46,7 +46,7 @@ def test_columns_that_are_numbers_by_definition_are_no_codes() -> None:
 def test_codes_are_noted_in_the_audit_of_cohort_and_contrast() -> None:
     samples = cohort(6, site=lambda t: number(t) % 3 + 1)
     contrasts = contrasts_from_config({"own": {**BASELINE, "adjust": ["site"]}}, samples)
-    audit = audit_design(samples, contrasts, sorts={}, max_exact=99, n_draws=99)
+    audit = audit_design(samples, compare(samples, contrasts), sorts={}, max_exact=99, n_draws=99)
     rows = audit[audit["item"] == "number_site"]
     assert rows["contrast"].tolist() == ["cohort", "own"]
     assert set(rows["status"]) == {"note"}

@@ -61,3 +61,23 @@ def test_mitochondrial_genes_are_known_by_id() -> None:
     ids = [*sorted(MITOCHONDRIAL_IDS)[:2], *WHOLE["gene"][2:]]
     table = noted(WHOLE.assign(gene=ids, symbol=[*ids[:2], *SYMBOLS[2:]]), definers=[])
     assert table["n_mt"].tolist() == [4]
+
+
+def test_samples_that_lack_many_genes_of_the_others_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    noted(WHOLE, without("GENE1"), WHOLE)  # 1 of 28
+    assert not caplog.records
+    noted(WHOLE, WHOLE, without("GENE1", "GENE2"), without("GENE3", "GENE4", "GENE5"), WHOLE)
+    (message,) = caplog.messages
+    assert message.startswith("`s3`, `s4`: 2 to 3 genes of the other samples are missing (another")
+    caplog.clear()
+    noted(without("GENE1", "GENE2"), WHOLE, WHOLE)
+    assert caplog.messages[0].startswith("`s1`: 2 genes of the other samples are missing (another")
+
+
+def test_an_arm_of_another_reference_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    older = without("GENE1", "GENE2", "GENE3")
+    table = noted(older, older, WHOLE, WHOLE)
+    assert table["n_missing"].tolist() == [3, 3, 0, 0]
+    assert caplog.messages[0].startswith("`s1`, `s2`: 3 genes of the other samples are missing")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
+from lammscope.ingest.matrices.read import inspect_matrix, lacks_symbols, read_matrix
 from tests.matrices import (
     find_matrices,
     small_shard,
@@ -855,3 +856,35 @@ def test_public_libraries_and_h5ad_files_are_read_as_scanpy_reads_them(
         assert read.barcodes.tolist() == data.obs_names.tolist()
         symbols = data.var.get("symbol", data.var_names)
         assert read.genes["symbol"].tolist() == list(symbols)
+
+
+def as_zarr(shard: Shard, folder: Path) -> Path:
+    anndata.read_h5ad(write_h5ad(shard, folder / "x.h5ad")).write_zarr(folder / "x.zarr")
+    return folder / "x.zarr"
+
+
+NAMES: dict[str, Callable[[Shard, Path], Path]] = {
+    "10x h5 v3": lambda shard, folder: write_tenx_v3(shard, folder / "x.h5"),
+    "10x h5 v2": lambda shard, folder: write_tenx_v2(shard, folder / "x.h5"),
+    "10x folder": lambda shard, folder: write_folder(shard, folder / "x", version=3),
+    "kallisto": lambda shard, folder: write_kallisto(shard, folder / "x"),
+    "h5ad": lambda shard, folder: write_h5ad(shard, folder / "x.h5ad"),
+    "zarr": as_zarr,
+    "rows of a table": lambda shard, folder: write_dense(
+        shard, folder / "x.csv", names=("gene", "symbol")
+    ),
+}
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_matrices_with_ids_alone_are_known_without_reading_them(form: str, tmp_path: Path) -> None:
+    (tmp_path / "ids").mkdir()
+    versions = replace(SHARD, genes=GENES.assign(gene=GENES["gene"] + ".7", symbol=GENES["gene"]))
+    assert lacks_symbols(NAMES[form](SHARD, tmp_path)) is False
+    assert lacks_symbols(NAMES[form](versions, tmp_path / "ids")) is True
+
+
+def test_symbols_alone_are_symbols(tmp_path: Path) -> None:
+    assert lacks_symbols(write_h5ad(SHARD, tmp_path / "x.h5ad", index="symbol", var={})) is False
+    path = write_dense(SHARD, tmp_path / "x.csv", names=("symbol",), genes_in_rows=False)
+    assert lacks_symbols(path) is False
