@@ -88,16 +88,12 @@ def _warn_of_missing(overlap: pd.DataFrame) -> None:
     """Log the samples that lack many genes of the others: such genes differ without biology."""
     n_missing = overlap["n_missing"]
     lacking = overlap[100 * n_missing > MANY_MISSING * (overlap["n_genes"] + n_missing)]
+    lacking = lacking.sort_values("n_missing", ascending=False, kind="stable")
+    named = zip(lacking["sample"], lacking["n_missing"], strict=True)
     if len(lacking):
         logger.warning(
-            "%s: %s genes of the other samples are missing (another reference, or a filtered "
-            "matrix?) and count as zero: a difference in these genes may come from the matrices; "
+            "genes of other samples that a matrix lacks (another reference, or a filtered matrix?) "
+            "count as zero (number: %s); a difference in these genes may come from the matrices, so "
             "give unfiltered matrices of one reference",
-            shortened(f"`{sample}`" for sample in lacking["sample"]),
-            _range(lacking["n_missing"]),
+            shortened(f"`{sample}` {number:,}" for sample, number in named),
         )
-
-
-def _range(numbers: pd.Series) -> str:
-    low, high = int(numbers.min()), int(numbers.max())
-    return f"{high:,}" if low == high else f"{low:,} to {high:,}"
