@@ -16,8 +16,9 @@ from snakemake.utils import update_config
 
 from lammscope.cohort.checks import check_run, refusal
 from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
-from lammscope.cohort.last_run import LastRun, read_last_run
+from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.plan import plan_text
+from lammscope.cohort.results_folder import OTHER_COHORT, refuse_other_cohort
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,14 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
+    results = _results_folder(config)
     try:
-        run = check_run(config, sources=paths, last=_last_run(config))
+        run = check_run(config, sources=paths, last=read_last_run(results))
     except ValueError as error:
         heading, mistakes = refusal(error)
         print(heading, *mistakes, sep="\n  ", file=sys.stderr)
         return 1
+    try:
+        refuse_other_cohort(results, run.samples, sheet=run.config["samples"])
+    except ValueError as error:
+        print(OTHER_COHORT, error, sep="\n  ", file=sys.stderr)
+        return 1
     print(plan_text(run))
-    aliased = aliased_contrasts(run.samples, run.contrasts)
+    aliased = aliased_contrasts(run.comparisons)
     if aliased:
         print(ALIASED, *aliased.values(), sep="\n  ", file=sys.stderr)
     return 1 if aliased else 0
@@ -63,11 +70,11 @@ def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
     return merged
 
 
-def _last_run(config: Mapping[str, Any]) -> LastRun | None:
-    """Read which samples the results already contain."""
+def _results_folder(config: Mapping[str, Any]) -> str:
+    """Return the folder of results that the config names, or the default one."""
     pathvars = config.get("pathvars")
     named = pathvars.get("results") if isinstance(pathvars, Mapping) else None
-    return read_last_run(str(named or "results"))
+    return str(named or "results")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from shlex import quote
 import pandas as pd
 
 from lammscope.cohort.results_folder import other_cohort, suggest_results
-from lammscope.core.names import UNSTATED
+from lammscope.core.names import NO_SYMBOLS, UNSTATED
 from lammscope.core.runtime import whole_file
-from lammscope.core.words import shortened
+from lammscope.core.words import counted, shortened
 from lammscope.ingest.matrices.find import find_libraries
 from lammscope.ingest.matrices.formats import without_suffixes
-from lammscope.ingest.matrices.read import inspect_matrix
+from lammscope.ingest.matrices.read import inspect_matrix, lacks_symbols
 
 NO_NAME = re.compile(
     r"outs|count|counts|matrix|matrices|raw|filtered|sample|per_sample_outs|Solo\.out|Gene|GeneFull"
@@ -102,15 +102,27 @@ def guess_sample(name: str) -> Guess:
 
 def sample_names(matrices: Sequence[Path], folder: Path) -> list[str]:
     """Name each matrix by its path below `folder`, without words that describe its format."""
-    names = []
+    named = []
     for path in matrices:
         parts = list(path.relative_to(folder).parts) if path != folder else [folder.name]
         parts[-1] = without_suffixes(parts[-1])
         kept = [_bare(part) for part in parts if not NO_NAME.fullmatch(part)]
         kept = [part for part in kept if part] or [_bare(folder.name) or "sample"]
-        names.append("_".join(dict.fromkeys(kept)))
+        named.append(list(dict.fromkeys(kept)))
+    names = ["_".join(parts) for parts in _without_leading(named)]
     twice = {name for name, n in Counter(name.lower() for name in names).items() if n > 1}
     return [f"{n}_{i}" if n.lower() in twice else n for i, n in enumerate(names, start=1)]
+
+
+def _without_leading(named: Sequence[list[str]]) -> list[list[str]]:
+    """Remove leading folders that all names share, as long as each still names a patient."""
+    kept = [list(parts) for parts in named]
+    while all(len(parts) > 1 and parts[0] == kept[0][0] for parts in kept):
+        rest = [parts[1:] for parts in kept]
+        if not all(guess_sample("_".join(parts)).patient for parts in rest):
+            break
+        kept = rest
+    return kept
 
 
 def new_cohort(folder: Path, output: Path) -> list[str]:
@@ -142,6 +154,7 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
             f"{output / there[0]} already exists; remove it, or choose another folder with --output"
         )
     formats, several, found = Counter[str](), [], []
+    skipped: dict[str, list[Path]] = {}
     libraries, pooled = find_libraries(folder)
     left_out = [f"Left out, because its name says that it combines several: {p}" for p in pooled]
     for library in libraries:
@@ -153,13 +166,17 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
             formats[inspect_matrix(path)] += 1
         except ValueError as error:
             if "several genomes" not in str(error):
-                left_out.append(f"Skipped: {error}")
+                skipped.setdefault(str(error).removeprefix(f"{path}: "), []).append(path)
                 continue
             formats["several genomes"] += 1
             several.append(path)
         found.append(path)
+    left_out += [f"Skipped: {shortened(paths)}: {why}" for why, paths in skipped.items()]
     if not found:
-        raise ValueError("\n".join([f"{folder}: no count matrix in this folder", *left_out]))
+        usable = " can be used" if skipped else ""
+        raise ValueError(
+            "\n".join([f"{folder}: no count matrix in this folder{usable}", *left_out])
+        )
     guesses = [guess_sample(name) for name in sample_names(found, folder)]
     samples, patients = _sheets(found, guesses, several)
     phases = {
@@ -170,15 +187,19 @@ def new_cohort(folder: Path, output: Path) -> list[str]:
     _write(output / "patients.tsv", patients.to_csv(sep="\t", index=False))
     results = _results_folder(output, samples)
     _write(output / "config.yaml", _config(output, phases, results=results))
-    kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(formats.items()))
+    kinds = ", ".join(f"{kind}: {n}" for kind, n in sorted(formats.items()))
+    config = quote(str(output / "config.yaml"))
     return [
-        f"Found {len(found)} count matrices in {folder} ({kinds}).",
+        f"Found {len(found)} count {'matrix' if len(found) == 1 else 'matrices'} in {folder} "
+        f"({kinds}).",
         *left_out,
         f"Wrote samples.tsv ({len(samples)} rows), patients.tsv ({len(patients)} rows) and "
         f"config.yaml to {output}. Results will be in {results}.",
+        *([f"Note: {NO_SYMBOLS}"] if not several and all(map(lacks_symbols, found)) else []),
         "To fill in:",
         *(f"  {line}" for line in _to_do(samples, patients, phases, several)),
-        f"Then: snakemake --cores 8 --configfile {quote(str(output / 'config.yaml'))} --dry-run",
+        f"Then: python -m lammscope.check {config}  # prints the plan",
+        f"and:  snakemake --cores 8 --configfile {config}",
     ]
 
 
@@ -281,7 +302,8 @@ def _to_do(
         "samples.tsv: check the values taken from file names, above all `patient`",
         "samples.tsv: `channel` if several samples shared a 10x lane, and `barcodes` if they "
         "share a matrix",
-        f"patients.tsv: `response` of {len(patients)} patients, and covariates (age, sex, ldh)",
+        f"patients.tsv: `response` of {counted(len(patients), 'patients')}, and covariates (age, "
+        "sex, ldh)",
         "patients.tsv: `product`: the CAR-T product of each patient; empty is unknown",
         "config.yaml: `response`: the values of responders and of non-responders",
         "config.yaml: remove `contrasts: {}` when patients have a response: it means no comparison",

@@ -178,6 +178,34 @@ def write_h5ad(
     return path
 
 
+def write_loom(
+    shard: Shard,
+    path: Path,
+    *,
+    cells: str = "CellID",
+    genes: dict[str, Any] | None = None,
+    layers: dict[str, Any] | None = None,
+    **options: Any,
+) -> Path:
+    """Write a loom file, genes x cells, with the counts as its main matrix.
+
+    `genes` replaces the row attributes `Accession` and `Gene`; `layers` are cells x genes;
+    `options` are those of the main matrix.
+    """
+    rows = genes or {"Accession": shard.genes["gene"], "Gene": shard.genes["symbol"]}
+    text = h5py.string_dtype()
+    with h5py.File(path, "w") as file:
+        file.create_dataset("matrix", **({"data": shard.counts.toarray().T} | options))
+        for name, layer in (layers or {}).items():
+            file[f"layers/{name}"] = np.asarray(layer).T
+        for group, values in (("row_attrs", rows), ("col_attrs", {cells: shard.barcodes})):
+            file.create_group(group)
+            for name, column in values.items():
+                file[group].create_dataset(name, data=np.array(column, dtype=object), dtype=text)
+        file["col_attrs/total"] = shard.counts.sum(axis=1)
+    return path
+
+
 def write_dense(
     shard: Shard,
     path: Path,

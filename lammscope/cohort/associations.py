@@ -6,7 +6,6 @@ from math import comb, prod
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lammscope.core.names import ALPHA
 from lammscope.core.words import as_text
@@ -34,7 +33,7 @@ def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]
     """
     if pd.api.types.is_numeric_dtype(values):
         first = (groups == groups.min()).to_numpy()
-        return _rank_sum_p(stats.rankdata(values.to_numpy(dtype=float)), first), "rank sum test"
+        return _rank_sum_p(values.astype(float).rank().to_numpy(), first), "rank sum test"
     table = pd.crosstab(as_text(values), groups).to_numpy()
     return _fisher_p(table.sum(axis=1).tolist(), table[:, 0].tolist())
 
@@ -118,6 +117,8 @@ def _rank_sum_p(ranks: np.ndarray, first: np.ndarray) -> float:
     """Compute the two-sided p of the rank sum of `first` over all sets of the same size."""
     n_first, n = int(first.sum()), len(ranks)
     if n > MAX_RANKED:
+        from scipy import stats  # here: the import takes as long as the rest of a plan
+
         return float(stats.mannwhitneyu(ranks[first], ranks[~first]).pvalue)
     doubled = np.rint(2 * ranks).astype(int)  # ties have half ranks
     ways = np.zeros((n_first + 1, int(doubled.sum()) + 1))  # by number of patients and rank sum

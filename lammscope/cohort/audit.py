@@ -1,5 +1,7 @@
 """The design audit: which contrasts the cohort can answer, before anything is tested."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -27,7 +29,7 @@ OF_SAMPLES = {"timepoint", "phase", "day", "compartment", "sort", "batch", "chan
 
 def audit_design(
     samples: pd.DataFrame,
-    contrasts: list[Contrast],
+    comparisons: Sequence[Comparison],
     *,
     sorts: Sorts,
     max_exact: int,
@@ -39,6 +41,8 @@ def audit_design(
     ----------
     samples
         The sample table of `sheets.read_samples`.
+    comparisons
+        The contrasts to audit, applied to these samples.
     sorts
         As in `sorts.kept_lineages`.
     max_exact, n_draws
@@ -55,9 +59,8 @@ def audit_design(
     unsorted = unsorted_labels(samples["sort"], sorts)
     covariates = samples.assign(sort=one_label(samples["sort"], unsorted))
     rows = [("cohort", *row) for row in cohort_rows(covariates, late)]
-    for contrast in contrasts:
-        comparison = Comparison(samples, contrast)
-        units = comparison.units
+    for comparison in comparisons:
+        contrast, units = comparison.contrast, comparison.units
         survivors = _survivor_rows(comparison.used, contrast, late)
         found = [
             *_patient_rows(units, contrast),

@@ -3,25 +3,28 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.covariates import possible_codes, used_columns
+from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
+from lammscope.core.names import NO_SYMBOLS
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
-from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix
+from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, lacks_symbols
 
 FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
@@ -45,6 +48,11 @@ class Intake:
     formats: dict[str, str] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """The contrasts applied to the samples; what a dry run needs of them is computed once."""
+        return compare(self.samples, self.contrasts)
 
 
 def check_run(
@@ -98,7 +106,7 @@ def check_run(
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
             looked, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
-            mistakes += found
+            mistakes += found or _without_symbols(sheets.samples, resolved["samples"])
             mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(
@@ -116,6 +124,7 @@ def check_run(
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),
+        *text_notes(sheets.samples, adjusted).values(),
         *_change_notes(sheets.samples, changed, resolved["samples"]),
     ]
     return Intake(
@@ -289,6 +298,20 @@ def _inspect_inputs(
                     )
             lists[sample, counts] = own
     return looked, mistakes
+
+
+def _without_symbols(samples: pd.DataFrame, sheet: str) -> list[str]:
+    """Refuse a cohort in which every matrix names genes by id only; one with symbols is enough."""
+    chosen = samples.reindex(columns=["counts", "genome", "layer"]).astype(object)
+    for counts, genome, layer in chosen.itertuples(index=False):
+        how = {
+            name: value if isinstance(value, str) else None
+            for name, value in (("genome", genome), ("layer", layer))
+        }
+        is_there = isinstance(counts, str) and Path(counts).exists()
+        if not is_there or not lacks_symbols(counts, **how):
+            return []
+    return [f"{sheet}: {NO_SYMBOLS}"]
 
 
 def refusal(error: ValueError) -> tuple[str, list[str]]:

@@ -1,6 +1,6 @@
 """The patients and samples that a contrast compares: sides, and one unit per patient."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -123,6 +123,11 @@ class Comparison:
         matched = list(self.contrast.match)
         shared = self.samples.loc[self.samples["sample"] == sample, matched].iloc[0]
         return "/".join([str(patient), *as_text(shared).fillna("").map(str)])
+
+
+def compare(samples: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[Comparison]:
+    """Apply contrasts to a cohort."""
+    return [Comparison(samples, contrast) for contrast in contrasts]
 
 
 def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:

@@ -1,6 +1,6 @@
 """Checks of contrasts that need matched patients, and contrasts that are aliased."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -110,11 +110,11 @@ def reason_for_none(samples: pd.DataFrame, *, sorts: Sorts) -> str:
 ALIASED = "lammscope: a contrast cannot be tested in these patients; nothing was run:"
 
 
-def aliased_contrasts(samples: pd.DataFrame, contrasts: list[Contrast]) -> dict[str, str]:
+def aliased_contrasts(comparisons: Iterable[Comparison]) -> dict[str, str]:
     """Find contrasts that cannot be separated from a covariate: name -> reason and remedy."""
     found = {}
-    for contrast in contrasts:
-        units = Comparison(samples, contrast).units
+    for comparison in comparisons:
+        contrast, units = comparison.contrast, comparison.units
         if units["arm"].nunique() < 2:
             continue
         others = aliases_of_arm(design_matrix(units, contrast.adjust))

@@ -9,7 +9,21 @@ from lammscope.cohort.config import read_schema
 from lammscope.core.words import as_text, near, shortened
 
 MOST_CODES = 10  # distinct whole numbers that may be codes of categories
+HALF = 0.5
 SMALL = 20  # codes up to here may nearly all be different
+SYNONYMS = (  # levels that usually mean the same
+    {"f", "female", "w", "woman", "weiblich"},
+    {"m", "male", "man", "maennlich"},
+    {"y", "yes", "true", "t"},
+    {"n", "no", "false"},
+    {"pos", "positive", "+"},
+    {"neg", "negative", "-"},
+)
+QUOTES = r"[\s_\"'\u2018\u2019\u201c\u201d\u201e]+"
+# A number with a limit, a unit or a thousands separator, and a date
+LIKE_NUMBER = r"[<>\u2264\u2265~]?\s*[-+]?\d[\d.,]*(?:\s*%|\s+[A-Za-z\u00b5/]{1,6})?"
+LIKE_DATE = r"\d{4}-\d{1,2}-\d{1,2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}"
+MANY_LEVELS = 3
 FEWEST_CODES = 3  # two codes give the same model as two categories
 
 
@@ -96,7 +110,7 @@ def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> d
         if column in ("sample", "counts", "barcodes") or not _is_text(table[column]):
             continue
         values = table[column].dropna()
-        plain = values.str.lower().str.replace(r"[\s_]+", "", regex=True)
+        plain = _plain_levels(values)
         twins = [
             part
             for _, part in values.groupby(plain)
@@ -105,9 +119,32 @@ def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> d
         if twins:
             each = "; ".join(_rows_of(part) for part in twins)
             found[str(column)] = (
-                f"`{column}` has levels that differ only in capitals or spaces: {each}; use one "
-                "spelling"
+                f"`{column}` has levels that {_difference(twins)}: {each}; use one spelling"
             )
+    return found
+
+
+def text_notes(samples: pd.DataFrame, columns: Iterable[str]) -> dict[str, str]:
+    """Find text columns, of `columns`, whose values look like numbers or dates.
+
+    Returns a sentence for each column: each value is then a category of its own.
+    """
+    found = {}
+    for column in columns:
+        if column not in samples or not _is_text(samples[column]):
+            continue
+        levels = sorted(set(samples[column].dropna()))
+        looks = pd.Series(levels, dtype=str)
+        is_date = looks.str.fullmatch(LIKE_DATE)
+        is_number = looks.str.fullmatch(LIKE_NUMBER) & ~is_date
+        kind = "dates" if is_date.sum() > is_number.sum() else "numbers"
+        if len(levels) < MANY_LEVELS or (is_date | is_number).mean() <= HALF:
+            continue
+        remedy = "days from a fixed date" if kind == "dates" else "plain numbers without units"
+        found[column] = (
+            f"{column} ({shortened(levels)}) looks like {kind} but is text: each value is a "
+            f"category. Write {remedy} for a trend."
+        )
     return found
 
 
@@ -124,6 +161,24 @@ def used_columns(config: Mapping[str, Any], contrasts: Sequence[Any]) -> set[str
 
 def _is_text(column: pd.Series) -> bool:
     return isinstance(column.dtype, pd.StringDtype)
+
+
+def _plain_levels(values: pd.Series) -> pd.Series:
+    """Return values without capitals, spaces and quotes; synonyms become the same."""
+    plain = values.str.lower().str.replace(QUOTES, "", regex=True)
+    for words in SYNONYMS:
+        used = words & set(plain)
+        if len(used) > 1:
+            plain = plain.where(~plain.isin(words), min(words))
+    return plain
+
+
+def _difference(twins: Sequence[pd.Series]) -> str:
+    """Say how levels differ that are taken for one."""
+    spelled = all(
+        part.str.lower().str.replace(QUOTES, "", regex=True).nunique() == 1 for part in twins
+    )
+    return "differ only in capitals or spaces" if spelled else "usually mean the same"
 
 
 def _rows_of(values: pd.Series) -> str:

@@ -10,7 +10,6 @@ from lammscope.cohort.audit import audit_design
 from lammscope.cohort.checks import Intake
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import default_contrasts
-from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.selection import USED, takes_part
 from lammscope.core.names import ARM_WORDS
 from lammscope.core.words import as_text, counted, denominator_words, shortened
@@ -37,14 +36,14 @@ def plan_text(run: Intake) -> str:
     """
     config = run.config
     permutation = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
-    audit = audit_design(run.samples, run.contrasts, sorts=config["sorts"], **permutation)
+    audit = audit_design(run.samples, run.comparisons, sorts=config["sorts"], **permutation)
     lines = [
         f"Plan: {config['report']['title']}",
         *_cohort_lines(run.samples),
         *_matrix_lines(run),
         *_contrast_lines(run, audit),
         _primary_line(run),
-        *_left_out_lines(run.samples, run.contrasts),
+        *_left_out_lines(run.comparisons),
         *_note_lines(run, audit),
     ]
     return "\n".join(_wrapped(lines))
@@ -106,11 +105,11 @@ def _matrix_lines(run: Intake) -> list[str]:
         return []
     kinds = pd.Series(run.formats)
     n_others = len(run.samples) - len(kinds)
-    others = f", {n_others} read by an earlier run" if n_others else ""
-    lines = [f"Matrices: {_tally(kinds, before=True)}{others}"]
+    others = f", read by an earlier run ({n_others})" if n_others else ""
+    lines = [f"Matrices: {_tally(kinds, form='{} ({})')}{others}"]
     read = pd.Series(list(run.choices), index=list(run.choices.values()), dtype="str")
     for choice, samples in list(read.groupby(level=0, sort=False))[:MOST_LABELS]:
-        lines.append(_cut(f"  {shortened(samples, 3)}: reads {choice}"))
+        lines.append(f"  {_cut(f'{shortened(samples, 3)}: reads {choice}')}")
     return lines
 
 
@@ -175,13 +174,13 @@ def _primary_line(run: Intake) -> str:
     )
 
 
-def _left_out_lines(samples: pd.DataFrame, contrasts: Sequence[Contrast]) -> list[str]:
+def _left_out_lines(comparisons: Sequence[Comparison]) -> list[str]:
     """List the samples that no contrast uses, by reason."""
     used: set[str] = set()
     reasons: dict[str, list[str]] = {}
-    for contrast in contrasts:
-        selection = Comparison(samples, contrast).selection
-        taken = takes_part(selection, contrast)
+    for comparison in comparisons:
+        selection = comparison.selection
+        taken = takes_part(selection, comparison.contrast)
         used |= set(selection.loc[taken, "sample"])
         others = selection[~taken & (selection["use"] != USED)]
         for name, reason in zip(others["sample"], others["reason"], strict=True):
@@ -216,11 +215,10 @@ def _note_lines(run: Intake, audit: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _tally(values: pd.Series, *, before: bool = False) -> str:
-    """Count values, the most frequent first; the number stands before or after."""
+def _tally(values: pd.Series, *, form: str = "{} {}") -> str:
+    """Count values, the most frequent first, each written as `form` with its number."""
     counts = Counter(values.tolist()).most_common()
-    listed = [f"{n} {value}" if before else f"{value} {n}" for value, n in counts]
-    return shortened(listed, MOST_LABELS)
+    return shortened([form.format(value, n) for value, n in counts], MOST_LABELS)
 
 
 def _cut(text: str, longest: int = LONGEST) -> str:

@@ -14,6 +14,7 @@ SUBFOLDERS = {
     *("abundance", "annotation", "benchmarks", "design", "doublets", "expression", "figures"),
     *("joint", "logs", "qc", "shards"),
 }
+OTHER_COHORT = "lammscope: the results folder belongs to another cohort; nothing was run:"
 KINDS = {  # wildcards whose files become out of date, and what they stand for
     "sample": "samples that are not in the sample sheet",
     "channel": "channels that are not in the sample sheet",

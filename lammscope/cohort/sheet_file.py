@@ -97,7 +97,7 @@ def read_sheet(
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
     notes += [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
-    mistakes = [*_excel_marks(table), *_empty_values(table, schema)]
+    mistakes = [*_excel_marks(table), *_empty_values(table, schema), *_thousands(table, schema)]
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)
     mistakes.sort(key=lambda mistake: mistake[0])
@@ -272,8 +272,28 @@ def _values(column: pd.Series) -> Iterator[tuple[int, Any]]:
 
 def _empty_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mistake]:
     for column in schema["required"]:
-        for row in table.index[table[column].isna()].tolist():
+        rows = table.index[table[column].isna()].tolist()
+        if len(rows) == len(table) > 1:
+            yield rows[0], f"`{column}` is empty in this and all other rows; fill it in"
+            continue
+        for row in rows:
             yield row, f"`{column}` is empty; fill it in"
+
+
+def _thousands(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Find `1,200`, which is 1200 or 1.2, in columns of numbers without other decimal commas."""
+    for column in table.columns:
+        if schema["properties"].get(column, {}).get("type") == "string":
+            continue
+        values = table[column].dropna()
+        numbers = values.str.fullmatch(r"-?\d+(?:[.,]\d+)*")
+        with_comma = values.str.contains(",")
+        grouped = values.str.fullmatch(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+        if not grouped.any() or not numbers.all() or not grouped[with_comma].all():
+            continue
+        for row, value in _values(values[grouped]):
+            whole = value.replace(",", "")
+            yield row, f"`{column}` is `{value}`: is that {whole}? write numbers without separators"
 
 
 def _read_numbers(table: pd.DataFrame, schema: Mapping[str, Any]) -> None:

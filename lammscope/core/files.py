@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ HOLDS_NUL = f"holds NUL characters, as after an interrupted copy: {AGAIN}"
 # the beginning of a file that Git LFS has not fetched, https://git-lfs.com/spec/v1
 POINTER = b"version https://git-lfs"
 A_POINTER = "a pointer of Git LFS, not the file itself: fetch it with `git lfs pull`"
+LIKE_TEXT = re.compile(rb"[^<\0-\x08\x0b\x0c\x0e-\x1f][^\0-\x08\x0b\x0c\x0e-\x1f]*")  # not HTML
 BYTES_AT_A_TIME = 2**20
 CORRUPT = (zlib.error, struct.error, csv.Error)
 
@@ -59,9 +61,9 @@ def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
         return gzip.open(path, "rb")
     if start == POINTER:
         raise ValueError(f"{path.name} is {A_POINTER}")
-    if path.suffix == ".gz" and start:
+    if path.suffix == ".gz" and start and not LIKE_TEXT.fullmatch(start):
         raise ValueError(
-            f"{path.name} ends in .gz but is not compressed; rename it or download it again"
+            f"{path.name} ends in .gz but is not compressed, nor text; download it again"
         )
     return path.open("rb")
 

@@ -15,5 +15,10 @@ UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
 NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
 ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # Ensembl id of a gene
+NO_SYMBOLS = (
+    "no sample has gene symbols, by which markers and gene sets are named: give at least one "
+    "matrix with ids and symbols (a 10x .h5, a folder with features.tsv, or an .h5ad with the "
+    "symbols in a column `gene_symbols` of `var`)"
+)
 PER = 10_000  # rates are UMIs per 10,000, as in Seurat and CellTypist
 ALPHA = 0.05  # significance level of intervals and verdicts

@@ -79,11 +79,11 @@ def counted(n: int, what: str) -> str:
     return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"
 
 
-def shortened(names: Iterable[object], n: int = 5) -> str:
-    """Return the first `n` names, joined by commas, and the number of the others."""
+def shortened(names: Iterable[object], n: int = 5, *, separator: str = ", ") -> str:
+    """Return the first `n` names, joined by `separator`, and the number of the others."""
     listed = [str(name) for name in names]
     more = f" and {len(listed) - n} more" if len(listed) > n else ""
-    return ", ".join(listed[:n]) + more
+    return separator.join(listed[:n]) + more
 
 
 def as_text(values: pd.Series) -> pd.Series:

@@ -1,5 +1,7 @@
 """The cell index: the barcodes that all later steps use."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -55,8 +57,13 @@ def select_cells(
     return cells[first + [name for name in cells if name not in first]].reset_index(drop=True)
 
 
-def summarize_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFrame:
-    """Count barcodes per sample: read, removed by first reason, removed as doublets, and kept."""
+def summarize_qc(
+    qc: dict[str, pd.DataFrame], cells: pd.DataFrame, *, shared: Mapping[str, str]
+) -> pd.DataFrame:
+    """Count barcodes per sample: read, removed by first reason, removed as doublets, and kept.
+
+    `shared_barcodes` says with which samples a sample shares many (`shared_cells.check_samples`).
+    """
     kept = cells["sample"].value_counts()
     rows = []
     for sample in sorted(qc):
@@ -75,6 +82,7 @@ def summarize_qc(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFra
                 "median_counts": table.loc[table["passes"], "total_counts"].median(),
                 "median_genes": table.loc[table["passes"], "n_genes"].median(),
                 "median_pct_mt": table.loc[table["passes"], "pct_mt"].median(),
+                "shared_barcodes": shared[sample],
             }
         )
     return pd.DataFrame(rows)

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import ENSEMBL
+from lammscope.core.names import ENSEMBL, NO_SYMBOLS
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, read_shard
 
+# Genes that this share of the samples has are missing in the others, where they count as zero. Half
+# would not do: the arms of a cohort may have matrices of two references. Our choice.
+USUAL_SAMPLES = 0.25
 USUAL_OVERLAP = 95  # % of genes; different builds of one species may share less
 
 OVERLAP_COLUMNS = [
@@ -45,8 +48,8 @@ def match_genes(
         symbol, because a matrix with ids has it (any matrix if none has ids); sorted by gene.
     overlap
         Per sample `matched_by` (`ensembl`, `symbol`), `n_genes`, `n_matched` (found in the
-        reference of the ids), `n_missing` (genes that most samples have, and this one lacks),
-        `pct_overlap`, and `closest`, the overlap with the most similar sample.
+        reference of the ids), `n_missing` (genes that a quarter of the samples have, and this one
+        lacks), `pct_overlap`, and `closest`, the overlap with the most similar sample.
 
     Raises
     ------
@@ -58,10 +61,7 @@ def match_genes(
     weights = np.bincount(kind).tolist()
     reference = _reference(tables, weights)
     if has_ids(reference) and (reference["symbol"] == reference["gene"]).mean() > 0.5:
-        raise ValueError(
-            "no sample has gene symbols, by which markers and gene sets are named: give at least "
-            "one matrix with ids and symbols (10x .h5, or a folder with features.tsv)"
-        )
+        raise ValueError(NO_SYMBOLS)
     named = [with_reference(table, reference) for table in tables]
     known = pd.Index(sorted(set().union(*(table["gene"] for table in named))))
     present = np.zeros((len(named), len(known)), dtype=np.float32)
@@ -72,7 +72,7 @@ def match_genes(
     others = np.where(np.eye(len(kind), dtype=bool), np.nan, shared[np.ix_(kind, kind)])
     alone = len(kind) == 1
     counts = weights @ present
-    usual = counts > 0.5 * len(kind)
+    usual = counts >= USUAL_SAMPLES * len(kind)
     matchable = set(reference["gene"])
     of_table = pd.DataFrame(
         {

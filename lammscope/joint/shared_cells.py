@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from lammscope.core.barcodes import nucleotides_of
 from lammscope.core.runtime import logger
+from lammscope.core.words import shortened
 
 # Barcodes that a kit can draw: 10x 3' v2 and 5' have 737,280, later kits more. The smallest list
 # gives the largest overlap by chance.
@@ -18,10 +19,9 @@ MAX_SHARED = 0.2  # of the smaller sample's barcodes, beyond chance; more are na
 # share all, two libraries nearly none; our choice.
 SAME_CELLS = 0.9
 MIN_SHARED = 10  # fewer shared barcodes show nothing
-N_NAMED = 5  # samples, and pairs of samples, listed in a message
 
 
-def check_samples(qc: Mapping[str, pd.DataFrame], *, channels: Mapping[str, str]) -> None:
+def check_samples(qc: Mapping[str, pd.DataFrame], *, channels: Mapping[str, str]) -> dict[str, str]:
     """Refuse samples that hold the same cells, and log samples that share many barcodes.
 
     Barcodes are compared by their nucleotides, without prefixes and suffixes. Names without
@@ -33,6 +33,12 @@ def check_samples(qc: Mapping[str, pd.DataFrame], *, channels: Mapping[str, str]
         Per sample, `barcode` and `total_counts` (UMIs) of its barcodes.
     channels
         The channel of each sample. Samples of one channel may share barcodes.
+
+    Returns
+    -------
+    dict
+        Per sample of `qc`, the samples with which it shares many barcodes and the shared % of the
+        smaller one, such as `P02 45 %`; empty text if there are none.
 
     Raises
     ------
@@ -53,6 +59,10 @@ def check_samples(qc: Mapping[str, pd.DataFrame], *, channels: Mapping[str, str]
     apart = of_channel[:, np.newaxis] != of_channel
     many = pairs & apart & (shared >= MIN_SHARED) & (shared - by_chance > MAX_SHARED * smaller)
     percent, expected = 100 * shared / smaller, 100 * by_chance / smaller
+    partners = {
+        name: ", ".join(f"{names[j]} {percent[i, j]:.0f} %" for j in np.flatnonzero(row))
+        for i, (name, row) in enumerate(zip(names, many | many.T, strict=True))
+    }
     listed = [
         f"`{names[i]}` and `{names[j]}` {percent[i, j]:.0f} % ({expected[i, j]:.1f} % by chance)"
         for i, j in np.argwhere(many)
@@ -61,8 +71,9 @@ def check_samples(qc: Mapping[str, pd.DataFrame], *, channels: Mapping[str, str]
         logger.warning(
             "samples that share barcodes: %s; are they one library counted twice? If they share a "
             "10x lane, give them one `channel` in the sample sheet; else correct `counts`",
-            _first(listed),
+            shortened(listed),
         )
+    return partners
 
 
 def _codes(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -93,15 +104,11 @@ def _refusal(names: Sequence[str], equal: np.ndarray) -> str:
         [name for name, of in zip(names, group, strict=True) if of == number]
         for number in range(n_groups)
     ]
-    told = [_first([f"`{name}`" for name in sorted(m)]) for m in members if len(m) > 1]
+    told = [shortened(f"`{name}`" for name in sorted(m)) for m in members if len(m) > 1]
+    groups = shortened(told, separator="; ")
     return (
-        f"samples of the same cells: {_first(told, '; ')}: their barcodes have the same UMIs, so "
+        f"samples of the same cells: {groups}: their barcodes have the same UMIs, so "
         "each cell would be counted several times; are they links, copies, or the raw and the "
         "filtered matrix of one library? Correct `counts` in the sample sheet, or remove all rows "
         "but one"
     )
-
-
-def _first(items: Sequence[str], separator: str = ", ") -> str:
-    more = f"{separator}and {len(items) - N_NAMED} more" if len(items) > N_NAMED else ""
-    return separator.join(items[:N_NAMED]) + more

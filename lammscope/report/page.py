@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
 from lammscope.report.figures.catalog import find_figure, placed_figures
-from lammscope.report.references import REFERENCES
+from lammscope.report.references import cited_references
 from lammscope.report.results import Results
 from lammscope.report.sections.cells import (
     car_section,
@@ -28,10 +28,11 @@ from lammscope.report.sections.cells import (
 )
 from lammscope.report.sections.contrast import contrast_section
 from lammscope.report.sections.design import audit_rows, design_section, gene_section, warning_rows
-from lammscope.report.sections.joint import empty_line, joint_section
+from lammscope.report.sections.joint import joint_section
 from lammscope.report.sections.lines import calibration_rows, lamm_table
 from lammscope.report.sections.primary import primary_section
-from lammscope.report.table import CLUSTER_COLUMNS, QC_COLUMNS, build_table
+from lammscope.report.sections.quality import empty_line, quality_table, sharing_rows
+from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
 TEMPLATE = Path(__file__).parent / "template.html.jinja"
 CSS_PIXELS_PER_INCH = 116  # so that 7-point text is 11 pixels tall
@@ -79,7 +80,7 @@ def write_report(
         **_sections(results, config=config),
         "versions": dict(versions),
         "primary": primary_section(results, sentence=primary_sentence, config=config),
-        "references": REFERENCES,
+        "references": cited_references(config, methods=results.integration_scores["method"]),
     }
     page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)
     with whole_file(path) as temporary:
@@ -106,6 +107,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
         "design": design_section(results.samples, audit=audit, contrasts=contrasts),
         "warnings": [
             *warning_rows(audit, contrasts=contrasts),
+            *sharing_rows(results.qc_summary),
             *(row for row in calibration if row["status"] == "warning"),
         ],
         "calibration": calibration,
@@ -120,7 +122,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             config=config,
         ),
         "empty_line": empty_line(results.qc_summary),
-        "qc_table": build_table(results.qc_summary, QC_COLUMNS),
+        "qc_table": quality_table(results.qc_summary),
         "cluster_table": build_table(results.clusters, CLUSTER_COLUMNS),
         "lamm": lamm_section(
             results.cells,

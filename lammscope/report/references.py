@@ -1,7 +1,13 @@
-"""Papers that the report cites."""
+"""Papers that the report cites: those of the methods that were run."""
 
-# (key, text, doi)
-REFERENCES = (
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lammscope.joint.integration import METHODS
+
+Reference = tuple[str, str, str]  # what for, the paper, its DOI
+
+ALWAYS: tuple[Reference, ...] = (
     (
         "LAMM cells",
         "Stahl, Gödel, Balke-Want, ... Ullrich. Cancer Cell 2025.",
@@ -39,9 +45,9 @@ REFERENCES = (
         "10.1093/bioinformatics/btac582",
     ),
     (
-        "Harmony",
-        "Korsunsky I, et al. Nature Methods 2019;16:1289.",
-        "10.1038/s41592-019-0619-0",
+        "Neighborhoods of cells",
+        "Dann E, et al. Nature Biotechnology 2022;40:245.",
+        "10.1038/s41587-021-01033-z",
     ),
     (
         "Leiden clustering",
@@ -55,3 +61,35 @@ REFERENCES = (
     ),
     ("UMAP", "McInnes L, et al. arXiv 2018:1802.03426.", "10.48550/arXiv.1802.03426"),
 )
+CELLTYPIST: Reference = (
+    "CellTypist",
+    "Domínguez Conde C, et al. Science 2022;376:eabl5197.",
+    "10.1126/science.abl5197",
+)
+ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma is always used
+    "pydeseq2": (
+        (
+            "PyDESeq2",
+            "Muzellec B, et al. Bioinformatics 2023;39:btad547.",
+            "10.1093/bioinformatics/btad547",
+        ),
+        ("DESeq2", "Love MI, et al. Genome Biology 2014;15:550.", "10.1186/s13059-014-0550-8"),
+    ),
+}
+
+
+def cited_references(config: Mapping[str, Any], *, methods: Iterable[str]) -> list[Reference]:
+    """Return the papers of the methods that were run, as (what for, paper, DOI).
+
+    Parameters
+    ----------
+    config
+        The resolved config.
+    methods
+        The integration methods whose embeddings were computed.
+    """
+    run = set(methods)
+    cited = (method.reference for name, method in METHODS.items() if name in run)
+    engine = ENGINES.get(config["expression"]["engine"], ())
+    types = [CELLTYPIST] if config["annotation"]["celltypist_model"] else []
+    return [*ALWAYS, *filter(None, cited), *engine, *types]

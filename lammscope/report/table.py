@@ -132,6 +132,7 @@ QC_COLUMNS = (
     Column("median_counts", "Median UMIs", "count"),
     Column("median_genes", "Median genes", "count"),
     Column("median_pct_mt", "Median mitochondrial", "percent"),
+    Column("shared_barcodes", "Shares barcodes with", "text", "% of the smaller sample"),
 )
 
 

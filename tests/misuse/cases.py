@@ -1,6 +1,8 @@
 """Bad inputs by name: the mistake, its message, and where the run ends."""
 
+import lzma
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
+from scipy.io import mmwrite
 from scipy.sparse import csr_array
 
 from lammscope.annotate.panel import load_panel, panel_symbols
@@ -22,6 +25,7 @@ from tests.matrices import (
     write_dense,
     write_folder,
     write_h5ad,
+    write_loom,
     write_tenx_v2,
     write_tenx_v3,
 )
@@ -55,6 +59,7 @@ from tests.misuse.cohort import (
 )
 
 SHARD = small_shard(120, 400, seed=4)
+R_OBJECTS = Path(__file__).parents[1] / "unit" / "ingest" / "matrices" / "rds"
 PANEL = "resources/markers/immune_blood_tumour.yaml"
 MOUSE_IDS = [f"ENSMUSG{i:011d}" for i in range(400)]
 RAT_IDS = [f"ENSRNOG{i:011d}" for i in range(400)]
@@ -686,9 +691,25 @@ def edited(path: Path, name: str, old: str, new: str, *, version: int = 2) -> Pa
 
 
 def not_gzipped(folder: Path) -> Path:
-    """Make a plain text file with the name of a gzipped one."""
+    """Make a file of another compression with the name of a gzipped one."""
     path = write_folder(SHARD, folder, version=2)
-    (path / "matrix.mtx").rename(path / "matrix.mtx.gz")
+    packed = lzma.compress((path / "genes.tsv").read_bytes())
+    (path / "genes.tsv").unlink()
+    (path / "genes.tsv.gz").write_bytes(packed)
+    return path
+
+
+def r_object(name: str) -> Callable[[Path], object]:
+    """Return a function that puts a file that R wrote in place."""
+    return lambda path: shutil.copy(R_OBJECTS / f"{name}.rds", path)
+
+
+def dense_mtx(folder: Path) -> Path:
+    """Make a 10x folder with a dense matrix, most of which is lost."""
+    path = write_folder(SHARD, folder, version=2)
+    mmwrite(path / "matrix.mtx", SHARD.counts.toarray().T)
+    text = (path / "matrix.mtx").read_text()
+    (path / "matrix.mtx").write_text(text[:5000])
     return path
 
 
@@ -793,8 +814,46 @@ MATRICES = {
         ),
         "a molecule_info.h5, which lists molecules",
     ),
-    "an R object": Case(
-        instead(lambda path: path.write_bytes(b"X\n\0\0\0\3") and path, ".rds"), "an R object"
+    "an R workspace": Case(
+        instead(lambda path: path.write_bytes(b"RDX3\nX\n\0\0\0\3") and path, ".RData"),
+        "an R workspace (.RData), not a count matrix: in R, load it, and save the object with the",
+    ),
+    "an R object cut short": Case(
+        instead(lambda path: path.write_bytes(b"X\n\0\0\0\3") and path, ".rds"),
+        "the R object ends early: the file is damaged or incomplete",
+    ),
+    "an R object of another class": Case(
+        instead(r_object("data_frame"), ".rds"),
+        "holds no Seurat or SingleCellExperiment object but a list or data frame: in R, take the",
+    ),
+    "an old Seurat object": Case(
+        instead(r_object("seurat2"), ".rds"),
+        "a Seurat object of version 2: in R, x <- Seurat::UpdateSeuratObject(x), and save it again",
+    ),
+    "an R object of logarithms": Case(
+        instead(r_object("sce_logs"), ".rds"),
+        "no integer counts in layers.logcounts (normalized?); give the raw UMI counts",
+        SHARD_RESULT,
+    ),
+    "a Seurat object without RNA": Case(
+        instead(r_object("seurat_no_rna"), ".rds"),
+        "a Seurat object without an assay RNA (its assays: ADT, SPLICED); in R, give the raw",
+        SHARD_RESULT,
+    ),
+    "a loom file of logarithms": Case(
+        instead(lambda path: write_loom(LOGARITHMS, path), ".loom"),
+        "no integer counts in layers.matrix (normalized?); give the raw UMI counts",
+    ),
+    "a loom file without names of cells": Case(
+        instead(lambda path: write_loom(SHARD, path, cells="n"), ".loom"),
+        "col_attrs has no names (it has n, total); save them there as CellID or obs_names",
+    ),
+    "half a zipped store": Case(
+        instead(lambda path: path.write_bytes(b"PK\x03\x04" + b"x" * 99) and path, ".zarr.zip"),
+        "zarr cannot read it (File is not a zip file): the file is damaged or incomplete",
+    ),
+    "a dense mtx cut short": Case(
+        instead(dense_mtx, ""), "is truncated (its header states 48000 entries)"
     ),
     "a packed folder": Case(instead(archive, ".tar"), "a tar archive, not a count matrix: unpack"),
     "a workbook of counts": Case(
@@ -809,7 +868,7 @@ MATRICES = {
         "MatrixMarket",
     ),
     "a gz that is none": Case(
-        instead(not_gzipped, ""), "matrix.mtx.gz ends in .gz but is not compressed"
+        instead(not_gzipped, ""), "genes.tsv.gz ends in .gz but is not compressed, nor text"
     ),
     "two genomes and no choice": Case(
         instead(lambda path: write_tenx_v2(SHARD, path, ("hg19", "mm10")), ".h5"),

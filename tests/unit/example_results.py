@@ -211,6 +211,7 @@ def _qc_summary(qc: dict[str, pd.DataFrame], cells: pd.DataFrame) -> pd.DataFram
                 "median_counts": kept["total_counts"].median(),
                 "median_genes": kept["n_genes"].median(),
                 "median_pct_mt": kept["pct_mt"].median(),
+                "shared_barcodes": "",
             }
         )
     return pd.DataFrame(rows)

@@ -24,7 +24,7 @@ def test_a_sound_config_gives_the_plan(folder: Path, capsys: pytest.CaptureFixtu
     printed = capsys.readouterr()
     assert printed.out.startswith("Plan: ")
     assert "Cohort: 6 patients, 12 samples" in printed.out
-    assert "Matrices: 12 10x h5 v3" in printed.out
+    assert "Matrices: 10x h5 v3 (12)" in printed.out
     assert printed.err == ""
 
 
@@ -89,3 +89,19 @@ def test_an_aliased_contrast_is_refused_below_the_plan(
     printed = capsys.readouterr()
     assert "Cannot be answered" in printed.out
     assert "cannot be separated from the effect of run in these 6 patients" in printed.err
+
+
+def test_results_of_another_cohort_are_refused_as_by_the_workflow(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "old" / "shards").mkdir(parents=True)
+    (folder / "old" / "shards" / "Q1.h5ad").touch()
+    old = write(folder, "more.yaml", "pathvars: {results: old}\n")
+    assert main(["config.yaml", old]) == 1
+    printed = capsys.readouterr()
+    heading, message = printed.err.splitlines()
+    assert heading.startswith("lammscope: the results folder belongs to another cohort; nothing")
+    assert message.startswith(
+        "  old: holds the results of another cohort: none of its samples (Q1)"
+    )
+    assert printed.out == ""

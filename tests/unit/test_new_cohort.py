@@ -1,5 +1,6 @@
 """Drafts of config and sheets from count matrices."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,10 @@ def test_config_and_sheets_are_written_and_what_is_missing_is_said(
     ) in printed
     assert "patients.tsv: `response` of 3 patients" in printed
     assert "(pre: Baseline; post: D7)" in printed
+    assert "symbols" not in printed
+    check, run = printed.splitlines()[-2:]
+    assert check == "Then: python -m lammscope.check study/config.yaml  # prints the plan"
+    assert run == "and:  snakemake --cores 8 --configfile study/config.yaml"
 
 
 def test_what_is_written_is_a_sound_config_with_sound_sheets(data: Path) -> None:
@@ -175,7 +180,18 @@ def test_real_libraries_are_asked_for_what_their_names_do_not_tell(
     for column in ("timepoint", "compartment", "sort", "day", "batch"):
         assert f"samples.tsv: `{column}` of all samples" in printed
     config = resolve_config(yaml.safe_load((tmp_path / "carpall" / "config.yaml").read_text()))
-    assert len(check_sheets(config).mistakes) == 25  # the time point of each
+    (mistake,) = check_sheets(config).mistakes
+    assert "row 2: `timepoint` is empty in this and all other rows" in mistake
+
+
+def test_leading_folders_that_all_share_are_no_part_of_a_patient(tmp_path: Path) -> None:
+    long = tmp_path / "long_project_2024" / "cellranger"
+    assert sample_names([long / "P1_pre", long / "P2_pre"], tmp_path) == ["P1_pre", "P2_pre"]
+    assert sample_names([long / "P1_pre"], tmp_path) == ["P1_pre"]
+    one = [tmp_path / "P1" / time for time in ("pre", "post")]  # the patient is kept
+    assert sample_names(one, tmp_path) == ["P1_pre", "P1_post"]
+    sites = [tmp_path / "all" / site / "P1_pre" for site in ("siteA", "siteB")]
+    assert sample_names(sites, tmp_path) == ["siteA_P1_pre", "siteB_P1_pre"]
 
 
 def test_what_a_name_does_not_tell_is_left_empty_and_listed(
@@ -197,6 +213,26 @@ def test_broken_matrices_are_left_out_by_name_and_genomes_are_asked_for(
     assert "Skipped: data/P4_D7.h5: " in printed
     assert "samples.tsv: `genome` of P5_D7" in printed
     assert "P4" not in set(read("study/samples.tsv")["patient"])
+
+
+def test_matrices_that_are_skipped_for_one_reason_are_named_together(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "mice").mkdir()
+    ids = [f"ENSMUSG{number:011d}" for number in range(len(SHARD.genes))]
+    mouse = replace(SHARD, genes=SHARD.genes.assign(gene=ids, symbol=ids))
+    for name in ("M1_pre", "M2_pre"):
+        write_tenx_v3(mouse, data / "mice" / f"{name}.h5")
+    assert main(["mice", "--output", "study"]) == 1
+    first, skipped = capsys.readouterr().err.splitlines()
+    assert first == "new_cohort: mice: no count matrix in this folder can be used"
+    assert skipped.startswith("Skipped: mice/M1_pre.h5, mice/M2_pre.h5: genes are those of mouse")
+    nameless = replace(SHARD, genes=SHARD.genes.assign(symbol=SHARD.genes["gene"]))
+    write_tenx_v3(nameless, data / "mice" / "P1_pre.h5")
+    assert main(["mice", "--output", "study"]) == 0
+    printed = capsys.readouterr().out
+    assert "Found 1 count matrix in mice (10x h5 v3: 1)." in printed
+    assert "Note: no sample has gene symbols" in printed
 
 
 @pytest.mark.parametrize(

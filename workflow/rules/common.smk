@@ -104,7 +104,7 @@ def check_results_folder():
     try:
         results_folder.refuse_other_cohort(folder, RUN.samples, sheet=config["samples"])
     except ValueError as error:
-        stop("lammscope: the results folder belongs to another cohort; nothing was run:", [error])
+        stop(results_folder.OTHER_COHORT, [error])
     RUN.notes.extend(
         results_folder.out_of_date(
             folder,
@@ -272,7 +272,7 @@ def announce_run():
     from lammscope.cohort.plan import plan_text
 
     print(plan_text(RUN), end="\n\n", file=sys.stderr, flush=True)
-    aliased = contrast_checks.aliased_contrasts(RUN.samples, RUN.contrasts)
+    aliased = contrast_checks.aliased_contrasts(RUN.comparisons)
     if aliased:
         stop(contrast_checks.ALIASED, aliased.values())
 

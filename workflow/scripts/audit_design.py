@@ -3,6 +3,7 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.audit import audit_design
+from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
@@ -13,6 +14,9 @@ with job_log(snakemake.log[0]):
     contrasts = [make_contrast(**definition) for definition in snakemake.params.contrasts]
     samples = read_sample_table(snakemake.input.samples)
     audit = audit_design(
-        samples, contrasts, sorts=snakemake.params.sorts, **snakemake.params.permutation
+        samples,
+        compare(samples, contrasts),
+        sorts=snakemake.params.sorts,
+        **snakemake.params.permutation,
     )
     write_table(audit, snakemake.output.audit)

@@ -12,10 +12,11 @@ snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
     samples, patients = snakemake.params.samples, snakemake.params.patients
     qc = dict(zip(samples, map(read_table, snakemake.input.qc), strict=True))
-    check_samples(qc, channels=dict(zip(samples, snakemake.params.channels, strict=True)))
+    shared = check_samples(qc, channels=dict(zip(samples, snakemake.params.channels, strict=True)))
     doublets = pd.concat(map(read_table, snakemake.input.doublets), ignore_index=True)
     doublets["doublet"] &= snakemake.params.remove_doublets
     cells = select_cells(qc, doublets, patients=dict(zip(samples, patients, strict=True)))
     write_index(cells, snakemake.output.cells)
-    write_table(summarize_qc(qc, cells), snakemake.output.summary)
+    summary = summarize_qc(qc, cells, shared=shared)
+    write_table(summary, snakemake.output.summary)
     logger.info("%d cells of %d samples", len(cells), cells["sample"].nunique())

@@ -18,6 +18,7 @@ TWICE = rf"^(.+)[{MARKS}]+\1$"
 AROUND_ID = rf"^(?P<before>.*?)(?P<id>{ID})(?P<after>.*)$"
 # A symbol with an id of another database, such as `TP53|7157` or `ADA|NM_000022|Reference_end`
 WITH_BARS = r"[^|]+(?:\|[^|]*)+$"
+THREE_FIELDS = r"[^|]+\|[^|]+\|"  # an id, a symbol and more, such as a probe or a biotype
 WITH_NUMBER = r"(?:(?P<first>.+?)[_:;]\d+|\d+[_:;](?P<last>.+))$"
 
 # Genes expressed in nearly every library: housekeeping, mitochondrial, ribosomal, HLA and
@@ -27,6 +28,7 @@ UBIQUITOUS = (
     r"|MT[-_.](?:CO|ND|ATP|CYB|RNR)\w*|RP[LS]\d+\w*|HLA[-_.][A-Z]\w*)$"
 )
 MISSING = ("nan", "NA", "None", "<NA>")
+QUOTED = r"^b?'(.*)'$"  # also as Python writes bytes
 
 
 def name_genes(
@@ -83,6 +85,8 @@ def are_distinct(names: pd.Series) -> bool:
 
 def _as_text(column: pd.Series) -> pd.Series:
     text = column.fillna("").astype(str).reset_index(drop=True).str.strip()
+    if text.str.match(QUOTED).mean() > MAJORITY:
+        text = text.str.replace(QUOTED, r"\1", regex=True)
     return text.where(~text.isin(MISSING), "")
 
 
@@ -106,6 +110,8 @@ def _split_at_id(column: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     """Split names that contain Ensembl ids. What precedes an id may be its genome or symbol."""
     if column.str.fullmatch(ID).mean() > MAJORITY:
         return column, None
+    if column.str.match(THREE_FIELDS).mean() > MAJORITY:
+        return _split_at_bars(column)
     parts = column.str.extract(AROUND_ID)
     has_id = parts["id"].notna()
     parts = parts.fillna("")
@@ -119,6 +125,18 @@ def _split_at_id(column: pd.Series) -> tuple[pd.Series, pd.Series | None]:
         return column, None
     once = column.str.replace(TWICE, r"\1", regex=True)  # a CAR may have its name as id, too
     return ids.where(has_id, once), symbols.where(has_id, once)
+
+
+def _split_at_bars(column: pd.Series) -> tuple[pd.Series, pd.Series | None]:
+    """Split names of an id, a symbol and more, such as the probe, in any order."""
+    parts = column.str.split("|", expand=True).fillna("")
+    fields = [parts[place].str.strip() for place in parts]
+    ids = next((field for field in fields if field.str.fullmatch(ID).mean() > MAJORITY), column)
+    has_id = ids.str.fullmatch(ID)
+    others = [f for f in fields if f is not ids and not mostly_ensembl(f) and are_distinct(f)]
+    symbols = _best_symbols(others)
+    symbols = None if symbols is None else symbols.where(has_id, column)
+    return ids.where(has_id, column), symbols
 
 
 def _best_symbols(columns: Sequence[pd.Series]) -> pd.Series | None:

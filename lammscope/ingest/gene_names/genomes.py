@@ -69,7 +69,17 @@ def without_genomes(features: pd.DataFrame, genomes: Sequence[str]) -> pd.DataFr
             if texts.str.match(pattern).mean() > MAJORITY:
                 names[column] = names[column].str.replace(pattern, "", regex=True)
         names[column] = names[column].str.replace(rf"^(?:{given})_+(?=\S)", "", regex=True)
+        names[column] = _without_build_behind(names[column])
     return features.assign(gene=names["gene"], symbol=names["symbol"])
+
+
+def _without_build_behind(names: pd.Series) -> pd.Series:
+    """Remove a build behind most names, such as `ACTB_GRCh38`, if all have the same."""
+    pattern = rf"[{MARKS}]+({BUILD})$"
+    builds = names.str.extract(pattern, expand=False, flags=re.IGNORECASE).dropna()
+    if len(builds) <= MAJORITY * len(names) or builds.str.lower().nunique() > 1:
+        return names
+    return names.str.replace(pattern, "", regex=True, flags=re.IGNORECASE)
 
 
 def refuse_other_species(features: pd.DataFrame) -> None:

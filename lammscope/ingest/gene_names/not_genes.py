@@ -10,10 +10,11 @@ from lammscope.core.names import ENSEMBL
 from lammscope.ingest.gene_names.columns import MAJORITY, UBIQUITOUS
 
 # What counting programs add to the genes: HTSeq (`__no_feature`; without underscores before 0.6),
-# STAR (`N_unmapped`), featureCounts (`Unassigned_Ambiguity`), CITE-seq-Count, samtools
+# STAR (`N_unmapped`), featureCounts (`Unassigned_Ambiguity`), CITE-seq-Count, samtools; and the
+# spike-in RNAs of the ERCC
 COUNTING = re.compile(
     r"(?i:__\w+|N_(?:unmapped|multimapping|noFeature|ambiguous)|Unassigned_\w+|unmapped|unassigned"
-    r"|no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique|\*)"
+    r"|no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique|ERCC[-_.]\d{5}|\*)"
 )
 # Totals, quality, and coordinates of cells by families of names, and clusters by resolution
 FAMILIES = re.compile(
@@ -47,7 +48,9 @@ OF_CELLS = frozenset(
         *("samplename", "sampletag", "patient", "patientid", "donor", "donorid", "subject"),
         *("subjectid", "individual", "library", "libraryid", "batch", "batchid", "tissue"),
         *("condition", "treatment", "timepoint", "response", "sex", "gender", "age", "phase"),
-        *("plate", "well", "lane", "group", "detected"),
+        *("plate", "well", "lane", "group", "detected", "grandtotal", "rowtotal", "rowtotals"),
+        *("rowsum", "rowsums", "colsum", "colsums", "mean", "meanexpr", "meanexpression", "avg"),
+        *("average", "averageexpression", "avgexp", "median", "rowmean", "rowmeans", "variance"),
     )
 )
 OF_GENES = frozenset(
@@ -55,7 +58,15 @@ OF_GENES = frozenset(
         *("chr", "chrom", "chromosome", "chromosomename", "seqname", "seqnames", "contig", "start"),
         *("end", "stop", "strand", "genestart", "geneend", "startposition", "endposition"),
         *("startbp", "endbp", "startpositionbp", "endpositionbp", "length", "genelength"),
-        *("transcriptlength", "exonlength", "effectivelength", "efflength", "meanlength", "width"),
+        *(
+            "lengthbp",
+            "transcriptlength",
+            "exonlength",
+            "effectivelength",
+            "efflength",
+            "meanlength",
+            "width",
+        ),
         *("biotype", "genebiotype", "transcriptbiotype", "genetype", "featuretype", "featuretypes"),
         *("description", "genedescription", "locus", "location", "cytoband", "maplocation"),
         *("gccontent", "percentagegccontent", "exoncount", "nexons", "source"),

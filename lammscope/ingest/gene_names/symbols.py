@@ -20,12 +20,15 @@ REFSEQ = {
     **{name: f"MT-{name}" for name in ("ATP6", "ATP8", "RNR1", "RNR2")},
     **{"COX1": "MT-CO1", "COX2": "MT-CO2", "COX3": "MT-CO3", "CYTB": "MT-CYB"},
 }
+# RaceID and others write the chromosome behind or in front of a symbol
+CHROMOSOMES = (r"[_:|-]+chr(?:\d+|[XYM]|MT)$", r"^chr(?:\d+|[XYM]|MT)[:_|-]+(?=[A-Za-z])")
 MIN_REFSEQ = 6  # of the 15; one alone may be another gene (COX1 is an alias of PTGS1); our choice
 
 
 def normalize_symbols(features: pd.DataFrame) -> pd.DataFrame:
     """Restore the symbols of HGNC, also in `gene` where genes are named by symbol.
 
+    - chromosomes are removed from `ACTB__chr7` and `chr7:ACTB`, if most symbols have one
     - a word in front of most symbols, such as `ref_ACTB`, is removed
     - `MT.CO1`, `HLA_DRA` and other names that lost their hyphens get them back
     - mitochondrial genes get the `MT-` that RefSeq (`COX1`) and some annotations (`MTCO1`) omit
@@ -37,6 +40,7 @@ def normalize_symbols(features: pd.DataFrame) -> pd.DataFrame:
         `gene` and `symbol` of one genome, without its name in front. Changes are logged.
     """
     for words, restore in (
+        ("left out chromosomes in gene symbols", _without_chromosomes),
         ("left out a word in front of gene symbols", _without_common_word),
         ("restored hyphens in gene symbols", _with_hyphens),
         ("restored MT- in mitochondrial genes", _with_mt),
@@ -54,6 +58,14 @@ def normalize_symbols(features: pd.DataFrame) -> pd.DataFrame:
     return features
 
 
+def _without_chromosomes(features: pd.DataFrame) -> pd.Series:
+    symbols = features["symbol"]
+    for pattern in CHROMOSOMES:
+        if symbols.str.contains(pattern).mean() > MAJORITY:
+            return symbols.str.replace(pattern, "", regex=True)
+    return symbols
+
+
 def _without_common_word(features: pd.DataFrame) -> pd.Series:
     """Remove what precedes the best known genes if it precedes most symbols."""
     symbols = features["symbol"]
@@ -68,16 +80,17 @@ def _without_common_word(features: pd.DataFrame) -> pd.Series:
 def _with_hyphens(features: pd.DataFrame) -> pd.Series:
     """Restore hyphens if more symbols of the known families lack them than have them."""
     symbols = features["symbol"]
-    usual, dotted, underscored = (
-        symbols.str.match(HYPHENATED.replace("{0}", mark)) for mark in ("-", r"\.", "_")
+    usual, dotted, underscored, with_colon = (
+        symbols.str.match(HYPHENATED.replace("{0}", mark)) for mark in ("-", r"\.", "_", ":")
     )
     if dotted.sum() > usual.sum():  # R puts a dot for any other mark, and an X before digits
         restored = symbols.str.replace(CLONE, r"\1-\2|\3", regex=True)
         restored = restored.str.replace(".", "-", regex=False).str.replace("|", ".", regex=False)
         restored = restored.str.replace(r"^X(?=\d)", "", regex=True)
         return restored.where(~symbols.str.match(rf"{ACCESSION}|{ENSEMBL}"), symbols)
-    if underscored.sum() > usual.sum():
-        return symbols.where(~underscored, symbols.str.replace("_", "-", n=1, regex=False))
+    for mark, found in (("_", underscored), (":", with_colon)):
+        if found.sum() > usual.sum():
+            return symbols.where(~found, symbols.str.replace(mark, "-", n=1, regex=False))
     return symbols
 
 

@@ -17,9 +17,9 @@ FOREIGN = (
     (rb"\s*(?i:<!doctype|<html)", "a web page", "download the file again"),
     (rb"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as .csv"),
     (
-        rb"X\n\x00\x00|RD[AX]\d\n",
-        "an R object",
-        "in R, export it with DropletUtils::write10xCounts",
+        rb"RD[ABX]\d\n",
+        "an R workspace (.RData)",
+        "in R, load it, and save the object with the counts by saveRDS as .rds",
     ),
     (rb"(?s:.{257}ustar)", "a tar archive", "unpack it and give the matrix in it"),
     (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd", "a bzip2, xz or zstd file", "decompress it"),
@@ -132,9 +132,14 @@ def _ends_in_nul(content: Content) -> bool:
     )
 
 
-def named_hdf5_holds(path: Path, is_matrix: Callable[[h5py.File], bool]) -> bool:
-    """Test whether a file named `.h5` or `.h5ad` is a matrix, or damaged (reported on reading)."""
-    if path.suffix not in (".h5", ".h5ad"):
+def named_hdf5_holds(
+    path: Path,
+    is_matrix: Callable[[h5py.File], bool],
+    *,
+    suffixes: tuple[str, ...] = (".h5", ".h5ad"),
+) -> bool:
+    """Test whether a file with one of these endings is a matrix, or damaged (see its reading)."""
+    if path.suffix not in suffixes:
         return False
     try:
         with open_hdf5(path) as file:
@@ -163,8 +168,6 @@ def _hdf5_refusal(keys: set[str], *, formats: str) -> str:
             "a molecule_info.h5, which lists molecules; give the filtered_feature_bc_matrix.h5 "
             "in the same folder"
         )
-    if {"row_attrs", "col_attrs"} <= keys:
-        return "a loom file: convert it to .h5ad, e.g. with anndata.io.read_loom"
     if "mod" in keys:
         return "a MuData file: write its gene expression modality as .h5ad"
     if "assays" in keys:

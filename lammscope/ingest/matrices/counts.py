@@ -1,30 +1,38 @@
 """Checks for every format: which values are counts, and which features are genes."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.core.files import AGAIN
+from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
+from lammscope.core.words import shortened
 from lammscope.ingest.gene_names.genomes import (
     genome_of_each,
     refuse_other_species,
     warn_of_other_ids,
     without_genomes,
 )
+from lammscope.ingest.gene_names.other_names import refuse_other_names
 from lammscope.ingest.gene_names.symbols import normalize_symbols
 from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_genomes, large_genomes
 
 GENES_INSPECTED = 500  # names that show genomes and species, evenly spaced; our choice
 MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
+MIN_VALUES = 1000  # nonzero values; so many counts of a library have ones and other values
 
 # feature types of Cell Ranger and Cell Ranger ARC; other texts, such as biotypes in the third
 # column of a list of genes, are ignored
-EXPRESSION = "Gene Expression"
+EXPRESSION, CUSTOM = "Gene Expression", "Custom"
 FEATURE_TYPES = (
     *(EXPRESSION, "Antibody Capture", "CRISPR Guide Capture", "Multiplexing Capture"),
-    *("Antigen Capture", "Custom", "Peaks"),
+    *("Antigen Capture", CUSTOM, "Peaks"),
 )
+# Names of custom features that are transcripts of a CAR, amplified as a library of their own
+CAR_NAME = r"(?i)(?:^|[^a-z])CAR(?:[^a-z]|t?$)|scFv|FMC63|CD19.?(?:28|BB)Z"
 
 
 def first_non_count(values: np.ndarray) -> int | None:
@@ -40,6 +48,24 @@ def not_counts(value: float) -> str:
     if value > MAX_COUNT and np.isfinite(value):
         return f"value {value:.0f} is too large for a count; give the raw UMI counts"
     return f"values are not counts, e.g. {value:g} (normalized?); give the raw UMI counts"
+
+
+def whole_but_no_counts(values: np.ndarray) -> str:
+    """Say why whole numbers are not counts, or return empty text.
+
+    Rounded normalized values, such as counts per million, have no ones; binary ones nothing else.
+    """
+    values = values[values > 0]
+    if len(values) < MIN_VALUES:
+        return ""
+    if values.min() > 1:
+        return (
+            f"the lowest value above zero is {values.min():.0f}, as in normalized values that were "
+            "rounded, such as counts per million; give the raw UMI counts"
+        )
+    if values.max() == 1:
+        return "all values above zero are 1 (a binary matrix); give the raw UMI counts"
+    return ""
 
 
 def csr_of(
@@ -96,6 +122,7 @@ def gene_shard(
     if 0 in counts.shape:
         raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
     genes = choose_genes(features, genome=genome)
+    _log_other_types(features)
     warn_of_other_ids(genes)
     places = genes.index.to_numpy()
     if (
@@ -106,6 +133,35 @@ def gene_shard(
     else:
         counts = counts[:, places]
     return Shard(counts, np.asarray(barcodes, dtype=str), genes[["gene", "symbol"]])
+
+
+def _log_other_types(features: pd.DataFrame) -> None:
+    """Log which features are not gene expression; custom ones may be those of a CAR."""
+    if "feature_type" not in features or not features["feature_type"].isin(FEATURE_TYPES).any():
+        return
+    others = features.drop(_expressed(features).index)
+    for kind, part in others.groupby("feature_type"):
+        level = logging.WARNING if kind == CUSTOM else logging.INFO
+        logger.log(
+            level,
+            "left out: %d features of type %s (%s)",
+            *(len(part), kind, shortened(part["symbol"])),
+        )
+
+
+def _expressed(features: pd.DataFrame) -> pd.DataFrame:
+    """Select gene expression, and custom features with the name of a CAR: transcripts of its own.
+
+    Cell Ranger gives features without a genome an empty one; here they get that of the genes.
+    """
+    is_gene = features["feature_type"] == EXPRESSION
+    names = features["symbol"] + " " + features["gene"]
+    is_car = (features["feature_type"] == CUSTOM) & names.str.contains(CAR_NAME)
+    kept = features[is_gene | is_car]
+    if "genome" not in kept or not is_gene.any():
+        return kept
+    usual = features.loc[is_gene, "genome"].mode()[0]
+    return kept.assign(genome=kept["genome"].where(is_gene[kept.index], usual))
 
 
 def inspected_genes(n_genes: int) -> list[int]:
@@ -125,8 +181,9 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     Parameters
     ----------
     features
-        Numbered from 0; `gene`, `symbol`, optionally `feature_type` (only `Gene Expression` is
-        kept) and `genome`. Without `genome`, it is the prefix of names such as `GRCh38_ENSG...`.
+        Numbered from 0; `gene`, `symbol`, optionally `feature_type` (`Gene Expression` is kept,
+        and `Custom` with the name of a CAR) and `genome`. Without `genome`, it is the prefix of
+        names such as `GRCh38_ENSG...`.
     genome
         The genome to keep if there are several; else ignored.
 
@@ -138,8 +195,8 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     """
     if "feature_type" in features and features["feature_type"].isin(FEATURE_TYPES).any():
         types = ", ".join(features["feature_type"].unique())
-        features = features[features["feature_type"] == EXPRESSION]
-        if features.empty:
+        features = _expressed(features)
+        if not (features["feature_type"] == EXPRESSION).any():
             raise ValueError(f"holds {types} only; give the gene expression library")
     origin = features["genome"] if "genome" in features else genome_of_each(features)
     genomes = sorted(name for name in origin.unique() if name)
@@ -148,6 +205,7 @@ def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
         features = keep_small_genomes(features, origin, genome=genomes[0])
     features = normalize_symbols(without_genomes(features, genomes))
     refuse_other_species(features)
+    refuse_other_names(features)
     return features
 
 

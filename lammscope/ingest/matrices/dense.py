@@ -98,13 +98,23 @@ def inspect_dense(path: Path, *, genome: str | None, layer: str | None) -> str:
     refuse_layer(layer)
     head = read_head(path)
     _check_first_values(head)
+    _inspected_genes(head, genome=genome)
+    return "dense text"
+
+
+def genes_of_dense(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame | None:
+    """Return the genes in the columns or the first rows of a table; None if neither are genes."""
+    return _inspected_genes(read_head(path), genome=genome)
+
+
+def _inspected_genes(head: Head, *, genome: str | None) -> pd.DataFrame | None:
     columns = pd.Series(head.columns, dtype=str)
     across, rows = count_gene_like(columns), max(map(count_gene_like, head.row_names))
     if across > rows:
-        choose_genes(name_genes([columns], []), genome=genome)
-    elif rows > across and genome is None:  # the first rows may be of another genome
-        choose_genes(name_genes(head.row_names[:1], head.row_names[1:]), genome=genome)
-    return "dense text"
+        return choose_genes(name_genes([columns], []), genome=genome)
+    if rows > across and genome is None:  # the first rows may be of another genome
+        return choose_genes(name_genes(head.row_names[:1], head.row_names[1:]), genome=genome)
+    return None
 
 
 def _recognizes(content: Content) -> bool:
@@ -170,9 +180,12 @@ def _counts_in(fields: list[str], *, head: Head) -> tuple[np.ndarray, np.ndarray
         value = texts[at[bad]]
         where = f"row {fields[head.names[0]]}, column {head.columns[at[bad]]}"
         if np.isnan(counts[bad]):
-            raise ValueError(
-                f"{where}: `{value}` is not a number; give counts, 0 where there are none"
+            remedy = (
+                "write whole counts without commas"
+                if re.fullmatch(r"[\d.]*\d,\d+(?:,\d+)*", value)
+                else "give counts, 0 where there are none"
             )
+            raise ValueError(f"{where}: `{value}` is not a number; {remedy}")
         raise ValueError(f"{where}: {not_counts(counts[bad])}")
     filled = counts != 0  # zeros may be written as 0.0
     return np.array(at, dtype=np.int32)[filled], counts[filled].astype(np.int32)
@@ -223,5 +236,6 @@ READER = Reader(
     recognizes=_recognizes,
     finds=_finds,
     inspect=inspect_dense,
+    genes=genes_of_dense,
     read=read_dense,
 )

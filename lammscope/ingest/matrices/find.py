@@ -15,7 +15,11 @@ from lammscope.ingest.matrices.formats import (
 
 # Pipelines write a library several times. These words of a path tell its forms apart, ...
 KINDS = re.compile(r"(?<![a-z])((un)?filter(ed)?|raw)(?![a-z])", re.IGNORECASE)
-CORRECTED = re.compile(r"(?<![a-z])(cellbender|soupx|decontx)(?![a-z])", re.IGNORECASE)
+CORRECTED = re.compile(
+    # CellBender's manual names its files `..._out.h5` and `..._out_filtered.h5`
+    r"(?<![a-z])(cellbender|soupx|decontx|out(put)?(?=(_filtered|_posterior)?\.h5$))(?![a-z])",
+    re.IGNORECASE,
+)
 FORMS = re.compile(
     r"(gene|feature)_bc_matri(x|ces)(_mex|_h5)?|matrix"
     r"|cells_x_genes(\.(total|cell|nucleus))?|(?<![a-z])adata(?![a-z])"
@@ -31,7 +35,7 @@ CONVERTED = "mtx_conversions"  # nf-core/scrnaseq: other formats of the matrices
 # ... and of several forms, the one with the lowest rank is taken.
 RANKS = {"filtered": 0, "filter": 0, "raw": 2, "unfiltered": 2}  # 1 if no such word occurs
 PARTS_COUNTED = {"gene": 0, "total": 0, "cell": 1, "nucleus": 2}  # others: 1, such as GeneFull
-FORMATS = {".h5": 0, ".mtx": 1, ".h5ad": 2, ".zarr": 2}  # folders: 1; others: 3
+FORMATS = {".h5": 0, ".mtx": 1, ".h5ad": 2, ".zarr": 2, ".loom": 3}  # folders: 1; others: 4
 # Files that hold several libraries, such as `combined_filtered_matrix.h5ad` of nf-core/scrnaseq
 POOLED = re.compile(
     r"(combined|merged|joined|pooled|concat(enated)?|integrated|aggr(egated?)?|all)"
@@ -98,6 +102,11 @@ def libraries_in(folder: Path) -> list[Library]:
     return sorted(libraries, key=lambda library: library.path)
 
 
+def other_forms(folder: Path) -> list[Path]:
+    """List what is left out if a folder of one library is read: its other forms."""
+    return sorted(path for _, others in _forms_of(folder) for path in others)
+
+
 def candidates(folder: Path) -> list[Path]:
     """List the matrices in a folder and its subfolders, only the best form of each library."""
     return sorted(path for best, _ in _forms_of(folder) for path in best)
@@ -135,6 +144,8 @@ def _name_of(path: Path, folder: Path) -> tuple[str, ...]:
     parts = list(path.relative_to(folder).parts) or [""]
     if len(parts) > 1 and of_one_genome(path):
         parts.pop()
+    if CORRECTED.search(parts[-1]):
+        parts[-1] = CORRECTED.sub("", parts[-1])
     parts[-1] = without_suffixes(parts[-1])
     names: list[str] = []
     for part in parts:
@@ -158,7 +169,7 @@ def _rank(path: Path, folder: Path) -> tuple[int, ...]:
         max([*full, *nuclei], default=0),
         kinds[-1] if kinds else 1,
         int(CONVERTED in relative.parts),
-        FORMATS.get(suffix, 1 if path.is_dir() else 3),
+        FORMATS.get(suffix, 1 if path.is_dir() else 4),
     )
 
 

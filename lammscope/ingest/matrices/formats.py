@@ -3,13 +3,14 @@
 import re
 from pathlib import Path
 
-from lammscope.ingest.matrices import dense, h5ad, mtx, tenx, zarr_store
+from lammscope.ingest.matrices import dense, h5ad, loom, mtx, rds, tenx, zarr_store
 from lammscope.ingest.matrices.content import opened_content, refusal
 from lammscope.ingest.matrices.reader import Reader
 
 # tried in this order: the last one accepts any text
 READERS: tuple[Reader, ...] = (
-    *(tenx.READER, mtx.READER, h5ad.READER, zarr_store.READER),
+    *(tenx.READER, mtx.READER, h5ad.READER, loom.READER, zarr_store.READER, zarr_store.ZIPPED),
+    *(rds.READER,),
     dense.READER,
 )
 

@@ -15,6 +15,7 @@ from lammscope.core.shards import Shard
 from lammscope.ingest.gene_names.columns import name_genes
 from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
+    EXPRESSION,
     choose_genes,
     first_non_count,
     gene_shard,
@@ -87,6 +88,12 @@ def describe_annotated(path: Path, *, genome: str | None, layer: str | None) -> 
         return choose_matrix(file, layer=layer).words
 
 
+def genes_of_annotated(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Return the inspected genes of the matrix that is read."""
+    with _opened(path) as file:
+        return inspect_store(file, genome=genome, layer=layer)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     import hdf5plugin  # noqa: F401  # only here: its filters decompress
@@ -103,10 +110,10 @@ def read_store(store: Group, *, path: Path, genome: str | None, layer: str | Non
     return gene_shard(counts, index_of(store["obs"]), _features(store[choice.var]), genome=genome)
 
 
-def inspect_store(store: Group, *, genome: str | None, layer: str | None) -> None:
-    """Check that an open AnnData file has a matrix that starts with counts, and genes."""
+def inspect_store(store: Group, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Check that a matrix of an open AnnData file starts with counts; return inspected genes."""
     var = store[choose_matrix(store, layer=layer).var]
-    choose_genes(_features(var, whole=False), genome=genome)
+    return choose_genes(_features(var, whole=False), genome=genome)
 
 
 def _chosen_counts(store: Group, *, layer: str | None) -> tuple[Choice, sparse.csr_array]:
@@ -145,8 +152,9 @@ def _features(var: Item, *, whole: bool = True) -> pd.DataFrame:
     features = name_genes(
         [*named(*ID_COLUMNS), index], [*named(*SYMBOL_COLUMNS), index], named(*others)
     )
+    typed = [text for text in named(*others) if (text == EXPRESSION).any()]
     for name, found in {
-        "feature_type": named("feature_types", "feature_type"),
+        "feature_type": [*named("feature_types", "feature_type"), *typed],
         "genome": named("genome"),
     }.items():
         if found:
@@ -162,4 +170,5 @@ READER = Reader(
     inspect=inspect_annotated,
     read=read_annotated,
     describe=describe_annotated,
+    genes=genes_of_annotated,
 )

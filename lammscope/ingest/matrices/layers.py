@@ -35,7 +35,14 @@ PARTS = (
     *("spliced", "unspliced", "ambiguous", "spanning"),
     *("mature", "nascent", "exon", "intron"),
 )
-OTHER_NAMES = {"exonic": "exon", "intronic": "intron", "s": "spliced", "u": "unspliced"}
+OTHER_NAMES = {"exonic": "exon", "intronic": "intron"}
+LETTERS = {"s": "spliced", "u": "unspliced", "a": "ambiguous"}  # if they are the whole name
+# Words in names of matrices that are no counts, even if someone rounded them
+NO_COUNTS = {
+    *("cpm", "tpm", "rpkm", "fpkm", "rpm", "cp10k", "norm", "normalized", "normalised", "lognorm"),
+    *("log", "log1p", "logcounts", "scaled", "zscore", "binary", "binarized", "binarised"),
+    *("imputed", "magic", "denoised", "smoothed", "ms", "mu", "velocity"),
+}
 # The sums that count as all molecules: the format `scRNA`, the default of `loadFry` in the R
 # package fishpond
 SUMS = (("spliced", "ambiguous"), ("mature", "ambiguous"))
@@ -67,8 +74,16 @@ class Candidate:
         """Which part of the molecules the name says, or empty text."""
         if not self.where.startswith("layers/"):
             return ""
-        words = [OTHER_NAMES.get(word, word) for word in _words(self.name)]
+        words = _words(self.name)
+        if len(words) == 1 and words[0] in LETTERS:
+            return LETTERS[words[0]]
+        words = [OTHER_NAMES.get(word, word) for word in words]
         return next((word for word in words if word in PARTS), "")
+
+    @property
+    def named_no_counts(self) -> bool:
+        """Whether the name says that these are no counts, such as `cpm`."""
+        return self.where.startswith("layers/") and not NO_COUNTS.isdisjoint(_words(self.name))
 
     @property
     def rank(self) -> int:
@@ -124,11 +139,12 @@ def choose_matrix(
     counts = [
         c for c in candidates if c.where not in without and starts_with_counts(store[c.where])
     ]
-    if not counts:
+    usable = [c for c in counts if not c.named_no_counts]
+    if not usable:
         raise ValueError(_no_counts(candidates))
-    parts = {c.part: c for c in counts if c.part}
-    copies = _copies(store, [c for c in counts if not c.part], parts=parts)
-    whole = [c for c in counts if not c.part and c.where not in copies]
+    parts = {c.part: c for c in usable if c.part}
+    copies = _copies(store, [c for c in usable if not c.part], parts=parts)
+    whole = [c for c in usable if not c.part and c.where not in copies]
     if whole:
         best = min(whole, key=lambda c: (is_empty(store[c.where]), -c.n_genes, c.rank))
         chosen = [best]

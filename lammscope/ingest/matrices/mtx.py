@@ -1,4 +1,4 @@
-"""Matrix Market files with their lists of barcodes and genes, as each pipeline names them."""
+"""Counts in Matrix Market files, with their lists of barcodes and genes."""
 
 import csv
 import io
@@ -24,6 +24,8 @@ from lammscope.ingest.matrices.counts import (
     inspected_genes,
     not_counts,
 )
+from lammscope.ingest.matrices.mtx_array import array_entries
+from lammscope.ingest.matrices.mtx_layout import MTX, Layout, files_of, find_layout, mtx_in
 from lammscope.ingest.matrices.mtx_lists import (
     fields_of,
     gene_lines,
@@ -31,49 +33,24 @@ from lammscope.ingest.matrices.mtx_lists import (
     read_csv_list,
     without_numbers,
 )
-from lammscope.ingest.matrices.mtx_parts import choose_parts, without_parts
+from lammscope.ingest.matrices.mtx_parts import choose_parts
 from lammscope.ingest.matrices.reader import Reader
-
-MTX = re.compile(r"\.mtx(\.gz)?$")
-OTHERS = re.compile(r"^UniqueAndMult.*")  # of STARsolo, in addition to the gene matrix
 
 ENTRIES_AT_A_TIME = 1_000_000  # 24 MB as numbers
 BYTES_LOOKED_AT = 4096  # about 300 entries, whose values show whether they are counts
 SHORTEST_ENTRY = 6  # bytes of `1 1 1` with its line end; the last line may lack it
+SHORTEST_VALUE = 2  # the same for the form `array`, which has values only
+FORMS = (["coordinate"], ["array"])
 GZIP_BEST_RATE = 1032  # deflate's limit (zlib Technical Details, "Maximum Compression Factor")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The files of one matrix.
+class Size:
+    """Numbers of rows and columns, number of entries, and whether zeros are among them."""
 
-    `cells_first`: its rows are cells if the sizes do not decide; `is_csv`: its lists are tables
-    with commas and a header line.
-    """
-
-    name: str
-    matrix: Path
-    barcodes: Path
-    features: Path
-    symbols: Path | None = None
-    cells_first: bool = False
-    is_csv: bool = False
-
-
-def mtx_in(folder: Path) -> list[Path]:
-    """List the count matrices among the `.mtx` files of a folder, sorted; plain before .gz.
-
-    Files named like a 10x matrix are listed even if their lists are missing, so that this is
-    reported.
-    """
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        stem = MTX.sub("", path.name)
-        if stem == path.name or OTHERS.match(stem) or not path.is_file():
-            continue
-        if stem.endswith("matrix") or not isinstance(_layout(path), str):
-            found.setdefault(stem, path)
-    return without_parts(found.values())
+    shape: tuple[int, int]
+    n_entries: int
+    is_dense: bool
 
 
 def _recognizes(content: Content) -> bool:
@@ -123,17 +100,21 @@ def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
     """Return counts (cells x features), barcodes and features of one file."""
     layout = _checked_layout(path)
     with open_text(layout.matrix) as handle:
-        *shape, n_entries = _size(handle, matrix=layout.matrix)
+        size = _size(handle, matrix=layout.matrix)
+        shape = size.shape
         barcodes = _barcodes(layout, sizes=shape)
         features = _features(layout, sizes=shape)
         wanted = (len(barcodes), len(features))
-        fits = [size == wanted for size in (tuple(shape), tuple(reversed(shape)))]
+        fits = [shape == wanted, shape[::-1] == wanted]
         if not any(fits):
             raise ValueError(
                 f"{layout.matrix.name} is {shape[0]} x {shape[1]}, but there are {wanted[1]} "
                 f"features and {wanted[0]} barcodes; do the files belong to one run?"
             )
-        entries = _entries(handle, matrix=layout.matrix, shape=tuple(shape), n_entries=n_entries)
+        if size.is_dense:
+            entries = array_entries(handle, matrix=layout.matrix, shape=shape)
+        else:
+            entries = _entries(handle, matrix=layout.matrix, shape=shape, n_entries=size.n_entries)
     cells_first = layout.cells_first if all(fits) else fits[0]
     counts, features = _without_unspliced(
         sparse.csr_array(entries if cells_first else entries.T), features
@@ -144,15 +125,21 @@ def _read_one(path: Path) -> tuple[sparse.csr_array, np.ndarray, pd.DataFrame]:
 def inspect_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the layout of a Matrix Market file, after checking its lists and its start."""
     layout, *_ = [_checked_layout(part) for part in choose_parts(path, layer=layer).paths]
-    with open_text(layout.matrix) as handle:
-        *sizes, _ = _size(handle, matrix=layout.matrix)
     for part in filter(None, (layout.barcodes, layout.symbols)):
         with open_text(part) as handle:
             if not handle.readline():
                 raise ValueError(f"{part.name} is empty; copy or download it again")
-    # features are grouped by kind: a few of them show all kinds
-    choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
+    genes_of_mtx(path, genome=genome, layer=layer)
     return layout.name
+
+
+def genes_of_mtx(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Return the inspected genes of a Matrix Market file."""
+    layout = _checked_layout(choose_parts(path, layer=layer).paths[0])
+    with open_text(layout.matrix) as handle:
+        sizes = _size(handle, matrix=layout.matrix).shape
+    # features are grouped by kind: a few of them show all kinds
+    return choose_genes(_features(layout, sizes=sizes, whole=False), genome=genome)
 
 
 def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
@@ -160,83 +147,27 @@ def describe_mtx(path: Path, *, genome: str | None, layer: str | None) -> str:
     return choose_parts(path, layer=layer).words
 
 
-def files_of(path: Path, *, layer: str | None) -> list[Path]:
-    """List the Matrix Market files that are summed, and their lists of barcodes and genes."""
-    files = []
-    for matrix in choose_parts(path, layer=layer).paths:
-        files.append(matrix)
-        layout = _layout(matrix)
-        if not isinstance(layout, str):
-            lists = (layout.barcodes, layout.features, layout.symbols)
-            files += [path for path in lists if path is not None]
-    return list(dict.fromkeys(files))
-
-
 def _checked_layout(path: Path) -> Layout:
-    layout = _layout(path)
+    layout = find_layout(path)
     if isinstance(layout, str):
         raise ValueError(layout)
     _check_start(layout.matrix)
     return layout
 
 
-def _layout(matrix: Path) -> Layout | str:
-    """Find the files that belong to a matrix, or return a message on what is missing."""
-    stem = MTX.sub("", matrix.name)
-    folder = matrix.parent
-    if stem.endswith("quants_mat"):
-        lists = [_first(folder, [f"{stem}_{part}.txt"]) for part in ("rows", "cols")]
-        if lists[0] and lists[1]:
-            return Layout("alevin-fry folder", matrix, lists[0], lists[1], cells_first=True)
-        return f"no {stem}_rows.txt or no {stem}_cols.txt next to {matrix.name}"
-    if cells := _first(folder, ["cell_metadata.csv"]):
-        genes = _first(folder, ["all_genes.csv", "genes.csv"])
-        if genes:
-            return Layout("Parse folder", matrix, cells, genes, cells_first=True, is_csv=True)
-        return f"no all_genes.csv next to {matrix.name} and cell_metadata.csv"
-    for base in (stem, stem.rpartition(".")[0]):  # kb writes `cells_x_genes.total.mtx`
-        barcodes = _first(folder, [f"{base}.barcodes.txt"])
-        genes = _first(folder, [f"{base}.genes.txt"])
-        if barcodes and genes:
-            symbols = _first(folder, [f"{base}.genes.names.txt"])
-            return Layout("kallisto folder", matrix, barcodes, genes, symbols, cells_first=True)
-    for start, end in _affixes(stem):
-        barcodes = _first(folder, [f"{start}barcodes{end}.tsv"])
-        features = _first(folder, [f"{start}{part}{end}.tsv" for part in ("features", "genes")])
-        if barcodes and features:
-            return Layout("10x folder", matrix, barcodes, features)
-    start, end = next(_affixes(stem))
-    wanted = f"{start}features{end}.tsv (or genes)" if barcodes else f"{start}barcodes{end}.tsv"
-    return (
-        f"no {wanted}, plain or .gz, next to {matrix.name}; put the files of a run into one folder"
-    )
-
-
-def _affixes(stem: str) -> Iterator[tuple[str, str]]:
-    """Yield what may precede and follow `barcodes` and `features` in the names of the lists."""
-    start, word, end = stem.rpartition("matrix")
-    if word:
-        yield start, end
-    else:
-        yield re.sub(r"[^_.-]*$", "", stem), ""
-        yield "", ""
-
-
-def _first(folder: Path, names: list[str]) -> Path | None:
-    paths = (folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
-    return next((path for path in paths if path.is_file()), None)
-
-
 def _check_start(matrix: Path) -> None:
     """Check header, size and first values."""
     with open_text(matrix) as handle:
-        n_rows, n_columns, n_entries = _size(handle, matrix=matrix)
-        if not n_rows or not n_columns:
-            raise ValueError(f"{matrix.name} is {n_rows} x {n_columns}; no cells or no genes")
-        best_rate = GZIP_BEST_RATE if is_gzipped(matrix) else 1
-        if SHORTEST_ENTRY * n_entries - 1 > best_rate * matrix.stat().st_size:
+        size = _size(handle, matrix=matrix)
+        if 0 in size.shape:
             raise ValueError(
-                f"{matrix.name} is truncated (its header states {n_entries} entries): {AGAIN}"
+                f"{matrix.name} is {size.shape[0]} x {size.shape[1]}; no cells or no genes"
+            )
+        best_rate = GZIP_BEST_RATE if is_gzipped(matrix) else 1
+        shortest = SHORTEST_VALUE if size.is_dense else SHORTEST_ENTRY
+        if shortest * size.n_entries - 1 > best_rate * matrix.stat().st_size:
+            raise ValueError(
+                f"{matrix.name} is truncated (its header states {size.n_entries} entries): {AGAIN}"
             )
         entries = handle.readlines(BYTES_LOOKED_AT)
         if any(NUL in entry for entry in entries):
@@ -248,14 +179,15 @@ def _check_start(matrix: Path) -> None:
         raise ValueError(not_counts(numbers[bad]))
 
 
-def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
+def _size(handle: io.TextIOWrapper, *, matrix: Path) -> Size:
     """Read header, comments and the numbers of rows, columns and entries."""
     header = handle.readline().lower().split()
-    if header[:3] != ["%%matrixmarket", "matrix", "coordinate"] or len(header) < 4:
+    if header[:2] != ["%%matrixmarket", "matrix"] or header[2:3] not in FORMS or len(header) < 4:
         raise ValueError(
             f"{matrix.name} does not start with `%%MatrixMarket matrix coordinate`: "
-            "it is not a sparse count matrix; give the matrix.mtx of the pipeline"
+            "it is not a count matrix; give the matrix.mtx of the pipeline"
         )
+    is_dense = header[2] == "array"
     if header[3] not in ("integer", "unsigned-integer", "real", "double", "float"):  # STARsolo
         raise ValueError(f"{matrix.name} holds {header[3]} values; give the raw UMI counts")
     if header[4:] not in ([], ["general"]):
@@ -264,10 +196,10 @@ def _size(handle: io.TextIOWrapper, *, matrix: Path) -> tuple[int, int, int]:
     while line.startswith("%") or line.isspace():
         line = handle.readline()
     size = line.split()
-    if len(size) != 3 or not all(number.isdecimal() for number in size):
+    if len(size) != (2 if is_dense else 3) or not all(number.isdecimal() for number in size):
         raise ValueError(f"{matrix.name} does not state its size after the header: {AGAIN}")
-    n_rows, n_columns, n_entries = map(int, size)
-    return n_rows, n_columns, n_entries
+    n_rows, n_columns, *n_stored = map(int, size)
+    return Size((n_rows, n_columns), n_stored[0] if n_stored else n_rows * n_columns, is_dense)
 
 
 def _entries(
@@ -420,5 +352,6 @@ READER = Reader(
     read=read_mtx,
     in_folder=mtx_in,
     describe=describe_mtx,
+    genes=genes_of_mtx,
     files=files_of,
 )

@@ -63,7 +63,16 @@ def read_cells(path: Path, *, sizes: Collection[int]) -> np.ndarray:
         _lines(path), path, sizes=sizes, headers=BARCODE_HEADERS, like=NUCLEOTIDES
     )
     rows = without_numbers([fields_of(line) for line in lines], range(len(lines)))
-    return np.array([row[0] for row in rows], dtype=str)
+    return np.array(_first_fields([row[0] for row in rows]), dtype=str)
+
+
+def _first_fields(names: list[str]) -> list[str]:
+    """Return names without what follows a comma or semicolon, if they are the same in all."""
+    for mark in (",", ";"):
+        if all(mark in name for name in names):
+            first = [name.split(mark)[0].strip(' "') for name in names]
+            return first if len(set(first)) == len(set(names)) else names
+    return names
 
 
 def fields_of(line: str) -> list[str]:

@@ -10,21 +10,33 @@ from lammscope.core.files import named_errors, text_lines
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.core.words import shortened
+from lammscope.ingest.gene_names.columns import ID, MAJORITY, mostly_ensembl
 from lammscope.ingest.gene_names.not_genes import (
     OUT_OF_SCALE,
     cells_out_of_scale,
     genes_out_of_scale,
     no_gene_or_cell,
 )
-from lammscope.ingest.matrices.counts import checked_genome, first_non_count, not_counts
-from lammscope.ingest.matrices.find import candidates, of_one_genome
+from lammscope.ingest.matrices.counts import (
+    checked_genome,
+    first_non_count,
+    not_counts,
+    whole_but_no_counts,
+)
+from lammscope.ingest.matrices.find import candidates, of_one_genome, other_forms
 from lammscope.ingest.matrices.formats import choose_reader, list_formats, matrices_in
 from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 
 # gene symbols that spreadsheets turned into dates, e.g. MARCH1 and SEPT2 into 1-Mar and 2-Sep:
 # Ziemann, Eren, El-Osta 2016, doi 10.1186/s13059-016-1044-7
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec"
-DATE = rf"(?i:\d{{1,2}}-(?:{MONTHS})|(?:{MONTHS})-\d{{1,2}})"
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|mrz|m\u00e4r|mai|okt|dez"
+DAY = r"\d{1,2}"
+YEAR = r"(?:19|20)?\d\d"
+DATE = (
+    rf"(?i:{DAY}[-. /]{{1,2}}(?:{MONTHS})(?:[-. /]{YEAR})?"
+    rf"|(?:{MONTHS})[-. /]{{1,2}}(?:{DAY}|{YEAR})"
+    rf"|(?:19|20)\d\d-\d\d-\d\d(?:[ T][\d:.]+)?|{DAY}[/.]{DAY}[/.]{YEAR})"
+)
 
 # version of an Ensembl id, `.7`, or `.5_2` of GENCODE on GRCh37, before GENCODE's mark of the Y
 # copy of a pseudoautosomal gene
@@ -38,13 +50,14 @@ def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | Non
     ----------
     path
         A 10x `.h5`; an `.mtx` with its lists of barcodes and genes (10x, STARsolo, kallisto,
-        alevin-fry), their folder or one above it; an `.h5ad`; or a dense table as text. From
-        multimodal files only `Gene Expression` is read.
+        alevin-fry), their folder or one above it; an `.h5ad`, a `.loom`, or a zarr store; an `.rds`
+        of Seurat or SingleCellExperiment; or a dense table as text. From multimodal files only
+        `Gene Expression` is read.
     genome
         The genome to read if the file has several; else ignored.
     layer
-        Which matrix of an AnnData file to read: `X`, `raw.X` or a layer, or several with `+`
-        between to sum them. Without it, see `layers.choose_matrix`.
+        Which matrix of an AnnData or loom file or R object to read: `X`, `raw.X` or a layer, or
+        several with `+` between to sum them. Without it, see `layers.choose_matrix`.
 
     Returns
     -------
@@ -60,6 +73,9 @@ def read_matrix(path: str | Path, *, genome: str | None = None, layer: str | Non
     """
     path = Path(path)
     with named_errors(path):
+        other = _left_out(path)
+        if other:
+            logger.warning("%s: %s", path, other)
         shards = [
             choose_reader(source).read(source, genome=genome, layer=layer)
             for source in matrices_of(path, genome=genome)
@@ -105,7 +121,7 @@ def describe_matrix(
     -------
     str
         What is read and what is left out, such as ``layer `counts` (36,601 genes); left out: X (no
-        counts)``; empty if the format has one matrix per file.
+        counts)``; empty if there is one matrix.
 
     Raises
     ------
@@ -115,7 +131,53 @@ def describe_matrix(
     path = Path(path)
     with named_errors(path):
         source, *_ = matrices_of(path, genome=genome)
-        return choose_reader(source).describe(source, genome=genome, layer=layer)
+        words = choose_reader(source).describe(source, genome=genome, layer=layer)
+        return "; ".join(text for text in (words, _left_out(path)) if text)
+
+
+def _left_out(path: Path) -> str:
+    """Say which form of a library is read of a folder with several, such as Gene and GeneFull."""
+    if not path.is_dir() or matrices_in(path):
+        return ""
+    others = other_forms(path)
+    taken = candidates(path)
+    if not others or len(taken) != 1:
+        return ""
+    listed = shortened(other.relative_to(path) for other in others)
+    return (
+        f"{taken[0].relative_to(path)}; left out, as other forms of the library: {listed}; to read "
+        "one of them, write its path into the column `counts`"
+    )
+
+
+def lacks_symbols(
+    path: str | Path, *, genome: str | None = None, layer: str | None = None
+) -> bool | None:
+    """Test whether a matrix names its genes by Ensembl id only, in milliseconds.
+
+    Parameters
+    ----------
+    path, genome, layer
+        As for `read_matrix`.
+
+    Returns
+    -------
+    bool or None
+        None if its format does not tell before it is read.
+
+    Raises
+    ------
+    ValueError
+        As in `inspect_matrix`.
+    """
+    path = Path(path)
+    with named_errors(path):
+        source, *_ = matrices_of(path, genome=genome)
+        genes = choose_reader(source).genes(source, genome=genome, layer=layer)
+    if genes is None:
+        return None
+    is_nameless = genes["symbol"].str.contains(ID) | (genes["symbol"] == "")
+    return bool(mostly_ensembl(genes["gene"]) and is_nameless.mean() > MAJORITY)
 
 
 def matrices_of(path: Path, *, genome: str | None) -> list[Path]:
@@ -161,7 +223,10 @@ def _n_genes(folder: Path) -> float:
 def _checked(shard: Shard, path: Path) -> Shard:
     """Return integer counts with unique names; ValueError says what is wrong."""
     counts = _summed(shard.counts)
-    barcodes = pd.Index(shard.barcodes)
+    wrong = whole_but_no_counts(counts.data)
+    if wrong:
+        raise ValueError(wrong)
+    barcodes = pd.Index(shard.barcodes).str.strip()
     if barcodes.has_duplicates:
         raise ValueError(
             f"barcode {barcodes[barcodes.duplicated()][0]} occurs twice; give one matrix per sample"
@@ -187,9 +252,11 @@ def _only_genes(
     """Leave out features that are no genes, such as HTSeq's `__no_feature`, and log their names."""
     others = no_gene_or_cell(genes["gene"])
     others &= no_gene_or_cell(genes["symbol"])
+    others |= (genes["gene"] == "") & (genes["symbol"] == "")
     if not others.any() or others.all():
         return counts, genes
-    logger.warning("%s: left out, not genes: %s", path, ", ".join(genes.loc[others, "gene"]))
+    names = genes.loc[others, "gene"].replace("", "a row without a name")
+    logger.warning("%s: left out, not genes: %s", path, ", ".join(names))
     kept = np.flatnonzero(~others)
     return counts[:, kept], genes.iloc[kept].reset_index(drop=True)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import pandas as pd
+
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.content import Content
 
@@ -21,6 +23,13 @@ class Describe(Protocol):
 
     def __call__(self, path: Path, *, genome: str | None, layer: str | None) -> str:
         """Return in words what is read and what is left out; empty if there was no choice."""
+
+
+class Genes(Protocol):
+    """A function that reads the names of some genes."""
+
+    def __call__(self, path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame | None:
+        """Return `gene` and `symbol` of the genes that are inspected; None if that is not known."""
 
 
 class Files(Protocol):
@@ -45,6 +54,10 @@ def nothing_in(folder: Path) -> list[Path]:
 def nothing_chosen(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return empty text: the `describe` of a format with one matrix per file."""
     return ""
+
+
+def no_genes_known(path: Path, *, genome: str | None, layer: str | None) -> None:
+    """Return None: the `genes` of a format whose names are known only when it is read."""
 
 
 def only_itself(path: Path, *, layer: str | None) -> list[Path]:
@@ -90,6 +103,8 @@ class Reader:
         For files with several matrices: see `Describe`.
     files
         For matrices of several files: see `Files`.
+    genes
+        Reads the names of some genes, in milliseconds: see `Genes`.
     """
 
     words: str
@@ -102,3 +117,4 @@ class Reader:
     fills_folder: bool = False
     describe: Describe = nothing_chosen
     files: Files = only_itself
+    genes: Genes = no_genes_known

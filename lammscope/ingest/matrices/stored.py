@@ -10,14 +10,13 @@ References
 
 from typing import Any
 
-import h5py
 import numpy as np
 from scipy import sparse
 
 from lammscope.core.files import AGAIN
 from lammscope.ingest.matrices.counts import csr_of, first_non_count
 
-Group = Any  # an h5py.Group or a zarr.Group
+Group = Any  # an h5py.Group, a zarr.Group or one of `in_memory`
 Item = Any  # a Group, or an array in it
 
 VALUES_AT_A_TIME = 10_000_000  # of a dense matrix: 80 MB
@@ -62,8 +61,8 @@ def array_in(group: Group, name: str, *, may_have_gaps: bool = False) -> np.ndar
 
 
 def _refuse_gaps(item: Item, name: str) -> None:
-    if isinstance(item, h5py.Dataset) or item.nchunks_initialized >= item.nchunks:
-        return
+    if not hasattr(item, "nchunks") or item.nchunks_initialized >= item.nchunks:
+        return  # HDF5 and arrays in memory have no gaps
     raise ValueError(
         f"{item.nchunks - item.nchunks_initialized} of {item.nchunks} chunks of {name} are "
         f"missing: {AGAIN}"

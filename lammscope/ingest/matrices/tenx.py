@@ -74,6 +74,13 @@ def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
         return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
+def genes_of_tenx(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
+    """Return the inspected genes of a 10x HDF5 file."""
+    with open_hdf5(path) as file:
+        group, *_ = _matrices(file, genome=genome)
+        return choose_genes(_features(group, whole=False), genome=genome)
+
+
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     """Return a dataset of an open HDF5 file; ValueError if it is missing."""
     found = group.get(name)
@@ -176,4 +183,5 @@ READER = Reader(
     finds=_finds,
     inspect=inspect_tenx,
     read=read_tenx,
+    genes=genes_of_tenx,
 )

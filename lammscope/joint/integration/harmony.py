@@ -75,6 +75,11 @@ HARMONY = Method(
     words="Harmony",
     reads=COMPONENTS,
     memory=(800, 20),
+    reference=(
+        "Harmony",
+        "Korsunsky I, et al. Nature Methods 2019;16:1289.",
+        "10.1038/s41592-019-0619-0",
+    ),
     package="harmonypy",
     obsm="X_pca_harmony",
     missing=(

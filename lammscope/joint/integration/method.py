@@ -64,6 +64,8 @@ class Method:
         Name of its environment in `envs/`.
     saves_model
         Whether it saves a trained model in a folder.
+    reference
+        What the report cites if it was run: its name, the paper, and the DOI.
     """
 
     integrate: Callable[..., np.ndarray]
@@ -75,6 +77,7 @@ class Method:
     obsm: str = ""
     environment: str = "lammscope"
     saves_model: bool = False
+    reference: tuple[str, str, str] | None = None
 
     def is_installed(self) -> bool:
         """Test whether its package is installed, without the import, which can take seconds."""

@@ -95,6 +95,7 @@ SCVI = Method(
     words="scVI",
     reads=COUNTS,
     memory=(3000, 8),
+    reference=("scVI", "Lopez R, et al. Nature Methods 2018;15:1053.", "10.1038/s41592-018-0229-2"),
     package="scvi",
     obsm="X_scVI",
     missing=(

@@ -35,7 +35,7 @@ OVERLAP_COLUMNS = (
     Column("matched_by", "Matched by", "text"),
     Column("n_genes", "Genes", "count"),
     Column("n_matched", "Matched", "count", "to the ids of the other samples"),
-    Column("n_missing", "Missing genes", "count", "that most samples have"),
+    Column("n_missing", "Missing genes", "count", "that a quarter of the samples have"),
     Column("pct_overlap", "Overlap with the others", "percent"),
     Column("closest", "Overlap with the most similar", "percent"),
     Column("note", "Note", "text"),

@@ -106,16 +106,3 @@ def joint_section(
             STABILITY_COLUMNS,
         ),
     }
-
-
-def empty_line(qc_summary: pd.DataFrame) -> str:
-    """Name the samples without a cell that passes quality control; "" if there are none."""
-    names = qc_summary.loc[qc_summary["n_cells"] == 0, "sample"].tolist()
-    if not names:
-        return ""
-    one = len(names) == 1
-    return (
-        f"No cell of sample{'' if one else 's'} {', '.join(names)} passes quality control. "
-        f"{'It has' if one else 'They have'} zero cells in the tables, and no test can use "
-        f"{'it' if one else 'them'}."
-    )

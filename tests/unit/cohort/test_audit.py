@@ -16,6 +16,7 @@ from scipy import stats
 from lammscope.cohort.associations import exact_association
 from lammscope.cohort.audit import COLUMNS, STATUSES, audit_design
 from lammscope.cohort.audit_cohort import arm_phase_table, late_timepoints
+from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import counted
@@ -33,7 +34,9 @@ def audit(
 ) -> pd.DataFrame:
     """Audit one contrast, `question`."""
     contrasts = contrasts_from_config({"question": entry} if entry else DEFAULT, samples)
-    return audit_design(samples, contrasts, sorts=sorts or {}, max_exact=20_000, n_draws=10_000)
+    return audit_design(
+        samples, compare(samples, contrasts), sorts=sorts or {}, max_exact=20_000, n_draws=10_000
+    )
 
 
 def number(table: pd.DataFrame) -> pd.Series:
@@ -399,7 +402,9 @@ def test_odd_cohorts_are_audited_without_a_crash(name: str) -> None:
 )
 @pytest.mark.parametrize("name", ODD)
 def test_odd_cohorts_can_be_asked_anything(name: str, contrast: Contrast) -> None:
-    table = audit_design(ODD[name], [contrast], sorts={}, max_exact=20_000, n_draws=10_000)
+    table = audit_design(
+        ODD[name], compare(ODD[name], [contrast]), sorts={}, max_exact=20_000, n_draws=10_000
+    )
     rows = table[table["contrast"] == contrast.name]
     assert rows["item"].iloc[0] == "verdict"
     assert set(table["status"]) <= set(STATUSES)

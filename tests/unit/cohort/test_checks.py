@@ -1,6 +1,7 @@
 """Checks of config, sheets, contrasts and matrices together."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.checks import Intake, check_run
+from tests.matrices import small_shard, write_tenx_v3
 
 
 @pytest.fixture
@@ -146,6 +148,20 @@ def test_matrices_need_not_be_opened_again(told: Any, relative_cohort: Path) -> 
     assert len(taken.samples) == 12
 
 
+def test_a_cohort_without_any_symbol_is_refused_before_it_is_read(
+    told: Any, relative_cohort: Path
+) -> None:
+    paths = sorted((relative_cohort / "counts").glob("*.h5"))
+    for seed, path in enumerate(paths):
+        shard = small_shard(40, 400, seed=seed)
+        ids = shard.genes.assign(symbol=shard.genes["gene"])
+        write_tenx_v3(replace(shard, genes=ids), path)
+    _, (mistake,) = told()
+    assert mistake.startswith("samples.tsv: no sample has gene symbols, by which markers and gene")
+    write_tenx_v3(small_shard(40, 400, seed=99), paths[7])
+    assert told()[1] == []
+
+
 WORDS = st.sampled_from(["pre", "post", "CR", "responder", "none", "7", "A", "x"])
 LIBRARIES = st.tuples(
     st.sampled_from("ABCD"),
@@ -210,6 +226,6 @@ def test_any_sheets_and_contrasts_are_taken_in_or_give_messages(
         except ValueError:
             return
     audit = audit_design(
-        taken.samples, taken.contrasts, sorts=taken.config["sorts"], max_exact=100, n_draws=100
+        taken.samples, taken.comparisons, sorts=taken.config["sorts"], max_exact=100, n_draws=100
     )
     assert set(audit["contrast"]) >= {contrast.name for contrast in taken.contrasts}

@@ -381,5 +381,5 @@ def test_a_new_kind_is_a_class_in_the_registry(monkeypatch: pytest.MonkeyPatch) 
     exchanged = base.units["arm"].map({"test": "reference", "reference": "test"})
     assert back.units["arm"].tolist() == exchanged.tolist()
     assert back.contrast.describe() == "The other way round."
-    audit = audit_design(samples, contrasts, sorts={}, max_exact=99, n_draws=99)
+    audit = audit_design(samples, [base, back], sorts={}, max_exact=99, n_draws=99)
     assert audit.groupby("contrast")["status"].first()[["base", "back"]].tolist() == ["ok", "ok"]

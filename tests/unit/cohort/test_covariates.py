@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from lammscope.cohort.audit import audit_design
-from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import resolve_config
 from lammscope.cohort.contrast_config import contrasts_from_config
-from lammscope.cohort.covariates import possible_codes, spelled_alike
+from lammscope.cohort.covariates import possible_codes, spelled_alike, text_notes
 from lammscope.cohort.design import design_matrix
 from lammscope.cohort.sheets import check_sheets
 from tests.unit.example_cohorts import BASELINE, cohort
@@ -46,7 +46,7 @@ def test_columns_that_are_numbers_by_definition_are_no_codes() -> None:
 def test_codes_are_noted_in_the_audit_of_cohort_and_contrast() -> None:
     samples = cohort(6, site=lambda t: number(t) % 3 + 1)
     contrasts = contrasts_from_config({"own": {**BASELINE, "adjust": ["site"]}}, samples)
-    audit = audit_design(samples, contrasts, sorts={}, max_exact=99, n_draws=99)
+    audit = audit_design(samples, compare(samples, contrasts), sorts={}, max_exact=99, n_draws=99)
     rows = audit[audit["item"] == "number_site"]
     assert rows["contrast"].tolist() == ["cohort", "own"]
     assert set(rows["status"]) == {"note"}
@@ -126,3 +126,41 @@ def test_levels_that_the_config_names_or_that_differ_otherwise_are_fine() -> Non
     )
     assert spelled_alike(table, {"timepoint": ["Baseline", "baseline", "pre"]}) == {}
     assert list(spelled_alike(table, {})) == ["timepoint"]
+
+
+SAME = {  # levels that usually mean the same
+    "sex": ["M", "male"],
+    "bridging": ["Y", "yes"],
+    "marker": ["pos", "positive"],
+    "site": ["A", "\u201cA\u201d"],
+    "refractory": ["N", "FALSE"],
+}
+
+
+@pytest.mark.parametrize("column", SAME)
+def test_levels_that_mean_the_same_are_named_with_their_rows(column: str) -> None:
+    table = pd.DataFrame({column: SAME[column]}, index=[2, 3], dtype="str")
+    found = spelled_alike(table, {})[column]
+    assert all(f"`{x}` (row {row})" in found for row, x in zip((2, 3), SAME[column], strict=True))
+
+
+@pytest.mark.parametrize("levels", [["f", "m"], ["T", "N", "A"], ["yes", "no"], ["w", "b"]])
+def test_levels_with_other_meanings_are_fine(levels: list[str]) -> None:
+    assert spelled_alike(pd.DataFrame({"x": levels}, dtype="str"), {}) == {}
+
+
+LOOKS = {
+    "limits": (["<0.5", "3.2", "10", ">100"], "numbers"),
+    "units": (["5 mg", "3 mg", "10 mg"], "numbers"),
+    "percent": (["45%", "3 %", "7.5%"], "numbers"),
+    "dates": (["2024-03-01", "2024-03-02", "01.03.2024"], "dates"),
+    "words": (["10x", "1A", "2B"], ""),
+    "two": (["<5", ">5"], ""),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_text_that_looks_like_numbers_is_noted(name: str) -> None:
+    levels, kind = LOOKS[name]
+    found = text_notes(pd.DataFrame({"x": levels}, dtype="str"), ["x"])
+    assert (f"looks like {kind} but is text" in found.get("x", "")) is bool(kind)

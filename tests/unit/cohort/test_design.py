@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.contrast_checks import aliased_contrasts
 from lammscope.cohort.design import aliased_columns, design_matrix, independent_columns
 from lammscope.cohort.selection import select_samples
@@ -118,13 +118,13 @@ def test_aliasing_names_the_columns_and_redundant_covariates_are_dropped() -> No
     contrast = asked({**BASELINE, "adjust": ["site"]}, samples)
     design = design_matrix(Comparison(samples, contrast).units, contrast.adjust)
     assert "arm" in aliased_columns(design)
-    assert "site" in aliased_contrasts(samples, [contrast])["question"]
+    assert "site" in aliased_contrasts(compare(samples, [contrast]))["question"]
     samples = cohort().assign(twin=lambda t: t["product"])
     contrast = asked({**BASELINE, "adjust": ["product", "twin"]}, samples)
     design = design_matrix(Comparison(samples, contrast).units, contrast.adjust)
     assert aliased_columns(design) == ["product[tisa]", "twin[tisa]"]
     assert list(independent_columns(design)) == ["intercept", "arm", "product[tisa]"]
-    assert aliased_contrasts(samples, [contrast]) == {}
+    assert aliased_contrasts(compare(samples, [contrast])) == {}
 
 
 def smallest_p_by_enumeration(

@@ -126,7 +126,7 @@ def test_matrices_are_counted_by_what_is_read_of_them() -> None:
     formats |= dict.fromkeys(cohort()["sample"][10:13], "h5ad (layer `counts`)")
     text, _ = plan(cohort(), formats=formats)
     assert (
-        "Matrices: 10 10x h5 v3, 3 h5ad (layer `counts`), 3 read by an earlier run Contrasts"
+        "Matrices: 10x h5 v3 (10), h5ad (layer `counts`) (3), read by an earlier run (3) Contrasts"
         in text
     )
     assert "Matrices" not in plan(cohort())[0]
@@ -143,3 +143,12 @@ def test_a_large_cohort_with_many_notes_fits_on_a_screen() -> None:
     assert n_lines <= 50
     assert "and 6 more" in text
     assert "Note: 32 more on the sheets" in text
+
+
+def test_what_is_read_of_a_matrix_is_indented_below_the_matrices() -> None:
+    samples, config = cohort(), resolve_config({"contrasts": {}})
+    formats, choices = (dict.fromkeys(samples["sample"], words) for words in ("h5ad", "X"))
+    lines = plan_text(Intake(config, samples, [], [], formats, choices)).splitlines()
+    below = lines[lines.index("Matrices: h5ad (16)") + 1]
+    assert below.startswith("  ")
+    assert below.endswith("and 13 more: reads X")

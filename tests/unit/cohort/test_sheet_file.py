@@ -200,3 +200,31 @@ def test_any_file_validates_or_gives_a_message(
     path = tmp_path_factory.getbasetemp() / "any.bin"
     path.write_bytes(content)
     assert read_sheet(path, schema=SCHEMA).mistakes
+
+
+THOUSANDS = {  # values of a column, and whether commas separate thousands
+    "thousands": (["1,200", "900", "12,000"], True),
+    "with points": (["1,200.5", "900"], True),
+    "decimals": (["1,5", "2,125"], False),
+    "below one": (["0,125", "1,250"], False),
+    "text": (["1,200 or so", "1,200"], False),
+}
+
+
+@pytest.mark.parametrize("name", THOUSANDS)
+def test_separators_of_thousands_are_asked_about(tmp_path: Path, name: str) -> None:
+    values, expected = THOUSANDS[name]
+    rows = [f"P{i}\tCR\t{value}" for i, value in enumerate(values)]
+    path = tmp_path / "patients.tsv"
+    path.write_text("\n".join(["patient\tresponse\tferritin", *rows]) + "\n")
+    mistakes = read_sheet(path, schema=read_schema("patients")).mistakes
+    assert bool(mistakes) is expected
+    if expected:
+        assert f"row 2: `ferritin` is `{values[0]}`: is that 1200" in mistakes[0]
+
+
+def test_a_column_that_is_empty_in_all_rows_is_one_mistake(tmp_path: Path) -> None:
+    rows = ["sample\tpatient\ttimepoint\tcounts", "a\tA\t\ta.h5", "b\tB\tNA\tb.h5"]
+    (tmp_path / "x.tsv").write_text("\n".join(rows) + "\n")
+    (mistake,) = read_sheet(tmp_path / "x.tsv", schema=SCHEMA).mistakes
+    assert "row 2: `timepoint` is empty in this and all other rows; fill it in" in mistake

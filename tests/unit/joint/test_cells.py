@@ -43,7 +43,8 @@ def test_the_cell_index_is_sorted_and_points_into_the_shards() -> None:
         assert part["barcode"].is_monotonic_increasing
         assert qc[sample]["barcode"].iloc[part["position"]].tolist() == part["barcode"].tolist()
     assert not set(cells["cell"]) & set(doublets.loc[doublets["doublet"], "cell"])
-    summary = summarize_qc(qc, cells).set_index("sample")
+    summary = summarize_qc(qc, cells, shared={"s1": "s2 40 %", "s2": ""}).set_index("sample")
+    assert summary["shared_barcodes"].to_dict() == {"s1": "s2 40 %", "s2": ""}
     removed = summary.filter(regex="^n_(low|few|high|doub)").sum(axis=1)
     assert (removed + summary["n_cells"]).tolist() == summary["n_barcodes"].tolist()
 

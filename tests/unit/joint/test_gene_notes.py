@@ -61,3 +61,23 @@ def test_mitochondrial_genes_are_known_by_id() -> None:
     ids = [*sorted(MITOCHONDRIAL_IDS)[:2], *WHOLE["gene"][2:]]
     table = noted(WHOLE.assign(gene=ids, symbol=[*ids[:2], *SYMBOLS[2:]]), definers=[])
     assert table["n_mt"].tolist() == [4]
+
+
+def test_samples_that_lack_many_genes_of_the_others_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    noted(WHOLE, without("GENE1"), WHOLE)  # 1 of 28
+    assert not caplog.records
+    noted(WHOLE, WHOLE, without("GENE1", "GENE2"), without("GENE3", "GENE4", "GENE5"), WHOLE)
+    (message,) = caplog.messages
+    assert "count as zero (number: `s4` 3, `s3` 2); a difference" in message
+    caplog.clear()
+    noted(without("GENE1", "GENE2"), WHOLE, WHOLE)
+    assert "count as zero (number: `s1` 2); a difference" in caplog.messages[0]
+
+
+def test_an_arm_of_another_reference_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    older = without("GENE1", "GENE2", "GENE3")
+    table = noted(older, older, WHOLE, WHOLE)
+    assert table["n_missing"].tolist() == [3, 3, 0, 0]
+    assert "count as zero (number: `s1` 3, `s2` 3); a difference" in caplog.messages[0]

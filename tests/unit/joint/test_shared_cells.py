@@ -56,9 +56,9 @@ APART = {
 }
 
 
-def check(*tables: Any, channels: Any = "abcdefgh") -> None:
+def check(*tables: Any, channels: Any = "abcdefgh") -> dict[str, str]:
     samples = dict(zip("ABCDEFGH", tables, strict=False))
-    check_samples(samples, channels=dict(zip("ABCDEFGH", channels, strict=True)))
+    return check_samples(samples, channels=dict(zip("ABCDEFGH", channels, strict=True)))
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -74,7 +74,7 @@ def test_each_group_of_the_same_cells_is_named_once() -> None:
     with pytest.raises(ValueError, match="cells: `A`, `C`, `D`; `B`, `E`: their"):
         check(ONE, two, ONE, ONE[:50], two, draw())
     many = {f"S{i:02d}": ONE for i in range(12)}
-    with pytest.raises(ValueError, match="`S04`, and 7 more"):
+    with pytest.raises(ValueError, match="`S04` and 7 more"):
         check_samples(many, channels={name: name for name in many})
 
 
@@ -83,7 +83,8 @@ def test_samples_that_share_barcodes_beyond_chance_are_named(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     table, percent = SHARED[name]
-    check(ONE, table, draw())
+    shared = check(ONE, table, draw())
+    assert shared == {"A": f"B {percent}", "B": f"A {percent}", "C": ""}
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"`A` and `B` {percent} (0.0 % by chance)" in record.getMessage()
@@ -91,7 +92,7 @@ def test_samples_that_share_barcodes_beyond_chance_are_named(
 
 @pytest.mark.parametrize("name", APART)
 def test_other_samples_are_not_named(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    check(ONE, APART[name])
+    assert check(ONE, APART[name]) == {"A": "", "B": ""}
     assert not caplog.records
 
 

@@ -21,6 +21,7 @@ from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
+from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import Paired
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
@@ -72,6 +73,7 @@ CONFIG: dict[str, Any] = {
     "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
     "integration": {"method": "harmony", "batch": "batch"},
+    "annotation": {"celltypist_model": ""},
     "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
@@ -363,7 +365,13 @@ def test_serious_messages_come_in_the_order_of_their_weight(
 
 def test_the_design_reads_the_audit_that_the_workflow_writes(cohort: Example) -> None:
     contrasts = list(CONTRASTS.values())
-    audit = audit_design(cohort.samples, contrasts, sorts={}, max_exact=20_000, n_draws=10_000)
+    audit = audit_design(
+        cohort.samples,
+        compare(cohort.samples, contrasts),
+        sorts={},
+        max_exact=20_000,
+        n_draws=10_000,
+    )
     design = design_section(cohort.samples, audit=audit, contrasts=CONTRASTS)
     assert written(design["contrasts"], "name", "test", "reference", "pairs", "rank", "floor") == [
         ["baseline", "4", "4", NOTHING, "2 of 2", "0.029"],
@@ -382,7 +390,9 @@ def test_samples_left_out_of_a_comparison_are_counted_if_they_were_selected(
     cohort: Example,
 ) -> None:
     samples = cohort.samples.assign(sort=lambda t: ["CD3+", *["none"] * (len(t) - 1)])
-    audit = audit_design(samples, [BASELINE], sorts={}, max_exact=20_000, n_draws=10_000)
+    audit = audit_design(
+        samples, compare(samples, [BASELINE]), sorts={}, max_exact=20_000, n_draws=10_000
+    )
     design = design_section(samples, audit=audit, contrasts={"baseline": BASELINE})
     assert written(design["contrasts"], "reference", "left_out") == [["3", "1"]]
 
@@ -404,7 +414,7 @@ def test_the_top_has_one_line_for_a_comparison_that_is_confounded_with_batch(
     contrasts = {"baseline": BASELINE, "adjusted": aliased}
     audit = audit_design(
         samples,
-        list(contrasts.values()),
+        compare(samples, contrasts.values()),
         sorts={},
         max_exact=99,
         n_draws=99,
@@ -894,3 +904,33 @@ def test_samples_without_a_cell_are_named(make_report: Callable[..., str], cohor
     empty = cohort.qc_summary.assign(n_cells=np.where(names == names[0], 0, 5))
     page = make_report(qc_summary=empty)
     assert f"No cell of sample {names[0]} passes quality control. It has zero cells" in page
+
+
+def test_samples_that_share_barcodes_are_a_warning_and_in_the_table(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
+    page = make_report()
+    assert "Shares barcodes with" not in page
+    assert "share many barcodes" not in page
+    names = cohort.qc_summary["sample"]
+    partners = np.where(names == names[1], f"{names[2]} 45 %", None)
+    page = make_report(qc_summary=cohort.qc_summary.assign(shared_barcodes=partners))
+    assert f"more than by chance: {names[1]} (see Quality)" in page.split('id="cohort"')[0]
+    assert "Shares barcodes with" in page
+    assert f"{names[2]} 45 %" in page
+
+
+def test_the_report_cites_what_was_run(make_report: Callable[..., str]) -> None:
+    cited = {"Harmony": "s41592-019-0619-0", "scVI": "s41592-018-0229-2"}
+    page = make_report()
+    assert cited["Harmony"] in page
+    assert cited["scVI"] not in page
+    scores = joint_tables()["integration_scores"].replace("harmony", "scvi")
+    page = make_report(integration_scores=scores)
+    assert cited["scVI"] in page
+    assert cited["Harmony"] not in page
+    expression = {"engine": "pydeseq2", "min_cells": 10}
+    changed = {**CONFIG, "expression": expression, "annotation": {"celltypist_model": "a.pkl"}}
+    for doi in ("bioinformatics/btad547", "s13059-014-0550-8", "science.abl5197"):
+        assert doi not in page
+        assert doi in make_report(config=changed)

@@ -24,12 +24,14 @@ from tests.matrices import (
     write_folder,
     write_h5ad,
     write_kallisto,
+    write_loom,
     write_tenx_v2,
     write_tenx_v3,
 )
 
 SHARD = small_shard()
 TOY = b"TOY\x00"
+RDS = Path(__file__).parent / "rds"
 
 
 def same_counts(read: Shard) -> None:
@@ -81,7 +83,8 @@ def test_an_unknown_format_is_refused_by_the_list_of_the_known_ones(tmp_path: Pa
     path = write_toy(tmp_path / "x.toy")
     message = (
         "x.toy: not a count matrix in a known format; give a 10x .h5, a folder with "
-        "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, a zarr store of AnnData, "
+        "matrix.mtx, barcodes.tsv and features.tsv, an .h5ad, a .loom, a zarr store of AnnData, "
+        "a zip file of such a store, an .rds of Seurat or SingleCellExperiment, "
         "or a table of counts (.csv, .tsv)"
     )
     for use in (inspect_matrix, read_matrix):
@@ -153,6 +156,9 @@ def test_a_format_of_several_files_is_named_by_its_folder(
         lambda f: write_kallisto(SHARD, f / "x") / "cells_x_genes.mtx",
         lambda f: write_alevin(SHARD, f / "x") / "quants_mat.mtx",
         lambda f: write_dense(SHARD, f / "x.csv"),
+        lambda f: write_loom(SHARD, f / "x.loom"),
+        lambda f: RDS / "sce.rds",
+        lambda f: RDS / "sce_dense.rds",  # in ASCII
     ],
 )
 def test_no_two_readers_but_that_of_any_text_recognize_a_file(
@@ -166,6 +172,6 @@ def test_no_two_readers_but_that_of_any_text_recognize_a_file(
 
 
 def test_suffixes_of_formats_and_gzip_are_dropped_from_names() -> None:
-    names = ("a.h5", "a.h5ad", "a.mtx.gz", "a.CSV.gz", "a.tsv", "a.txt", "a")
-    assert {formats.without_suffixes(name) for name in names} == {"a"}
-    assert formats.without_suffixes("a.loom") == "a.loom"
+    names = ("a.h5", "a.h5ad", "a.mtx.gz", "a.CSV.gz", "a.tsv", "a.txt", "a", "a.loom", "a.RDS")
+    assert {formats.without_suffixes(name) for name in (*names, "a.zarr.zip")} == {"a"}
+    assert formats.without_suffixes("a.pickle") == "a.pickle"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.matrices.read import inspect_matrix, read_matrix
+from lammscope.ingest.matrices.read import inspect_matrix, lacks_symbols, read_matrix
 from tests.matrices import (
     find_matrices,
     small_shard,
@@ -350,12 +351,18 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "keras.h5": (lambda p: hdf5_with(p, "model_weights"), "it holds model_weights"),
     "none.h5": (lambda p: hdf5_with(p), "it holds nothing"),
     "molecules.h5": (lambda p: hdf5_with(p, "barcode_idx", "umi", "count"), "lists molecules"),
-    "x.loom": (lambda p: hdf5_with(p, "matrix", "row_attrs", "col_attrs"), "a loom file"),
+    "x.loom": (
+        lambda p: hdf5_with(p, "matrix", "row_attrs", "col_attrs"),
+        "lacks the group col_attrs",
+    ),
     "x.h5mu": (lambda p: hdf5_with(p, "mod", "obs", "var"), "a MuData file"),
     "x.h5seurat": (lambda p: hdf5_with(p, "assays"), "a Seurat file"),
     "x.h5.gz": (lambda p: compressed(p, b"\x89HDF\r\n\x1a\n"), "a compressed HDF5 file"),
-    "x.rds": (lambda p: compressed(p, b"X\n\x00\x00\x00\x03"), "write10xCounts"),
-    "x.RData": (lambda p: compressed(p, b"RDX3\nX\n"), "an R object"),
+    "x.rds": (lambda p: compressed(p, b"X\n\x00\x00\x00\x03"), "the R object ends early"),
+    "x.RData": (
+        lambda p: compressed(p, b"RDX3\nX\n"),
+        "save the object with the counts by saveRDS",
+    ),
     "x.tar": (lambda p: p.write_bytes(b"a" * 257 + b"ustar"), "a tar archive"),
     "x.tar.gz": (lambda p: compressed(p, b"a" * 257 + b"ustar"), "unpack it"),
     "x.xlsx": (zipped, "save the sheet as .csv"),
@@ -363,7 +370,7 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "utf16.txt": (lambda p: p.write_bytes("a\tb".encode("utf-16")), "UTF-16"),
     "image.png": (lambda p: p.write_bytes(b"\x89PNG\x00"), "not a count matrix in a known format"),
     "latin.csv": (lambda p: p.write_bytes(b"g,\xe4\nA,1\n"), "is not UTF-8 text"),
-    "plain.csv.gz": (lambda p: p.write_text("g,a\nA,1\n"), "is not compressed"),
+    "plain.csv.gz": (lambda p: p.write_bytes(b"g,a\nA,\x01\n"), "is not compressed, nor text"),
     "short.csv.gz": (lambda p: p.write_bytes(gzip.compress(b"g,a\nA,1\n")[:15]), "end early"),
     "mixed.csv.gz": (lambda p: p.write_bytes(b"\x1f\x8b" + b"x" * 40), "corrupt"),
     "genomes.h5": (
@@ -411,7 +418,10 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: changed(p, "matrix.mtx", ["60 40 1", "1 1 1"]),
         "does not start with `%%MatrixMarket matrix coordinate`",
     ),
-    "array": (lambda p: changed(p, "matrix.mtx", ["%%MatrixMarket matrix array"]), "sparse count"),
+    "array": (
+        lambda p: changed(p, "matrix.mtx", ["%%MatrixMarket matrix array"]),
+        "it is not a count matrix",
+    ),
     "pattern": (
         lambda p: changed(p, "matrix.mtx", [HEADER.replace("integer", "pattern"), "60 40 0"]),
         "holds pattern values",
@@ -431,7 +441,7 @@ BAD_AT_ONCE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "gz_list": (
         lambda p: (
             without(write_folder(SHARD, p, version=2), "genes.tsv"),
-            (p / "features.tsv.gz").write_text("A\n"),
+            (p / "features.tsv.gz").write_bytes(b"\x08A\n"),
         ),
         "features.tsv.gz ends in .gz but is not compressed",
     ),
@@ -846,3 +856,35 @@ def test_public_libraries_and_h5ad_files_are_read_as_scanpy_reads_them(
         assert read.barcodes.tolist() == data.obs_names.tolist()
         symbols = data.var.get("symbol", data.var_names)
         assert read.genes["symbol"].tolist() == list(symbols)
+
+
+def as_zarr(shard: Shard, folder: Path) -> Path:
+    anndata.read_h5ad(write_h5ad(shard, folder / "x.h5ad")).write_zarr(folder / "x.zarr")
+    return folder / "x.zarr"
+
+
+NAMES: dict[str, Callable[[Shard, Path], Path]] = {
+    "10x h5 v3": lambda shard, folder: write_tenx_v3(shard, folder / "x.h5"),
+    "10x h5 v2": lambda shard, folder: write_tenx_v2(shard, folder / "x.h5"),
+    "10x folder": lambda shard, folder: write_folder(shard, folder / "x", version=3),
+    "kallisto": lambda shard, folder: write_kallisto(shard, folder / "x"),
+    "h5ad": lambda shard, folder: write_h5ad(shard, folder / "x.h5ad"),
+    "zarr": as_zarr,
+    "rows of a table": lambda shard, folder: write_dense(
+        shard, folder / "x.csv", names=("gene", "symbol")
+    ),
+}
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_matrices_with_ids_alone_are_known_without_reading_them(form: str, tmp_path: Path) -> None:
+    (tmp_path / "ids").mkdir()
+    versions = replace(SHARD, genes=GENES.assign(gene=GENES["gene"] + ".7", symbol=GENES["gene"]))
+    assert lacks_symbols(NAMES[form](SHARD, tmp_path)) is False
+    assert lacks_symbols(NAMES[form](versions, tmp_path / "ids")) is True
+
+
+def test_symbols_alone_are_symbols(tmp_path: Path) -> None:
+    assert lacks_symbols(write_h5ad(SHARD, tmp_path / "x.h5ad", index="symbol", var={})) is False
+    path = write_dense(SHARD, tmp_path / "x.csv", names=("symbol",), genes_in_rows=False)
+    assert lacks_symbols(path) is False

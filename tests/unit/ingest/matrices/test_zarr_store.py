@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import zarr
 from scipy import sparse
 
 from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, read_matrix
+from lammscope.new_cohort import sample_names
 from tests.matrices import find_matrices, small_shard, write_h5ad, write_tenx_v3
 
 SHARD = small_shard(200, 60, seed=3)
@@ -131,3 +133,71 @@ def test_a_public_file_is_the_same_in_zarr(real_data: Any, tmp_path: Path) -> No
     assert (one.counts != other.counts).nnz == 0
     assert one.barcodes.tolist() == other.barcodes.tolist()
     pd.testing.assert_frame_equal(one.genes, other.genes)
+
+
+def zip_of(folder: Path, path: Path, *, within: str = "") -> Path:
+    """Zip a store, as a whole folder or without it, as zip and 7-Zip do."""
+    with zipfile.ZipFile(path, "w") as packed:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                packed.write(file, Path(within) / file.relative_to(folder))
+    return path
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("within", ["", "x.zarr", "data/P1.zarr"])
+@pytest.mark.parametrize("where", ["X", "counts", "raw"])
+def test_zipped_stores_are_read(tmp_path: Path, zarr_format: Any, within: Any, where: Any) -> None:
+    h5ad = write_h5ad(SHARD, tmp_path / "x.h5ad", where=where, index="symbol")
+    store = store_of(h5ad, tmp_path / "x.zarr", zarr_format=zarr_format)
+    path = zip_of(store, tmp_path / "x.zip", within=within)
+    assert inspect_matrix(path) == "zarr"
+    assert describe_matrix(path) == describe_matrix(h5ad)
+    same(read_matrix(path))
+
+
+def test_zipped_stores_are_found(tmp_path: Path) -> None:
+    store = store_of(write_h5ad(SHARD, tmp_path / "x.h5ad"), tmp_path / "x.zarr")
+    (tmp_path / "A").mkdir()
+    path = zip_of(store, tmp_path / "A" / "P1.zarr.zip")
+    assert find_matrices(tmp_path / "A") == [path]
+    assert sample_names([path], tmp_path / "A") == ["P1"]
+    same(read_matrix(tmp_path / "A"))
+
+
+def no_store(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("a.csv", "x")
+
+
+def changed(path: Path, name: str) -> None:
+    """Change a byte in the middle of a file in the zip."""
+    with zipfile.ZipFile(path) as packed:
+        at = packed.getinfo(name).header_offset + 200
+    content = bytearray(path.read_bytes())
+    content[at] ^= 255
+    path.write_bytes(content)
+
+
+BAD_ZIPS: dict[str, tuple[Any, str]] = {
+    "cut short": (lambda p: p.write_bytes(p.read_bytes()[:-300]), "not a zip file"),
+    "other files": (no_store, "a zip archive or an Excel workbook, not a count matrix: unpack"),
+    "a changed chunk": (lambda p: changed(p, "X/data/0"), "Bad CRC-32"),
+    "not AnnData": (lambda p: zip_of(p.with_name("x.zarr") / "X", p), "not of AnnData"),
+    "a lost chunk": (
+        lambda p: ((p.with_name("x.zarr") / "X/data/0").unlink(), zip_of(p.with_name("x.zarr"), p)),
+        "1 of 1 chunks of X/data are missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ZIPS)
+def test_a_damaged_zip_is_one_line(tmp_path: Path, name: str) -> None:
+    damage, words = BAD_ZIPS[name]
+    store = store_of(write_h5ad(SHARD, tmp_path / "x.h5ad"), tmp_path / "x.zarr")
+    path = zip_of(store, tmp_path / "x.zarr.zip")
+    damage(path)
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_matrix(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
