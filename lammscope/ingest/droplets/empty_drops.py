@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.ingest.droplets.likelihood import count_terms, log_likelihood
-from lammscope.ingest.droplets.monte_carlo import Ambient, count_as_unlikely
+from lammscope.ingest.droplets.likelihood import Ambient, count_terms, log_likelihood
+from lammscope.ingest.droplets.monte_carlo import count_as_unlikely
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,11 @@ def call_barcodes(
     ----------
     .. [1] Lun et al., Genome Biol 20, 63 (2019), doi 10.1186/s13059-019-1662-y.
     """
-    model = {"profile": ambient.profile, "concentration": ambient.concentration}
     totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
     tested = np.flatnonzero((totals > 0) & (totals < settings.retain))
     chosen = _thinned(counts[tested], max_counts=settings.max_counts, rng=rng)
     hits = count_as_unlikely(
-        count_terms(chosen, **model),
+        count_terms(chosen, ambient=ambient),
         totals=np.minimum(totals[tested], settings.max_counts),
         ambient=ambient,
         n_iterations=settings.n_iterations,
@@ -78,7 +77,7 @@ def call_barcodes(
     return pd.DataFrame(
         {
             "total": totals,
-            "log_likelihood": log_likelihood(counts, **model),
+            "log_likelihood": log_likelihood(counts, ambient=ambient),
             "p_value": p_value,
             "fdr": _adjusted(np.where(totals >= settings.retain, 0, p_value)),
         }

@@ -5,28 +5,12 @@ observed barcodes each time its total is theirs, as in DropletUtils (Lun et al. 
 simulation serves all totals. Simulations are processed in blocks that fit in the processor's cache.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from lammscope.ingest.droplets.likelihood import Ambient
 
 BLOCK = 250_000  # UMIs simulated at a time
 ROUNDING = 1e-10  # relative to the log-likelihood: equal counts, summed in another order, are equal
-
-
-@dataclass(frozen=True)
-class Ambient:
-    """Dirichlet-multinomial model of the counts of ambient RNA.
-
-    Attributes
-    ----------
-    profile
-        Share of each gene, with sum 1.
-    concentration
-        From `fit_concentration`; infinite for a multinomial distribution.
-    """
-
-    profile: np.ndarray
-    concentration: float
 
 
 def count_as_unlikely(
@@ -108,7 +92,7 @@ def _copy_earlier(genes: np.ndarray, *, concentration: float, rng: np.random.Gen
 
     UMI t (from 0) copies the gene of one of the t before it with probability t / (t + alpha).
     """
-    n_simulations, length = genes.shape
+    length = genes.shape[1]
     before = np.arange(length)
     uniform = rng.random(genes.shape) * (concentration + before)
     copies = np.flatnonzero(uniform < before)
@@ -126,14 +110,14 @@ def _copy_earlier(genes: np.ndarray, *, concentration: float, rng: np.random.Gen
 
 def _cumulative_terms(genes: np.ndarray, ambient: Ambient) -> np.ndarray:
     """Compute what `count_terms` gives for the first 1, 2, ... UMIs of each simulated barcode."""
-    n_simulations, length = genes.shape
+    length = genes.shape[1]
     bits = length.bit_length()
     order = np.arange(length)
     # one sort by gene, then time: the rank of a UMI within its gene is the count before it
-    kind = np.uint32 if (len(ambient.profile) << bits) < 2**32 else np.uint64
-    keys = (genes.astype(kind) << kind(bits)) | order.astype(kind)
+    kind = np.dtype(np.uint32 if (len(ambient.profile) << bits) < 2**32 else np.uint64)
+    keys = (genes.astype(kind) << kind.type(bits)) | order.astype(kind)
     keys.sort(axis=1)
-    sorted_genes, time = keys >> kind(bits), keys & kind((1 << bits) - 1)
+    sorted_genes, time = keys >> kind.type(bits), keys & kind.type((1 << bits) - 1)
     first = np.ones(genes.shape, dtype=bool)
     first[:, 1:] = sorted_genes[:, 1:] != sorted_genes[:, :-1]
     earlier = order - np.maximum.accumulate(np.where(first, order, 0), axis=1)

@@ -55,12 +55,12 @@ def good_turing_proportions(counts: np.ndarray) -> np.ndarray:
     present = counts > 0
     values, which, frequency = np.unique(counts[present], return_inverse=True, return_counts=True)
     if len(values) < 2:
-        return counts / max(counts.sum(), 1)
+        return np.asarray(counts / max(int(counts.sum()), 1))
     values = values.astype(np.float64)
     unseen = frequency[0] / counts.sum() if values[0] == 1 else 0.0
     adjusted = _adjusted_counts(values, frequency)
     shares = (1 - unseen) * adjusted / (adjusted * frequency).sum()
-    result = np.full(len(counts), unseen / max((~present).sum(), 1))
+    result = np.full(len(counts), unseen / max(int((~present).sum()), 1))
     result[present] = shares[which]
     return result
 
@@ -79,4 +79,5 @@ def _adjusted_counts(values: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     raw = (values + 1) * ratio
     error = CONFIDENCE * (values + 1) * np.sqrt(ratio * (1 + ratio) / frequency)
     differs = (following > 0) & (np.abs(raw - smooth) > error)
-    return np.where(np.logical_and.accumulate(differs), raw, smooth)
+    adjusted: np.ndarray = np.where(np.logical_and.accumulate(differs), raw, smooth)
+    return adjusted

@@ -60,9 +60,9 @@ def maximum_scale(
     """
     present = profile > 0
     counts, shares = sums[present], profile[present]
-    low, high = 0.0, counts.sum() / shares.sum()
+    low, high = 0.0, float(counts.sum() / shares.sum())
     if not _too_few(counts, high * shares, threshold, dispersion):
-        return float(high)
+        return high
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         if _too_few(counts, middle * shares, threshold, dispersion):
@@ -126,11 +126,12 @@ def negative_scales(
         raise ValueError("no gene of a set is in the ambient profile: choose other genes")
     observed = np.column_stack([sums[:, genes].sum(axis=1) for genes in gene_sets])
     ratios = np.sort(observed / expected, axis=1)
-    return ratios[:, 0] if len(expected) < 3 else ratios[:, -2]
+    chosen: np.ndarray = ratios[:, 0] if len(expected) < 3 else ratios[:, -2]
+    return chosen
 
 
 def _shares(sums: np.ndarray, ambient: np.ndarray) -> np.ndarray:
     """Divide ambient counts by all counts."""
     shares = np.full(sums.shape, np.nan)
     np.divide(ambient, sums, out=shares, where=sums > 0)
-    return np.minimum(shares, 1)
+    return shares.clip(max=1)
