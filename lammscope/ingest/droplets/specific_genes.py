@@ -74,7 +74,7 @@ def find_specific_genes(
     highest = np.where(large[:, None], observed / np.maximum(expected, 1e-9), 0).max(axis=0)
     lowest = _lowest_upper_limit(observed, expected)
     fold = highest / lowest
-    source = (observed - lowest * expected).argmax(axis=0)
+    source = (observed - np.minimum(lowest, highest) * expected).argmax(axis=0)
     ranked = np.argsort(-fold, kind="stable")
     ranked = ranked[fold[ranked] > MIN_FOLD]
     chosen = np.concatenate(
