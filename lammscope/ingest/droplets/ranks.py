@@ -49,10 +49,10 @@ def barcode_ranks(totals: np.ndarray, *, lower: int, exclude_top: int) -> CurveP
     values, sizes = values[::-1], sizes[::-1]
     if len(values) < MIN_POINTS:
         return CurvePoints(np.nan, np.nan)
-    x = np.log10(np.cumsum(sizes) - (sizes - 1) / 2)
-    y = np.log10(values)
+    ranks = np.cumsum(sizes) - (sizes - 1) / 2
+    x, y = np.log10(ranks), np.log10(values)
     slopes = np.diff(y) / np.diff(x)
-    skipped = min(len(slopes) - 1, int((x <= np.log10(exclude_top)).sum()))
+    skipped = min(len(slopes) - 1, int((ranks <= exclude_top).sum()))
     right = skipped + int(np.argmin(slopes[skipped:]))
     left = skipped + int(np.argmax(slopes[skipped : right + 1]))
     between = slice(left, right + 1)
