@@ -57,7 +57,13 @@ def by_authors(shard: Shard) -> np.ndarray:
 
 def kept_by_us(shard: Shard) -> np.ndarray:
     """Return the barcodes that pass quality control, doublet calls aside (bool)."""
-    _, qc = assess(shard, np.arange(len(shard.barcodes)), LIMITS, ambient_max_counts=100)
+    _, qc = assess(
+        shard,
+        np.arange(len(shard.barcodes)),
+        LIMITS,
+        ambient_max_counts=100,
+        rng=np.random.default_rng(0),
+    )
     passed = set(qc.loc[qc["passes"], "barcode"])
     return np.array([barcode in passed for barcode in shard.barcodes])
 
@@ -221,8 +227,12 @@ def _profile(counts: sparse.csr_array) -> np.ndarray:
 
 
 def _draw(profile: np.ndarray, totals: np.ndarray, rng: np.random.Generator) -> sparse.csr_array:
-    drawn = [sparse.csr_array(rng.multinomial(n, profile)[None]) for n in totals]
-    return sparse.csr_array(sparse.vstack(drawn, format="csr"))
+    """Draw barcodes with the given totals from a profile."""
+    genes = np.searchsorted(np.cumsum(profile)[:-1], rng.random(totals.sum()), side="right")
+    rows = np.repeat(np.arange(len(totals)), totals)
+    shape = (len(totals), len(profile))
+    drawn = sparse.coo_array((np.ones(len(rows), dtype=np.int64), (rows, genes)), shape=shape)
+    return sparse.csr_array(drawn)
 
 
 def _library(

@@ -18,6 +18,7 @@ rule ingest_sample:
     params:
         **named(
             qc=qc_of,
+            seed=config["seed"],
             genome=genome_of,
             layer=layer_of,
             state=state_of_input,

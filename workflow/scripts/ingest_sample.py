@@ -1,5 +1,6 @@
 """Read the count matrix of a sample, flag its barcodes, and compute moments of its genes."""
 
+import numpy as np
 from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import write_table
@@ -21,7 +22,13 @@ with job_log(snakemake.log[0]) as logger:
     chosen = {"genome": snakemake.params.genome, "layer": snakemake.params.layer}
     matrix = read_matrix(snakemake.input.matrix, **chosen)
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
-    shard, qc = assess(matrix, own, Limits(**settings), ambient_max_counts=floor)
+    shard, qc = assess(
+        matrix,
+        own,
+        Limits(**settings),
+        ambient_max_counts=floor,
+        rng=np.random.default_rng(snakemake.params.seed),
+    )
     warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
         snakemake.input.matrix,

@@ -79,7 +79,7 @@ def call_barcodes(
             "total": totals,
             "log_likelihood": log_likelihood(counts, ambient=ambient),
             "p_value": p_value,
-            "fdr": _adjusted(np.where(totals >= settings.retain, 0, p_value)),
+            "fdr": adjusted(np.where(totals >= settings.retain, 0, p_value)),
         }
     )
 
@@ -95,7 +95,7 @@ def _thinned(
     return sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape)
 
 
-def _adjusted(p_value: np.ndarray) -> np.ndarray:
+def adjusted(p_value: np.ndarray) -> np.ndarray:
     """Adjust p-values by Benjamini and Hochberg; NaN stays NaN and does not count."""
     known = np.flatnonzero(~np.isnan(p_value))
     order = known[np.argsort(p_value[known], kind="stable")[::-1]]

@@ -4,13 +4,19 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.shards import Shard
+from lammscope.ingest.quality.ambient import find_ambient
 from lammscope.ingest.quality.limits import Limits, flag_cells
 from lammscope.ingest.quality.lineages import quick_lineages
 from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
 
 
 def assess(
-    matrix: Shard, own: np.ndarray, limits: Limits, *, ambient_max_counts: int
+    matrix: Shard,
+    own: np.ndarray,
+    limits: Limits,
+    *,
+    ambient_max_counts: int,
+    rng: np.random.Generator,
 ) -> tuple[Shard, pd.DataFrame]:
     """Drop nearly empty barcodes, and flag those that are not intact single cells.
 
@@ -24,6 +30,8 @@ def assess(
         Floors, ceilings and widths.
     ambient_max_counts
         Barcodes with fewer UMIs than this are summed as ambient RNA and dropped.
+    rng
+        Source of randomness.
 
     Returns
     -------
@@ -32,7 +40,8 @@ def assess(
     qc
         Their metrics and flags, from `flag_cells`.
     """
+    calls = find_ambient(matrix.counts, ambient_max_counts=ambient_max_counts, rng=rng)
     shard = split_ambient(matrix, own, ambient_max_counts=ambient_max_counts)
     metrics = cell_metrics(shard)
-    ambient = np.zeros(len(metrics), dtype=bool)
+    ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
     return shard, flag_cells(metrics, limits, lineages=quick_lineages(shard), ambient=ambient)
