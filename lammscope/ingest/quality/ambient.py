@@ -25,21 +25,22 @@ from lammscope.ingest.droplets.ranks import barcode_ranks
 MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 N_ITERATIONS = 20_000  # 10,000 in DropletUtils; a poor library of 50 cells needs lower p
-EXCLUDE_TOP = 10  # of the ranks, for the knee; 50 in DropletUtils, but a poor library has 50 cells
-# Barcodes above the knee are kept if more than this share has p below 0.05. In ambient RNA, 5 % do;
-# of T cells of 1,500 UMIs in ambient RNA of T cells only, half do.
+EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
+# Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA, 5 %
+# do; of T cells of 1,500 UMIs in ambient RNA of T cells only, half do.
 MOST, LOW_P = 0.4, 0.05
-MAX_P = 0.01  # of those above the knee that are no larger than ambient RNA can be; our choice
 
 MIN_UMIS = 5_000  # of the ambient profile: fewer say too little about most genes; our choice
-MIN_LOW = 100  # barcodes in a fifth of a filtered matrix, for its variation to be known; our choice
-# Concentrations of the smallest fifth of the barcodes, and their ratio to the next fifth, in 40
-# filtered libraries of good and poor cells of five laboratories: at most 7,900, and at most 0.80
-# where it is above 2,200. Barcodes drawn from one profile: above 100,000, and near 1.
+MIN_LOW = 100  # barcodes in a fifth of a filtered matrix, to know their variation; our choice
+# Concentration of the smallest fifth of the barcodes, and its ratio to the next fifth, in 25
+# filtered matrices of eight data sets, good and poor: at most 11,200, with ratios of at most 0.80
+# where it is above 3,500. Barcodes drawn from one profile: above 100,000, with ratios near 1.
 MIN_CONCENTRATION = 5_000
-MIN_RATIO = 0.85
+MIN_RATIO = 0.9
 NEARLY_MULTINOMIAL = 30_000  # of no cells: the ratio need not be looked at
-SDS_ABOVE = 3  # no droplet with ambient RNA only has log UMIs that far above their mean; our choice
+# Nearly empty barcodes per other one in a raw matrix; a filtered one may have some, too.
+MIN_EMPTY = 1
+SDS_ABOVE = 3  # of log UMIs: no droplet without a cell is that far above their mean; our choice
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def find_ambient(
     empty = summarize_low_barcodes(counts, totals=totals, lower=ambient_max_counts - 1)
     tested = np.flatnonzero(totals >= ambient_max_counts)
     none = np.zeros(len(totals), dtype=bool)
-    if empty.n_barcodes >= MIN_LOW and empty.sums.sum() >= MIN_UMIS and len(tested):
+    is_raw = empty.n_barcodes >= max(MIN_LOW, MIN_EMPTY * len(tested))
+    if is_raw and empty.sums.sum() >= MIN_UMIS and len(tested):
         source, ambient = "empty droplets", _model(empty, seen)
     else:
         low = _smallest_if_ambient(counts, totals, seen=seen, rng=rng)
@@ -141,14 +143,15 @@ def _all_of(counts: sparse.csr_array) -> LowBarcodes:
 def _retained(totals: np.ndarray, p_value: np.ndarray) -> np.ndarray:
     """Return the barcodes that are cells although their profile may be that of ambient RNA.
 
-    In a library of one type, ambient RNA has the cells' own profile. So barcodes are kept that are
-    larger than droplets with ambient RNA only, and those above the knee with a low p, if many above
-    it have one. In a poor library, few have, since the knee is where ambient RNA begins.
+    Ambient RNA of a library of mostly one type has the profile of these cells. So barcodes are kept
+    above the inflection of the curve of total UMIs, where it falls most steeply from cells to
+    droplets without one, if many above it have a low p. In a poor library the curve may fall within
+    ambient RNA; then, barcodes are kept that are larger than droplets with ambient RNA only.
     """
     is_low = p_value < LOW_P
+    above = totals >= barcode_ranks(totals, lower=0, exclude_top=EXCLUDE_TOP).inflection
+    if above.any() and is_low[above].mean() > MOST:
+        return np.asarray(above)
     sizes = np.log(totals[~is_low])
     largest = np.exp(sizes.mean() + SDS_ABOVE * sizes.std()) if len(sizes) else 0.0
-    knee = barcode_ranks(totals, lower=0, exclude_top=EXCLUDE_TOP).knee
-    above = totals >= knee
-    use_knee = above.any() and is_low[above].mean() > MOST
-    return np.asarray((totals >= largest) | (above & (p_value < MAX_P) & use_knee))
+    return np.asarray(totals >= largest)

@@ -61,7 +61,7 @@ def flag_cells(
     Returns
     -------
     DataFrame
-        `metrics` with `lineage`, `passes` (bool) and `reasons` (comma-separated, empty if it
+        `metrics` with `likely_lineage`, `passes` (bool) and `reasons` (comma-separated, empty if it
         passes): `ambient`, `low_counts`, `few_genes`, `high_mt`, `high_hb`, `high_counts`.
     """
     share = pd.Series(lineages).map(LITTLE_RNA).fillna(1.0).to_numpy()
@@ -93,7 +93,7 @@ def flag_cells(
     names = table.columns.to_numpy()
     reasons = [",".join(names[row]) for row in table.to_numpy()]
     return metrics.assign(
-        lineage=pd.Series(lineages, dtype=str),
+        likely_lineage=pd.Series(lineages, dtype=str),
         passes=~table.any(axis=1),
         reasons=pd.Series(reasons, dtype=str),
     )
