@@ -82,7 +82,9 @@ def test_barcodes_are_called_as_by_empty_drops(
     rows = np.flatnonzero(totals_of(counts) > LOWER)
     np.testing.assert_array_equal(rows, expected["barcode"])
     model = ambient if name == "fitted" else Ambient(ambient.profile, np.inf)
-    settings = CallSettings(retain=RETAIN, max_counts=RETAIN, n_iterations=20_000)
+    settings = CallSettings(
+        retain=RETAIN, max_counts=RETAIN, n_iterations=20_000, statistic="likelihood", min_share=0
+    )
     got = call_barcodes(
         counts[rows], ambient=model, settings=settings, rng=np.random.default_rng(0)
     )
