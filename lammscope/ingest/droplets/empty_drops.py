@@ -25,8 +25,8 @@ class CallSettings:
         Simulated barcodes (10,000 in DropletUtils).
     statistic, min_share
         `likelihood` and 0 are DropletUtils'. The `deviance`, with genes below a share of 0.001 in
-        ambient RNA summed, finds more cells with few UMIs: of 50 real cells of 1,500 UMI among 4,550
-        barcodes of ambient RNA 22 to 50, where the likelihood finds 0 to 39 (four libraries).
+        ambient RNA summed, finds more cells with few UMIs: of 50 real cells of 1,500 UMI among
+        4,550 barcodes of ambient RNA 22 to 50, where the likelihood finds 0 to 39 (four libraries).
     """
 
     retain: float
