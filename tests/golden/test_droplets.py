@@ -1,5 +1,6 @@
 """Tests of droplets and shares of ambient RNA agree with DropletUtils and edgeR."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lammscope.ingest.droplets.shares import (
     maximum_scale,
     negative_scales,
 )
+from lammscope.ingest.matrices.read import read_matrix
 
 LOWER, RETAIN = 100, 900
 SPLINE = 1.6  # the knee of DropletUtils 1.18, a bend of a spline, is within this factor of ours
@@ -82,7 +84,9 @@ def test_barcodes_are_called_as_by_empty_drops(
     rows = np.flatnonzero(totals_of(counts) > LOWER)
     np.testing.assert_array_equal(rows, expected["barcode"])
     model = ambient if name == "fitted" else Ambient(ambient.profile, np.inf)
-    settings = CallSettings(retain=RETAIN, max_counts=RETAIN, n_iterations=20_000)
+    settings = CallSettings(
+        retain=RETAIN, max_counts=RETAIN, n_iterations=20_000, statistic="likelihood", min_share=0
+    )
     got = call_barcodes(
         counts[rows], ambient=model, settings=settings, rng=np.random.default_rng(0)
     )
@@ -119,6 +123,23 @@ def test_the_inflection_is_that_of_dropletutils_and_the_knee_is_near(
     got = barcode_ranks(totals, lower=LOWER, exclude_top=50)
     assert got.inflection == expected["inflection"]
     assert 1 / SPLINE < got.knee / expected["knee"] < SPLINE
+
+
+@pytest.mark.real_data
+def test_real_libraries_have_the_inflection_of_dropletutils_and_a_knee_near(
+    folder: Path, real_data: Callable[[str], Path]
+) -> None:
+    expected = pd.read_csv(folder / "ranks_real.csv", index_col="library")
+    ratios = []
+    for name, row in expected.iterrows():
+        path = real_data("carpall") / f"{name}.filtered_feature_bc_matrix.h5"
+        totals = totals_of(read_matrix(path).counts)
+        got = barcode_ranks(totals, lower=LOWER, exclude_top=50)
+        assert got.inflection == row["inflection"]
+        ratios.append(got.knee / row["knee"])
+    assert len(ratios) == 25
+    assert 0.75 < np.median(ratios) < 1.3
+    assert 1 / 2.7 < min(ratios) < max(ratios) < 2.7
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Log-likelihood of a barcode's counts if it holds ambient RNA only."""
+"""How well a barcode's counts agree with ambient RNA: log-likelihood and deviance."""
 
 from dataclasses import dataclass
 
@@ -63,6 +63,39 @@ def _block_terms(counts: sparse.csr_array, ambient: Ambient) -> np.ndarray:
         terms = gammaln(prior + values) - gammaln(prior)
     else:
         terms = values * np.log(shares)
-    terms -= gammaln(values + 1)
+    return _row_sums(counts, terms - gammaln(values + 1))
+
+
+def deviance_terms(counts: sparse.csr_array, *, ambient: Ambient) -> np.ndarray:
+    """Compute minus half the deviance of each barcode from the profile, but for its total.
+
+    That is the sum of x log(p / x) over its genes, with x UMIs and share p. To barcodes of equal
+    totals the deviance from a multinomial distribution adds the same.
+    """
+    values = counts.data.astype(np.float64)
+    return _row_sums(counts, values * np.log(ambient.profile[counts.indices] / values))
+
+
+def _row_sums(counts: sparse.csr_array, terms: np.ndarray) -> np.ndarray:
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     return np.bincount(rows, weights=terms, minlength=counts.shape[0])
+
+
+def pool_rare_genes(
+    counts: sparse.csr_array, profile: np.ndarray, *, min_share: float
+) -> tuple[sparse.csr_array, np.ndarray]:
+    """Sum the genes with a smaller share in ambient RNA, as the last gene; they mostly add noise.
+
+    Returns counts and profile of the other genes and of that sum, which is left out if its share
+    is 0.
+    """
+    rare = profile < min_share
+    if not profile[rare].sum():
+        return counts, profile
+    kept = np.flatnonzero(~rare)
+    columns = np.full(len(profile), len(kept))
+    columns[kept] = np.arange(len(kept))
+    place = (np.arange(len(profile)), columns)
+    pooling = sparse.csr_array((np.ones(len(profile), dtype=counts.dtype), place))
+    pooled = sparse.csr_array(counts @ pooling)
+    return pooled, np.append(profile[kept], profile[rare].sum())

@@ -40,6 +40,13 @@ w(ranks, "ranks.csv")
 w(do.call(rbind, lapply(names(curves), function(n) {
   t <- table(round(curves[[n]])); data.frame(curve = n, total = names(t), barcodes = as.vector(t))})), "curves.csv.gz")
 
+# ---- the same of real libraries, if LAMMSCOPE_REAL_DATA names their folder ----
+real <- Sys.glob(file.path(Sys.getenv("LAMMSCOPE_REAL_DATA", "none"), "carpall", "*.h5"))
+if (length(real)) w(do.call(rbind, lapply(real, function(f) {
+  totals <- diff(c(0, cumsum(as.numeric(rhdf5::h5read(f, "matrix/data"))))[as.numeric(rhdf5::h5read(f, "matrix/indptr")) + 1])
+  b <- metadata(suppressWarnings(barcodeRanks(rbind(totals))))
+  data.frame(library = sub("[.].*", "", basename(f)), knee = b$knee, inflection = b$inflection)})), "ranks_real.csv")
+
 # ---- ambient contribution to the sums of four populations ----
 sums <- sapply(c(.02, .1, .3, .6), function(a) rpois(G, 20000 * (a * ambient + (1 - a) * cell[, 1])))
 lacks <- order(cell[, 1] / ambient)[1:25]; sets <- list(lacks[1:8], lacks[9:16], lacks[17:25])
