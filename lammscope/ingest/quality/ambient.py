@@ -24,10 +24,11 @@ from lammscope.ingest.droplets.ranks import barcode_ranks
 
 MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
+MIN_SHARE = 0.001  # rarer genes are summed; see `CallSettings`
 N_ITERATIONS = 20_000  # 10,000 in DropletUtils; a poor library of 50 cells needs lower p
 EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
-# Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA, 5 %
-# do; of T cells of 1,500 UMIs in ambient RNA of T cells only, half do.
+# Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA,
+# 5 % do; of T cells of 1,500 UMIs in ambient RNA of T cells only, half or more.
 MOST, LOW_P = 0.4, 0.05
 
 MIN_UMIS = 5_000  # of the ambient profile: fewer say too little about most genes; our choice
@@ -90,7 +91,13 @@ def find_ambient(
         if low is None:
             return AmbientCalls(none, "", None)
         source, ambient = "smallest barcodes", _model(low, seen)
-    settings = CallSettings(retain=np.inf, max_counts=MAX_COUNTS, n_iterations=N_ITERATIONS)
+    settings = CallSettings(
+        retain=np.inf,
+        max_counts=MAX_COUNTS,
+        n_iterations=N_ITERATIONS,
+        statistic="deviance",
+        min_share=MIN_SHARE,
+    )
     calls = call_barcodes(counts[tested], ambient=ambient, settings=settings, rng=rng)
     p_value = calls["p_value"].to_numpy()
     retained = _retained(totals[tested], p_value)
