@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.figures import Figure, print_figures
 from benchmarks.workflow import ROOT, run_workflow
 from lammscope.annotate.levels import definer_counts
 from lammscope.core.indexed import CellIndex
@@ -47,22 +48,6 @@ SET_ASIDE = CohortSettings(
     seed=4711,
     droplets=DropletSettings(ambient_fraction=0.05, doublet_fraction=0.06, gene_sd=0.5),
 )
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A measured value and its limits."""
-
-    part: str
-    what: str
-    value: float
-    low: float = -np.inf
-    high: float = np.inf
-
-    @property
-    def kept(self) -> bool:
-        """Whether the value is within its limits."""
-        return bool(self.low <= self.value <= self.high)
 
 
 @dataclass(frozen=True)
@@ -296,20 +281,7 @@ def main() -> int:
                 figures = REAL[name](name, folder, data=given.data, cores=given.cores)
             else:
                 figures = (speed if name == "speed" else simulated)(name, folder, cores=given.cores)
-            for figure in figures:
-                limits = [f">= {figure.low:g}"] * (figure.low > -np.inf)
-                limits += [f"<= {figure.high:g}"] * (figure.high < np.inf)
-                missed += not figure.kept
-                words = "" if figure.kept else "MISSED"
-                print(
-                    figure.part,
-                    figure.what,
-                    f"{figure.value:.4g}",
-                    *limits,
-                    words,
-                    sep="\t",
-                    flush=True,
-                )
+            missed += print_figures(figures)
     finally:
         if given.work is None:
             shutil.rmtree(work)

@@ -35,7 +35,7 @@ def select_cells(
     for sample in sorted(qc):
         table = qc[sample]
         passed = table.assign(position=np.arange(len(table), dtype=np.int64))[table["passes"]]
-        passed = passed.sort_values("barcode").drop(columns=["passes", "reasons"])
+        passed = passed.sort_values("barcode").drop(columns=NOT_OF_CELLS)
         parts.append(passed.assign(sample=sample, patient=patients[sample]))
     cells = pd.concat(parts, ignore_index=True)
     cells["cell"] = cells["sample"] + "_" + cells["barcode"]
@@ -88,4 +88,5 @@ def summarize_qc(
     return pd.DataFrame(rows)
 
 
-REASONS = ("low_counts", "few_genes", "high_mt", "high_hb", "high_counts")
+NOT_OF_CELLS = ["passes", "reasons", "likely_lineage"]  # columns of quality control alone
+REASONS = ("ambient", "low_counts", "few_genes", "high_mt", "high_hb", "high_counts")

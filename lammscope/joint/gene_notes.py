@@ -93,7 +93,7 @@ def _warn_of_missing(overlap: pd.DataFrame) -> None:
     if len(lacking):
         logger.warning(
             "genes of other samples that a matrix lacks (another reference, or a filtered matrix?) "
-            "count as zero (number: %s); a difference in these genes may come from the matrices, so "
+            "count as zero (number: %s); a difference in these genes may come from the matrices: "
             "give unfiltered matrices of one reference",
             shortened(f"`{sample}` {number:,}" for sample, number in named),
         )

@@ -121,6 +121,7 @@ CAR_COLUMNS = (
 QC_COLUMNS = (
     Column("sample", "Sample"),
     Column("n_barcodes", "Barcodes", "count"),
+    Column("n_ambient", "Ambient RNA", "count", "no cell"),
     Column("n_low_counts", "Low counts", "count"),
     Column("n_few_genes", "Few genes", "count"),
     Column("n_high_mt", "High mitochondrial", "count"),

@@ -205,6 +205,12 @@ def layer_of(wildcards):
     return given(wildcards, "layer")
 
 
+def qc_of(wildcards):
+    """Return the quality thresholds of a sample: the config's, or those in its own columns."""
+    own = SHEET.loc[wildcards.sample].filter(list(config["qc"])).dropna()
+    return config["qc"] | own.astype(float).to_dict()
+
+
 def given(wildcards, column):
     """Return a sample's value in an optional column, or None."""
     value = SHEET.at[wildcards.sample, column] if column in SHEET else None

@@ -17,7 +17,8 @@ rule ingest_sample:
         mem_mb=memory(500, 60),
     params:
         **named(
-            qc=config["qc"],
+            qc=qc_of,
+            seed=config["seed"],
             genome=genome_of,
             layer=layer_of,
             state=state_of_input,

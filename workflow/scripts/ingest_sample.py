@@ -1,5 +1,6 @@
 """Read the count matrix of a sample, flag its barcodes, and compute moments of its genes."""
 
+import numpy as np
 from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import write_table
@@ -9,23 +10,25 @@ from lammscope.ingest.inputs import record_input
 from lammscope.ingest.matrices.barcodes import own_positions
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.moments import gene_moments
-from lammscope.ingest.qc import (
-    cell_metrics,
-    describe_yield,
-    flag_cells,
-    split_ambient,
-    warn_without_mitochondria,
-)
+from lammscope.ingest.quality.assess import assess
+from lammscope.ingest.quality.limits import Limits
+from lammscope.ingest.quality.metrics import warn_without_mitochondria
+from lammscope.ingest.quality.yields import describe_yield
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
-    limits = dict(snakemake.params.qc)
-    floor = limits.pop("ambient_max_counts")
+    settings = dict(snakemake.params.qc)
+    floor = settings.pop("ambient_max_counts")
     chosen = {"genome": snakemake.params.genome, "layer": snakemake.params.layer}
     matrix = read_matrix(snakemake.input.matrix, **chosen)
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
-    shard = split_ambient(matrix, own, ambient_max_counts=floor)
-    qc = flag_cells(cell_metrics(shard), **limits)
+    shard, qc = assess(
+        matrix,
+        own,
+        Limits(**settings),
+        ambient_max_counts=floor,
+        rng=np.random.default_rng(snakemake.params.seed),
+    )
     warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
         snakemake.input.matrix,

@@ -29,7 +29,11 @@ from lammscope.report.figures.style import (
 from lammscope.report.order import sample_groups
 
 LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
-REASON_WORDS = {"high_mt": "high mitochondrial", "high_hb": "high hemoglobin"}
+REASON_WORDS = {
+    "ambient": "ambient RNA",
+    "high_mt": "high mitochondrial",
+    "high_hb": "high hemoglobin",
+}
 REASON_COLORS = ("#b9c0c6", "#e0b24f", "#8e63b8", "#58b39a", "#bcd7f0", "#8a6a12", "#3b7fc4")
 
 

@@ -43,7 +43,7 @@ def test_every_key_and_column_says_what_it_means() -> None:
 def test_defaults_nest_and_the_users_values_stay() -> None:
     config = resolve_config({"qc": {"min_genes": 100}, "doublets": None})
     assert config["qc"]["min_genes"] == 100
-    assert config["qc"]["min_counts"] == 500
+    assert config["qc"]["min_counts"] == 400
     assert config["integration"]["method"] == "harmony"
     assert config["doublets"]["remove"] is True
 
@@ -130,5 +130,5 @@ def test_a_key_that_stands_twice_is_named_since_yaml_drops_one(tmp_path: Path) -
 def test_a_faulty_section_takes_its_defaults_so_that_the_search_goes_on() -> None:
     resolved, mistakes = check_config({"qc": {"min_genes": "many"}, "timepoints": {"pre": ["D0"]}})
     assert len(mistakes) == 1
-    assert resolved["qc"]["min_genes"] == 250
+    assert resolved["qc"]["min_genes"] == 200
     assert resolved["timepoints"]["pre"] == ["D0"]

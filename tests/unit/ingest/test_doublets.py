@@ -13,7 +13,7 @@ from lammscope.core.shards import Shard
 from lammscope.ingest.doublets import METHODS, score_channel
 from lammscope.ingest.doublets.simulated import score_doublets
 from lammscope.ingest.matrices.read import read_matrix
-from lammscope.ingest.qc import cell_metrics
+from lammscope.ingest.quality.metrics import cell_metrics
 from tests.matrices import small_shard
 
 SETTINGS: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lammscope.ingest.matrices.read import read_matrix
-from lammscope.ingest.qc import cell_metrics, split_ambient
+from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
 from lammscope.joint.shared_cells import check_samples
 from tests.matrices import find_matrices
 

@@ -1,6 +1,4 @@
-"""Quality control of barcodes: metrics, and flags with reasons. Flagged barcodes are kept."""
-
-import logging
+"""Metrics of barcodes, and the profile of nearly empty ones."""
 
 import numpy as np
 import pandas as pd
@@ -21,9 +19,6 @@ HEMOGLOBIN_IDS = frozenset(
         *("086506", "130656"),
     )
 )
-
-FEW_CELLS = 50  # fewer in a sample give a warning; our choice
-MAD_TO_SD = 1.4826  # for a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
 
 
 def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> Shard:
@@ -72,66 +67,6 @@ def cell_metrics(shard: Shard) -> pd.DataFrame:
             "pct_hb": percent(is_hemoglobin),
         }
     )
-
-
-def flag_cells(
-    metrics: pd.DataFrame,
-    *,
-    min_counts: float,
-    min_genes: float,
-    max_pct_mt: float,
-    max_pct_hb: float,
-    max_counts_mads: float,
-) -> pd.DataFrame:
-    """Flag barcodes that are not intact single cells, with reasons.
-
-    Parameters
-    ----------
-    metrics
-        From `cell_metrics`, one sample.
-    min_counts, min_genes
-        Minimum UMIs and detected genes.
-    max_pct_mt, max_pct_hb
-        Maximum % of UMIs from mitochondrial and hemoglobin genes.
-    max_counts_mads
-        Maximum log(UMIs), in median absolute deviations (scaled to a standard deviation) above the
-        median of the sample's cells that pass the other limits.
-
-    Returns
-    -------
-    DataFrame
-        `metrics` with `passes` (bool) and `reasons` (comma-separated, empty if it passes).
-    """
-    failed = {
-        "low_counts": metrics["total_counts"] < min_counts,
-        "few_genes": metrics["n_genes"] < min_genes,
-        "high_mt": metrics["pct_mt"] > max_pct_mt,
-        "high_hb": metrics["pct_hb"] > max_pct_hb,
-    }
-    so_far = ~pd.DataFrame(failed).any(axis=1)
-    log_counts = metrics["total_counts"].clip(lower=1).apply(np.log)
-    if so_far.any():
-        median = log_counts[so_far].median()
-        spread = MAD_TO_SD * (log_counts[so_far] - median).abs().median()
-        failed["high_counts"] = (log_counts > median + max_counts_mads * spread) & (spread > 0)
-    table = pd.DataFrame(failed)
-    names = table.columns.to_numpy()
-    reasons = [",".join(names[row]) for row in table.to_numpy()]
-    return metrics.assign(passes=~table.any(axis=1), reasons=pd.Series(reasons, dtype=str))
-
-
-def describe_yield(qc: pd.DataFrame, *, sample: str) -> tuple[int, str]:
-    """Return a logging level and a message on how many barcodes of a sample pass.
-
-    If hardly any pass, it is a warning; the run continues.
-    """
-    passed = int(qc["passes"].sum())
-    message = f"sample {sample}: {passed:,} of {len(qc):,} barcodes pass quality control"
-    if passed >= FEW_CELLS:
-        return logging.INFO, message
-    reasons = qc.loc[~qc["passes"], "reasons"].str.split(",").explode().value_counts()
-    listed = ", ".join(f"{name} {n:,}" for name, n in reasons.items())
-    return logging.WARNING, f"{message}{f' (failed: {listed})' if listed else ''}"
 
 
 def warn_without_mitochondria(shard: Shard, *, sample: str) -> None:

@@ -1,0 +1,1 @@
+"""Droplets with a cell, and the ambient RNA in all droplets, estimated from counts alone."""

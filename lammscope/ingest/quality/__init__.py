@@ -1,0 +1,1 @@
+"""Quality control of the barcodes of a sample: metrics, limits, and what they leave."""

@@ -1,0 +1,47 @@
+"""Quality control of one sample, from its count matrix to its flagged barcodes."""
+
+import numpy as np
+import pandas as pd
+
+from lammscope.core.shards import Shard
+from lammscope.ingest.quality.ambient import find_ambient
+from lammscope.ingest.quality.limits import Limits, flag_cells
+from lammscope.ingest.quality.lineages import quick_lineages
+from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
+
+
+def assess(
+    matrix: Shard,
+    own: np.ndarray,
+    limits: Limits,
+    *,
+    ambient_max_counts: int,
+    rng: np.random.Generator,
+) -> tuple[Shard, pd.DataFrame]:
+    """Drop nearly empty barcodes, and flag those that are not intact single cells.
+
+    Parameters
+    ----------
+    matrix
+        Counts of all barcodes of a matrix.
+    own
+        Positions of the sample's own barcodes.
+    limits
+        Floors, ceilings and widths.
+    ambient_max_counts
+        Barcodes with fewer UMIs than this are summed as ambient RNA and dropped.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    shard
+        The other barcodes, with `ambient_counts`, one sum per gene, in `genes`.
+    qc
+        Their metrics and flags, from `flag_cells`.
+    """
+    calls = find_ambient(matrix.counts, ambient_max_counts=ambient_max_counts, rng=rng)
+    shard = split_ambient(matrix, own, ambient_max_counts=ambient_max_counts)
+    metrics = cell_metrics(shard)
+    ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
+    return shard, flag_cells(metrics, limits, lineages=quick_lineages(shard), ambient=ambient)

@@ -1,0 +1,130 @@
+"""Flags of barcodes that are not intact single cells, with reasons. Flagged barcodes are kept.
+
+Limits are floors and ceilings from the config, and, within them, median absolute deviations of the
+sample [1]_. A limit that would remove much of one lineage is taken within that lineage, because
+macrophages and plasma cells have several times the RNA of T cells, and neutrophils and platelets a
+fraction of it.
+
+References
+----------
+.. [1] McCarthy et al., Bioinformatics 33, 1179-1186 (2017), doi 10.1093/bioinformatics/btw777.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+MAD_TO_SD = 1.4826  # for a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
+MIN_LOG_SD = 0.3  # of log UMIs and genes: cells of one sorted type vary so little; our choice
+MIN_PCT_MT_SD = 1.0  # of % mitochondrial: likewise
+LOWEST_PCT_MT = 5.0  # no limit on % mitochondrial falls below this; our choice
+MAX_LOST = 1 / 3  # of a lineage, by a limit that is not its own; our choice
+FEW = 10  # cells of a lineage: fewer have no median of their own, and lose none; our choice
+# Floors are lowered to this share for lineages with little RNA; our choice.
+LITTLE_RNA = {"neutrophil": 0.4, "platelet": 0.4}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The section `qc` of the config: floors, ceilings, and widths of the adaptive limits.
+
+    `min_counts` (UMIs) and `min_genes` are floors; `max_pct_mt` and `max_pct_hb` (% of UMIs from
+    mitochondrial and hemoglobin genes) are ceilings. `counts_mads` and `mt_mads` are the median
+    absolute deviations (scaled to a standard deviation) from a sample's median that are allowed.
+    """
+
+    min_counts: float
+    min_genes: float
+    max_pct_mt: float
+    max_pct_hb: float
+    counts_mads: float
+    mt_mads: float
+
+
+def flag_cells(
+    metrics: pd.DataFrame, limits: Limits, *, lineages: np.ndarray, ambient: np.ndarray
+) -> pd.DataFrame:
+    """Flag barcodes that are not intact single cells, with reasons.
+
+    Parameters
+    ----------
+    metrics
+        From `cell_metrics`, one sample.
+    limits
+        Floors, ceilings and widths.
+    lineages
+        The likely lineage of each barcode, from `quick_lineages`.
+    ambient
+        Barcodes that hold ambient RNA only (bool).
+
+    Returns
+    -------
+    DataFrame
+        `metrics` with `likely_lineage`, `passes` (bool) and `reasons` (comma-separated, empty if it
+        passes): `ambient`, `low_counts`, `few_genes`, `high_mt`, `high_hb`, `high_counts`.
+    """
+    share = pd.Series(lineages).map(LITTLE_RNA).fillna(1.0).to_numpy()
+    counts, genes = (metrics[name].to_numpy() for name in ("total_counts", "n_genes"))
+    pct_mt = metrics["pct_mt"].to_numpy()
+    failed = {
+        "ambient": ambient,
+        "low_counts": counts < limits.min_counts * share,
+        "few_genes": genes < limits.min_genes * share,
+        "high_mt": pct_mt > limits.max_pct_mt,
+        "high_hb": metrics["pct_hb"].to_numpy() > limits.max_pct_hb,
+    }
+    intact = ~np.any(list(failed.values()), axis=0)
+    log_counts, log_genes = np.log(np.maximum(counts, 1)), np.log(np.maximum(genes, 1))
+    width = limits.counts_mads
+
+    def beyond(values: np.ndarray, width: float, *, lowest: float, sd: float) -> np.ndarray:
+        return _beyond(values, intact, lineages, width=width, lowest=lowest, sd=sd)
+
+    few = beyond(-log_counts, width, lowest=-np.inf, sd=MIN_LOG_SD)
+    failed["low_counts"] = failed["low_counts"] | few
+    few = beyond(-log_genes, width, lowest=-np.inf, sd=MIN_LOG_SD)
+    failed["few_genes"] = failed["few_genes"] | few
+    many = beyond(pct_mt, limits.mt_mads, lowest=LOWEST_PCT_MT, sd=MIN_PCT_MT_SD)
+    failed["high_mt"] = failed["high_mt"] | many
+    intact = ~np.any(list(failed.values()), axis=0)
+    failed["high_counts"] = beyond(log_counts, width, lowest=-np.inf, sd=MIN_LOG_SD)
+    table = pd.DataFrame(failed)
+    names = table.columns.to_numpy()
+    reasons = [",".join(names[row]) for row in table.to_numpy()]
+    return metrics.assign(
+        likely_lineage=pd.Series(lineages, dtype=str),
+        passes=~table.any(axis=1),
+        reasons=pd.Series(reasons, dtype=str),
+    )
+
+
+def _beyond(
+    values: np.ndarray,
+    intact: np.ndarray,
+    lineages: np.ndarray,
+    *,
+    width: float,
+    lowest: float,
+    sd: float,
+) -> np.ndarray:
+    """Return the barcodes whose values are above an upper limit of the sample or their lineage.
+
+    `intact` barcodes set the limit: their median plus `width` standard deviations, of at least
+    `sd`. The limit is not below `lowest`.
+    """
+    if not intact.any():
+        return np.zeros(len(values), dtype=bool)
+
+    def limit_of(chosen: np.ndarray) -> float:
+        median = float(np.median(values[chosen]))
+        spread = MAD_TO_SD * float(np.median(np.abs(values[chosen] - median)))
+        return max(median + width * max(spread, sd), lowest)
+
+    limit = np.full(len(values), limit_of(intact))
+    for lineage in np.unique(lineages):
+        own = lineages == lineage
+        cells = own & intact
+        if cells.any() and (values[cells] > limit[cells]).mean() > MAX_LOST:
+            limit[own] = limit_of(cells) if cells.sum() >= FEW else np.inf
+    return np.asarray(values > limit)
