@@ -66,7 +66,9 @@ class Profiles:
         """The pairs of clusters of different lineages (pairs x 2)."""
         first, second = np.triu_indices(len(self.lineages), 1)
         one, other = self.lineages[first], self.lineages[second]
-        return np.column_stack([first, second])[(one != other) & (one != "") & (other != "")]
+        return np.asarray(
+            np.column_stack([first, second])[(one != other) & (one != "") & (other != "")]
+        )
 
 
 def marker_columns(symbols: np.ndarray) -> np.ndarray:
@@ -143,7 +145,7 @@ def lineages_of(rates: np.ndarray, symbols: np.ndarray) -> np.ndarray:
     names = np.array(list(LINEAGES))[activity.argmax(axis=1)].astype(object)
     names[(second >= PRESENT) & (second > SECOND * first)] = MIXED
     names[first < PRESENT] = ""
-    return names.astype(str)
+    return np.asarray(names, dtype=str)
 
 
 def support_for_two(counts: sparse.csr_array, profiles: Profiles) -> np.ndarray:
@@ -209,4 +211,4 @@ def _clusters(points: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
 def _distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Compute squared distances (points x centers)."""
     lengths = (points.astype(float) ** 2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
-    return np.maximum(lengths - 2 * points @ centers.T, 0)
+    return np.asarray(np.maximum(lengths - 2 * points @ centers.T, 0))
