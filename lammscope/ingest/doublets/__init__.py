@@ -12,19 +12,28 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.shards import Shard, gene_columns, shared_ids
-from lammscope.ingest.doublets import simulated
+from lammscope.ingest.doublets import scrublet, simulated
 
 # Functions that score the cells of a channel, by name. They take counts (cells x genes, all cells
-# that pass QC) and, by keyword, `rng` and every setting in the config's section `doublets` except
-# `method` and `remove`. They return a score per cell (higher is more likely a doublet; NaN if the
-# channel is not scored) and the called doublets (bool per cell).
+# that pass QC) and, by keyword, `symbols` of the genes, `rate` (the expected share of doublets),
+# `rng` and every setting in the config's section `doublets` except `method`, `remove`,
+# `expected_per_1000` and `min_cells`. They return a score per cell (higher is more likely a
+# doublet) and the called doublets (bool per cell).
 METHODS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "simulated": simulated.score_doublets,
+    "scrublet": scrublet.score_doublets,
 }
+MAX_EXPECTED = 0.4  # our choice: the expected rate grows with the cells, and a prior is below 1
 
 
 def score_channel(
-    samples: Iterable[tuple[str, Shard, pd.DataFrame]], *, method: str, **settings: Any
+    samples: Iterable[tuple[str, Shard, pd.DataFrame]],
+    *,
+    method: str,
+    expected_per_1000: float,
+    min_cells: int,
+    rate: float | None = None,
+    **settings: Any,
 ) -> pd.DataFrame:
     """Score the cells of one channel that pass QC, over all its samples.
 
@@ -34,13 +43,19 @@ def score_channel(
         Name, counts and flagged metrics of each sample; read one at a time.
     method
         A name in `METHODS`.
+    expected_per_1000
+        Doublet rate per 1,000 recovered cells (0.008 for 10x); ignored if `rate` is given.
+    min_cells
+        Channels with fewer cells are not scored.
+    rate
+        Expected share of doublets, if it is known for the channel.
     **settings
-        Settings of the method.
+        Settings of the method, and `rng`.
 
     Returns
     -------
     DataFrame
-        `cell` (sample_barcode), `doublet_score`, `doublet`.
+        `cell` (sample_barcode), `doublet_score` (NaN if not scored), `doublet`.
     """
     names: list[str] = []
     parts = []
@@ -48,14 +63,24 @@ def score_channel(
         passing = np.flatnonzero(qc["passes"])
         names += [f"{sample}_{barcode}" for barcode in shard.barcodes[passing]]
         parts.append(Shard(shard.counts[passing], shard.barcodes[passing], shard.genes))
-    counts = parts[0].counts if len(parts) == 1 else _stacked(parts)
-    scores, doublets = METHODS[method](counts, **settings)
+    counts, symbols = _stacked(parts)
+    n_cells = counts.shape[0]
+    scores, doublets = np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool)
+    if n_cells >= min_cells:
+        expected = expected_per_1000 * n_cells / 1000 if rate is None else rate
+        scores, doublets = METHODS[method](
+            counts, symbols=symbols, rate=min(expected, MAX_EXPECTED), **settings
+        )
     cells = pd.Series(names, dtype="str")
     return pd.DataFrame({"cell": cells, "doublet_score": scores, "doublet": doublets})
 
 
-def _stacked(parts: list[Shard]) -> sparse.csr_array:
-    """Stack the samples' counts of the genes that they share."""
+def _stacked(parts: list[Shard]) -> tuple[sparse.csr_array, np.ndarray]:
+    """Stack the samples' counts of the genes that they share; also return the genes' symbols."""
+    symbols = parts[0].genes["symbol"].astype(str).str.upper().to_numpy()
+    if len(parts) == 1:
+        return parts[0].counts, symbols
     shared = shared_ids([part.genes["gene"] for part in parts])
     kept = [part.counts[:, gene_columns(part, shared)] for part in parts]
-    return sparse.csr_array(sparse.vstack(kept, format="csr"))
+    stacked = sparse.csr_array(sparse.vstack(kept, format="csr"))
+    return stacked, symbols[gene_columns(parts[0], shared)]

@@ -1,18 +1,22 @@
-"""Doublet detection within one channel, by similarity to simulated doublets.
+"""Doublet detection within one channel, by comparison with simulated doublets.
 
 As in Scrublet [1]_, sums of random pairs of cells are added as simulated doublets, and the score of
 a cell is their share among its neighbors. The implementation uses faiss and a small principal
 component analysis, because existing ones start a just-in-time compiler in each of many small jobs.
 
-The number of neighbors, the score and the minimum cells of a gene are Scrublet's. The choice of
-genes, the limits of rate and calls, and the threshold are ours: Otsu's [2]_, while Scrublet takes
-the minimum between the two modes of the simulated doublets' scores.
+The number of neighbors, the score and the minimum cells of a gene are Scrublet's. Others are ours:
+the choice of genes; simulated doublets are thinned, since a doublet does not have all RNA of both
+cells, and one with less noise than any cell would have no cell among its neighbors; and the call.
+A cell is called if it scores like the simulated doublets of two lineages (`lineages`) and the
+estimated share of single cells among the calls is small (`threshold`). Scrublet takes the minimum
+between the two modes of the simulated doublets' scores.
 
 References
 ----------
 .. [1] Wolock, Lopez, Klein, Cell Syst 8, 281-291 (2019), doi 10.1016/j.cels.2018.11.005.
-.. [2] Otsu, IEEE Trans Syst Man Cybern 9, 62-66 (1979), doi 10.1109/TSMC.1979.4310076.
 """
+
+from dataclasses import dataclass
 
 import faiss
 import numpy as np
@@ -20,6 +24,15 @@ from scipy import sparse
 
 from lammscope.core.pca import principal_components
 from lammscope.core.rates import normalize
+from lammscope.core.runtime import logger
+from lammscope.ingest.doublets.lineages import (
+    Profiles,
+    cluster_profiles,
+    have_own_genes,
+    marker_columns,
+    support_for_two,
+)
+from lammscope.ingest.doublets.threshold import MAX_RATE, call_threshold, estimate_rate
 
 CHUNK = 2_000  # cells or simulated doublets processed at a time
 
@@ -29,20 +42,51 @@ MIN_SEEN = 3  # cells that express a gene: Scrublet's `min_cells`; 10 changes th
 COMMON_CV2 = 0.3  # of any gene between cells; our choice, 0 to 1 change the AUC by 0.001
 NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change the AUC by under 0.01
 MIN_NEIGHBORS = 10  # our choice: fewer make the share too coarse; applies below 361 cells
-MAX_RATE = 0.4  # our choice: the expected rate grows with the cells, and a prior is below 1
-MAX_CALLED_PER_EXPECTED = 2  # our choice: at most twice the doublets expected from loading
 NO_MEAN = 1e-12  # replaces a mean of 0, of genes that are left out anyway
+KEPT_RNA = (0.5, 1.0)  # share of the RNA of both cells in a simulated doublet; our choice
+SINGLE = 0.5  # cells with fewer simulated neighbors than this share of the simulated doublets have
+# are taken as single for the profiles; our choice
+MIN_SUPPORT = 10.0  # log likelihood by which two lineages must explain a cell better; our choice
+GROUP = 5  # a called cell and the nearest called ones, tried as a rare population; our choice
+
+
+@dataclass(frozen=True)
+class Channel:
+    """The cells of a channel and its simulated doublets.
+
+    Attributes
+    ----------
+    cells, simulated
+        Counts (x genes) of variable genes and markers.
+    symbols
+        Those genes' symbols.
+    points
+        Cells, then simulated doublets (x components).
+    share
+        Of simulated doublets among the neighbors, in the same order.
+    """
+
+    cells: sparse.csr_array
+    simulated: sparse.csr_array
+    symbols: np.ndarray
+    points: np.ndarray
+    share: np.ndarray
+
+    @property
+    def n_cells(self) -> int:
+        """The number of cells."""
+        return int(self.cells.shape[0])
 
 
 def score_doublets(
     counts: sparse.csr_array,
     *,
+    symbols: np.ndarray,
+    rate: float,
     simulated_per_cell: float,
-    expected_per_1000: float,
     n_pcs: int,
     n_genes: int,
-    min_cells: int,
-    max_pct: float,
+    max_false_pct: float,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score the cells of one channel and call doublets.
@@ -51,68 +95,154 @@ def score_doublets(
     ----------
     counts
         Cells x genes, all cells of the channel that pass QC.
+    symbols
+        The genes' symbols.
+    rate
+        Expected doublets, as a share of the cells: the prior of the score, and used for the calls
+        if the rate cannot be estimated.
     simulated_per_cell
         Simulated doublets per observed cell.
-    expected_per_1000
-        Doublet rate per 1,000 recovered cells (0.008 for 10x); the rate is the prior.
     n_pcs, n_genes
         Components and genes used to find neighbors.
-    min_cells
-        Channels with fewer cells are not scored.
-    max_pct
-        Maximum % of the cells that are called, unless twice the expected rate is higher.
+    max_false_pct
+        Maximum estimated % of the cells that are single and called.
     rng
         Source of randomness.
 
     Returns
     -------
     scores
-        Posterior probability of a doublet per cell, 0 to 1; NaN if the channel is not scored.
+        Posterior probability of a doublet per cell, 0 to 1.
     doublets
-        The called doublets: scores above the threshold of `call_threshold`.
+        The called doublets.
     """
-    n_cells = counts.shape[0]
-    if n_cells < min_cells:
-        return np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool)
-    counts = counts[:, _variable(counts, n_genes)]
-    pairs = rng.integers(0, n_cells, size=(int(simulated_per_cell * n_cells), 2))
-    values = _log_rates(counts)
-    space = principal_components(values, n_components=min(n_pcs, n_cells - 1))
-    simulated = [
-        space.project(_log_rates(counts[some[:, 0]] + counts[some[:, 1]]))
-        for some in np.array_split(pairs, max(len(pairs) // CHUNK, 1))
-    ]
-    scores = np.concatenate([space.project(values), *simulated])
+    channel = _simulate(
+        counts,
+        symbols=symbols,
+        n_simulated=int(simulated_per_cell * counts.shape[0]),
+        n_pcs=n_pcs,
+        n_genes=n_genes,
+        rng=rng,
+    )
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    called = _call(channel, totals=totals, rate=rate, max_false_pct=max_false_pct, rng=rng)
+    observed = channel.share[: channel.n_cells]
+    return _posterior(observed, ratio=simulated_per_cell, rate=rate), called
 
+
+def _simulate(
+    counts: sparse.csr_array,
+    *,
+    symbols: np.ndarray,
+    n_simulated: int,
+    n_pcs: int,
+    n_genes: int,
+    rng: np.random.Generator,
+) -> Channel:
+    """Add simulated doublets to a channel, and find their share among the neighbors."""
+    n_cells = counts.shape[0]
+    variable = _variable(counts, n_genes)
+    columns = np.union1d(variable, marker_columns(symbols))
+    variable = np.searchsorted(columns, variable)
+    counts = counts[:, columns]
+    pairs = rng.integers(0, n_cells, size=(n_simulated, 2))
+    values = _log_rates(counts[:, variable])
+    space = principal_components(values, n_components=min(n_pcs, n_cells - 1))
+    points, parts = [space.project(values)], []
+    for some in np.array_split(pairs, max(len(pairs) // CHUNK, 1)):
+        sums = counts[some[:, 0]] + counts[some[:, 1]]
+        kept = np.repeat(rng.uniform(*KEPT_RNA, size=len(some)), np.diff(sums.indptr))
+        sums.data = rng.binomial(sums.data, kept).astype(sums.data.dtype)
+        parts.append(sums)
+        points.append(space.project(_log_rates(sums[:, variable])))
+    found = np.concatenate(points)
+    simulated = sparse.csr_array(sparse.vstack(parts, format="csr"))
+    share = _simulated_neighbors(found, n_cells=n_cells)
+    return Channel(counts, simulated, symbols[columns], found, share)
+
+
+def _simulated_neighbors(points: np.ndarray, *, n_cells: int) -> np.ndarray:
+    """Return the share of simulated doublets, which follow the cells, among the neighbors."""
     n_neighbors = max(MIN_NEIGHBORS, round(NEIGHBORS_PER_ROOT * np.sqrt(n_cells)))
-    n_adjusted = round(n_neighbors * len(scores) / n_cells)
-    index = faiss.IndexFlatL2(scores.shape[1])
-    index.add(scores)
-    _, neighbors = index.search(scores, n_adjusted + 1)
+    n_adjusted = round(n_neighbors * len(points) / n_cells)
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(points)
+    _, neighbors = index.search(points, n_adjusted + 1)
     n_simulated = (neighbors[:, 1:] >= n_cells).sum(axis=1)
     # as in Scrublet, the posterior mean of the share under a flat prior
-    share = (n_simulated + 1) / (n_adjusted + 2)
-    rate = min(expected_per_1000 * n_cells / 1000, MAX_RATE)
-    max_share = max(MAX_CALLED_PER_EXPECTED * rate, max_pct / 100)
-    threshold = call_threshold(share[:n_cells], share[n_cells:], max_share=max_share)
-    posterior = _posterior(share[:n_cells], ratio=len(pairs) / n_cells, rate=rate)
-    return posterior, share[:n_cells] > threshold
+    return np.asarray((n_simulated + 1) / (n_adjusted + 2))
 
 
-def call_threshold(observed: np.ndarray, simulated: np.ndarray, *, max_share: float) -> float:
-    """Return the share of simulated neighbors above which a cell is a doublet: Otsu's split.
+def _call(
+    channel: Channel,
+    *,
+    totals: np.ndarray,
+    rate: float,
+    max_false_pct: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Call doublets of two lineages, and others that few single cells resemble."""
+    n_cells = channel.n_cells
+    observed, simulated = np.split(channel.share, [n_cells])
+    single = np.flatnonzero(observed <= np.quantile(simulated, SINGLE))
+    if not len(single):
+        return np.zeros(n_cells, dtype=bool)
+    profiles = cluster_profiles(
+        channel.cells[single],
+        channel.points[single],
+        totals=totals[single],
+        symbols=channel.symbols,
+        rng=rng,
+    )
+    support = np.concatenate(
+        [support_for_two(part, profiles) for part in (channel.cells, channel.simulated)]
+    )
+    sizes = np.concatenate([part.sum(axis=1) for part in (channel.cells, channel.simulated)])
+    of_two = _rank_of_two(channel.share, support, sizes=np.maximum(sizes, 1), n_cells=n_cells)
+    estimate = estimate_rate(*of_two)
+    known = np.isfinite(estimate) and estimate <= MAX_RATE
+    scores, used = (of_two, estimate) if known else ((observed, simulated), rate)
+    called = scores[0] >= call_threshold(*scores, rate=used, max_false_pct=max_false_pct)
+    called &= ~_rare(channel, called, profiles)
+    logger.info(
+        "doublets: expected rate %.2g %%, %s",
+        *(
+            100 * rate,
+            f"{100 * estimate:.2g} % estimated" if known else "which cannot be estimated",
+        ),
+    )
+    return called
 
-    Simulated doublets of different cells are separate from single cells, those of similar cells
-    cannot be distinguished from them. The threshold splits the two kinds. If all cells are similar,
-    there is no such split, and any threshold would call single cells; so no more than `max_share`
-    of the observed cells are called.
+
+def _rank_of_two(
+    share: np.ndarray, support: np.ndarray, *, sizes: np.ndarray, n_cells: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rank cells and simulated doublets among the simulated doublets of two lineages.
+
+    The rank is the lower one of neighbors and of `support`, 0 to 1: a doublet is high in both.
     """
-    ordered = np.sort(simulated)
-    number = np.arange(1, len(ordered))
-    lower = np.cumsum(ordered)[:-1] / number
-    upper = (ordered.sum() - np.cumsum(ordered)[:-1]) / (len(ordered) - number)
-    between = number * (len(ordered) - number) * (upper - lower) ** 2
-    return float(max(ordered[np.argmax(between)], np.quantile(observed, 1 - max_share)))
+    able = support >= MIN_SUPPORT
+    of_two = able.copy()
+    of_two[:n_cells] = False
+    ranks = [
+        np.searchsorted(np.sort(values[of_two]), values, side="right") / max(int(of_two.sum()), 1)
+        for values in (share, support / sizes)
+    ]
+    rank = np.where(able, np.minimum(*ranks), -np.inf)
+    return rank[:n_cells], rank[n_cells:]
+
+
+def _rare(channel: Channel, called: np.ndarray, profiles: Profiles) -> np.ndarray:
+    """Return which called cells are a rare population with genes of its own."""
+    rare = np.zeros(len(called), dtype=bool)
+    cells = np.flatnonzero(called)
+    if len(cells) < GROUP:
+        return rare
+    index = faiss.IndexFlatL2(channel.points.shape[1])
+    index.add(channel.points[cells])
+    _, groups = index.search(channel.points[cells], GROUP)
+    rare[cells] = have_own_genes(channel.cells, cells[groups], profiles)
+    return rare
 
 
 def _log_rates(counts: sparse.csr_array) -> sparse.csr_array:

@@ -11,30 +11,48 @@ from scipy import sparse
 from lammscope.cohort.config import read_schema, resolve_config
 from lammscope.core.shards import Shard
 from lammscope.ingest.doublets import METHODS, score_channel
+from lammscope.ingest.doublets.lineages import LINEAGES, cluster_profiles, lineages_of
 from lammscope.ingest.doublets.simulated import score_doublets
+from lammscope.ingest.doublets.threshold import call_threshold, estimate_rate
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.metrics import cell_metrics
 from tests.matrices import small_shard
 
 SETTINGS: dict[str, Any] = {
     "simulated_per_cell": 2,
-    "expected_per_1000": 0.008,
     "n_pcs": 20,
     "n_genes": 1500,
-    "min_cells": 50,
-    "max_pct": 5,
+    "max_false_pct": 0.5,
 }
+PER_CHANNEL = {"expected_per_1000": 0.008, "min_cells": 50}
+MARKERS = [gene for sets in LINEAGES.values() for gene in sets[0]]
+SYMBOLS = np.array([*MARKERS, *(f"G{i}" for i in range(500 - len(MARKERS)))])
+TYPES = ("T or NK", "B", "myeloid")
 
 
-def four_types(
+def profiles() -> np.ndarray:
+    """Rates of three lineages with their markers and genes of their own."""
+    rates = np.random.default_rng(7).gamma(0.5, 2, (len(TYPES), len(SYMBOLS)))
+    rates[:, : len(MARKERS)] = 0.02
+    for row, name in zip(rates, TYPES, strict=True):
+        row[np.isin(SYMBOLS, list(LINEAGES[name][0]))] = 6
+    return rates
+
+
+def three_types(
     n_cells: int = 600, n_doublets: int = 30, seed: int = 0
 ) -> tuple[sparse.csr_array, np.ndarray]:
     rng = np.random.default_rng(seed)
-    rates = rng.gamma(0.5, 2, (4, 500))
-    counts = rng.poisson(rates[np.arange(n_cells) % 4])
-    first = np.arange(n_doublets) % 4
-    both = rng.poisson(rates[first] + rates[(first + 1) % 4])
+    rates = profiles()
+    counts = rng.poisson(rates[np.arange(n_cells) % 3])
+    first = np.arange(n_doublets) % 3
+    both = rng.poisson(rates[first] + rates[(first + 1) % 3])
     return sparse.csr_array(np.vstack([counts, both])), np.arange(n_cells + n_doublets) >= n_cells
+
+
+def call(counts: sparse.csr_array, *, rate: float = 0.005) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    return score_doublets(counts, symbols=SYMBOLS, rate=rate, rng=rng, **SETTINGS)
 
 
 def auroc(score: np.ndarray, truth: np.ndarray) -> float:
@@ -43,30 +61,113 @@ def auroc(score: np.ndarray, truth: np.ndarray) -> float:
     return (difference > 0).mean() + 0.5 * (difference == 0).mean()
 
 
-def test_planted_doublets_of_four_types_are_found_and_single_cells_left() -> None:
-    counts, truth = four_types()
-    scores, called = score_doublets(counts, rng=np.random.default_rng(1), **SETTINGS)
-    assert auroc(scores, truth) > 0.98
-    assert called[truth].mean() > 0.8
-    assert called[~truth].mean() < 0.05
+@pytest.mark.parametrize("n_doublets", [0, 12, 80])
+def test_planted_doublets_of_lineages_are_found_and_single_cells_left(n_doublets: int) -> None:
+    """At any rate, and also if far fewer are expected."""
+    counts, truth = three_types(n_doublets=n_doublets)
+    scores, called = call(counts)
+    assert called[~truth].mean() < 0.02
+    if n_doublets:
+        assert auroc(scores, truth) > 0.95
+        assert called[truth].mean() > 0.8
 
 
-def test_a_channel_of_one_type_loses_few_cells() -> None:
-    counts = np.random.default_rng(0).poisson(1.0, (300, 200))
-    _, called = score_doublets(sparse.csr_array(counts), rng=np.random.default_rng(1), **SETTINGS)
-    assert called.mean() <= 0.05
+def test_calls_are_no_fixed_share() -> None:
+    shares = [call(three_types(n_doublets=number)[0])[1].mean() for number in (12, 40, 80)]
+    assert shares[0] < 0.04 < shares[1] < 0.09 < shares[2]
+
+
+def test_scores_and_calls_are_reproducible() -> None:
+    counts, _ = three_types()
+    for one, other in zip(call(counts), call(counts), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("row", range(3))
+def test_a_channel_of_one_lineage_loses_no_cell(row: int) -> None:
+    counts = np.random.default_rng(0).poisson(profiles()[row], (300, len(SYMBOLS)))
+    _, called = call(sparse.csr_array(counts))
+    assert called.mean() <= 0.01
+
+
+def test_a_channel_without_known_lineages_loses_few_cells() -> None:
+    counts = np.random.default_rng(0).poisson(1.0, (300, len(SYMBOLS)))
+    _, called = call(sparse.csr_array(counts))
+    assert called.mean() <= 0.01
+
+
+def test_a_rare_population_with_genes_of_its_own_is_kept() -> None:
+    """Twelve cells with the markers of two lineages, as plasmacytoid dendritic cells have."""
+    rng = np.random.default_rng(3)
+    counts, _ = three_types(n_doublets=0)
+    both = profiles()[1:].mean(axis=0)
+    doublets = call(_with(counts, rng.poisson(2 * both, (12, len(SYMBOLS)))))[1]
+    both[-25:] = 12
+    rare = call(_with(counts, rng.poisson(2 * both, (12, len(SYMBOLS)))))[1]
+    assert doublets[-12:].mean() > 0.4  # without such genes they are called
+    assert rare[-12:].mean() < 0.2
+
+
+def _with(counts: sparse.csr_array, others: np.ndarray) -> sparse.csr_array:
+    return sparse.csr_array(sparse.vstack([counts, sparse.csr_array(others)]))
+
+
+def test_ambient_markers_give_no_lineage() -> None:
+    """T cells have some LYZ and S100A9 wherever there are monocytes."""
+    symbols = np.array([*LINEAGES["T or NK"][0], *LINEAGES["myeloid"][0]])
+    t_cells = np.r_[list(LINEAGES["T or NK"][0].values()), 0.2 * np.ones(7)]
+    monocytes = np.r_[np.full(6, 0.2), list(LINEAGES["myeloid"][0].values())]
+    soiled = t_cells + 0.15 * monocytes
+    rates = np.array([soiled, monocytes, 0.5 * (t_cells + monocytes), np.full(13, 0.1)])
+    assert lineages_of(rates, symbols).tolist() == ["T or NK", "myeloid", "mixed", ""]
+
+
+def test_clusters_of_three_types_have_their_lineages() -> None:
+    counts, _ = three_types(n_doublets=0)
+    found = cluster_profiles(
+        counts,
+        counts.toarray().astype(np.float32),
+        totals=np.asarray(counts.sum(axis=1)),
+        symbols=SYMBOLS,
+        rng=np.random.default_rng(1),
+    )
+    assert set(found.lineages) - {""} == set(TYPES)
+    assert len(found.pairs)
+
+
+def test_the_rate_is_estimated_from_the_scores() -> None:
+    rng = np.random.default_rng(0)
+    simulated = rng.uniform(0.2, 1, 4000)
+    observed = np.r_[rng.uniform(0, 0.22, 4500), rng.uniform(0.2, 1, 500)]
+    rate = estimate_rate(observed, simulated)
+    assert rate == pytest.approx(0.1, abs=0.03)
+    threshold = call_threshold(observed, simulated, rate=0.1, max_false_pct=1)
+    false = (observed[:4500] >= threshold).sum() / 5000
+    assert false < 0.017
+    assert (observed[4500:] >= threshold).mean() > 0.9
+    few = call_threshold(observed, simulated, rate=0.001, max_false_pct=1)
+    assert (observed >= few).mean() < 0.02
+
+
+def test_without_scored_simulated_doublets_there_is_no_rate_and_no_call() -> None:
+    observed, none = np.ones(100), np.full(200, -np.inf)
+    assert np.isnan(estimate_rate(observed, none))
+    assert call_threshold(observed, none, rate=0.1, max_false_pct=1) == np.inf
 
 
 def test_a_small_channel_is_not_scored() -> None:
-    counts, _ = four_types(20, 2)
-    scores, called = score_doublets(counts, rng=np.random.default_rng(1), **SETTINGS)
-    assert np.isnan(scores).all()
-    assert not called.any()
+    counts, _ = three_types(210, 2)
+    settings = {**SETTINGS, **PER_CHANNEL, "min_cells": 500}
+    table = score_channel(
+        channel(counts), method="simulated", rng=np.random.default_rng(1), **settings
+    )
+    assert table["doublet_score"].isna().all()
+    assert not table["doublet"].any()
 
 
 def channel(counts: sparse.csr_array) -> Iterator[Any]:
     """A channel of two samples, of which the first has a barcode that fails QC."""
-    genes = small_shard(n_genes=500).genes
+    genes = small_shard(n_genes=500).genes.assign(symbol=SYMBOLS)
     barcodes = np.array([f"B{i}" for i in range(counts.shape[0])])
     parts = {
         "s1": Shard(counts[:200], barcodes[:200], genes),
@@ -78,9 +179,10 @@ def channel(counts: sparse.csr_array) -> Iterator[Any]:
 
 
 def test_a_channel_is_scored_over_all_its_samples_and_named_by_sample() -> None:
-    counts, _ = four_types()
+    counts, _ = three_types()
+    settings = {**SETTINGS, **PER_CHANNEL}
     table = score_channel(
-        channel(counts), method="simulated", rng=np.random.default_rng(1), **SETTINGS
+        channel(counts), method="simulated", rng=np.random.default_rng(1), **settings
     )
     assert len(table) == counts.shape[0] - 1
     assert table["cell"].tolist()[0] == "s1_B1"
@@ -98,21 +200,50 @@ def test_a_new_method_is_a_line_in_the_registry(monkeypatch: pytest.MonkeyPatch)
     given = {}
 
     def call_large_cells(
-        counts: sparse.csr_array, *, rng: np.random.Generator, max_pct: int, **others: Any
+        counts: sparse.csr_array, *, rng: np.random.Generator, rate: float, **others: Any
     ) -> tuple[np.ndarray, np.ndarray]:
         given.update(others)
         totals = counts.sum(axis=1)
-        return totals / totals.max(), totals > np.quantile(totals, 1 - max_pct / 100)
+        return totals / totals.max(), totals > np.quantile(totals, 1 - rate)
 
     monkeypatch.setitem(METHODS, "large", call_large_cells)
-    counts, _ = four_types()
+    counts, _ = three_types()
     settings = {**resolve_config({})["doublets"], "method": "large"}
     del settings["remove"]
-    table = score_channel(channel(counts), rng=np.random.default_rng(1), **settings)
+    table = score_channel(channel(counts), rng=np.random.default_rng(1), rate=0.05, **settings)
     passing = counts[1:].sum(axis=1)
     assert np.array_equal(table["doublet_score"], passing / passing.max())
     assert 0.04 < table["doublet"].mean() < 0.06
-    assert given == {key: value for key, value in SETTINGS.items() if key != "max_pct"}
+    assert given.pop("symbols").tolist() == SYMBOLS.tolist()
+    assert given == SETTINGS
+
+
+def test_more_cells_mean_more_expected_doublets(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+
+    def note_rate(counts: sparse.csr_array, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+        rates.append(settings["rate"])
+        return np.zeros(counts.shape[0]), np.zeros(counts.shape[0], dtype=bool)
+
+    monkeypatch.setitem(METHODS, "simulated", note_rate)
+    for per_1000 in (0.008, 80):
+        score_channel(
+            channel(three_types()[0]),
+            method="simulated",
+            expected_per_1000=per_1000,
+            min_cells=50,
+        )
+    assert rates == [pytest.approx(0.008 * 629 / 1000), 0.4]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_scrublet_scores_planted_doublets_high_and_calls_few_single_cells() -> None:
+    counts, truth = three_types()
+    rng = np.random.default_rng(1)
+    scores, called = METHODS["scrublet"](counts, symbols=SYMBOLS, rate=0.08, rng=rng, **SETTINGS)
+    assert auroc(scores, truth) > 0.9
+    assert called[truth].mean() > 0.3
+    assert called[~truth].mean() < 0.03
 
 
 @pytest.mark.real_data
@@ -121,10 +252,55 @@ def test_hashed_doublets_score_above_singlets(real_data: Callable[[str], Path]) 
 
     path = real_data("doublets_hashing") / "cellline_hashing_2000.h5ad"
     label = anndata.read_h5ad(path).obs["doublet_true_labels"].astype(str).to_numpy()
-    scores, called = score_doublets(
-        read_matrix(path).counts, rng=np.random.default_rng(1), **SETTINGS
+    counts = read_matrix(path)
+    scores, _ = score_doublets(
+        counts.counts,
+        symbols=counts.genes["symbol"].to_numpy(dtype=str),
+        rate=0.016,
+        rng=np.random.default_rng(1),
+        **SETTINGS,
     )
     known = label != "Negative"
     # scanpy's Scrublet reaches 0.61 on this set
     assert auroc(scores[known], label[known] == "Doublet") > 0.64
-    assert (label[called] == "Doublet").mean() > 0.5  # 0.11 by chance
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("purified", ["CD19+ B", "CD34+", "CD56+ NK", "CD8+ Cytotoxic T"])
+def test_bead_purified_cells_of_one_type_are_not_called(
+    real_data: Callable[[str], Path], purified: str
+) -> None:
+    counts, symbols, cells = _beads(real_data("pbmc_facs"))
+    _, called = score_doublets(
+        counts[cells == purified],
+        symbols=symbols,
+        rate=0.005,
+        rng=np.random.default_rng(1),
+        **SETTINGS,
+    )
+    assert called.mean() <= 0.01
+
+
+@pytest.mark.real_data
+def test_sums_of_real_t_cells_and_monocytes_are_called(real_data: Callable[[str], Path]) -> None:
+    """60 doublets are planted among blood cells that were purified by beads."""
+    counts, symbols, cells = _beads(real_data("pbmc_facs"))
+    t_cells = np.flatnonzero(np.char.startswith(cells.astype(str), "CD8+"))[:60]
+    monocytes = np.flatnonzero(cells == "CD14+ Monocyte")[:60]
+    others = np.setdiff1d(np.arange(len(cells)), np.r_[t_cells, monocytes])
+    sums = counts[t_cells] + counts[monocytes]
+    planted = sparse.csr_array(sparse.vstack([counts[others], sums]))
+    _, called = score_doublets(
+        planted, symbols=symbols, rate=0.03, rng=np.random.default_rng(1), **SETTINGS
+    )
+    assert called[-60:].mean() > 0.8
+    assert called[:-60].mean() < 0.02
+
+
+def _beads(folder: Path) -> tuple[sparse.csr_array, np.ndarray, np.ndarray]:
+    import anndata
+
+    table = anndata.read_h5ad(folder / "pbmc_facs.h5ad")
+    counts = sparse.csr_array(table.X).astype(np.int32)
+    types = table.obs["celltype"].astype(str).to_numpy()
+    return counts, np.asarray(table.var["symbol"], dtype=str), types
