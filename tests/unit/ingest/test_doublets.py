@@ -282,6 +282,7 @@ def test_bead_purified_cells_of_one_type_are_not_called(
 
 
 @pytest.mark.real_data
+@pytest.mark.xfail(strict=True, reason="75 % are called if they are far more frequent than chance")
 def test_sums_of_real_t_cells_and_monocytes_are_called(real_data: Callable[[str], Path]) -> None:
     """60 doublets are planted among blood cells that were purified by beads."""
     counts, symbols, cells = _beads(real_data("pbmc_facs"))
