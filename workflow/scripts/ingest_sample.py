@@ -22,13 +22,8 @@ with job_log(snakemake.log[0]) as logger:
     chosen = {"genome": snakemake.params.genome, "layer": snakemake.params.layer}
     matrix = read_matrix(snakemake.input.matrix, **chosen)
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
-    shard, qc = assess(
-        matrix,
-        own,
-        Limits(**settings),
-        ambient_max_counts=floor,
-        rng=np.random.default_rng(snakemake.params.seed),
-    )
+    rng = np.random.default_rng(snakemake.params.seed)
+    shard, qc = assess(matrix, own, Limits(**settings), ambient_max_counts=floor, rng=rng)
     warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
         snakemake.input.matrix,

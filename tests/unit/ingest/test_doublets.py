@@ -282,19 +282,26 @@ def test_bead_purified_cells_of_one_type_are_not_called(
 
 
 @pytest.mark.real_data
-@pytest.mark.xfail(strict=True, reason="75 % are called if they are far more frequent than chance")
-def test_sums_of_real_t_cells_and_monocytes_are_called(real_data: Callable[[str], Path]) -> None:
-    """60 doublets are planted among blood cells that were purified by beads."""
+@pytest.mark.parametrize(("max_false_pct", "at_least"), [(0.5, 0.7), (1.0, 0.9)])
+def test_sums_of_real_t_cells_and_monocytes_are_called(
+    real_data: Callable[[str], Path], max_false_pct: float, at_least: float
+) -> None:
+    """60 doublets are planted among blood cells that were purified by beads.
+
+    They are far more frequent than by chance, so that fewer are called than in
+    `benchmarks.doublets`: 75 % by default.
+    """
     counts, symbols, cells = _beads(real_data("pbmc_facs"))
     t_cells = np.flatnonzero(np.char.startswith(cells.astype(str), "CD8+"))[:60]
     monocytes = np.flatnonzero(cells == "CD14+ Monocyte")[:60]
     others = np.setdiff1d(np.arange(len(cells)), np.r_[t_cells, monocytes])
     sums = counts[t_cells] + counts[monocytes]
     planted = sparse.csr_array(sparse.vstack([counts[others], sums]))
+    settings = SETTINGS | {"max_false_pct": max_false_pct}
     _, called = score_doublets(
-        planted, symbols=symbols, rate=0.03, rng=np.random.default_rng(1), **SETTINGS
+        planted, symbols=symbols, rate=0.03, rng=np.random.default_rng(1), **settings
     )
-    assert called[-60:].mean() > 0.8
+    assert called[-60:].mean() > at_least
     assert called[:-60].mean() < 0.02
 
 
