@@ -46,6 +46,7 @@ demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the 
 	@echo "Report: $(CURDIR)/results/report.html"
 
 test: .venv/dev.stamp ## all tests: unit, script, workflow, and real data if present
+	@python -m compileall -q lammscope
 	$(PYTEST)
 
 test-fast: .venv/dev.stamp ## the quick tests
