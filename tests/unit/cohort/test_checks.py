@@ -48,7 +48,7 @@ def test_a_sound_cohort_gives_samples_contrasts_and_no_notes(
     assert len(taken.samples) == 12
     assert [contrast.name for contrast in taken.contrasts] == ["baseline", "on_treatment", "change"]
     assert taken.notes == []
-    assert taken.config["qc"]["min_counts"] == 500
+    assert taken.config["qc"]["min_counts"] == 400
 
 
 def test_a_mistake_in_a_contrast_has_the_line_of_the_contrast(
