@@ -36,7 +36,13 @@ def ingested(
             "ingest_sample",
             input={"matrix": str(matrix), "barcodes": []},
             output=paths[sample],
-            params={"qc": config["qc"], "genome": None, "layer": None, "compared": "size"},
+            params={
+                "qc": config["qc"],
+                "seed": 1,
+                "genome": None,
+                "layer": None,
+                "compared": "size",
+            },
             wildcards={"sample": sample},
         )
         assert "barcodes pass" in log
@@ -164,7 +170,13 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(
             "ingest_sample",
             input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
             output={"shard": tmp_path / "out" / "x.h5ad"},
-            params={"qc": config["qc"], "genome": None, "layer": None, "compared": "size"},
+            params={
+                "qc": config["qc"],
+                "seed": 1,
+                "genome": None,
+                "layer": None,
+                "compared": "size",
+            },
         )
     printed = capsys.readouterr().err
     assert printed.startswith(f"lammscope: {tmp_path / 'x.h5'}: named .h5, but it is not HDF5")

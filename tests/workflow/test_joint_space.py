@@ -65,7 +65,7 @@ def healthy(folder: Path, sample: str) -> np.ndarray:
 def odd(cohort_in: Callable[[str], Path], snakemake: Callable[..., Run]) -> Path:
     """Run a cohort with a sample without passing cells, and one with a single cell."""
     folder = cohort_in("odd")
-    subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.005)
+    subset(folder, "P01_day_7", healthy(folder, "P01_day_7"), thin=0.012)
     subset(folder, "P02_day_7", healthy(folder, "P02_day_7")[:1])
     write_config(folder, integration={"method": "auto", "candidates": ["none", "harmony"]})
     run = snakemake(folder)
