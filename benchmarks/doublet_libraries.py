@@ -7,7 +7,6 @@ import anndata
 import faiss
 import numpy as np
 import pandas as pd
-from lammscope.ingest.qc import cell_metrics
 from scipy import sparse
 
 from benchmarks.workflow import ROOT
@@ -16,6 +15,7 @@ from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.core.pca import principal_components
 from lammscope.core.rates import normalize
 from lammscope.ingest.matrices.read import read_matrix
+from lammscope.ingest.quality.metrics import cell_metrics
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import shared_neighbor_graph
 from lammscope.joint.panel_counts import PanelCounts
