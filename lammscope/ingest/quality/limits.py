@@ -20,7 +20,10 @@ MIN_LOG_SD = 0.3  # of log UMIs and genes: cells of one sorted type vary so litt
 MIN_PCT_MT_SD = 1.0  # of % mitochondrial: likewise
 LOWEST_PCT_MT = 5.0  # no limit on % mitochondrial falls below this; our choice
 MAX_LOST = 1 / 3  # of a lineage, by a limit that is not its own; our choice
-FEW = 10  # cells of a lineage: fewer have no median of their own, and lose none; our choice
+FEW = 10  # cells with a median of their own; a lineage of fewer loses none; our choice
+# The upper limit of UMIs is that of barcodes with this many times the floor. In a poor library most
+# others are damaged or hold no cell, and its cells are far above them; our choice.
+RICH = 2.5
 # Floors are lowered to this share for lineages with little RNA; our choice.
 LITTLE_RNA = {"neutrophil": 0.4, "platelet": 0.4}
 
@@ -88,6 +91,8 @@ def flag_cells(
     many = beyond(pct_mt, limits.mt_mads, lowest=LOWEST_PCT_MT, sd=MIN_PCT_MT_SD)
     failed["high_mt"] = failed["high_mt"] | many
     intact = ~np.any(list(failed.values()), axis=0)
+    rich = intact & (counts >= RICH * limits.min_counts)
+    intact = rich if rich.sum() >= FEW else intact
     failed["high_counts"] = beyond(log_counts, width, lowest=-np.inf, sd=MIN_LOG_SD)
     table = pd.DataFrame(failed)
     names = table.columns.to_numpy()

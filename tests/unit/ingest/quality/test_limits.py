@@ -125,6 +125,16 @@ def test_lineages_with_little_rna_have_lower_floors() -> None:
     assert flags(metrics, limits)["passes"].groupby(names).mean()["neutrophil"] < 0.4
 
 
+def test_the_cells_of_a_poor_library_have_no_high_counts() -> None:
+    """Its other barcodes are not recognized as ambient RNA, and have the cells' lineage."""
+    metrics, names = together(
+        soup=cells(911, counts=532, pct_mt=5), T_NK=cells(50, counts=6000, pct_mt=3, seed=1)
+    )
+    limits = replace(LIMITS, min_counts=400, min_genes=100)
+    kept = flags(metrics, limits, lineages="T_NK")["passes"].groupby(names).mean()
+    assert kept["T_NK"] == 1
+
+
 def test_ambient_barcodes_fail_and_set_no_limit() -> None:
     metrics, names = together(
         soup=cells(900, counts=550, pct_mt=5), T_NK=cells(50, counts=9000, pct_mt=3, seed=1)
