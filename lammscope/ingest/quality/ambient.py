@@ -38,6 +38,8 @@ MIN_LOW = 100  # barcodes in a fifth of a filtered matrix, to know their variati
 # where it is above 3,500. Barcodes drawn from one profile: above 100,000, with ratios near 1.
 MIN_CONCENTRATION = 5_000
 MIN_RATIO = 0.9
+# Nearly empty barcodes that vary more tell nothing: in a library of 1 to 4 UMIs a barcode it was 1.
+LEAST_CONCENTRATION = 100
 NEARLY_MULTINOMIAL = 30_000  # of no cells: the ratio need not be looked at
 # Nearly empty barcodes per other one in a raw matrix; a filtered one may have some, too.
 MIN_EMPTY = 1
@@ -91,6 +93,8 @@ def find_ambient(
         if low is None:
             return AmbientCalls(none, "", None)
         source, ambient = "smallest barcodes", _model(low, seen)
+    if ambient.concentration < LEAST_CONCENTRATION:
+        return AmbientCalls(none, "", None)
     settings = CallSettings(
         retain=np.inf,
         max_counts=MAX_COUNTS,
