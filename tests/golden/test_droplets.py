@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.ingest.droplets.empty_drops import CallSettings, call_barcodes
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, call_barcodes
 from lammscope.ingest.droplets.likelihood import Ambient, log_likelihood
 from lammscope.ingest.droplets.low_barcodes import fit_concentration, summarize_low_barcodes
 from lammscope.ingest.droplets.profile import ambient_profile, good_turing_proportions
@@ -84,7 +84,7 @@ def test_barcodes_are_called_as_by_empty_drops(
     rows = np.flatnonzero(totals_of(counts) > LOWER)
     np.testing.assert_array_equal(rows, expected["barcode"])
     model = ambient if name == "fitted" else Ambient(ambient.profile, np.inf)
-    settings = CallSettings(
+    settings = EmptyDropsSettings(
         retain=RETAIN, max_counts=RETAIN, n_iterations=20_000, statistic="likelihood", min_share=0
     )
     got = call_barcodes(

@@ -11,7 +11,7 @@ from lammscope.ingest.droplets.monte_carlo import Statistic, compare_with_simula
 
 
 @dataclass(frozen=True)
-class CallSettings:
+class EmptyDropsSettings:
     """How barcodes are tested.
 
     Attributes
@@ -42,7 +42,7 @@ def call_barcodes(
     counts: sparse.csr_array,
     *,
     ambient: Ambient,
-    settings: CallSettings,
+    settings: EmptyDropsSettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Test whether barcodes differ from ambient RNA, as DropletUtils' `emptyDrops` [1]_ does.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from lammscope.ingest.droplets.empty_drops import CallSettings, adjusted, call_barcodes
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, call_barcodes
 from lammscope.ingest.droplets.likelihood import Ambient
 from lammscope.ingest.droplets.low_barcodes import (
     LowBarcodes,
@@ -24,7 +24,7 @@ from lammscope.ingest.droplets.ranks import barcode_ranks
 
 MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
-MIN_SHARE = 0.001  # rarer genes are summed; see `CallSettings`
+MIN_SHARE = 0.001  # rarer genes are summed; see `EmptyDropsSettings`
 N_ITERATIONS = 20_000  # 10,000 in DropletUtils; a poor library of 50 cells needs lower p
 EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
 # Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA,
@@ -57,13 +57,10 @@ class AmbientCalls:
     source
         What the ambient profile comes from: `empty droplets` (a raw matrix), `smallest barcodes`
         (of a poor filtered library), or `` if nothing was tested.
-    profile
-        Share of each gene in ambient RNA, or None.
     """
 
     is_ambient: np.ndarray
     source: str
-    profile: np.ndarray | None
 
 
 def find_ambient(
@@ -84,18 +81,18 @@ def find_ambient(
     seen = np.asarray(counts.sum(axis=0)).ravel() > 0
     empty = summarize_low_barcodes(counts, totals=totals, lower=ambient_max_counts - 1)
     tested = np.flatnonzero(totals >= ambient_max_counts)
-    none = np.zeros(len(totals), dtype=bool)
+    untested = AmbientCalls(np.zeros(len(totals), dtype=bool), "")
     is_raw = empty.n_barcodes >= max(MIN_LOW, MIN_EMPTY * len(tested))
     if is_raw and empty.sums.sum() >= MIN_UMIS and len(tested):
         source, ambient = "empty droplets", _model(empty, seen)
     else:
         low = _smallest_if_ambient(counts, totals, seen=seen, rng=rng)
         if low is None:
-            return AmbientCalls(none, "", None)
+            return untested
         source, ambient = "smallest barcodes", _model(low, seen)
     if ambient.concentration < LEAST_CONCENTRATION:
-        return AmbientCalls(none, "", None)
-    settings = CallSettings(
+        return untested
+    settings = EmptyDropsSettings(
         retain=np.inf,
         max_counts=MAX_COUNTS,
         n_iterations=N_ITERATIONS,
@@ -106,8 +103,9 @@ def find_ambient(
     p_value = calls["p_value"].to_numpy()
     retained = _retained(totals[tested], p_value)
     kept = retained | (adjusted(np.where(retained, 0, p_value)) <= MAX_FDR)
-    none[tested[~kept]] = True
-    return AmbientCalls(none, source, ambient.profile)
+    is_ambient = np.zeros(len(totals), dtype=bool)
+    is_ambient[tested[~kept]] = True
+    return AmbientCalls(is_ambient, source)
 
 
 def _model(low: LowBarcodes, seen: np.ndarray) -> Ambient:

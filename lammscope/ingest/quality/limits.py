@@ -79,21 +79,17 @@ def flag_cells(
     }
     intact = ~np.any(list(failed.values()), axis=0)
     log_counts, log_genes = np.log(np.maximum(counts, 1)), np.log(np.maximum(genes, 1))
-    width = limits.counts_mads
-
-    def beyond(values: np.ndarray, width: float, *, lowest: float, sd: float) -> np.ndarray:
-        return _beyond(values, intact, lineages, width=width, lowest=lowest, sd=sd)
-
-    few = beyond(-log_counts, width, lowest=-np.inf, sd=MIN_LOG_SD)
-    failed["low_counts"] = failed["low_counts"] | few
-    few = beyond(-log_genes, width, lowest=-np.inf, sd=MIN_LOG_SD)
-    failed["few_genes"] = failed["few_genes"] | few
-    many = beyond(pct_mt, limits.mt_mads, lowest=LOWEST_PCT_MT, sd=MIN_PCT_MT_SD)
-    failed["high_mt"] = failed["high_mt"] | many
+    of_counts = {"width": limits.counts_mads, "sd": MIN_LOG_SD}
+    of_mt = {"width": limits.mt_mads, "sd": MIN_PCT_MT_SD, "lowest": LOWEST_PCT_MT}
+    failed["low_counts"] = failed["low_counts"] | _beyond(
+        -log_counts, intact, lineages, **of_counts
+    )
+    failed["few_genes"] = failed["few_genes"] | _beyond(-log_genes, intact, lineages, **of_counts)
+    failed["high_mt"] = failed["high_mt"] | _beyond(pct_mt, intact, lineages, **of_mt)
     intact = ~np.any(list(failed.values()), axis=0)
     rich = intact & (counts >= RICH * limits.min_counts)
-    intact = rich if rich.sum() >= FEW else intact
-    failed["high_counts"] = beyond(log_counts, width, lowest=-np.inf, sd=MIN_LOG_SD)
+    typical = rich if rich.sum() >= FEW else intact
+    failed["high_counts"] = _beyond(log_counts, typical, lineages, **of_counts)
     table = pd.DataFrame(failed)
     names = table.columns.to_numpy()
     reasons = [",".join(names[row]) for row in table.to_numpy()]
@@ -110,8 +106,8 @@ def _beyond(
     lineages: np.ndarray,
     *,
     width: float,
-    lowest: float,
     sd: float,
+    lowest: float = -np.inf,
 ) -> np.ndarray:
     """Return the barcodes whose values are above an upper limit of the sample or their lineage.
 

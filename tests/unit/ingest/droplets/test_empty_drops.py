@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lammscope.ingest.droplets.empty_drops import CallSettings, call_barcodes
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, call_barcodes
 from lammscope.ingest.droplets.likelihood import Ambient
 from tests.unit.ingest.droplets.test_low_barcodes import ambient_counts
 
@@ -38,7 +38,7 @@ def test_ambient_barcodes_have_uniform_p_values_at_any_total(
     called = call_barcodes(
         counts,
         ambient=Ambient(profiles[0], concentration),
-        settings=CallSettings(**SETTINGS | changed),
+        settings=EmptyDropsSettings(**SETTINGS | changed),
         rng=np.random.default_rng(2),
     )
     assert abs(called["z_score"].mean()) < 0.1
@@ -53,7 +53,7 @@ def test_large_ambient_barcodes_are_thinned_without_false_calls(profiles: np.nda
     called = call_barcodes(
         counts,
         ambient=Ambient(profiles[0], np.inf),
-        settings=CallSettings(**SETTINGS),
+        settings=EmptyDropsSettings(**SETTINGS),
         rng=np.random.default_rng(2),
     )
     assert (called["total"] == 5000).all()
@@ -67,7 +67,7 @@ def test_cells_among_ambient_barcodes_are_found(profiles: np.ndarray) -> None:
     called = call_barcodes(
         sparse.csr_array(sparse.vstack([ambient, cells])),
         ambient=Ambient(profiles[0], 500),
-        settings=CallSettings(**SETTINGS | {"n_iterations": 10_000}),
+        settings=EmptyDropsSettings(**SETTINGS | {"n_iterations": 10_000}),
         rng=np.random.default_rng(2),
     )
     found = called["fdr"].to_numpy() <= 0.01
@@ -87,7 +87,7 @@ def test_the_deviance_finds_cells_that_the_likelihood_misses() -> None:
         called = call_barcodes(
             counts,
             ambient=Ambient(ambient, np.inf),
-            settings=CallSettings(**SETTINGS | {"max_counts": 1500} | changed),
+            settings=EmptyDropsSettings(**SETTINGS | {"max_counts": 1500} | changed),
             rng=np.random.default_rng(2),
         )
         found[name] = (called["p_value"] < 0.001).mean()
@@ -99,7 +99,7 @@ def test_retained_and_empty_barcodes_are_not_tested(profiles: np.ndarray) -> Non
     counts = ambient_counts(profiles[0], np.array([0, 200, 800, 900]), np.inf)
     arguments: dict[str, Any] = {
         "ambient": Ambient(profiles[0], np.inf),
-        "settings": CallSettings(**SETTINGS | {"retain": 800}),
+        "settings": EmptyDropsSettings(**SETTINGS | {"retain": 800}),
     }
     called = call_barcodes(counts, **arguments, rng=np.random.default_rng(3))
     assert called["p_value"].isna().tolist() == [True, False, True, True]
@@ -114,7 +114,7 @@ def test_no_barcode_gives_an_empty_table(profiles: np.ndarray) -> None:
     called = call_barcodes(
         sparse.csr_array((0, GENES), dtype=np.int32),
         ambient=Ambient(profiles[0], 100),
-        settings=CallSettings(**SETTINGS),
+        settings=EmptyDropsSettings(**SETTINGS),
         rng=np.random.default_rng(0),
     )
     assert len(called) == 0
