@@ -31,7 +31,12 @@ from lammscope.report.sections.design import audit_rows, design_section, gene_se
 from lammscope.report.sections.joint import joint_section
 from lammscope.report.sections.lines import calibration_rows, lamm_table
 from lammscope.report.sections.primary import primary_section
-from lammscope.report.sections.quality import empty_line, quality_table, sharing_rows
+from lammscope.report.sections.quality import (
+    empty_line,
+    failure_rows,
+    quality_table,
+    sharing_rows,
+)
 from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
 TEMPLATE = Path(__file__).parent / "template.html.jinja"
@@ -106,6 +111,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
         "cohort": cohort_section(results.samples, cells=results.cells),
         "design": design_section(results.samples, audit=audit, contrasts=contrasts),
         "warnings": [
+            *failure_rows(results.qc_verdicts, on_failed=config["qc"]["on_failed"]),
             *warning_rows(audit, contrasts=contrasts),
             *sharing_rows(results.qc_summary),
             *(row for row in calibration if row["status"] == "warning"),
@@ -122,7 +128,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             config=config,
         ),
         "empty_line": empty_line(results.qc_summary),
-        "qc_table": quality_table(results.qc_summary),
+        "qc_table": quality_table(results.qc_summary, results.qc_verdicts),
         "cluster_table": build_table(results.clusters, CLUSTER_COLUMNS),
         "lamm": lamm_section(
             results.cells,

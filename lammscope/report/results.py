@@ -34,6 +34,7 @@ class Results:
     cells: pd.DataFrame
     counts: pd.DataFrame
     qc_summary: pd.DataFrame
+    qc_verdicts: pd.DataFrame
     gene_overlap: pd.DataFrame
     clusters: pd.DataFrame
     population_genes: pd.DataFrame

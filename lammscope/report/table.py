@@ -120,6 +120,7 @@ CAR_COLUMNS = (
 )
 QC_COLUMNS = (
     Column("sample", "Sample"),
+    Column("verdict", "Verdict", "words"),
     Column("n_barcodes", "Barcodes", "count"),
     Column("n_ambient", "Ambient RNA", "count", "no cell"),
     Column("n_low_counts", "Low counts", "count"),
@@ -128,10 +129,13 @@ QC_COLUMNS = (
     Column("n_high_hb", "High hemoglobin", "count"),
     Column("n_high_counts", "High counts", "count"),
     Column("n_doublets", "Doublets", "count"),
+    Column("n_dropped", "Left out", "count", "that pass, in samples that fail"),
     Column("n_cells", "Cells kept", "count"),
     Column("median_counts", "Median UMIs", "count"),
     Column("median_genes", "Median genes", "count"),
     Column("median_pct_mt", "Median mitochondrial", "percent"),
+    Column("pct_contamination", "Contamination", "percent", "UMIs that are ambient RNA"),
+    Column("sex", "Sex", "words", "by XIST and genes of chromosome Y"),
     Column("shared_barcodes", "Shares barcodes with", "text", "% of the smaller sample"),
 )
 

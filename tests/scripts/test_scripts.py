@@ -24,6 +24,8 @@ def ingested(
 ) -> dict[str, dict[str, Path]]:
     """Ingest two small samples."""
     config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
+    of_samples = ("min_cells", "on_failed")
+    limits = {key: value for key, value in config["qc"].items() if key not in of_samples}
     paths = {}
     for seed, sample in enumerate(("a", "b")):
         matrix = write_tenx_v3(small_shard(80, 200, seed=seed), tmp_path / f"{sample}.h5")
@@ -37,7 +39,7 @@ def ingested(
             input={"matrix": str(matrix), "barcodes": []},
             output=paths[sample],
             params={
-                "qc": config["qc"],
+                "qc": limits,
                 "seed": 1,
                 "genome": None,
                 "layer": None,
@@ -57,6 +59,64 @@ def test_ingest_writes_shard_flags_and_moments(ingested: dict[str, dict[str, Pat
     assert "ambient_counts" in shard.genes
     assert moments["n_cells"].iloc[0] == qc["passes"].sum()
     assert not list(ingested["a"]["shard"].parent.glob(".*"))
+
+
+def test_failed_samples_are_named_and_their_cells_left_out_if_asked(
+    ingested: dict[str, dict[str, Path]],
+    run_script: Callable[..., str],
+    config: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    verdicts = tmp_path / "qc" / "verdicts.tsv"
+    contamination = {sample: tmp_path / f"{sample}.contamination.tsv" for sample in ingested}
+    for (sample, path), share in zip(contamination.items(), ("", "0.5"), strict=True):
+        path.write_text(f"sample\tcontamination\n{sample}\t{share}\n")
+    log = run_script(
+        "judge_samples",
+        input={
+            "qc": [ingested[sample]["qc"] for sample in ingested],
+            "moments": [ingested[sample]["moments"] for sample in ingested],
+            "contamination": list(contamination.values()),
+        },
+        output={"verdicts": verdicts},
+        params={
+            "samples": list(ingested),
+            "patients": {"a": "P1", "b": "P2"},
+            "sexes": {"a": "male"},
+            "min_cells": 50,
+        },
+    )
+    table = pd.read_csv(verdicts, sep="\t", index_col="sample")
+    assert table["verdict"].to_dict() == {"a": "passed", "b": "failed"}
+    assert table["n_cells"].to_dict() == {
+        name: pd.read_parquet(paths["qc"])["passes"].sum() for name, paths in ingested.items()
+    }
+    assert "sample b fails quality control: 50 % of the cells' UMIs are ambient RNA" in log
+    doublets = tmp_path / "doublets.parquet"
+    pd.DataFrame({"cell": [], "doublet_score": [], "doublet": []}).astype(
+        {"cell": str, "doublet_score": float, "doublet": bool}
+    ).to_parquet(doublets)
+    run_script(
+        "select_cells",
+        input={
+            "qc": [ingested[sample]["qc"] for sample in ingested],
+            "doublets": [doublets],
+            "verdicts": verdicts,
+        },
+        output={
+            "cells": tmp_path / "cells.parquet",
+            "summary": tmp_path / "qc" / "summary.tsv",
+            "lineages": tmp_path / "qc" / "lineages.tsv",
+        },
+        params={
+            "samples": list(ingested),
+            "patients": ["P1", "P2"],
+            "channels": list(ingested),
+            "remove_doublets": True,
+        },
+    )
+    kept = pd.read_parquet(tmp_path / "cells.parquet")["sample"].unique().tolist()
+    assert kept == ["a"]
 
 
 def test_samples_become_an_index_a_space_and_clusters(
@@ -79,8 +139,13 @@ def test_samples_become_an_index_a_space_and_clusters(
         input={
             "qc": [ingested[sample]["qc"] for sample in samples],
             "doublets": [tmp_path / "doublets" / f"{sample}.parquet" for sample in samples],
+            "verdicts": [],
         },
-        output={"cells": cells, "summary": tmp_path / "qc" / "summary.tsv"},
+        output={
+            "cells": cells,
+            "summary": tmp_path / "qc" / "summary.tsv",
+            "lineages": tmp_path / "qc" / "lineages.tsv",
+        },
         params={
             "samples": samples,
             "patients": ["P1", "P2"],
@@ -171,7 +236,7 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(
             input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
             output={"shard": tmp_path / "out" / "x.h5ad"},
             params={
-                "qc": config["qc"],
+                "qc": limits,
                 "seed": 1,
                 "genome": None,
                 "layer": None,

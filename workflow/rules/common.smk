@@ -160,6 +160,8 @@ OPTIONAL_RULES = {
     "label_cells": bool(TYPE_MODEL),
 }
 JOINT_SPACE = SPACES[METHOD]
+OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
+DROP = "drop"
 FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long-running rules
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
@@ -207,8 +209,17 @@ def layer_of(wildcards):
 
 def qc_of(wildcards):
     """Return the quality thresholds of a sample: the config's, or those in its own columns."""
-    own = SHEET.loc[wildcards.sample].filter(list(config["qc"])).dropna()
-    return config["qc"] | own.astype(float).to_dict()
+    limits = {k: v for k, v in config["qc"].items() if k not in OF_SAMPLES}
+    own = SHEET.loc[wildcards.sample].filter(list(limits)).dropna()
+    return limits | own.astype(float).to_dict()
+
+
+def verdicts_to_drop(wildcards):
+    """Return the verdicts on samples if the cells of those that fail are left out.
+
+    Else they are no input of the cells, and a corrected sex in a sheet reruns no embedding.
+    """
+    return "<results>/qc/verdicts.tsv" if config["qc"]["on_failed"] == DROP else []
 
 
 def given(wildcards, column):
@@ -324,5 +335,6 @@ def batches():
 
 
 def values_of(column):
-    """Return a column of the sample table by sample, as plain text."""
-    return SHEET[column].astype(str).to_dict()
+    """Return a column of the sample table by sample, as plain text; nothing where it is empty."""
+    known = SHEET[column].dropna() if column in SHEET else SHEET["sample"].iloc[:0]
+    return known.astype(str).to_dict()

@@ -1,11 +1,41 @@
+rule judge_samples:
+    """Judge each sample as a whole, and name those that fail."""
+    input:
+        qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
+        moments=collect("<results>/qc/{sample}.moments.parquet", sample=SAMPLES),
+        contamination=collect("<results>/qc/{sample}.contamination.tsv", sample=SAMPLES),
+    output:
+        verdicts=ensure("<results>/qc/verdicts.tsv", non_empty=True),
+    log:
+        "<logs>/judge_samples.log",
+    benchmark:
+        "<benchmarks>/judge_samples.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        **named(
+            samples=SAMPLES,
+            patients=values_of("patient"),
+            sexes=values_of("sex"),
+            min_cells=config["qc"]["min_cells"],
+            code=code("judge_samples"),
+        ),
+    script:
+        "../scripts/judge_samples.py"
+
+
 rule select_cells:
     """Compare the samples' barcodes, select those that are cells, and write the cell index."""
     input:
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         doublets=collect("<results>/doublets/{channel}.parquet", channel=CHANNELS),
+        verdicts=verdicts_to_drop,
     output:
         cells="<results>/joint/cells.parquet",
         summary="<results>/qc/summary.tsv",
+        lineages="<results>/qc/lineages.tsv",
     log:
         "<logs>/select_cells.log",
     benchmark:

@@ -3,16 +3,39 @@
 import pandas as pd
 
 from lammscope.core.words import shortened
+from lammscope.joint.verdicts import failure_text
 from lammscope.report.table import QC_COLUMNS, Table, build_table
 
 SHARED = "shared_barcodes"
+OF_VERDICTS = ["verdict", "pct_contamination", "sex"]
 
 
-def quality_table(qc_summary: pd.DataFrame) -> Table:
-    """Return the table of samples; with shared barcodes only if there are any."""
+def quality_table(qc_summary: pd.DataFrame, verdicts: pd.DataFrame) -> Table:
+    """Return the table of samples; with shared or dropped barcodes only if there are any."""
+    table = qc_summary.merge(verdicts[["sample", *OF_VERDICTS]], on="sample", how="left")
     if not _sharing(qc_summary):
-        qc_summary = qc_summary.drop(columns=SHARED)
-    return build_table(qc_summary, QC_COLUMNS)
+        table = table.drop(columns=SHARED)
+    if not qc_summary["n_dropped"].any():
+        table = table.drop(columns="n_dropped")
+    return build_table(table, QC_COLUMNS)
+
+
+def failure_rows(verdicts: pd.DataFrame, *, on_failed: str) -> list[dict[str, str]]:
+    """Return the samples that fail, for the top of the report, and what happens to their cells."""
+    failures = failure_text(verdicts)
+    if not failures:
+        return []
+    one = len(failures) == 1
+    handling = (
+        f"The cells of {'this sample' if one else 'these samples'} are left out of all results "
+        "(`qc.on_failed: drop`)."
+        if on_failed == "drop"
+        else f"The cells of {'this sample' if one else 'these samples'} are part of all results. "
+        "To leave them out, set `qc.on_failed: drop`."
+    )
+    messages = [f"{text[0].upper()}{text[1:]}." for text in failures]
+    messages[-1] += f" {handling}"
+    return [{"contrast": "cohort", "status": "failed", "message": text} for text in messages]
 
 
 def sharing_rows(qc_summary: pd.DataFrame) -> list[dict[str, str]]:

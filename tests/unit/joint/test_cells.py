@@ -8,7 +8,7 @@ from scipy import sparse
 from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.metrics import cell_metrics
-from lammscope.joint.cells import select_cells, summarize_qc
+from lammscope.joint.cells import select_cells, summarize_lineages, summarize_qc
 from tests.matrices import small_shard
 from tests.unit.ingest.quality.test_limits import flags
 
@@ -47,6 +47,39 @@ def test_the_cell_index_is_sorted_and_points_into_the_shards() -> None:
     assert summary["shared_barcodes"].to_dict() == {"s1": "s2 40 %", "s2": ""}
     removed = summary.filter(regex="^n_(low|few|high|doub)").sum(axis=1)
     assert (removed + summary["n_cells"]).tolist() == summary["n_barcodes"].tolist()
+
+
+def test_the_cells_of_a_dropped_sample_are_left_out_and_counted() -> None:
+    qc, doublets = cohort()
+    patients = {"s1": "P1", "s2": "P2"}
+    cells = select_cells(qc, doublets, patients=patients, dropped=["s2"])
+    assert cells["sample"].unique().tolist() == ["s1"]
+    shared = dict.fromkeys(qc, "")
+    summary = summarize_qc(qc, cells, shared=shared, dropped=["s2"]).set_index("sample")
+    assert summary["n_dropped"].to_dict() == {"s1": 0, "s2": int(qc["s2"]["passes"].sum())}
+    assert summary.loc["s2", ["n_cells", "n_doublets"]].tolist() == [0, 0]
+    with pytest.raises(ValueError, match=r"or set `qc\.on_failed: keep`"):
+        select_cells(qc, doublets, patients=patients, dropped=["s1", "s2"])
+
+
+def test_losses_are_counted_by_lineage() -> None:
+    qc, doublets = cohort()
+    qc = {name: table.assign(likely_lineage="B") for name, table in qc.items()}
+    qc["s1"].loc[::2, "likely_lineage"] = "T_NK"
+    cells = select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
+    summary = summarize_qc(qc, cells, shared=dict.fromkeys(qc, "")).set_index("sample")
+    table = summarize_lineages(qc, cells)
+    assert list(zip(table["sample"], table["likely_lineage"], strict=True)) == [
+        ("s1", "B"),
+        ("s1", "T_NK"),
+        ("s2", "B"),
+    ]
+    numbers = [name for name in table if str(name).startswith("n_")]
+    sums = table.groupby("sample")[numbers].sum()
+    pd.testing.assert_frame_equal(sums, summary[numbers])
+    last = table.iloc[2]
+    large = last["n_barcodes"] - last[["n_ambient", "n_low_counts", "n_few_genes"]].sum()
+    assert last["pct_lost"] == pytest.approx(100 * (1 - last["n_cells"] / large))
 
 
 def test_a_cohort_without_any_cell_is_refused_with_a_remedy() -> None:

@@ -65,13 +65,14 @@ from tests.unit.example_results import (
     missing_table,
     neighborhood_rows,
     robustness_table,
+    verdict_table,
 )
 
 SENTENCE = "LAMM cells made up more of the `monocytic` cells in non-responders: p = 0.03 & n < 9."
 CONFIG: dict[str, Any] = {
     "seed": 1,
     "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
-    "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+    "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},
     "annotation": {"celltypist_model": ""},
     "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
@@ -177,6 +178,7 @@ def make_report(
             "cells": cohort.cells,
             "counts": cohort.counts,
             "qc_summary": cohort.qc_summary,
+            "qc_verdicts": verdict_table(cohort.qc_summary),
             "gene_overlap": pd.DataFrame(),
             "clusters": CLUSTERS,
             "population_genes": levels_by_group(
@@ -904,6 +906,29 @@ def test_samples_without_a_cell_are_named(make_report: Callable[..., str], cohor
     empty = cohort.qc_summary.assign(n_cells=np.where(names == names[0], 0, 5))
     page = make_report(qc_summary=empty)
     assert f"No cell of sample {names[0]} passes quality control. It has zero cells" in page
+
+
+def test_samples_that_fail_come_first_with_what_happens_to_their_cells(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
+    assert "fails quality control" not in make_report()
+    verdicts = verdict_table(cohort.qc_summary)
+    name = verdicts["sample"][2]
+    is_bad = verdicts["sample"] == name
+    verdicts["verdict"] = np.where(is_bad, "failed", "passed")
+    verdicts["message"] = np.where(is_bad, "41 % of the cells' UMIs are ambient RNA", "")
+    partners = np.where(cohort.qc_summary["sample"] == name, "x 45 %", None)
+    page = make_report(
+        qc_verdicts=verdicts, qc_summary=cohort.qc_summary.assign(shared_barcodes=partners)
+    )
+    top = words_of(page.split('id="cohort"')[0])
+    first, later = top.index("fails quality control"), top.index("share many barcodes")
+    assert first < later
+    assert f"Sample {name} fails quality control: 41 %" in top.replace("\N{NO-BREAK SPACE}", " ")
+    assert "The cells of this sample are part of all results. To leave them out, set" in top
+    drop = {**CONFIG, "qc": {**CONFIG["qc"], "on_failed": "drop"}}
+    top = words_of(make_report(qc_verdicts=verdicts, config=drop).split('id="cohort"')[0])
+    assert "are left out of all results" in top
 
 
 def test_samples_that_share_barcodes_are_a_warning_and_in_the_table(

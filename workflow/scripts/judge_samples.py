@@ -1,0 +1,28 @@
+"""Judge each sample as a whole, and name those that fail."""
+
+from snakemake.iocontainers import Snakemake
+
+from lammscope.core.indexed import read_table, write_table
+from lammscope.core.runtime import job_log
+from lammscope.joint.genotype import read_genotype
+from lammscope.joint.verdicts import SampleQuality, failure_text, judge_samples
+
+snakemake: Snakemake
+with job_log(snakemake.log[0]) as logger:
+    params, tables = snakemake.params, snakemake.input
+    files = zip(params.samples, tables.qc, tables.moments, tables.contamination, strict=True)
+    samples = {
+        sample: SampleQuality(
+            barcodes=read_table(qc, columns=["passes", "reasons"]),
+            contamination=float(read_table(contamination)["contamination"].iloc[0]),
+            genotype=read_genotype(read_table(moments)),
+            patient=params.patients[sample],
+            sex=params.sexes.get(sample, ""),
+        )
+        for sample, qc, moments, contamination in files
+    }
+    verdicts = judge_samples(samples, min_cells=params.min_cells)
+    write_table(verdicts, snakemake.output.verdicts)
+    for text in failure_text(verdicts):
+        logger.warning(text)
+    logger.info("%d of %d samples pass", (verdicts["reasons"] == "").sum(), len(verdicts))
