@@ -236,7 +236,7 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(
             input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
             output={"shard": tmp_path / "out" / "x.h5ad"},
             params={
-                "qc": limits,
+                "qc": config["qc"],
                 "seed": 1,
                 "genome": None,
                 "layer": None,
