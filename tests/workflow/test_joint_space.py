@@ -1,5 +1,6 @@
 """The integrated embedding of unusual cohorts, with other methods and numbers of cores."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,46 @@ def test_a_sample_without_cells_stays_in_the_tables_and_is_named_in_the_report(o
     assert "No cell of sample P01_day_7 passes quality control" in report
     calls = pd.read_csv(odd / "results" / "annotation" / "calls.tsv", sep="\t").set_index("sample")
     assert calls.loc["P01_day_7", "n_cells"] == 0
+
+
+def test_samples_that_fail_are_named_first_and_on_the_console(odd: Path) -> None:
+    verdicts = pd.read_csv(odd / "results" / "qc" / "verdicts.tsv", sep="\t", index_col="sample")
+    failed = verdicts[verdicts["verdict"] == "failed"]
+    assert failed["reasons"].to_dict() == {"P01_day_7": "few_cells", "P02_day_7": "few_cells"}
+    sexes = pd.read_csv(odd / "patients.tsv", sep="\t", index_col="patient")["sex"]
+    samples = pd.read_csv(odd / "samples.tsv", sep="\t", index_col="sample")
+    told = verdicts["sex"].dropna()
+    assert len(told) == 6
+    assert told.to_dict() == samples["patient"][told.index].map(sexes).to_dict()
+    report = (odd / "results" / "report.html").read_text(encoding="utf-8")
+    assert "Sample P01_day_7 fails quality control: 0 of" in report.split('id="cohort"')[0]
+    log = (odd / "results" / "logs" / "judge_samples.log").read_text(encoding="utf-8")
+    assert "WARNING sample P02_day_7 fails quality control: 1 of 1 barcodes pass" in log
+
+
+def test_cells_of_failed_samples_are_left_out_on_demand(
+    odd: Path, snakemake: Callable[..., Run], tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(odd, folder)
+    sheet = pd.read_csv(folder / "patients.tsv", sep="\t")
+    wrong = {"female": "male", "male": "female"}
+    is_third = sheet["patient"] == "P03"
+    sheet["sex"] = sheet["sex"].where(~is_third, sheet["sex"].map(wrong))
+    sheet.to_csv(folder / "patients.tsv", sep="\t", index=False)
+    write_config(folder, report=COARSE, qc={"on_failed": "drop"})
+    run = snakemake(folder, "results/joint/cells.parquet")
+    assert run.code == 0, run.text[-3000:]
+    assert "sample P03_day_7 fails quality control: the patient is" in run.text
+    cells = pd.read_parquet(folder / "results" / "joint" / "cells.parquet")
+    before = pd.read_parquet(odd / "results" / "joint" / "cells.parquet")
+    left_out = ["P01_day_7", "P02_day_7", "P03_baseline", "P03_day_7"]
+    expected = before[~before["sample"].isin(left_out)]
+    assert 0 < len(expected) < len(before) - 2
+    assert cells["cell"].tolist() == expected["cell"].tolist()
+    summary = pd.read_csv(folder / "results" / "qc" / "summary.tsv", sep="\t", index_col="sample")
+    assert summary.loc[left_out, "n_dropped"].tolist()[0:2] == [0, 1]
+    assert (summary.loc[left_out[2:], "n_dropped"] > 50).all()
 
 
 def test_a_batch_of_one_cell_is_placed_among_the_others(odd: Path) -> None:
