@@ -13,7 +13,7 @@ from lammscope.ingest.droplets.likelihood import Ambient, log_likelihood
 from lammscope.ingest.droplets.low_barcodes import fit_concentration, summarize_low_barcodes
 from lammscope.ingest.droplets.profile import ambient_profile, good_turing_proportions
 from lammscope.ingest.droplets.ranks import barcode_ranks
-from lammscope.ingest.droplets.shares import (
+from lammscope.core.ambient.shares import (
     ambient_share_maximum,
     ambient_share_negative,
     maximum_scale,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from lammscope.ingest.droplets.specific_genes import (
+from lammscope.core.ambient.specific_genes import (
     MAX_CONTAMINATION,
     MIN_EXPECTED,
     SpecificGenes,
