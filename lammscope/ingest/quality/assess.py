@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from lammscope.core.names import PROFILE
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import find_ambient
 from lammscope.ingest.quality.contamination import ambient_genes, sample_contamination
@@ -47,7 +48,7 @@ def assess(
     calls = find_ambient(matrix.counts, ambient_max_counts=ambient_max_counts, rng=rng)
     shard = split_ambient(matrix, own, ambient_max_counts=ambient_max_counts)
     profile, source = ambient_genes(matrix, calls, lower=ambient_max_counts)
-    shard = Shard(shard.counts, shard.barcodes, shard.genes.assign(ambient_profile=profile))
+    shard = Shard(shard.counts, shard.barcodes, shard.genes.assign(**{PROFILE: profile}))
     ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
     lineages = quick_lineages(shard)
     qc = flag_cells(cell_metrics(shard), limits, lineages=lineages, ambient=ambient)
