@@ -57,7 +57,7 @@ def by_authors(shard: Shard) -> np.ndarray:
 
 def kept_by_us(shard: Shard) -> np.ndarray:
     """Return the barcodes that pass quality control, doublet calls aside (bool)."""
-    _, qc = assess(
+    _, qc, _ = assess(
         shard,
         np.arange(len(shard.barcodes)),
         LIMITS,

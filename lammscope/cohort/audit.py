@@ -1,6 +1,6 @@
 """The design audit: which contrasts the cohort can answer, before anything is tested."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
 from lammscope.cohort.associations import splits_groups as splits
 from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
+from lammscope.cohort.audit_contamination import contamination_rows
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.covariates import possible_codes
@@ -34,6 +35,7 @@ def audit_design(
     sorts: Sorts,
     max_exact: int,
     n_draws: int,
+    contamination: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Audit the design: patients per arm, missing samples, rank, confounding and smallest p.
 
@@ -47,6 +49,8 @@ def audit_design(
         As in `sorts.kept_lineages`.
     max_exact, n_draws
         As in `schemes.permutation_scheme`.
+    contamination
+        Contamination fraction of each sample; NaN if it could not be estimated. A plan has none.
 
     Returns
     -------
@@ -71,6 +75,7 @@ def audit_design(
             *_code_rows(covariates, contrast),
             *_association_rows(comparison, covariates, skip_time=bool(survivors)),
             *survivors,
+            *([] if contamination is None else contamination_rows(comparison, contamination)),
         ]
         if has_every_arm(units, contrast):
             scheme = contrast.permutations(units, max_exact=max_exact, n_draws=n_draws)

@@ -13,6 +13,7 @@ from lammscope.core.words import as_text, near, shortened
 DEFAULT = "default"  # the value of `contrasts` in a config that names none
 
 RESERVED = {
+    "ambient": "the file `expression/ambient.tsv.gz`",
     "cohort": "the figures and audit rows of the whole cohort",
     "counts": "the file `abundance/counts.tsv`",
     "lamm": "the file `abundance/lamm.tsv`",

@@ -20,5 +20,6 @@ NO_SYMBOLS = (
     "matrix with ids and symbols (a 10x .h5, a folder with features.tsv, or an .h5ad with the "
     "symbols in a column `gene_symbols` of `var`)"
 )
+PROFILE = "ambient_profile"  # of genes of a sample: share of each in ambient RNA
 PER = 10_000  # rates are UMIs per 10,000, as in Seurat and CellTypist
 ALPHA = 0.05  # significance level of intervals and verdicts

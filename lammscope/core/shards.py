@@ -39,7 +39,8 @@ class Shard:
         The cells' barcodes, without a sample prefix.
     genes
         Columns `gene` (Ensembl id without version, or the symbol if there are no ids; unique) and
-        `symbol`; optionally `ambient_counts`, the sums over barcodes with too few UMIs to be kept.
+        `symbol`; optionally `ambient_counts`, the sums over barcodes with too few UMIs to be kept,
+        and `ambient_profile`, the share of each gene in ambient RNA.
     """
 
     counts: sparse.csr_array

@@ -182,7 +182,8 @@ def kept_cells(
     sample
         Name of the sample.
     shard
-        Counts of all its barcodes, with genes named as in the reference.
+        Counts of all its barcodes, with genes named as in the reference; other columns of `genes`
+        are kept.
     positions
         Rows that are kept cells, in the order of the index; may be empty.
     """
@@ -193,7 +194,7 @@ def kept_cells(
         genes = shard.genes[["gene", "symbol"]]
         if not genes.equals(own):  # most samples have the same genes
             own, named = genes, with_reference(genes, reference)
-        renamed = Shard(shard.counts, shard.barcodes, named)
+        renamed = Shard(shard.counts, shard.barcodes, shard.genes.assign(**named))
         yield sample, renamed, positions.get(sample, np.array([], dtype=np.int64))
 
 

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, call_barcodes
-from lammscope.ingest.droplets.likelihood import Ambient, log_likelihood
-from lammscope.ingest.droplets.low_barcodes import fit_concentration, summarize_low_barcodes
-from lammscope.ingest.droplets.profile import ambient_profile, good_turing_proportions
-from lammscope.ingest.droplets.ranks import barcode_ranks
-from lammscope.ingest.droplets.shares import (
+from lammscope.core.ambient.shares import (
     ambient_share_maximum,
     ambient_share_negative,
     maximum_scale,
     negative_scales,
 )
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, call_barcodes
+from lammscope.ingest.droplets.likelihood import Ambient, log_likelihood
+from lammscope.ingest.droplets.low_barcodes import fit_concentration, summarize_low_barcodes
+from lammscope.ingest.droplets.profile import ambient_profile, good_turing_proportions
+from lammscope.ingest.droplets.ranks import barcode_ranks
 from lammscope.ingest.matrices.read import read_matrix
 
 LOWER, RETAIN = 100, 900

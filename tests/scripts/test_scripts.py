@@ -33,6 +33,7 @@ def ingested(
             "shard": tmp_path / "shards" / f"{sample}.h5ad",
             "qc": tmp_path / "qc" / f"{sample}.parquet",
             "moments": tmp_path / "qc" / f"{sample}.moments.parquet",
+            "contamination": tmp_path / "qc" / f"{sample}.contamination.tsv",
         }
         log = run_script(
             "ingest_sample",
@@ -59,6 +60,11 @@ def test_ingest_writes_shard_flags_and_moments(ingested: dict[str, dict[str, Pat
     assert "ambient_counts" in shard.genes
     assert moments["n_cells"].iloc[0] == qc["passes"].sum()
     assert not list(ingested["a"]["shard"].parent.glob(".*"))
+    contamination = pd.read_csv(ingested["a"]["contamination"], sep="\t").iloc[0]
+    assert contamination["sample"] == "a"
+    assert contamination["ambient_profile"] == "all barcodes"
+    assert np.isnan(contamination["contamination"])
+    assert "cannot be estimated" in contamination["note"]
 
 
 def test_failed_samples_are_named_and_their_cells_left_out_if_asked(

@@ -33,9 +33,10 @@ rule save_samples:
 
 
 rule audit_design:
-    """Audit the design: arms, pairs, aliasing, confounding, and the smallest attainable p."""
+    """Audit the design: arms, pairs, aliasing, confounding, the smallest p, and contamination."""
     input:
         samples="<results>/design/samples.tsv",
+        contamination=collect("<results>/qc/{sample}.contamination.tsv", sample=SAMPLES),
     output:
         audit=ensure("<results>/design/audit.tsv", non_empty=True),
     log:

@@ -157,15 +157,17 @@ rule score_states:
 
 
 rule sum_groups:
-    """Sum counts over clusters and over populations, in one pass over each sample's counts."""
+    """Sum counts over clusters and populations, and estimate the populations' ambient RNA."""
     input:
         shards=shards_of_part,
+        contamination=contamination_of_part,
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         reference="<results>/joint/reference.tsv.gz",
     output:
         clusters="<results>/annotation/sums/{part}.npz",
         populations="<results>/expression/sums/{part}.npz",
+        ambient="<results>/expression/ambient/{part}.npz",
     log:
         "<logs>/sum_groups/{part}.log",
     benchmark:

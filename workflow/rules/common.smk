@@ -243,6 +243,11 @@ def shards_of_part(wildcards):
     return expand("<results>/shards/{sample}.h5ad", sample=samples_of_part(wildcards))
 
 
+def contamination_of_part(wildcards):
+    """Return the contamination tables of the samples that one job processes."""
+    return expand("<results>/qc/{sample}.contamination.tsv", sample=samples_of_part(wildcards))
+
+
 def qc_of_channel(wildcards):
     """Return the QC tables of the samples that share a channel."""
     return expand("<results>/qc/{sample}.parquet", sample=CHANNELS[wildcards.channel])

@@ -1,10 +1,12 @@
 rule build_pseudobulk:
-    """Gather the pseudobulks of all samples and populations."""
+    """Gather the pseudobulks of all samples and populations, and the ambient RNA in them."""
     input:
         sums=collect("<results>/expression/sums/{part}.npz", part=PARTS),
+        ambient=collect("<results>/expression/ambient/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
     output:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
+        ambient=ensure("<results>/expression/ambient.tsv.gz", non_empty=True),
     log:
         "<logs>/build_pseudobulk.log",
     benchmark:

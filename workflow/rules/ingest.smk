@@ -1,5 +1,5 @@
 rule ingest_sample:
-    """Read the count matrix of a sample, flag its barcodes, and compute moments of its genes."""
+    """Read the count matrix of a sample, flag its barcodes, and estimate moments and ambient RNA."""
     input:
         matrix=matrix_of,
         barcodes=barcodes_of,
@@ -7,6 +7,7 @@ rule ingest_sample:
         shard="<results>/shards/{sample}.h5ad",
         qc="<results>/qc/{sample}.parquet",
         moments="<results>/qc/{sample}.moments.parquet",
+        contamination="<results>/qc/{sample}.contamination.tsv",
     log:
         "<logs>/ingest_sample/{sample}.log",
     benchmark:

@@ -1,4 +1,4 @@
-"""Audit the design: arms, pairs, aliasing, confounding, and the smallest attainable p."""
+"""Audit the design: arms, pairs, aliasing, confounding, the smallest p, and contamination."""
 
 from snakemake.iocontainers import Snakemake
 
@@ -6,6 +6,7 @@ from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
+from lammscope.core.ambient.table import read_fractions
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 
@@ -17,6 +18,7 @@ with job_log(snakemake.log[0]):
         samples,
         compare(samples, contrasts),
         sorts=snakemake.params.sorts,
+        contamination=read_fractions(samples["sample"], snakemake.input.contamination),
         **snakemake.params.permutation,
     )
     write_table(audit, snakemake.output.audit)

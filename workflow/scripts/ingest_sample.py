@@ -1,4 +1,4 @@
-"""Read the count matrix of a sample, flag its barcodes, and compute moments of its genes."""
+"""Read the count matrix of a sample, flag its barcodes, and estimate moments and ambient RNA."""
 
 import numpy as np
 from snakemake.iocontainers import Snakemake
@@ -11,6 +11,7 @@ from lammscope.ingest.matrices.barcodes import own_positions
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.moments import gene_moments
 from lammscope.ingest.quality.assess import assess
+from lammscope.ingest.quality.contamination import describe_contamination
 from lammscope.ingest.quality.limits import Limits
 from lammscope.ingest.quality.metrics import warn_without_mitochondria
 from lammscope.ingest.quality.yields import describe_yield
@@ -23,7 +24,7 @@ with job_log(snakemake.log[0]) as logger:
     matrix = read_matrix(snakemake.input.matrix, **chosen)
     own = own_positions(snakemake.input.barcodes, matrix.barcodes)
     rng = np.random.default_rng(snakemake.params.seed)
-    shard, qc = assess(matrix, own, Limits(**settings), ambient_max_counts=floor, rng=rng)
+    shard, qc, ambient = assess(matrix, own, Limits(**settings), ambient_max_counts=floor, rng=rng)
     warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
         snakemake.input.matrix,
@@ -35,4 +36,7 @@ with job_log(snakemake.log[0]) as logger:
     write_shard(shard, snakemake.output.shard, record=record)
     write_table(qc, snakemake.output.qc)
     write_table(gene_moments(shard, qc["passes"].to_numpy()), snakemake.output.moments)
+    ambient.insert(0, "sample", snakemake.wildcards.sample)
+    write_table(ambient, snakemake.output.contamination)
     logger.log(*describe_yield(qc, sample=snakemake.wildcards.sample))
+    logger.info(describe_contamination(ambient, sample=snakemake.wildcards.sample))

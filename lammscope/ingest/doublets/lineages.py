@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.k_means import k_means
 from lammscope.core.names import PER
 
 # Markers and their typical rates (UMIs per 10,000) in cells of the lineage: those of
@@ -45,7 +46,6 @@ MAX_CLUSTERS = 12  # the time grows with their square
 CELLS_PER_CLUSTER = 20  # on average, at least
 NAMED = 0.5  # of the single cells must have a lineage, or no mixture is tried
 MIN_CLUSTER = 5  # cells of a cluster whose doublets are looked for
-N_ITERATIONS = 15
 SHARES = (0.3, 0.5, 0.7)  # of the first cluster in a mixture
 PRIOR_UMI = 200  # weight of the channel's profile in that of a cluster
 OWN_FOLD = 4  # a gene of a group's own has this many times the highest rate of any cluster
@@ -106,7 +106,8 @@ def cluster_profiles(
         Without clusters that may consist of doublets: those with the markers of no lineage or of
         two, and without genes that no other cluster has.
     """
-    labels = _clusters(points, rng=rng)
+    wanted = min(MAX_CLUSTERS, max(1, len(points) // CELLS_PER_CLUSTER))
+    labels = k_means(points, n_clusters=wanted, rng=rng)
     n_clusters = labels.max() + 1
     member = sparse.csr_array(
         (np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(n_clusters, len(labels))
@@ -189,26 +190,3 @@ def have_own_genes(counts: sparse.csr_array, groups: np.ndarray, profiles: Profi
     expected = profiles.shares.max(axis=0) * pooled.sum(axis=1, keepdims=True)
     own = (pooled >= OWN_COUNTS) & (pooled > OWN_FOLD * expected)
     return np.asarray(own.sum(axis=1) >= OWN_GENES)
-
-
-def _clusters(points: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Cluster cells by k-means, from starts that lie far apart, so that few cells get one too."""
-    n_cells = len(points)
-    n_clusters = min(MAX_CLUSTERS, max(1, n_cells // CELLS_PER_CLUSTER))
-    centers = points[rng.integers(n_cells)][None, :]
-    while len(centers) < n_clusters:
-        distance = _distances(points, centers).min(axis=1)
-        if not distance.any():
-            break
-        centers = np.vstack([centers, points[rng.choice(n_cells, p=distance / distance.sum())]])
-    for _ in range(N_ITERATIONS):
-        labels = _distances(points, centers).argmin(axis=1)
-        centers = np.array([points[labels == label].mean(axis=0) for label in np.unique(labels)])
-    labels = _distances(points, centers).argmin(axis=1)
-    return np.asarray(np.unique(labels, return_inverse=True)[1])
-
-
-def _distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Compute squared distances (points x centers)."""
-    lengths = (points.astype(float) ** 2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
-    return np.asarray(np.maximum(lengths - 2 * points @ centers.T, 0))

@@ -1,1 +1,1 @@
-"""Droplets with a cell, and the ambient RNA in all droplets, estimated from counts alone."""
+"""Droplets that hold a cell, and those that hold ambient RNA only, told apart by their counts."""

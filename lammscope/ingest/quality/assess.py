@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from lammscope.core.names import PROFILE
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import find_ambient
+from lammscope.ingest.quality.contamination import ambient_genes, sample_contamination
 from lammscope.ingest.quality.limits import Limits, flag_cells
 from lammscope.ingest.quality.lineages import quick_lineages
 from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
@@ -17,8 +19,8 @@ def assess(
     *,
     ambient_max_counts: int,
     rng: np.random.Generator,
-) -> tuple[Shard, pd.DataFrame]:
-    """Drop nearly empty barcodes, and flag those that are not intact single cells.
+) -> tuple[Shard, pd.DataFrame, pd.DataFrame]:
+    """Drop nearly empty barcodes, flag those that are not intact single cells, find ambient RNA.
 
     Parameters
     ----------
@@ -36,12 +38,26 @@ def assess(
     Returns
     -------
     shard
-        The other barcodes, with `ambient_counts`, one sum per gene, in `genes`.
+        The other barcodes. `genes` has `ambient_counts`, one sum per gene, and `ambient_profile`,
+        the share of each gene in ambient RNA.
     qc
         Their metrics and flags, from `flag_cells`.
+    contamination
+        Share of ambient RNA in the cells that pass, from `sample_contamination`.
     """
     calls = find_ambient(matrix.counts, ambient_max_counts=ambient_max_counts, rng=rng)
     shard = split_ambient(matrix, own, ambient_max_counts=ambient_max_counts)
-    metrics = cell_metrics(shard)
+    profile, source = ambient_genes(matrix, calls, lower=ambient_max_counts)
+    shard = Shard(shard.counts, shard.barcodes, shard.genes.assign(**{PROFILE: profile}))
     ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
-    return shard, flag_cells(metrics, limits, lineages=quick_lineages(shard), ambient=ambient)
+    lineages = quick_lineages(shard)
+    qc = flag_cells(cell_metrics(shard), limits, lineages=lineages, ambient=ambient)
+    rows = np.flatnonzero(qc["passes"])
+    contamination = sample_contamination(
+        Shard(shard.counts[rows], shard.barcodes[rows], shard.genes),
+        profile=profile,
+        source=source,
+        lineages=lineages[rows],
+        rng=rng,
+    )
+    return shard, qc, contamination

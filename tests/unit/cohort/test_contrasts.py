@@ -170,6 +170,7 @@ def test_a_mistake_is_told_in_one_line_with_its_remedy(name: str) -> None:
     ("names", "words"),
     [
         (["cohort"], "this name is reserved for the figures and audit rows of the whole cohort"),
+        (["ambient"], "this name is reserved for the file `expression/ambient.tsv.gz`"),
         (["Counts"], "this name is reserved for the file `abundance/counts.tsv`; rename"),
         (["a", "A"], "its name differs from `A` only in capitals; rename one, since both"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from anndata import read_h5ad
 from scipy import sparse
 
-from lammscope.ingest.droplets.contamination import Contamination, estimate_contamination
+from lammscope.core.ambient.contamination import Contamination, estimate_contamination
 
 N_GENES, PER_POPULATION = 1000, 150
 FRACTIONS = (0.02, 0.05, 0.1, 0.25)

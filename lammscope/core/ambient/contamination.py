@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from lammscope.ingest.droplets.specific_genes import (
+from lammscope.core.ambient.specific_genes import (
     MAX_CONTAMINATION,
     MIN_EXPECTED,
     SpecificGenes,
@@ -95,11 +95,11 @@ def estimate_contamination(
     found = find_specific_genes(counts, profile=profile, populations=codes)
     fraction, lacking = 0.0, np.zeros(found.observed.shape, dtype=bool)
     for fold in FOLDS:
-        lacking = _lacking(found, fraction=fraction, fold=fold)
+        lacking = lacking_pairs(found, fraction=fraction, fold=fold)
         n_genes, n_pairs = int(lacking.any(axis=0).sum()), int(lacking.sum())
         if n_pairs < MIN_PAIRS or n_genes < MIN_GENES:
             return _unknown(n_genes, n_pairs, "too few genes that some population lacks")
-        density = _densities(found, lacking)
+        density = posterior_densities(found, lacking)
         fraction = float(GRID[density.sum(axis=0).argmax()])
     used = lacking.any(axis=0)
     source = found.source[used] if own_profile else np.zeros(n_genes, dtype=int)
@@ -114,14 +114,17 @@ def _unknown(n_genes: int, n_pairs: int, problem: str) -> Contamination:
     return Contamination(np.nan, np.nan, np.nan, n_genes, n_pairs, problem)
 
 
-def _lacking(found: SpecificGenes, *, fraction: float, fold: float) -> np.ndarray:
-    """Choose pairs of a population and a gene with little above the contamination so far."""
+def lacking_pairs(found: SpecificGenes, *, fraction: float | np.ndarray, fold: float) -> np.ndarray:
+    """Choose pairs of a population and a gene with little above the contamination so far.
+
+    `fraction` is that of the sample, or one per population (populations x 1).
+    """
     rate = found.observed / np.maximum(found.expected, 1e-9)
     limit = np.minimum(fraction + found.highest / fold, MAX_CONTAMINATION)
     return np.asarray((rate < limit) & (found.expected >= MIN_EXPECTED))
 
 
-def _densities(found: SpecificGenes, lacking: np.ndarray) -> np.ndarray:
+def posterior_densities(found: SpecificGenes, lacking: np.ndarray) -> np.ndarray:
     """Sum the posterior densities of the chosen pairs: genes with any x fractions of `GRID`."""
     observed, expected = found.observed[lacking], found.expected[lacking]
     used = np.minimum(1, MAX_COUNT / np.maximum(observed, 1))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lammscope.ingest.droplets.shares import (
+from lammscope.core.ambient.shares import (
     ambient_share_maximum,
     ambient_share_negative,
     maximum_scale,

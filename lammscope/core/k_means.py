@@ -1,0 +1,42 @@
+"""Clusters of cells by k-means, for steps that only need a rough division."""
+
+import numpy as np
+
+N_ITERATIONS = 15
+
+
+def k_means(points: np.ndarray, *, n_clusters: int, rng: np.random.Generator) -> np.ndarray:
+    """Cluster cells by k-means, from starts that lie far apart, so that few cells get one too.
+
+    Parameters
+    ----------
+    points
+        Cells x components.
+    n_clusters
+        Clusters to find; there are fewer if the cells have fewer distinct points.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of int
+        The cluster of each cell, from 0, all of them with cells.
+    """
+    n_cells = len(points)
+    centers = points[rng.integers(n_cells)][None, :]
+    while len(centers) < n_clusters:
+        distance = _distances(points, centers).min(axis=1)
+        if not distance.any():
+            break
+        centers = np.vstack([centers, points[rng.choice(n_cells, p=distance / distance.sum())]])
+    for _ in range(N_ITERATIONS):
+        labels = _distances(points, centers).argmin(axis=1)
+        centers = np.array([points[labels == label].mean(axis=0) for label in np.unique(labels)])
+    labels = _distances(points, centers).argmin(axis=1)
+    return np.asarray(np.unique(labels, return_inverse=True)[1])
+
+
+def _distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Compute squared distances (points x centers)."""
+    lengths = (points.astype(float) ** 2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
+    return np.asarray(np.maximum(lengths - 2 * points @ centers.T, 0))

@@ -1,0 +1,93 @@
+"""Ambient RNA in the summed counts of populations."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lammscope.annotate.ambient import AmbientSums, read_ambient, sum_ambient, write_ambient
+from lammscope.annotate.sums import sum_groups
+from lammscope.core.shards import Shard
+from lammscope.expression.ambient import ambient_shares
+from lammscope.expression.pseudobulk import build_pseudobulk
+from tests.unit.core.ambient.test_contamination import sample
+from tests.unit.example_indexes import make_index
+
+LABELS = np.array(["B", "NK", "T", "monocyte"])
+
+
+def contaminated(fraction: float = 0.1) -> tuple[Shard, np.ndarray]:
+    """Make a sample of four populations, and its labels."""
+    counts, ambient, populations = sample(fraction)
+    names = [f"G{number:04d}" for number in range(counts.shape[1])]
+    genes = pd.DataFrame({"gene": names, "symbol": names, "ambient_profile": ambient})
+    barcodes = np.array([str(number) for number in range(counts.shape[0])])
+    return Shard(counts, barcodes, genes), LABELS[populations]
+
+
+def summed(fraction: float) -> AmbientSums:
+    shard, labels = contaminated()
+    positions = np.arange(len(labels))
+    return sum_ambient(shard, positions=positions, labels=labels, contamination=fraction)
+
+
+def test_ambient_rna_of_samples_is_read_as_it_was_written(tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    written = {"a": summed(0.1), "b": summed(np.nan)}
+    write_ambient(tmp_path / "ambient.npz", written, index)
+    read = dict(read_ambient([tmp_path / "ambient.npz"], index))
+    assert list(read) == ["a", "b"]
+    for name, own in read.items():
+        assert own.groups.tolist() == LABELS.tolist()
+        assert own.is_limit.tolist() == [name == "b"] * 4
+        np.testing.assert_allclose(own.umis, written[name].umis)
+        np.testing.assert_allclose(own.profile, written[name].profile, rtol=1e-6)
+
+
+def test_a_sample_without_cells_has_no_ambient_umis() -> None:
+    shard, _ = contaminated()
+    nothing = np.zeros(0, dtype=int)
+    found = sum_ambient(shard, positions=nothing, labels=nothing.astype(str), contamination=0.1)
+    assert found.expected(np.zeros((0, 1000))).shape == (0, 1000)
+
+
+def test_genes_that_a_population_lacks_are_marked_and_its_own_are_not() -> None:
+    shard, labels = contaminated()
+    sums = sum_groups(shard, positions=np.arange(len(labels)), labels=labels)
+    genes = shard.genes[["gene", "symbol"]]
+    pseudobulk = build_pseudobulk(
+        [("a", sums), ("b", sums)],
+        genes=genes,
+        ambient=[("a", summed(0.1)), ("b", summed(0.1))],
+    )
+    expected, counts = pseudobulk.layers["ambient"].toarray(), pseudobulk.X.toarray()
+    assert (expected <= counts).all()
+    assert not pseudobulk.obs["ambient_is_limit"].any()
+    table = ambient_shares(pseudobulk)
+    assert not table["is_upper_limit"].any()
+    own = table[table["cell_type"] == "T"].set_index("gene")["ambient_share"]
+    of_others = own.reindex([f"G{number:04d}" for number in range(80)]).dropna()
+    assert (of_others > 0.25).mean() > 0.85
+    assert (own.reindex([f"G{number:04d}" for number in range(80, 120)]).dropna() < 0.25).all()
+
+
+def test_one_sample_without_an_estimate_makes_the_share_an_upper_limit() -> None:
+    shard, labels = contaminated()
+    sums = sum_groups(shard, positions=np.arange(len(labels)), labels=labels)
+    pseudobulk = build_pseudobulk(
+        [("a", sums), ("b", sums)],
+        genes=shard.genes[["gene", "symbol"]],
+        ambient=[("a", summed(0.1)), ("b", summed(np.nan))],
+    )
+    assert pseudobulk.obs["ambient_is_limit"].tolist() == [False] * 4 + [True] * 4
+    assert ambient_shares(pseudobulk)["is_upper_limit"].all()
+
+
+def test_ambient_rna_of_other_samples_is_refused() -> None:
+    shard, labels = contaminated()
+    sums = sum_groups(shard, positions=np.arange(len(labels)), labels=labels)
+    genes = shard.genes[["gene", "symbol"]]
+    for other in ([("b", summed(0.1))], []):
+        with pytest.raises(ValueError, match="ambient RNA of sample a is missing"):
+            build_pseudobulk([("a", sums)], genes=genes, ambient=other)
