@@ -104,7 +104,7 @@ def _judge(
     if n_cells < min_cells:
         told["few_cells"] = (
             f"{n_cells:,} of {len(own.barcodes):,} barcodes pass, fewer than `qc.min_cells`, "
-            f"{min_cells}"
+            f"{min_cells}{_numbers_of_reasons(own.barcodes['reasons'])}"
         )
     if pct_ambient > MOSTLY:
         told["mostly_ambient"] = (
@@ -136,6 +136,13 @@ def _judge(
         "sex": expressed,
         "unlike": ", ".join(unlike),
     }
+
+
+def _numbers_of_reasons(reasons: pd.Series) -> str:
+    """Say how many barcodes fail for each reason; empty if none fails."""
+    numbers = reasons[reasons != ""].str.split(",").explode().value_counts()
+    listed = ", ".join(f"{name} {number:,}" for name, number in numbers.items())
+    return f" (the others: {listed})" if listed else ""
 
 
 def _shares(reasons: pd.Series) -> tuple[float, float]:

@@ -67,6 +67,7 @@ PREFIXED = [f"{genome}_GENE{i}" for genome in ("GRCh38", "mm10") for i in range(
 KNOWN_GENES = ["ACTB", "B2M", "CD74", "VIM", "MT-CO1", "MT-ND1", "CD14", "CD68", "CSF1R", "LYZ"]
 LOGARITHMS = Shard(SHARD.counts.astype(float).log1p(), SHARD.barcodes, SHARD.genes)
 SHARD_RESULT = "results/shards/P01_baseline.h5ad"
+VERDICTS_RESULT = "results/qc/verdicts.tsv"
 GENES_RESULT = "results/joint/reference.tsv.gz"
 ROW2 = "P01_baseline\tP01\tbaseline"
 
@@ -971,14 +972,20 @@ MATRICES = {
     ),
     "a single cell": Case(
         instead(lambda path: write_tenx_v3(small_shard(1, 5000, rate=3), path), ".h5"),
-        "lammscope: warning: sample P01_baseline: 1 of 1 barcodes pass quality control",
-        SHARD_RESULT,
+        "lammscope: warning: sample P01_baseline fails quality control: 1 of 1 barcodes pass",
+        VERDICTS_RESULT,
         fine=True,
     ),
     "a sample without a good cell": Case(
         instead(lambda path: write_tenx_v3(small_shard(120, 60), path), ".h5"),
-        "lammscope: warning: sample P01_baseline: 0 of",
-        SHARD_RESULT,
+        "lammscope: warning: sample P01_baseline fails quality control: 0 of",
+        VERDICTS_RESULT,
+        fine=True,
+    ),
+    "the wrong sex": Case(
+        replace("patients.tsv", "\tfemale\t", "\tmale\t"),
+        "fails quality control: the patient is male but the cells express XIST and no genes of",
+        VERDICTS_RESULT,
         fine=True,
     ),
     "a mouse": Case(

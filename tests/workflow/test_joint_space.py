@@ -109,7 +109,7 @@ def test_cells_of_failed_samples_are_left_out_on_demand(
     is_third = sheet["patient"] == "P03"
     sheet["sex"] = sheet["sex"].where(~is_third, sheet["sex"].map(wrong))
     sheet.to_csv(folder / "patients.tsv", sep="\t", index=False)
-    write_config(folder, report=COARSE, qc={"on_failed": "drop"})
+    write_config(folder, patients=str(folder / "patients.tsv"), qc={"on_failed": "drop"})
     run = snakemake(folder, "results/joint/cells.parquet")
     assert run.code == 0, run.text[-3000:]
     assert "sample P03_day_7 fails quality control: the patient is" in run.text

@@ -14,7 +14,6 @@ from lammscope.ingest.quality.assess import assess
 from lammscope.ingest.quality.contamination import describe_contamination
 from lammscope.ingest.quality.limits import Limits
 from lammscope.ingest.quality.metrics import warn_without_mitochondria
-from lammscope.ingest.quality.yields import describe_yield
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
@@ -38,5 +37,5 @@ with job_log(snakemake.log[0]) as logger:
     write_table(gene_moments(shard, qc["passes"].to_numpy()), snakemake.output.moments)
     ambient.insert(0, "sample", snakemake.wildcards.sample)
     write_table(ambient, snakemake.output.contamination)
-    logger.log(*describe_yield(qc, sample=snakemake.wildcards.sample))
+    logger.info("%d of %d barcodes pass quality control", qc["passes"].sum(), len(qc))
     logger.info(describe_contamination(ambient, sample=snakemake.wildcards.sample))

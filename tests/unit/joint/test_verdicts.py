@@ -55,7 +55,8 @@ def test_a_good_sample_passes() -> None:
         (
             {"barcodes": barcodes(good=1, low_counts=5054)},
             "few_cells",
-            "1 of 5,055 barcodes pass, fewer than `qc.min_cells`, 50",
+            "1 of 5,055 barcodes pass, fewer than `qc.min_cells`, 50 (the others: low_counts "
+            "5,054)",
         ),
         (
             {"barcodes": barcodes(good=60, ambient=340, low_counts=900)},
