@@ -20,6 +20,7 @@ from scipy import sparse
 from benchmarks.figures import Figure
 from lammscope.core.ambient.populations import ambient_umis
 from lammscope.core.shards import Shard
+from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.contamination import ALL, sample_contamination
 from lammscope.ingest.quality.lineages import quick_lineages
@@ -53,7 +54,7 @@ def contamination(data: Path) -> Iterator[Figure]:
 def _marked(data: Path) -> Iterator[Figure]:
     """Find the genes that ambient RNA explains in purified T cells."""
     table = anndata.read_h5ad(data / "pbmc_facs" / "pbmc_facs.h5ad")
-    types = table.obs["celltype"].to_numpy(dtype=str)
+    types = np.asarray(table.obs["celltype"], dtype=str)
     populations = np.unique(np.where(np.isin(types, NOT_T), types, "T"), return_inverse=True)
     number = populations[0].tolist().index("T")
     rows = np.flatnonzero(populations[1] == number)
@@ -132,7 +133,7 @@ def _profile(cells: Shard, kind: str) -> np.ndarray:
     if kind == "filtered":
         return np.asarray(sums / sums.sum())
     drawn = np.random.default_rng(2).multinomial(N_EMPTY, sums / sums.sum())
-    return np.asarray(drawn / N_EMPTY)
+    return ambient_profile(drawn, seen=sums > 0)
 
 
 def _with_ambient(cells: Shard, share: float, *, per_droplet: bool) -> Shard:

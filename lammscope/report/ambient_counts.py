@@ -71,7 +71,7 @@ def read_correction(paths: Sequence[str | Path], *, genes: pd.Index) -> Correcti
     pseudobulk = anndata.read_h5ad(paths[0])
     counts = sparse.coo_array(pseudobulk.X)
     ambient = sparse.csr_array(pseudobulk.layers[AMBIENT]).tocsr()
-    is_limit = pseudobulk.obs[IS_LIMIT].to_numpy(dtype=bool)
+    is_limit = np.asarray(pseudobulk.obs[IS_LIMIT], dtype=bool)
     values = np.asarray(ambient[counts.row, counts.col]) / np.maximum(counts.data, 1)
     values[is_limit[counts.row]] = 0
     columns = genes.get_indexer(pseudobulk.var_names)[counts.col]

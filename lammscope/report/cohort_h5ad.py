@@ -118,7 +118,7 @@ def write_cohort(
     cohort.write_h5ad(path, compression="gzip")
     genes = pd.Index(cohort.var_names)
     totals = cohort.obs["total_counts"].to_numpy()
-    labels = [cohort.obs[name].to_numpy(dtype=str) for name in ("sample", "population")]
+    labels = [np.asarray(cohort.obs[name], dtype=str) for name in ("sample", "population")]
     # scipy needs one type for both kinds of index, and AnnData passes on the type in the file
     n_values = int(cohort.obs["n_genes"].sum())
     index_type = np.int32 if n_values < np.iinfo(np.int32).max else np.int64
