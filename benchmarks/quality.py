@@ -14,6 +14,7 @@ authors' cells.
 are drawn from the library's profile.
 
 `depth`: simulated cells of every type, at several depths. `sorted`: libraries of one type.
+`contamination`: ambient RNA added to real cells (`benchmarks.contamination`).
 """
 
 import argparse
@@ -26,6 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from benchmarks.contamination import contamination
 from benchmarks.figures import Figure, print_figures
 from benchmarks.workflow import ROOT
 from lammscope.core.mitochondria import are_mitochondrial
@@ -183,6 +185,7 @@ PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "poor": poor,
     "depth": depth,
     "sorted": one_type,
+    "contamination": contamination,
 }
 
 

@@ -17,6 +17,7 @@ from scipy import sparse
 from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.joint.gene_names import rows_of
+from lammscope.report.ambient_counts import LAYER, Correction
 
 LABELS = [
     *("cluster", "lineage", "cell_type", "cell_type_margin", "population"),
@@ -24,6 +25,7 @@ LABELS = [
 ]
 # columns of the sample table; paths of one machine do not belong in a shared file
 LEFT_OUT = ["counts", "barcodes", "patient"]
+UNCORRECTED = "ambient_uncorrected"  # samples in `uns`
 ALIAS = "X_joint"  # of the embedding in use in `obsm`, whatever the method; `uns` has its name
 # gzip is the one compression that every reader of HDF5 has, R's among them
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1 << 17,)}
@@ -94,6 +96,7 @@ def write_cohort(
     path: str | Path,
     *,
     log_normalised: bool,
+    correction: Correction | None = None,
 ) -> None:
     """Write the cohort with its counts, sample by sample.
 
@@ -109,10 +112,13 @@ def write_cohort(
     log_normalised
         Whether `X` holds log(1 + UMIs per 10,000) and `raw` the counts; else `X` holds the counts,
         without `raw`.
+    correction
+        What to subtract as ambient RNA: gives the layer `ambient_corrected` (float) of the counts.
     """
     cohort.write_h5ad(path, compression="gzip")
     genes = pd.Index(cohort.var_names)
     totals = cohort.obs["total_counts"].to_numpy()
+    labels = [np.asarray(cohort.obs[name], dtype=str) for name in ("sample", "population")]
     # scipy needs one type for both kinds of index, and AnnData passes on the type in the file
     n_values = int(cohort.obs["n_genes"].sum())
     index_type = np.int32 if n_values < np.iinfo(np.int32).max else np.int64
@@ -121,21 +127,26 @@ def write_cohort(
             del file[name]
         file["obsm"][ALIAS] = file["obsm"][cohort.uns[ALIAS]]  # a hard link: stored once
         counted, start = _raw_counts(file) if log_normalised else None, 0
+        corrected = None if correction is None else _values(file["layers"], LAYER)
         for shard, rows in shards:
             counts = _in_order(shard, rows, genes)
             own = totals[start : start + len(rows)]
             _append(file, normalize(counts, own) if log_normalised else counts, index_type)
             if counted is not None:
                 _extend(counted["data"], counts.data)
+            if corrected is not None and correction is not None:
+                of_cells = [label[start : start + len(rows)] for label in labels]
+                _extend(corrected["data"], correction.apply(counts, *of_cells))
             start += len(rows)
         if start != len(totals):
             raise ValueError(
                 f"{path}: {len(totals)} cells, but the per-sample count files hold {start}"
             )
-        if counted is not None:  # with the rows and columns of X, which are linked
-            counted.attrs.update(file["X"].attrs)
-            for part in ("indices", "indptr"):
-                counted[part] = file["X"][part]
+        if correction is not None:
+            write_elem(file["uns"], UNCORRECTED, np.array(correction.uncorrected, dtype=object))
+        for group in (counted, corrected):
+            if group is not None:
+                _link(group, file["X"])
 
 
 def _in_order(shard: Shard, rows: np.ndarray, genes: pd.Index) -> sparse.csr_array:
@@ -167,9 +178,21 @@ def _raw_counts(file: h5py.File) -> h5py.Group:
     raw.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
     file.copy("var", raw)
     file.copy("varm", raw)
-    counts = raw.create_group("X")
-    counts.create_dataset("data", shape=(0,), maxshape=(None,), dtype=np.float32, **PACKED)
-    return counts
+    return _values(raw, "X")
+
+
+def _values(parent: h5py.Group, name: str) -> h5py.Group:
+    """Create a matrix without values, whose rows and columns will be those of `X`."""
+    matrix = parent.create_group(name)
+    matrix.create_dataset("data", shape=(0,), maxshape=(None,), dtype=np.float32, **PACKED)
+    return matrix
+
+
+def _link(group: h5py.Group, stored: h5py.Group) -> None:
+    """Complete a matrix by the rows and columns of `X`, stored once."""
+    group.attrs.update(stored.attrs)
+    for part in ("indices", "indptr"):
+        group[part] = stored[part]
 
 
 def _extend(dataset: h5py.Dataset, values: np.ndarray) -> None:

@@ -32,6 +32,7 @@ rule assemble_cohort:
         scores="<results>/joint/integration_scores.tsv",
         umap="<results>/joint/umap.npz",
         samples="<results>/design/samples.tsv",
+        pseudobulk=["<results>/expression/pseudobulk.h5ad"] * config["ambient"]["correct"],
     output:
         cohort="<results>/cohort.h5ad",
     log:

@@ -6,6 +6,7 @@ from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
+from lammscope.report.ambient_counts import read_correction
 from lammscope.report.cohort_h5ad import describe_cohort, write_cohort
 
 snakemake: Snakemake
@@ -32,4 +33,10 @@ with job_log(snakemake.log[0]):
     samples = kept_cells(with_cells, cells=index.cells, reference=reference)
     shards = ((shard, positions) for _, shard, positions in samples)
     with whole_file(snakemake.output.cohort) as temporary:
-        write_cohort(cohort, shards, temporary, log_normalised=snakemake.params.log_normalised)
+        write_cohort(
+            cohort,
+            shards,
+            temporary,
+            log_normalised=snakemake.params.log_normalised,
+            correction=read_correction(snakemake.input.pseudobulk, genes=cohort.var_names),
+        )

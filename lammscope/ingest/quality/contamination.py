@@ -87,7 +87,7 @@ def sample_contamination(
         problem = found.problem
     values = (np.nan,) * 3 if found is None else (found.estimate, found.lower, found.upper)
     names = ("contamination", "contamination_low", "contamination_high")
-    row = dict(zip(names, values, strict=True))
+    row = dict(zip(names, np.round(values, 4), strict=True))
     note = f"contamination cannot be estimated: {problem}" if problem else ""
     return pd.DataFrame([{**row, "ambient_profile": source, "note": note}])
 

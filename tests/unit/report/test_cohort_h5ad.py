@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.core.shards import Shard
+from lammscope.report.ambient_counts import read_correction
 from lammscope.report.cohort_h5ad import LABELS, describe_cohort, write_cohort
 from tests.matrices import small_shard
 
@@ -150,3 +151,55 @@ def test_many_appended_samples_are_one_matrix(tmp_path: Path) -> None:
     write_cohort(cohort, ((shard, rows) for rows in pieces), path, log_normalised=False)
     found = sparse.csr_array(anndata.read_h5ad(path).X)
     assert (found != shard.counts).nnz == 0
+
+
+def write_pseudobulk(path: Path, genes: pd.DataFrame) -> Path:
+    """Write pseudobulks of two samples, whose ambient RNA is a tenth, and all of the first gene."""
+    obs = pd.DataFrame({"sample": ["a", "b"], "population": "x", "ambient_is_limit": [False, True]})
+    obs.index = pd.Index(["a|x", "b|x"])
+    var = genes.set_index("gene")[["symbol"]].iloc[::-1]  # in another order
+    counts = np.full((2, len(var)), 20)
+    ambient = 0.1 * counts
+    ambient[:, -1] = 20
+    sparse_layers = {"ambient": sparse.csr_matrix(ambient)}
+    anndata.AnnData(sparse.csr_matrix(counts), obs=obs, var=var, layers=sparse_layers).write_h5ad(
+        path
+    )
+    return path
+
+
+@pytest.mark.parametrize("log_normalised", [True, False])
+def test_corrected_counts_are_a_layer_and_change_nothing_else(
+    tmp_path: Path,
+    shards: dict[str, Shard],
+    log_normalised: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    described_cohort = described(shards)
+    pseudobulk = write_pseudobulk(tmp_path / "pseudobulk.h5ad", shards["a"].genes)
+    with caplog.at_level("WARNING", logger="lammscope"):
+        correction = read_correction([pseudobulk], genes=described_cohort.var_names)
+    assert "could not be estimated: b" in caplog.text
+    for name, given in (("plain", None), ("corrected", correction)):
+        parts = ((shard, KEPT[sample]) for sample, shard in shards.items())
+        write_cohort(
+            described_cohort,
+            parts,
+            tmp_path / f"{name}.h5ad",
+            log_normalised=log_normalised,
+            correction=given,
+        )
+    plain, cohort = (anndata.read_h5ad(tmp_path / f"{n}.h5ad") for n in ("plain", "corrected"))
+    assert "ambient_corrected" not in plain.layers
+    assert np.array_equal(plain.X.toarray(), cohort.X.toarray())
+    counts = (cohort.raw if log_normalised else cohort).X.toarray()
+    expected = counts * np.array([0.9, 0.9, 0.9, 1, 1])[:, None]
+    expected[:3, 0] = 0
+    corrected = cohort.layers["ambient_corrected"]
+    assert corrected.dtype == np.float32
+    np.testing.assert_allclose(corrected.toarray(), expected, rtol=1e-6)
+    assert cohort.uns["ambient_uncorrected"].tolist() == ["b"]
+
+
+def test_nothing_is_corrected_unless_asked() -> None:
+    assert read_correction([], genes=pd.Index(["A"])) is None
