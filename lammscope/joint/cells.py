@@ -136,6 +136,7 @@ def _numbers(table: pd.DataFrame, *, n_cells: int, is_dropped: bool) -> dict[str
     }
 
 
-NOT_OF_CELLS = ["passes", "reasons", "likely_lineage"]  # columns of quality control alone
+# columns of quality control alone
+NOT_OF_CELLS = ["ambient_deviance", "passes", "reasons", "likely_lineage"]
 SMALL = ("ambient", "low_counts", "few_genes")  # reasons of barcodes that may hold no cell
 REASONS = (*SMALL, "high_mt", "high_hb", "high_counts")

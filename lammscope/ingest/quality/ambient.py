@@ -22,6 +22,7 @@ from lammscope.ingest.droplets.low_barcodes import (
 from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.droplets.ranks import barcode_ranks
 
+EMPTY, SMALLEST = "empty droplets", "smallest barcodes"  # sources of the profile
 MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 MIN_SHARE = 0.001  # rarer genes are summed; see `EmptyDropsSettings`
@@ -57,10 +58,13 @@ class AmbientCalls:
     source
         What the ambient profile comes from: `empty droplets` (a raw matrix), `smallest barcodes`
         (of a poor filtered library), or `` if nothing was tested.
+    profile
+        Share of each gene in ambient RNA; zeros if nothing was tested.
     """
 
     is_ambient: np.ndarray
     source: str
+    profile: np.ndarray
 
 
 def find_ambient(
@@ -81,15 +85,15 @@ def find_ambient(
     seen = np.asarray(counts.sum(axis=0)).ravel() > 0
     empty = summarize_low_barcodes(counts, totals=totals, lower=ambient_max_counts - 1)
     tested = np.flatnonzero(totals >= ambient_max_counts)
-    untested = AmbientCalls(np.zeros(len(totals), dtype=bool), "")
+    untested = AmbientCalls(np.zeros(len(totals), dtype=bool), "", np.zeros(len(seen)))
     is_raw = empty.n_barcodes >= max(MIN_LOW, MIN_EMPTY * len(tested))
     if is_raw and empty.sums.sum() >= MIN_UMIS and len(tested):
-        source, ambient = "empty droplets", _model(empty, seen)
+        source, ambient = EMPTY, _model(empty, seen)
     else:
         low = _smallest_if_ambient(counts, totals, seen=seen, rng=rng)
         if low is None:
             return untested
-        source, ambient = "smallest barcodes", _model(low, seen)
+        source, ambient = SMALLEST, _model(low, seen)
     if ambient.concentration < LEAST_CONCENTRATION:
         return untested
     settings = EmptyDropsSettings(
@@ -105,7 +109,7 @@ def find_ambient(
     kept = retained | (adjusted(np.where(retained, 0, p_value)) <= MAX_FDR)
     is_ambient = np.zeros(len(totals), dtype=bool)
     is_ambient[tested[~kept]] = True
-    return AmbientCalls(is_ambient, source)
+    return AmbientCalls(is_ambient, source, ambient.profile)
 
 
 def _model(low: LowBarcodes, seen: np.ndarray) -> Ambient:

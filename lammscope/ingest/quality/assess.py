@@ -5,6 +5,7 @@ import pandas as pd
 
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import find_ambient
+from lammscope.ingest.quality.deviance import profile_of_calls, relative_deviance
 from lammscope.ingest.quality.limits import Limits, flag_cells
 from lammscope.ingest.quality.lineages import quick_lineages
 from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
@@ -43,5 +44,7 @@ def assess(
     calls = find_ambient(matrix.counts, ambient_max_counts=ambient_max_counts, rng=rng)
     shard = split_ambient(matrix, own, ambient_max_counts=ambient_max_counts)
     metrics = cell_metrics(shard)
+    profile = profile_of_calls(matrix.counts, calls, lower=ambient_max_counts)
+    metrics["ambient_deviance"] = relative_deviance(shard.counts, profile)
     ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
     return shard, flag_cells(metrics, limits, lineages=quick_lineages(shard), ambient=ambient)
