@@ -1,0 +1,202 @@
+"""Figures of what quality control removes and leaves: lineages, doublets, contamination."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from lammscope.core.words import counted, readable, shortened
+from lammscope.joint.verdicts import MAX_CONTAMINATION
+from lammscope.report.figures.quality import (
+    LIMIT_STYLE,
+    QualityData,
+    label_panels,
+    panel_figure,
+)
+from lammscope.report.figures.style import (
+    ARM_COLORS,
+    INK,
+    NEUTRAL,
+    sample_axis,
+    sample_places,
+    sample_width,
+    sentence_figure,
+)
+from lammscope.report.order import sample_groups
+
+# Parts of a lineage: column, label, color. Barcodes that may hold no cell come last.
+PARTS = (
+    ("n_cells", "kept", "#2f4a5a"),
+    ("n_dropped", "in a failed sample, left out", "#7a8288"),
+    ("n_doublets", "doublets", "#3b7fc4"),
+    ("n_high_mt", "high mitochondrial", "#b8560b"),
+    ("n_high_hb", "high hemoglobin", "#8e63b8"),
+    ("n_high_counts", "high counts", "#58b39a"),
+    ("n_small", "few UMIs or genes", "#e9cf8f"),
+)
+SMALL = ["n_low_counts", "n_few_genes"]
+FEW = 10  # cells of a lineage in a sample, for a percentage of its own; our choice
+N_BINS = 40
+CALLED, SINGLE = "#b8560b", "#9db4c4"
+
+
+def lineage_losses(data: QualityData) -> Figure:
+    """Draw what is kept and removed of each likely lineage, in all samples and in each."""
+    table = data.lineages
+    table = table.assign(n_small=table[SMALL].sum(axis=1), n_large=_large(table))
+    pooled = table.groupby("likely_lineage")[[*(name for name, _, _ in PARTS), "n_large"]].sum()
+    pooled = pooled[pooled.drop(columns="n_large").sum(axis=1) > 0]
+    if pooled.empty:
+        return sentence_figure("No barcode is large enough to have a likely lineage.")
+    pooled = pooled.sort_values("n_large", ascending=True)
+    figure = Figure(figsize=(8.6, 1.6 + 0.27 * len(pooled)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
+    places = np.arange(len(pooled))
+    _draw_parts(left, pooled, places)
+    _draw_samples(right, table, places=dict(zip(pooled.index, places, strict=True)))
+    left.set_yticks(places, [f"{readable(n)} ({k:,})" for n, k in pooled["n_large"].items()])
+    left.tick_params(axis="y", length=0)
+    left.set_ylim(-0.6, len(pooled) - 0.4)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=4)
+    return figure
+
+
+def _large(table: pd.DataFrame) -> pd.Series:
+    """Count the barcodes that are no ambient RNA and have enough UMIs and genes."""
+    removed = table[["n_ambient", *SMALL]].sum(axis=1)
+    return (table["n_barcodes"] - removed).astype(int)
+
+
+def _draw_parts(axis: Axes, pooled: pd.DataFrame, places: np.ndarray) -> None:
+    total = pooled[[name for name, _, _ in PARTS]].sum(axis=1)
+    start = np.zeros(len(pooled))
+    for name, label, color in PARTS:
+        share = (pooled[name] / total).to_numpy()
+        if share.any():
+            axis.barh(places, share, 0.74, start, color=color, label=label)
+        start += share
+    axis.set_xlim(0, 1)
+    axis.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axis.set_xlabel("barcodes of the lineage that are no ambient RNA")
+    axis.set_title("All samples", fontsize=8)
+
+
+def _draw_samples(axis: Axes, table: pd.DataFrame, *, places: Mapping[str, int]) -> None:
+    """Draw a dot per sample at the % of its cells of a lineage that are lost, and name the worst."""
+    counted_ = table[(table["n_large"] >= FEW) & table["likely_lineage"].isin(list(places))]
+    for lineage, own in counted_.groupby("likely_lineage"):
+        lost = own["pct_lost"].to_numpy(dtype=float)
+        spread = np.random.default_rng(0).uniform(-0.24, 0.24, len(own)) if len(own) > 1 else 0
+        place = places[str(lineage)]
+        axis.scatter(lost, place + spread, s=11, color=NEUTRAL, alpha=0.55, linewidths=0)
+        middle = np.median(lost)
+        axis.vlines(middle, place - 0.33, place + 0.33, color=INK, linewidth=1.6)
+        worst = own.loc[own["pct_lost"].idxmax()]
+        axis.annotate(
+            f"{worst['sample']}", (1.02, place), xycoords=("axes fraction", "data"),
+            va="center", fontsize=7, color=NEUTRAL, annotation_clip=False,
+        )  # fmt: skip
+    axis.set_xlim(-3, 103)
+    axis.xaxis.set_major_formatter(PercentFormatter(100, symbol=" %"))
+    axis.set_xlabel(f"lost of a sample's cells (if at least {FEW})")
+    axis.set_title("Each sample (named: the highest loss)", fontsize=8)
+    axis.grid(axis="x", color="#eceef0", linewidth=0.6)
+
+
+def doublet_scores(data: QualityData) -> Figure:
+    """Draw histograms of the doublet scores of each channel: called and not called."""
+    scored = {name: table for name, table in data.doublets.items() if _is_scored(table)}
+    if not scored:
+        return sentence_figure("No channel has enough cells for doublets to be scored.")
+    share = {name: table["doublet"].mean() for name, table in scored.items()}
+    order = sorted(scored, key=lambda name: (-share[name], name))
+    figure, panels = panel_figure(order, what="channels")
+    together = np.concatenate([scored[name]["doublet_score"].dropna() for name in panels])
+    low, high = float(together.min()), float(together.max())
+    bins = np.linspace(low, high if high > low else low + 1, N_BINS + 1)
+    for name, axis in panels.items():
+        _draw_scores(axis, scored[name], bins=bins)
+    label_panels(panels, x="doublet score", y="cells")
+    unscored = [name for name in data.doublets if name not in scored]
+    handles = [Patch(color=SINGLE, label="single cell"), Patch(color=CALLED, label="called doublet")]
+    if unscored:
+        words = counted(len(unscored), "channels").replace("1 channels", "1 channel")
+        label = f"{words} not scored: {shortened(unscored, 4)}"
+        handles.append(Patch(color="none", label=label))
+    figure.legend(handles=handles, loc="outside upper left", ncols=3)
+    return figure
+
+
+def _is_scored(table: pd.DataFrame) -> bool:
+    return bool(np.isfinite(table["doublet_score"].to_numpy(dtype=float)).any())
+
+
+def _draw_scores(axis: Axes, table: pd.DataFrame, *, bins: np.ndarray) -> None:
+    """Draw both histograms from the axis upward; the number of cells is on a logarithmic scale."""
+    called = table["doublet"].to_numpy(dtype=bool)
+    scores = table["doublet_score"].to_numpy(dtype=float)
+    for inside, color in ((~called, SINGLE), (called, CALLED)):
+        heights = np.histogram(scores[inside], bins)[0]
+        axis.stairs(heights, bins, fill=True, color=color, alpha=0.85, baseline=0.5)
+    axis.set_yscale("log")
+    axis.set_ylim(0.5, max(np.histogram(scores, bins)[0].max() * 1.6, 10))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    text = f"{100 * called.mean():.1f} % of {len(table):,}"
+    axis.text(0.97, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=7)
+
+
+def contamination_by_sample(data: QualityData) -> Figure:
+    """Draw the share of ambient RNA in the cells of each sample, with its interval, by group."""
+    table = data.contamination.set_index("sample")
+    groups = sample_groups(data.samples[data.samples["sample"].isin(table.index)])
+    if groups.empty:
+        return sentence_figure("Contamination with ambient RNA was not estimated in any sample.")
+    values = 100 * table[[f"contamination{end}" for end in ("", "_low", "_high")]].astype(float)
+    values = values.reindex(groups["sample"])
+    places = sample_places(groups)
+    figure = Figure(figsize=(sample_width(len(groups)), 3.4), layout="constrained")
+    axis = figure.subplots()
+    estimate, low, high = values.to_numpy().T
+    known = np.isfinite(estimate)
+    colors = groups["response"].map(ARM_COLORS).fillna(NEUTRAL).to_numpy()
+    axis.vlines(places[known], low[known], high[known], color=colors[known], linewidth=1.4)
+    axis.scatter(places[known], estimate[known], s=22, color=colors[known], zorder=3)
+    axis.scatter(places[~known], np.zeros((~known).sum()), s=20, marker="x", color=NEUTRAL,
+                 clip_on=False, zorder=3)  # fmt: skip
+    for group in groups["group"].unique():
+        own = (groups["group"] == group).to_numpy() & known
+        if own.sum() > 1:
+            inside = places[own]
+            axis.hlines(np.median(estimate[own]), inside.min() - 0.4, inside.max() + 0.4,
+                        color=INK, linewidth=1.2, zorder=2)  # fmt: skip
+    axis.axhline(MAX_CONTAMINATION, color=NEUTRAL, linewidth=0.8, linestyle=LIMIT_STYLE)
+    highest = np.nanmax(np.append(high[known], MAX_CONTAMINATION))
+    axis.set_ylim(0, 1.08 * highest)
+    axis.yaxis.set_major_formatter(PercentFormatter(100, symbol=" %"))
+    axis.set_ylabel("UMIs that are ambient RNA")
+    axis.grid(axis="y", color="#eceef0", linewidth=0.6)
+    sample_axis(axis, groups, name_groups=True, labels=True)
+    figure.legend(handles=_contamination_legend(known), loc="outside right center")
+    return figure
+
+
+def _contamination_legend(known: np.ndarray) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=NEUTRAL, marker="o", markersize=4, linewidth=1.4,
+               label="estimate, 95 % interval"),
+        Line2D([], [], color=INK, linewidth=1.2, label="median of the group"),
+        Line2D([], [], color=NEUTRAL, linewidth=0.8, linestyle=LIMIT_STYLE,
+               label="above: the sample fails"),
+    ]  # fmt: skip
+    if not known.all():
+        handles.append(
+            Line2D([], [], color=NEUTRAL, marker="x", markersize=4, linestyle="",
+                   label="cannot be estimated")
+        )  # fmt: skip
+    return handles
