@@ -21,7 +21,7 @@ from lammscope.report.figures.quality import (
 )
 from lammscope.report.figures.style import INK, NEUTRAL, sentence_figure
 
-N_RANKS = 90  # steps of the ranks of a knee
+N_RANKS = 55  # steps of the ranks of a knee
 N_HEXAGONS = 38  # across a panel
 NO_BARCODES = "No sample has a barcode with enough UMIs to be assessed."
 MT_MAP = LinearSegmentedColormap.from_list(
@@ -136,9 +136,7 @@ def ambient_deviance(data: QualityData) -> Figure:
         for which, (low, high) in zip("xy", ranges, strict=True):
             log_axis(axis, which=which, low=low, high=high)
     label_panels(panels, x="UMIs", y="deviance (1: ambient)")
-    figure.legend(
-        handles=class_patches(), loc="outside upper left", ncols=3
-    )
+    figure.legend(handles=class_patches(), loc="outside upper left", ncols=3)
     return figure
 
 

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from lammscope.core.words import counted, readable, shortened
+from lammscope.core.words import shortened
 from lammscope.joint.verdicts import MAX_CONTAMINATION
 from lammscope.report.figures.quality import (
     LIMIT_STYLE,
@@ -39,6 +39,7 @@ PARTS = (
     ("n_high_counts", "high counts", "#58b39a"),
     ("n_small", "few UMIs or genes", "#e9cf8f"),
 )
+OTHER = "other"  # barcodes whose lineage is not known, drawn last
 SMALL = ["n_low_counts", "n_few_genes"]
 FEW = 10  # cells of a lineage in a sample, for a percentage of its own; our choice
 N_BINS = 40
@@ -49,22 +50,27 @@ def lineage_losses(data: QualityData) -> Figure:
     """Draw what is kept and removed of each likely lineage, in all samples and in each."""
     table = data.lineages
     table = table.assign(n_small=table[SMALL].sum(axis=1), n_large=_large(table))
-    pooled = table.groupby("likely_lineage")[[*(name for name, _, _ in PARTS), "n_large"]].sum()
-    pooled = pooled[pooled.drop(columns="n_large").sum(axis=1) > 0]
-    if pooled.empty:
-        return sentence_figure("No barcode is large enough to have a likely lineage.")
-    pooled = pooled.sort_values("n_large", ascending=True)
+    pooled = table.groupby("likely_lineage")[[name for name, _, _ in PARTS]].sum()
+    sizes = pooled.sum(axis=1).sort_values()
+    lineages = [name for name in sizes.index[sizes > 0] if name != OTHER]
+    if not sizes.any():
+        return sentence_figure("No sample has a barcode that may hold a cell.")
+    pooled = pooled.loc[[OTHER, *lineages] if sizes.get(OTHER, 0) else lineages]
     figure = Figure(figsize=(8.6, 1.6 + 0.27 * len(pooled)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
     places = np.arange(len(pooled))
     _draw_parts(left, pooled, places)
     _draw_samples(right, table, places=dict(zip(pooled.index, places, strict=True)))
-    left.set_yticks(places, [f"{readable(n)} ({k:,})" for n, k in pooled["n_large"].items()])
+    left.set_yticks(places, [f"{_words(name)} ({sizes[name]:,})" for name in pooled.index])
     left.tick_params(axis="y", length=0)
     left.set_ylim(-0.6, len(pooled) - 0.4)
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=4)
     return figure
+
+
+def _words(lineage: object) -> str:
+    return str(lineage).replace("_", ", ")
 
 
 def _large(table: pd.DataFrame) -> pd.Series:
@@ -88,18 +94,18 @@ def _draw_parts(axis: Axes, pooled: pd.DataFrame, places: np.ndarray) -> None:
 
 
 def _draw_samples(axis: Axes, table: pd.DataFrame, *, places: Mapping[str, int]) -> None:
-    """Draw a dot per sample at the % of its cells of a lineage that are lost, and name the worst."""
-    counted_ = table[(table["n_large"] >= FEW) & table["likely_lineage"].isin(list(places))]
-    for lineage, own in counted_.groupby("likely_lineage"):
+    """Draw a dot per sample at the % of its cells that are lost, and name the worst sample."""
+    enough = table[(table["n_large"] >= FEW) & table["likely_lineage"].isin(list(places))]
+    for lineage, own in enough.groupby("likely_lineage"):
         lost = own["pct_lost"].to_numpy(dtype=float)
         spread = np.random.default_rng(0).uniform(-0.24, 0.24, len(own)) if len(own) > 1 else 0
         place = places[str(lineage)]
         axis.scatter(lost, place + spread, s=11, color=NEUTRAL, alpha=0.55, linewidths=0)
         middle = np.median(lost)
         axis.vlines(middle, place - 0.33, place + 0.33, color=INK, linewidth=1.6)
-        worst = own.loc[own["pct_lost"].idxmax()]
+        worst = own.loc[own["pct_lost"].idxmax(), "sample"] if len(own) > 1 else ""
         axis.annotate(
-            f"{worst['sample']}", (1.02, place), xycoords=("axes fraction", "data"),
+            str(worst), (1.02, place), xycoords=("axes fraction", "data"),
             va="center", fontsize=7, color=NEUTRAL, annotation_clip=False,
         )  # fmt: skip
     axis.set_xlim(-3, 103)
@@ -118,16 +124,18 @@ def doublet_scores(data: QualityData) -> Figure:
     order = sorted(scored, key=lambda name: (-share[name], name))
     figure, panels = panel_figure(order, what="channels")
     together = np.concatenate([scored[name]["doublet_score"].dropna() for name in panels])
-    low, high = float(together.min()), float(together.max())
-    bins = np.linspace(low, high if high > low else low + 1, N_BINS + 1)
+    low, high = min(float(together.min()), 0.0), float(together.max())
+    bins = np.linspace(-np.sqrt(-low), np.sqrt(high) if high > low else 1.0, N_BINS + 1)
     for name, axis in panels.items():
         _draw_scores(axis, scored[name], bins=bins)
     label_panels(panels, x="doublet score", y="cells")
     unscored = [name for name in data.doublets if name not in scored]
-    handles = [Patch(color=SINGLE, label="single cell"), Patch(color=CALLED, label="called doublet")]
+    handles = [
+        Patch(color=SINGLE, label="single cell"),
+        Patch(color=CALLED, label="called doublet"),
+    ]
     if unscored:
-        words = counted(len(unscored), "channels").replace("1 channels", "1 channel")
-        label = f"{words} not scored: {shortened(unscored, 4)}"
+        label = f"not scored: {shortened(unscored, 4)}"
         handles.append(Patch(color="none", label=label))
     figure.legend(handles=handles, loc="outside upper left", ncols=3)
     return figure
@@ -138,17 +146,32 @@ def _is_scored(table: pd.DataFrame) -> bool:
 
 
 def _draw_scores(axis: Axes, table: pd.DataFrame, *, bins: np.ndarray) -> None:
-    """Draw both histograms from the axis upward; the number of cells is on a logarithmic scale."""
+    """Draw two histograms from the axis upward, of the square roots of the scores.
+
+    Most scores are near 0, so equal steps of the score would be a single bar; and doublets are few,
+    so numbers of cells are on a logarithmic scale.
+    """
     called = table["doublet"].to_numpy(dtype=bool)
     scores = table["doublet_score"].to_numpy(dtype=float)
+    roots = np.sign(scores) * np.sqrt(np.abs(scores))
     for inside, color in ((~called, SINGLE), (called, CALLED)):
-        heights = np.histogram(scores[inside], bins)[0]
+        heights = np.histogram(roots[inside], bins)[0]
         axis.stairs(heights, bins, fill=True, color=color, alpha=0.85, baseline=0.5)
     axis.set_yscale("log")
-    axis.set_ylim(0.5, max(np.histogram(scores, bins)[0].max() * 1.6, 10))
+    axis.set_ylim(0.5, max(np.histogram(roots, bins)[0].max() * 4, 10))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    text = f"{100 * called.mean():.1f} % of {len(table):,}"
-    axis.text(0.97, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=7)
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_locator(FixedLocator(np.sqrt(_score_ticks(bins[-1] ** 2)).tolist()))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda root, _: f"{root * abs(root):.2g}"))
+    text = f"called: {100 * called.mean():.1f} % of {len(table):,}"
+    axis.text(0.98, 0.97, text, transform=axis.transAxes, ha="right", va="top", fontsize=7)
+
+
+def _score_ticks(highest: float) -> np.ndarray:
+    """Return about four scores whose square roots are evenly spread from 0."""
+    power = 10.0 ** np.floor(np.log10(highest))
+    top = power * max(step for step in (1, 2, 5) if step * power <= highest * (1 + 1e-9))
+    return np.array([0, 0.1, 0.4, 1]) * top
 
 
 def contamination_by_sample(data: QualityData) -> Figure:
@@ -178,7 +201,7 @@ def contamination_by_sample(data: QualityData) -> Figure:
     axis.axhline(MAX_CONTAMINATION, color=NEUTRAL, linewidth=0.8, linestyle=LIMIT_STYLE)
     highest = np.nanmax(np.append(high[known], MAX_CONTAMINATION))
     axis.set_ylim(0, 1.08 * highest)
-    axis.yaxis.set_major_formatter(PercentFormatter(100, symbol=" %"))
+    axis.yaxis.set_major_formatter(PercentFormatter(100, decimals=0, symbol=" %"))
     axis.set_ylabel("UMIs that are ambient RNA")
     axis.grid(axis="y", color="#eceef0", linewidth=0.6)
     sample_axis(axis, groups, name_groups=True, labels=True)

@@ -107,8 +107,8 @@ def panel_figure(
     shown, left_out = names[:MAX_PANELS], names[MAX_PANELS:]
     n_columns = min(N_COLUMNS, max(len(shown), 2))
     n_rows = max(ceil(len(shown) / n_columns), 1)
-    note = f"Not shown: {shortened(left_out, MAX_NAMED)}" if left_out else ""
-    note = fill(f"{len(left_out)} {what} are not shown: {note.partition(': ')[2]}", LINE) if note else ""
+    note = f"Other {what}, not shown ({len(left_out)}): {shortened(left_out, MAX_NAMED)}"
+    note = fill(note, LINE) if left_out else ""
     size = (PANEL_WIDTH * n_columns + 0.5, PANEL_HEIGHT * n_rows + 0.7 + 0.14 * note.count("\n"))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
