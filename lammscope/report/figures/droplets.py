@@ -82,6 +82,10 @@ def genes_by_umis(data: QualityData) -> Figure:
         log_range(np.log10(np.maximum(np.concatenate([t[name].to_numpy() for t in tables]), 1)))
         for name in ("total_counts", "n_genes")
     ]
+    floors = [np.log10(max(data.thresholds[name], 1)) for name in ("min_counts", "min_genes")]
+    ranges = [
+        (min(low, floor - 0.1), high) for (low, high), floor in zip(ranges, floors, strict=True)
+    ]
     for sample, axis in panels.items():
         qc = data.qc[sample]
         x, y = (np.log10(np.maximum(qc[name], 1)) for name in ("total_counts", "n_genes"))
@@ -97,9 +101,9 @@ def genes_by_umis(data: QualityData) -> Figure:
     label_panels(panels, x="UMIs", y="genes")
     bar = figure.colorbar(
         ScalarMappable(norm, MT_MAP), ax=list(panels.values()), shrink=0.6, aspect=30,
-        extend="max", location="top", anchor=(0.0, 0.5), pad=0.01,
+        extend="max", location="top", anchor=(0.0, 0.5), pad=0.05,
     )  # fmt: skip
-    bar.set_label("mitochondrial UMIs, median of the barcodes (%); line: highest allowed")
+    bar.set_label("median % mitochondrial UMIs (line: highest allowed)", loc="left")
     bar.outline.set_visible(False)  # type: ignore[operator]
     bar.ax.axvline(ceiling, color="white", linewidth=2)
     bar.ax.axvline(ceiling, color=INK, linewidth=1)

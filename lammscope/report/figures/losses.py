@@ -43,6 +43,8 @@ OTHER = "other"  # barcodes whose lineage is not known, drawn last
 SMALL = ["n_low_counts", "n_few_genes"]
 FEW = 10  # cells of a lineage in a sample, for a percentage of its own; our choice
 N_BINS = 40
+MAX_LABELS, WIDEST = 75, 12.0  # names of samples that fit below a figure of this width, in inches
+N_HIGHEST = 6  # samples named otherwise
 CALLED, SINGLE = "#b8560b", "#9db4c4"
 
 
@@ -63,7 +65,9 @@ def lineage_losses(data: QualityData) -> Figure:
     _draw_samples(right, table, places=dict(zip(pooled.index, places, strict=True)))
     left.set_yticks(places, [f"{_words(name)} ({sizes[name]:,})" for name in pooled.index])
     left.tick_params(axis="y", length=0)
+    right.tick_params(axis="y", length=0)
     left.set_ylim(-0.6, len(pooled) - 0.4)
+    figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr]
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=4)
     return figure
@@ -89,8 +93,8 @@ def _draw_parts(axis: Axes, pooled: pd.DataFrame, places: np.ndarray) -> None:
         start += share
     axis.set_xlim(0, 1)
     axis.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axis.set_xlabel("barcodes of the lineage that are no ambient RNA")
-    axis.set_title("All samples", fontsize=8)
+    axis.set_xlabel("of the lineage's barcodes that are not ambient RNA")
+    axis.set_title("All samples together", fontsize=8)
 
 
 def _draw_samples(axis: Axes, table: pd.DataFrame, *, places: Mapping[str, int]) -> None:
@@ -110,8 +114,8 @@ def _draw_samples(axis: Axes, table: pd.DataFrame, *, places: Mapping[str, int])
         )  # fmt: skip
     axis.set_xlim(-3, 103)
     axis.xaxis.set_major_formatter(PercentFormatter(100, symbol=" %"))
-    axis.set_xlabel(f"lost of a sample's cells (if at least {FEW})")
-    axis.set_title("Each sample (named: the highest loss)", fontsize=8)
+    axis.set_xlabel(f"lost in each sample with at least {FEW} cells")
+    axis.set_title("By sample (named: the highest loss)", fontsize=8)
     axis.grid(axis="x", color="#eceef0", linewidth=0.6)
 
 
@@ -183,13 +187,16 @@ def contamination_by_sample(data: QualityData) -> Figure:
     values = 100 * table[[f"contamination{end}" for end in ("", "_low", "_high")]].astype(float)
     values = values.reindex(groups["sample"])
     places = sample_places(groups)
-    figure = Figure(figsize=(sample_width(len(groups)), 3.4), layout="constrained")
+    are_named = len(groups) <= MAX_LABELS
+    size = (min(sample_width(len(groups)), WIDEST), 3.4)
+    figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
     estimate, low, high = values.to_numpy().T
     known = np.isfinite(estimate)
     colors = groups["response"].map(ARM_COLORS).fillna(NEUTRAL).to_numpy()
     axis.vlines(places[known], low[known], high[known], color=colors[known], linewidth=1.4)
-    axis.scatter(places[known], estimate[known], s=22, color=colors[known], zorder=3)
+    dot = 22 if are_named else 9
+    axis.scatter(places[known], estimate[known], s=dot, color=colors[known], zorder=3)
     axis.scatter(places[~known], np.zeros((~known).sum()), s=20, marker="x", color=NEUTRAL,
                  clip_on=False, zorder=3)  # fmt: skip
     for group in groups["group"].unique():
@@ -204,7 +211,11 @@ def contamination_by_sample(data: QualityData) -> Figure:
     axis.yaxis.set_major_formatter(PercentFormatter(100, decimals=0, symbol=" %"))
     axis.set_ylabel("UMIs that are ambient RNA")
     axis.grid(axis="y", color="#eceef0", linewidth=0.6)
-    sample_axis(axis, groups, name_groups=True, labels=True)
+    sample_axis(axis, groups, name_groups=True, labels=are_named)
+    if not are_named:
+        highest = values["contamination"].nlargest(N_HIGHEST)
+        words = ", ".join(f"{name} ({value:.0f} %)" for name, value in highest.items())
+        axis.set_xlabel(f"{len(groups)} samples. Highest: {words}", fontsize=7)
     figure.legend(handles=_contamination_legend(known), loc="outside right center")
     return figure
 

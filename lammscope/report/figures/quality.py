@@ -23,6 +23,7 @@ from lammscope.report.figures.style import INK, NEUTRAL
 
 MAX_PANELS, N_COLUMNS = 16, 4
 PANEL_WIDTH, PANEL_HEIGHT = 1.9, 1.55  # inches
+LEAST_WIDTH = 5.2  # inches, of all panels together: legends need it
 MAX_NAMED = 40  # samples that are left out
 LINE = 130  # characters of a note that fit in the width of four panels
 LIMIT_STYLE = (0, (4, 3))
@@ -105,11 +106,13 @@ def panel_figure(
     The names that are left out are listed below. `what` are the panels: `samples` or `channels`.
     """
     shown, left_out = names[:MAX_PANELS], names[MAX_PANELS:]
-    n_columns = min(N_COLUMNS, max(len(shown), 2))
-    n_rows = max(ceil(len(shown) / n_columns), 1)
+    n_columns = panel_columns(len(shown))
+    n_rows = ceil(len(shown) / n_columns)
+    width, height = max(PANEL_WIDTH, LEAST_WIDTH / n_columns), PANEL_HEIGHT
+    height *= 1.5 if n_rows == 1 else 1
     note = f"Other {what}, not shown ({len(left_out)}): {shortened(left_out, MAX_NAMED)}"
     note = fill(note, LINE) if left_out else ""
-    size = (PANEL_WIDTH * n_columns + 0.5, PANEL_HEIGHT * n_rows + 0.7 + 0.14 * note.count("\n"))
+    size = (width * n_columns + 0.5, height * n_rows + 0.7 + 0.14 * note.count("\n"))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in grid[len(shown) :]:
@@ -128,10 +131,15 @@ def panel_figure(
     return figure, panels
 
 
+def panel_columns(n_panels: int) -> int:
+    """Return the number of panels that stand side by side."""
+    return min(N_COLUMNS, max(n_panels, 1))
+
+
 def label_panels(panels: Mapping[str, Axes], *, x: str, y: str) -> None:
     """Label the axes of the panels in the first column and in the last row of each column."""
     axes = list(panels.values())
-    n_columns = min(N_COLUMNS, max(len(axes), 2))
+    n_columns = panel_columns(len(axes))
     for place, axis in enumerate(axes):
         if place % n_columns == 0:
             axis.set_ylabel(y, fontsize=7.5)
@@ -165,13 +173,13 @@ def log_range(values: np.ndarray, *, margin: float = 0.05) -> tuple[float, float
 def distinct_dots(
     x: np.ndarray, y: np.ndarray, groups: np.ndarray, *, ranges: Sequence[tuple[float, float]]
 ) -> np.ndarray:
-    """Return the rows to draw, one per group and place, sorted by group at random places.
+    """Return the rows to draw, one per group and place, in an order that favors no group.
 
-    So a figure of many barcodes stays small, and none hides others of its group only.
+    So a figure of many barcodes stays small, and no group hides another.
     """
     (x_low, x_high), (y_low, y_high) = ranges
     columns = ((x - x_low) / (x_high - x_low) * GRID).astype(int)
     rows = ((y - y_low) / (y_high - y_low) * GRID).astype(int)
     codes = np.unique(groups, return_inverse=True)[1]
     _, first = np.unique(np.column_stack([columns, rows, codes]), axis=0, return_index=True)
-    return np.random.default_rng(0).permutation(first)  # a fixed order that favors no group
+    return np.random.default_rng(0).permutation(first)
