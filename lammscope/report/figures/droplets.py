@@ -1,5 +1,7 @@
 """Figures of the barcodes of each sample: knee, genes against UMIs, deviance from ambient RNA."""
 
+from math import ceil
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,12 +19,14 @@ from lammscope.report.figures.quality import (
     label_panels,
     log_axis,
     log_range,
+    panel_columns,
     panel_figure,
 )
 from lammscope.report.figures.style import INK, NEUTRAL, sentence_figure
 
 N_RANKS = 55  # steps of the ranks of a knee
-N_HEXAGONS = 38  # across a panel
+PER_INCH = (20, 15)  # hexagons across a panel and up
+AXES, FLOORS = ["total_counts", "n_genes"], ("min_counts", "min_genes")
 NO_BARCODES = "No sample has a barcode with enough UMIs to be assessed."
 MT_MAP = LinearSegmentedColormap.from_list(
     "mitochondrial", ["#bcd7f0", "#7f9fc0", "#e0a32e", "#9c5a08", "#3d1f00"]
@@ -77,25 +81,20 @@ def genes_by_umis(data: QualityData) -> Figure:
     ceiling = float(data.thresholds["max_pct_mt"])
     norm = Normalize(0, 2 * max(ceiling, 1.0))
     figure, panels = panel_figure(data.by_need, what="samples", failed=data.failed)
-    tables = [data.qc[sample] for sample in panels]
-    ranges = [
-        log_range(np.log10(np.maximum(np.concatenate([t[name].to_numpy() for t in tables]), 1)))
-        for name in ("total_counts", "n_genes")
-    ]
-    floors = [np.log10(max(data.thresholds[name], 1)) for name in ("min_counts", "min_genes")]
-    ranges = [
-        (min(low, floor - 0.1), high) for (low, high), floor in zip(ranges, floors, strict=True)
-    ]
+    n_columns = panel_columns(len(panels))
+    inches = figure.get_size_inches() / (n_columns, ceil(len(panels) / n_columns))
+    across, up = (inches * PER_INCH).astype(int)
+    tables = {sample: np.log10(data.qc[sample][AXES].clip(lower=1)) for sample in panels}
+    floors = np.log10([max(data.thresholds[name], 1) for name in FLOORS])
+    together = np.vstack([floors, *tables.values()])
+    ranges = [log_range(values) for values in together.T]
     for sample, axis in panels.items():
-        qc = data.qc[sample]
-        x, y = (np.log10(np.maximum(qc[name], 1)) for name in ("total_counts", "n_genes"))
         axis.hexbin(
-            x, y, C=qc["pct_mt"], reduce_C_function=np.median, gridsize=(N_HEXAGONS, 24),
-            extent=(*ranges[0], *ranges[1]), cmap=MT_MAP, norm=norm, linewidths=0.1,
-            rasterized=True,
+            *tables[sample].to_numpy().T, C=data.qc[sample]["pct_mt"], reduce_C_function=np.median,
+            gridsize=(int(across), int(up)), extent=(*ranges[0], *ranges[1]), cmap=MT_MAP,
+            norm=norm, linewidths=0.1, rasterized=True,
         )  # fmt: skip
-        _draw_limits(axis, x=data.limit("min_counts", sample=sample),
-                     y=data.limit("min_genes", sample=sample))  # fmt: skip
+        _draw_limits(axis, *(data.limit(name, sample=sample) for name in FLOORS))
         for which, (low, high) in zip("xy", ranges, strict=True):
             log_axis(axis, which=which, low=low, high=high)
     label_panels(panels, x="UMIs", y="genes")
@@ -110,7 +109,7 @@ def genes_by_umis(data: QualityData) -> Figure:
     return figure
 
 
-def _draw_limits(axis: Axes, *, x: float, y: float) -> None:
+def _draw_limits(axis: Axes, x: float, y: float) -> None:
     for place, draw in ((x, axis.axvline), (y, axis.axhline)):
         if place > 0:
             draw(np.log10(place), color=NEUTRAL, linewidth=0.8, linestyle=LIMIT_STYLE)

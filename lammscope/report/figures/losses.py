@@ -197,8 +197,6 @@ def contamination_by_sample(data: QualityData) -> Figure:
     axis.vlines(places[known], low[known], high[known], color=colors[known], linewidth=1.4)
     dot = 22 if are_named else 9
     axis.scatter(places[known], estimate[known], s=dot, color=colors[known], zorder=3)
-    axis.scatter(places[~known], np.zeros((~known).sum()), s=20, marker="x", color=NEUTRAL,
-                 clip_on=False, zorder=3)  # fmt: skip
     for group in groups["group"].unique():
         own = (groups["group"] == group).to_numpy() & known
         if own.sum() > 1:
@@ -207,14 +205,17 @@ def contamination_by_sample(data: QualityData) -> Figure:
                         color=INK, linewidth=1.2, zorder=2)  # fmt: skip
     axis.axhline(MAX_CONTAMINATION, color=NEUTRAL, linewidth=0.8, linestyle=LIMIT_STYLE)
     highest = np.nanmax(np.append(high[known], MAX_CONTAMINATION))
-    axis.set_ylim(0, 1.08 * highest)
+    below = -0.06 * highest  # a cross at 0 would read as no contamination
+    axis.scatter(places[~known], np.full((~known).sum(), below), s=20, marker="x", color=NEUTRAL)
+    axis.set_ylim(0 if known.all() else 2 * below, 1.08 * highest)
+    axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= 1.08 * highest])
     axis.yaxis.set_major_formatter(PercentFormatter(100, decimals=0, symbol=" %"))
     axis.set_ylabel("UMIs that are ambient RNA")
     axis.grid(axis="y", color="#eceef0", linewidth=0.6)
     sample_axis(axis, groups, name_groups=True, labels=are_named)
     if not are_named:
-        highest = values["contamination"].nlargest(N_HIGHEST)
-        words = ", ".join(f"{name} ({value:.0f} %)" for name, value in highest.items())
+        most = values["contamination"].nlargest(N_HIGHEST)
+        words = ", ".join(f"{name} ({value:.0f} %)" for name, value in most.items())
         axis.set_xlabel(f"{len(groups)} samples. Highest: {words}", fontsize=7)
     figure.legend(handles=_contamination_legend(known), loc="outside right center")
     return figure
