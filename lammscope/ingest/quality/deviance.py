@@ -11,6 +11,7 @@ from scipy import sparse
 from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.quality.ambient import MIN_LOW, MIN_SHARE, MIN_UMIS, AmbientCalls
 
+NEVER = 1e-12  # share of genes that the profile lacks
 SMALLEST = 0.2  # share of the barcodes whose profile stands in for ambient RNA; our choice
 N_TOTALS = 40  # totals whose expected deviance is computed; between them, it is nearly linear
 # Poisson means below which the expected deviance is summed. Above, it is 1 + 1 / (6 mean).
@@ -80,7 +81,7 @@ def relative_deviance(counts: sparse.csr_array, profile: np.ndarray) -> np.ndarr
     known = totals > 0
     terms = np.bincount(
         rows, weights=values * np.log(values / shares), minlength=len(totals)
-    ) + rest * np.log(np.maximum(rest, 1) / max(pooled[-1], 1 / totals.max()))
+    ) + rest * np.log(np.maximum(rest, 1) / max(pooled[-1], NEVER))
     deviance = 2 * (terms - totals * np.log(np.maximum(totals, 1)))
     result[known] = deviance[known] / _expected_deviance(totals[known], pooled[pooled > 0])
     return result
