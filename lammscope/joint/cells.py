@@ -41,7 +41,7 @@ def select_cells(
     for sample in sorted(qc):
         table = qc[sample] if sample not in dropped else qc[sample].iloc[:0]
         passed = table.assign(position=np.arange(len(table), dtype=np.int64))[table["passes"]]
-        passed = passed.sort_values("barcode").drop(columns=NOT_OF_CELLS)
+        passed = passed.sort_values("barcode").drop(columns=NOT_OF_CELLS, errors="ignore")
         parts.append(passed.assign(sample=sample, patient=patients[sample]))
     cells = pd.concat(parts, ignore_index=True)
     cells["cell"] = cells["sample"] + "_" + cells["barcode"]

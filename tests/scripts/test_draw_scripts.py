@@ -67,7 +67,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     for sample, table in cohort.qc.items():
         write_table(table, folder / f"{sample}.parquet")
         write_table(quality.doublets[sample], folder / f"{sample}_doublets.parquet")
-    for sample, row in quality.contamination.groupby("sample"):
+        row = quality.contamination[quality.contamination["sample"] == sample]
         write_table(row, folder / f"{sample}_contamination.tsv")
     index.write_table(cells, folder / "cells.parquet")
     samples = sample_table_text(cohort.samples.astype("str"))

@@ -96,7 +96,7 @@ def _expected_deviance(totals: np.ndarray, profile: np.ndarray) -> np.ndarray:
     means = np.append(sizes[:, None] * profile, sizes[:, None], axis=1)
     deviance = _poisson_deviance(means)
     expected = deviance[:, :-1].sum(axis=1) - deviance[:, -1]
-    return np.interp(np.log(totals), np.log(sizes), np.maximum(expected, 1e-9))
+    return np.asarray(np.interp(np.log(totals), np.log(sizes), np.maximum(expected, 1e-9)))
 
 
 def _poisson_deviance(mean: np.ndarray) -> np.ndarray:
@@ -108,4 +108,4 @@ def _poisson_deviance(mean: np.ndarray) -> np.ndarray:
     probability = np.exp(x * np.log(grid) - grid - gammaln(x + 1))
     small = (probability * 2 * x * np.log(x / grid)).sum(axis=1)
     low = np.interp(np.log(np.clip(mean, 1e-8, LARGE_MEAN)), np.log(grid[:, 0]), small)
-    return np.where(mean < LARGE_MEAN, low, 1 + 1 / (6 * mean))
+    return np.asarray(np.where(mean < LARGE_MEAN, low, 1 + 1 / (6 * mean)))

@@ -84,13 +84,14 @@ def genes_by_umis(data: QualityData) -> Figure:
     n_columns = panel_columns(len(panels))
     inches = figure.get_size_inches() / (n_columns, ceil(len(panels) / n_columns))
     across, up = (inches * PER_INCH).astype(int)
-    tables = {sample: np.log10(data.qc[sample][AXES].clip(lower=1)) for sample in panels}
+    tables = {sample: np.log10(data.qc[sample][AXES].clip(lower=1).to_numpy()) for sample in panels}
     floors = np.log10([max(data.thresholds[name], 1) for name in FLOORS])
     together = np.vstack([floors, *tables.values()])
     ranges = [log_range(values) for values in together.T]
     for sample, axis in panels.items():
         axis.hexbin(
-            *tables[sample].to_numpy().T, C=data.qc[sample]["pct_mt"], reduce_C_function=np.median,
+            tables[sample][:, 0], tables[sample][:, 1], C=data.qc[sample]["pct_mt"],
+            reduce_C_function=np.median,
             gridsize=(int(across), int(up)), extent=(*ranges[0], *ranges[1]), cmap=MT_MAP,
             norm=norm, linewidths=0.1, rasterized=True,
         )  # fmt: skip
@@ -103,7 +104,7 @@ def genes_by_umis(data: QualityData) -> Figure:
         extend="max", location="top", anchor=(0.0, 0.5), pad=0.05,
     )  # fmt: skip
     bar.set_label("median % mitochondrial UMIs (line: highest allowed)", loc="left")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.axvline(ceiling, color="white", linewidth=2)
     bar.ax.axvline(ceiling, color=INK, linewidth=1)
     return figure

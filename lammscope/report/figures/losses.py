@@ -67,7 +67,7 @@ def lineage_losses(data: QualityData) -> Figure:
     left.tick_params(axis="y", length=0)
     right.tick_params(axis="y", length=0)
     left.set_ylim(-0.6, len(pooled) - 0.4)
-    figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr, call-arg]
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=4)
     return figure
@@ -107,7 +107,7 @@ def _draw_samples(axis: Axes, table: pd.DataFrame, *, places: Mapping[str, int])
         axis.scatter(lost, place + spread, s=11, color=NEUTRAL, alpha=0.55, linewidths=0)
         middle = np.median(lost)
         axis.vlines(middle, place - 0.33, place + 0.33, color=INK, linewidth=1.6)
-        worst = own.loc[own["pct_lost"].idxmax(), "sample"] if len(own) > 1 else ""
+        worst = own["sample"].iloc[int(np.argmax(lost))] if len(own) > 1 else ""
         axis.annotate(
             str(worst), (1.02, place), xycoords=("axes fraction", "data"),
             va="center", fontsize=7, color=NEUTRAL, annotation_clip=False,
@@ -175,7 +175,7 @@ def _score_ticks(highest: float) -> np.ndarray:
     """Return about four scores whose square roots are evenly spread from 0."""
     power = 10.0 ** np.floor(np.log10(highest))
     top = power * max(step for step in (1, 2, 5) if step * power <= highest * (1 + 1e-9))
-    return np.array([0, 0.1, 0.4, 1]) * top
+    return np.asarray(np.array([0, 0.1, 0.4, 1]) * top)
 
 
 def contamination_by_sample(data: QualityData) -> Figure:
