@@ -41,7 +41,7 @@ def select_cells(
     for sample in sorted(qc):
         table = qc[sample] if sample not in dropped else qc[sample].iloc[:0]
         passed = table.assign(position=np.arange(len(table), dtype=np.int64))[table["passes"]]
-        passed = passed.sort_values("barcode").drop(columns=NOT_OF_CELLS)
+        passed = passed.sort_values("barcode").drop(columns=NOT_OF_CELLS, errors="ignore")
         parts.append(passed.assign(sample=sample, patient=patients[sample]))
     cells = pd.concat(parts, ignore_index=True)
     cells["cell"] = cells["sample"] + "_" + cells["barcode"]
@@ -136,6 +136,7 @@ def _numbers(table: pd.DataFrame, *, n_cells: int, is_dropped: bool) -> dict[str
     }
 
 
-NOT_OF_CELLS = ["passes", "reasons", "likely_lineage"]  # columns of quality control alone
+# columns of quality control alone
+NOT_OF_CELLS = ["ambient_deviance", "passes", "reasons", "likely_lineage"]
 SMALL = ("ambient", "low_counts", "few_genes")  # reasons of barcodes that may hold no cell
 REASONS = (*SMALL, "high_mt", "high_hb", "high_counts")

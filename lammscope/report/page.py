@@ -107,11 +107,12 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
     audit, contrasts = results.audit, results.contrasts
     calibration = calibration_rows(results.calibration)
     genes = results.population_genes
+    failures = failure_rows(results.qc_verdicts, on_failed=config["qc"]["on_failed"])
     return {
         "cohort": cohort_section(results.samples, cells=results.cells),
         "design": design_section(results.samples, audit=audit, contrasts=contrasts),
         "warnings": [
-            *failure_rows(results.qc_verdicts, on_failed=config["qc"]["on_failed"]),
+            *failures,
             *warning_rows(audit, contrasts=contrasts),
             *sharing_rows(results.qc_summary),
             *(row for row in calibration if row["status"] == "warning"),
@@ -127,6 +128,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             stability=results.stability,
             config=config,
         ),
+        "failures": failures,
         "empty_line": empty_line(results.qc_summary),
         "qc_table": quality_table(results.qc_summary, results.qc_verdicts),
         "cluster_table": build_table(results.clusters, CLUSTER_COLUMNS),

@@ -20,6 +20,7 @@ from tests.unit.example_results import (
     abundance_table,
     example,
     expression_table,
+    quality_data,
     robustness_table,
 )
 from tests.unit.real_cohorts import PANEL
@@ -60,8 +61,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     }  # fmt: skip
     for name, table in tables.items():
         write_table(table, folder / name)
+    quality = quality_data(cohort)
+    write_table(quality.lineages, folder / "lineages.tsv")
+    write_table(quality.verdicts, folder / "verdicts.tsv")
     for sample, table in cohort.qc.items():
         write_table(table, folder / f"{sample}.parquet")
+        write_table(quality.doublets[sample], folder / f"{sample}_doublets.parquet")
+        row = quality.contamination[quality.contamination["sample"] == sample]
+        write_table(row, folder / f"{sample}_contamination.tsv")
     index.write_table(cells, folder / "cells.parquet")
     samples = sample_table_text(cohort.samples.astype("str"))
     (folder / "samples.tsv").write_text(samples, encoding="utf-8")
@@ -74,11 +81,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
         genes=pd.DataFrame({"gene": DEFINERS, "symbol": DEFINERS}),
     )
     files = {path.name.partition(".")[0]: str(path) for path in folder.iterdir()}
-    lists = {"panel": [files["panel"]], "qc": [files[sample] for sample in cohort.qc]}
+    lists = {
+        "panel": [files["panel"]],
+        "qc": [files[sample] for sample in cohort.qc],
+        "doublets": [files[f"{sample}_doublets"] for sample in cohort.qc],
+        "contamination": [files[f"{sample}_contamination"] for sample in cohort.qc],
+    }
     return files | lists, list(cohort.qc)
 
 
-@pytest.mark.parametrize("group", ["cohort", "evidence", "contrast", "neighborhoods"])
+@pytest.mark.parametrize("group", ["quality", "cohort", "evidence", "contrast", "neighborhoods"])
 def test_a_script_draws_every_figure_of_its_group(
     group: str,
     results: tuple[dict[str, Any], list[str]],
@@ -88,11 +100,13 @@ def test_a_script_draws_every_figure_of_its_group(
     files, samples = results
     contrast = {"contrast": as_values(BASELINE)}
     shown = {"max_points": 50, "seed": 1}
+    thresholds = {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15}
     params: dict[str, dict[str, Any]] = {
+        "quality": {"samples": samples, "channels": samples, "thresholds": thresholds},
         "cohort": {
             "samples": samples,
             "definers": list(DEFINERS),
-            "thresholds": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+            "thresholds": thresholds,
             "min_cells": 5,
             **shown,
         },

@@ -8,8 +8,10 @@ import pandas as pd
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+from lammscope.joint.cells import select_cells, summarize_lineages
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.figures.quality import QualityData
 from lammscope.report.order import drawing_order
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
 
@@ -109,6 +111,49 @@ def cohort_data(cohort: Example, *, max_points: int = 100_000, seed: int = 1) ->
     )
 
 
+def quality_data(cohort: Example, **changes: Any) -> QualityData:
+    """What figures of quality control are drawn from; each sample is a channel."""
+    rng = np.random.default_rng(2)
+    doublets = {}
+    for sample, table in cohort.qc.items():
+        score = rng.beta(1, 20, int(table["passes"].sum()))
+        doublets[sample] = pd.DataFrame(
+            {
+                "cell": sample + "_" + table.loc[table["passes"], "barcode"],
+                "doublet_score": score,
+                "doublet": score > np.quantile(score, 0.95),
+            }
+        )
+    scored = pd.concat(doublets.values(), ignore_index=True)
+    cells = select_cells(cohort.qc, scored, patients=dict.fromkeys(cohort.qc, "P01"))
+    data = QualityData(
+        qc=cohort.qc,
+        lineages=summarize_lineages(cohort.qc, cells),
+        doublets=doublets,
+        contamination=contamination_table(list(cohort.qc)),
+        verdicts=verdict_table(cohort.qc_summary),
+        samples=cohort.samples,
+        thresholds={"min_counts": 500, "min_genes": 250, "max_pct_mt": 15},
+    )
+    return replace(data, **changes)
+
+
+def contamination_table(samples: list[str]) -> pd.DataFrame:
+    """Make contamination of 2 to 12 %; it cannot be estimated in the last sample."""
+    share = np.linspace(0.02, 0.12, len(samples))
+    share[-1] = np.nan
+    return pd.DataFrame(
+        {
+            "sample": samples,
+            "contamination": share,
+            "contamination_low": 0.7 * share,
+            "contamination_high": 1.5 * share,
+            "ambient_profile": ["empty droplets", *["all barcodes"] * (len(samples) - 1)],
+            "note": [*[""] * (len(samples) - 1), "contamination cannot be estimated: few cells"],
+        }
+    )
+
+
 def contrast_data(cohort: Example, name: str = "baseline", **changes: Any) -> ContrastData:
     """What figures of a contrast in this cohort are drawn from, with some fields changed."""
     data = ContrastData(
@@ -188,6 +233,8 @@ def _qc(sample: str, cells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
             "n_genes": (6 * counts**0.7).astype(int),
             "pct_mt": np.where(reasons == "high_mt", rng.uniform(15, 60, n), rng.gamma(4, 1, n)),
             "pct_hb": 0.0,
+            "ambient_deviance": np.maximum(counts / 500, 0.9),
+            "likely_lineage": np.where(np.arange(n) % 3 == 0, "monocyte_DC", "T_NK"),
             "passes": ~bad,
             "reasons": reasons,
         }

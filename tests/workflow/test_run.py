@@ -73,7 +73,7 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
     assert means.loc["LAMM_core", "LAMM"] == means.loc["LAMM_core"].max()
     clusters = pd.read_csv(results / "annotation" / "clusters.tsv", sep="\t")
     assert {"pct_lamm", "CSF1R_per_10k", "CD68_pct", "CD1C_pct"} <= set(clusters)
-    for figure in figure_names("cohort", "evidence"):
+    for figure in figure_names("quality", "cohort", "evidence"):
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
     for figure in figure_names("contrast", "neighborhoods"):
@@ -146,7 +146,14 @@ def test_no_job_upstream_of_the_counts_sees_the_response(
     run = snakemake(finished, "--dry-run", "--config", f"patients={tmp_path / 'patients.tsv'}")
     assert run.code == 0, run.text[-2000:]
     downstream = {
-        *("audit_design", "test_abundance", "test_expression", "draw_cohort", "draw_contrast"),
+        *(
+            "audit_design",
+            "test_abundance",
+            "test_expression",
+            "draw_quality",
+            "draw_cohort",
+            "draw_contrast",
+        ),
         *("draw_evidence", "save_samples", *STATISTICS),
         *("assemble_cohort", "write_report", "save_config", "all"),
     }

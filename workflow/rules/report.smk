@@ -54,6 +54,45 @@ rule assemble_cohort:
         "../scripts/assemble_cohort.py"
 
 
+rule draw_quality:
+    """Draw quality control: barcodes, ambient RNA, losses by lineage, doublets and contamination."""
+    input:
+        qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
+        contamination=collect("<results>/qc/{sample}.contamination.tsv", sample=SAMPLES),
+        doublets=collect("<results>/doublets/{channel}.parquet", channel=CHANNELS),
+        lineages="<results>/qc/lineages.tsv",
+        verdicts="<results>/qc/verdicts.tsv",
+        samples="<results>/design/samples.tsv",
+    output:
+        pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("quality")),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("quality")),
+    log:
+        "<logs>/draw_quality.log",
+    benchmark:
+        "<benchmarks>/draw_quality.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            samples=SAMPLES,
+            channels=list(CHANNELS),
+            thresholds={
+                key: config["qc"][key] for key in ("min_counts", "min_genes", "max_pct_mt")
+            },
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("quality"),
+            code=drawing_code("quality"),
+        ),
+    script:
+        "../scripts/draw_quality.py"
+
+
 rule draw_cohort:
     """Draw quality, UMAPs, composition and LAMM cells of the cohort."""
     input:
@@ -182,7 +221,7 @@ rule write_report:
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
-                figure=figure_names("cohort", "evidence"),
+                figure=figure_names("quality", "cohort", "evidence"),
             ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",

@@ -7,6 +7,7 @@ from lammscope.core.names import PROFILE
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import find_ambient
 from lammscope.ingest.quality.contamination import ambient_genes, sample_contamination
+from lammscope.ingest.quality.deviance import profile_of_calls, relative_deviance
 from lammscope.ingest.quality.limits import Limits, flag_cells
 from lammscope.ingest.quality.lineages import quick_lineages
 from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
@@ -49,9 +50,12 @@ def assess(
     shard = split_ambient(matrix, own, ambient_max_counts=ambient_max_counts)
     profile, source = ambient_genes(matrix, calls, lower=ambient_max_counts)
     shard = Shard(shard.counts, shard.barcodes, shard.genes.assign(**{PROFILE: profile}))
+    metrics = cell_metrics(shard)
+    nearest = profile_of_calls(matrix.counts, calls, lower=ambient_max_counts)
+    metrics["ambient_deviance"] = relative_deviance(shard.counts, nearest)
     ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
     lineages = quick_lineages(shard)
-    qc = flag_cells(cell_metrics(shard), limits, lineages=lineages, ambient=ambient)
+    qc = flag_cells(metrics, limits, lineages=lineages, ambient=ambient)
     rows = np.flatnonzero(qc["passes"])
     contamination = sample_contamination(
         Shard(shard.counts[rows], shard.barcodes[rows], shard.genes),

@@ -18,8 +18,8 @@ class FigureEntry:
     Attributes
     ----------
     group
-        `cohort`, `evidence`, `contrast` or `neighborhoods`; drawn by the rule `draw_{group}`. The
-        first two are figures of the cohort, the others of each contrast.
+        `quality`, `cohort`, `evidence`, `contrast` or `neighborhoods`; drawn by the rule
+        `draw_{group}`. The first three are figures of the cohort, the others of each contrast.
     name
         Name of its files, without suffix.
     draw
@@ -62,6 +62,86 @@ CATALOG = (
         "(quartiles; lines from the 5th to the 95th percentile). Dashed lines are thresholds.",
         alternative="Distributions of UMI counts, detected genes and mitochondrial percentage, by "
         "sample.",
+    ),
+    FigureEntry(
+        group="quality",
+        name="qc_knee",
+        draw=f"{FOLDER}.droplets.knee",
+        section="quality",
+        title="Barcodes by their UMIs",
+        caption="Barcodes of each sample, ranked by their UMIs. Below the curve, colors "
+        "show which share of the barcodes at each rank pass quality control, hold ambient "
+        "RNA (free RNA from broken cells) and no cell, or are removed for another reason. "
+        "Doublets are called later and count as passing. A good sample has many cells on "
+        "a high shoulder at the left and a steep fall; in a poor one, the curve falls "
+        "slowly. Samples that fail are shown first, then those with the fewest cells.",
+        alternative="Curves of UMIs against the rank of the barcode, one panel per sample, "
+        "colored below by what the barcodes are.",
+    ),
+    FigureEntry(
+        group="quality",
+        name="qc_genes",
+        draw=f"{FOLDER}.droplets.genes_by_umis",
+        section="quality",
+        title="Genes, UMIs and mitochondrial UMIs",
+        caption="Barcodes of each sample by their UMIs and detected genes. The color is "
+        "the median percentage of mitochondrial UMIs, which is high in dying cells. "
+        "Dashed lines are the lowest UMIs and genes allowed; within these, limits follow "
+        "the sample and its lineages.",
+        alternative="Detected genes against UMIs, one panel per sample, colored by "
+        "mitochondrial percentage.",
+    ),
+    FigureEntry(
+        group="quality",
+        name="qc_ambient",
+        draw=f"{FOLDER}.droplets.ambient_deviance",
+        section="quality",
+        title="Difference from ambient RNA",
+        caption="How far the counts of each barcode deviate from ambient RNA, relative to "
+        "a droplet with ambient RNA only and as many UMIs (1, dashed line: just like it). "
+        "Most cells are far above the line. “Not tested”: the matrix has no barcodes that "
+        "are known to hold ambient RNA only, so none is removed as such; the deviance is "
+        "then from the fifth of the barcodes with the fewest UMIs, and only descriptive.",
+        alternative="Deviance from ambient RNA against UMIs, one panel per sample, colored by "
+        "what the barcodes are.",
+    ),
+    FigureEntry(
+        group="quality",
+        name="qc_lineages",
+        draw=f"{FOLDER}.losses.lineage_losses",
+        section="quality",
+        title="Losses by lineage",
+        caption="What quality control removes of each likely lineage, which is guessed from a few "
+        "markers of each barcode. In brackets: its barcodes that are not ambient RNA. Right: the "
+        "percentage that each sample (dot) loses of those with enough UMIs and genes; black bars "
+        "are medians. A lineage that is lost more than others is too rare in all results.",
+        alternative="Stacked bars of cells kept and removed by lineage, and the percentage lost in "
+        "each sample.",
+    ),
+    FigureEntry(
+        group="quality",
+        name="qc_doublets",
+        draw=f"{FOLDER}.losses.doublet_scores",
+        section="quality",
+        title="Doublet scores",
+        caption="Scores of the cells of each channel: those called doublets (two cells in "
+        "one droplet), and the others. Numbers of cells are on a logarithmic scale, "
+        "scores on a square-root scale. By default, a call also needs the genes of two "
+        "lineages, so single cells can have high scores. Channels with the most calls are "
+        "shown first.",
+        alternative="Histograms of doublet scores, one panel per channel, of called doublets and "
+        "single cells.",
+    ),
+    FigureEntry(
+        group="quality",
+        name="qc_contamination",
+        draw=f"{FOLDER}.losses.contamination_by_sample",
+        section="quality",
+        title="Contamination with ambient RNA",
+        caption="Estimated percentage of the UMIs in the cells of each sample that are "
+        "ambient RNA, with 95 % intervals. If it differs between arms or phases, genes of "
+        "other cells can seem to differ, too.",
+        alternative="Contamination of each sample with its interval, grouped by arm and phase.",
     ),
     FigureEntry(
         group="cohort",

@@ -114,7 +114,7 @@ def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: 
                 xytext=(0, 4),
                 textcoords="offset points",
                 ha="center",
-                fontsize=7.5 if len(inside) > 2 else 6,
+                fontsize=7.5 if len(inside) > 2 else 7,
                 color=NEUTRAL,
             )
 

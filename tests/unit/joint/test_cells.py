@@ -37,7 +37,9 @@ def cohort() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
 
 def test_the_cell_index_is_sorted_and_points_into_the_shards() -> None:
     qc, doublets = cohort()
+    qc = {name: table.assign(ambient_deviance=1.0) for name, table in qc.items()}
     cells = select_cells(qc, doublets, patients={"s1": "P1", "s2": "P2"})
+    assert not {"ambient_deviance", "passes", "reasons", "likely_lineage"} & set(cells)
     assert cells["sample"].is_monotonic_increasing
     for sample, part in cells.groupby("sample"):
         assert part["barcode"].is_monotonic_increasing

@@ -153,7 +153,7 @@ def cohort() -> Example:
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("figures")
-    stems = [folder / "cohort" / name for name in figure_names("cohort", "evidence")]
+    stems = [folder / "cohort" / name for name in figure_names("quality", "cohort", "evidence")]
     names = figure_names("contrast", "neighborhoods")
     stems += [folder / contrast / name for contrast in CONTRASTS for name in names]
     drawn = save_figure(sentence_figure("as good as any"), folder / "drawn", dpi=20)[0]

@@ -19,8 +19,10 @@ from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.evidence import EvidenceData
 from lammscope.report.figures.neighborhoods import NeighborhoodData
+from lammscope.report.figures.quality import QualityData
 
 GROUPS = {
+    "quality": QualityData,
     "cohort": CohortData,
     "evidence": EvidenceData,
     "contrast": ContrastData,
@@ -47,7 +49,7 @@ def test_the_page_has_the_section_of_a_figure(entry: FigureEntry, repository: Pa
     template = repository / "lammscope" / "report" / "template.html.jinja"
     text = template.read_text(encoding="utf-8")
     owners = re.findall(rf"plates\(([^()]+), '{entry.section}'\)", text)
-    of_cohort = entry.group in ("cohort", "evidence")
+    of_cohort = entry.group in ("quality", "cohort", "evidence")
     assert owners
     assert {owner == "'cohort'" for owner in owners} == {of_cohort}
 
@@ -68,4 +70,5 @@ def test_no_two_figures_share_a_name() -> None:
 def test_figures_are_found_by_group_and_by_section_in_their_order() -> None:
     assert list(drawing_functions("evidence")) == figure_names("evidence")
     assert figure_names("evidence") == ["marker_dots", "lamm_calls", "states"]
-    assert placed_figures("quality") == ["qc_barcodes", "qc_metrics"]
+    assert placed_figures("quality")[:3] == ["qc_barcodes", "qc_metrics", "qc_knee"]
+    assert placed_figures("quality")[2:] == figure_names("quality")
