@@ -45,7 +45,9 @@ def profile_of_calls(counts: sparse.csr_array, calls: AmbientCalls, *, lower: in
     if len(order) < MIN_LOW or totals[smallest].sum() < MIN_UMIS:
         return np.zeros(counts.shape[1])
     sums = np.asarray(counts[smallest].sum(axis=0)).ravel()
-    return ambient_profile(sums, seen=np.asarray(counts.sum(axis=0)).ravel() > 0)
+    seen = np.zeros(counts.shape[1], dtype=bool)
+    seen[counts.indices] = True
+    return ambient_profile(sums, seen=seen)
 
 
 def relative_deviance(counts: sparse.csr_array, profile: np.ndarray) -> np.ndarray:
@@ -72,9 +74,9 @@ def relative_deviance(counts: sparse.csr_array, profile: np.ndarray) -> np.ndarr
     if not profile.any() or not totals.any():
         return result
     common = profile >= MIN_SHARE
-    chosen = common[counts.indices]
+    chosen = np.flatnonzero(common[counts.indices])
     values, shares = counts.data[chosen].astype(np.float64), profile[counts.indices[chosen]]
-    before = np.concatenate([[0], np.cumsum(chosen)])[counts.indptr]
+    before = np.searchsorted(chosen, counts.indptr)
     rows = np.repeat(np.arange(len(totals)), np.diff(before))
     rest = totals - np.bincount(rows, weights=values, minlength=len(totals))
     pooled = np.append(profile[common], profile[~common].sum())

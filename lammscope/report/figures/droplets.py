@@ -160,5 +160,5 @@ def _say_profile(axis: Axes, *, known: bool, tested: bool) -> None:
     """Say in a panel that its barcodes were not tested, or that ambient RNA is not known."""
     if known and tested:
         return
-    text = "not tested" if known else "too few barcodes\nto know ambient RNA"
+    text = "not tested" if known else "ambient RNA\nis not known"
     axis.text(0.03, 0.96, text, transform=axis.transAxes, va="top", fontsize=7, color=NEUTRAL)

@@ -926,6 +926,13 @@ def test_samples_that_fail_come_first_with_what_happens_to_their_cells(
     assert first < later
     assert f"Sample {name} fails quality control: 41 %" in top.replace("\N{NO-BREAK SPACE}", " ")
     assert "The cells of this sample are part of all results. To leave them out, set" in top
+    quality = page.split('id="quality"')[1].split('id="types"')[0]
+    order = [
+        "fails quality control",
+        'aria-label="Quality per sample"',
+        "figures/cohort/qc_knee.pdf",
+    ]
+    assert sorted(order, key=quality.index) == order
     drop = {**CONFIG, "qc": {**CONFIG["qc"], "on_failed": "drop"}}
     top = words_of(make_report(qc_verdicts=verdicts, config=drop).split('id="cohort"')[0])
     assert "are left out of all results" in top
