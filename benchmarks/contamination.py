@@ -1,8 +1,9 @@
 """Ambient RNA that was added to real cells: its estimate, and the genes that it explains.
 
 The libraries are real, and ambient RNA of their mean profile is added to every cell. What they hold
-already is what is estimated before any is added. The profile is that of 200,000 UMIs (`raw`), or
-that of the cells together (`filtered`).
+already is what is estimated before any is added; libraries where its interval is wider than 3
+points are left out, since the truth is unknown there. The profile is that of 200,000 UMIs (`raw`),
+or that of the cells together (`filtered`).
 
 T cells of `pbmc_facs` are bead-purified, so their own genes are known. Ambient RNA adds the same
 UMIs to every droplet there. A gene is falsely expressed if it passes a filter now (10 UMIs and 5
@@ -30,6 +31,7 @@ POINTS = {"raw": 0.02, "filtered": 0.04}
 N_EMPTY = 200_000  # UMIs of nearly empty barcodes
 MIN_COUNTS, MIN_GENES, MAX_MT = 800, 300, 0.12
 MIN_CELLS = 200  # of a library of carpall, after QC
+MAX_WIDTH = 0.03  # of the interval before any ambient RNA is added
 MARKED = 0.25  # share of a gene's counts that ambient RNA explains
 MIN_UMIS, PER_MILLION, FOLD = 10, 5, 5
 OWN = 0.9  # of a gene's counts are the T cells' own
@@ -93,9 +95,10 @@ def _libraries(data: Path) -> Iterator[tuple[str, Shard]]:
     yield "malt", _good(read_matrix(data / "tumour_macrophages" / "malt_citeseq.h5ad"))
     for path in sorted((data / "carpall").glob("*.h5")):
         cells = _good(read_matrix(path))
-        if len(cells.barcodes) >= MIN_CELLS and not np.isnan(
-            _estimate(cells, _profile(cells, "raw"), "raw")
-        ):
+        if len(cells.barcodes) < MIN_CELLS:
+            continue
+        row = _row(cells, _profile(cells, "raw"), "raw")
+        if row["contamination_high"] - row["contamination_low"] <= MAX_WIDTH:
             yield path.name.split(".")[0], cells
 
 
@@ -118,6 +121,10 @@ def _shard(cells: anndata.AnnData) -> Shard:
 
 
 def _estimate(cells: Shard, profile: np.ndarray, kind: str) -> float:
+    return float(_row(cells, profile, kind)["contamination"])
+
+
+def _row(cells: Shard, profile: np.ndarray, kind: str) -> pd.Series:
     table = sample_contamination(
         cells,
         profile=profile,
@@ -125,7 +132,7 @@ def _estimate(cells: Shard, profile: np.ndarray, kind: str) -> float:
         lineages=quick_lineages(cells),
         rng=np.random.default_rng(0),
     )
-    return float(table["contamination"].iloc[0])
+    return table.iloc[0]
 
 
 def _profile(cells: Shard, kind: str) -> np.ndarray:
