@@ -23,7 +23,7 @@ CELLS_SD = 0.15  # of the cells of a library, as a share of their mean
 AMBIENT_SD = 0.25  # of the ambient fraction between libraries, natural log units
 # A poor library: few cells with few UMIs, among many barcodes of 300 to 900 ambient UMIs.
 POOR_CELLS, POOR_BARCODES = 50, 4600
-POOR_COUNTS = 1500.0  # of a typical cell, with its ambient RNA
+POOR_COUNTS = 2000.0  # of a typical cell with its ambient RNA; T cells have about 1,500
 POOR_AMBIENT, POOR_AMBIENT_SD = 520.0, 0.28  # median UMIs of a droplet
 
 
