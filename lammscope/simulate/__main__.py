@@ -61,11 +61,26 @@ COHORT_OPTIONS = (
     ),
     ("seed", "--seed", "the same seed gives the same files"),
     ("missing_post", "--missing-post", "patients per arm without a sample after infusion"),
+    (
+        "poor_libraries",
+        "--poor",
+        "samples that are poor libraries: 50 cells of about 1,500 UMIs among 4,600 barcodes, the "
+        "others with 300 to 900 UMIs of ambient RNA",
+    ),
 )
 DROPLET_OPTIONS = (
-    ("doublet_fraction", "--doublets", "doublets, as a fraction of the healthy cells"),
+    (
+        "doublet_fraction",
+        "--doublets",
+        "doublets, as a fraction of the healthy cells; larger in libraries with more cells",
+    ),
+    (
+        "dying_overlap",
+        "--dying-overlap",
+        "overlap of the mitochondrial percentages of dying and living cells (1: the same)",
+    ),
     ("empty_fraction", "--empty", "empty droplets, as a fraction of the healthy cells"),
-    ("ambient_fraction", "--ambient", "ambient RNA, as a fraction of the UMIs of a cell"),
+    ("ambient_fraction", "--ambient", "ambient RNA, as a fraction of the UMIs of a typical cell"),
     ("depth", "--depth", "multiplies the UMIs of every cell (1: a median of about 3,400)"),
 )
 PLANTED = ("lamm_log_odds", "change_log_odds", "gene_effect")  # what --null leaves out

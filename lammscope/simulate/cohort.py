@@ -75,7 +75,7 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
             sample=row,
             fractions=fractions.loc[row["sample"]].to_dict(),
         )
-        library = simulate_library(programs, plan, settings=settings.droplets)
+        library = simulate_library(programs, plan)
         write_library(row["counts"], library, features=features)
         return library.truth
 

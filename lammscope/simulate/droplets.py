@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import expit
+from scipy.stats import norm
 
 from lammscope.core.runtime import whole_file
 from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs
@@ -16,6 +18,12 @@ from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs
 EMPTY = "empty"
 T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")
 MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", LAMM)
+DYING_DEPTH = (
+    0.1,
+    0.4,
+)  # UMIs of a dying cell, of those of a living one; in real libraries 0.2 to 0.25
+MAX_AMBIENT = 0.8  # of the UMIs of a cell
+OWN_MITOCHONDRIAL = (0.005, 0.95)  # lowest and highest share in the own RNA of a dying cell
 
 
 @dataclass(frozen=True)
@@ -23,17 +31,17 @@ class DropletSettings:
     """Doublets, dying cells, empty droplets and ambient RNA of a library, and its noise.
 
     Fractions are relative to the number of healthy cells; standard deviations are in natural log
-    units.
+    units. Every droplet, with a cell or without, has ambient RNA that does not depend on the cell.
     """
 
-    doublet_fraction: float = 0.04
+    doublet_fraction: float = 0.04  # at the mean number of cells; grows with the cells of a library
     t_monocyte_share: float = 0.4  # doublets of a T cell and a monocytic cell, beyond chance
-    dying_fraction: float = 0.05
+    dying_fraction: float = 0.08
+    dying_overlap: float = 0.10  # of the % mitochondrial of dying and living cells: shared area
     empty_fraction: float = 0.20
-    ambient_fraction: float = 0.03  # mean over libraries, of the UMIs of a cell
-    empty_counts: float = 70.0  # median UMIs of an empty droplet
+    ambient_fraction: float = 0.06  # of the UMIs of a typical cell, mean over libraries
+    ambient_sd: float = 0.45  # of ambient UMIs, between the droplets of a library
     depth: float = 1.0  # multiplies the median UMIs of every type
-    depth_sd: float = 0.40
     gene_sd: float = 0.45  # of a gene's level between cells of a type, beyond counting noise
     head_level: float = 0.7  # UMIs per 10,000 from which a gene has its own rate in each cell
 
@@ -48,7 +56,13 @@ class LibraryPlan:
     profiles: Floats = field(repr=False)  # types x genes, UMIs per 10,000, with effects
     factor_means: Mapping[str, float]
     depth_factor: float
+    droplets: DropletSettings  # of this library
     seed: tuple[int, ...]
+
+    def typical_depth(self, programs: Programs) -> float:
+        """Return the mean over cells of the median UMIs of their types."""
+        share = pd.Series(self.fractions).reindex(programs.types.index, fill_value=0.0)
+        return float(share @ programs.types["depth"]) * self.depth_factor * self.droplets.depth
 
 
 @dataclass(frozen=True)
@@ -59,9 +73,7 @@ class Library:
     truth: pd.DataFrame
 
 
-def simulate_library(
-    programs: Programs, plan: LibraryPlan, *, settings: DropletSettings
-) -> Library:
+def simulate_library(programs: Programs, plan: LibraryPlan) -> Library:
     """Simulate the counts of a library.
 
     Returns
@@ -73,17 +85,15 @@ def simulate_library(
         among the UMIs) and `total_counts`. Barcodes are sorted.
     """
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed))
-    cells = _draw_cells(programs, plan, settings=settings, rng=rng)
-    profiles = plan.profiles / PER_CELL
-    cell_depth = np.where(cells["is_empty"], 0.0, cells["depth"])
-    depth_of_type = np.bincount(cells["type"], cell_depth, minlength=len(profiles))
-    ambient = (depth_of_type / depth_of_type.sum()) @ profiles
+    cells = _draw_cells(programs, plan, rng=rng)
+    ambient = _ambient_profile(programs, plan, cells, rng=rng)
+    cells["mitochondrial"] = _dying_mitochondrial(programs, plan, cells, ambient, rng=rng)
 
     own = np.zeros(len(cells))
     parts = []
     for code in np.unique(cells["type"][~cells["is_empty"]]):
         rows = np.flatnonzero((cells["type"] == code) & ~cells["is_empty"])
-        counts = _draw_type(programs, plan, cells.iloc[rows], code, settings=settings, rng=rng)
+        counts = _draw_type(programs, plan, cells.iloc[rows], code, rng=rng)
         own[rows] = np.bincount(counts.row, counts.data, minlength=len(rows))
         parts.append((rows[counts.row], counts.col, counts.data))
     n_ambient = rng.poisson(cells["ambient"] * cells["depth"])
@@ -138,15 +148,15 @@ def _draw_cells(
     programs: Programs,
     plan: LibraryPlan,
     *,
-    settings: DropletSettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Draw one row per cell or empty droplet; the two cells of a doublet share a `droplet`."""
+    settings = plan.droplets
     names = list(programs.types.index)
     fractions = np.array([plan.fractions.get(name, 0.0) for name in names])
     n_doublets = rng.binomial(plan.n_cells, settings.doublet_fraction)
     n_dying = rng.binomial(plan.n_cells, settings.dying_fraction)
-    n_empty = rng.binomial(plan.n_cells, settings.empty_fraction)
+    n_empty = int(rng.poisson(plan.n_cells * settings.empty_fraction))
     single = rng.choice(len(names), size=plan.n_cells + n_dying, p=fractions)
     pairs = rng.choice(len(names), size=(n_doublets, 2), p=fractions)
     mixed = rng.random(n_doublets) < settings.t_monocyte_share
@@ -167,24 +177,70 @@ def _draw_cells(
     is_empty = types < 0
     is_dying = np.zeros(n, dtype=bool)
     is_dying[plan.n_cells : n_singles] = True
+    is_doublet = np.isin(droplet, np.arange(n_singles, n_singles + n_doublets))
     depth = programs.types["depth"].to_numpy()[types] * plan.depth_factor * settings.depth
-    depth *= np.exp(rng.normal(0, settings.depth_sd, n))
-    depth *= np.where(is_dying, rng.uniform(0.12, 0.45, n), 1.0)
-    soup = settings.empty_counts * np.exp(rng.normal(0, 0.5, n))
-    level = settings.ambient_fraction * np.exp(rng.normal(0, 0.25))  # in this library
-    ambient = np.clip(level * np.exp(rng.normal(0, 0.4, n)), 0, 0.5)
+    depth *= np.exp(programs.types["depth_sd"].to_numpy()[types] * rng.standard_normal(n))
+    depth *= np.where(is_dying, rng.uniform(*DYING_DEPTH, n), 1.0)
+    soup = settings.ambient_fraction * plan.typical_depth(programs)
+    soup *= np.exp(settings.ambient_sd * rng.standard_normal(n))
+    soup /= np.where(is_doublet, 2, 1)
     return pd.DataFrame(
         {
             "droplet": droplet,
             "type": np.where(is_empty, 0, types),
             "is_empty": is_empty,
             "is_dying": is_dying,
-            "is_doublet": np.isin(droplet, np.arange(n_singles, n_singles + n_doublets)),
+            "is_doublet": is_doublet,
             "depth": np.where(is_empty, soup, depth),
-            "ambient": np.where(is_empty, 1.0, ambient),
-            "pct_mt": rng.uniform(0.25, 0.7, n),  # of dying cells
+            "ambient": np.where(is_empty, 1.0, np.minimum(soup / depth, MAX_AMBIENT)),
         }
     )
+
+
+def _ambient_profile(
+    programs: Programs, plan: LibraryPlan, cells: pd.DataFrame, *, rng: np.random.Generator
+) -> Floats:
+    """Return the share of each gene in the ambient RNA of a library."""
+    rule = programs.ambient
+    lineages, of_type = np.unique(programs.types["lineage"].to_numpy(str), return_inverse=True)
+    lysis = np.exp(rule.lineage_sd * rng.standard_normal(len(lineages)))
+    depth = np.where(cells["is_empty"], 0.0, cells["depth"])
+    weights = np.bincount(cells["type"], depth, minlength=len(of_type))
+    weights *= rule.type_factors * lysis[of_type]
+    profile = (weights / weights.sum()) @ plan.profiles * rule.gene_factors
+    profile += rule.levels * np.exp(rule.level_sd * rng.standard_normal())
+    return np.asarray(profile / profile.sum())
+
+
+def _dying_mitochondrial(
+    programs: Programs,
+    plan: LibraryPlan,
+    cells: pd.DataFrame,
+    ambient: Floats,
+    *,
+    rng: np.random.Generator,
+) -> Floats:
+    """Draw the mitochondrial share of the own RNA of dying cells (NaN for other cells).
+
+    The log odds of the share are normal in living and in dying cells, with one standard deviation;
+    the difference of the means gives the overlap of the settings. Shares include ambient RNA.
+    """
+    settings, chosen = plan.droplets, programs.mitochondrial
+    factor = next(factor for factor in programs.factors if factor.name == "mitochondrial")
+    share = plan.profiles[:, chosen].sum(axis=1) / PER_CELL * np.exp(plan.factor_means[factor.name])
+    of_ambient = float(ambient[chosen].sum())
+    share += settings.ambient_fraction * (of_ambient - share)
+    odds = np.log(share / (1 - share))
+    fractions = np.array([plan.fractions.get(name, 0.0) for name in programs.types.index])
+    mean = fractions @ odds
+    within = ambient[chosen] / of_ambient  # of each mitochondrial gene
+    variance = fractions @ (odds - mean) ** 2 + factor.cell_sd**2
+    variance += settings.gene_sd**2 * (within**2).sum()
+    shift = 2 * norm.ppf(1 - settings.dying_overlap / 2)
+    drawn = expit(mean + np.sqrt(variance) * (shift + rng.standard_normal(len(cells))))
+    of_soup = cells["ambient"].to_numpy()
+    own = (drawn - of_soup * of_ambient) / (1 - np.minimum(of_soup, MAX_AMBIENT))
+    return np.where(cells["is_dying"], np.clip(own, *OWN_MITOCHONDRIAL), np.nan)
 
 
 def _draw_type(
@@ -193,7 +249,6 @@ def _draw_type(
     cells: pd.DataFrame,
     code: int,
     *,
-    settings: DropletSettings,
     rng: np.random.Generator,
 ) -> sparse.coo_matrix:
     """Simulate counts of cells of one type, without ambient molecules.
@@ -202,6 +257,7 @@ def _draw_type(
     have their own rate in each cell and Poisson counts. For all other genes, molecules are drawn
     from the profile of the type.
     """
+    settings = plan.droplets
     profile = plan.profiles[code] / PER_CELL
     head = profile * PER_CELL >= settings.head_level
     for factor in programs.factors:
@@ -236,7 +292,7 @@ def _draw_type(
         rate,
         programs.mitochondrial[columns],
         rest=tail_share,
-        target=np.where(cells["is_dying"], cells["pct_mt"], np.nan),
+        target=cells["mitochondrial"].to_numpy(),
     )
     total = rate.sum(axis=1, dtype=np.float64) + tail_share
     molecules = cells["depth"].to_numpy() * (1 - cells["ambient"].to_numpy()) / total

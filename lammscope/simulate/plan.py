@@ -19,6 +19,12 @@ AFTER_INFUSION = {
 }
 CAR_T_WEIGHT = 0.14  # of the types outside the monocytic group, after infusion
 TYPE_SD = {"patient": 0.25, "sample": 0.15}  # of log weights
+CELLS_SD = 0.15  # of the cells of a library, as a share of their mean
+AMBIENT_SD = 0.25  # of the ambient fraction between libraries, natural log units
+# A poor library: few cells with few UMIs, among many barcodes of 300 to 900 ambient UMIs.
+POOR_CELLS, POOR_BARCODES = 50, 4600
+POOR_COUNTS = 2000.0  # of a typical cell with its ambient RNA; T cells have about 1,500
+POOR_AMBIENT, POOR_AMBIENT_SD = 520.0, 0.28  # median UMIs of a droplet
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class CohortSettings:
     patient_strength: float = 0.12  # sd of gene effects of a patient
     without: tuple[str, ...] = ()  # cell types that do not occur
     missing_post: int = 0  # patients per arm without a sample after infusion
+    poor_libraries: int = 0  # samples with 50 cells among 4,600 barcodes of mostly ambient RNA
     unpaired: bool = False  # every patient has one sample, alternately pre and post
     seed: int = 1
     droplets: DropletSettings = field(default_factory=DropletSettings)
@@ -61,7 +68,13 @@ class CohortSettings:
             "patients without a later sample must be from 0 to all of an arm": 0
             <= self.missing_post
             <= self.patients_per_arm,
+            "poor libraries must be from 0 to all samples": 0
+            <= self.poor_libraries
+            <= self.n_samples,
             "the depth must be above 0": self.droplets.depth > 0,
+            "the overlap of dying and living cells must be above 0 and at most 1": 0
+            < self.droplets.dying_overlap
+            <= 1,
             "the seed must not be negative": self.seed >= 0,
             "doublets, dying, empty and ambient fractions must be from 0 to 1": all(
                 0 <= getattr(self.droplets, f"{name}_fraction") <= 1
@@ -72,6 +85,13 @@ class CohortSettings:
             if not met:
                 raise ValueError(message)
 
+    @property
+    def n_samples(self) -> int:
+        """Samples of the cohort."""
+        each = 1 if self.unpaired else 2
+        missing = 0 if self.unpaired else self.missing_post
+        return 2 * (each * self.patients_per_arm - missing)
+
 
 def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Create the patients and samples of a cohort.
@@ -79,8 +99,9 @@ def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     patients, samples
-        Sheets with the columns of the files, and `arm` and `malignant` (patients) or `phase`
-        (samples). Arms, products and sexes are balanced; age and LDH do not depend on the arm.
+        Sheets with the columns of the files, and `arm` and `malignant` (patients) or `phase` and
+        `is_poor` (samples). Arms, products and sexes are balanced; age and LDH do not depend on the
+        arm.
     """
     rng = _rng(settings, 0)
     rows, sample_rows = [], []
@@ -116,7 +137,9 @@ def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
             }
             for phase in phases
         ]
-    return pd.DataFrame(rows), pd.DataFrame(sample_rows)
+    samples = pd.DataFrame(sample_rows)
+    order = _rng(settings, 6).permutation(len(samples))
+    return pd.DataFrame(rows), samples.assign(is_poor=order < settings.poor_libraries)
 
 
 def draw_fractions(
@@ -226,15 +249,35 @@ def plan_library(
         + factor.library_sd * of_sample.normal()
         for factor in programs.factors
     }
-    return LibraryPlan(
+    load = max(0.3, of_sample.normal(1, CELLS_SD))  # cells, relative to the mean of libraries
+    droplets = settings.droplets
+    plan = LibraryPlan(
         sample=sample["sample"],
-        n_cells=max(20, int(of_sample.normal(settings.cells, 0.06 * settings.cells))),
+        n_cells=max(20, int(load * settings.cells)),
         fractions=fractions,
         profiles=levels,
         factor_means=means,
         depth_factor=float(np.exp(of_sample.normal(0, 0.12))),
+        droplets=replace(
+            droplets,
+            doublet_fraction=min(load * droplets.doublet_fraction, 1.0),
+            ambient_fraction=droplets.ambient_fraction * float(_noise(of_sample, AMBIENT_SD, 1)[0]),
+        ),
         seed=(settings.seed, 5, number),
     )
+    return _poor(plan, programs) if sample["is_poor"] else plan
+
+
+def _poor(plan: LibraryPlan, programs: Programs) -> LibraryPlan:
+    """Return the plan of a library with few and small cells and much ambient RNA."""
+    droplets = replace(
+        plan.droplets,
+        depth=plan.droplets.depth * POOR_COUNTS / plan.typical_depth(programs),
+        ambient_fraction=POOR_AMBIENT / POOR_COUNTS,
+        ambient_sd=POOR_AMBIENT_SD,
+        empty_fraction=POOR_BARCODES / POOR_CELLS - 1,
+    )
+    return replace(plan, n_cells=POOR_CELLS, droplets=droplets)
 
 
 def effect_table(

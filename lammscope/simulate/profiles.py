@@ -35,14 +35,25 @@ class Factor:
 
 
 @dataclass(frozen=True)
+class AmbientRNA:
+    """How ambient RNA differs from the mean of the cells."""
+
+    gene_factors: Floats  # one per gene
+    type_factors: Floats  # one per cell type
+    levels: Floats  # UMIs per 10,000 from cells that are not in the library, one per gene
+    lineage_sd: float  # between libraries, natural log units
+    level_sd: float
+
+
+@dataclass(frozen=True)
 class Programs:
     """Profiles of all types over all genes.
 
     `genes` has the columns `gene` (Ensembl id) and `symbol`; CAR transcripts come last. `position`
     is the row of a symbol (the first row, for the few symbols of two genes). `levels` (types x
     genes) are mean UMIs per 10,000; each row sums to 10,000. `types` has the columns `lineage`,
-    `depth` (median UMIs of a cell) and `fraction` (share within its group, monocytic types or all
-    others, before infusion; NaN for LAMM).
+    `depth` (median UMIs of a cell), `depth_sd` (between cells, natural log units) and `fraction`
+    (share within its group, monocytic types or all others, before infusion; NaN for LAMM).
     """
 
     genes: pd.DataFrame
@@ -59,6 +70,7 @@ class Programs:
     car: Mapping[str, str]
     car_level: float
     lamm_response: Mapping[str, float]
+    ambient: AmbientRNA
 
 
 def read_programs(folder: str | Path = RESOURCES) -> Programs:
@@ -99,7 +111,9 @@ def read_programs(folder: str | Path = RESOURCES) -> Programs:
     return Programs(
         genes=genes,
         position=index,
-        types=types[["lineage", "depth", "fraction"]].astype({"depth": float, "fraction": float}),
+        types=types[["lineage", "depth", "depth_sd", "fraction"]].astype(
+            dict.fromkeys(["depth", "depth_sd", "fraction"], float)
+        ),
         levels=levels,
         named=named,
         mitochondrial=mask(written["mitochondrial"]),
@@ -114,6 +128,7 @@ def read_programs(folder: str | Path = RESOURCES) -> Programs:
         car=written["car"],
         car_level=float(written["car_level"]),
         lamm_response=written["lamm_response"],
+        ambient=_read_ambient(written, index, n_genes=len(genes)),
     )
 
 
@@ -235,6 +250,24 @@ def _read_factor(
     )
 
 
+def _read_ambient(
+    written: Mapping[str, Any], index: Mapping[str, int], *, n_genes: int
+) -> AmbientRNA:
+    spec = written["ambient"]
+    gene_factors, levels = np.ones(n_genes), np.zeros(n_genes)
+    for group, factor in spec["groups"].items():
+        gene_factors[[index[symbol] for symbol in written[group]]] = factor
+    for symbol, level in spec["levels"].items():
+        levels[index[symbol]] = level
+    return AmbientRNA(
+        gene_factors=gene_factors,
+        type_factors=np.array([spec["types"].get(name, 1.0) for name in written["types"]]),
+        levels=levels,
+        lineage_sd=float(spec["lineage_sd"]),
+        level_sd=float(spec["level_sd"]),
+    )
+
+
 def _planted_later(written: Mapping[str, Any]) -> set[str]:
     return {*written["sex"]["female"], *written["sex"]["male"], *written["car"].values()}
 
@@ -252,6 +285,7 @@ def _named_genes(written: Mapping[str, Any]) -> set[str]:
 def _check_names(written: Mapping[str, Any], index: Mapping[str, int], *, source: Path) -> None:
     """Refuse genes and blocks that do not exist."""
     wanted = _named_genes(written) | {*written["lamm_response"], *written["drift_exempt"]}
+    wanted |= set(written["ambient"]["levels"])
     for spec in written["factors"].values():
         wanted |= set(spec.get("loadings", {}))
     unknown = sorted(wanted - set(index))

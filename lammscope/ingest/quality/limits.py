@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lammscope.ingest.quality.lineages import OTHER
+
 MAD_TO_SD = 1.4826  # for a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
 MIN_LOG_SD = 0.3  # of log UMIs and genes: cells of one sorted type vary so little; our choice
 MIN_PCT_MT_SD = 1.0  # of % mitochondrial: likewise
@@ -24,6 +26,10 @@ FEW = 10  # cells with a median of their own; a lineage of fewer loses none; our
 # The upper limit of UMIs is that of barcodes with this many times the floor. In a poor library most
 # others are damaged or hold no cell, and its cells are far above them; our choice.
 RICH = 2.5
+# Dying cells lose RNA through their membrane, but not their mitochondria. So `mt_mads` is multiplied
+# by `SMALL_WIDTH` for barcodes with less than `SMALL` of the median UMIs of the intact barcodes of
+# their lineage, except in lineages with little RNA; our choices.
+SMALL, SMALL_WIDTH = 0.5, 0.4
 # Floors are lowered to this share for lineages with little RNA; our choice.
 LITTLE_RNA = {"neutrophil": 0.4, "platelet": 0.4}
 
@@ -86,6 +92,9 @@ def flag_cells(
     )
     failed["few_genes"] = failed["few_genes"] | _beyond(-log_genes, intact, lineages, **of_counts)
     failed["high_mt"] = failed["high_mt"] | _beyond(pct_mt, intact, lineages, **of_mt)
+    small = (counts < SMALL * _typical(counts, intact, lineages)) & (share == 1)
+    of_small = of_mt | {"width": SMALL_WIDTH * limits.mt_mads}
+    failed["high_mt"] |= small & _beyond(pct_mt, intact, lineages, **of_small)
     intact = ~np.any(list(failed.values()), axis=0)
     rich = intact & (counts >= RICH * limits.min_counts)
     typical = rich if rich.sum() >= FEW else intact
@@ -98,6 +107,16 @@ def flag_cells(
         passes=~table.any(axis=1),
         reasons=pd.Series(reasons, dtype=str),
     )
+
+
+def _typical(counts: np.ndarray, intact: np.ndarray, lineages: np.ndarray) -> np.ndarray:
+    """Return the median UMIs of the intact barcodes of each barcode's lineage, or of all."""
+    typical = np.full(len(counts), np.median(counts[intact]) if intact.any() else 0.0)
+    for lineage in np.unique(lineages[intact]):
+        cells = intact & (lineages == lineage)
+        if lineage != OTHER and cells.sum() >= FEW:
+            typical[lineages == lineage] = np.median(counts[cells])
+    return typical
 
 
 def _beyond(
