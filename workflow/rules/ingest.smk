@@ -47,7 +47,7 @@ rule score_doublets:
     params:
         **named(
             samples=lambda wildcards: CHANNELS[wildcards.channel],
-            settings=config["doublets"],
+            settings=doublets_of,
             seed=config["seed"],
             code=code("score_doublets"),
         ),

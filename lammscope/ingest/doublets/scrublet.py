@@ -23,6 +23,7 @@ def score_doublets(
     *,
     symbols: np.ndarray,
     rate: float,
+    rate_is_known: bool = False,
     simulated_per_cell: float,
     n_pcs: int,
     n_genes: int,
@@ -52,7 +53,7 @@ def score_doublets(
     simulated = np.asarray(data.uns["scrublet"]["doublet_scores_sim"], dtype=float)
     observed = np.where(np.isfinite(scores), scores, -np.inf)
     estimate = estimate_rate(observed, simulated)
-    used = min(estimate, rate) if estimate <= MAX_RATE else rate
+    used = min(estimate, rate) if estimate <= MAX_RATE and not rate_is_known else rate
     called = observed >= call_threshold(observed, simulated, rate=used, max_false_pct=max_false_pct)
     logger.info("doublets: expected rate %.2g %%, %.2g %% used", 100 * rate, 100 * used)
     return scores, called

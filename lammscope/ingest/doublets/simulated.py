@@ -83,6 +83,7 @@ def score_doublets(
     *,
     symbols: np.ndarray,
     rate: float,
+    rate_is_known: bool = False,
     simulated_per_cell: float,
     n_pcs: int,
     n_genes: int,
@@ -100,6 +101,8 @@ def score_doublets(
     rate
         Expected doublets, as a share of the cells: the prior of the score, and used for the calls
         if the rate cannot be estimated.
+    rate_is_known
+        Whether `rate` is used for the calls in any case.
     simulated_per_cell
         Simulated doublets per observed cell.
     n_pcs, n_genes
@@ -125,7 +128,14 @@ def score_doublets(
         rng=rng,
     )
     totals = np.asarray(counts.sum(axis=1)).ravel()
-    called = _call(channel, totals=totals, rate=rate, max_false_pct=max_false_pct, rng=rng)
+    called = _call(
+        channel,
+        totals=totals,
+        rate=rate,
+        rate_is_known=rate_is_known,
+        max_false_pct=max_false_pct,
+        rng=rng,
+    )
     observed = channel.share[: channel.n_cells]
     return _posterior(observed, ratio=simulated_per_cell, rate=rate), called
 
@@ -178,6 +188,7 @@ def _call(
     *,
     totals: np.ndarray,
     rate: float,
+    rate_is_known: bool,
     max_false_pct: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -200,15 +211,19 @@ def _call(
     sizes = np.concatenate([part.sum(axis=1) for part in (channel.cells, channel.simulated)])
     of_two = _rank_of_two(channel.share, support, sizes=np.maximum(sizes, 1), n_cells=n_cells)
     estimate = estimate_rate(*of_two)
-    known = np.isfinite(estimate) and estimate <= MAX_RATE
-    scores, used = (of_two, estimate) if known else ((observed, simulated), rate)
+    of_lineages = np.isfinite(estimate) and estimate <= MAX_RATE
+    scores, used = (of_two, estimate) if of_lineages else ((observed, simulated), rate)
+    if rate_is_known:
+        used = rate
     called = scores[0] >= call_threshold(*scores, rate=used, max_false_pct=max_false_pct)
     called &= ~_rare(channel, called, profiles)
     logger.info(
-        "doublets: expected rate %.2g %%, %s",
+        "doublets: %s rate %.2g %%, %s; %.2g %% used",
         *(
+            "known" if rate_is_known else "expected",
             100 * rate,
-            f"{100 * estimate:.2g} % estimated" if known else "which cannot be estimated",
+            f"{100 * estimate:.2g} % estimated" if of_lineages else "which cannot be estimated",
+            100 * used,
         ),
     )
     return called

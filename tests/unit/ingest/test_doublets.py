@@ -215,6 +215,7 @@ def test_a_new_method_is_a_line_in_the_registry(monkeypatch: pytest.MonkeyPatch)
     assert np.array_equal(table["doublet_score"], passing / passing.max())
     assert 0.04 < table["doublet"].mean() < 0.06
     assert given.pop("symbols").tolist() == SYMBOLS.tolist()
+    assert given.pop("rate_is_known") is True
     assert given == SETTINGS
 
 
@@ -234,6 +235,55 @@ def test_more_cells_mean_more_expected_doublets(monkeypatch: pytest.MonkeyPatch)
             min_cells=50,
         )
     assert rates == [pytest.approx(0.008 * 629 / 1000), 0.4]
+
+
+def test_cells_recovered_from_the_channel_set_the_expected_rate(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fewer than the cells that are there cannot have been recovered, which is said."""
+    rates = []
+
+    def note_rate(counts: sparse.csr_array, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+        rates.append((settings["rate"], settings["rate_is_known"]))
+        return np.zeros(counts.shape[0]), np.zeros(counts.shape[0], dtype=bool)
+
+    monkeypatch.setitem(METHODS, "simulated", note_rate)
+    for cells, rate in ((10_000, None), (100, None), (10_000, 0.03)):
+        score_channel(
+            channel(three_types()[0]),
+            method="simulated",
+            expected_cells=cells,
+            rate=rate,
+            **PER_CHANNEL,
+        )
+    assert rates == [(0.08, False), (pytest.approx(0.008 * 0.629), False), (0.03, True)]
+    said = "`expected_cells` of the sample sheet is 100, but 629 cells of the channel pass QC"
+    assert [said in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_rate_of_zero_calls_no_doublet(method: str) -> None:
+    counts, _ = three_types(n_doublets=80)
+    table = score_channel(
+        channel(counts),
+        method=method,
+        rate=0,
+        rng=np.random.default_rng(1),
+        **SETTINGS,
+        **PER_CHANNEL,
+    )
+    assert not table["doublet"].any()
+    assert table["doublet_score"].isna().all()
+
+
+def test_a_known_rate_replaces_the_estimate() -> None:
+    counts, truth = three_types(n_doublets=80)
+    settings = {**SETTINGS, "symbols": SYMBOLS, "max_false_pct": 0, "rate": 0.01}
+    shares = [
+        score_doublets(counts, rng=np.random.default_rng(1), rate_is_known=known, **settings)[1]
+        for known in (False, True)
+    ]
+    assert shares[0][truth].mean() > 2 * shares[1][truth].mean()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
