@@ -168,7 +168,7 @@ def _channels(samples: pd.DataFrame) -> pd.Series:
 def _channel_mistakes(samples: pd.DataFrame) -> Iterator[str]:
     """Find samples of one channel with different values in columns of the channel."""
     channels = _channels(samples).fillna(samples["sample"])
-    for column in samples.columns.intersection(OF_CHANNEL):
+    for column in samples.columns.intersection(list(OF_CHANNEL)):
         given = pd.to_numeric(samples[column], errors="coerce").dropna()
         for channel, values in given.groupby(channels[given.index], sort=False):
             if values.nunique() > 1:

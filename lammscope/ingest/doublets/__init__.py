@@ -91,8 +91,8 @@ def _n_recovered(n_cells: int, expected_cells: float | None) -> float:
     """Return the cells recovered from the channel, which are at least those that are there."""
     if expected_cells is not None and expected_cells < n_cells:
         logger.warning(
-            "doublets: `expected_cells` of the sample sheet is %g, but %d cells of the channel pass "
-            "QC; %d are used. Give all cells recovered from the channel",
+            "doublets: `expected_cells` of the sample sheet is %g, but %d cells of the channel "
+            "pass QC; %d are used. Give all cells recovered from the channel",
             *(expected_cells, n_cells, n_cells),
         )
     return max(n_cells, expected_cells or 0)

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "n_genes": 1500,
     "max_false_pct": 0.5,
 }
-PER_CHANNEL = {"expected_per_1000": 0.008, "min_cells": 50}
+PER_CHANNEL: dict[str, Any] = {"expected_per_1000": 0.008, "min_cells": 50}
 MARKERS = [gene for sets in LINEAGES.values() for gene in sets[0]]
 SYMBOLS = np.array([*MARKERS, *(f"G{i}" for i in range(500 - len(MARKERS)))])
 TYPES = ("T or NK", "B", "myeloid")
