@@ -14,12 +14,13 @@ from scipy import sparse
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, gene_columns, shared_ids
 from lammscope.ingest.doublets import scrublet, simulated
+from lammscope.ingest.doublets.threshold import KnownRate
 
 # Functions that score the cells of a channel, by name. They take counts (cells x genes, all cells
-# that pass QC) and, by keyword, `symbols` of the genes, `rate` (the expected share of doublets),
-# `rate_is_known` (whether it replaces an estimate), `rng` and every setting in the config's section
-# `doublets` except `method`, `remove`, `expected_per_1000` and `min_cells`. They return a score per
-# cell (higher is more likely a doublet) and the called doublets (bool per cell).
+# that pass QC) and, by keyword, `symbols` of the genes, `rate` (the expected share of doublets; a
+# `KnownRate` replaces an estimate), `rng` and every setting in the config's section `doublets`
+# except `method`, `remove`, `expected_per_1000` and `min_cells`. They return a score per cell
+# (higher is more likely a doublet) and the called doublets (bool per cell).
 METHODS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "simulated": simulated.score_doublets,
     "scrublet": scrublet.score_doublets,
@@ -52,7 +53,7 @@ def score_channel(
     expected_cells
         Cells recovered from the channel, if there were more than the samples' cells.
     rate
-        Share of doublets, 0 to 1, if it is known for the channel; with 0, nothing is called.
+        Share of doublets, 0 to 0.4, if it is known for the channel; with 0, nothing is called.
     **settings
         Settings of the method, and `rng`.
 
@@ -79,8 +80,7 @@ def score_channel(
         scores, doublets = METHODS[method](
             counts,
             symbols=symbols,
-            rate=min(expected if rate is None else rate, MAX_EXPECTED),
-            rate_is_known=rate is not None,
+            rate=min(expected, MAX_EXPECTED) if rate is None else KnownRate(rate),
             **settings,
         )
     cells = pd.Series(names, dtype="str")

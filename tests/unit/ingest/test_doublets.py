@@ -11,9 +11,10 @@ from scipy import sparse
 from lammscope.cohort.config import read_schema, resolve_config
 from lammscope.core.shards import Shard
 from lammscope.ingest.doublets import METHODS, score_channel
-from lammscope.ingest.doublets.lineages import LINEAGES, cluster_profiles, lineages_of
+from lammscope.ingest.doublets.lineages import cluster_profiles, lineage_activity, lineages_of
 from lammscope.ingest.doublets.simulated import score_doublets
-from lammscope.ingest.doublets.threshold import call_threshold, estimate_rate
+from lammscope.ingest.doublets.threshold import KnownRate, call_threshold, estimate_rate
+from lammscope.ingest.lineage_markers import LINEAGES
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.metrics import cell_metrics
 from tests.matrices import small_shard
@@ -119,7 +120,12 @@ def test_ambient_markers_give_no_lineage() -> None:
     monocytes = np.r_[np.full(6, 0.2), list(LINEAGES["myeloid"][0].values())]
     soiled = t_cells + 0.15 * monocytes
     rates = np.array([soiled, monocytes, 0.5 * (t_cells + monocytes), np.full(13, 0.1)])
-    assert lineages_of(rates, symbols).tolist() == ["T or NK", "myeloid", "mixed", ""]
+    assert lineages_of(lineage_activity(rates, symbols)).tolist() == [
+        "T or NK",
+        "myeloid",
+        "mixed",
+        "",
+    ]
 
 
 def test_clusters_of_three_types_have_their_lineages() -> None:
@@ -215,7 +221,6 @@ def test_a_new_method_is_a_line_in_the_registry(monkeypatch: pytest.MonkeyPatch)
     assert np.array_equal(table["doublet_score"], passing / passing.max())
     assert 0.04 < table["doublet"].mean() < 0.06
     assert given.pop("symbols").tolist() == SYMBOLS.tolist()
-    assert given.pop("rate_is_known") is True
     assert given == SETTINGS
 
 
@@ -244,7 +249,7 @@ def test_cells_recovered_from_the_channel_set_the_expected_rate(
     rates = []
 
     def note_rate(counts: sparse.csr_array, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
-        rates.append((settings["rate"], settings["rate_is_known"]))
+        rates.append((settings["rate"], isinstance(settings["rate"], KnownRate)))
         return np.zeros(counts.shape[0]), np.zeros(counts.shape[0], dtype=bool)
 
     monkeypatch.setitem(METHODS, "simulated", note_rate)
@@ -278,10 +283,10 @@ def test_a_rate_of_zero_calls_no_doublet(method: str) -> None:
 
 def test_a_known_rate_replaces_the_estimate() -> None:
     counts, truth = three_types(n_doublets=80)
-    settings = {**SETTINGS, "symbols": SYMBOLS, "max_false_pct": 0, "rate": 0.01}
+    settings = {**SETTINGS, "symbols": SYMBOLS, "max_false_pct": 0}
     shares = [
-        score_doublets(counts, rng=np.random.default_rng(1), rate_is_known=known, **settings)[1]
-        for known in (False, True)
+        score_doublets(counts, rng=np.random.default_rng(1), rate=rate, **settings)[1]
+        for rate in (0.01, KnownRate(0.01))
     ]
     assert shares[0][truth].mean() > 2 * shares[1][truth].mean()
 
