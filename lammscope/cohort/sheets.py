@@ -17,6 +17,7 @@ from lammscope.core.names import ARMS, PHASES, UNSTATED
 from lammscope.core.words import near, shortened
 
 OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete"}
+OF_CHANNEL = ("expected_cells", "doublet_rate")  # columns that the samples of a channel share
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def check_sheets(
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "counts")),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "barcodes")),
         *(f"{paths.samples}: {text}" for text in _shared_matrices(samples, look=look)),
+        *(f"{paths.samples}: {text}" for text in _channel_mistakes(samples)),
         *(f"{paths.patients}: {text}" for text in _patient_mistakes(patients)),
         *_mistakes_between(samples, patients, paths=paths),
         *_label_mistakes(samples, patients, config, paths=paths),
@@ -137,13 +139,7 @@ def _joined(
     samples: pd.DataFrame, patients: pd.DataFrame, config: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Join the sheets: one row per sample with its patient's columns, phase and arm."""
-    samples = samples.copy()
-    if "channel" not in samples:
-        samples["channel"] = pd.Series(pd.NA, index=samples.index, dtype="str")
-    paths = samples["counts"].map(_plain_path, na_action="ignore")  # `./a` becomes `a`
-    shared = samples.groupby(paths)["sample"].transform("first")
-    samples["channel"] = samples["channel"].fillna(shared)
-    samples = fill_defaults(samples, read_schema("samples"))
+    samples = fill_defaults(samples.assign(channel=_channels(samples)), read_schema("samples"))
     for column in ("counts", "barcodes"):
         if column in samples:
             samples[column] = samples[column].map(_plain_path, na_action="ignore").astype("str")
@@ -157,6 +153,30 @@ def _joined(
     table = table.assign(response_label=labels, response=_mapped(labels, arms))
     table = as_categories(table, config["categories"])
     return table.sort_values("sample", kind="stable").reset_index(drop=True)
+
+
+def _channels(samples: pd.DataFrame) -> pd.Series:
+    """Return the channel of each sample; without one, samples of a matrix share that of the first.
+
+    Missing only if the path of the matrix is missing, too.
+    """
+    paths = samples["counts"].map(_plain_path, na_action="ignore")  # `./a` becomes `a`
+    shared = samples.groupby(paths)["sample"].transform("first")
+    return samples["channel"].fillna(shared) if "channel" in samples else shared
+
+
+def _channel_mistakes(samples: pd.DataFrame) -> Iterator[str]:
+    """Find samples of one channel with different values in columns of the channel."""
+    channels = _channels(samples).fillna(samples["sample"])
+    for column in samples.columns.intersection(list(OF_CHANNEL)):
+        given = pd.to_numeric(samples[column], errors="coerce").dropna()
+        for channel, values in given.groupby(channels[given.index], sort=False):
+            if values.nunique() > 1:
+                rows = ", ".join(f"{value:g} (row {row})" for row, value in values.items())
+                yield (
+                    f"rows {', '.join(map(str, values.index))}: samples of channel `{channel}` "
+                    f"differ in `{column}`: {rows}; give one value for the channel"
+                )
 
 
 def _sample_mistakes(samples: pd.DataFrame) -> Iterator[str]:

@@ -5,7 +5,9 @@ import numpy as np
 N_ITERATIONS = 15
 
 
-def k_means(points: np.ndarray, *, n_clusters: int, rng: np.random.Generator) -> np.ndarray:
+def k_means(
+    points: np.ndarray, *, n_clusters: int, rng: np.random.Generator, n_starts: int = 1
+) -> np.ndarray:
     """Cluster cells by k-means, from starts that lie far apart, so that few cells get one too.
 
     Parameters
@@ -16,12 +18,23 @@ def k_means(points: np.ndarray, *, n_clusters: int, rng: np.random.Generator) ->
         Clusters to find; there are fewer if the cells have fewer distinct points.
     rng
         Source of randomness.
+    n_starts
+        Clusterings to make; the one with the smallest sum of squared distances is returned.
 
     Returns
     -------
     ndarray of int
         The cluster of each cell, from 0, all of them with cells.
     """
+    tries = [_cluster(points, n_clusters=n_clusters, rng=rng) for _ in range(n_starts)]
+    labels = min(tries, key=lambda made: made[1])[0]
+    return np.asarray(np.unique(labels, return_inverse=True)[1])
+
+
+def _cluster(
+    points: np.ndarray, *, n_clusters: int, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Cluster from one start; return the labels and the sum of squared distances to the centers."""
     n_cells = len(points)
     centers = points[rng.integers(n_cells)][None, :]
     while len(centers) < n_clusters:
@@ -32,8 +45,8 @@ def k_means(points: np.ndarray, *, n_clusters: int, rng: np.random.Generator) ->
     for _ in range(N_ITERATIONS):
         labels = _distances(points, centers).argmin(axis=1)
         centers = np.array([points[labels == label].mean(axis=0) for label in np.unique(labels)])
-    labels = _distances(points, centers).argmin(axis=1)
-    return np.asarray(np.unique(labels, return_inverse=True)[1])
+    distance = _distances(points, centers)
+    return distance.argmin(axis=1), float(distance.min(axis=1).sum())
 
 
 def _distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:

@@ -263,6 +263,31 @@ SHEETS = {
         column("samples", "channel", lambda row: "lane 1"),
         "channel `lane 1` cannot be used in file names",
     ),
+    "two doublet rates in one channel": Case(
+        both(
+            column("samples", "channel", lambda row: row["patient"]),
+            column(
+                "samples",
+                "doublet_rate",
+                lambda row: "0.02" if row["timepoint"] == "baseline" else "0.04",
+            ),
+        ),
+        "differ in `doublet_rate`: 0.02 (row 2), 0.04 (row 3)",
+    ),
+    "a doublet rate in percent": Case(
+        column("samples", "doublet_rate", lambda row: "8"),
+        "row 2: `doublet_rate` is `8`; it must be at most 0.4",
+    ),
+    "a doublet rate in words": Case(
+        column("samples", "doublet_rate", lambda row: "high"),
+        "row 2: `doublet_rate` is `high`; it must be a number",
+    ),
+    "fewer cells expected than there are": Case(
+        column("samples", "expected_cells", lambda row: "20"),
+        "`expected_cells` of the sample sheet is 20, but",
+        target="results/doublets/P01_baseline.parquet",
+        fine=True,
+    ),
     "the response in the sample sheet": Case(
         both(
             replace("patients.tsv", "response", "outcome"),

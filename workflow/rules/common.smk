@@ -222,6 +222,17 @@ def verdicts_to_drop(wildcards):
     return "<results>/qc/verdicts.tsv" if config["qc"]["on_failed"] == DROP else []
 
 
+def doublets_of(wildcards):
+    """Return the settings of doublet detection in a channel: the config's and its samples' own."""
+    rows = SHEET.loc[CHANNELS[wildcards.channel]]
+    own = {
+        name: float(rows[column].dropna().iloc[0])
+        for column, name in {"expected_cells": "expected_cells", "doublet_rate": "rate"}.items()
+        if column in rows and rows[column].notna().any()
+    }
+    return config["doublets"] | own
+
+
 def given(wildcards, column):
     """Return a sample's value in an optional column, or None."""
     value = SHEET.at[wildcards.sample, column] if column in SHEET else None

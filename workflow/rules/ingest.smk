@@ -48,7 +48,7 @@ rule score_doublets:
     params:
         **named(
             samples=lambda wildcards: CHANNELS[wildcards.channel],
-            settings=config["doublets"],
+            settings=doublets_of,
             seed=config["seed"],
             code=code("score_doublets"),
         ),

@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, gene_columns, shared_ids
 from lammscope.ingest.doublets import scrublet, simulated
+from lammscope.ingest.doublets.threshold import KnownRate
 
 # Functions that score the cells of a channel, by name. They take counts (cells x genes, all cells
-# that pass QC) and, by keyword, `symbols` of the genes, `rate` (the expected share of doublets),
-# `rng` and every setting in the config's section `doublets` except `method`, `remove`,
-# `expected_per_1000` and `min_cells`. They return a score per cell (higher is more likely a
-# doublet) and the called doublets (bool per cell).
+# that pass QC) and, by keyword, `symbols` of the genes, `rate` (the expected share of doublets; a
+# `KnownRate` replaces an estimate), `rng` and every setting in the config's section `doublets`
+# except `method`, `remove`, `expected_per_1000` and `min_cells`. They return a score per cell
+# (higher is more likely a doublet) and the called doublets (bool per cell).
 METHODS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "simulated": simulated.score_doublets,
     "scrublet": scrublet.score_doublets,
@@ -32,6 +34,7 @@ def score_channel(
     method: str,
     expected_per_1000: float,
     min_cells: int,
+    expected_cells: float | None = None,
     rate: float | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -47,8 +50,10 @@ def score_channel(
         Doublet rate per 1,000 recovered cells (0.008 for 10x); ignored if `rate` is given.
     min_cells
         Channels with fewer cells are not scored.
+    expected_cells
+        Cells recovered from the channel, if there were more than the samples' cells.
     rate
-        Expected share of doublets, if it is known for the channel.
+        Share of doublets, 0 to 0.4, if it is known for the channel; with 0, nothing is called.
     **settings
         Settings of the method, and `rng`.
 
@@ -66,13 +71,31 @@ def score_channel(
     counts, symbols = _stacked(parts)
     n_cells = counts.shape[0]
     scores, doublets = np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool)
-    if n_cells >= min_cells:
-        expected = expected_per_1000 * n_cells / 1000 if rate is None else rate
+    if rate == 0:
+        logger.info("doublets: not scored, as the channel's `doublet_rate` is 0")
+    elif n_cells < min_cells:
+        logger.info("doublets: not scored, %d cells are fewer than %d", n_cells, min_cells)
+    else:
+        expected = expected_per_1000 * _n_recovered(n_cells, expected_cells) / 1000
         scores, doublets = METHODS[method](
-            counts, symbols=symbols, rate=min(expected, MAX_EXPECTED), **settings
+            counts,
+            symbols=symbols,
+            rate=min(expected, MAX_EXPECTED) if rate is None else KnownRate(rate),
+            **settings,
         )
     cells = pd.Series(names, dtype="str")
     return pd.DataFrame({"cell": cells, "doublet_score": scores, "doublet": doublets})
+
+
+def _n_recovered(n_cells: int, expected_cells: float | None) -> float:
+    """Return the cells recovered from the channel, which are at least those that are there."""
+    if expected_cells is not None and expected_cells < n_cells:
+        logger.warning(
+            "doublets: `expected_cells` of the sample sheet is %g, but %d cells of the channel "
+            "pass QC; %d are used. Give all cells recovered from the channel",
+            *(expected_cells, n_cells, n_cells),
+        )
+    return max(n_cells, expected_cells or 0)
 
 
 def _stacked(parts: list[Shard]) -> tuple[sparse.csr_array, np.ndarray]:

@@ -1,10 +1,7 @@
-"""Doublets of two lineages: cells that the sum of two lineages' profiles explains better than one.
+"""Clusters of single cells, their lineages and profiles, for finding doublets of two lineages.
 
-Cells are clustered, and each cluster is given a lineage by a few canonical markers. A cell's counts
-are compared with the profile of every cluster and with mixtures of two clusters of different
-lineages, by multinomial likelihoods. The profiles hold the ambient RNA of the channel, so monocyte
-transcripts at the level that T cells have anyway are no evidence of a doublet. In a channel of one
-lineage there is no mixture, and nothing to call.
+Cells that few simulated doublets resemble are clustered, and each cluster is given a lineage by a
+few canonical markers. In a channel of one lineage there is no mixture, and nothing to call.
 """
 
 from dataclasses import dataclass
@@ -14,39 +11,20 @@ from scipy import sparse
 
 from lammscope.core.k_means import k_means
 from lammscope.core.names import PER
+from lammscope.ingest.doublets.threshold import MAX_RATE
+from lammscope.ingest.lineage_markers import CONTINUOUS, LINEAGES
 
-# Markers and their typical rates (UMIs per 10,000) in cells of the lineage: those of
-# `resources/markers/immune_blood_tumour.yaml`, which names their sources; the rates of the last
-# three lineages are estimates. Of several sets the one with the highest activity counts. T and NK
-# cells share a lineage, and so do B and plasma cells: many single cells lie between them.
-LINEAGES: dict[str, tuple[dict[str, float], ...]] = {
-    "T or NK": (
-        {"CD3D": 10, "CD3E": 10, "CD3G": 3, "TRAC": 3, "TRBC1": 3, "CD2": 3},
-        {"NKG7": 60, "GNLY": 100, "KLRD1": 4.5, "KLRF1": 5, "PRF1": 10},
-    ),
-    "B": (
-        {"CD79A": 25, "CD79B": 18, "MS4A1": 9, "BANK1": 2.5, "CD22": 1.5, "CD19": 1.5},
-        {"MZB1": 10, "DERL3": 4, "TNFRSF17": 2, "JCHAIN": 20},
-    ),
-    "myeloid": (
-        {"LYZ": 40, "S100A8": 150, "S100A9": 60, "CD14": 9, "FCN1": 18, "VCAN": 8, "MNDA": 3},
-        {"LYZ": 40, "CST3": 40, "AIF1": 15, "MS4A7": 8, "SPI1": 6, "CSF1R": 1.5},
-    ),
-    "epithelial": ({"EPCAM": 3, "KRT8": 5, "KRT18": 5, "KRT19": 5},),
-    "endothelial": ({"PECAM1": 3, "VWF": 5, "CLDN5": 3, "CDH5": 2},),
-    "stromal": ({"COL1A1": 20, "COL1A2": 15, "COL3A1": 20, "DCN": 10, "LUM": 8},),
-}
 MIXED = "mixed"
 
 # Our choices, tried on the libraries of `benchmarks.doublets`
-PRESENT = 0.2  # mean activity of a lineage's markers (1 at their typical rates) in its clusters
+PRESENT = 0.15  # mean activity of a lineage's markers (1 at their typical rates) in its clusters
 SECOND = 0.5  # of the first lineage's activity: with more, a cluster may consist of doublets
 AMBIENT = 0.3  # of a gene's mean rate: ambient RNA is assumed to add no more than this
 MAX_CLUSTERS = 12  # the time grows with their square
 CELLS_PER_CLUSTER = 20  # on average, at least
 NAMED = 0.5  # of the single cells must have a lineage, or no mixture is tried
 MIN_CLUSTER = 5  # cells of a cluster whose doublets are looked for
-SHARES = (0.3, 0.5, 0.7)  # of the first cluster in a mixture
+N_STARTS = 5  # of k-means
 PRIOR_UMI = 200  # weight of the channel's profile in that of a cluster
 OWN_FOLD = 4  # a gene of a group's own has this many times the highest rate of any cluster
 OWN_COUNTS = 5  # UMIs of such a gene in the group, at least
@@ -56,7 +34,10 @@ OWN_GENES = 5  # that many make a group a population of its own
 
 @dataclass(frozen=True)
 class Profiles:
-    """Clusters of single cells: share of every gene (clusters x genes), lineage and cells."""
+    """Clusters of single cells: share of every gene (clusters x genes), and lineage.
+
+    The lineage is empty for clusters that are not combined with others.
+    """
 
     shares: np.ndarray
     lineages: np.ndarray
@@ -69,6 +50,12 @@ class Profiles:
         return np.asarray(
             np.column_stack([first, second])[(one != other) & (one != "") & (other != "")]
         )
+
+    @property
+    def combinations(self) -> np.ndarray:
+        """The number of the combination of lineages of each pair (pairs,)."""
+        names = np.sort(self.lineages[self.pairs], axis=1)
+        return np.asarray(np.unique(names, axis=0, return_inverse=True)[1])
 
 
 def marker_columns(symbols: np.ndarray) -> np.ndarray:
@@ -107,30 +94,59 @@ def cluster_profiles(
         two, and without genes that no other cluster has.
     """
     wanted = min(MAX_CLUSTERS, max(1, len(points) // CELLS_PER_CLUSTER))
-    labels = k_means(points, n_clusters=wanted, rng=rng)
+    labels = k_means(points, n_clusters=wanted, rng=rng, n_starts=N_STARTS)
     n_clusters = labels.max() + 1
     member = sparse.csr_array(
         (np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(n_clusters, len(labels))
     )
     sums = np.asarray((member @ counts).toarray(), dtype=float)
     rates = sums / np.maximum(member @ totals, 1)[:, None] * PER
-    lineages = lineages_of(rates, symbols)
+    activity = lineage_activity(rates, symbols)
+    lineages = lineages_of(activity)
     overall = (sums.sum(axis=0) + 0.5) / (sums.sum() + 0.5 * sums.shape[1])
     sizes = sums.sum(axis=1, keepdims=True)
     shares = (sums + PRIOR_UMI * overall) / (sizes + PRIOR_UMI)
-    named = (lineages != "") & (lineages != MIXED)
+    named = ~np.isin(lineages, ["", MIXED, *CONTINUOUS])
     if named[labels].mean() < NAMED:
         return Profiles(shares, np.full(len(lineages), "", dtype=str))
     own = (sums >= CLUSTER_COUNTS) & (shares > CLUSTER_FOLD * shares[named].max(axis=0))
-    single = named | (own.sum(axis=1) >= OWN_GENES)
-    names = np.where(named & (np.bincount(labels) >= MIN_CLUSTER), lineages, "")
+    n_cells = np.bincount(labels)
+    single = named | (own.sum(axis=1) >= OWN_GENES) | _too_many(activity, lineages, n_cells)
+    names = np.where(named & (n_cells >= MIN_CLUSTER), lineages, "")
     return Profiles(shares[single], names[single])
 
 
-def lineages_of(rates: np.ndarray, symbols: np.ndarray) -> np.ndarray:
-    """Return the lineage of each cluster, from UMIs per 10,000 (clusters x genes).
+def _too_many(activity: np.ndarray, lineages: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
+    """Return which mixed clusters have more cells than doublets of their lineages can be.
 
-    Empty if no lineage's markers are active, and `MIXED` if those of two lineages are.
+    Random pairs at the highest rate give no more; the cluster is a population, such as dividing
+    cells of both lineages.
+    """
+    names = np.array(list(LINEAGES))
+    order = np.argsort(-activity, axis=1, kind="stable")
+    shares = [
+        np.array([n_cells[lineages == name].sum() for name in names[order[:, place]]])
+        / n_cells.sum()
+        for place in (0, 1)
+    ]
+    possible = MAX_RATE * 2 * shares[0] * shares[1] * n_cells.sum()
+    return np.asarray((lineages == MIXED) & (n_cells > possible))
+
+
+def lineage_activity(rates: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+    """Return the activity of each lineage's markers in each cluster, 0 to 1.
+
+    Parameters
+    ----------
+    rates
+        UMIs per 10,000 (clusters x genes).
+    symbols
+        The genes' symbols.
+
+    Returns
+    -------
+    ndarray
+        Clusters x `LINEAGES`; 1 at the typical rates. What ambient RNA may explain is left out.
     """
     own = rates - np.minimum(rates.min(axis=0), AMBIENT * rates.mean(axis=0))
     column = {symbol: position for position, symbol in enumerate(symbols)}
@@ -142,32 +158,19 @@ def lineages_of(rates: np.ndarray, symbols: np.ndarray) -> np.ndarray:
                 levels = np.array([markers[gene] for gene in found])
                 part = np.minimum(own[:, [column[gene] for gene in found]] / levels, 1)
                 activity[:, number] = np.maximum(activity[:, number], part.mean(axis=1))
+    return activity
+
+
+def lineages_of(activity: np.ndarray) -> np.ndarray:
+    """Return the lineage of each cluster from its activities (clusters x `LINEAGES`).
+
+    Empty if no lineage's markers are active, and `MIXED` if those of two lineages are.
+    """
     first, second = -np.sort(-activity, axis=1)[:, :2].T
     names = np.array(list(LINEAGES))[activity.argmax(axis=1)].astype(object)
     names[(second >= PRESENT) & (second > SECOND * first)] = MIXED
     names[first < PRESENT] = ""
     return np.asarray(names, dtype=str)
-
-
-def support_for_two(counts: sparse.csr_array, profiles: Profiles) -> np.ndarray:
-    """Return how much better two lineages explain each cell than one cluster.
-
-    Returns
-    -------
-    ndarray
-        Per cell the log likelihood of the best mixture of two clusters of different lineages, less
-        that of the best single cluster; minus infinity if all clusters have one lineage.
-    """
-    pairs = profiles.pairs
-    if not len(pairs):
-        return np.full(counts.shape[0], -np.inf)
-    shares = profiles.shares
-    first, second = shares[pairs[:, 0]], shares[pairs[:, 1]]
-    mixtures = [share * first + (1 - share) * second for share in SHARES]
-    logs = np.log(np.concatenate([shares, *mixtures])).T.astype(np.float32)
-    likelihood = np.asarray(counts.astype(np.float32) @ logs)
-    n_single = len(shares)
-    return np.asarray(likelihood[:, n_single:].max(axis=1) - likelihood[:, :n_single].max(axis=1))
 
 
 def have_own_genes(counts: sparse.csr_array, groups: np.ndarray, profiles: Profiles) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from lammscope.core.runtime import logger
-from lammscope.ingest.doublets.threshold import MAX_RATE, call_threshold, estimate_rate
+from lammscope.ingest.doublets.threshold import MAX_RATE, KnownRate, call_threshold, estimate_rate
 
 ANY = 0.0  # a threshold keeps scanpy from looking for its own, which is not used
 
@@ -52,7 +52,8 @@ def score_doublets(
     simulated = np.asarray(data.uns["scrublet"]["doublet_scores_sim"], dtype=float)
     observed = np.where(np.isfinite(scores), scores, -np.inf)
     estimate = estimate_rate(observed, simulated)
-    used = min(estimate, rate) if estimate <= MAX_RATE else rate
+    is_known = isinstance(rate, KnownRate)
+    used = min(estimate, rate) if estimate <= MAX_RATE and not is_known else rate
     called = observed >= call_threshold(observed, simulated, rate=used, max_false_pct=max_false_pct)
     logger.info("doublets: expected rate %.2g %%, %.2g %% used", 100 * rate, 100 * used)
     return scores, called

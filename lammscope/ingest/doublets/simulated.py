@@ -7,9 +7,9 @@ component analysis, because existing ones start a just-in-time compiler in each 
 The number of neighbors, the score and the minimum cells of a gene are Scrublet's. Others are ours:
 the choice of genes; simulated doublets are thinned, since a doublet does not have all RNA of both
 cells, and one with less noise than any cell would have no cell among its neighbors; and the call.
-A cell is called if it scores like the simulated doublets of two lineages (`lineages`) and the
-estimated share of single cells among the calls is small (`threshold`). Scrublet takes the minimum
-between the two modes of the simulated doublets' scores.
+A cell is called if it has as much evidence for two lineages (`mixtures`) as simulated doublets and
+the estimated share of single cells among the calls is small (`threshold`). Scrublet takes the
+minimum between the two modes of the simulated doublets' scores.
 
 References
 ----------
@@ -30,9 +30,9 @@ from lammscope.ingest.doublets.lineages import (
     cluster_profiles,
     have_own_genes,
     marker_columns,
-    support_for_two,
 )
-from lammscope.ingest.doublets.threshold import MAX_RATE, call_threshold, estimate_rate
+from lammscope.ingest.doublets.mixtures import evidence_of_both, find_mixtures
+from lammscope.ingest.doublets.threshold import MAX_RATE, KnownRate, call_threshold, estimate_rate
 
 CHUNK = 2_000  # cells or simulated doublets processed at a time
 
@@ -44,9 +44,11 @@ NEIGHBORS_PER_ROOT = 0.5  # Scrublet's 0.5 sqrt(cells); 0.25 and 1 change the AU
 MIN_NEIGHBORS = 10  # our choice: fewer make the share too coarse; applies below 361 cells
 NO_MEAN = 1e-12  # replaces a mean of 0, of genes that are left out anyway
 KEPT_RNA = (0.5, 1.0)  # share of the RNA of both cells in a simulated doublet; our choice
-SINGLE = 0.5  # cells with fewer simulated neighbors than this share of the simulated doublets have
-# are taken as single for the profiles; our choice
+SINGLE = 0.25  # cells with fewer simulated neighbors than all but this share of the simulated
+# doublets have are taken as single for the profiles; with 0.5 a third of planted doublets are
 MIN_SUPPORT = 10.0  # log likelihood by which two lineages must explain a cell better; our choice
+MIN_EVIDENCE = 3.0  # the same for each lineage, of its own genes being seen; our choice. With 2,
+# some more doublets are found, and more T cells of a shallow library called
 GROUP = 5  # a called cell and the nearest called ones, tried as a rare population; our choice
 
 
@@ -99,7 +101,7 @@ def score_doublets(
         The genes' symbols.
     rate
         Expected doublets, as a share of the cells: the prior of the score, and used for the calls
-        if the rate cannot be estimated.
+        if the rate cannot be estimated, or in any case if it is a `KnownRate`.
     simulated_per_cell
         Simulated doublets per observed cell.
     n_pcs, n_genes
@@ -125,7 +127,13 @@ def score_doublets(
         rng=rng,
     )
     totals = np.asarray(counts.sum(axis=1)).ravel()
-    called = _call(channel, totals=totals, rate=rate, max_false_pct=max_false_pct, rng=rng)
+    called = _call(
+        channel,
+        totals=totals,
+        rate=rate,
+        max_false_pct=max_false_pct,
+        rng=rng,
+    )
     observed = channel.share[: channel.n_cells]
     return _posterior(observed, ratio=simulated_per_cell, rate=rate), called
 
@@ -187,49 +195,81 @@ def _call(
     single = np.flatnonzero(observed <= np.quantile(simulated, SINGLE))
     if not len(single):
         return np.zeros(n_cells, dtype=bool)
-    profiles = cluster_profiles(
-        channel.cells[single],
-        channel.points[single],
-        totals=totals[single],
-        symbols=channel.symbols,
-        rng=rng,
-    )
-    support = np.concatenate(
-        [support_for_two(part, profiles) for part in (channel.cells, channel.simulated)]
-    )
-    sizes = np.concatenate([part.sum(axis=1) for part in (channel.cells, channel.simulated)])
-    of_two = _rank_of_two(channel.share, support, sizes=np.maximum(sizes, 1), n_cells=n_cells)
+    profiles = _profiles(channel, single, totals=totals, rng=rng)
+    of_two = _rank_of_two(channel, profiles)
     estimate = estimate_rate(*of_two)
-    known = np.isfinite(estimate) and estimate <= MAX_RATE
-    scores, used = (of_two, estimate) if known else ((observed, simulated), rate)
+    of_lineages = np.isfinite(estimate) and estimate <= MAX_RATE
+    scores, used = (of_two, estimate) if of_lineages else ((observed, simulated), rate)
+    if isinstance(rate, KnownRate):
+        used = rate
     called = scores[0] >= call_threshold(*scores, rate=used, max_false_pct=max_false_pct)
     called &= ~_rare(channel, called, profiles)
     logger.info(
-        "doublets: expected rate %.2g %%, %s",
+        "doublets: %s rate %.2g %%, %s; %.2g %% used",
         *(
+            "known" if isinstance(rate, KnownRate) else "expected",
             100 * rate,
-            f"{100 * estimate:.2g} % estimated" if known else "which cannot be estimated",
+            f"{100 * estimate:.2g} % estimated" if of_lineages else "which cannot be estimated",
+            100 * used,
         ),
     )
     return called
 
 
-def _rank_of_two(
-    share: np.ndarray, support: np.ndarray, *, sizes: np.ndarray, n_cells: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rank cells and simulated doublets among the simulated doublets of two lineages.
+def _profiles(
+    channel: Channel, single: np.ndarray, *, totals: np.ndarray, rng: np.random.Generator
+) -> Profiles:
+    """Return profiles of single cells, without those that first profiles show to be doublets."""
+    for _ in range(2):
+        profiles = cluster_profiles(
+            channel.cells[single],
+            channel.points[single],
+            totals=totals[single],
+            symbols=channel.symbols,
+            rng=rng,
+        )
+        evidence, _ = _evidence(channel.cells[single], profiles)
+        left = single[np.isinf(evidence)]
+        if len(left) in (0, len(single)):
+            break
+        single = left
+    return profiles
 
-    The rank is the lower one of neighbors and of `support`, 0 to 1: a doublet is high in both.
+
+def _rank_of_two(channel: Channel, profiles: Profiles) -> tuple[np.ndarray, np.ndarray]:
+    """Rank cells and simulated doublets by their evidence for two lineages.
+
+    Returns
+    -------
+    tuple of ndarray
+        The share of simulated doublets of the same two lineages with no more evidence, 0 to 1;
+        minus infinity if there is too little evidence.
     """
-    able = support >= MIN_SUPPORT
-    of_two = able.copy()
-    of_two[:n_cells] = False
-    ranks = [
-        np.searchsorted(np.sort(values[of_two]), values, side="right") / max(int(of_two.sum()), 1)
-        for values in (share, support / sizes)
-    ]
-    rank = np.where(able, np.minimum(*ranks), -np.inf)
-    return rank[:n_cells], rank[n_cells:]
+    cells, of_cells = _evidence(channel.cells, profiles)
+    simulated, of_simulated = _evidence(channel.simulated, profiles)
+    ranks = np.full(len(cells), -np.inf), np.full(len(simulated), -np.inf)
+    for number in np.unique(profiles.combinations):
+        known = np.sort(simulated[(of_simulated == number) & np.isfinite(simulated)])
+        for rank, evidence, kind in zip(
+            ranks, (cells, simulated), (of_cells, of_simulated), strict=True
+        ):
+            chosen = (kind == number) & np.isfinite(evidence) & (len(known) > 0)
+            n_lower = np.searchsorted(known, evidence[chosen], side="right")
+            rank[chosen] = n_lower / max(len(known), 1)
+    return ranks
+
+
+def _evidence(counts: sparse.csr_array, profiles: Profiles) -> tuple[np.ndarray, np.ndarray]:
+    """Return each cell's evidence for two lineages, and the number of their combination.
+
+    The evidence is minus infinity if it is too little.
+    """
+    pair, support = find_mixtures(counts, profiles)
+    evidence = np.full(len(support), -np.inf)
+    better = np.flatnonzero(support >= MIN_SUPPORT)
+    evidence[better] = evidence_of_both(counts[better], profiles, pair[better])
+    kinds = profiles.combinations[pair] if len(profiles.pairs) else pair
+    return np.where(evidence >= MIN_EVIDENCE, evidence, -np.inf), kinds
 
 
 def _rare(channel: Channel, called: np.ndarray, profiles: Profiles) -> np.ndarray:

@@ -18,7 +18,12 @@ TOP = (0.7, 0.95)  # the rate is estimated above thresholds that this share of t
 # the highest ratio is taken, as cells that are doublets score a little lower than simulated ones
 MIN_SIMULATED = 40  # with fewer scored ones, doublets cannot be told from the channel's cells
 MAX_FALSE_SHARE = 0.5  # of the called cells
-MAX_RATE = 0.3  # a higher estimate means that simulated doublets are like single cells
+MAX_RATE = 0.25  # a higher estimate means that simulated doublets are like single cells: in a 10x
+# channel it would take over 30,000 cells
+
+
+class KnownRate(float):
+    """A share of doublets that is known for the channel and replaces the estimated one."""
 
 
 def estimate_rate(observed: np.ndarray, simulated: np.ndarray) -> float:

@@ -77,6 +77,46 @@ def test_samples_of_one_matrix_share_its_channel(
     assert table["channel"].tolist() == ["A1", "A1", "B1"]
 
 
+def test_samples_of_a_channel_may_state_its_doublet_rate_once(
+    cohort: Callable[..., dict[str, Any]],
+) -> None:
+    header, *rows = SAMPLES.splitlines()
+    ends = ["\tlane\t0.05\t9000", "\tlane\t\t9e3", "\tB1\t0\t"]
+    lines = [row + end for row, end in zip(rows, ends, strict=True)]
+    table = read_samples(
+        cohort("\n".join([f"{header}\tchannel\tdoublet_rate\texpected_cells", *lines, ""]))
+    )
+    assert table["doublet_rate"].fillna(-1).tolist() == [0.05, -1, 0]
+    assert table["expected_cells"].fillna(-1).tolist() == [9000, 9000, -1]
+
+
+@pytest.mark.parametrize("column", ["expected_cells", "doublet_rate"])
+@pytest.mark.parametrize("shared", ["channel", "matrix"])
+def test_samples_of_a_channel_that_disagree_are_refused(
+    cohort: Callable[..., dict[str, Any]], tmp_path: Path, column: str, shared: str
+) -> None:
+    """Samples of one matrix share its channel, without a column for it."""
+    (tmp_path / "other.txt").touch()
+    low, high = ("0.02", "0.04") if column == "doublet_rate" else ("5000", "6000")
+    header, *rows = SAMPLES.splitlines()
+    if shared == "channel":
+        ends = [f"\tlane\t{low}", f"\tlane\t{high}", f"\tB1\t{low}"]
+        header = f"{header}\tchannel\t{column}"
+    else:
+        rows[1] = rows[1].replace("b.h5", "a.h5")
+        ends = [f"\tlist.txt\t{low}", f"\tother.txt\t{high}", f"\t\t{low}"]
+        header = f"{header}\tbarcodes\t{column}"
+    lines = [row + end for row, end in zip(rows, ends, strict=True)]
+    name = "lane" if shared == "channel" else "A1"
+    message = (
+        f"rows 2, 3: samples of channel `{name}` differ in `{column}`: {low} (row 2), {high} "
+        "(row 3); give one value for the channel"
+    )
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_samples(cohort("\n".join([header, *lines, ""])))
+    assert message in str(caught.value)
+
+
 SHEET_MISTAKES = {
     "a sample twice": (("B1", "A1"), None, "row 4: sample `A1` is also in row 2; names must"),
     "capitals alone": (("B1", "a1"), None, "row 4: sample `a1` differs from `A1` only in capitals"),

@@ -11,9 +11,10 @@ from scipy import sparse
 from lammscope.cohort.config import read_schema, resolve_config
 from lammscope.core.shards import Shard
 from lammscope.ingest.doublets import METHODS, score_channel
-from lammscope.ingest.doublets.lineages import LINEAGES, cluster_profiles, lineages_of
+from lammscope.ingest.doublets.lineages import cluster_profiles, lineage_activity, lineages_of
 from lammscope.ingest.doublets.simulated import score_doublets
-from lammscope.ingest.doublets.threshold import call_threshold, estimate_rate
+from lammscope.ingest.doublets.threshold import KnownRate, call_threshold, estimate_rate
+from lammscope.ingest.lineage_markers import LINEAGES
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.metrics import cell_metrics
 from tests.matrices import small_shard
@@ -24,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "n_genes": 1500,
     "max_false_pct": 0.5,
 }
-PER_CHANNEL = {"expected_per_1000": 0.008, "min_cells": 50}
+PER_CHANNEL: dict[str, Any] = {"expected_per_1000": 0.008, "min_cells": 50}
 MARKERS = [gene for sets in LINEAGES.values() for gene in sets[0]]
 SYMBOLS = np.array([*MARKERS, *(f"G{i}" for i in range(500 - len(MARKERS)))])
 TYPES = ("T or NK", "B", "myeloid")
@@ -119,7 +120,12 @@ def test_ambient_markers_give_no_lineage() -> None:
     monocytes = np.r_[np.full(6, 0.2), list(LINEAGES["myeloid"][0].values())]
     soiled = t_cells + 0.15 * monocytes
     rates = np.array([soiled, monocytes, 0.5 * (t_cells + monocytes), np.full(13, 0.1)])
-    assert lineages_of(rates, symbols).tolist() == ["T or NK", "myeloid", "mixed", ""]
+    assert lineages_of(lineage_activity(rates, symbols)).tolist() == [
+        "T or NK",
+        "myeloid",
+        "mixed",
+        "",
+    ]
 
 
 def test_clusters_of_three_types_have_their_lineages() -> None:
@@ -234,6 +240,55 @@ def test_more_cells_mean_more_expected_doublets(monkeypatch: pytest.MonkeyPatch)
             min_cells=50,
         )
     assert rates == [pytest.approx(0.008 * 629 / 1000), 0.4]
+
+
+def test_cells_recovered_from_the_channel_set_the_expected_rate(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fewer than the cells that are there cannot have been recovered, which is said."""
+    rates = []
+
+    def note_rate(counts: sparse.csr_array, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+        rates.append((settings["rate"], isinstance(settings["rate"], KnownRate)))
+        return np.zeros(counts.shape[0]), np.zeros(counts.shape[0], dtype=bool)
+
+    monkeypatch.setitem(METHODS, "simulated", note_rate)
+    for cells, rate in ((10_000, None), (100, None), (10_000, 0.03)):
+        score_channel(
+            channel(three_types()[0]),
+            method="simulated",
+            expected_cells=cells,
+            rate=rate,
+            **PER_CHANNEL,
+        )
+    assert rates == [(0.08, False), (pytest.approx(0.008 * 0.629), False), (0.03, True)]
+    said = "`expected_cells` of the sample sheet is 100, but 629 cells of the channel pass QC"
+    assert [said in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_rate_of_zero_calls_no_doublet(method: str) -> None:
+    counts, _ = three_types(n_doublets=80)
+    table = score_channel(
+        channel(counts),
+        method=method,
+        rate=0,
+        rng=np.random.default_rng(1),
+        **SETTINGS,
+        **PER_CHANNEL,
+    )
+    assert not table["doublet"].any()
+    assert table["doublet_score"].isna().all()
+
+
+def test_a_known_rate_replaces_the_estimate() -> None:
+    counts, truth = three_types(n_doublets=80)
+    settings = {**SETTINGS, "symbols": SYMBOLS, "max_false_pct": 0}
+    shares = [
+        score_doublets(counts, rng=np.random.default_rng(1), rate=rate, **settings)[1]
+        for rate in (0.01, KnownRate(0.01))
+    ]
+    assert shares[0][truth].mean() > 2 * shares[1][truth].mean()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
