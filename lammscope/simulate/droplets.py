@@ -18,10 +18,8 @@ from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs
 EMPTY = "empty"
 T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")
 MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", LAMM)
-DYING_DEPTH = (
-    0.1,
-    0.4,
-)  # UMIs of a dying cell, of those of a living one; in real libraries 0.2 to 0.25
+# UMIs of a dying cell, of those of a living one: lowest and highest; in real libraries 0.2 to 0.25.
+DYING_DEPTH = (0.1, 0.4)
 MAX_AMBIENT = 0.8  # of the UMIs of a cell
 OWN_MITOCHONDRIAL = (0.005, 0.95)  # lowest and highest share in the own RNA of a dying cell
 
@@ -62,7 +60,8 @@ class LibraryPlan:
     def typical_depth(self, programs: Programs) -> float:
         """Return the mean over cells of the median UMIs of their types."""
         share = pd.Series(self.fractions).reindex(programs.types.index, fill_value=0.0)
-        return float(share @ programs.types["depth"]) * self.depth_factor * self.droplets.depth
+        typical = float(share.to_numpy(float) @ programs.types["depth"].to_numpy(float))
+        return typical * self.depth_factor * self.droplets.depth
 
 
 @dataclass(frozen=True)
@@ -181,9 +180,8 @@ def _draw_cells(
     depth = programs.types["depth"].to_numpy()[types] * plan.depth_factor * settings.depth
     depth *= np.exp(programs.types["depth_sd"].to_numpy()[types] * rng.standard_normal(n))
     depth *= np.where(is_dying, rng.uniform(*DYING_DEPTH, n), 1.0)
-    soup = settings.ambient_fraction * plan.typical_depth(programs)
-    soup *= np.exp(settings.ambient_sd * rng.standard_normal(n))
-    soup /= np.where(is_doublet, 2, 1)
+    soup = np.exp(settings.ambient_sd * rng.standard_normal(n)) / np.where(is_doublet, 2, 1)
+    soup *= settings.ambient_fraction * plan.typical_depth(programs)
     return pd.DataFrame(
         {
             "droplet": droplet,

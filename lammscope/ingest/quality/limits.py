@@ -26,9 +26,9 @@ FEW = 10  # cells with a median of their own; a lineage of fewer loses none; our
 # The upper limit of UMIs is that of barcodes with this many times the floor. In a poor library most
 # others are damaged or hold no cell, and its cells are far above them; our choice.
 RICH = 2.5
-# Dying cells lose RNA through their membrane, but not their mitochondria. So `mt_mads` is multiplied
-# by `SMALL_WIDTH` for barcodes with less than `SMALL` of the median UMIs of the intact barcodes of
-# their lineage, except in lineages with little RNA; our choices.
+# Dying cells lose RNA through their membrane, but not their mitochondria. So `mt_mads` is
+# multiplied by `SMALL_WIDTH` for barcodes with less than `SMALL` of the median UMIs of the intact
+# barcodes of their lineage, except in lineages with little RNA; our choices.
 SMALL, SMALL_WIDTH = 0.5, 0.4
 # Floors are lowered to this share for lineages with little RNA; our choice.
 LITTLE_RNA = {"neutrophil": 0.4, "platelet": 0.4}
