@@ -20,6 +20,7 @@ T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")
 MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", LAMM)
 # UMIs of a dying cell, of those of a living one: lowest and highest; in real libraries 0.2 to 0.25.
 DYING_DEPTH = (0.1, 0.4)
+MAX_SPREAD = 2.0  # standard deviations of ambient UMIs: 300 to 900 in a poor library
 MAX_AMBIENT = 0.8  # of the UMIs of a cell
 OWN_MITOCHONDRIAL = (0.005, 0.95)  # lowest and highest share in the own RNA of a dying cell
 
@@ -180,7 +181,8 @@ def _draw_cells(
     depth = programs.types["depth"].to_numpy()[types] * plan.depth_factor * settings.depth
     depth *= np.exp(programs.types["depth_sd"].to_numpy()[types] * rng.standard_normal(n))
     depth *= np.where(is_dying, rng.uniform(*DYING_DEPTH, n), 1.0)
-    soup = np.exp(settings.ambient_sd * rng.standard_normal(n)) / np.where(is_doublet, 2, 1)
+    spread = np.clip(rng.standard_normal(n), -MAX_SPREAD, MAX_SPREAD)
+    soup = np.exp(settings.ambient_sd * spread) / np.where(is_doublet, 2, 1)
     soup *= settings.ambient_fraction * plan.typical_depth(programs)
     return pd.DataFrame(
         {

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import ndtri
 
 from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, call_barcodes
 from lammscope.ingest.droplets.likelihood import Ambient
@@ -45,8 +44,7 @@ LEAST_CONCENTRATION = 100
 NEARLY_MULTINOMIAL = 30_000  # of no cells: the ratio need not be looked at
 # Nearly empty barcodes per other one in a raw matrix; a filtered one may have some, too.
 MIN_EMPTY = 1
-# Droplets without a cell that are expected above the largest size, if their log UMIs are normal.
-EXPECTED_LARGER = 0.5
+SDS_ABOVE = 3  # of log UMIs: no droplet without a cell is that far above their mean; our choice
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,5 @@ def _retained(totals: np.ndarray, p_value: np.ndarray) -> np.ndarray:
     if above.any() and is_low[above].mean() > MOST:
         return np.asarray(above)
     sizes = np.log(totals[~is_low])
-    if not len(sizes):
-        return np.ones(len(totals), dtype=bool)
-    largest = sizes.mean() - ndtri(EXPECTED_LARGER / len(sizes)) * sizes.std()
-    return np.asarray(totals >= np.exp(largest))
+    largest = np.exp(sizes.mean() + SDS_ABOVE * sizes.std()) if len(sizes) else 0.0
+    return np.asarray(totals >= largest)
