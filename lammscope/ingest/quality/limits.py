@@ -26,7 +26,7 @@ FEW = 10  # cells with a median of their own; a lineage of fewer loses none; our
 # The upper limit of UMIs is that of barcodes with this many times the floor. In a poor library most
 # others are damaged or hold no cell, and its cells are far above them; our choice.
 RICH = 2.5
-# Dying cells lose RNA through their membrane, but not their mitochondria. So `mt_mads` is multiplied
+# Dying cells lose RNA through their membrane, but not their mitochondria, so `mt_mads` is multiplied
 # by `SMALL_WIDTH` for barcodes with less than `SMALL` of the median UMIs of the intact barcodes of
 # their lineage, except in lineages with little RNA; our choices.
 SMALL, SMALL_WIDTH = 0.5, 0.4
