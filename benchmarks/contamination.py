@@ -1,8 +1,8 @@
 """Ambient RNA that was added to real cells: its estimate, and the genes that it explains.
 
 The libraries are real, and ambient RNA of their mean profile is added to every cell. What they hold
-already is what is estimated before any is added; libraries where its interval is wider than 3
-points are left out, since the truth is unknown there. The profile is that of 200,000 UMIs (`raw`),
+already is what is estimated before any is added; where its interval is wider than 3 points, the
+truth is unknown, so that these libraries have figures without a limit. The profile is that of 200,000 UMIs (`raw`),
 or that of the cells together (`filtered`).
 
 T cells of `pbmc_facs` are bead-purified, so their own genes are known. Ambient RNA adds the same
@@ -41,7 +41,10 @@ NOT_T = ("CD14+ Monocyte", "CD19+ B", "CD34+", "CD56+ NK")
 def contamination(data: Path) -> Iterator[Figure]:
     """Estimate added ambient RNA, and mark the genes that it explains in T cells."""
     for name, cells in _libraries(data):
-        before = {kind: _estimate(cells, _profile(cells, kind), kind) for kind in POINTS}
+        rows = {kind: _row(cells, _profile(cells, kind), kind) for kind in POINTS}
+        before = {kind: float(row["contamination"]) for kind, row in rows.items()}
+        width = rows["raw"]["contamination_high"] - rows["raw"]["contamination_low"]
+        is_known = bool(width <= MAX_WIDTH)
         for added in ADDED:
             mixed = _with_ambient(cells, added, per_droplet=False)
             for kind, points in POINTS.items():
@@ -49,7 +52,7 @@ def contamination(data: Path) -> Iterator[Figure]:
                 expected = 1 - (1 - before[kind]) * (1 - added)
                 error = abs(_estimate(mixed, profile, kind) - expected)
                 what = f"{100 * added:g} % added, error of the estimate ({kind})"
-                yield Figure(name, what, error, high=points)
+                yield Figure(name, what, error, high=points if is_known else np.inf)
     yield from _marked(data)
 
 
@@ -95,10 +98,8 @@ def _libraries(data: Path) -> Iterator[tuple[str, Shard]]:
     yield "malt", _good(read_matrix(data / "tumour_macrophages" / "malt_citeseq.h5ad"))
     for path in sorted((data / "carpall").glob("*.h5")):
         cells = _good(read_matrix(path))
-        if len(cells.barcodes) < MIN_CELLS:
-            continue
-        row = _row(cells, _profile(cells, "raw"), "raw")
-        if row["contamination_high"] - row["contamination_low"] <= MAX_WIDTH:
+        estimable = not np.isnan(_estimate(cells, _profile(cells, "raw"), "raw"))
+        if len(cells.barcodes) >= MIN_CELLS and estimable:
             yield path.name.split(".")[0], cells
 
 
