@@ -288,7 +288,7 @@ def test_doublets_are_large_and_often_t_cell_with_monocyte(demo: Demo) -> None:
 def test_empty_droplets_hold_the_samples_own_mix(demo: Demo) -> None:
     empty = demo.cells["is_empty"].to_numpy()
     assert 0.15 < empty.sum() / demo.healthy.sum() < 0.25
-    assert 80 < np.quantile(demo.total[empty], 0.1)
+    assert np.quantile(demo.total[empty], 0.1) > 80
     assert np.quantile(demo.total[empty], 0.9) < 500
     assert (demo.cells.loc[empty, "ambient_fraction"] == 1).all()
     soup = np.asarray(demo.counts[empty].sum(axis=0)).ravel()
