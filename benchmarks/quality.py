@@ -26,6 +26,7 @@ import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.stats import gaussian_kde
 
 from benchmarks.contamination import contamination
 from benchmarks.figures import Figure, print_figures
@@ -35,6 +36,7 @@ from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.assess import assess
 from lammscope.ingest.quality.limits import Limits
+from lammscope.ingest.quality.metrics import cell_metrics
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.droplets import DropletSettings
 from lammscope.simulate.plan import CohortSettings
@@ -167,17 +169,32 @@ def depth(_: Path) -> Iterator[Figure]:
             for path in sorted(Path(folder).rglob("*.h5")):
                 shard = read_matrix(path)
                 sample = path.name.split(".")[0]
-                kept += [
-                    pd.DataFrame(
-                        {"sample": sample, "barcode": shard.barcodes, "kept": kept_by_us(shard)}
-                    )
-                ]
+                pct_mt = cell_metrics(shard)["pct_mt"].to_numpy()
+                columns = {"barcode": shard.barcodes, "kept": kept_by_us(shard), "pct_mt": pct_mt}
+                kept += [pd.DataFrame(columns).assign(sample=sample)]
         table = truth.merge(pd.concat(kept), on=["sample", "barcode"], validate="one_to_one")
         good = table[~table["is_empty"] & ~table["is_dying"] & ~table["is_doublet"]]
         yield Figure(part, "good cells lost", 1 - good["kept"].mean(), high=0.03)
         for name, own in good.groupby("cell_type"):
             yield Figure(part, f"{name} lost ({len(own)})", 1 - own["kept"].mean(), high=0.05)
         yield Figure(part, "dying cells removed", 1 - table["kept"][table["is_dying"]].mean(), 0.9)
+        yield Figure(part, "overlap of dying and living cells", overlap(table))
+
+
+def overlap(cells: pd.DataFrame) -> float:
+    """Return the shared area of dying and living cells in log % mitochondrial, mean of samples.
+
+    Parameters
+    ----------
+    cells
+        `sample`, `pct_mt`, `is_dying`, `is_empty` and `is_doublet`.
+    """
+    areas, grid = [], np.linspace(np.log(0.5), np.log(101), 400)
+    for _, own in cells[~cells["is_empty"] & ~cells["is_doublet"]].groupby("sample"):
+        values = np.log(own["pct_mt"] + 0.5)
+        densities = [gaussian_kde(part)(grid) for _, part in values.groupby(own["is_dying"])]
+        areas.append(np.minimum(*densities).sum() * (grid[1] - grid[0]))
+    return float(np.mean(areas))
 
 
 PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {

@@ -1,0 +1,147 @@
+"""Simulated libraries beside real ones: ambient RNA, UMIs, dying cells, doublets.
+
+    python -m benchmarks.realism [--data FOLDER]
+
+The same figures are computed in the same way, without the truth, in real libraries and in a
+simulated cohort with default settings. Prints a table (Markdown) with the lowest, the median and
+the highest library of each. Libraries with few cells, and data sets that are missing, are left out.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.doublets import call
+from benchmarks.quality import DATA, LIMITS
+from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.read import read_matrix
+from lammscope.ingest.quality.assess import assess
+from lammscope.simulate.cohort import simulate_cohort
+from lammscope.simulate.plan import CohortSettings
+
+REAL = (
+    "carpall/*.h5",
+    "blood_chemistries/*.h5ad",
+    "tumour_macrophages/malt_citeseq.h5ad",
+    "tumour_macrophages/tnbc_wu_cid4465.h5ad",
+)
+AMBIENT_GENES = ("LYZ", "CD14", "S100A8", "HBB")  # T cells express none of them
+T_GENES = ("CD3D", "CD3E", "CD3G", "TRAC")
+LINEAGES = ("T_NK", "B", "plasma", "monocyte_DC", "macrophage", "neutrophil", "platelet")
+MIN_KEPT, MIN_T = 150, 50  # cells that pass, and T cells among them, in a library
+FEW = 10  # cells of a lineage or barcodes, for a median
+
+
+def figures(shard: Shard) -> dict[str, float] | None:
+    """Compute the figures of a library, or nothing if it has few cells.
+
+    Returns
+    -------
+    dict
+        NaN for lineages and kinds of barcodes with few members.
+    """
+    barcodes, qc, contamination = assess(
+        shard,
+        np.arange(len(shard.barcodes)),
+        LIMITS,
+        ambient_max_counts=100,
+        rng=np.random.default_rng(0),
+    )
+    symbols = barcodes.genes["symbol"].astype(str).str.upper().to_numpy()
+    passes = qc["passes"].to_numpy()
+    is_t = passes & (qc["likely_lineage"] == "T_NK").to_numpy()
+    is_t &= _umis(barcodes, symbols, T_GENES) > 0
+    if passes.sum() < MIN_KEPT or is_t.sum() < MIN_T:
+        return None
+    found: dict[str, float] = {
+        f"T cells with {gene}, %": 100 * (_umis(barcodes, symbols, (gene,))[is_t] > 0).mean()
+        for gene in AMBIENT_GENES
+    }
+    found["ambient RNA, % of UMIs"] = 100 * float(contamination["contamination"].iloc[0])
+    counts = qc["total_counts"].to_numpy()
+    typical = float(np.median(counts[is_t]))
+    found["UMIs of a T cell, median"] = typical
+    for lineage in LINEAGES:
+        own = np.log(counts[passes & (qc["likely_lineage"] == lineage).to_numpy()])
+        enough = len(own) >= FEW
+        if lineage != "T_NK":
+            ratio = float(np.exp(np.median(own))) / typical if enough else np.nan
+            found[f"UMIs of {lineage}, relative to T cells"] = ratio
+        found[f"UMIs of {lineage}, sd of log"] = float(own.std()) if enough else np.nan
+    found |= _shares(qc, typical)
+    _, called = call(barcodes.counts[np.flatnonzero(passes)], symbols, method="simulated")
+    return found | {"cells called doublets, %": 100 * float(called.mean())}
+
+
+def _shares(qc: pd.DataFrame, typical: float) -> dict[str, float]:
+    """Return figures on mitochondrial UMIs and on barcodes without a cell."""
+    reasons = qc["reasons"].str.split(",")
+    is_ambient = np.array(["ambient" in row for row in reasons])
+    high = np.array(["high_mt" in row for row in reasons])
+    pct_mt = qc.loc[qc["passes"], "pct_mt"]
+    has_mt = qc["pct_mt"].max() > 0
+    empty = qc["total_counts"].to_numpy()[is_ambient]
+    size = float(np.median(empty)) / typical if len(empty) >= FEW else np.nan
+    return {
+        "% mitochondrial, median of kept": float(pct_mt.median()) if has_mt else np.nan,
+        "% mitochondrial, 95th percentile": float(pct_mt.quantile(0.95)) if has_mt else np.nan,
+        "removed for % mitochondrial, %": 100 * float(high.mean()) if has_mt else np.nan,
+        "UMIs of barcodes without a cell, relative to T cells": size,
+    }
+
+
+def _umis(shard: Shard, symbols: np.ndarray, genes: Iterable[str]) -> np.ndarray:
+    chosen = np.flatnonzero(np.isin(symbols, list(genes)))
+    return np.asarray(shard.counts[:, chosen].sum(axis=1)).ravel()
+
+
+def of_files(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return the figures of the libraries in some files (libraries x figures)."""
+    found = {}
+    for path in paths:
+        own = figures(read_matrix(path))
+        if own is not None:
+            found[path.name.split(".")[0]] = own
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def summary(table: pd.DataFrame) -> pd.Series:
+    """Return the median of each figure, with its lowest and highest value and their number."""
+    words = {}
+    for name, values in table.items():
+        known = values.dropna()
+        low, middle, high = known.quantile([0, 0.5, 1])
+        spread = f"{middle:.3g} ({low:.3g} to {high:.3g}; {len(known)})"
+        words[name] = spread if len(known) else "none"
+    return pd.Series(words)
+
+
+def main() -> int:
+    """Compute the figures of both kinds of libraries and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
+    given = parser.parse_args()
+    paths = [path for pattern in REAL for path in sorted(given.data.glob(pattern))]
+    if not paths:
+        print(f"no real data in {given.data}: name its folder with --data", file=sys.stderr)
+        return 1
+    real = of_files(paths)
+    with tempfile.TemporaryDirectory() as folder:
+        simulate_cohort(CohortSettings(cells=1500, patients_per_arm=2), Path(folder))
+        simulated = of_files(sorted((Path(folder) / "counts").glob("*.h5")))
+    table = pd.DataFrame({"real": summary(real), "simulated": summary(simulated)})
+    table = table.reindex(real.columns).fillna("none")
+    print(f"{len(real)} real libraries, {len(simulated)} simulated ones: median (range; libraries)")
+    print("\n| figure | real | simulated |\n|---|---|---|")
+    for name, row in table.iterrows():
+        print(f"| {name} | {row['real']} | {row['simulated']} |")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
