@@ -28,6 +28,13 @@ WU = {
     "B-cells": "B",
     "Plasmablasts": "plasma",
 }
+LYMPHOID = {
+    "Monocytes": "monocytic",
+    "Macrophages": "monocytic",
+    "T_CD4": "T",
+    "T_CD8": "T",
+    "B_Plasma": "plasma",
+}
 MIN_COUNTS, MIN_GENES, MAX_PCT_MT = 500, 250, 15
 
 
@@ -106,6 +113,23 @@ def read_typed(path: Path) -> Library:
     return library(counts, symbols, _lineages(counts, symbols))
 
 
+def read_lymphoid(data: Path) -> Library:
+    """Read cells of lymph node, spleen and tonsil with the authors' types, of many libraries."""
+    table = anndata.read_h5ad(data / "tumour_macrophages" / "lymphoid_spacexr.h5ad")
+    types = table.obs["author_cell_type"].astype(str)
+    lineages = types.map(lambda name: LYMPHOID.get(name, name)).to_numpy()
+    return library(sparse.csr_array(table.X), table.var_names.to_numpy(), lineages)
+
+
+def read_skin(data: Path) -> Library:
+    """Read skin, with and without lymphoma, of six donors; a gate names the monocytic cells."""
+    table = anndata.read_h5ad(data / "tumour_macrophages" / "ctcl_skin_scillus.h5ad")
+    counts = sparse.csr_array(table.X).astype(np.int32)
+    symbols = table.var_names.to_numpy().astype(str)
+    gated = (table.obs["mono_mac_gate"] == "mono_mac").to_numpy()
+    return library(counts, symbols, np.where(gated, "monocytic", _lineages(counts, symbols)))
+
+
 def plant(
     base: Library, *, rate: float, averaged: bool, rng: np.random.Generator, n_cells: int = 0
 ) -> Library:
@@ -128,6 +152,30 @@ def plant(
         base.symbols,
         np.concatenate([base.lineages[singles], base.lineages[first]]),
         np.concatenate([np.full(len(singles), ""), base.lineages[second]]),
+    )
+
+
+def plant_of(
+    base: Library, one: str, other: str, *, rate: float, rng: np.random.Generator
+) -> Library:
+    """Replace cells by sums of a cell of each of two lineages, with half of their UMIs.
+
+    No cell is used twice, and at least half of the cells of each lineage stay: where there are too
+    few, the share of doublets is lower than `rate`.
+    """
+    first, second = (rng.permutation(np.flatnonzero(base.lineages == of)) for of in (one, other))
+    wanted = round(rate * len(base.lineages) / (1 + rate))
+    n_doublets = min(wanted, len(first) // 2, len(second) // 2)
+    first, second = first[:n_doublets], second[:n_doublets]
+    sums = base.counts[first] + base.counts[second]
+    sums.data = rng.binomial(sums.data, 0.5).astype(sums.data.dtype)
+    sums.eliminate_zeros()
+    singles = np.setdiff1d(np.arange(len(base.lineages)), np.append(first, second))
+    return Library(
+        sparse.csr_array(sparse.vstack([base.counts[singles], sums], format="csr")),
+        base.symbols,
+        np.concatenate([base.lineages[singles], base.lineages[first]]),
+        np.concatenate([base.partners[singles], base.lineages[second]]),
     )
 
 

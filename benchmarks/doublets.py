@@ -15,14 +15,23 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import anndata
 import numpy as np
 from scipy import sparse, stats
 
-from benchmarks.doublet_libraries import Library, plant, read_beads, read_typed, read_wu
+from benchmarks.doublet_libraries import (
+    Library,
+    plant,
+    plant_of,
+    read_beads,
+    read_lymphoid,
+    read_skin,
+    read_typed,
+    read_wu,
+)
 from benchmarks.workflow import ROOT
 from lammscope.cohort.config import resolve_config
 from lammscope.ingest.doublets import METHODS
@@ -130,6 +139,34 @@ def planted(name: str, base: Library, *, pure: bool) -> Iterator[bool]:
             yield report(f"{what}: called, % of {worst[1]}", worst[0], high=high)
 
 
+def held_out(data: Path) -> Iterator[bool]:
+    """Plant T-monocyte doublets only, in libraries that no constant was chosen on."""
+    blood, tumors = data / "blood_chemistries", data / "tumour_macrophages"
+    libraries: dict[str, tuple[Path, Callable[[Path], Library]]] = {
+        "PBMC v1, frozen": (blood / "pbmc_frozen_v1.h5ad", read_typed),
+        "PBMC v3": (blood / "pbmc_hao_v3.h5ad", read_typed),
+        "lymphoid": (tumors / "lymphoid_spacexr.h5ad", lambda _: read_lymphoid(data)),
+        "skin with lymphoma": (tumors / "ctcl_skin_scillus.h5ad", lambda _: read_skin(data)),
+    }
+    for name, (path, read) in libraries.items():
+        if not path.exists():
+            print(f"{name}: skipped, {path} is missing")
+            continue
+        base = read(path)
+        _, called = call(base.counts, base.symbols, method="simulated")
+        yield report(f"{name}, none planted: called, %", 100 * called.mean())
+        for rate in (min(RATES), max(RATES)):
+            library = plant_of(base, "T", "monocytic", rate=rate, rng=np.random.default_rng(1))
+            _, called = call(library.counts, library.symbols, method="simulated")
+            of_t, share = library.planted, 100 * library.planted.mean()
+            what = f"{name}, {share:.1f} % T-monocyte doublets"
+            found = float(100 * called[of_t].mean())
+            yield report(f"{what}: called, % of {of_t.sum()}", found, low=80)
+            yield report(f"{what}: called, % of single", 100 * called[~of_t].mean())
+            worst = lost(library, called)
+            yield report(f"{what}: called, % of {worst[1]}", worst[0])
+
+
 def rare(beads: Library) -> Iterator[bool]:
     """Leave 15 cells of a type among the others."""
     for name in ("monocytic", "progenitor", "B"):
@@ -166,6 +203,7 @@ def measure(data: Path) -> Iterator[bool]:
         print(f"beads: skipped, {data / 'pbmc_facs'} is missing")
     if (data / "tumour_macrophages").exists():
         yield from planted("breast cancer", read_wu(data), pure=False)
+    yield from held_out(data)
     libraries = {"PBMC v3": data / "blood_chemistries" / "pbmc_hao_v3.h5ad"}
     for name in (*UNSORTED, *SORTED):
         libraries[name] = data / "carpall" / f"{name}.filtered_feature_bc_matrix.h5"

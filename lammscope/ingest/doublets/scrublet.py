@@ -37,6 +37,9 @@ def score_doublets(
     import anndata
     import scanpy
 
+    if not (counts.max(axis=0) != counts.min(axis=0)).nnz:
+        logger.info("doublets: not scored, as all cells are alike")
+        return np.full(counts.shape[0], np.nan), np.zeros(counts.shape[0], dtype=bool)
     data = anndata.AnnData(sparse.csr_matrix(counts, dtype=np.float32))
     scanpy.pp.scrublet(
         data,

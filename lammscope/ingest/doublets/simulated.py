@@ -198,6 +198,9 @@ def _call(
     profiles = _profiles(channel, single, totals=totals, rng=rng)
     of_two = _rank_of_two(channel, profiles)
     estimate = estimate_rate(*of_two)
+    if np.isnan(estimate) and (profiles.lineages != "").any():
+        logger.info("doublets: none called, as nearly all cells have one lineage")
+        return np.zeros(n_cells, dtype=bool)
     of_lineages = np.isfinite(estimate) and estimate <= MAX_RATE
     scores, used = (of_two, estimate) if of_lineages else ((observed, simulated), rate)
     if isinstance(rate, KnownRate):

@@ -11,7 +11,13 @@ from scipy import sparse
 from lammscope.cohort.config import read_schema, resolve_config
 from lammscope.core.shards import Shard
 from lammscope.ingest.doublets import METHODS, score_channel
-from lammscope.ingest.doublets.lineages import cluster_profiles, lineage_activity, lineages_of
+from lammscope.ingest.doublets.lineages import (
+    Profiles,
+    cluster_profiles,
+    lineage_activity,
+    lineages_of,
+)
+from lammscope.ingest.doublets.mixtures import evidence_of_both, find_mixtures
 from lammscope.ingest.doublets.simulated import score_doublets
 from lammscope.ingest.doublets.threshold import KnownRate, call_threshold, estimate_rate
 from lammscope.ingest.lineage_markers import LINEAGES
@@ -85,10 +91,75 @@ def test_scores_and_calls_are_reproducible() -> None:
 
 
 @pytest.mark.parametrize("row", range(3))
-def test_a_channel_of_one_lineage_loses_no_cell(row: int) -> None:
+@pytest.mark.parametrize("rate", [0.005, 0.2, KnownRate(0.4)])
+def test_a_channel_of_one_lineage_loses_no_cell(row: int, rate: float) -> None:
+    """However many doublets are expected: two cells of one lineage look like one."""
     counts = np.random.default_rng(0).poisson(profiles()[row], (300, len(SYMBOLS)))
-    _, called = call(sparse.csr_array(counts))
+    _, called = call(sparse.csr_array(counts), rate=rate)
     assert called.mean() <= 0.01
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("odd", ["few", "identical"])
+def test_a_channel_of_few_or_identical_cells_has_no_doublets(method: str, odd: str) -> None:
+    counts, _ = three_types()
+    cells = np.arange(20) if odd == "few" else np.zeros(300, dtype=int)
+    rng = np.random.default_rng(1)
+    _, called = METHODS[method](counts[cells], symbols=SYMBOLS, rate=0.05, rng=rng, **SETTINGS)
+    assert not called.any()
+
+
+def test_without_symbols_few_cells_are_called() -> None:
+    counts, truth = three_types()
+    symbols = np.full(len(SYMBOLS), "")
+    _, called = score_doublets(
+        counts, symbols=symbols, rate=0.05, rng=np.random.default_rng(1), **SETTINGS
+    )
+    assert called[~truth].mean() < 0.01
+
+
+def test_abundant_genes_of_all_lineages_are_no_evidence() -> None:
+    """T cells with several times the usual level of genes that monocytes have more of."""
+    rates = profiles()
+    common = np.arange(len(SYMBOLS) - 20, len(SYMBOLS))
+    rates[:, common], rates[2, common] = 30, 90
+    odd = rates[0].copy()
+    odd[common] = 70
+    rng = np.random.default_rng(0)
+    kinds = np.vstack(
+        [
+            rates[np.arange(600) % 3],
+            np.tile(odd, (20, 1)),
+            np.tile(rates[[0, 2]].mean(axis=0), (20, 1)),
+        ]
+    )
+    counts = sparse.csr_array(rng.poisson(kinds))
+    found = Profiles(rates / rates.sum(axis=1, keepdims=True), np.array(TYPES))
+    pair, support = find_mixtures(counts[600:], found)
+    evidence = evidence_of_both(counts[600:], found, pair)
+    assert (support[:20] > 10).all()
+    assert (evidence[:20] < 0).all()
+    assert (evidence[20:] > 10).all()
+
+
+def test_a_mixed_cluster_too_large_for_doublets_explains_its_cells() -> None:
+    """Dividing cells of two lineages, which make up an eighth of the cells, are no doublets."""
+    rng = np.random.default_rng(2)
+    rates = profiles()
+    shared = rates[[0, 2]].mean(axis=0)
+    kinds = np.vstack([rates[np.repeat([0, 1, 2], [40, 480, 40])], np.tile(shared, (80, 1))])
+    counts = sparse.csr_array(rng.poisson(kinds))
+    profile = cluster_profiles(
+        counts,
+        counts.toarray().astype(np.float32),
+        totals=np.asarray(counts.sum(axis=1)),
+        symbols=SYMBOLS,
+        rng=np.random.default_rng(1),
+    )
+    _, support = find_mixtures(counts[-80:], profile)
+    assert "" in profile.lineages
+    assert np.median(support) < 0
 
 
 def test_a_channel_without_known_lineages_loses_few_cells() -> None:
