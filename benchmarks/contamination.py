@@ -1,9 +1,9 @@
 """Ambient RNA that was added to real cells: its estimate, and the genes that it explains.
 
 The libraries are real, and ambient RNA of their mean profile is added to every cell. What they hold
-already is what is estimated before any is added; where its interval is wider than 3 points, the
-truth is unknown, so that these libraries have figures without a limit. The profile is that of 200,000 UMIs (`raw`),
-or that of the cells together (`filtered`).
+already is what is estimated before any is added. Where its interval is wider than 3 points, the
+truth is unknown, and figures have no limit. The profile is that of 200,000 UMIs (`raw`), or that of
+the cells together (`filtered`).
 
 T cells of `pbmc_facs` are bead-purified, so their own genes are known. Ambient RNA adds the same
 UMIs to every droplet there. A gene is falsely expressed if it passes a filter now (10 UMIs and 5
