@@ -25,6 +25,9 @@ from lammscope.ingest.droplets.ranks import barcode_ranks
 EMPTY, SMALLEST = "empty droplets", "smallest barcodes"  # sources of the profile
 MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
+# Barcodes with more UMIs than that are nearly always kept for their size, which takes the p of some
+# of them: as many as this are drawn, and the others are tested only if not kept. Our choice.
+MAX_LARGE = 500
 MIN_SHARE = 0.001  # rarer genes are summed; see `EmptyDropsSettings`
 N_ITERATIONS = 20_000  # 10,000 in DropletUtils; a poor library of 50 cells needs lower p
 EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
@@ -103,9 +106,19 @@ def find_ambient(
         statistic="deviance",
         min_share=MIN_SHARE,
     )
-    calls = call_barcodes(counts[tested], ambient=ambient, settings=settings, rng=rng)
-    p_value = calls["p_value"].to_numpy()
+
+    def test(rows: np.ndarray) -> np.ndarray:
+        """Return the p of rows of `tested`."""
+        calls = call_barcodes(counts[tested[rows]], ambient=ambient, settings=settings, rng=rng)
+        return calls["p_value"].to_numpy()
+
+    first = _first_tested(totals[tested], rng=rng)
+    p_value = np.full(len(tested), np.nan)
+    p_value[first] = test(first)
     retained = _retained(totals[tested], p_value)
+    rest = np.flatnonzero(np.isnan(p_value) & ~retained)
+    if len(rest):
+        p_value[rest] = test(rest)
     kept = retained | (adjusted(np.where(retained, 0, p_value)) <= MAX_FDR)
     is_ambient = np.zeros(len(totals), dtype=bool)
     is_ambient[tested[~kept]] = True
@@ -153,6 +166,14 @@ def _all_of(counts: sparse.csr_array) -> LowBarcodes:
     return summarize_low_barcodes(counts, totals=totals, lower=int(totals.max()))
 
 
+def _first_tested(totals: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Return all barcodes of up to `MAX_COUNTS` UMIs, and some of the others, in order."""
+    large = np.flatnonzero(totals > MAX_COUNTS)
+    if len(large) > MAX_LARGE:
+        large = rng.choice(large, MAX_LARGE, replace=False)
+    return np.sort(np.concatenate([np.flatnonzero(totals <= MAX_COUNTS), large]))
+
+
 def _retained(totals: np.ndarray, p_value: np.ndarray) -> np.ndarray:
     """Return the barcodes that are cells although their profile may be that of ambient RNA.
 
@@ -160,11 +181,13 @@ def _retained(totals: np.ndarray, p_value: np.ndarray) -> np.ndarray:
     above the inflection of the curve of total UMIs, where it falls most steeply from cells to
     droplets without one, if many above it have a low p. In a poor library the curve may fall within
     ambient RNA; then, barcodes are kept that are larger than droplets with ambient RNA only.
+    Barcodes whose p is NaN are not looked at.
     """
+    known = ~np.isnan(p_value)
     is_low = p_value < LOW_P
     above = totals >= barcode_ranks(totals, lower=0, exclude_top=EXCLUDE_TOP).inflection
-    if above.any() and is_low[above].mean() > MOST:
+    if (above & known).any() and is_low[above & known].mean() > MOST:
         return np.asarray(above)
-    sizes = np.log(totals[~is_low])
+    sizes = np.log(totals[known & ~is_low])
     largest = np.exp(sizes.mean() + SDS_ABOVE * sizes.std()) if len(sizes) else 0.0
     return np.asarray(totals >= largest)

@@ -27,10 +27,10 @@ def quick_lineages(shard: Shard) -> np.ndarray:
     symbols = shard.genes["symbol"].str.upper()
     totals = np.maximum(np.asarray(shard.counts.sum(axis=1)).ravel(), 1)
     names = np.array([*MARKERS, OTHER])
-    scores = np.full((len(totals), len(names)), 0.0)
-    scores[:, -1] = MIN_LEVEL
-    for column, (level, markers) in enumerate(MARKERS.values()):
-        chosen = np.flatnonzero(symbols.isin(markers.split()))
-        seen = np.asarray(shard.counts[:, chosen].sum(axis=1)).ravel()
-        scores[:, column] = np.where(seen >= MIN_UMIS, PER * seen / totals / level, 0.0)
+    of_lineage = np.array([symbols.isin(markers.split()) for _, markers in MARKERS.values()])
+    chosen = np.flatnonzero(of_lineage.any(axis=0))
+    seen = shard.counts[:, chosen] @ of_lineage[:, chosen].T.astype(np.int64)
+    levels = np.array([level for level, _ in MARKERS.values()])
+    scores = np.full((len(totals), len(names)), MIN_LEVEL)
+    scores[:, :-1] = np.where(seen >= MIN_UMIS, PER * seen / totals[:, None] / levels, 0.0)
     return names[np.argmax(scores, axis=1)]
