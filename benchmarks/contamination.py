@@ -51,6 +51,8 @@ def contamination(data: Path) -> Iterator[Figure]:
                 profile = _profile(cells if kind == "raw" else mixed, kind)
                 expected = 1 - (1 - before[kind]) * (1 - added)
                 error = abs(_estimate(mixed, profile, kind) - expected)
+                if np.isnan(error) and not is_known:
+                    continue  # said to the user, and no error
                 what = f"{100 * added:g} % added, error of the estimate ({kind})"
                 yield Figure(name, what, error, high=points if is_known else np.inf)
     yield from _marked(data)
