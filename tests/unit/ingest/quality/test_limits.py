@@ -115,6 +115,20 @@ def test_the_limit_on_mitochondria_follows_the_sample_within_the_ceiling() -> No
     assert strict.loc[strict["passes"], "pct_mt"].max() <= 2
 
 
+def test_small_barcodes_have_a_narrower_limit_on_mitochondria() -> None:
+    living = cells(600, counts=3000, pct_mt=4).assign(pct_mt=4.0)
+    living["pct_mt"] += np.random.default_rng(2).normal(0, 1, 600)
+    dying = cells(60, counts=3000, pct_mt=4).assign(pct_mt=7.5, total_counts=1000, n_genes=400)
+    large = dying.assign(total_counts=3000, n_genes=900)
+    metrics, names = together(living=living, dying=dying, large=large)
+    kept = flags(metrics, lineages="T_NK")["passes"].groupby(names).mean()
+    assert kept["dying"] == 0
+    assert kept["large"] == 1
+    assert kept["living"] > 0.98
+    spared = flags(metrics, lineages=np.where(names == "dying", "platelet", "T_NK"))["passes"]
+    assert spared.groupby(names).mean()["dying"] == 1
+
+
 def test_lineages_with_little_rna_have_lower_floors() -> None:
     metrics, names = together(
         T_NK=cells(300, counts=2000, pct_mt=3), neutrophil=cells(40, counts=40, pct_mt=3, seed=1)
