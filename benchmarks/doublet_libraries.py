@@ -122,12 +122,17 @@ def read_lymphoid(data: Path) -> Library:
 
 
 def read_skin(data: Path) -> Library:
-    """Read skin, with and without lymphoma, of six donors; a gate names the monocytic cells."""
+    """Read skin, with and without lymphoma, of six donors.
+
+    The panel has no skin cells, so only cells that pass a gate of markers are monocytic.
+    """
     table = anndata.read_h5ad(data / "tumour_macrophages" / "ctcl_skin_scillus.h5ad")
     counts = sparse.csr_array(table.X).astype(np.int32)
     symbols = table.var_names.to_numpy().astype(str)
     gated = (table.obs["mono_mac_gate"] == "mono_mac").to_numpy()
-    return library(counts, symbols, np.where(gated, "monocytic", _lineages(counts, symbols)))
+    others = _lineages(counts, symbols)
+    others[others == "monocytic"] = "unassigned"
+    return library(counts, symbols, np.where(gated, "monocytic", others))
 
 
 def plant(

@@ -109,6 +109,8 @@ def lost(library: Library, called: np.ndarray) -> tuple[float, str]:
         for name in np.unique(library.lineages)
         if (cells := (library.lineages == name) & ~library.planted).sum() >= MIN_LINEAGE
     }
+    if not shares:
+        return np.nan, f"a lineage of {MIN_LINEAGE} cells"
     name = max(shares, key=lambda lineage: shares[lineage])
     return float(shares[name]), name
 
