@@ -3,8 +3,9 @@
     python -m benchmarks.realism [--data FOLDER]
 
 The same figures are computed in the same way, without the truth, in real libraries and in a
-simulated cohort with default settings. Prints a table (Markdown) with the lowest, the median and
-the highest library of each. The first rows are of libraries with monocytes. Libraries with few cells, and data sets that are missing, are left out.
+simulated cohort with default settings. Prints a table (Markdown) with the median, the lowest and
+the highest library of each. Shares of T cells with genes of other cells are those of libraries
+with monocytes. Libraries with few cells, and data sets that are missing, are left out.
 """
 
 import argparse
@@ -34,8 +35,7 @@ AMBIENT_GENES = ("LYZ", "CD14", "S100A8", "HBB")  # T cells express none of them
 T_GENES = ("CD3D", "CD3E", "CD3G", "TRAC")
 LINEAGES = ("T_NK", "B", "plasma", "monocyte_DC", "macrophage", "neutrophil", "platelet")
 MIN_KEPT, MIN_T = 150, 50  # cells that pass, and T cells among them, in a library
-# Share of monocytes below which a library tells nothing about their RNA in T cells, as after sorting
-MIN_MONOCYTES = 0.1
+MIN_MONOCYTES = 0.1  # share of the kept cells; sorted T cells have no RNA of monocytes around them
 FEW = 10  # cells of a lineage or barcodes, for a median
 
 
