@@ -155,8 +155,11 @@ def pbmc_facs(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Fi
     positive, elevated = (
         (called.cells[f"lamm_{level}"] >= CALLED).to_numpy() for level in ("positive", "elevated")
     )
+    # DC3 have CD14, so that the beads bind them, too.
+    with_cd14 = in_lineage | (called.cells["cell_type"] == "DC3").to_numpy()
+    yield Figure(name, "CD14+ beads in the monocytic lineage", in_lineage[monocytes].mean())
     yield Figure(
-        name, "CD14+ beads in the monocytic lineage", in_lineage[monocytes].mean(), low=0.95
+        name, "CD14+ beads monocytic or CD14+ dendritic", with_cd14[monocytes].mean(), low=0.97
     )
     lymphocytes = sorted(set(beads) - {"CD14+ Monocyte", "CD34+"})
     worst = max(in_lineage[(beads == label).to_numpy()].mean() for label in lymphocytes)

@@ -97,7 +97,7 @@ def test_each_integration_method_gives_a_complete_plan(
 ) -> None:
     candidates = "[harmony]" if method == "auto" else "[]"
     value = f"integration={{method: {method}, candidates: {candidates}}}"
-    run = snakemake(tiny, "--dry-run", "--config", value)
+    run = snakemake(tiny, "--dry-run", "--forceall", "--config", value)
     assert run.code == 0, run.text[-2000:]
     assert ("integrate_harmony" in run.text) == (method in ("harmony", "auto"))
     assert ("integrate_scvi" in run.text) == (method == "scvi")

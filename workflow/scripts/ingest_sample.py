@@ -17,20 +17,17 @@ from lammscope.ingest.quality.metrics import warn_without_mitochondria
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger:
-    settings = dict(snakemake.params.qc)
+    inputs, params = snakemake.input, snakemake.params
+    settings = dict(params.qc)
     floor = settings.pop("ambient_max_counts")
-    chosen = {"genome": snakemake.params.genome, "layer": snakemake.params.layer}
-    matrix = read_matrix(snakemake.input.matrix, **chosen)
-    own = own_positions(snakemake.input.barcodes, matrix.barcodes)
-    rng = np.random.default_rng(snakemake.params.seed)
+    chosen = {"genome": params.genome, "layer": params.layer}
+    matrix = read_matrix(inputs.matrix, **chosen)
+    own = own_positions(inputs.barcodes, matrix.barcodes)
+    rng = np.random.default_rng(params.seed)
     shard, qc, ambient = assess(matrix, own, Limits(**settings), ambient_max_counts=floor, rng=rng)
     warn_without_mitochondria(shard, sample=snakemake.wildcards.sample)
     record = record_input(
-        snakemake.input.matrix,
-        barcodes=snakemake.input.barcodes,
-        shard=shard,
-        compared=snakemake.params.compared,
-        **chosen,
+        inputs.matrix, barcodes=inputs.barcodes, shard=shard, compared=params.compared, **chosen
     )
     write_shard(shard, snakemake.output.shard, record=record)
     write_table(qc, snakemake.output.qc)
