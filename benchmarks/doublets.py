@@ -142,7 +142,7 @@ def planted(name: str, base: Library, *, pure: bool) -> Iterator[bool]:
 
 
 def held_out(data: Path) -> Iterator[bool]:
-    """Plant T-monocyte doublets only, in libraries that no constant was chosen on."""
+    """Plant T-monocyte doublets only; constants were chosen on none of these but PBMC v3."""
     blood, tumors = data / "blood_chemistries", data / "tumour_macrophages"
     libraries: dict[str, tuple[Path, Callable[[Path], Library]]] = {
         "PBMC v1, frozen": (blood / "pbmc_frozen_v1.h5ad", read_typed),
