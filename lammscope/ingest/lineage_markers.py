@@ -30,6 +30,9 @@ MARKERS: dict[str, tuple[float, str]] = {
     "epithelial": (60, "EPCAM KRT8 KRT18 KRT19 KRT5 CLDN4"),
 }
 
+# Floors of quality control are lowered to this share for lineages with little RNA; our choice.
+LITTLE_RNA = {"neutrophil": 0.4, "platelet": 0.4}
+
 # Markers and their typical rates (UMIs per 10,000) in cells of the lineage: those of
 # `resources/markers/immune_blood_tumour.yaml`, which names their sources; the rates of dendritic
 # cells (the third set of the myeloid lineage), of progenitors and of the last three lineages are

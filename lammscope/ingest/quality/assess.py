@@ -9,7 +9,7 @@ from lammscope.ingest.quality.ambient import find_ambient
 from lammscope.ingest.quality.contamination import ambient_genes, sample_contamination
 from lammscope.ingest.quality.deviance import profile_of_calls, relative_deviance
 from lammscope.ingest.quality.limits import Limits, flag_cells
-from lammscope.ingest.quality.lineages import quick_lineages
+from lammscope.ingest.quality.lineages import are_small_cells, quick_lineages
 from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
 
 
@@ -55,6 +55,8 @@ def assess(
     metrics["ambient_deviance"] = relative_deviance(shard.counts, nearest)
     ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
     lineages = quick_lineages(shard)
+    if calls.source:
+        ambient &= ~are_small_cells(shard, lineages, profile=calls.profile)
     qc = flag_cells(metrics, limits, lineages=lineages, ambient=ambient)
     rows = np.flatnonzero(qc["passes"])
     contamination = sample_contamination(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lammscope.ingest.lineage_markers import LITTLE_RNA
 from lammscope.ingest.quality.lineages import OTHER
 
 MAD_TO_SD = 1.4826  # for a normal distribution, 1 / its upper quartile: the `constant` of R's `mad`
@@ -22,6 +23,7 @@ MIN_LOG_SD = 0.3  # of log UMIs and genes: cells of one sorted type vary so litt
 MIN_PCT_MT_SD = 1.0  # of % mitochondrial: likewise
 LOWEST_PCT_MT = 5.0  # no limit on % mitochondrial falls below this; our choice
 MAX_LOST = 1 / 3  # of a lineage, by a limit that is not its own; our choice
+MAX_LARGE_LOST = 0.05  # the same for the upper limit of UMIs: large cells are not damaged
 FEW = 10  # cells with a median of their own; a lineage of fewer loses none; our choice
 # The upper limit of UMIs is that of barcodes with this many times the floor. In a poor library most
 # others are damaged or hold no cell, and its cells are far above them; our choice.
@@ -30,8 +32,6 @@ RICH = 2.5
 # multiplied by `SMALL_WIDTH` for barcodes with less than `SMALL` of the median UMIs of the intact
 # barcodes of their lineage, except in lineages with little RNA; our choices.
 SMALL, SMALL_WIDTH = 0.5, 0.4
-# Floors are lowered to this share for lineages with little RNA; our choice.
-LITTLE_RNA = {"neutrophil": 0.4, "platelet": 0.4}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def flag_cells(
     intact = ~np.any(list(failed.values()), axis=0)
     rich = intact & (counts >= RICH * limits.min_counts)
     typical = rich if rich.sum() >= FEW else intact
-    failed["high_counts"] = _beyond(log_counts, typical, lineages, **of_counts)
+    failed["high_counts"] = _beyond(log_counts, typical, lineages, **of_counts, most=MAX_LARGE_LOST)
     table = pd.DataFrame(failed)
     names = table.columns.to_numpy()
     reasons = [",".join(names[row]) for row in table.to_numpy()]
@@ -127,11 +127,13 @@ def _beyond(
     width: float,
     sd: float,
     lowest: float = -np.inf,
+    most: float = MAX_LOST,
 ) -> np.ndarray:
     """Return the barcodes whose values are above an upper limit of the sample or their lineage.
 
     `intact` barcodes set the limit: their median plus `width` standard deviations, of at least
-    `sd`. The limit is not below `lowest`.
+    `sd`. The limit is not below `lowest`. A lineage that would lose more than `most` has
+    its own; one of a few cells needs `MAX_LOST`.
     """
     if not intact.any():
         return np.zeros(len(values), dtype=bool)
@@ -145,6 +147,7 @@ def _beyond(
     for lineage in np.unique(lineages):
         own = lineages == lineage
         cells = own & intact
-        if cells.any() and (values[cells] > limit[cells]).mean() > MAX_LOST:
-            limit[own] = limit_of(cells) if cells.sum() >= FEW else np.inf
+        few = cells.sum() < FEW
+        if cells.any() and (values[cells] > limit[cells]).mean() > (MAX_LOST if few else most):
+            limit[own] = np.inf if few else limit_of(cells)
     return np.asarray(values > limit)

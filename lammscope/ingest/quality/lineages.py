@@ -5,15 +5,19 @@ steers quality control only; cells are annotated later, from clusters and the ma
 """
 
 import numpy as np
+from scipy.special import pdtrc
 
 from lammscope.core.names import PER
 from lammscope.core.shards import Shard
-from lammscope.ingest.lineage_markers import MARKERS
+from lammscope.ingest.lineage_markers import LITTLE_RNA, MARKERS
 
 OTHER = "other"  # no lineage below
 
 MIN_UMIS = 2  # of a lineage's markers; our choice
 MIN_LEVEL = 0.25  # of their usual level: less may be ambient RNA; our choice
+# Of as many markers in ambient RNA: of some thousand droplets without a cell, hardly one is kept;
+# our choice.
+MAX_P = 1e-4
 
 
 def quick_lineages(shard: Shard) -> np.ndarray:
@@ -34,3 +38,34 @@ def quick_lineages(shard: Shard) -> np.ndarray:
     scores = np.full((len(totals), len(names)), MIN_LEVEL)
     scores[:, :-1] = np.where(seen >= MIN_UMIS, PER * seen / totals[:, None] / levels, 0.0)
     return names[np.argmax(scores, axis=1)]
+
+
+def are_small_cells(shard: Shard, lineages: np.ndarray, *, profile: np.ndarray) -> np.ndarray:
+    """Tell which barcodes have more markers of a lineage with little RNA than ambient RNA has.
+
+    Platelets and neutrophils have so few UMIs, many of them ambient, that a test of all genes
+    misses a part of them.
+
+    Parameters
+    ----------
+    shard
+        Counts of the barcodes.
+    lineages
+        Their likely lineage, from `quick_lineages`.
+    profile
+        Share of each gene in ambient RNA.
+
+    Returns
+    -------
+    ndarray of bool
+        One per barcode.
+    """
+    symbols = shard.genes["symbol"].str.upper()
+    totals = np.asarray(shard.counts.sum(axis=1)).ravel()
+    found = np.zeros(len(totals), dtype=bool)
+    for lineage in LITTLE_RNA:
+        rows = np.flatnonzero(lineages == lineage)
+        genes = np.flatnonzero(symbols.isin(MARKERS[lineage][1].split()))
+        seen = np.asarray(shard.counts[rows][:, genes].sum(axis=1), dtype=np.float64).ravel()
+        found[rows] = pdtrc(seen - 1, totals[rows] * profile[genes].sum()) <= MAX_P
+    return found

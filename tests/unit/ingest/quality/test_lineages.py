@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.core.shards import Shard
-from lammscope.ingest.quality.lineages import quick_lineages
+from lammscope.ingest.quality.lineages import are_small_cells, quick_lineages
 
 
 def test_a_barcode_has_the_lineage_of_its_markers() -> None:
@@ -36,6 +36,16 @@ def test_a_barcode_has_the_lineage_of_its_markers() -> None:
         "other",
         "neutrophil",
     ]
+
+
+def test_platelets_are_told_from_ambient_rna_by_their_own_markers() -> None:
+    """Ambient RNA has platelet markers, too; what a lineage with much RNA shows does not count."""
+    genes = pd.DataFrame({"gene": ["PPBP", "CD3D", "ACTB"], "symbol": ["PPBP", "CD3D", "ACTB"]})
+    counts = sparse.csr_array(np.array([[40, 0, 260], [9, 0, 291], [3, 90, 207], [0, 0, 0]]))
+    shard = Shard(counts, np.array(list("abcd")), genes)
+    lineages = np.array(["platelet", "platelet", "T_NK", "platelet"])
+    found = are_small_cells(shard, lineages, profile=np.array([0.03, 0.01, 0.96]))
+    assert found.tolist() == [True, False, False, False]
 
 
 @pytest.mark.real_data
