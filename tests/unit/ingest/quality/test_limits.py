@@ -95,9 +95,9 @@ def test_a_limit_that_removes_a_lineage_is_taken_within_it() -> None:
 def test_large_cells_of_a_lineage_are_kept_and_not_its_dying_ones() -> None:
     """A tenth is enough for an upper limit of UMIs of its own, but not for one of mitochondria."""
     large, dying = cells(20, counts=12_000, pct_mt=3, seed=2), cells(20, counts=6000, pct_mt=18)
-    large["total_counts"], large["n_genes"] = 12_000, 3000
+    large["total_counts"], large["n_genes"] = 18_000, 3000
     metrics, names = together(
-        T_NK=cells(900, counts=1500, pct_mt=3), plasma=cells(160, counts=4000, pct_mt=3, seed=1)
+        T_NK=cells(2700, counts=1500, pct_mt=3), plasma=cells(160, counts=4000, pct_mt=3, seed=1)
     )
     more = pd.concat([metrics, large, dying], ignore_index=True)
     lineages = np.concatenate([names, np.full(40, "plasma")])
