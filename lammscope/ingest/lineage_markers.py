@@ -7,6 +7,8 @@ the rate of each gene, and its lineage must be right rather than fine: lineages 
 cells lie are one, and each of them has alternative sets (T or NK cells).
 """
 
+import pandas as pd
+
 # Neutrophils and monocytes share these; what else they express decides between the two.
 CALPROTECTIN = "S100A8 S100A9 S100A12"
 
@@ -79,3 +81,38 @@ LINEAGES: dict[str, tuple[dict[str, float], ...]] = {
     "stromal": ({"COL1A1": 20, "COL1A2": 15, "COL3A1": 20, "DCN": 10, "LUM": 8},),
 }
 CONTINUOUS = ("progenitor",)  # pass into other lineages, so that single cells look like mixtures
+
+# Ensembl ids of all markers above, without their common beginning, for matrices without symbols
+_ENSEMBL = "ENSG00000"
+_IDS = """
+    ACTA2=107796 AHSP=169877 AIF1=204472 ALPL=162551 APOE=130203 AZU1=172232 BANK1=153064
+    C1QA=173372 C1QB=173369 C1QC=159189 CA1=133742 CD14=170458 CD19=177455 CD2=116824
+    CD22=012124 CD34=174059 CD3D=167286 CD3E=198851 CD3G=160654 CD79A=105369 CD79B=007312
+    CDH5=179776 CLDN4=189143 CLDN5=184113 CLEC4C=198178 CLEC9A=197992 CMTM2=140932 COL1A1=108821
+    COL1A2=164692 COL3A1=168542 CPA3=163751 CSF1R=182578 CSF3R=119535 CST3=101439 CXCR1=163464
+    CXCR2=180871 CYTL1=170891 DCN=011465 DERL3=099958 ELANE=197561 EPCAM=119888 FCER1A=179639
+    FCGR3B=162747 FCN1=085265 G0S2=123689 GNG11=127920 GNLY=115523 GP9=169704 HBA1=206172
+    HBA2=188536 HBB=244734 HBD=223609 IL3RA=185291 IRF7=185507 IRF8=140968 JCHAIN=132465
+    KIT=157404 KLRD1=134539 KLRF1=150045 KRT18=111057 KRT19=171345 KRT5=186081 KRT8=170421
+    LILRA4=239961 LUM=139329 LYZ=090382 MNDA=163563 MPO=005381 MRC1=260314 MS4A1=156738
+    MS4A7=166927 MZB1=170476 NKG7=105374 PECAM1=261371 PF4=163737 PLD4=166428 PLVAP=130300
+    PPBP=163736 PRF1=180644 PRTN3=196415 RAMP2=131477 S100A12=163221 S100A8=143546 S100A9=163220
+    SPI1=066336 SPINK2=128040 SPP1=118785 TAGLN=149591 TCF4=196628 TNFRSF17=048462 TPSAB1=172236
+    TPSB2=197253 TRAC=277734 TRBC1=211751 TUBB1=101162 UGCG=148154 VCAN=038427 VPREB1=169575
+    VPREB3=128218 VWF=110799
+"""
+SYMBOL_OF_ID = {
+    f"{_ENSEMBL}{number}": name for name, number in (x.split("=") for x in _IDS.split())
+}
+
+
+def marker_symbols(genes: pd.DataFrame) -> pd.Series:
+    """Return the symbols of genes in upper case; those of markers also by Ensembl id.
+
+    Parameters
+    ----------
+    genes
+        `gene` (Ensembl id without version, or symbol) and `symbol`.
+    """
+    symbols = genes["symbol"].astype(str).str.upper()
+    return genes["gene"].map(SYMBOL_OF_ID).fillna(symbols)

@@ -15,6 +15,7 @@ from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard, gene_columns, shared_ids
 from lammscope.ingest.doublets import scrublet, simulated
 from lammscope.ingest.doublets.threshold import KnownRate
+from lammscope.ingest.lineage_markers import marker_symbols
 
 # Functions that score the cells of a channel, by name. They take counts (cells x genes, all cells
 # that pass QC) and, by keyword, `symbols` of the genes, `rate` (the expected share of doublets; a
@@ -100,7 +101,7 @@ def _n_recovered(n_cells: int, expected_cells: float | None) -> float:
 
 def _stacked(parts: list[Shard]) -> tuple[sparse.csr_array, np.ndarray]:
     """Stack the samples' counts of the genes that they share; also return the genes' symbols."""
-    symbols = parts[0].genes["symbol"].astype(str).str.upper().to_numpy()
+    symbols = marker_symbols(parts[0].genes).to_numpy()
     if len(parts) == 1:
         return parts[0].counts, symbols
     shared = shared_ids([part.genes["gene"] for part in parts])

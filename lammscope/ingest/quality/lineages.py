@@ -9,7 +9,7 @@ from scipy.special import pdtrc
 
 from lammscope.core.names import PER
 from lammscope.core.shards import Shard
-from lammscope.ingest.lineage_markers import LITTLE_RNA, MARKERS
+from lammscope.ingest.lineage_markers import LITTLE_RNA, MARKERS, marker_symbols
 
 OTHER = "other"  # no lineage below
 
@@ -26,9 +26,9 @@ def quick_lineages(shard: Shard) -> np.ndarray:
     Returns
     -------
     ndarray of str
-        A key of `MARKERS` or `other`, shape (barcodes,). All `other` for a matrix without symbols.
+        A key of `MARKERS` or `other`, shape (barcodes,).
     """
-    symbols = shard.genes["symbol"].str.upper()
+    symbols = marker_symbols(shard.genes)
     totals = np.maximum(np.asarray(shard.counts.sum(axis=1)).ravel(), 1)
     names = np.array([*MARKERS, OTHER])
     of_lineage = np.array([symbols.isin(markers.split()) for _, markers in MARKERS.values()])
@@ -60,7 +60,7 @@ def are_small_cells(shard: Shard, lineages: np.ndarray, *, profile: np.ndarray) 
     ndarray of bool
         One per barcode.
     """
-    symbols = shard.genes["symbol"].str.upper()
+    symbols = marker_symbols(shard.genes)
     totals = np.asarray(shard.counts.sum(axis=1)).ravel()
     found = np.zeros(len(totals), dtype=bool)
     for lineage in LITTLE_RNA:

@@ -10,6 +10,8 @@ import pytest
 from scipy import sparse
 
 from lammscope.core.shards import Shard
+from lammscope.ingest.lineage_markers import LINEAGES, MARKERS, SYMBOL_OF_ID
+from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.lineages import are_small_cells, quick_lineages
 
 
@@ -26,16 +28,24 @@ def test_a_barcode_has_the_lineage_of_its_markers() -> None:
     ]
     genes = pd.DataFrame({"gene": symbols, "symbol": [name.lower() for name in symbols]})
     shard = Shard(sparse.csr_array(np.array(counts)), np.array(list("abcdefg")), genes)
-    found = quick_lineages(shard)
-    assert found.tolist() == [
-        "T_NK",
-        "monocyte_DC",
-        "platelet",
-        "other",
-        "other",
-        "other",
-        "neutrophil",
-    ]
+    expected = ["T_NK", "monocyte_DC", "platelet", "other", "other", "other", "neutrophil"]
+    assert quick_lineages(shard).tolist() == expected
+    id_of = {symbol: gene for gene, symbol in SYMBOL_OF_ID.items()}
+    ids = [id_of.get(symbol, "ENSG00000075624") for symbol in symbols]
+    by_id = Shard(shard.counts, shard.barcodes, pd.DataFrame({"gene": ids, "symbol": ids}))
+    assert quick_lineages(by_id).tolist() == expected
+
+
+def test_every_marker_has_an_ensembl_id() -> None:
+    of_clusters = {gene for sets in LINEAGES.values() for markers in sets for gene in markers}
+    of_barcodes = {gene for _, markers in MARKERS.values() for gene in markers.split()}
+    assert set(SYMBOL_OF_ID.values()) == of_clusters | of_barcodes
+
+
+@pytest.mark.real_data
+def test_ids_of_markers_are_those_of_cell_ranger(real_data: Callable[[str], Path]) -> None:
+    genes = read_matrix(min(real_data("carpall").glob("*.h5"))).genes.set_index("gene")["symbol"]
+    assert genes[list(SYMBOL_OF_ID)].to_dict() == SYMBOL_OF_ID
 
 
 def test_platelets_are_told_from_ambient_rna_by_their_own_markers() -> None:
