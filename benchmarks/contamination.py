@@ -20,10 +20,11 @@ from scipy import sparse
 
 from benchmarks.figures import Figure
 from lammscope.core.ambient.populations import ambient_umis
+from lammscope.core.names import ALL_BARCODES
 from lammscope.core.shards import Shard
 from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.matrices.read import read_matrix
-from lammscope.ingest.quality.contamination import ALL, sample_contamination
+from lammscope.ingest.quality.contamination import sample_contamination
 from lammscope.ingest.quality.lineages import quick_lineages
 
 ADDED = (0.02, 0.05, 0.1, 0.25)
@@ -131,7 +132,7 @@ def _row(cells: Shard, profile: np.ndarray, kind: str) -> pd.Series:
     table = sample_contamination(
         cells,
         profile=profile,
-        source=ALL if kind == "filtered" else "empty droplets",
+        source=ALL_BARCODES if kind == "filtered" else "empty droplets",
         lineages=quick_lineages(cells),
         rng=np.random.default_rng(0),
     )

@@ -40,10 +40,13 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
             temporary.write_text(_as_tsv(frame), encoding="utf-8")
 
 
+NAMES = {"sample": str, "patient": str}  # columns of names, which may look like numbers: 001
+
+
 def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a table of `write_table`. For tables of a cell index, see `CellIndex.read_table`."""
     if Path(path).suffix != ".parquet":
-        return pd.read_csv(path, sep="\t", usecols=columns)
+        return pd.read_csv(path, sep="\t", usecols=columns, dtype=NAMES)
     frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
     return frame
 

@@ -21,5 +21,7 @@ NO_SYMBOLS = (
     "symbols in a column `gene_symbols` of `var`)"
 )
 PROFILE = "ambient_profile"  # of genes of a sample: share of each in ambient RNA
+ALL_BARCODES = "all barcodes"  # source of that profile, for want of barcodes without a cell
+DROP = "drop"  # of `qc.on_failed`: the cells of samples that fail are left out
 PER = 10_000  # rates are UMIs per 10,000, as in Seurat and CellTypist
 ALPHA = 0.05  # significance level of intervals and verdicts

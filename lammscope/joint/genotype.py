@@ -19,6 +19,7 @@ XIST = "XIST"
 Y_GENES = ("RPS4Y1", "DDX3Y", "EIF1AY", "KDM5D", "UTY", "USP9Y", "ZFY")
 RELATIVE = {"HLA-DRB5": "HLA-DRB1", "HLA-DQA2": "HLA-DQA1"}
 DELETED = ("GSTM1",)
+MOMENTS = ["symbol", "n_cells", "n_expressed", "total"]  # the columns of moments that are read
 GENES = [XIST, *Y_GENES, *DELETED, *RELATIVE, *RELATIVE.values()]
 
 # Our choices. In 24 libraries of six patients of `carpall`, ratios of one patient differ up to

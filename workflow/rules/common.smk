@@ -13,7 +13,7 @@ from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
-from lammscope.core.names import AUTO, NONE
+from lammscope.core.names import AUTO, DROP, NONE
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
@@ -161,7 +161,6 @@ OPTIONAL_RULES = {
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
-DROP = "drop"
 FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long-running rules
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")

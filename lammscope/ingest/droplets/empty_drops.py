@@ -72,6 +72,27 @@ def call_barcodes(
     .. [1] Lun et al., Genome Biol 20, 63 (2019), doi 10.1186/s13059-019-1662-y.
     """
     totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    p_value, z_score = monte_carlo_test(counts, ambient=ambient, settings=settings, rng=rng)
+    return pd.DataFrame(
+        {
+            "total": totals,
+            "log_likelihood": log_likelihood(counts, ambient=ambient),
+            "z_score": z_score,
+            "p_value": p_value,
+            "fdr": adjusted(np.where(totals >= settings.retain, 0, p_value)),
+        }
+    )
+
+
+def monte_carlo_test(
+    counts: sparse.csr_array,
+    *,
+    ambient: Ambient,
+    settings: EmptyDropsSettings,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `p_value` and `z_score` of `call_barcodes` alone, for the same arguments."""
+    totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
     tested = np.flatnonzero((totals > 0) & (totals < settings.retain))
     chosen = _thinned(counts[tested], max_counts=settings.max_counts, rng=rng)
     pooled, profile = pool_rare_genes(chosen, ambient.profile, min_share=settings.min_share)
@@ -85,15 +106,7 @@ def call_barcodes(
     p_value, z_score = np.full((2, len(totals)), np.nan)
     p_value[tested] = (compared.hits + 1) / (settings.n_iterations + 1)
     z_score[tested] = compared.z_score
-    return pd.DataFrame(
-        {
-            "total": totals,
-            "log_likelihood": log_likelihood(counts, ambient=ambient),
-            "z_score": z_score,
-            "p_value": p_value,
-            "fdr": adjusted(np.where(totals >= settings.retain, 0, p_value)),
-        }
-    )
+    return p_value, z_score
 
 
 def _thinned(

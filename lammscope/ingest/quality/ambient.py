@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, call_barcodes
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, monte_carlo_test
 from lammscope.ingest.droplets.likelihood import Ambient
 from lammscope.ingest.droplets.low_barcodes import (
     LowBarcodes,
@@ -109,8 +109,8 @@ def find_ambient(
 
     def test(rows: np.ndarray) -> np.ndarray:
         """Return the p of rows of `tested`."""
-        calls = call_barcodes(counts[tested[rows]], ambient=ambient, settings=settings, rng=rng)
-        return calls["p_value"].to_numpy()
+        chosen = counts[tested[rows]]
+        return monte_carlo_test(chosen, ambient=ambient, settings=settings, rng=rng)[0]
 
     first = _first_tested(totals[tested], rng=rng)
     p_value = np.full(len(tested), np.nan)

@@ -8,13 +8,12 @@ from scipy import sparse
 
 from lammscope.core.ambient.contamination import Contamination, estimate_contamination
 from lammscope.core.k_means import k_means
+from lammscope.core.names import ALL_BARCODES
 from lammscope.core.pca import principal_components
 from lammscope.core.rates import normalize
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import AmbientCalls
 from lammscope.ingest.quality.lineages import OTHER
-
-ALL = "all barcodes"  # source of the profile, for want of others
 
 # Rough clusters suffice. Clusters that are finer than types do no harm: of each gene, those that
 # lack it are used. Some divide a type by noise, so the median of several clusterings is taken.
@@ -53,7 +52,7 @@ def ambient_genes(matrix: Shard, calls: AmbientCalls, *, lower: int) -> tuple[np
         return calls.profile, calls.source
     totals = np.asarray(matrix.counts.sum(axis=1)).ravel()
     sums = np.asarray(matrix.counts[totals >= lower].sum(axis=0), dtype=np.float64).ravel()
-    return sums / max(sums.sum(), 1), ALL
+    return sums / max(sums.sum(), 1), ALL_BARCODES
 
 
 def sample_contamination(
@@ -86,7 +85,9 @@ def sample_contamination(
     """
     found, problem = None, _problem(lineages)
     if not problem:
-        found = _estimate(cells.counts, profile=profile, own_profile=source == ALL, rng=rng)
+        found = _estimate(
+            cells.counts, profile=profile, own_profile=source == ALL_BARCODES, rng=rng
+        )
         problem = found.problem
     values = (np.nan,) * 3 if found is None else (found.estimate, found.lower, found.upper)
     names = ("contamination", "contamination_low", "contamination_high")

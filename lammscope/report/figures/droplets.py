@@ -9,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from lammscope.core.names import ALL_BARCODES
 from lammscope.report.figures.quality import (
     CLASS_COLORS,
     LIMIT_STYLE,
@@ -31,7 +32,6 @@ NO_BARCODES = "No sample has a barcode with enough UMIs to be assessed."
 MT_MAP = LinearSegmentedColormap.from_list(
     "mitochondrial", ["#bcd7f0", "#7f9fc0", "#e0a32e", "#9c5a08", "#3d1f00"]
 )
-UNTESTED = "all barcodes"  # in `ambient_profile`: there were no barcodes with ambient RNA only
 
 
 def knee(data: QualityData) -> Figure:
@@ -136,7 +136,7 @@ def ambient_deviance(data: QualityData) -> Figure:
             c=table["class"].iloc[rows].map(CLASS_COLORS).tolist(),
         )  # fmt: skip
         axis.axhline(0, color=NEUTRAL, linewidth=0.8, linestyle=LIMIT_STYLE)
-        _say_profile(axis, known=len(table) > 0, tested=sources.get(sample, "") != UNTESTED)
+        _say_profile(axis, known=len(table) > 0, tested=sources.get(sample, "") != ALL_BARCODES)
         for which, (low, high) in zip("xy", ranges, strict=True):
             log_axis(axis, which=which, low=low, high=high)
     label_panels(panels, x="UMIs", y="deviance (1: ambient)")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from lammscope.core.names import DROP
 from lammscope.core.words import shortened
 from lammscope.joint.verdicts import failure_text
 from lammscope.report.table import QC_COLUMNS, Table, build_table
@@ -29,7 +30,7 @@ def failure_rows(verdicts: pd.DataFrame, *, on_failed: str) -> list[dict[str, st
     handling = (
         f"The cells of {'this sample' if one else 'these samples'} are left out of all results "
         "(`qc.on_failed: drop`)."
-        if on_failed == "drop"
+        if on_failed == DROP
         else f"The cells of {'this sample' if one else 'these samples'} are part of all results. "
         "To leave them out, set `qc.on_failed: drop`."
     )

@@ -1,11 +1,13 @@
 """Verdicts on whole samples."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.core.indexed import read_table, write_table
 from lammscope.joint.genotype import Genotype
 from lammscope.joint.verdicts import (
     SampleQuality,
@@ -140,6 +142,12 @@ def test_of_two_samples_that_differ_both_are_named() -> None:
     woman = Genotype(400, COMMON | FEMALE, {**COMMON, **FEMALE})
     samples = {"S1": sample(sex=""), "S2": sample(sex="", genotype=woman)}
     assert failed_samples(judge_samples(samples, min_cells=50)) == ["S1", "S2"]
+
+
+def test_a_failed_sample_of_a_name_like_a_number_keeps_it_in_a_file(tmp_path: Path) -> None:
+    verdicts = judge_samples({"001": sample(barcodes=barcodes(good=3))}, min_cells=50)
+    write_table(verdicts, tmp_path / "verdicts.tsv")
+    assert failed_samples(read_table(tmp_path / "verdicts.tsv")) == ["001"]
 
 
 def test_all_reasons_of_a_sample_are_told() -> None:
