@@ -1,9 +1,24 @@
-"""Rates per cell, and their logarithms."""
+"""Totals, rates per cell, and their logarithms."""
 
 import numpy as np
 from scipy import sparse
 
 from lammscope.core.names import PER
+
+
+def cell_totals(counts: sparse.csr_array) -> np.ndarray:
+    """Sum the counts of each cell (int64), without the copy that scipy makes of integers."""
+    totals = np.zeros(counts.shape[0], dtype=np.int64)
+    filled = np.flatnonzero(np.diff(counts.indptr))
+    if len(filled):
+        totals[filled] = np.add.reduceat(counts.data, counts.indptr[filled], dtype=np.int64)
+    return totals
+
+
+def gene_totals(counts: sparse.csr_array) -> np.ndarray:
+    """Sum the counts of each gene (int64)."""
+    sums = np.bincount(counts.indices, weights=counts.data, minlength=counts.shape[1])
+    return sums.astype(np.int64)
 
 
 def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:

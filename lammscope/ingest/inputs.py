@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from lammscope.core.digests import file_digest
+from lammscope.core.rates import cell_totals
 from lammscope.core.shards import InputRecord, Shard
 from lammscope.ingest.matrices.formats import choose_reader, is_one_matrix
 from lammscope.ingest.matrices.read import matrices_of
@@ -87,7 +86,7 @@ def cells_digest(shard: Shard) -> str:
     """Compute a digest of barcodes and their UMIs, in any order; empty if there is no barcode."""
     if not len(shard.barcodes):
         return ""
-    totals = np.asarray(shard.counts.sum(axis=1)).ravel().tolist()
+    totals = cell_totals(shard.counts).tolist()
     pairs = sorted(zip(shard.barcodes.tolist(), totals, strict=True))
     return hashlib.sha256(repr(pairs).encode()).hexdigest()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.names import PER
+from lammscope.core.rates import cell_totals
 from lammscope.core.shards import Shard
 
 BLOCK = 1_000  # cells whose rates are in memory at a time
@@ -31,7 +32,7 @@ def gene_moments(shard: Shard, passes: np.ndarray) -> pd.DataFrame:
     rows = np.flatnonzero(passes)
     for start in range(0, len(rows), BLOCK):
         counts = shard.counts[rows[start : start + BLOCK]]
-        totals = np.asarray(counts.sum(axis=1)).ravel()
+        totals = cell_totals(counts)
         rates = counts.data * np.repeat(PER / np.maximum(totals, 1), np.diff(counts.indptr))
         n_expressed += np.bincount(counts.indices, minlength=size)
         total += np.bincount(counts.indices, weights=rates, minlength=size)

@@ -14,6 +14,7 @@ from lammscope.core.ambient.contamination import (
 )
 from lammscope.core.ambient.shares import maximum_scale
 from lammscope.core.ambient.specific_genes import SpecificGenes, find_specific_genes
+from lammscope.core.rates import cell_totals, gene_totals
 
 MIN_AMBIENT = 20  # expected ambient UMIs of the genes that a population lacks; our choice
 MAX_FDR = 0.1  # at which the largest contribution stops, as in DropletUtils
@@ -60,7 +61,7 @@ def ambient_umis(
     contamination
         The sample's contamination fraction; NaN if it could not be estimated.
     """
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    totals = cell_totals(counts).astype(np.float64)
     sizes = np.bincount(populations, weights=totals)
     if np.isnan(contamination) or not profile.any():
         limits = _largest(counts, profile=profile, populations=populations)
@@ -91,6 +92,6 @@ def _largest(
     limits = np.zeros(populations.max(initial=-1) + 1)
     if profile.any():
         for number in range(len(limits)):
-            sums = np.asarray(counts[populations == number].sum(axis=0), dtype=np.float64).ravel()
+            sums = gene_totals(counts[populations == number]).astype(np.float64)
             limits[number] = maximum_scale(sums, profile=profile, threshold=MAX_FDR, dispersion=0)
     return limits

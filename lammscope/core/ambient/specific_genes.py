@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from scipy.special import pdtrc
 
+from lammscope.core.rates import cell_totals
+
 MIN_SHARE = 5e-5  # of a gene in ambient RNA: rarer ones are too uncertain in the profile
 MIN_CELLS = 10  # of a population that is taken to express a gene
 MIN_EXPECTED = 10  # UMIs if all were ambient RNA; fewer say nothing
@@ -65,7 +67,7 @@ def find_specific_genes(
     SpecificGenes
         At most 25 genes of each population, so that none decides alone.
     """
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    totals = cell_totals(counts).astype(np.float64)
     common = np.flatnonzero(profile >= MIN_SHARE)
     members = _membership(populations)
     observed = (members @ counts[:, common]).toarray().astype(np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from lammscope.core.names import PER
+from lammscope.core.rates import cell_totals
 from lammscope.ingest.doublets.lineages import Profiles
 
 # Our choices, tried on the libraries of `benchmarks.doublets`
@@ -73,7 +74,7 @@ def evidence_of_both(counts: sparse.csr_array, profiles: Profiles, pair: np.ndar
         its cluster adds RNA, against the other lineage alone.
     """
     evidence = np.full(counts.shape[0], np.inf)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
+    totals = cell_totals(counts)
     for number, both in enumerate(profiles.pairs):
         members = np.flatnonzero(pair == number)
         for one, other in (both, both[::-1]):

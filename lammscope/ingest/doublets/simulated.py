@@ -23,7 +23,7 @@ import numpy as np
 from scipy import sparse
 
 from lammscope.core.pca import principal_components
-from lammscope.core.rates import normalize
+from lammscope.core.rates import cell_totals, normalize
 from lammscope.core.runtime import logger
 from lammscope.ingest.doublets.lineages import (
     Profiles,
@@ -126,7 +126,7 @@ def score_doublets(
         n_genes=n_genes,
         rng=rng,
     )
-    totals = np.asarray(counts.sum(axis=1)).ravel()
+    totals = cell_totals(counts)
     called = _call(
         channel,
         totals=totals,
@@ -157,16 +157,27 @@ def _simulate(
     values = _log_rates(counts[:, variable])
     space = principal_components(values, n_components=min(n_pcs, n_cells - 1))
     points, parts = [space.project(values)], []
+    thinned = _thinned(counts, rng=rng)
     for some in np.array_split(pairs, max(len(pairs) // CHUNK, 1)):
-        sums = counts[some[:, 0]] + counts[some[:, 1]]
-        kept = np.repeat(rng.uniform(*KEPT_RNA, size=len(some)), np.diff(sums.indptr))
-        sums.data = rng.binomial(sums.data, kept).astype(sums.data.dtype)
+        sums = thinned[some[:, 0]] + thinned[some[:, 1]]
         parts.append(sums)
         points.append(space.project(_log_rates(sums[:, variable])))
     found = np.concatenate(points)
     simulated = sparse.csr_array(sparse.vstack(parts, format="csr"))
     share = _simulated_neighbors(found, n_cells=n_cells)
     return Channel(counts, simulated, symbols[columns], found, share)
+
+
+def _thinned(counts: sparse.csr_array, *, rng: np.random.Generator) -> sparse.csr_array:
+    """Keep a random part of each cell's UMIs: what it adds to doublets."""
+    kept = np.repeat(rng.uniform(*KEPT_RNA, size=counts.shape[0]), np.diff(counts.indptr))
+    # most entries are one UMI, which takes no binomial
+    data = (rng.random(counts.nnz, dtype=np.float32) < kept).astype(counts.dtype)
+    several = np.flatnonzero(counts.data > 1)
+    data[several] = rng.binomial(counts.data[several], kept[several])
+    thinned = sparse.csr_array((data, counts.indices.copy(), counts.indptr.copy()), counts.shape)
+    thinned.eliminate_zeros()
+    return thinned
 
 
 def _simulated_neighbors(points: np.ndarray, *, n_cells: int) -> np.ndarray:
@@ -289,7 +300,7 @@ def _rare(channel: Channel, called: np.ndarray, profiles: Profiles) -> np.ndarra
 
 
 def _log_rates(counts: sparse.csr_array) -> sparse.csr_array:
-    return normalize(counts, np.asarray(counts.sum(axis=1)).ravel())
+    return normalize(counts, cell_totals(counts))
 
 
 def _posterior(share: np.ndarray, *, ratio: float, rate: float) -> np.ndarray:

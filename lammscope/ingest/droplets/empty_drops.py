@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.rates import cell_totals
 from lammscope.ingest.droplets.likelihood import Ambient, log_likelihood, pool_rare_genes
 from lammscope.ingest.droplets.monte_carlo import Statistic, compare_with_simulated
 
@@ -71,7 +72,7 @@ def call_barcodes(
     ----------
     .. [1] Lun et al., Genome Biol 20, 63 (2019), doi 10.1186/s13059-019-1662-y.
     """
-    totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    totals = cell_totals(counts)
     p_value, z_score = monte_carlo_test(counts, ambient=ambient, settings=settings, rng=rng)
     return pd.DataFrame(
         {
@@ -92,7 +93,7 @@ def monte_carlo_test(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return `p_value` and `z_score` of `call_barcodes` alone, for the same arguments."""
-    totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    totals = cell_totals(counts)
     tested = np.flatnonzero((totals > 0) & (totals < settings.retain))
     chosen = _thinned(counts[tested], max_counts=settings.max_counts, rng=rng)
     pooled, profile = pool_rare_genes(chosen, ambient.profile, min_share=settings.min_share)
@@ -114,7 +115,7 @@ def _thinned(
 ) -> sparse.csr_array:
     """Draw `max_counts` UMIs without replacement from each barcode that has more."""
     data = counts.data.astype(np.int64)
-    for row in np.flatnonzero(np.asarray(counts.sum(axis=1)).ravel() > max_counts):
+    for row in np.flatnonzero(cell_totals(counts) > max_counts):
         own = slice(counts.indptr[row], counts.indptr[row + 1])
         data[own] = rng.multivariate_hypergeometric(data[own], max_counts, method="marginals")
     return sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape)

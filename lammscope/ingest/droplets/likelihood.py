@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
+from lammscope.core.rates import cell_totals
+
 BLOCK = 10_000  # barcodes processed at a time
 
 
@@ -40,7 +42,7 @@ def log_likelihood(counts: sparse.csr_array, *, ambient: Ambient) -> np.ndarray:
     ndarray
         One value per barcode, natural logarithms: `LogProb` of DropletUtils' `testEmptyDrops`.
     """
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    totals = cell_totals(counts).astype(np.float64)
     constant = gammaln(totals + 1)
     if np.isfinite(ambient.concentration):
         constant += gammaln(ambient.concentration) - gammaln(totals + ambient.concentration)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.rates import gene_totals
+
 BLOCK = 100_000  # barcodes processed at a time
 # Of the concentration. DropletUtils stops at 10,000; multinomial counts would then seem too even.
 ALPHA_BOUNDS = (0.01, 1_000_000.0)
@@ -46,7 +48,7 @@ def summarize_low_barcodes(
     gene_counts = np.zeros((n_genes, 1), dtype=np.int64)
     for start in range(0, len(rows), BLOCK):
         part = counts[rows[start : start + BLOCK]]
-        sums += np.asarray(part.sum(axis=0, dtype=np.int64)).ravel()
+        sums += gene_totals(part)
         size = int(part.data.max()) + 1
         keys = part.indices.astype(np.int64) * size + part.data
         block = np.bincount(keys, minlength=n_genes * size).reshape(n_genes, size)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.rates import cell_totals
 from lammscope.ingest.droplets.likelihood import Ambient, count_terms, deviance_terms
 
 Statistic = Literal["likelihood", "deviance"]
@@ -59,7 +60,7 @@ def compare_with_simulated(
     rng
         Source of randomness.
     """
-    totals, total_of = np.unique(np.asarray(counts.sum(axis=1)).ravel(), return_inverse=True)
+    totals, total_of = np.unique(cell_totals(counts), return_inverse=True)
     if not len(totals):
         return Comparison(np.zeros(0, dtype=np.int64), np.zeros(0))
     score = count_terms if statistic == "likelihood" else deviance_terms

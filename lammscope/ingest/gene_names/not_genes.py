@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.names import ENSEMBL
+from lammscope.core.rates import cell_totals, gene_totals
 from lammscope.ingest.gene_names.columns import MAJORITY, UBIQUITOUS
 
 # What counting programs add to the genes: HTSeq (`__no_feature`; without underscores before 0.6),
@@ -94,7 +95,7 @@ DOMINANT = rf"{ENSEMBL}|{UBIQUITOUS}|(?:HB[ABDEGMQZ]|IG[HKL])\w*$"
 def no_gene_or_cell(names: pd.Series) -> pd.Series:
     """Test which names are known to be neither genes nor cells, whatever their capitals."""
     known = names.map(is_no_gene_or_cell).astype(bool)
-    return known & (not are_numbered(names))
+    return known if not known.any() else known & (not are_numbered(names))
 
 
 def is_no_gene_or_cell(name: str) -> bool:
@@ -132,7 +133,7 @@ def genes_out_of_scale(counts: sparse.csr_array, genes: pd.DataFrame) -> list[st
     genes
         `gene` and `symbol`.
     """
-    found = genes.iloc[_largest(np.asarray(counts.sum(axis=0)).ravel())]
+    found = genes.iloc[_largest(gene_totals(counts))]
     known = found["gene"].str.match(DOMINANT) | found["symbol"].str.match(DOMINANT)
     return found.loc[~known, "gene"].tolist()
 
@@ -143,7 +144,9 @@ def cells_out_of_scale(counts: sparse.csr_array, barcodes: np.ndarray) -> list[s
     Examples are lengths of genes and sums over cells. A few intact cells among empty droplets also
     stand out, but have counts in fewer genes.
     """
-    found = _largest(np.asarray(counts.sum(axis=1)).ravel())
+    found = _largest(cell_totals(counts))
+    if not len(found):
+        return []
     n_genes = np.diff(counts.indptr)[found]
     n_detected = len(np.unique(counts.indices))
     return list(map(str, barcodes[found[n_genes > MAJORITY * n_detected]]))

@@ -251,7 +251,8 @@ def _only_genes(
 ) -> tuple[sparse.csr_array, pd.DataFrame]:
     """Leave out features that are no genes, such as HTSeq's `__no_feature`, and log their names."""
     others = no_gene_or_cell(genes["gene"])
-    others &= no_gene_or_cell(genes["symbol"])
+    if others.any():
+        others &= no_gene_or_cell(genes["symbol"])
     others |= (genes["gene"] == "") & (genes["symbol"] == "")
     if not others.any() or others.all():
         return counts, genes

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.rates import cell_totals, gene_totals
 from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, monte_carlo_test
 from lammscope.ingest.droplets.likelihood import Ambient
 from lammscope.ingest.droplets.low_barcodes import (
@@ -29,7 +30,9 @@ MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 # of them: as many as this are drawn, and the others are tested only if not kept. Our choice.
 MAX_LARGE = 500
 MIN_SHARE = 0.001  # rarer genes are summed; see `EmptyDropsSettings`
-N_ITERATIONS = 20_000  # 10,000 in DropletUtils; a poor library of 50 cells needs lower p
+# Simulations. The second number is used only if a barcode that is called ambient has the lowest p
+# of the first, as DropletUtils' manual advises: a poor library of 50 cells needs lower p.
+N_ITERATIONS = (2_000, 20_000)
 EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
 # Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA,
 # 5 % do; of T cells of 1,500 UMIs in ambient RNA of T cells only, half or more.
@@ -84,8 +87,8 @@ def find_ambient(
     rng
         Source of randomness.
     """
-    totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
-    seen = np.asarray(counts.sum(axis=0)).ravel() > 0
+    totals = cell_totals(counts)
+    seen = gene_totals(counts) > 0
     empty = summarize_low_barcodes(counts, totals=totals, lower=ambient_max_counts - 1)
     tested = np.flatnonzero(totals >= ambient_max_counts)
     untested = AmbientCalls(np.zeros(len(totals), dtype=bool), "", np.zeros(len(seen)))
@@ -99,30 +102,51 @@ def find_ambient(
         source, ambient = SMALLEST, _model(low, seen)
     if ambient.concentration < LEAST_CONCENTRATION:
         return untested
+    chosen = counts[tested]
+    for n_iterations in N_ITERATIONS:
+        kept, limited = _test(
+            chosen, totals[tested], ambient=ambient, n_iterations=n_iterations, rng=rng
+        )
+        if not limited:
+            break
+    is_ambient = np.zeros(len(totals), dtype=bool)
+    is_ambient[tested[~kept]] = True
+    return AmbientCalls(is_ambient, source, ambient.profile)
+
+
+def _test(
+    counts: sparse.csr_array,
+    totals: np.ndarray,
+    *,
+    ambient: Ambient,
+    n_iterations: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, bool]:
+    """Return the barcodes with a cell, and whether the number of simulations limits these calls.
+
+    It does if a barcode without a cell has the lowest possible p.
+    """
     settings = EmptyDropsSettings(
         retain=np.inf,
         max_counts=MAX_COUNTS,
-        n_iterations=N_ITERATIONS,
+        n_iterations=n_iterations,
         statistic="deviance",
         min_share=MIN_SHARE,
     )
 
-    def test(rows: np.ndarray) -> np.ndarray:
-        """Return the p of rows of `tested`."""
-        chosen = counts[tested[rows]]
-        return monte_carlo_test(chosen, ambient=ambient, settings=settings, rng=rng)[0]
+    def p_of(rows: np.ndarray) -> np.ndarray:
+        return monte_carlo_test(counts[rows], ambient=ambient, settings=settings, rng=rng)[0]
 
-    first = _first_tested(totals[tested], rng=rng)
-    p_value = np.full(len(tested), np.nan)
-    p_value[first] = test(first)
-    retained = _retained(totals[tested], p_value)
+    first = _first_tested(totals, rng=rng)
+    p_value = np.full(len(totals), np.nan)
+    p_value[first] = p_of(first)
+    retained = _retained(totals, p_value)
     rest = np.flatnonzero(np.isnan(p_value) & ~retained)
     if len(rest):
-        p_value[rest] = test(rest)
+        p_value[rest] = p_of(rest)
     kept = retained | (adjusted(np.where(retained, 0, p_value)) <= MAX_FDR)
-    is_ambient = np.zeros(len(totals), dtype=bool)
-    is_ambient[tested[~kept]] = True
-    return AmbientCalls(is_ambient, source, ambient.profile)
+    lowest = 1 / (n_iterations + 1)
+    return kept, bool((p_value[~kept] <= lowest).any())
 
 
 def _model(low: LowBarcodes, seen: np.ndarray) -> Ambient:
@@ -162,7 +186,7 @@ def _concentration(
 
 
 def _all_of(counts: sparse.csr_array) -> LowBarcodes:
-    totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    totals = cell_totals(counts)
     return summarize_low_barcodes(counts, totals=totals, lower=int(totals.max()))
 
 

@@ -10,7 +10,7 @@ from lammscope.core.ambient.contamination import Contamination, estimate_contami
 from lammscope.core.k_means import k_means
 from lammscope.core.names import ALL_BARCODES
 from lammscope.core.pca import principal_components
-from lammscope.core.rates import normalize
+from lammscope.core.rates import cell_totals, gene_totals, normalize
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import AmbientCalls
 from lammscope.ingest.quality.lineages import OTHER
@@ -50,8 +50,8 @@ def ambient_genes(matrix: Shard, calls: AmbientCalls, *, lower: int) -> tuple[np
     """
     if calls.source:
         return calls.profile, calls.source
-    totals = np.asarray(matrix.counts.sum(axis=1)).ravel()
-    sums = np.asarray(matrix.counts[totals >= lower].sum(axis=0), dtype=np.float64).ravel()
+    totals = cell_totals(matrix.counts)
+    sums = gene_totals(matrix.counts[totals >= lower]).astype(np.float64)
     return sums / max(sums.sum(), 1), ALL_BARCODES
 
 
@@ -150,9 +150,11 @@ def _estimate(
 
 def _points(counts: sparse.csr_array) -> np.ndarray:
     """Return principal components of the genes that vary most, cells x components."""
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    mean = np.asarray(counts.mean(axis=0)).ravel()
-    square = np.asarray(counts.power(2).mean(axis=0)).ravel()
+    totals = cell_totals(counts)
+    n_cells, n_genes = counts.shape
+    squares = counts.data.astype(float) ** 2
+    mean = gene_totals(counts) / n_cells
+    square = np.bincount(counts.indices, weights=squares, minlength=n_genes) / n_cells
     excess = np.where(mean > MIN_RATE, square / np.maximum(mean, MIN_RATE) - mean, 0)
     variable = np.sort(np.argsort(-excess, kind="stable")[:N_GENES])
     values = normalize(counts[:, variable], totals)

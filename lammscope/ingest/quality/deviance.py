@@ -8,6 +8,7 @@ UMIs, which hold relatively much of it.
 import numpy as np
 from scipy import sparse
 
+from lammscope.core.rates import cell_totals, gene_totals
 from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.quality.ambient import MIN_LOW, MIN_SHARE, MIN_UMIS, AmbientCalls
 
@@ -38,13 +39,13 @@ def profile_of_calls(counts: sparse.csr_array, calls: AmbientCalls, *, lower: in
     """
     if calls.source:
         return calls.profile
-    totals = np.asarray(counts.sum(axis=1)).ravel()
+    totals = cell_totals(counts)
     filled = np.flatnonzero(totals >= lower)
     order = filled[np.argsort(totals[filled], kind="stable")]
     smallest = order[: max(int(SMALLEST * len(order)), MIN_LOW)]
     if len(order) < MIN_LOW or totals[smallest].sum() < MIN_UMIS:
         return np.zeros(counts.shape[1])
-    sums = np.asarray(counts[smallest].sum(axis=0)).ravel()
+    sums = gene_totals(counts[smallest])
     seen = np.zeros(counts.shape[1], dtype=bool)
     seen[counts.indices] = True
     return ambient_profile(sums, seen=seen)
@@ -69,7 +70,7 @@ def relative_deviance(counts: sparse.csr_array, profile: np.ndarray) -> np.ndarr
         One value per barcode: about 1 if its counts are drawn from the profile, above it if they
         differ. NaN for barcodes without UMIs, and if the profile is not known.
     """
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    totals = cell_totals(counts).astype(np.float64)
     result = np.full(len(totals), np.nan)
     if not profile.any() or not totals.any():
         return result

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import pdtrc
 
 from lammscope.core.names import PER
+from lammscope.core.rates import cell_totals
 from lammscope.core.shards import Shard
 from lammscope.ingest.lineage_markers import LITTLE_RNA, MARKERS, marker_symbols
 
@@ -29,7 +30,7 @@ def quick_lineages(shard: Shard) -> np.ndarray:
         A key of `MARKERS` or `other`, shape (barcodes,).
     """
     symbols = marker_symbols(shard.genes)
-    totals = np.maximum(np.asarray(shard.counts.sum(axis=1)).ravel(), 1)
+    totals = np.maximum(cell_totals(shard.counts), 1)
     names = np.array([*MARKERS, OTHER])
     of_lineage = np.array([symbols.isin(markers.split()) for _, markers in MARKERS.values()])
     chosen = np.flatnonzero(of_lineage.any(axis=0))
@@ -61,11 +62,11 @@ def are_small_cells(shard: Shard, lineages: np.ndarray, *, profile: np.ndarray) 
         One per barcode.
     """
     symbols = marker_symbols(shard.genes)
-    totals = np.asarray(shard.counts.sum(axis=1)).ravel()
+    totals = cell_totals(shard.counts)
     found = np.zeros(len(totals), dtype=bool)
     for lineage in LITTLE_RNA:
         rows = np.flatnonzero(lineages == lineage)
         genes = np.flatnonzero(symbols.isin(MARKERS[lineage][1].split()))
-        seen = np.asarray(shard.counts[rows][:, genes].sum(axis=1), dtype=np.float64).ravel()
+        seen = cell_totals(shard.counts[rows][:, genes]).astype(np.float64)
         found[rows] = pdtrc(seen - 1, totals[rows] * profile[genes].sum()) <= MAX_P
     return found

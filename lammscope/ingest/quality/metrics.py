@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.mitochondria import are_mitochondrial
+from lammscope.core.rates import cell_totals, gene_totals
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 
@@ -39,9 +40,9 @@ def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> 
     Shard
         The sample's other barcodes, with `ambient_counts`, one sum per gene, in `genes`.
     """
-    totals = np.asarray(shard.counts.sum(axis=1)).ravel()
+    totals = cell_totals(shard.counts)
     filled = totals >= ambient_max_counts
-    ambient = np.asarray(shard.counts[~filled].sum(axis=0)).ravel()
+    ambient = gene_totals(shard.counts[~filled])
     kept = own[filled[own]]
     genes = shard.genes.assign(ambient_counts=ambient.astype(np.int64))
     return Shard(shard.counts[kept], shard.barcodes[kept], genes)
@@ -50,13 +51,13 @@ def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> 
 def cell_metrics(shard: Shard) -> pd.DataFrame:
     """Compute `total_counts` (UMIs), `n_genes`, `pct_mt` and `pct_hb` (% of UMIs) per barcode."""
     counts = shard.counts
-    totals = np.asarray(counts.sum(axis=1)).ravel()
+    totals = cell_totals(counts)
     is_hemoglobin = shard.genes["symbol"].str.upper().str.match(HEMOGLOBIN)
     is_hemoglobin |= shard.genes["gene"].isin(HEMOGLOBIN_IDS)
 
     def percent(chosen: pd.Series) -> np.ndarray:
-        part = np.asarray(counts[:, np.flatnonzero(chosen)].sum(axis=1)).ravel()
-        return 100 * part / np.maximum(totals, 1)
+        part = cell_totals(counts[:, np.flatnonzero(chosen)])
+        return np.asarray(100 * part / np.maximum(totals, 1))
 
     return pd.DataFrame(
         {
