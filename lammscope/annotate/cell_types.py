@@ -1,10 +1,13 @@
 """Cell types from a marker panel: scores of clusters, and of cells pooled with their neighbors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from lammscope.annotate.agreement import agreement, type_probabilities
 from lammscope.annotate.panel import (
     Branch,
     CellType,
@@ -14,12 +17,13 @@ from lammscope.annotate.panel import (
     present_weight,
 )
 from lammscope.core.names import PER, UNASSIGNED
-from lammscope.core.pooling import CHUNK, collapse_genes, membership, neighbor_pooling
+from lammscope.core.pooling import CHUNK, collapse_genes, membership
 from lammscope.joint.panel_counts import PanelCounts
 
 N_TOP_MARKERS = 5  # listed for each cluster; our choice, does not change types
 MAX_SCALE = 4  # maximum of a gene's scale, as a multiple of the panel's level; our choice
 STEEPNESS = 9  # of activity, log10(1 + 9 x): 0.28 at a tenth of the scale, 1 at it; our choice
+MIN_UMIS = 500  # fewer UMIs count as so many, since one UMI of few is a high rate; our choice
 TINY = 1e-12  # avoids division by zero if none of an entry's markers is in the data
 
 
@@ -28,6 +32,7 @@ def annotate_cells(
     *,
     clusters: Sequence[str] | np.ndarray,
     neighbors: np.ndarray,
+    samples: Sequence[str] | np.ndarray,
     panel: Panel,
     min_score: float,
     min_margin: float,
@@ -35,19 +40,22 @@ def annotate_cells(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Annotate every cell and every cluster with a type.
 
-    A cluster is scored on its summed counts. A cell is scored on the counts of itself and its
-    neighbors together with its cluster's profile, with the weight of `cluster_weight` UMIs: a
-    neighborhood of few UMIs follows its cluster, and a mixed cluster is split where neighbors
-    agree.
+    A cluster is scored on its summed counts. A cell is scored on its own counts together with those
+    of its neighbors, and of the cells of its cluster, in its own sample. Each of them counts as
+    much as it agrees with the cell (`agreement`), and the cluster at most with the weight of
+    `cluster_weight` UMIs. So neither a cluster that spans tissues nor frequent cells around a rare
+    one decide its type.
 
     Parameters
     ----------
     counts : of n_cells, at least of the panel's genes.
     clusters : n_cells cluster names.
-    neighbors : n_cells x k indices of the nearest cells, without the cell itself.
+    neighbors : n_cells x k indices of the nearest cells of the same sample, without the cell
+        itself; -1 and cells of other samples are ignored.
+    samples : n_cells sample names.
     min_score : score below which a type is not a candidate (0 absent, 1 at its typical level).
-    min_margin : required lead over the next branch, or the next type of another lineage.
-    cluster_weight : weight of the cluster's profile in a cell's rates, in UMIs.
+    min_margin : required lead over the next branch, or the next type, of another lineage.
+    cluster_weight : maximum weight of the cluster's cells in a cell's rates, in UMIs.
 
     Returns
     -------
@@ -58,38 +66,81 @@ def annotate_cells(
     genes = panel_symbols(panel)
     wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes)
     totals = np.asarray(counts.totals, dtype=float)
-    names, codes, member = membership(clusters)
-    cluster_counts = (member @ wanted).toarray()
-    cluster_totals = member @ totals
-    cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
     scorer = _Scorer(panel, genes, set(counts.symbols))
-    # UMIs are added, so that a cluster of few UMIs does not set a gene's scale by chance.
-    steady = cluster_counts / (cluster_totals + cluster_weight)[:, None] * PER
-    scale = _gene_scale(scorer.levels, steady)
-
-    choice = scorer.choose(cluster_rates, scale, min_score=min_score, min_margin=min_margin)
-    cluster_table = choice.assign(
+    thresholds = {"min_score": min_score, "min_margin": min_margin}
+    names, codes, member = membership(clusters)
+    cluster_counts, cluster_totals = (member @ wanted).toarray(), member @ totals
+    scale = _gene_scale(scorer.levels, cluster_counts, cluster_totals, cluster_weight)
+    cluster_rates = cluster_counts / np.maximum(cluster_totals, 1)[:, None] * PER
+    cluster_table = scorer.choose(cluster_rates, scale, **thresholds).assign(
         cluster=names,
         n_cells=np.bincount(codes, minlength=len(names)),
         top_markers=_top_markers(cluster_rates, scale, genes),
     )
-
-    pooling = neighbor_pooling(neighbors)
-    parts = []
-    for start in range(0, len(totals), CHUNK):
-        rows = slice(start, start + CHUNK)
-        pooled_totals = pooling[rows] @ totals
-        pooled = (pooling[rows] @ wanted).toarray()
-        prior = cluster_rates[codes[rows]] / PER * cluster_weight
-        rates = (pooled + prior) / (pooled_totals + cluster_weight)[:, None] * PER
-        parts.append(scorer.choose(rates, scale, min_score=min_score, min_margin=min_margin))
-    cells = pd.concat(parts, ignore_index=True) if parts else choice.iloc[:0]
-    cells = cells.rename(columns={"margin": "cell_type_margin"})
     columns = ["cluster", "n_cells", "cell_type", "lineage", "score", "margin", "runner_up"]
     cluster_table = cluster_table[[*columns, "top_markers"]].sort_values(
         ["n_cells", "cluster"], ascending=[False, True], ignore_index=True
     )
+
+    place, parts = np.empty(len(totals), dtype=np.int64), []
+    for rows in rows_by_sample(samples):
+        place[rows] = np.arange(len(rows))
+        own = neighbors[rows]
+        within = (own >= 0) & np.isin(own, rows)
+        sample = _Sample(wanted[rows], totals[rows], codes[rows])
+        scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
+        likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
+        for some, rates in sample.pooled_rates(
+            np.where(within, place[own], -1), likely, cluster_weight=cluster_weight
+        ):
+            chosen = scorer.choose(rates, scale, **thresholds)
+            parts.append(chosen.set_index(rows[some]))
+    cells = pd.concat(parts).sort_index().rename(columns={"margin": "cell_type_margin"})
+    cells = cells.reset_index(drop=True)
     return cells[["lineage", "cell_type", "cell_type_margin"]], cluster_table
+
+
+def rows_by_sample(samples: Sequence[str] | np.ndarray) -> list[np.ndarray]:
+    """Return the rows of each sample's cells."""
+    _, codes = np.unique(np.asarray(samples, dtype=str), return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Counts of the panel's genes in a sample's cells (n_cells x n_genes), and their clusters."""
+
+    counts: sparse.csr_array
+    totals: np.ndarray
+    clusters: np.ndarray
+
+    def by_cluster(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the counts and totals of the clusters that the sample has."""
+        _, _, member = membership(self.clusters)
+        return (member @ self.counts).toarray(), member @ self.totals
+
+    def pooled_rates(
+        self, neighbors: np.ndarray, likely: np.ndarray, *, cluster_weight: float
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pool each cell with the cells that agree with it; yield rows and their rates."""
+        for cluster in np.unique(self.clusters):
+            group = np.flatnonzero(self.clusters == cluster)
+            # Sums over the cluster's cells, each weighted by its agreement with a cell: the
+            # products with the type probabilities need no matrix of cells x cells.
+            by_type = likely[group].T @ self.counts[group]
+            by_type_totals = likely[group].T @ self.totals[group]
+            for start in range(0, len(group), CHUNK):
+                rows = group[start : start + CHUNK]
+                own, own_totals = self.counts[rows].toarray(), self.totals[rows]
+                itself = (likely[rows] ** 2).sum(axis=1)
+                around = likely[rows] @ by_type - itself[:, None] * own
+                around_totals = likely[rows] @ by_type_totals - itself * own_totals
+                part = np.minimum(1, cluster_weight / np.maximum(around_totals, 1))
+                near = agreement(neighbors[rows], likely, rows)
+                totals = own_totals + near @ self.totals + part * around_totals
+                pooled = own + near @ self.counts + part[:, None] * around
+                yield rows, pooled / np.maximum(totals, MIN_UMIS)[:, None] * PER
 
 
 class _Scorer:
@@ -163,11 +214,11 @@ class _Scorer:
 
         branch, branch_score, next_branch, branch_margin = _best_two(branch_scores)
         inside = np.where(self.branch_of_type == branch[:, None], type_scores, -np.inf)
-        best, score, runner_up, margin = _best_two(inside)
+        best, score, inside_runner_up, margin = _best_two(inside)
         # The runner-up is the nearer of the two: another type of the branch, or another branch.
         outside = np.where(self.branch_of_type == next_branch[:, None], type_scores, -np.inf)
         nearer_branch = branch_margin < margin
-        runner_up = np.where(nearer_branch, outside.argmax(axis=1), runner_up)
+        runner_up = np.where(nearer_branch, outside.argmax(axis=1), inside_runner_up)
 
         lineage = np.array([cell_type.lineage for cell_type in self.types], dtype=object)
         names = np.array([cell_type.name for cell_type in self.types], dtype=object)
@@ -175,8 +226,9 @@ class _Scorer:
         for index, own in enumerate(self.branches):
             if own.fallback is not None:
                 cell_type[(branch == index) & (score < own.fallback_below)] = own.fallback
-        unclear_branch = (branch_score < min_score) | (branch_margin < min_margin)
-        unclear_lineage = (margin < min_margin) & (lineage[best] != lineage[runner_up])
+        clearly = (branch_margin >= min_margin) | (lineage[best] == lineage[outside.argmax(axis=1)])
+        unclear_branch = (branch_score < min_score) | ~clearly
+        unclear_lineage = (margin < min_margin) & (lineage[best] != lineage[inside_runner_up])
         cell_type[unclear_branch | unclear_lineage] = UNASSIGNED
         return pd.DataFrame(
             {
@@ -194,15 +246,17 @@ def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.asarray(np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1))
 
 
-def _gene_scale(levels: np.ndarray, cluster_rates: np.ndarray) -> np.ndarray:
+def _gene_scale(
+    levels: np.ndarray, counts: np.ndarray, totals: np.ndarray, weight: float
+) -> np.ndarray:
     """Return for each gene the rate that counts as full activity.
 
-    It is the panel's level, or the rate in the highest cluster of this cohort if that is more, up
-    to `MAX_SCALE` times the level, so that genes that a chemistry detects well do not dominate. It
-    is never below the level, since a cohort without the population that expresses a gene has only
-    its ambient RNA.
+    It is the panel's level, or the rate in the highest cluster if that is more, up to `MAX_SCALE`
+    times the level, so that genes that a chemistry detects well do not dominate. It is never below
+    the level, since a sample without the population that expresses a gene has only its ambient RNA.
+    `weight` UMIs are added, so that a cluster of few UMIs does not set a gene's scale by chance.
     """
-    highest = cluster_rates.max(axis=0, initial=0)
+    highest = (counts / (totals + weight)[:, None] * PER).max(axis=0, initial=0)
     return np.asarray(np.clip(highest, levels, MAX_SCALE * levels))
 
 
