@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
-from lammscope.annotate.lamm_settings import CallSettings, reference_levels
-from lammscope.annotate.refinement import JEFFREYS, refine
+from lammscope.annotate.lamm_settings import CallSettings, background_levels
+from lammscope.annotate.macrophage_state import score_state, state_probabilities
 from lammscope.core.names import PER
 from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling, sum_columns
 from lammscope.joint.gene_names import check_definers
@@ -26,6 +26,7 @@ LAMM, NOT_LAMM, UNCERTAIN = "LAMM", "not_LAMM", "uncertain"
 
 AMBIENT = "ambient"
 
+JEFFREYS = 0.5  # counts added before a rate is computed: Jeffreys' prior of a Poisson rate
 TINY = 1e-9  # depth if there are no non-myeloid cells: no counts either, so the rate is 0
 
 
@@ -33,34 +34,34 @@ def call_lamm(
     counts: PanelCounts,
     *,
     neighbors: np.ndarray,
-    lineage: Sequence[str] | np.ndarray,
-    cell_type: Sequence[str] | np.ndarray,
-    samples: Sequence[str] | np.ndarray,
+    sample_neighbors: np.ndarray,
+    cells: pd.DataFrame,
     settings: CallSettings,
 ) -> pd.DataFrame:
     """Call LAMM cells: the probabilities of both levels, and the call at one of them.
 
     The counts of the defining markers are summed over a monocytic cell and its monocytic neighbors.
-    For each gene, the posterior of the neighborhood's rate (Gamma prior, Poisson counts) gives the
-    probability that the rate exceeds a reference; the product over the genes is the probability
-    that all do. `positive` compares with `fold` times the rate in non-myeloid cells of the same
-    samples, with a prior around the rate of the cell's type. `elevated` also compares with fixed
-    levels of ordinary monocytes, with a neutral prior, and is then refined by the cell's own counts
-    (`refinement.refine`).
+    For each gene, the posterior of the neighborhood's rate (Gamma prior around the rate of the
+    cell's type, Poisson counts) gives the probability that the rate exceeds `fold` times that in
+    non-myeloid cells of the same samples; the product over the genes is the probability of a
+    `positive` cell. A `macrophage_like` one is positive and in the state of tissue macrophages
+    (`macrophage_state`): the smaller of both probabilities.
 
     Parameters
     ----------
-    counts : of n_cells, at least of the defining markers and the genes of exclusion criteria.
+    counts : of n_cells, at least of the defining markers, the state's genes and those of exclusion
+        criteria.
     neighbors : n_cells x k indices of the nearest cells, without the cell itself.
-    lineage, cell_type, samples : n_cells labels.
-    settings : defining markers, references and thresholds.
+    sample_neighbors : the same for the state; cells of other samples are ignored.
+    cells : n_cells rows: `lineage`, `cell_type`, `sample`, `group` (of libraries that are alike).
+    settings : defining markers, state, references and thresholds.
 
     Returns
     -------
-    One row per cell: `lamm_score` (mean log2 ratio of the defining markers' rates to ordinary
-    monocytes; NaN outside the monocytic lineage), `lamm_positive`, `lamm_elevated` (probabilities;
-    0 if excluded or not monocytic), `lamm_call` (LAMM, not_LAMM, uncertain), `lamm_veto` (the
-    exclusion criterion, or "").
+    One row per cell: `lamm_score` (of the state, -1 to 1; NaN outside the monocytic lineage),
+    `lamm_positive`, `lamm_macrophage_like` (probabilities; 0 if excluded or not monocytic),
+    `lamm_call` (LAMM, not_LAMM, uncertain), `lamm_veto` (the exclusion criterion, or ""),
+    `lamm_reference` (what the state was compared with, or "").
 
     Raises
     ------
@@ -70,59 +71,54 @@ def call_lamm(
     Follows the Gamma-Poisson model of low counts; see Gelman et al., Bayesian Data Analysis, 2.6.
     """
     check_definers(settings.definers, symbols=counts.symbols)
-    lineage = np.asarray(lineage, dtype=str)
-    monocytic = lineage == MONOCYTIC
+    lineage = cells["lineage"].to_numpy(dtype=str)
+    samples = cells["sample"].to_numpy(dtype=str)
+    monocytic, outside = lineage == MONOCYTIC, np.isin(lineage, NON_MYELOID)
     result = _nothing_called(len(monocytic))
     if not monocytic.any():
         return result
     totals = np.asarray(counts.totals, dtype=float)
-    levels = reference_levels(settings.references, settings.definers)
     wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=settings.genes)
     n_definers = len(settings.definers)  # they are the first of the genes
 
     rows = np.flatnonzero(monocytic)
-    types = np.asarray(cell_type, dtype=str)[rows]
-    cells = _pool_cells(wanted, totals=totals, neighbors=neighbors, keep=monocytic)
-    single, depth = cells.single[:, :n_definers], cells.pooled_depth
+    pooled = _pool_cells(wanted, totals=totals, neighbors=neighbors, keep=monocytic)
+    depth = pooled.pooled_depth
     background = _sample_background(
         wanted[:, :n_definers],
         totals=totals,
-        outside=np.isin(lineage, NON_MYELOID),
+        outside=outside,
         samples=samples,
-        least=levels["background"].to_numpy(),
+        least=background_levels(settings.references, settings.definers),
         settings=settings,
     )
     # Rate expected from background alone: each pooled cell at the rate of its own sample.
-    ambient = (cells.pooling @ (background * totals[:, None])) / PER / depth[:, None]
-    prior_rates = _type_rates(single, totals=totals[rows], types=types)
-
-    # Positive: does this type of cell express the genes? The rate of the type is a fair prior.
-    # Elevated: does this neighborhood differ from its type? The prior gives even odds.
-    found = cells.pooled[:, :n_definers]
+    ambient = (pooled.pooling @ (background * totals[:, None])) / PER / depth[:, None]
     floor = settings.fold * ambient
-    threshold = np.maximum(floor, levels["elevated"].to_numpy())
-    positive = _exceeds(found, depth, floor, prior_rate=prior_rates, settings=settings).prod(axis=1)
-    elevated = _exceeds(found, depth, threshold, settings=settings).prod(axis=1)
-
-    reason = _find_vetoes(cells, floor=floor, settings=settings)
-    positive[reason != ""] = elevated[reason != ""] = 0.0
-    free = np.flatnonzero(reason == "")
-    refined = refine(
-        elevated[free],
-        single[free].toarray().astype(float),
-        depth=cells.single_depth[free],
-        pooling=cells.pooling[free][:, rows[free]],
-        types=types[free],
-        bars=levels["elevated"].to_numpy(),
-        sure=settings.probability,
-        dispersion=settings.cell_dispersion,
+    type_rates = _type_rates(
+        pooled.single[:, :n_definers],
+        totals=totals[rows],
+        types=cells["cell_type"].to_numpy(dtype=str)[rows],
     )
-    elevated[free] = np.minimum(refined, positive[free])
-    rates = _shrunken_rates(found, depth, prior_rate=prior_rates, settings=settings)
-    result.loc[monocytic, "lamm_score"] = np.log2(rates / levels["typical"].to_numpy()).mean(axis=1)
+    found = pooled.pooled[:, :n_definers]
+    positive = _exceeds(found, depth, floor, prior_rate=type_rates, settings=settings).prod(axis=1)
+    reason = _find_vetoes(pooled, floor=floor, settings=settings)
+    positive[reason != ""] = 0.0
+
+    score = score_state(
+        counts,
+        neighbors=sample_neighbors,
+        samples=samples,
+        scored=monocytic,
+        background=outside,
+        genes=settings.state,
+    )
+    state = state_probabilities(score, groups=cells["group"].to_numpy(dtype=str)).iloc[rows]
+    result["lamm_score"] = score
     result.loc[monocytic, "lamm_positive"] = positive
-    result.loc[monocytic, "lamm_elevated"] = elevated
+    result.loc[monocytic, "lamm_macrophage_like"] = np.minimum(positive, state["probability"])
     result.loc[monocytic, "lamm_veto"] = reason
+    result.loc[monocytic, "lamm_reference"] = state["reference"]
     called = result[f"lamm_{settings.level}"].to_numpy()
     result["lamm_call"] = call_at(called, probability=settings.probability)
     return result
@@ -134,12 +130,6 @@ def call_at(probabilities: np.ndarray, *, probability: float) -> pd.Series:
     calls[probabilities >= probability] = LAMM
     calls[1 - probabilities >= probability] = NOT_LAMM
     return pd.Series(calls, dtype="str")
-
-
-def name_population(cell_type: Sequence[str] | np.ndarray, *, lamm_call: pd.Series) -> pd.Series:
-    """Return `LAMM` if called, else the cell type: a partition of the cells."""
-    types = np.asarray(cell_type, dtype=object)
-    return pd.Series(np.where(np.asarray(lamm_call) == LAMM, LAMM, types), dtype="str")
 
 
 @dataclass(frozen=True)
@@ -261,8 +251,9 @@ def _nothing_called(n_cells: int) -> pd.DataFrame:
         {
             "lamm_score": np.full(n_cells, np.nan),
             "lamm_positive": np.zeros(n_cells),
-            "lamm_elevated": np.zeros(n_cells),
+            "lamm_macrophage_like": np.zeros(n_cells),
             "lamm_call": pd.array([NOT_LAMM] * n_cells, dtype="str"),
             "lamm_veto": pd.array([""] * n_cells, dtype="str"),
+            "lamm_reference": pd.array([""] * n_cells, dtype="str"),
         }
     )

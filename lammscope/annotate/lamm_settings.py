@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from lammscope.annotate.macrophage_state import StateGenes
 from lammscope.core.names import LEVELS
 
 NON_MYELOID_ROW = "non_myeloid"
@@ -58,11 +59,13 @@ class CallSettings:
     Attributes
     ----------
     definers
-        Symbols of the defining markers; the first distinguishes LAMM cells from monocytes.
+        Symbols of the defining markers.
     references
         Table from `load_references`.
+    state
+        Genes of the tissue-macrophage state.
     level
-        The level of the call, "positive" or "elevated".
+        The level of the call, "positive" or "macrophage_like".
     probability
         Probability from which a cell is called. Below one minus it, the cell is not LAMM; between,
         it is uncertain.
@@ -73,8 +76,6 @@ class CallSettings:
     dispersion
         Squared coefficient of variation between the true rates of a cell and its neighborhood; caps
         pooled evidence at 1 / dispersion counts.
-    cell_dispersion
-        Squared coefficient of variation of a gene's true rate between cells of one population.
     vetoes
         Exclusion criteria, applied in order; "ambient" is always the last.
 
@@ -86,12 +87,12 @@ class CallSettings:
 
     definers: tuple[str, ...]
     references: pd.DataFrame
+    state: StateGenes
     level: str
     probability: float
     fold: float
     prior_counts: float
     dispersion: float
-    cell_dispersion: float
     vetoes: tuple[Veto, ...]
 
     def __post_init__(self) -> None:
@@ -106,14 +107,16 @@ class CallSettings:
             raise ValueError("lamm.definers is empty; name at least one gene")
 
     @classmethod
-    def from_config(cls, section: Mapping[str, Any], *, references: pd.DataFrame) -> Self:
-        """Make settings from the config's section `lamm` and the table of references."""
+    def from_config(
+        cls, section: Mapping[str, Any], *, references: pd.DataFrame, state: StateGenes
+    ) -> Self:
+        """Make settings from the config's section `lamm`, and from what its files hold."""
         vetoes = tuple(
             Veto(name, tuple(veto["genes"]), veto["per_10k"], veto["scope"])
             for name, veto in section["vetoes"].items()
         )
-        given = {"definers": tuple(section["definers"]), "vetoes": vetoes, "references": references}
-        return cls(**{**section, **given})
+        given = {"definers": tuple(section["definers"]), "vetoes": vetoes}
+        return cls(**{**section, **given, "references": references, "state": state})
 
     @property
     def genes(self) -> list[str]:
@@ -141,30 +144,19 @@ def load_references(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def reference_levels(references: pd.DataFrame, definers: Sequence[str]) -> pd.DataFrame:
-    """Return the levels that calls are compared with, one row per defining marker.
+def background_levels(references: pd.DataFrame, definers: Sequence[str]) -> np.ndarray:
+    """Return the level of each defining marker in non-myeloid cells, UMIs per 10,000.
 
-    Levels are UMIs per 10,000. `background` is that of non-myeloid cells. `typical` is the usual
-    rate, and `upper` the highest seen, in the ordinary monocyte population that expresses the gene
-    most. `elevated` is exceeded by elevated cells: `upper` for the first defining marker, which
-    distinguishes LAMM cells, and `typical` for the others, which ordinary monocytes express, too.
+    Raises
+    ------
+    ValueError
+        If the table of references has no level of a marker.
     """
-    rows = {}
+    outside = references[references["population"] == NON_MYELOID_ROW]
+    levels = outside.groupby("gene")["rate_per_10k"].max()
     for gene in definers:
-        own = references[references["gene"] == gene]
-        outside = own[own["population"] == NON_MYELOID_ROW]
-        monocytes = own[own["population"] != NON_MYELOID_ROW]
-        if outside.empty or monocytes.empty:
+        if gene not in levels:
             raise ValueError(
-                f"lamm.references has no level of {gene} in "
-                f"{NON_MYELOID_ROW if outside.empty else 'ordinary monocytes'}; add a row"
+                f"lamm.references has no level of {gene} in {NON_MYELOID_ROW}; add a row"
             )
-        rows[gene] = {
-            "background": outside["rate_per_10k"].max(),
-            "typical": monocytes["rate_per_10k"].max(),
-            "upper": monocytes["high"].max(),
-        }
-    levels = pd.DataFrame.from_dict(rows, orient="index")
-    first = levels.index == definers[0]
-    levels["elevated"] = np.where(first, levels["upper"], levels["typical"])
-    return levels
+    return levels.loc[list(definers)].to_numpy(dtype=float)

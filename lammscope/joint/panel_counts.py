@@ -35,6 +35,23 @@ def stack_panel(
     return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
 
 
+def read_panel(
+    paths: Iterable[str | Path], index: CellIndex
+) -> tuple["PanelCounts", np.ndarray]:
+    """Read the panel counts of all samples, and which genes each lists.
+
+    Returns the counts, and one bool per cell: whether its sample's matrix has a CAR feature.
+    """
+    counts, genes, arrays = index.stack_counts(paths)
+    known = np.flatnonzero(arrays["present"].any(axis=0))
+    listed = arrays["present"][:, known]
+    symbols = genes["symbol"].iloc[known].tolist()
+    library = np.repeat(np.arange(len(listed)), arrays["n_cells"])
+    has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
+    totals = index.cells["total_counts"].to_numpy()
+    return PanelCounts(counts[:, known], symbols, totals, listed, library), has_car[library]
+
+
 @dataclass(frozen=True)
 class PanelCounts:
     """Counts of a panel of genes in some cells, and the totals that their rates refer to.
@@ -47,15 +64,27 @@ class PanelCounts:
         Gene symbols of the columns; columns with the same symbol are summed when they are used.
     totals
         All UMIs of each cell, not only of these genes.
+    listed, library
+        Libraries x genes, bool: the genes that the matrix of each library has; and the library of
+        each cell. Without them, all libraries have all genes.
     """
 
     matrix: sparse.csr_array
     symbols: Sequence[str]
     totals: np.ndarray
+    listed: np.ndarray | None = None
+    library: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the counts of some cells, by their positions."""
-        return replace(self, matrix=self.matrix[rows], totals=self.totals[rows])
+        library = None if self.library is None else self.library[rows]
+        return replace(self, matrix=self.matrix[rows], totals=self.totals[rows], library=library)
+
+    def listed_in(self, row: int) -> np.ndarray:
+        """Return the genes that the library of a cell lists (bool)."""
+        if self.listed is None or self.library is None:
+            return np.ones(len(self.symbols), dtype=bool)
+        return np.asarray(self.listed[self.library[row]])
 
 
 def panel_counts(

@@ -22,6 +22,7 @@ with job_log(snakemake.log[0]) as logger:
         PanelCounts(counts, symbols, cells["total_counts"].to_numpy()),
         clusters=clusters,
         neighbors=index.read_arrays(snakemake.input.neighbors)["indices"],
+        samples=cells["sample"].to_numpy(),
         panel=panel,
         **snakemake.params.settings,
     )
