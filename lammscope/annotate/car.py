@@ -142,12 +142,13 @@ def _probabilities(
     """Fit the mixture of each sample; missing for cells of other lineages and of other samples."""
     chance = np.full(len(cells), np.nan)
     sample, is_t = cells["sample"].to_numpy(dtype=str), (cells["lineage"] == "T").to_numpy()
-    rows = [np.flatnonzero(is_t & chosen & (sample == name)) for name in np.unique(sample[chosen])]
-    others = [~is_t & chosen & (sample == name) for name in np.unique(sample[chosen])]
+    names = np.unique(sample[chosen & is_t])
+    rows = [np.flatnonzero(is_t & chosen & (sample == name)) for name in names]
+    others = [~is_t & chosen & (sample == name) for name in names]
     stray = stray_umis(
         np.array([umi[other].sum() for other in others]),
         np.array([other.sum() for other in others]),
-        np.array([umi[own].sum() / max(len(own), 1) for own in rows]),
+        np.array([umi[own].mean() for own in rows]),
     )
     place = np.full(len(cells), -1)
     for own, level in zip(rows, stray, strict=True):

@@ -24,7 +24,7 @@ MIN_STRAY = 1e-6  # UMIs per cell
 PRIOR_CELLS = (
     0.5  # CAR-T cells and as many others that are added to a sample; as in a Jeffreys prior
 )
-STRENGTHS = (2.0, 5.0, 12.0, 30.0, 75.0)  # cells that the share of the sample counts as
+STRENGTHS = (0.5, 1.0, 2.0, 5.0, 12.0, 30.0, 75.0)  # cells that the share of the sample counts as
 ROUNDS, TOLERANCE = 300, 1e-5  # of the share of a sample
 LOCAL_ROUNDS = 40  # of the share around a cell
 
