@@ -59,7 +59,7 @@ MAX_FDR = 0.05
 
 @dataclass(frozen=True)
 class Libraries:
-    """All cells (`labeled`: CAR-T cells of the authors), UMIs of the CAR and in all, and the space."""
+    """All cells (`labeled`: CAR-T cells of the authors), UMIs of the CAR, all UMIs, and the space."""
 
     cells: pd.DataFrame
     umi: np.ndarray
