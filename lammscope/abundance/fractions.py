@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LAMM_LEVELS, NOT_IMMUNE
+from lammscope.core.names import LAMM_LEVELS, NOT_IMMUNE, UNKNOWN_CAR_T
 
 OFFSET = 0.5  # pseudocount of each population, in cells
 
@@ -148,7 +148,11 @@ def _total(cells: Mapping[str, np.ndarray], populations: Sequence[str]) -> np.nd
 def _fractions(
     cells: Mapping[str, np.ndarray], denominator: str, populations: list[str], excluded: set[str]
 ) -> list[Measure]:
-    """Measure each population as a fraction of the denominator without excluded populations."""
+    """Measure each population as a fraction of the denominator without excluded populations.
+
+    T cells that may be CAR-T cells are in the denominator, but their own fraction depends on
+    depth, so it is not measured.
+    """
     kept = [p for p in populations if p not in excluded]
     total = _total(cells, kept)
     return [
@@ -162,4 +166,5 @@ def _fractions(
             partition=True,
         )
         for name in (populations if kept else [])
+        if name != UNKNOWN_CAR_T
     ]

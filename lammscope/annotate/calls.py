@@ -1,11 +1,9 @@
-"""All calls of a cell: LAMM at both levels, support by own cells, CAR status, population."""
-
-from collections.abc import Collection
+"""All calls of a cell: LAMM at both levels, support by own cells, population."""
 
 import numpy as np
 import pandas as pd
 
-from lammscope.annotate.car import apply_car, call_car
+from lammscope.annotate.car import apply_car, set_unknown_apart
 from lammscope.annotate.lamm import MONOCYTIC, call_lamm, name_population
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.joint.neighbors import find_neighbors_within
@@ -19,11 +17,9 @@ def call_cells(
     neighbors: np.ndarray,
     own_neighbors: np.ndarray,
     settings: CallSettings,
-    has_car: np.ndarray,
-    before_infusion: Collection[str],
-    sorted_out: Collection[str],
+    car: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Call LAMM and CAR-T cells, and name every cell's population.
+    """Call LAMM cells, and name every cell's population.
 
     Parameters
     ----------
@@ -32,15 +28,14 @@ def call_cells(
     neighbors : n_cells x k indices of the nearest cells.
     own_neighbors : the same within patients, from `neighbors_within_patients`.
     settings : of the LAMM calls.
-    has_car : n_cells, whether the sample's matrix has a CAR feature.
-    before_infusion, sorted_out : names of samples taken before infusion, and of sorted ones.
+    car : from `car.call_car`, of the same cells.
 
     Returns
     -------
     DataFrame
         `cells` with the columns of `lamm.call_lamm`; `lamm_own_patient`, the probability of the
-        configured level with neighbors from the patient's own cells only; `car`; `cell_type` with
-        `CAR_T`; and `population`.
+        configured level with neighbors from the patient's own cells only; `car` and
+        `car_probability`; `cell_type` with `CAR_T`; and `population`.
     """
     lineage, cell_type = cells["lineage"].to_numpy(), cells["cell_type"].to_numpy()
     called, alone = (
@@ -55,17 +50,9 @@ def call_cells(
         for found in (neighbors, own_neighbors)
     )
     called["lamm_own_patient"] = alone[f"lamm_{settings.level}"]
-    car = call_car(
-        counts.matrix,
-        symbols=counts.symbols,
-        car_symbols=["CAR"],
-        lineage=lineage,
-        has_feature=has_car,
-        before_infusion=cells["sample"].isin(before_infusion).to_numpy(),
-        sorted_out=cells["sample"].isin(sorted_out).to_numpy(),
-    )
-    result = cells.assign(**called, car=car, cell_type=apply_car(cell_type, car=car))
+    result = cells.assign(**called, **car, cell_type=apply_car(cell_type, car=car["car"]))
     population = name_population(result["cell_type"].to_numpy(), lamm_call=called["lamm_call"])
+    population = set_unknown_apart(population, car=car)
     return result.assign(population=population)
 
 

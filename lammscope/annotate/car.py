@@ -7,10 +7,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from lammscope.annotate.car_probability import CarCounts, fit_car_mixture, stray_umis
+from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.core.pooling import sum_columns
+from lammscope.joint.neighbors import find_neighbors_within
+from lammscope.joint.panel_counts import PanelCounts
 
 NO_FEATURE = "unknown: no CAR feature"
-MIN_UMI = 1  # of a CAR feature in a CAR-T cell: the usual rule
+MIN_UMI = 1  # of a CAR feature in a CAR-T cell of a sorted library: the usual rule
 
 
 def count_car(
@@ -27,78 +31,176 @@ def count_car(
     ----------
     counts : n_cells x n_genes raw counts with the column `CAR`, rows as `cells`.
     symbols : n_genes.
-    cells : `sample`, `lineage`.
+    cells : `sample`, `lineage`, `car`, `car_probability`.
     samples : phase of every sample (`pre`, `post` or other).
     has_feature : whether the sample's matrix has a CAR feature.
 
     Returns
     -------
     DataFrame
-        `sample`, `phase`, `n_t_cells`, `n_t_with_car`, `pct_of_t`, `n_other_with_car` (cells of
-        other lineages with a CAR UMI), `car_umi`, `reading`: `CAR-T cells`, `contamination` (UMIs
-        before infusion, or in other cells only), `none seen`, `unknown: no CAR feature`.
+        `sample`, `phase`, `n_t_cells`, `n_t_with_car`, `pct_of_t`, `n_positive`, `n_unknown` (T
+        cells of this status), `n_expected` (CAR-T cells expected: the sum of the probabilities),
+        `pct_missed` (of these, not called positive; missing if none is expected),
+        `n_other_with_car` (cells of other lineages with a CAR UMI), `car_umi`, `reading`: `CAR-T
+        cells`, `contamination` (UMIs before infusion, or in other cells only), `none seen`,
+        `unknown: no CAR feature`.
     """
-    columns = [column for column, symbol in enumerate(symbols) if symbol == "CAR"]
-    umi = np.asarray(counts[:, columns].sum(axis=1)).ravel()
+    umi = _car_umi(counts, symbols)
     is_t = (cells["lineage"] == "T").to_numpy()
-    table = pd.DataFrame(
+    status, probability = cells["car"].to_numpy(), cells["car_probability"].fillna(0).to_numpy()
+    sums = pd.DataFrame(
         {
             "n_t_cells": is_t,
             "n_t_with_car": is_t & (umi >= MIN_UMI),
+            "n_positive": is_t & (status == "positive"),
+            "n_unknown": is_t & (status == "unknown"),
+            "n_expected": probability,
+            "found": probability * (status == "positive"),
             "n_other_with_car": ~is_t & (umi >= MIN_UMI),
             "car_umi": umi,
         }
     )
-    table = table.groupby(cells["sample"].astype(str).to_numpy()).sum()
-    table = table.reindex(sorted(samples), fill_value=0).astype(int)
+    sums = sums.groupby(cells["sample"].astype(str).to_numpy()).sum()
+    sums = sums.reindex(sorted(samples), fill_value=0)
+    found = sums.pop("found")
+    shares = ["n_expected"]
+    table = sums.astype({name: int for name in sums if name not in shares})
+    missed = 100 * (1 - found / table["n_expected"].where(table["n_expected"] >= 1))
     table.insert(2, "pct_of_t", 100 * table["n_t_with_car"] / table["n_t_cells"].replace(0, np.nan))
+    table.insert(list(table).index("n_expected") + 1, "pct_missed", missed)
     table.insert(0, "phase", [samples[name] for name in table.index])
     table["reading"] = "CAR-T cells"
     stray = (table["phase"] == "pre") | (table["n_t_with_car"] == 0)
     table.loc[stray, "reading"] = "contamination"
     table.loc[table["car_umi"] == 0, "reading"] = "none seen"
-    table.loc[[not has_feature[str(name)] for name in table.index], "reading"] = NO_FEATURE
+    lacking = [not has_feature[str(name)] for name in table.index]
+    table.loc[lacking, "reading"] = NO_FEATURE
+    table.loc[lacking, "n_expected"] = np.nan
     return table.rename_axis("sample").reset_index()
 
 
 def call_car(
-    counts: sparse.csr_array,
+    counts: PanelCounts,
     *,
-    symbols: Sequence[str],
-    car_symbols: Sequence[str],
-    lineage: Sequence[str] | np.ndarray | pd.Series,
+    cells: pd.DataFrame,
+    neighbors: np.ndarray,
     has_feature: ArrayLike,
     before_infusion: ArrayLike,
     sorted_out: ArrayLike,
-) -> pd.Series:
-    """Return the CAR status of each cell: positive, negative or unknown.
+    probability: float,
+) -> pd.DataFrame:
+    """Return the CAR status of each cell, and for T cells the probability of being a CAR-T cell.
 
-    A T cell with at least one UMI of a CAR feature is positive. Other cells with CAR UMIs are
+    In unsorted libraries after infusion a T cell is positive or negative from a probability on, and
+    unknown in between. In sorted ones the sort may have selected cells by their CAR: a T cell with
+    a transcript is positive, other cells are unknown. Cells of other lineages with CAR UMIs are
     negative, since these are ambient or engulfed RNA, and so are all cells before infusion. The
-    status is unknown if the sample's matrix has no CAR feature, and for a cell of a sorted library
-    without a transcript, since it may have been sorted by its CAR. One UMI is the usual rule; it
-    misses transduced cells because of dropout, so `negative` means "not seen".
+    status is unknown if the sample's matrix has no CAR feature.
 
     Parameters
     ----------
-    counts : n_cells x n_genes raw counts.
-    symbols : n_genes gene symbols.
-    car_symbols : those of CAR features.
-    lineage : n_cells.
-    has_feature, before_infusion, sorted_out : n_cells, bool, of the cell's sample: its matrix has a
-        CAR feature; it was taken before infusion; its library was sorted.
+    counts : of n_cells, with the column `CAR`.
+    cells : `sample`, `lineage`.
+    neighbors : n_cells x k, from `t_cell_neighbors`.
+    has_feature, before_infusion, sorted_out : n_cells or one, bool, of the cell's sample: its
+        matrix has a CAR feature; it was taken before infusion; its library was sorted.
+    probability : from which a cell is positive, and below one minus which it is negative.
+
+    Returns
+    -------
+    DataFrame
+        `car`: positive, negative or unknown; `car_probability`: missing outside the T lineage,
+        without a CAR feature, and in sorted libraries before infusion.
     """
-    columns = [column for column, symbol in enumerate(symbols) if symbol in set(car_symbols)]
-    seen = (sum_columns(counts, columns) >= MIN_UMI) & ~np.asarray(before_infusion, dtype=bool)
-    positive = seen & (np.asarray(lineage, dtype=str) == "T")
-    unknown = ~np.asarray(has_feature, dtype=bool) | (
-        np.asarray(sorted_out, dtype=bool) & ~positive
+    n_cells = len(cells)
+    feature, before, sorted_ = (
+        np.broadcast_to(np.asarray(flag, dtype=bool), n_cells)
+        for flag in (has_feature, before_infusion, sorted_out)
     )
-    status = np.where(positive, "positive", "negative")
-    return pd.Series(np.where(unknown, "unknown", status), dtype="str")
+    is_t = (cells["lineage"] == "T").to_numpy()
+    umi = _car_umi(counts.matrix, counts.symbols)
+    chance = _probabilities(
+        umi, totals=counts.totals, cells=cells, neighbors=neighbors, chosen=feature & ~before
+    )
+    chance[is_t & feature & before & ~sorted_] = 0
+    positive = np.where(sorted_, (umi >= MIN_UMI) & ~before, chance >= probability) & is_t
+    between = is_t & (chance > 1 - probability) & ~positive
+    unknown = ~feature | np.where(sorted_, ~positive, between)
+    status = np.where(unknown, "unknown", np.where(positive, "positive", "negative"))
+    status = np.where(feature, status, "unknown")
+    return pd.DataFrame({"car": status.astype(str), "car_probability": chance}, index=cells.index)
+
+
+def _probabilities(
+    umi: np.ndarray,
+    *,
+    totals: np.ndarray,
+    cells: pd.DataFrame,
+    neighbors: np.ndarray,
+    chosen: np.ndarray,
+) -> np.ndarray:
+    """Fit the mixture of each sample; missing for cells of other lineages and of other samples."""
+    chance = np.full(len(cells), np.nan)
+    sample, is_t = cells["sample"].to_numpy(dtype=str), (cells["lineage"] == "T").to_numpy()
+    names = np.unique(sample[chosen & is_t])
+    rows = [np.flatnonzero(is_t & chosen & (sample == name)) for name in names]
+    others = [~is_t & chosen & (sample == name) for name in names]
+    stray = stray_umis(
+        np.array([umi[other].sum() for other in others]),
+        np.array([other.sum() for other in others]),
+        np.array([umi[own].mean() for own in rows]),
+    )
+    place = np.full(len(cells), -1)
+    for own, level in zip(rows, stray, strict=True):
+        place[own] = np.arange(len(own))
+        near = np.where(neighbors[own] >= 0, place[neighbors[own]], -1)
+        counts = CarCounts(umi[own], totals[own], near, float(level))
+        chance[own] = fit_car_mixture(counts).probability
+    return chance
+
+
+def t_cell_neighbors(
+    space: np.ndarray, *, cells: pd.DataFrame, n_neighbors: int, seed: int, threads: int
+) -> np.ndarray:
+    """Find the nearest T cells of each T cell in its own sample.
+
+    Parameters
+    ----------
+    space : n_cells x components.
+    cells : `sample`, `lineage`.
+    n_neighbors, seed, threads : as in `neighbors.find_neighbors`.
+
+    Returns
+    -------
+    n_cells x `n_neighbors` indices, -1 where there are no more cells.
+    """
+    groups = np.where(cells["lineage"] == "T", cells["sample"].astype(str), "")
+    return find_neighbors_within(
+        space, groups=groups, n_neighbors=n_neighbors, seed=seed, threads=threads
+    )
 
 
 def apply_car(cell_type: Sequence[str] | np.ndarray, *, car: pd.Series) -> pd.Series:
     """Rename the type of CAR-positive T cells to `CAR_T`; their lineage remains T."""
     types = np.asarray(cell_type, dtype=object)
     return pd.Series(np.where(np.asarray(car) == "positive", "CAR_T", types), dtype="str")
+
+
+def set_unknown_apart(population: pd.Series, *, car: pd.DataFrame) -> pd.Series:
+    """Give T cells that may be CAR-T cells a population of their own, which is not tested.
+
+    Cells without a probability keep their population: of T cells in a matrix without a CAR feature
+    nothing is known, and before infusion there are no CAR-T cells.
+
+    Parameters
+    ----------
+    population : of each cell.
+    car : of the same cells, from `call_car`.
+    """
+    apart = (car["car"] == "unknown") & car["car_probability"].notna()
+    return population.where(~apart.to_numpy(), UNKNOWN_CAR_T)
+
+
+def _car_umi(counts: sparse.csr_array, symbols: Sequence[str]) -> np.ndarray:
+    """Return the UMIs of the CAR in each cell."""
+    return sum_columns(counts, [at for at, symbol in enumerate(symbols) if symbol == "CAR"])

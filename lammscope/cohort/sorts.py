@@ -6,6 +6,7 @@ Cells that sorting removed cannot be a denominator, since only contaminants rema
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from lammscope.core.names import NOT_IMMUNE
@@ -43,6 +44,8 @@ MARKERS = {
 }
 # Markers of some of the T cells: sorting for marker-negative cells keeps the others.
 PARTS = {"cd4": {"T"}, "cd8": {"T"}, "cd8a": {"T"}, "car": {"T"}, "cat": {"T"}, "cart": {"T"}}
+
+OTHER_MARKERS = {*MARKERS, "cd4", "cd8", "cd8a"}  # than the CAR
 
 
 def kept_lineages(label: str, sorts: Sorts) -> frozenset[str] | None:
@@ -110,6 +113,22 @@ def sorted_samples(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
         return []
     labels = samples.set_index("sample")["sort"].dropna().astype(str)
     return [str(name) for name, label in labels.items() if kept_lineages(label, sorts) is not None]
+
+
+def car_sorted_samples(samples: pd.DataFrame, sorts: Sorts) -> list[str]:
+    """Return the samples with a library that may have been sorted by the CAR.
+
+    These are the sorted ones, unless the label names other markers only, such as `CD3+`.
+    """
+    chosen = samples[samples["sample"].astype(str).isin(sorted_samples(samples, sorts))]
+    by_others = [_words(str(label)) <= OTHER_MARKERS for label in chosen.get("sort", [])]
+    return chosen["sample"][~np.array(by_others, dtype=bool)].astype(str).tolist()
+
+
+def _words(label: str) -> set[str]:
+    """Return the markers that a label names, without the words for all cells."""
+    found = re.findall(r"[^+\-_\s]+[+-]?", label.lower())
+    return {word.rstrip("+-") for word in found if word not in EVERYTHING}
 
 
 def refused_denominators(labels: Iterable[str], *, sorts: Sorts) -> dict[str, list[str]]:

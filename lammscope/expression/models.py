@@ -12,6 +12,7 @@ from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.design import EFFECT, MIN_PATIENTS, aliased_columns, independent_columns
+from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.stats import linear
 from lammscope.stats.edger import filter_by_expression, tmm
 
@@ -30,8 +31,8 @@ class Pseudobulks:
 
     @property
     def populations(self) -> list[str]:
-        """All populations, sorted by name."""
-        return sorted(self.obs["population"].unique())
+        """The populations to test, sorted by name; T cells that may be CAR-T cells are none."""
+        return sorted(set(self.obs["population"]) - {UNKNOWN_CAR_T})
 
 
 @dataclass(frozen=True)

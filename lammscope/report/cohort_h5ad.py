@@ -21,7 +21,15 @@ from lammscope.report.ambient_counts import LAYER, Correction
 
 LABELS = [
     *("cluster", "lineage", "cell_type", "cell_type_margin", "population"),
-    *("lamm_score", "lamm_positive", "lamm_elevated", "lamm_call", "lamm_veto", "car"),
+    *(
+        "lamm_score",
+        "lamm_positive",
+        "lamm_elevated",
+        "lamm_call",
+        "lamm_veto",
+        "car",
+        "car_probability",
+    ),
 ]
 # columns of the sample table; paths of one machine do not belong in a shared file
 LEFT_OUT = ["counts", "barcodes", "patient"]

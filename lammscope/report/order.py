@@ -24,6 +24,7 @@ POPULATION_COLORS = {
     "CD8_T": "#12457f",
     "Treg": "#83b4e3",
     "CAR_T": "#00b2d6",
+    "T_unknown_CAR": "#a9dfe6",
     "other_T": "#bcd7f0",
     "NK": "#3a3f9e",
     "B": "#8fd0bb",

@@ -115,6 +115,9 @@ CAR_COLUMNS = (
     Column("n_t_cells", "T cells", "count"),
     Column("n_t_with_car", "T cells with CAR", "count", "at least one UMI"),
     Column("pct_of_t", "Fraction of T cells", "percent"),
+    Column("n_positive", "CAR-T cells", "count", "called from their transcripts and neighbors"),
+    Column("n_unknown", "Unknown T cells", "count", "may be CAR-T cells; not tested"),
+    Column("pct_missed", "CAR-T cells missed", "percent", "expected, of all CAR-T cells"),
     Column("n_other_with_car", "Other cells with CAR", "count", "ambient or engulfed RNA"),
     Column("reading", "Interpretation", "words"),
 )

@@ -82,7 +82,8 @@ rule call_lamm:
         **named(
             settings=CALL_SETTINGS,
             before_infusion=[sample for sample, phase in PHASES.items() if phase == "pre"],
-            sorted_out=SORTED,
+            car_sorted=CAR_SORTED,
+            car_probability=config["car"]["probability"],
             seed=config["seed"],
             threads=1,
             references=config_path("lamm", "references"),

@@ -141,7 +141,7 @@ LAMM_GENES = [
     *(gene for veto in config["lamm"]["vetoes"].values() for gene in veto["genes"]),
 ]
 PHASES = SHEET["phase"].fillna("other").to_dict()
-SORTED = sorts.sorted_samples(SHEET, config["sorts"])
+CAR_SORTED = sorts.car_sorted_samples(SHEET, config["sorts"])
 TYPE_MODEL = config["annotation"]["celltypist_model"]
 RESOLUTIONS = sorted({config["clustering"]["resolution"], *config["clustering"]["resolutions"]})
 METHOD = config["integration"]["method"]

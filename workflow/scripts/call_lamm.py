@@ -3,6 +3,7 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.calls import call_cells, neighbors_within_patients
+from lammscope.annotate.car import call_car, t_cell_neighbors
 from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.core.indexed import CellIndex
 from lammscope.core.resources import find_resource
@@ -11,27 +12,32 @@ from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
-    index = CellIndex(snakemake.input.cells)
+    params, index = snakemake.params, CellIndex(snakemake.input.cells)
     counts, symbols, has_car = stack_panel(snakemake.input.counts, index)
+    panel = PanelCounts(counts, symbols, index.cells["total_counts"].to_numpy())
     types = index.read_table(snakemake.input.types).assign(patient=index.cells["patient"])
+    space = index.read_arrays(snakemake.input.space)["space"]
     neighbors = index.read_arrays(snakemake.input.neighbors)["indices"]
-    own_neighbors = neighbors_within_patients(
-        index.read_arrays(snakemake.input.space)["space"],
+    search = {"n_neighbors": neighbors.shape[1], "seed": params.seed, "threads": params.threads}
+    car = call_car(
+        panel,
         cells=types,
-        n_neighbors=neighbors.shape[1],
-        seed=snakemake.params.seed,
-        threads=snakemake.params.threads,
+        neighbors=t_cell_neighbors(space, cells=types, **search),
+        has_feature=has_car,
+        before_infusion=types["sample"].isin(params.before_infusion),
+        sorted_out=types["sample"].isin(params.car_sorted),
+        probability=params.car_probability,
     )
-    references = load_references(find_resource(snakemake.params.references))
+    references = load_references(find_resource(params.references))
     cells = call_cells(
         types,
-        PanelCounts(counts, symbols, index.cells["total_counts"].to_numpy()),
+        panel,
         neighbors=neighbors,
-        own_neighbors=own_neighbors,
-        settings=CallSettings.from_config(snakemake.params.settings, references=references),
-        has_car=has_car,
-        before_infusion=snakemake.params.before_infusion,
-        sorted_out=snakemake.params.sorted_out,
+        own_neighbors=neighbors_within_patients(space, cells=types, **search),
+        settings=CallSettings.from_config(params.settings, references=references),
+        car=car,
     )
     index.write_table(cells, snakemake.output.cells)
-    logger.info("%s", cells["lamm_call"].value_counts().to_dict())
+    logger.info(
+        "%s; CAR: %s", *(cells[name].value_counts().to_dict() for name in ("lamm_call", "car"))
+    )

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
+from lammscope.annotate.car import NO_FEATURE
 from lammscope.core.names import UNSTATED
-from lammscope.core.words import readable, write_number
+from lammscope.core.words import readable, shortened, write_number
 from lammscope.report.order import population_order, sample_groups
 from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
 
@@ -137,7 +138,7 @@ def support_line(calls: pd.DataFrame) -> str:
 
 
 def car_section(car: pd.DataFrame) -> dict[str, Any]:
-    """Return the table of CAR transcripts, and a sentence on those that are contamination."""
+    """Return the table of CAR transcripts, and sentences on what they leave unknown."""
     seen = car[car["car_umi"] > 0]
     stray = car[car["reading"] == "contamination"]
     lines = []
@@ -151,7 +152,35 @@ def car_section(car: pd.DataFrame) -> dict[str, Any]:
             f"as contamination, not as CAR-T cells: {stray['car_umi'].sum():,} UMIs in "
             f"{len(stray)} samples."
         )
+    lines += [line for line in (_missed_line(car), _featureless_line(car)) if line]
     return {"lines": lines, "table": build_table(car, CAR_COLUMNS) if len(seen) else None}
+
+
+def _missed_line(car: pd.DataFrame) -> str:
+    """Say how many CAR-T cells are called, missed and unknown; "" if none is expected."""
+    after = car[(car["phase"] != "pre") & car["pct_missed"].notna()]
+    if after.empty:
+        return ""
+    missed = (after["pct_missed"] * after["n_expected"]).sum() / after["n_expected"].sum()
+    return (
+        f"{after['n_positive'].sum():,} T cells are called CAR-T cells. An expected "
+        f"{write_number(missed, 'percent')} of all CAR-T cells are missed (in single samples "
+        f"{write_number(after['pct_missed'].min(), 'percent')} to "
+        f"{write_number(after['pct_missed'].max(), 'percent')}), mostly because they show no "
+        f"transcript. {after['n_unknown'].sum():,} T cells may be CAR-T cells or not: they count "
+        "in denominators, but are not tested."
+    )
+
+
+def _featureless_line(car: pd.DataFrame) -> str:
+    """Name samples after infusion whose T cells include unknown CAR-T cells; "" without any."""
+    names = car.loc[(car["phase"] == "post") & (car["reading"] == NO_FEATURE), "sample"]
+    if names.empty:
+        return ""
+    return (
+        f"{shortened(names)}: the matrix has no CAR gene, so T cells after infusion include CAR-T "
+        "cells that cannot be told apart. Differences of T cells there may be those of CAR-T cells."
+    )
 
 
 def state_line(state_genes: pd.DataFrame) -> str:

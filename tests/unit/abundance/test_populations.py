@@ -9,6 +9,7 @@ from scipy import special, stats
 
 from lammscope.abundance.comparisons import COLUMNS, detectable_difference
 from lammscope.abundance.counts import count_cells
+from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.report.sections.primary import primary_row, primary_sentence
 from tests.unit.abundance.questions import run_abundance as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -110,6 +111,22 @@ def test_cohort_without_cells_of_interest_still_has_a_lamm_row() -> None:
     assert table.set_index("population")["n_cells"].to_dict() == {
         "LAMM": 0, "LAMM_elevated": 0, "LAMM_positive": 0, "NK": 1
     }  # fmt: skip
+
+
+def test_t_cells_that_may_be_car_t_cells_are_in_denominators_and_have_no_row() -> None:
+    samples = make_samples()
+    counts = make_counts(samples)
+    wide = counts["population"] == "CAR_T"
+    unknown = counts.assign(population=counts["population"].where(~wide, UNKNOWN_CAR_T))
+    for entry in (BASELINE, PAIRED):
+        question = asked(entry, samples)
+        settings = SETTINGS | {"exclude_pre_post": ["B"]}
+        one = run_test(counts, samples, question, **settings)
+        other = run_test(unknown, samples, question, **settings)
+        assert UNKNOWN_CAR_T not in set(other["population"])
+        same = one[one["population"] != "CAR_T"].reset_index(drop=True)
+        estimates = ["population", "denominator", "scale", "estimate", "p", "n_test"]
+        pd.testing.assert_frame_equal(same[estimates], other[estimates])
 
 
 def test_between_is_the_t_test_of_logits_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Calls of cells put together: neighbours of the patient alone, CAR, populations."""
+"""Calls of cells put together: neighbours of the patient alone, populations."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from lammscope.annotate.calls import call_cells, neighbors_within_patients
 from lammscope.annotate.lamm_settings import CallSettings, load_references
+from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.core.pooling import neighbor_pooling
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.neighbors import find_neighbors_within
@@ -60,9 +61,7 @@ def test_a_call_says_whether_the_patient_alone_bears_it(alone: bool) -> None:
             space[:, None], cells=cells, n_neighbors=20, seed=1, threads=1
         ),
         settings=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
-        has_car=np.ones(len(roles), dtype=bool),
-        before_infusion=["P2"],
-        sorted_out=[],
+        car=pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index),
     )
     called = (result["lamm_call"] == "LAMM").to_numpy()
     assert called[planted].mean() > 0.9
@@ -71,6 +70,29 @@ def test_a_call_says_whether_the_patient_alone_bears_it(alone: bool) -> None:
     assert (own[called & (patient != "P3")] >= 0.5).mean() > 0.95
     if alone:
         assert own[np.flatnonzero(planted)[0]] < 0.5
+
+
+def test_t_cells_that_may_be_car_t_cells_are_a_population_of_their_own() -> None:
+    roles, data = plant({"t_cell": 30, "monocyte": 60})
+    cells: Any = {"sample": "P1", "patient": "P1"}
+    cells = pd.DataFrame(cells | {name: data[name] for name in ("lineage", "cell_type")})
+    car = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
+    of_t = np.flatnonzero(roles == "t_cell")
+    car.loc[of_t[0], :] = ["positive", 0.95]
+    car.loc[of_t[1], :] = ["unknown", 0.5]
+    car.loc[of_t[2], :] = ["unknown", np.nan]  # a matrix without a CAR feature
+    result = call_cells(
+        cells,
+        data["counts"],
+        neighbors=data["neighbors"],
+        own_neighbors=data["neighbors"],
+        settings=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
+        car=car,
+    )
+    own = cells.loc[of_t[0], "cell_type"]
+    assert result.loc[of_t[:4], "population"].tolist() == ["CAR_T", UNKNOWN_CAR_T, own, own]
+    assert result.loc[of_t[:4], "cell_type"].tolist() == ["CAR_T", own, own, own]
+    assert set(result.loc[of_t, "lineage"]) == {"T"}
 
 
 def test_a_definer_that_no_sample_has_is_refused_with_near_names() -> None:

@@ -59,7 +59,9 @@ def test_calls_are_counted_with_those_that_the_patient_alone_bears() -> None:
 def test_car_transcripts_before_infusion_are_contamination() -> None:
     cells = pd.DataFrame(
         {"sample": ["pre", "pre", "post", "post", "old", "stray"],
-         "lineage": ["T", "B", "T", "T", "T", "B"]}
+         "lineage": ["T", "B", "T", "T", "T", "B"],
+         "car": ["negative", "negative", "positive", "unknown", "unknown", "negative"],
+         "car_probability": [0, np.nan, 1, 0.25, np.nan, np.nan]}
     )  # fmt: skip
     phases = dict.fromkeys(["pre", "post", "old", "stray", "none"], "post") | {"pre": "pre"}
     table: Any = count_car(
@@ -79,3 +81,9 @@ def test_car_transcripts_before_infusion_are_contamination() -> None:
     assert table.loc["post", "pct_of_t"] == 50
     assert table.loc["stray", "n_other_with_car"] == 1
     assert np.isnan(table.loc["none", "pct_of_t"])
+    post = table.loc["post"]
+    assert (post["n_positive"], post["n_unknown"], post["n_expected"]) == (1, 1, 1.25)
+    assert post["pct_missed"] == pytest.approx(20)  # a quarter of a cell of one and a quarter
+    assert table.loc["pre", "n_expected"] == 0
+    assert np.isnan(table.loc["old", "n_expected"])
+    assert table.loc[["pre", "old", "stray", "none"], "pct_missed"].isna().all()

@@ -1,4 +1,4 @@
-"""LAMM and CAR-T calls: planted cells are found, ordinary ones stay quiet, real monocytes agree."""
+"""LAMM calls: planted cells are found, ordinary ones stay quiet, real monocytes agree."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lammscope.annotate.car import apply_car, call_car
 from lammscope.annotate.lamm import call_at, call_lamm, name_population
 from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.joint.panel_counts import PanelCounts
@@ -282,59 +281,6 @@ def test_definers_that_cannot_be_called_are_refused_with_a_remedy(
         call(data, references, **changes)
 
 
-BLOOD: dict[str, Any] = {"before_infusion": False, "sorted_out": False}  # unsorted, after infusion
-
-
-@pytest.mark.parametrize(
-    ("before", "sorted_out", "expected"),
-    [
-        ([True, True, False], False, ["negative", "negative", "negative"]),
-        (False, [True, True, False], ["positive", "unknown", "negative"]),
-        (True, True, ["unknown", "unknown", "unknown"]),
-    ],
-)
-def test_car_status_knows_infusion_and_sort(
-    before: list[bool] | bool, sorted_out: bool | list[bool], expected: list[str]
-) -> None:
-    car = call_car(
-        sparse.csr_array(np.array([[2], [0], [0]])),
-        symbols=["CAR"],
-        car_symbols=["CAR"],
-        lineage=["T", "T", "T"],
-        has_feature=True,
-        before_infusion=before,
-        sorted_out=sorted_out,
-    )
-    assert car.tolist() == expected
-
-
-def test_car_status_follows_umis_lineage_and_feature() -> None:
-    counts = sparse.csr_array(np.array([[0, 1], [3, 0], [0, 2], [0, 1], [5, 0]]))
-    car = call_car(
-        counts,
-        symbols=["CD3E", "CAT_scFv"],
-        car_symbols=["CAT_scFv"],
-        lineage=["T", "T", "monocytic", "T", "T"],
-        has_feature=np.array([True, True, True, False, False]),
-        **BLOOD,
-    )
-    assert car.tolist() == ["positive", "negative", "negative", "unknown", "unknown"]
-    types = apply_car(["CD8_T", "CD4_T", "Macrophage", "Treg", "Treg"], car=car)
-    assert types.tolist() == ["CAR_T", "CD4_T", "Macrophage", "Treg", "Treg"]
-
-
-def test_car_status_without_any_feature_is_unknown() -> None:
-    car = call_car(
-        sparse.csr_array(np.array([[1], [0]])),
-        symbols=["CD3E"],
-        car_symbols=[],
-        lineage=["T", "B"],
-        has_feature=np.zeros(2, dtype=bool),
-        **BLOOD,
-    )
-    assert car.tolist() == ["unknown", "unknown"]
-
-
 def real_calls(cohort: real_cohorts.Cohort, references: pd.DataFrame) -> pd.DataFrame:
     cells = cohort.cells
     data = {"counts": cohort.counts, "neighbors": cohort.neighbors}
@@ -372,18 +318,3 @@ def test_monocytes_of_car_t_patients_are_positive_and_rarely_elevated(
     for patient in ("P02", "P08", "P10"):
         assert share[patient, "NoSo"] > share[patient, "CD3+CAT+"]
     assert positive[cells["source"] == "PROD"].mean() <= 0.005
-
-
-@pytest.mark.real_data
-def test_the_car_transcript_marks_sorted_t_cells(real_data: Callable[[str], Path]) -> None:
-    cohort = real_cohorts.carpall(real_data("carpall"))
-    car = call_car(
-        cohort.counts.matrix,
-        symbols=cohort.counts.symbols,
-        car_symbols=["CAT_scFv"],
-        lineage=cohort.cells["lineage"],
-        has_feature=np.ones(len(cohort.cells), dtype=bool),
-        **BLOOD,
-    )
-    share = (car == "positive").groupby(cohort.cells["sort"]).mean()
-    assert share["CD3+CAT+"] > 2 * share["NoSo"]

@@ -11,6 +11,7 @@ from lammscope.cohort.contrast_checks import contrast_mistakes
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.sorts import (
     LINEAGES,
+    car_sorted_samples,
     kept_lineages,
     refused_denominators,
     sort_mistakes,
@@ -32,6 +33,16 @@ def test_sorted_samples_are_those_that_lost_a_lineage() -> None:
     assert sorted_samples(samples, {"mine": "all"}) == ["b"]
     assert sorted_samples(samples, {"mine": ["T"]}) == ["b", "c"]
     assert sorted_samples(samples.drop(columns="sort"), {}) == []
+
+
+def test_only_sorts_that_may_select_by_the_car_are_sorted_by_the_car() -> None:
+    labels = ["NoSo", "CD3+", "CD3+CAT+", "live CD4+ CD8+", "mine", "CAR+", "CD14+", None]
+    samples = pd.DataFrame({"sample": list("abcdefgh"), "sort": labels})
+    assert car_sorted_samples(samples, {"mine": ["T"]}) == ["c", "e", "f"]
+    assert car_sorted_samples(samples, {"mine": "all"}) == ["c", "f"]
+    assert car_sorted_samples(samples.drop(columns="sort"), {}) == []
+    numbered = samples.assign(sample=range(8)).drop(index=4)
+    assert car_sorted_samples(numbered, {}) == ["2", "5"]
 
 
 @pytest.mark.parametrize(

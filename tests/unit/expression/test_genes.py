@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse, stats
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.expression.genes import COLUMNS
 from lammscope.expression.genes import test_expression as run_test
 from lammscope.expression.missing import excluded_pseudobulks, missingness
@@ -120,6 +121,15 @@ def test_order_of_samples_changes_nothing() -> None:
             data[order].copy(), Comparison(shuffled, asked(entry, samples)), **SETTINGS
         )
         pd.testing.assert_frame_equal(one, other)
+
+
+def test_t_cells_that_may_be_car_t_cells_are_not_tested() -> None:
+    samples = make_samples(4)
+    data = make_pseudobulk(samples)
+    data.obs["population"] = data.obs["population"].astype(str).replace("NK", UNKNOWN_CAR_T)
+    cohort = data, Comparison(samples, asked(BASELINE, samples))
+    assert set(run_test(*cohort, **SETTINGS)["cell_type"]) == {"LAMM"}
+    assert set(missingness(*cohort, min_cells=10)["cell_type"]) == {"LAMM"}
 
 
 def test_small_pseudobulks_are_left_out_and_listed_by_arm() -> None:

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from lammscope.abundance.comparisons import COLUMNS
 from lammscope.abundance.lamm_results import gather_lamm
+from lammscope.annotate.car import NO_FEATURE
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
@@ -138,6 +139,10 @@ def car_table(samples: pd.DataFrame, *, umi: int = 3) -> pd.DataFrame:
             "n_t_cells": 100,
             "n_t_with_car": np.where(pre, 1, 20),
             "pct_of_t": np.where(pre, 1.0, 20.0),
+            "n_positive": np.where(pre, 0, 20),
+            "n_unknown": np.where(pre, 0, 4),
+            "n_expected": np.where(pre, 0, 25.0),
+            "pct_missed": np.where(pre, np.nan, 20.0),
             "n_other_with_car": 0,
             "car_umi": umi,
             "reading": np.where(pre, "contamination", "CAR-T cells"),
@@ -758,6 +763,32 @@ def test_car_transcripts_before_infusion_are_reported_as_contamination(
     assert "as contamination, not as CAR-T cells: 24 UMIs in 8 samples" in words
     words = words_of(make_report(car=car_table(cohort.samples, umi=0).assign(reading="none seen")))
     assert "No CAR transcript was found in this cohort" in words
+
+
+def test_missed_and_unknown_car_t_cells_are_reported(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
+    table = car_table(cohort.samples)
+    after = table.index[table["phase"] == "post"]
+    table.loc[after[0], ["n_expected", "pct_missed"]] = [75.0, 60.0]
+    words = words_of(make_report(car=table))
+    pooled = (75 * 60 + 25 * 20 * (len(after) - 1)) / (75 + 25 * (len(after) - 1))
+    assert f"An expected {write_number(pooled, 'percent')} of all CAR-T cells are missed" in words
+    assert "in single samples 20.0 % to 60.0 %" in words
+    assert f"{4 * len(after)} T cells may be CAR-T cells or not" in words
+    assert "cannot be told apart" not in words
+
+
+def test_samples_after_infusion_without_a_car_gene_are_named(
+    make_report: Callable[..., str], cohort: Example
+) -> None:
+    table = car_table(cohort.samples, umi=0).assign(reading="none seen", pct_missed=np.nan)
+    after = table.index[table["phase"] == "post"]
+    table.loc[after, "reading"] = NO_FEATURE
+    words = words_of(make_report(car=table))
+    assert f"{table.loc[after[0], 'sample']}, " in words
+    assert "has no CAR gene, so T cells after infusion include CAR-T cells" in words
+    assert "are missed" not in words
 
 
 def test_missing_genes_of_programs_and_types_are_reported(make_report: Callable[..., str]) -> None:
