@@ -19,7 +19,7 @@ from lammscope.cohort.design import (
     independent_columns,
     tested_column,
 )
-from lammscope.core.names import ALPHA, LAMM_LEVELS
+from lammscope.core.names import ALPHA, LAMM_ROWS
 from lammscope.stats import linear
 from lammscope.stats.influence import leave_one_out
 
@@ -28,8 +28,6 @@ MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
 SEPARABLE = 0.9  # share of monocytic cells above which the LAMM fraction is uninformative
 
 MIN_EXPECTED = 2  # cells per sample on the side with the fewest, at equal proportions
-
-LAMM_ROWS = ("LAMM", *LAMM_LEVELS)
 
 COLUMNS = [
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),

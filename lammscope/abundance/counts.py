@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lammscope.core.names import LAMM_LEVELS, LEVELS
+from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS
 
 
 def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
@@ -13,7 +13,8 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     Parameters
     ----------
     cells
-        `sample`, `population`, `lineage`, `lamm_positive`, `lamm_elevated` per cell.
+        `sample`, `population`, `lineage`, `lamm_call`, `lamm_positive`, `lamm_macrophage_like` per
+        cell.
     samples
         The sample table. Samples without cells are counted as well.
     probability
@@ -22,23 +23,23 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     Returns
     -------
     DataFrame
-        `sample`, `population`, `lineage`, `n_cells`, `partition`. There are always rows of LAMM.
-        LAMM_positive and LAMM_elevated count the same cells at either level (`partition` False).
+        `sample`, `population`, `lineage`, `n_cells`, `partition`. There are always rows of LAMM
+        (called cells), LAMM_positive and LAMM_macrophage_like (cells at either level): monocytic
+        cells that are counted in their population, too (`partition` False).
     """
     pairs = cells[["population", "lineage"]].drop_duplicates("population").astype(str)
     lineages = dict(zip(pairs["population"], pairs["lineage"], strict=True))
-    lineages = dict(sorted({**lineages, "LAMM": "monocytic"}.items()))
     names = sorted(samples["sample"])
     table = pd.crosstab(cells["sample"].astype(str), cells["population"].astype(str))
-    table = table.reindex(index=names, columns=list(lineages), fill_value=0)
+    table = table.reindex(index=names, columns=sorted(lineages), fill_value=0)
+    table[LAMM] = _count(cells[cells["lamm_call"] == LAMM], names)
     for level in LEVELS:
         table[f"LAMM_{level}"] = _count_called(cells, names, level=level, threshold=probability)
     table = table.astype(int).reset_index(names="sample")
     long = table.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.sort_values(["sample", "population"], ignore_index=True)
-    lineages |= dict.fromkeys(LAMM_LEVELS, "monocytic")
-    long["lineage"] = long["population"].map(lineages)
-    long["partition"] = ~long["population"].isin(LAMM_LEVELS)
+    long["lineage"] = long["population"].map(lineages | dict.fromkeys(LAMM_ROWS, "monocytic"))
+    long["partition"] = ~long["population"].isin(LAMM_ROWS)
     return long[["sample", "population", "lineage", "n_cells", "partition"]]
 
 
@@ -47,8 +48,8 @@ def count_thresholds(
 ) -> pd.DataFrame:
     """Count LAMM cells per sample at other thresholds on the probability of a call.
 
-    The parameters are those of `count_cells`. Returns `sample`, `level` (positive, elevated),
-    `threshold` and `n_cells`, zeros included.
+    The parameters are those of `count_cells`. Returns `sample`, `level`, `threshold` and `n_cells`,
+    zeros included.
     """
     names = sorted(samples["sample"])
     tables = []
@@ -64,8 +65,11 @@ def _count_called(
     cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
 ) -> pd.Series:
     """Count LAMM cells of each sample at a threshold on the probability of a level."""
-    called = cells.loc[cells[f"lamm_{level}"] >= threshold, "sample"].value_counts()
-    return called.reindex(names, fill_value=0)
+    return _count(cells[cells[f"lamm_{level}"] >= threshold], names)
+
+
+def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:
+    return cells["sample"].value_counts().reindex(names, fill_value=0)
 
 
 # --- LAMM fractions -------------------------------------------------------------------------------
@@ -82,8 +86,6 @@ def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
     """
     parts = counts[counts["partition"].astype(bool)]
     rows = counts[counts["population"] == f"LAMM_{level}"]
-    if rows.empty:
-        rows = parts[parts["population"] == "LAMM"]
     table = pd.DataFrame({"n_all": parts.groupby("sample")["n_cells"].sum()})
     monocytic = parts[parts["lineage"] == "monocytic"].groupby("sample")["n_cells"].sum()
     table["n_monocytic"] = monocytic.reindex(table.index).fillna(0).astype(int)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LAMM_LEVELS, NOT_IMMUNE, UNKNOWN_CAR_T
+from lammscope.core.names import LAMM, LAMM_ROWS, NOT_IMMUNE, UNKNOWN_CAR_T
 
 OFFSET = 0.5  # pseudocount of each population, in cells
 
@@ -85,15 +85,17 @@ def families(
     found = []
     for denominator, populations in members.items():
         family = _fractions(cells, denominator, populations, excluded)
-        base = next(m for m in family if m.population == "LAMM")
+        kept = [p for p in populations if p not in excluded]
+        offset = OFFSET * max(len(kept), 1)
+        base = Measure(
+            LAMM, denominator, cells[LAMM], _total(cells, kept), OFFSET, offset, partition=False
+        )
         family += [
-            replace(base, population=level, count=cells[level], partition=False)
-            for level in LAMM_LEVELS
-            if level in cells
+            replace(base, population=row, count=cells[row]) for row in LAMM_ROWS if row in cells
         ]
         if denominator != "monocytic":
             share = OFFSET * len(counted)
-            whole = replace(base, population="monocytic", share=share, partition=False)
+            whole = replace(base, population="monocytic", share=share)
             family.append(replace(whole, count=n_monocytic))
         found.append(family)
     for parent in sorted(set(lineage[partition]) - {"monocytic"}):
@@ -102,7 +104,7 @@ def families(
             found.append(_fractions(cells, "parent", populations, excluded))
     t_cells = [p for p in partition if lineage[p] == "T" and p not in excluded]
     if t_cells:
-        counts = {"LAMM": cells["LAMM"], "monocytic": n_monocytic}
+        counts = {LAMM: cells[LAMM], "monocytic": n_monocytic}
         total = _total(cells, t_cells)
         found.append(
             [

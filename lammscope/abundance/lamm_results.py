@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lammscope.core.names import LEVELS
 from lammscope.stats.multiplicity import holm
 
 COLUMNS = [
@@ -36,7 +37,7 @@ def gather_lamm(
         fixed in advance and not corrected. The arcsine scale is left to the robustness table, since
         it tests the same differences again.
     """
-    other = "LAMM_positive" if level == "elevated" else "LAMM_elevated"
+    (other,) = (f"LAMM_{each}" for each in LEVELS if each != level)
     tables = [
         table[table["population"].isin(["LAMM", other]) & (table["scale"] != "arcsine")].assign(
             contrast=name

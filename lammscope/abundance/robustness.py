@@ -12,6 +12,7 @@ from lammscope.abundance.comparisons import compare
 from lammscope.abundance.fractions import Measure, unit_cells
 from lammscope.abundance.populations import Question
 from lammscope.cohort.contrasts import Contrast
+from lammscope.core.names import LEVELS
 
 COLUMNS = [
     *("analysis", "setting", "population", "denominator", "scale", "estimate", "se", "ci_low"),
@@ -98,7 +99,7 @@ def _analyses(
         measure = question.measure("LAMM", name)
         if name != denominator and measure is not None:
             yield Analysis("denominator", name, measure, units, contrast, _scale(measure))
-    other = "positive" if level == "elevated" else "elevated"
+    (other,) = (each for each in LEVELS if each != level)
     measure = question.measure(f"LAMM_{other}", denominator)
     if measure is not None:
         yield Analysis("level", other, measure, units, contrast, _scale(measure))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from lammscope.annotate.sums import GroupSums
 from lammscope.core.ambient.populations import ambient_umis
 from lammscope.core.indexed import CellIndex
 from lammscope.core.names import PROFILE
@@ -66,6 +67,43 @@ def sum_ambient(
     counts = sparse.csr_array(shard.counts[positions])
     found = ambient_umis(counts, profile=profile, populations=codes, contamination=contamination)
     return AmbientSums(groups, found.umis, found.is_limit, profile)
+
+
+def add_overlapping(
+    ambient: AmbientSums,
+    sums: GroupSums,
+    names: np.ndarray,
+    *,
+    overlapping: Mapping[str, np.ndarray],
+) -> AmbientSums:
+    """Add groups of cells of several populations, with their populations' share of ambient RNA.
+
+    Parameters
+    ----------
+    ambient
+        Of the populations.
+    sums
+        Sums over parts of the populations.
+    names
+        The population of each part.
+    overlapping
+        Further groups by name: which parts they contain (bool). Empty ones are left out, as in
+        `sums.merge_groups`.
+    """
+    place = np.searchsorted(ambient.groups, names)
+    umis = sums.counts.sum(axis=1)
+    of_population = np.bincount(place, weights=umis, minlength=len(ambient.groups))
+    share = ambient.umis / np.maximum(of_population, 1)
+    groups, expected, limits = [ambient.groups], [ambient.umis], [ambient.is_limit]
+    for name, inside in overlapping.items():
+        if np.any(inside):
+            parts = np.flatnonzero(inside)
+            groups.append(np.array([name]))
+            expected.append(np.array([(share[place[parts]] * umis[parts]).sum()]))
+            limits.append(np.array([ambient.is_limit[place[parts]].any()]))
+    return AmbientSums(
+        np.concatenate(groups), np.concatenate(expected), np.concatenate(limits), ambient.profile
+    )
 
 
 def write_ambient(path: str | Path, ambient: Mapping[str, AmbientSums], index: CellIndex) -> None:

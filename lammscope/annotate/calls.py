@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from lammscope.annotate.car import apply_car, set_unknown_apart
-from lammscope.annotate.lamm import MONOCYTIC, call_lamm, name_population
+from lammscope.annotate.lamm import MONOCYTIC, call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
+from lammscope.core.names import LAMM, LEVELS
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
 
@@ -16,6 +17,7 @@ def call_cells(
     *,
     neighbors: np.ndarray,
     own_neighbors: np.ndarray,
+    sample_neighbors: np.ndarray,
     settings: CallSettings,
     car: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -23,48 +25,53 @@ def call_cells(
 
     Parameters
     ----------
-    cells : `sample`, `lineage`, `cell_type`; n_cells rows.
+    cells : `sample`, `group` (of libraries that are alike), `lineage`, `cell_type`; n_cells rows.
     counts : of the same cells; the column `CAR` is the sum of all CAR features.
     neighbors : n_cells x k indices of the nearest cells.
-    own_neighbors : the same within patients, from `neighbors_within_patients`.
+    own_neighbors, sample_neighbors : the same within patients and within samples, from
+        `monocytic_neighbors`.
     settings : of the LAMM calls.
     car : from `car.call_car`, of the same cells.
 
     Returns
     -------
     DataFrame
-        `cells` with the columns of `lamm.call_lamm`; `lamm_own_patient`, the probability of the
-        configured level with neighbors from the patient's own cells only; `car` and
-        `car_probability`; `cell_type` with `CAR_T`; and `population`.
+        `cells` without `group`, with the columns of `lamm.call_lamm`; `lamm_own_patient`, the
+        probability of the configured level with neighbors from the patient's own cells only; `car`
+        and `car_probability`; `cell_type` with `CAR_T`; and `population`, the cell type, but for T
+        cells of unknown CAR status.
     """
-    lineage, cell_type = cells["lineage"].to_numpy(), cells["cell_type"].to_numpy()
     called, alone = (
         call_lamm(
             counts,
             neighbors=found,
-            lineage=lineage,
-            cell_type=cell_type,
-            samples=cells["sample"].to_numpy(),
+            sample_neighbors=sample_neighbors,
+            cells=cells,
             settings=settings,
         )
         for found in (neighbors, own_neighbors)
     )
     called["lamm_own_patient"] = alone[f"lamm_{settings.level}"]
-    result = cells.assign(**called, **car, cell_type=apply_car(cell_type, car=car["car"]))
-    population = name_population(result["cell_type"].to_numpy(), lamm_call=called["lamm_call"])
-    population = set_unknown_apart(population, car=car)
-    return result.assign(population=population)
+    cell_type = apply_car(cells["cell_type"].to_numpy(), car=car["car"])
+    result = cells.drop(columns="group").assign(**called, **car, cell_type=cell_type)
+    return result.assign(population=set_unknown_apart(cell_type, car=car))
 
 
-def neighbors_within_patients(
-    space: np.ndarray, *, cells: pd.DataFrame, n_neighbors: int, seed: int, threads: int
+def monocytic_neighbors(
+    space: np.ndarray,
+    *,
+    cells: pd.DataFrame,
+    within: str,
+    n_neighbors: int,
+    seed: int,
+    threads: int,
 ) -> np.ndarray:
-    """Find the nearest monocytic cells of each monocytic cell in its own patient.
+    """Find the nearest monocytic cells of each monocytic cell in its own patient or sample.
 
     Parameters
     ----------
     space : n_cells x components.
-    cells : `patient`, `lineage`.
+    cells : `lineage`, and the column `within`: `patient` or `sample`.
     n_neighbors, seed, threads : as in `neighbors.find_neighbors`.
 
     Returns
@@ -72,7 +79,19 @@ def neighbors_within_patients(
     n_cells x `n_neighbors` indices, -1 where there are no more cells.
     """
     monocytic = cells["lineage"].to_numpy() == MONOCYTIC
-    groups = np.where(monocytic, cells["patient"], "")
+    groups = np.where(monocytic, cells[within], "")
     return find_neighbors_within(
         space, groups=groups, n_neighbors=n_neighbors, seed=seed, threads=threads
     )
+
+
+def lamm_rows(cells: pd.DataFrame, *, probability: float) -> pd.DataFrame:
+    """Add which cells the LAMM rows of tables contain: one column (bool) for each of `LAMM_ROWS`.
+
+    Parameters
+    ----------
+    cells : `lamm_call`, `lamm_positive`, `lamm_macrophage_like`.
+    probability : from which a cell is at a level.
+    """
+    levels = {f"LAMM_{level}": cells[f"lamm_{level}"] >= probability for level in LEVELS}
+    return cells.assign(**{LAMM: cells["lamm_call"] == LAMM}, **levels)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lammscope.annotate.lamm import AMBIENT, LAMM, MONOCYTIC, UNCERTAIN
+from lammscope.annotate.lamm import AMBIENT, MONOCYTIC, UNCERTAIN
+from lammscope.core.names import LAMM
 
 SUPPORTED = 0.5  # probability from the patient's own cells only: more likely than not; our choice
 
@@ -61,7 +62,7 @@ def count_calls(
 
     Parameters
     ----------
-    cells : `sample`, `lineage`, `lamm_positive`, `lamm_elevated`, `lamm_call`, `lamm_veto`,
+    cells : `sample`, `lineage`, `lamm_positive`, `lamm_macrophage_like`, `lamm_call`, `lamm_veto`,
         `lamm_own_patient`.
     samples : all samples, including those without cells.
     reasons : names of the exclusion criteria in the config; `ambient` is added.
@@ -70,8 +71,9 @@ def count_calls(
     Returns
     -------
     DataFrame
-        `sample`, `n_cells`, `n_monocytic`, `n_positive`, `n_elevated`, `n_lamm`, `n_uncertain`,
-        `n_supported`, `n_contradicted` (of `n_lamm`), `pct_supported`, and `veto_<reason>`.
+        `sample`, `n_cells`, `n_monocytic`, `n_positive`, `n_macrophage_like`, `n_lamm`,
+        `n_uncertain`, `n_supported`, `n_contradicted` (of `n_lamm`), `pct_supported`, and
+        `veto_<reason>`.
     """
     called = cells["lamm_call"] == LAMM
     own = cells["lamm_own_patient"]
@@ -80,7 +82,7 @@ def count_calls(
             "n_cells": True,
             "n_monocytic": cells["lineage"] == MONOCYTIC,
             "n_positive": cells["lamm_positive"] >= probability,
-            "n_elevated": cells["lamm_elevated"] >= probability,
+            "n_macrophage_like": cells["lamm_macrophage_like"] >= probability,
             "n_lamm": called,
             "n_uncertain": cells["lamm_call"] == UNCERTAIN,
             "n_supported": called & (own >= SUPPORTED),

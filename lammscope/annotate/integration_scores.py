@@ -13,10 +13,10 @@ import pandas as pd
 from harmonypy.lisi import compute_lisi
 
 from lammscope.annotate.cell_types import annotate_cells
-from lammscope.annotate.lamm import LAMM, call_lamm
+from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.annotate.panel import Panel
-from lammscope.core.names import AUTO, NONE
+from lammscope.core.names import AUTO, LAMM, NONE
 from lammscope.joint.clustering import cluster_cells
 from lammscope.joint.neighbors import find_neighbors, find_neighbors_within, shared_neighbor_graph
 from lammscope.joint.panel_counts import PanelCounts
@@ -56,15 +56,15 @@ class Evidence:
             self.counts,
             clusters=clusters,
             neighbors=neighbors,
+            samples=self.sample,
             panel=self.panel,
             **self.annotation,
         )
         called = call_lamm(
             self.counts,
             neighbors=neighbors,
-            lineage=types["lineage"].to_numpy(),
-            cell_type=types["cell_type"].to_numpy(),
-            samples=self.sample,
+            sample_neighbors=neighbors,
+            cells=types.assign(sample=self.sample, group=self.batch),
             settings=self.lamm,
         )
         return (called["lamm_call"] == LAMM).to_numpy(), types["cell_type"].to_numpy(dtype=str)

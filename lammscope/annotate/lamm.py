@@ -13,7 +13,7 @@ from scipy.special import gammaincc, gammaincinv
 
 from lammscope.annotate.lamm_settings import CallSettings, background_levels
 from lammscope.annotate.macrophage_state import score_state, state_probabilities
-from lammscope.core.names import PER
+from lammscope.core.names import LAMM, PER
 from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling, sum_columns
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.panel_counts import PanelCounts
@@ -22,7 +22,7 @@ MONOCYTIC = "monocytic"  # the lineage of LAMM cells by their definition
 
 NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages: defining markers are ambient RNA there
 
-LAMM, NOT_LAMM, UNCERTAIN = "LAMM", "not_LAMM", "uncertain"
+NOT_LAMM, UNCERTAIN = "not_LAMM", "uncertain"  # other calls than LAMM
 
 AMBIENT = "ambient"
 

@@ -182,8 +182,8 @@ class Kinds:
 def fit_kinds(scores: Array) -> Kinds:
     """Fit the kinds of cells to the scores of a group of libraries.
 
-    A mixture of three normal distributions, by expectation maximization of the posterior; see Fraley
-    and Raftery, J Classif 24, 155-181 (2007) for the priors.
+    A mixture of three normal distributions, by expectation maximization of the posterior; see
+    Fraley and Raftery, J Classif 24, 155-181 (2007) for the priors.
     """
     mean, spread, share = MEAN.copy(), SPREAD.copy(), PRIOR_SHARES.copy()
     weight = _weights(scores, mean, spread, share)

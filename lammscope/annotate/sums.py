@@ -78,11 +78,23 @@ def sum_groups(shard: Shard, *, positions: np.ndarray, labels: np.ndarray) -> Gr
     )
 
 
-def merge_groups(sums: GroupSums, names: Sequence[str] | np.ndarray) -> GroupSums:
-    """Add the sums of groups that have the same name in `names` (one per group)."""
-    groups, code = np.unique(np.asarray(names, dtype=str), return_inverse=True)
-    member = np.zeros((len(groups), len(code)), dtype=np.int64)
-    member[code, np.arange(len(code))] = 1
+def merge_groups(
+    sums: GroupSums,
+    names: Sequence[str] | np.ndarray,
+    *,
+    overlapping: Mapping[str, np.ndarray] | None = None,
+) -> GroupSums:
+    """Add the sums of groups that have the same name in `names` (one per group).
+
+    `overlapping` has further groups, by name: which of the given ones they contain (bool). They
+    follow the others, without those that are empty.
+    """
+    groups = np.unique(np.asarray(names, dtype=str))
+    member = (groups[:, None] == np.asarray(names, dtype=str)).astype(np.int64)
+    for name, inside in (overlapping or {}).items():
+        if np.any(inside):
+            groups = np.append(groups, name)
+            member = np.vstack([member, np.asarray(inside, dtype=np.int64)])
     return GroupSums(
         groups,
         member @ sums.n_cells,

@@ -12,9 +12,10 @@ NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 WORDS = {
     "LAMM_positive": "LAMM (positive)",
+    "macrophage_like": "macrophage-like",
     "ldh": "LDH",
     "doublet_t_monocyte": "doublet of T cell and monocyte",
-    "LAMM_elevated": "LAMM (elevated)",
+    "LAMM_macrophage_like": "LAMM (macrophage-like)",
 }
 DENOMINATORS = {
     "all": "of all cells",

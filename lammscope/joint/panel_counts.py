@@ -35,9 +35,7 @@ def stack_panel(
     return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
 
 
-def read_panel(
-    paths: Iterable[str | Path], index: CellIndex
-) -> tuple["PanelCounts", np.ndarray]:
+def read_panel(paths: Iterable[str | Path], index: CellIndex) -> tuple["PanelCounts", np.ndarray]:
     """Read the panel counts of all samples, and which genes each lists.
 
     Returns the counts, and one bool per cell: whether its sample's matrix has a CAR feature.

@@ -24,7 +24,7 @@ LABELS = [
     *(
         "lamm_score",
         "lamm_positive",
-        "lamm_elevated",
+        "lamm_macrophage_like",
         "lamm_call",
         "lamm_veto",
         "car",

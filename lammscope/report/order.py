@@ -102,7 +102,7 @@ def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:
 def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Order rows by denominator (monocytic first), then LAMM first and as in legends."""
     known = {name: rank for rank, name in enumerate(population_order(rows["population"]))}
-    leading = {"LAMM": -4, "LAMM_elevated": -3, "LAMM_positive": -2, "monocytic": -1}
+    leading = {"LAMM": -4, "LAMM_macrophage_like": -3, "LAMM_positive": -2, "monocytic": -1}
     ranks = rows.assign(
         _denominator=rows["denominator"].map({"monocytic": 0, "all": 1, "immune": 2}).fillna(3),
         _population=rows["population"].map(lambda name: leading.get(name, known[name])),

@@ -86,8 +86,11 @@ rule call_lamm:
             car_probability=config["car"]["probability"],
             seed=config["seed"],
             threads=1,
+            batches=batches(),
             references=config_path("lamm", "references"),
             references_content=content(config["lamm"]["references"]),
+            state_genes=config_path("lamm", "state_genes"),
+            state_genes_content=content(config["lamm"]["state_genes"]),
             code=code("call_lamm"),
         ),
     script:
@@ -181,6 +184,8 @@ rule sum_groups:
     params:
         **named(
             samples=samples_of_part,
+            lamm={"probability": config["lamm"]["probability"]},
+            rows=TESTED_LAMM_ROWS,
             code=code("sum_groups"),
         ),
     script:

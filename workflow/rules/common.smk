@@ -13,7 +13,7 @@ from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
-from lammscope.core.names import AUTO, DROP, NONE
+from lammscope.core.names import AUTO, DROP, LAMM_ROWS, NONE
 from lammscope.core.resources import HOME, find_resource
 from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
@@ -165,7 +165,11 @@ FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
 }
-CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key != "references"}
+CALL_SETTINGS = {
+    key: value for key, value in config["lamm"].items() if key not in ("references", "state_genes")
+}
+# LAMM at the configured level, and the row of the other level.
+TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['level']}"]
 if workflow.is_main_process:
     check_results_folder()
 

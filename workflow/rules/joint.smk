@@ -181,6 +181,8 @@ rule extract_panel:
         **named(
             samples=samples_of_part,
             lamm_genes=LAMM_GENES,
+            state_genes=config_path("lamm", "state_genes"),
+            state_genes_content=content(config["lamm"]["state_genes"]),
             car_features=config["car"]["features"],
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
@@ -294,6 +296,8 @@ rule score_integration:
             panel_content=content(config["annotation"]["panel"]),
             references=config_path("lamm", "references"),
             references_content=content(config["lamm"]["references"]),
+            state_genes=config_path("lamm", "state_genes"),
+            state_genes_content=content(config["lamm"]["state_genes"]),
             code=code("score_integration"),
         ),
     script:

@@ -2,20 +2,21 @@
 
 from snakemake.iocontainers import Snakemake
 
-from lammscope.annotate.calls import call_cells, neighbors_within_patients
+from lammscope.annotate.calls import call_cells, monocytic_neighbors
 from lammscope.annotate.car import call_car, t_cell_neighbors
 from lammscope.annotate.lamm_settings import CallSettings, load_references
+from lammscope.annotate.macrophage_state import load_state_genes
 from lammscope.core.indexed import CellIndex
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.joint.panel_counts import PanelCounts, stack_panel
+from lammscope.joint.panel_counts import read_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params, index = snakemake.params, CellIndex(snakemake.input.cells)
-    counts, symbols, has_car = stack_panel(snakemake.input.counts, index)
-    panel = PanelCounts(counts, symbols, index.cells["total_counts"].to_numpy())
+    panel, has_car = read_panel(snakemake.input.counts, index)
     types = index.read_table(snakemake.input.types).assign(patient=index.cells["patient"])
+    types["group"] = types["sample"].map(params.batches)
     space = index.read_arrays(snakemake.input.space)["space"]
     neighbors = index.read_arrays(snakemake.input.neighbors)["indices"]
     search = {"n_neighbors": neighbors.shape[1], "seed": params.seed, "threads": params.threads}
@@ -28,13 +29,17 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         sorted_out=types["sample"].isin(params.car_sorted),
         probability=params.car_probability,
     )
-    references = load_references(find_resource(params.references))
+    files = {
+        "references": load_references(find_resource(params.references)),
+        "state": load_state_genes(find_resource(params.state_genes)),
+    }
     cells = call_cells(
         types,
         panel,
         neighbors=neighbors,
-        own_neighbors=neighbors_within_patients(space, cells=types, **search),
-        settings=CallSettings.from_config(params.settings, references=references),
+        own_neighbors=monocytic_neighbors(space, cells=types, within="patient", **search),
+        sample_neighbors=monocytic_neighbors(space, cells=types, within="sample", **search),
+        settings=CallSettings.from_config(params.settings, **files),
         car=car,
     )
     index.write_table(cells, snakemake.output.cells)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from snakemake.iocontainers import Snakemake
 
+from lammscope.annotate.macrophage_state import load_state_genes
 from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.cohort.gene_sets import read_signatures
 from lammscope.core.indexed import CellIndex, read_table
@@ -20,7 +21,8 @@ with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.cells, samples=list(shards))
     signatures = read_signatures(map(find_resource, snakemake.params.signatures))
     panel, car = load_panel(find_resource(snakemake.params.panel)), snakemake.params.car_features
-    symbols = [*panel_symbols(panel), *snakemake.params.lamm_genes]
+    state = load_state_genes(find_resource(snakemake.params.state_genes))
+    symbols = [*panel_symbols(panel), *snakemake.params.lamm_genes, *state.symbols]
     symbols = list(dict.fromkeys([*symbols, *chain.from_iterable(signatures.values())]))
     samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
     found = [

@@ -4,27 +4,31 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate import integration_scores as scoring
 from lammscope.annotate.lamm_settings import CallSettings, load_references
+from lammscope.annotate.macrophage_state import load_state_genes
 from lammscope.annotate.panel import load_panel
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.joint.panel_counts import PanelCounts, stack_panel
+from lammscope.joint.panel_counts import read_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     params = snakemake.params
     index = CellIndex(snakemake.input.cells)
     cells = index.cells
-    counts, symbols, _ = stack_panel(snakemake.input.counts, index)
+    panel, _ = read_panel(snakemake.input.counts, index)
     rows = scoring.draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
-    references = load_references(find_resource(params.references))
+    files = {
+        "references": load_references(find_resource(params.references)),
+        "state": load_state_genes(find_resource(params.state_genes)),
+    }
     evidence = scoring.Evidence(
         sample=cells["sample"].to_numpy(dtype=str)[rows],
         batch=cells["sample"].map(params.batches).to_numpy(dtype=str)[rows],
-        counts=PanelCounts(counts, symbols, cells["total_counts"].to_numpy()).take(rows),
+        counts=panel.take(rows),
         panel=load_panel(find_resource(params.panel)),
         annotation=params.annotation,
-        lamm=CallSettings.from_config(params.lamm, references=references),
+        lamm=CallSettings.from_config(params.lamm, **files),
     )
     spaces = zip(params.methods, snakemake.input.spaces, strict=True)
     scores, lost, lamm = scoring.score_integration(

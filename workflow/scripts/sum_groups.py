@@ -2,10 +2,12 @@
 
 from snakemake.iocontainers import Snakemake
 
-from lammscope.annotate.ambient import sum_ambient, write_ambient
+from lammscope.annotate.ambient import add_overlapping, sum_ambient, write_ambient
+from lammscope.annotate.calls import lamm_rows
 from lammscope.annotate.sums import GroupSums, merge_groups, sum_groups, write_sums
 from lammscope.core.ambient.table import read_fractions
 from lammscope.core.indexed import CellIndex, read_table
+from lammscope.core.names import LAMM_ROWS
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
 
@@ -19,19 +21,21 @@ with job_log(snakemake.log[0]):
     fractions = read_fractions(shards, snakemake.input.contamination)
     samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
     for sample, shard, positions in samples:
-        own = labels[labels["sample"] == sample]
-        pairs = own.groupby(["cluster", "population"])
-        of_pairs = sum_groups(shard, positions=positions, labels=pairs.ngroup().to_numpy())
-        names = pairs.size().reset_index()
-        for column, of_samples in sums.items():
-            merged = merge_groups(of_pairs, names.loc[of_pairs.groups.astype(int), column])
-            of_samples[sample] = merged
-        ambient[sample] = sum_ambient(
+        own = lamm_rows(labels[labels["sample"] == sample], **snakemake.params.lamm)
+        parts = own.groupby(["cluster", "population", *LAMM_ROWS])
+        of_parts = sum_groups(shard, positions=positions, labels=parts.ngroup().to_numpy())
+        names = parts.size().reset_index().iloc[of_parts.groups.astype(int)]
+        rows = {name: names[name].to_numpy() for name in snakemake.params.rows}
+        populations = names["population"].to_numpy(dtype=str)
+        sums["cluster"][sample] = merge_groups(of_parts, names["cluster"])
+        sums["population"][sample] = merge_groups(of_parts, populations, overlapping=rows)
+        estimated = sum_ambient(
             shard,
             positions=positions,
             labels=own["population"].to_numpy(),
             contamination=fractions[sample],
         )
+        ambient[sample] = add_overlapping(estimated, of_parts, populations, overlapping=rows)
     write_sums(snakemake.output.clusters, sums["cluster"], index)
     write_sums(snakemake.output.populations, sums["population"], index)
     write_ambient(snakemake.output.ambient, ambient, index)

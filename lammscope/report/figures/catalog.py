@@ -203,8 +203,8 @@ CATALOG = (
         title="LAMM probabilities and calls",
         caption="Probability that a monocytic cell is a LAMM cell at each level, and the calls at "
         "the configured level. Cells of other lineages are gray.",
-        alternative="Three UMAPs: probability of the positive level, of the elevated level, and "
-        "LAMM calls.",
+        alternative="Three UMAPs: probability of the positive level, of the macrophage-like level, "
+        "and LAMM calls.",
     ),
     FigureEntry(
         group="evidence",

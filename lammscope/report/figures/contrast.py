@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
+from lammscope.core.names import LEVELS
 from lammscope.core.words import denominator_words, readable
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, sentence_figure
@@ -35,7 +36,7 @@ class ContrastData:
         `abundance/{contrast}.tsv`, `abundance/robustness.{contrast}.tsv` and
         `expression/{contrast}.tsv.gz`; may be empty.
     level, probability
-        The configured LAMM level, `elevated` or `positive`, and the threshold of a call.
+        The configured LAMM level, `macrophage_like` or `positive`, and the threshold of a call.
     min_cells
         Samples with fewer cells in a denominator are not tested and drawn hollow.
     max_fdr
@@ -65,7 +66,7 @@ def lamm_patients(data: CohortData) -> Figure:
     """Draw the LAMM fractions of all patients by arm and phase, at both levels."""
     counts, min_cells = data.counts, data.min_cells
     table = _slots_by_arm_and_phase(data.samples)
-    levels, denominators = ("elevated", "positive"), ("monocytic", "all")
+    levels, denominators = LEVELS, ("monocytic", "all")
     panels = [(level, denominator) for level in levels for denominator in denominators]
     if lamm_fractions(counts, level="positive")["n_monocytic"].sum() == 0:
         return sentence_figure("No monocytic cells in this cohort, so there are no LAMM fractions.")
@@ -74,7 +75,7 @@ def lamm_patients(data: CohortData) -> Figure:
         fractions = lamm_fractions(counts, level=level)
         joined = table.join(fractions, on="sample", how="inner")
         _paired_points(axis, joined, denominator=denominator, min_cells=min_cells)
-        axis.set_title(f"LAMM ({level}), % {denominator_words(denominator)}")
+        axis.set_title(f"LAMM ({readable(level)}), % {denominator_words(denominator)}")
     _point_legend(figure, joined, min_cells=min_cells)
     return figure
 

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from lammscope.annotate.cell_types import activity
 from lammscope.annotate.panel import Panel, panel_entries
+from lammscope.core.names import LEVELS
 from lammscope.core.words import readable
 from lammscope.report.figures.style import (
     EXPRESSION_MAP,
@@ -52,7 +53,7 @@ class EvidenceData:
     definers
         Defining markers of LAMM cells.
     cells
-        `annotation/cells.parquet`: `sample`, `lineage`, `lamm_positive`, `lamm_elevated`.
+        `annotation/cells.parquet`: `sample`, `lineage`, `lamm_positive`, `lamm_macrophage_like`.
     samples
         The sample table.
     """
@@ -174,13 +175,13 @@ def lamm_calls(data: EvidenceData) -> Figure:
     places = sample_places(groups)
     figure = Figure(figsize=(sample_width(len(groups)), 5.4), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True)
-    for axis, level in zip(axes, ("positive", "elevated"), strict=False):
+    for axis, level in zip(axes, LEVELS, strict=False):
         bins = np.digitize(monocytic[f"lamm_{level}"], BIN_EDGES)
         table = pd.crosstab(monocytic["sample"].astype(str), bins)
         table = table.reindex(index=groups["sample"], columns=range(4), fill_value=0)
         share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
         stack_shares(axis, places, share[[3, 2, 1, 0]], colors=list(BINS.values()))
-        axis.set_ylabel(f"{level},\nof monocytic cells")
+        axis.set_ylabel(f"{readable(level)},\nof monocytic cells")
     vetoes = calls.set_index("sample").reindex(groups["sample"])
     n_monocytic = vetoes["n_monocytic"].replace(0, np.nan)
     reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from lammscope.core.names import LEVELS
 from lammscope.core.words import readable
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.style import (
@@ -143,7 +144,7 @@ def umap_lamm(data: CohortData) -> Figure:
         return sentence_figure("No monocytic cells in this cohort, so LAMM cells cannot be called.")
     figure = Figure(figsize=_umap_size(xy, panel=3.1, n_columns=3, below=0.4), layout="constrained")
     axes = figure.subplots(1, 3, sharex=True, sharey=True)
-    for axis, level in zip(axes, ("positive", "elevated"), strict=False):
+    for axis, level in zip(axes, LEVELS, strict=False):
         values = points[f"lamm_{level}"].fillna(0).to_numpy(dtype=float)
         _scatter(axis, xy[order][~monocytic[order]], n_drawn=len(order), color=BACKGROUND)
         top = order[monocytic[order]]
@@ -151,7 +152,7 @@ def umap_lamm(data: CohortData) -> Figure:
         drawn = _scatter(
             axis, xy[top], n_drawn=len(order), c=values[top], cmap=PROBABILITY_MAP, vmin=0, vmax=1
         )
-        _umap_axis(axis, f"Probability of LAMM ({level})")
+        _umap_axis(axis, f"Probability of LAMM ({readable(level)})")
         bar = figure.colorbar(drawn, ax=axis, shrink=0.5, aspect=14, pad=0.01)
         bar.outline.set_visible(False)
     call = points["lamm_call"].astype(object).where(monocytic, "other lineage").fillna("not_LAMM")

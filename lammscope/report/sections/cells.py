@@ -6,7 +6,7 @@ import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.car import NO_FEATURE
-from lammscope.core.names import UNSTATED
+from lammscope.core.names import LAMM, LEVELS, UNSTATED
 from lammscope.core.words import readable, shortened, write_number
 from lammscope.report.order import population_order, sample_groups
 from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
@@ -54,7 +54,7 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         "n_patients": int(samples["patient"].nunique()),
         "n_samples": len(samples),
         "n_cells": len(cells),
-        "n_lamm": int((cells["population"] == "LAMM").sum()),
+        "n_lamm": int((cells["lamm_call"] == LAMM).sum()),
         "has_arms": bool(samples["response"].notna().any()),
         "n_without_arm": int(samples.loc[samples["response"].isna(), "patient"].nunique()),
         "compartments": sorted(set(samples["compartment"])),
@@ -77,7 +77,7 @@ def lamm_section(
     result: dict[str, Any] = {"n_monocytic": len(monocytic), "table": None, "vetoes": None}
     result["support"] = ""
     result["definers"] = _definer_table(genes)
-    levels = {level: lamm_fractions(counts, level=level) for level in ("positive", "elevated")}
+    levels = {level: lamm_fractions(counts, level=level) for level in LEVELS}
     result["share"] = {
         level: write_number(
             float(table["n_lamm"].sum()) / max(int(table["n_monocytic"].sum()), 1), "fraction"
@@ -104,8 +104,8 @@ def lamm_section(
         Column("sample", "Sample"),
         Column("group", "Group"),
         Column("n_monocytic", "Monocytic cells", "count"),
-        Column("n_elevated", "LAMM, elevated", "count"),
-        Column("of_elevated", "of monocytic", "fraction"),
+        Column("n_macrophage_like", "LAMM, macrophage-like", "count"),
+        Column("of_macrophage_like", "of monocytic", "fraction"),
         Column("n_positive", "LAMM, positive", "count"),
         Column("of_positive", "of monocytic", "fraction"),
         Column("n_uncertain", "Uncertain", "count", "at the configured level"),
