@@ -13,7 +13,9 @@ LAMM_LEVELS = ("LAMM_positive", "LAMM_elevated")  # their rows in abundance tabl
 NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration scores
 UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
-NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
+NOT_IMMUNE = (  # lineages
+    *("malignant", "platelet", "erythroid", "stromal", "endothelial", "epithelial"),
+)
 ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # Ensembl id of a gene
 NO_SYMBOLS = (
     "no sample has gene symbols, by which markers and gene sets are named: give at least one "

@@ -112,6 +112,7 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
         of_panel,
         clusters=clusters,
         neighbors=neighbors,
+        samples=cells["sample"].to_numpy(dtype=str),
         panel=panel,
         min_score=0.25,
         min_margin=0.03,

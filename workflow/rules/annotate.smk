@@ -33,7 +33,7 @@ rule annotate_cells:
         ),
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        neighbors="<results>/joint/neighbors.npz",
+        space=JOINT_SPACE,
         clusters="<results>/joint/clusters.parquet",
     output:
         types="<results>/annotation/types.parquet",
@@ -51,6 +51,11 @@ rule annotate_cells:
     params:
         **named(
             settings=TYPE_SETTINGS,
+            search={
+                "n_neighbors": config["clustering"]["n_neighbors"],
+                "seed": config["seed"],
+                "threads": 1,
+            },
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
             code=code("annotate_cells"),

@@ -11,7 +11,13 @@ import yaml
 from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
-from lammscope.annotate.panel import Panel, load_panel, missing_markers, panel_symbols
+from lammscope.annotate.panel import (
+    Panel,
+    load_panel,
+    missing_markers,
+    panel_entries,
+    panel_symbols,
+)
 from lammscope.core.names import UNASSIGNED
 from lammscope.core.pooling import collapse_genes
 from lammscope.joint.panel_counts import PanelCounts
@@ -24,7 +30,11 @@ POPULATIONS = {
     "malignant": ["Malignant_B"],
     "monocytic": ["Classical_monocyte", "Nonclassical_monocyte", "Macrophage"],
     "dendritic": ["cDC1", "cDC2", "DC3", "pDC"],
-    "granulocytic": ["Neutrophil"],
+    "granulocytic": ["Neutrophil", "Basophil"],
+    "mast": ["Mast"],
+    "stromal": ["Fibroblast", "Mural"],
+    "endothelial": ["Endothelial"],
+    "epithelial": ["Epithelial", "Keratinocyte"],
     "platelet": ["Platelet"],
     "erythroid": ["Erythroid"],
     "progenitor": ["Progenitor"],
@@ -79,6 +89,7 @@ def plant(
         "symbols": panel_symbols(panel),
         "clusters": np.array(labels),
         "neighbors": neighbors,
+        "samples": np.full(len(types), "s1"),
     }
 
 
@@ -96,7 +107,7 @@ def test_the_panel_that_ships_names_every_population(panel: Panel) -> None:
 
 
 def test_every_marker_of_the_panel_has_a_known_source(panel: Any) -> None:
-    used = {marker.source for entry in (*panel.branches, *panel.types) for marker in entry.markers}
+    used = {marker.source for entry in panel_entries(panel) for marker in entry.markers}
     assert used == set(panel.sources)
 
 
@@ -282,6 +293,7 @@ def test_a_small_panel_of_the_users_works(tmp_path: Path) -> None:
         PanelCounts(sparse.csr_array(np.array([[5], [4], [0]])), ["CD3E"], np.full(3, 2000)),
         clusters=["a", "a", "b"],
         neighbors=np.array([[1], [0], [2]], dtype=np.int32),
+        samples=["s1", "s1", "s1"],
         panel=panel,
         **SETTINGS,
     )
@@ -311,6 +323,7 @@ def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path: Path) -> None:
             PanelCounts(counts, ["LYZ", "CD14", "CD1C"], np.full(3, 10_000)),
             clusters=["a", "b", "c"],
             neighbors=np.full((3, 1), -1, dtype=np.int32),
+            samples=["s1", "s1", "s1"],
             panel=load_panel(path),
             **SETTINGS,
         )
