@@ -203,6 +203,7 @@ def _lineages(counts: sparse.csr_array, symbols: np.ndarray) -> np.ndarray:
         PanelCounts(counts[:, keep], [symbols[column] for column in keep], totals),
         clusters=clusters,
         neighbors=neighbors,
+        samples=np.full(len(totals), "library"),
         panel=panel,
         min_score=0.25,
         min_margin=0.03,

@@ -1,33 +1,81 @@
-"""How well two cells agree in type, from their own counts alone.
+"""Agreement of two cells in type, from their own counts.
 
 A cell is typed together with its neighbors. A rare cell has neighbors of other types, and so has
-one at the edge of its population; their counts would change its type. So neighbors count as much as
-they agree with the cell, and cells with too few UMIs to tell agree with all.
+one at the edge of its population: in a lymph node with ten macrophages, their neighbors are T and
+B cells. So a neighbor counts as much as it agrees with the cell. A cell with too few UMIs to tell
+agrees with all its neighbors.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.special import softmax
+from scipy.special import logit, softmax
 
-from lammscope.annotate.panel import Panel
+from lammscope.annotate.panel import Marker, Panel
 from lammscope.core.names import PER, Array
-from lammscope.core.pooling import CHUNK
 
-# Off: the rate in cells of other types, as a share of the level, and of the sample's mean rate: its
-# ambient RNA, with some of the cells that express the gene. Our choice.
+# Rate of a marker in cells of other types: this share of its level, or of its mean rate in the
+# sample (ambient RNA), if that is more. Our choices.
 LEAK, AMBIENT = 0.02, 0.1
-# Negative binomial shape of a marker's rate between cells of a type: chemistries, patients and
-# states differ by factors, so a missing marker is weak evidence. Our choice.
+MOST_LEAK = 0.5  # of the level: in a sample of one type, the mean rate is that of the type
+
+# Shape of the negative binomial of a marker's counts between cells of a type: levels differ by
+# factors between chemistries, patients and states, so a missing marker proves little. Our choice.
 SHAPE = 1.0
-TEMPER = 0.5  # of log likelihoods: markers of a type are not independent. Our choice.
+
+# Factor of log likelihoods, since markers of a type are not independent. Our choice: with 1 there
+# is little difference on real cells; if the ratio of single genes is limited (to e^2 or e^5), rare
+# cells are lost.
+TEMPER = 0.5
+
+STATE_PRIOR = 0.05  # share of cells in a state, before their counts are seen; our choice
+CHUNK = 10_000  # cells at a time: limits memory and does not change results
 
 
-def agreement(neighbors: np.ndarray, likely: np.ndarray, rows: np.ndarray) -> sparse.csr_array:
-    """Return the agreement of some cells with their neighbors.
+def type_probabilities(
+    counts: sparse.csr_array, totals: Array, *, panel: Panel, genes: Sequence[str]
+) -> np.ndarray:
+    """Compute the probability of each type of a panel from a cell's own counts.
 
-    It is the probability that both are of one type, from their own counts.
+    In a cell of a type, the positive markers of the type and of its branch are at their levels, and
+    all other genes are at the rate that ambient RNA explains. Counts are negative binomial.
+
+    Parameters
+    ----------
+    counts : n_cells x n_genes of one sample.
+    totals : n_cells, all UMIs of a cell.
+    panel : whose types are compared.
+    genes : symbols of the columns; markers that are not among them are ignored.
+
+    Returns
+    -------
+    n_cells x (n_types + 1); the last column is a cell that expresses no marker. Rows add up to 1.
+    """
+    markers = [(*branch.markers, *own.markers) for branch in panel.branches for own in branch.types]
+    scores = _log_odds(counts, totals, markers=markers, genes=genes)
+    return np.asarray(softmax(np.pad(scores, ((0, 0), (0, 1))), axis=1))
+
+
+def name_states(
+    counts: sparse.csr_array, totals: Array, *, panel: Panel, genes: Sequence[str]
+) -> np.ndarray:
+    """Name the likeliest state of each cell, by the same model from its own counts alone.
+
+    A neighbor's state says little about a cell's: cycling cells lie among others of their type.
+
+    Returns
+    -------
+    n_cells names; "" for cells in none.
+    """
+    names = np.array(["", *(state.name for state in panel.states)])
+    markers = [state.markers for state in panel.states]
+    scores = _log_odds(counts, totals, markers=markers, genes=genes) + logit(STATE_PRIOR)
+    return names[np.pad(scores, ((0, 0), (1, 0))).argmax(axis=1)]
+
+
+def agreement(neighbors: np.ndarray, likely: np.ndarray, *, rows: np.ndarray) -> sparse.csr_array:
+    """Compute the probability that a cell and its neighbor are of one type.
 
     Parameters
     ----------
@@ -37,59 +85,42 @@ def agreement(neighbors: np.ndarray, likely: np.ndarray, rows: np.ndarray) -> sp
 
     Returns
     -------
-    n_rows x n_cells.
+    n_rows x n_cells, with n_rows x k values at most.
     """
-    one = np.repeat(np.arange(len(rows)), neighbors.shape[1])
-    other = neighbors.ravel()
-    one, other = one[other >= 0], other[other >= 0]
-    weights = np.einsum("ij,ij->i", likely[rows[one]], likely[other])
-    return sparse.csr_array((weights, (one, other)), shape=(len(rows), len(likely)))
+    weights = np.zeros(neighbors.shape)
+    for column in range(neighbors.shape[1]):
+        other = np.maximum(neighbors[:, column], 0)
+        weights[:, column] = np.einsum("ij,ij->i", likely[rows], likely[other])
+    one, place = np.nonzero(neighbors >= 0)
+    shape = (len(rows), len(likely))
+    return sparse.csr_array((weights[one, place], (one, neighbors[one, place])), shape=shape)
 
 
-def type_probabilities(
-    counts: sparse.csr_array, totals: Array, *, panel: Panel, genes: Sequence[str]
+def _log_odds(
+    counts: sparse.csr_array,
+    totals: Array,
+    *,
+    markers: Sequence[Sequence[Marker]],
+    genes: Sequence[str],
 ) -> np.ndarray:
-    """Compute the probability of each type from a cell's own counts.
-
-    Each gene of a type and of its branch is on, at its level, all others are off; the last column
-    is a cell with all genes off. Counts are negative binomial.
-
-    Parameters
-    ----------
-    counts : n_cells x n_genes of one sample.
-    totals : n_cells, all UMIs.
-    genes : symbols of the columns.
-
-    Returns
-    -------
-    n_cells x (n_types + 1), rows add up to 1.
-    """
-    expresses, levels = expressed_genes(panel, genes)
+    """Compute log odds of expressing each set of markers, against ambient RNA, for each cell."""
+    position = {gene: row for row, gene in enumerate(genes)}
+    expressed, levels = np.zeros((len(genes), len(markers))), np.ones(len(genes))
+    for column, own in enumerate(markers):
+        for marker in own:
+            if marker.gene not in position:
+                continue
+            levels[position[marker.gene]] = marker.level
+            if marker.weight > 0:
+                expressed[position[marker.gene], column] = min(marker.weight, 1)
     mean = counts.sum(axis=0) / max(totals.sum(), 1) * PER
-    background = np.minimum(np.maximum(LEAK * levels, AMBIENT * mean), levels / 2)
+    background = np.clip(AMBIENT * mean, LEAK * levels, MOST_LEAK * levels)
     parts = []
     for start in range(0, len(totals), CHUNK):
-        own, depth = counts[start : start + CHUNK].toarray(), totals[start : start + CHUNK] / PER
+        rows = slice(start, start + CHUNK)
+        depth = totals[rows] / PER
         high, low = np.outer(depth, levels), np.outer(depth, background)
         spread = np.log((SHAPE + high) / (SHAPE + low))
-        evidence = own * (np.log(levels / background) - spread) - SHAPE * spread
-        parts.append(TEMPER * (evidence @ expresses))
-    scores = np.pad(np.concatenate(parts), ((0, 0), (0, 1)))
-    return softmax(scores, axis=1)
-
-
-def expressed_genes(panel: Panel, genes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    position = {gene: row for row, gene in enumerate(genes)}
-    expresses = np.zeros((len(genes), len(panel.types)))
-    levels = np.ones(len(genes))
-    for branch in panel.branches:
-        for own in branch.types:
-            column = panel.types.index(own)
-            for marker in (*branch.markers, *own.markers):
-                if marker.gene not in position:
-                    continue
-                levels[position[marker.gene]] = marker.level
-                if marker.weight > 0:
-                    expresses[position[marker.gene], column] = min(marker.weight, 1)
-            # for marker in own.markers: negative of the type overrides the branch's
-    return expresses, levels
+        evidence = counts[rows].toarray() * (np.log(levels / background) - spread)
+        parts.append(TEMPER * (evidence - SHAPE * spread) @ expressed)
+    return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Cell types from a marker panel: scores of clusters, and of cells pooled with their neighbors."""
+"""Cell types from a marker panel: scores of clusters, and of cells pooled with cells like them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotate.agreement import agreement, type_probabilities
+from lammscope.annotate.agreement import CHUNK, agreement, name_states, type_probabilities
 from lammscope.annotate.panel import (
     Branch,
     CellType,
@@ -17,7 +17,7 @@ from lammscope.annotate.panel import (
     present_weight,
 )
 from lammscope.core.names import PER, UNASSIGNED
-from lammscope.core.pooling import CHUNK, collapse_genes, membership
+from lammscope.core.pooling import collapse_genes, membership
 from lammscope.joint.panel_counts import PanelCounts
 
 N_TOP_MARKERS = 5  # listed for each cluster; our choice, does not change types
@@ -59,14 +59,16 @@ def annotate_cells(
 
     Returns
     -------
-    cells : `lineage`, `cell_type`, `cell_type_margin`, in the order of the cells of `counts`.
+    cells : `lineage`, `cell_type`, `cell_type_margin` and `cell_state` (the likeliest state
+        of the panel, or ""), in the order of the cells of `counts`.
     clusters : `cluster`, `n_cells`, `cell_type`, `lineage`, `score`, `margin`, `runner_up`,
         `top_markers`, one row per cluster, largest first.
     """
-    genes = panel_symbols(panel)
+    known = set(counts.symbols)
+    genes = [gene for gene in panel_symbols(panel) if gene in known]
     wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes)
     totals = np.asarray(counts.totals, dtype=float)
-    scorer = _Scorer(panel, genes, set(counts.symbols))
+    scorer = _Scorer(panel, genes)
     thresholds = {"min_score": min_score, "min_margin": min_margin}
     names, codes, member = membership(clusters)
     cluster_counts, cluster_totals = (member @ wanted).toarray(), member @ totals
@@ -90,14 +92,16 @@ def annotate_cells(
         sample = _Sample(wanted[rows], totals[rows], codes[rows])
         scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
         likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
+        states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
         for some, rates in sample.pooled_rates(
             np.where(within, place[own], -1), likely, cluster_weight=cluster_weight
         ):
             chosen = scorer.choose(rates, scale, **thresholds)
+            chosen["cell_state"] = pd.array(states[some], dtype="str")
             parts.append(chosen.set_index(rows[some]))
     cells = pd.concat(parts).sort_index().rename(columns={"margin": "cell_type_margin"})
     cells = cells.reset_index(drop=True)
-    return cells[["lineage", "cell_type", "cell_type_margin"]], cluster_table
+    return cells[["lineage", "cell_type", "cell_type_margin", "cell_state"]], cluster_table
 
 
 def rows_by_sample(samples: Sequence[str] | np.ndarray) -> list[np.ndarray]:
@@ -137,7 +141,7 @@ class _Sample:
                 around = likely[rows] @ by_type - itself[:, None] * own
                 around_totals = likely[rows] @ by_type_totals - itself * own_totals
                 part = np.minimum(1, cluster_weight / np.maximum(around_totals, 1))
-                near = agreement(neighbors[rows], likely, rows)
+                near = agreement(neighbors[rows], likely, rows=rows)
                 totals = own_totals + near @ self.totals + part * around_totals
                 pooled = own + near @ self.counts + part[:, None] * around
                 yield rows, pooled / np.maximum(totals, MIN_UMIS)[:, None] * PER
@@ -146,7 +150,7 @@ class _Sample:
 class _Scorer:
     """Weights of a panel as matrices, over a fixed order of genes."""
 
-    def __init__(self, panel: Panel, genes: Sequence[str], known: set[str]) -> None:
+    def __init__(self, panel: Panel, genes: Sequence[str]) -> None:
         self.branches = panel.branches
         self.types = panel.types
         self.lineages = panel.lineages
@@ -154,9 +158,10 @@ class _Scorer:
         self.levels = np.zeros(len(genes))
         for entry in panel_entries(panel):
             for marker in entry.markers:
-                self.levels[position[marker.gene]] = marker.level
-        self.branch_weights = self._weights(self.branches, position, known, panel.min_present)
-        self.type_weights = self._weights(self.types, position, known, panel.min_present)
+                if marker.gene in position:
+                    self.levels[position[marker.gene]] = marker.level
+        self.branch_weights = self._weights(self.branches, position, panel.min_present)
+        self.type_weights = self._weights(self.types, position, panel.min_present)
         self.branch_of_type = np.array(
             [index for index, branch in enumerate(self.branches) for _ in branch.types]
         )
@@ -185,17 +190,16 @@ class _Scorer:
     def _weights(
         entries: Sequence[Branch | CellType],
         position: dict[str, int],
-        known: set[str],
         min_present: float,
     ) -> np.ndarray:
         weights = np.zeros((len(position), len(entries)))
         for column, entry in enumerate(entries):
-            present = present_weight(entry, known)
+            present = present_weight(entry, set(position))
             if entry.markers and present < min_present:
                 weights[:, column] = np.nan
                 continue
             for marker in entry.markers:
-                if marker.gene in known:
+                if marker.gene in position:
                     weights[position[marker.gene], column] += marker.weight
             weights[:, column] /= max(weights[:, column].clip(min=0).sum(), TINY)
         return weights

@@ -50,12 +50,14 @@ class Evidence:
     annotation: Mapping[str, float]
     lamm: CallSettings
 
-    def is_lamm(self, clusters: np.ndarray, neighbors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Call LAMM cells and types with these clusters and neighbors."""
+    def is_lamm(
+        self, clusters: np.ndarray, neighbors: np.ndarray, own: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Call LAMM cells with these neighbors, and types with those of the `own` sample."""
         types, _ = annotate_cells(
             self.counts,
             clusters=clusters,
-            neighbors=neighbors,
+            neighbors=own,
             samples=self.sample,
             panel=self.panel,
             **self.annotation,
@@ -63,7 +65,7 @@ class Evidence:
         called = call_lamm(
             self.counts,
             neighbors=neighbors,
-            sample_neighbors=neighbors,
+            sample_neighbors=own,
             cells=types.assign(sample=self.sample, group=self.batch),
             settings=self.lamm,
         )
@@ -125,7 +127,7 @@ def score_integration(
     sample = evidence.sample
     own = find_neighbors_within(spaces[NONE], groups=sample, **search)
     labels = _populations(own, sample, seed=seed)
-    before, types = evidence.is_lamm(labels, own)
+    before, types = evidence.is_lamm(labels, own, own)
     populations = _describe(labels, sample, types)
     populations["apart_before"] = _apart(own, labels, sample)
     n_batches = len(np.unique(evidence.batch))
@@ -133,8 +135,8 @@ def score_integration(
     for method, space in spaces.items():
         indices, _ = find_neighbors(space, **search)
         clusters = cluster_cells(shared_neighbor_graph(indices), resolution=resolution, seed=seed)
-        after, _ = evidence.is_lamm(clusters, indices)
         within = own if method == NONE else find_neighbors_within(space, groups=sample, **search)
+        after, _ = evidence.is_lamm(clusters, indices, within)
         table = populations.assign(method=method, apart_after=_apart(within, labels, sample))
         gone = table["apart_after"] < LOST * table["apart_before"]
         lost.append(table[gone])

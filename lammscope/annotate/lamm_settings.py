@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from lammscope.annotate.macrophage_state import StateGenes
+from lammscope.annotate.macrophage_state import StateGenes, load_state_genes
 from lammscope.core.names import LEVELS
+from lammscope.core.resources import find_resource
 
 NON_MYELOID_ROW = "non_myeloid"
 
@@ -117,6 +118,17 @@ class CallSettings:
         )
         given = {"definers": tuple(section["definers"]), "vetoes": vetoes}
         return cls(**{**section, **given, "references": references, "state": state})
+
+    @classmethod
+    def read(
+        cls, section: Mapping[str, Any], *, references: str | Path, state_genes: str | Path
+    ) -> Self:
+        """Make settings from the config's section `lamm`, reading the files that it names."""
+        return cls.from_config(
+            section,
+            references=load_references(find_resource(references)),
+            state=load_state_genes(find_resource(state_genes)),
+        )
 
     @property
     def genes(self) -> list[str]:

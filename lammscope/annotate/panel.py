@@ -53,11 +53,20 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class State:
+    """A state that cells of any type can be in; it changes neither type nor lineage."""
+
+    name: str
+    markers: tuple[Marker, ...]
+
+
+@dataclass(frozen=True)
 class Panel:
     """A checked two-level marker panel; `external` has the lineages of types from elsewhere."""
 
     name: str
     branches: tuple[Branch, ...]
+    states: tuple[State, ...]
     external: dict[str, str]
     sources: dict[str, str]
     min_present: float
@@ -86,7 +95,7 @@ def load_panel(path: str | Path) -> Panel:
         where = str(getattr(error, "problem_mark", "")).strip()
         raise ValueError(f"{path}: not valid YAML ({where}); correct that line") from error
     entry = _Entry(path, "the file", content)
-    entry.refuse_others("name", "min_present", "sources", "external", "branches")
+    entry.refuse_others("name", "min_present", "sources", "external", "branches", "states")
     sources = entry.get("sources", dict)
     branches = tuple(
         _read_branch(_Entry(path, f"branches.{name}", value), name, sources)
@@ -99,6 +108,10 @@ def load_panel(path: str | Path) -> Panel:
     panel = Panel(
         name=entry.get("name", str),
         branches=branches,
+        states=tuple(
+            _read_state(_Entry(path, f"states.{name}", value), name, sources)
+            for name, value in (content.get("states") or {}).items()
+        ),
         external=external,
         sources=sources,
         min_present=entry.number("min_present", low=0, high=1),
@@ -139,12 +152,12 @@ def missing_markers(panel: Panel, symbols: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["entry", "missing", "present_weight", "dropped"])
 
 
-def panel_entries(panel: Panel) -> list[Branch | CellType]:
-    """Return the branches, then the types."""
-    return [*panel.branches, *panel.types]
+def panel_entries(panel: Panel) -> list[Branch | CellType | State]:
+    """Return the branches, then the types, then the states."""
+    return [*panel.branches, *panel.types, *panel.states]
 
 
-def present_weight(entry: Branch | CellType, known: set[str]) -> float:
+def present_weight(entry: Branch | CellType | State, known: set[str]) -> float:
     """Return the share of the weight of an entry's positive markers that is in the data."""
     positive = [marker for marker in entry.markers if marker.weight > 0]
     weight = sum(marker.weight for marker in positive)
@@ -178,6 +191,14 @@ def _read_branch(entry: "_Entry", name: str, sources: Mapping[str, str]) -> Bran
     if not any(marker.weight > 0 for marker in markers):
         entry.fail("no positive markers; give at least one")
     return Branch(name, markers, tuple(types), fallback, below)
+
+
+def _read_state(entry: "_Entry", name: str, sources: Mapping[str, str]) -> State:
+    entry.refuse_others("note", "positive", "negative")
+    markers = entry.markers(sources)
+    if not any(marker.weight > 0 for marker in markers):
+        entry.fail("no positive markers; give at least one")
+    return State(name, markers)
 
 
 @dataclass(frozen=True)

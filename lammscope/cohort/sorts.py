@@ -17,7 +17,7 @@ Sorts = Mapping[str, Sequence[str] | str]
 LINEAGES = frozenset(
     {
         *("T", "NK", "B", "malignant", "monocytic", "dendritic", "granulocytic", "platelet"),
-        *("erythroid", "progenitor"),
+        *("erythroid", "progenitor", "mast", "stromal", "endothelial", "epithelial"),
     }
 )
 EVERYTHING = {
@@ -39,7 +39,7 @@ MARKERS = {
     "cd79a": {"B", "malignant"},
     "cd79b": {"B", "malignant"},
     "cd14": {"monocytic"},
-    "cd33": {"monocytic", "dendritic", "granulocytic", "progenitor"},
+    "cd33": {"monocytic", "dendritic", "granulocytic", "progenitor", "mast"},
     "cd11b": {"monocytic", "dendritic", "granulocytic", "NK"},
 }
 # Markers of some of the T cells: sorting for marker-negative cells keeps the others.

@@ -16,7 +16,9 @@ NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration 
 UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
 UNKNOWN_CAR_T = "T_unknown_CAR"  # the population of T cells that may be CAR-T cells; not tested
-NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
+NOT_IMMUNE = (  # lineages
+    *("malignant", "platelet", "erythroid", "stromal", "endothelial", "epithelial"),
+)
 ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # Ensembl id of a gene
 NO_SYMBOLS = (
     "no sample has gene symbols, by which markers and gene sets are named: give at least one "

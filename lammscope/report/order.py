@@ -20,6 +20,8 @@ POPULATION_COLORS = {
     "DC3": "#d9c9ee",
     "pDC": "#5b2f86",
     "Neutrophil": "#b8ad98",
+    "Basophil": "#ddd5c5",
+    "Mast": "#a06a3f",
     "CD4_T": "#3b7fc4",
     "CD8_T": "#12457f",
     "Treg": "#83b4e3",
@@ -33,6 +35,11 @@ POPULATION_COLORS = {
     "Progenitor": "#75828b",
     "Platelet": "#c4c8cc",
     "Erythroid": "#8f8680",
+    "Fibroblast": "#7d8a3c",
+    "Mural": "#bcc58a",
+    "Endothelial": "#d39a7c",
+    "Epithelial": "#6b5a52",
+    "Keratinocyte": "#a3938b",
     "unassigned": "#e1e3e6",
 }
 

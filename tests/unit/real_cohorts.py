@@ -100,6 +100,18 @@ def carpall(folder: Path) -> Cohort:
     )
 
 
+@cache
+def tissue(path: Path, label: str | None) -> Cohort:
+    """Read one file of tumor or lymphoid tissue as one sample; `label` is a column of `obs`."""
+    with h5py.File(path) as file:
+        cells: Any
+        counts, cells = read_elem(file["X"]), read_elem(file["obs"])
+        symbols = read_elem(file["var"]).index.astype(str).tolist()
+    labels = "" if label is None else cells[label].astype(str).to_numpy()
+    table = pd.DataFrame({"label": labels, "sample": path.stem}, index=range(len(cells)))
+    return _annotate(sparse.csr_array(counts), symbols, table)
+
+
 def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame) -> Cohort:
     totals = counts.sum(axis=1)
     neighbors, clusters = _joint_space(counts, totals)
@@ -112,6 +124,7 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
         of_panel,
         clusters=clusters,
         neighbors=neighbors,
+        samples=cells["sample"].to_numpy(dtype=str),
         panel=panel,
         min_score=0.25,
         min_margin=0.03,

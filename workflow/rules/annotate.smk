@@ -33,7 +33,7 @@ rule annotate_cells:
         ),
         counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
         cells="<results>/joint/cells.parquet",
-        neighbors="<results>/joint/neighbors.npz",
+        space=JOINT_SPACE,
         clusters="<results>/joint/clusters.parquet",
     output:
         types="<results>/annotation/types.parquet",
@@ -51,6 +51,11 @@ rule annotate_cells:
     params:
         **named(
             settings=TYPE_SETTINGS,
+            search={
+                "n_neighbors": config["clustering"]["n_neighbors"],
+                "seed": config["seed"],
+                "threads": 1,
+            },
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
             code=code("annotate_cells"),
@@ -87,10 +92,8 @@ rule call_lamm:
             seed=config["seed"],
             threads=1,
             batches=batches(),
-            references=config_path("lamm", "references"),
-            references_content=content(config["lamm"]["references"]),
-            state_genes=config_path("lamm", "state_genes"),
-            state_genes_content=content(config["lamm"]["state_genes"]),
+            files=call_files,
+            files_content=content(*(config["lamm"][name] for name in CALL_FILES)),
             code=code("call_lamm"),
         ),
     script:

@@ -165,9 +165,8 @@ FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
 }
-CALL_SETTINGS = {
-    key: value for key, value in config["lamm"].items() if key not in ("references", "state_genes")
-}
+CALL_FILES = ("references", "state_genes")  # keys of `lamm`
+CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key not in CALL_FILES}
 # LAMM at the configured level, and the row of the other level.
 TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['level']}"]
 if workflow.is_main_process:
@@ -309,6 +308,11 @@ def announce_run():
 
 if workflow.is_main_process:
     announce_run()
+
+
+def call_files(wildcards, input):
+    """Return the paths of files that LAMM calls need, as in `config_path`."""
+    return {name: config["lamm"][name] for name in CALL_FILES}
 
 
 def config_path(section, key):

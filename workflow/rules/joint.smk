@@ -294,10 +294,8 @@ rule score_integration:
             threads=1,
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
-            references=config_path("lamm", "references"),
-            references_content=content(config["lamm"]["references"]),
-            state_genes=config_path("lamm", "state_genes"),
-            state_genes_content=content(config["lamm"]["state_genes"]),
+            files=call_files,
+            files_content=content(*(config["lamm"][name] for name in CALL_FILES)),
             code=code("score_integration"),
         ),
     script:

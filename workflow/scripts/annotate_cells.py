@@ -9,20 +9,26 @@ from lammscope.annotate.panel import load_panel, missing_markers
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
+from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
 
 snakemake: Snakemake
-with job_log(snakemake.log[0]) as logger:
+with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as logger:
     index = CellIndex(snakemake.input.cells)
     cells = index.cells
     counts, symbols, _ = stack_panel(snakemake.input.counts, index)
     clusters = index.read_table(snakemake.input.clusters)["cluster"].to_numpy()
     panel = load_panel(find_resource(snakemake.params.panel))
+    samples = cells["sample"].to_numpy(dtype=str)
     types, table = annotate_cells(
         PanelCounts(counts, symbols, cells["total_counts"].to_numpy()),
         clusters=clusters,
-        neighbors=index.read_arrays(snakemake.input.neighbors)["indices"],
-        samples=cells["sample"].to_numpy(),
+        neighbors=find_neighbors_within(
+            index.read_arrays(snakemake.input.space)["space"],
+            groups=samples,
+            **snakemake.params.search,
+        ),
+        samples=samples,
         panel=panel,
         **snakemake.params.settings,
     )

@@ -4,10 +4,8 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.calls import call_cells, monocytic_neighbors
 from lammscope.annotate.car import call_car, t_cell_neighbors
-from lammscope.annotate.lamm_settings import CallSettings, load_references
-from lammscope.annotate.macrophage_state import load_state_genes
+from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.core.indexed import CellIndex
-from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.panel_counts import read_panel
 
@@ -29,17 +27,13 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         sorted_out=types["sample"].isin(params.car_sorted),
         probability=params.car_probability,
     )
-    files = {
-        "references": load_references(find_resource(params.references)),
-        "state": load_state_genes(find_resource(params.state_genes)),
-    }
     cells = call_cells(
         types,
         panel,
         neighbors=neighbors,
         own_neighbors=monocytic_neighbors(space, cells=types, within="patient", **search),
         sample_neighbors=monocytic_neighbors(space, cells=types, within="sample", **search),
-        settings=CallSettings.from_config(params.settings, **files),
+        settings=CallSettings.read(params.settings, **params.files),
         car=car,
     )
     index.write_table(cells, snakemake.output.cells)

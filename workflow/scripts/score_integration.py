@@ -3,8 +3,7 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate import integration_scores as scoring
-from lammscope.annotate.lamm_settings import CallSettings, load_references
-from lammscope.annotate.macrophage_state import load_state_genes
+from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.annotate.panel import load_panel
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
@@ -18,17 +17,13 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     cells = index.cells
     panel, _ = read_panel(snakemake.input.counts, index)
     rows = scoring.draw_cells(cells["sample"].to_numpy(dtype=str), seed=params.seed)
-    files = {
-        "references": load_references(find_resource(params.references)),
-        "state": load_state_genes(find_resource(params.state_genes)),
-    }
     evidence = scoring.Evidence(
         sample=cells["sample"].to_numpy(dtype=str)[rows],
         batch=cells["sample"].map(params.batches).to_numpy(dtype=str)[rows],
         counts=panel.take(rows),
         panel=load_panel(find_resource(params.panel)),
         annotation=params.annotation,
-        lamm=CallSettings.from_config(params.lamm, **files),
+        lamm=CallSettings.read(params.lamm, **params.files),
     )
     spaces = zip(params.methods, snakemake.input.spaces, strict=True)
     scores, lost, lamm = scoring.score_integration(

@@ -27,7 +27,7 @@ with job_log(snakemake.log[0]):
         names = parts.size().reset_index().iloc[of_parts.groups.astype(int)]
         rows = {name: names[name].to_numpy() for name in snakemake.params.rows}
         populations = names["population"].to_numpy(dtype=str)
-        sums["cluster"][sample] = merge_groups(of_parts, names["cluster"])
+        sums["cluster"][sample] = merge_groups(of_parts, names["cluster"].to_numpy())
         sums["population"][sample] = merge_groups(of_parts, populations, overlapping=rows)
         estimated = sum_ambient(
             shard,

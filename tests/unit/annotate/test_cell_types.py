@@ -11,7 +11,13 @@ import yaml
 from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
-from lammscope.annotate.panel import Panel, load_panel, missing_markers, panel_symbols
+from lammscope.annotate.panel import (
+    Panel,
+    load_panel,
+    missing_markers,
+    panel_entries,
+    panel_symbols,
+)
 from lammscope.core.names import UNASSIGNED
 from lammscope.core.pooling import collapse_genes
 from lammscope.joint.panel_counts import PanelCounts
@@ -24,12 +30,17 @@ POPULATIONS = {
     "malignant": ["Malignant_B"],
     "monocytic": ["Classical_monocyte", "Nonclassical_monocyte", "Macrophage"],
     "dendritic": ["cDC1", "cDC2", "DC3", "pDC"],
-    "granulocytic": ["Neutrophil"],
+    "granulocytic": ["Neutrophil", "Basophil"],
+    "mast": ["Mast"],
+    "stromal": ["Fibroblast", "Mural"],
+    "endothelial": ["Endothelial"],
+    "epithelial": ["Epithelial", "Keratinocyte"],
     "platelet": ["Platelet"],
     "erythroid": ["Erythroid"],
     "progenitor": ["Progenitor"],
     UNASSIGNED: [UNASSIGNED],
 }
+CYCLING = {"MKI67", "TOP2A", "TYMS", "UBE2C", "CDK1", "CENPF", "BIRC5", "NUSAP1", "TPX2", "TK1"}
 SETTINGS = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}
 
 
@@ -79,6 +90,7 @@ def plant(
         "symbols": panel_symbols(panel),
         "clusters": np.array(labels),
         "neighbors": neighbors,
+        "samples": np.full(len(types), "s1"),
     }
 
 
@@ -96,7 +108,7 @@ def test_the_panel_that_ships_names_every_population(panel: Panel) -> None:
 
 
 def test_every_marker_of_the_panel_has_a_known_source(panel: Any) -> None:
-    used = {marker.source for entry in (*panel.branches, *panel.types) for marker in entry.markers}
+    used = {marker.source for entry in panel_entries(panel) for marker in entry.markers}
     assert used == set(panel.sources)
 
 
@@ -118,6 +130,70 @@ def test_a_mixed_cluster_is_split_where_neighbors_agree(panel: Panel) -> None:
     named = clusters.set_index("cluster")["cell_type"]
     assert named["dc"] == "cDC2"
     assert named["t"] == "CD4_T"
+
+
+def test_rare_cells_among_others_are_typed_by_their_own_counts(panel: Panel) -> None:
+    numbers = {"B": 400, "CD4_T": 200, "Macrophage": 8, "Mast": 5}
+    types, data = plant(panel, numbers, clusters={"Macrophage": "B", "Mast": "CD4_T"})
+    rng = np.random.default_rng(5)
+    for rare, common in (("Macrophage", "B"), ("Mast", "CD4_T")):
+        rows, others = np.flatnonzero(types == rare), np.flatnonzero(types == common)
+        data["neighbors"][rows] = rng.choice(others, (len(rows), 15))
+    cells, _ = annotate(panel, data)
+    for name in numbers:
+        assert (cells["cell_type"][types == name] == name).mean() > 0.9, name
+
+
+def test_a_cluster_that_spans_samples_does_not_decide_their_types(panel: Panel) -> None:
+    numbers = {"Classical_monocyte": 400, "Macrophage": 40, "CD4_T": 100, "Fibroblast": 30}
+    clusters = dict.fromkeys(("Macrophage", "Classical_monocyte"), "myeloid")
+    types, data = plant(panel, numbers, clusters={**clusters, "Fibroblast": "CD4_T"})
+    tissue = np.isin(types, ["Macrophage", "Fibroblast"])
+    data["samples"] = np.where(tissue, "tumor", "blood")
+    together, _ = annotate(panel, data)
+    assert (together["cell_type"].to_numpy() == types).mean() > 0.98
+    rows = np.flatnonzero(tissue)
+    place = np.full(len(types), -1)
+    place[rows] = np.arange(len(rows))
+    counts = {name: data[name][rows] for name in ("counts", "totals", "clusters", "samples")}
+    alone, _ = annotate(panel, {**data, **counts, "neighbors": place[data["neighbors"][rows]]})
+    pd.testing.assert_frame_equal(together.iloc[rows].reset_index(drop=True), alone)
+
+
+def test_neighbors_of_other_samples_are_ignored(panel: Panel) -> None:
+    types, data = plant(panel, {"CD4_T": 60, "CD8_T": 60}, depth=400)
+    data["samples"] = np.where(types == "CD4_T", "a", "b")
+    cells, _ = annotate(panel, data)
+    data["neighbors"][types == "CD4_T", 5:] = np.flatnonzero(types == "CD8_T")[:10]
+    few = data["neighbors"].copy()
+    few[types == "CD4_T", 5:] = -1
+    foreign, _ = annotate(panel, data)
+    fewer, _ = annotate(panel, {**data, "neighbors": few})
+    pd.testing.assert_frame_equal(foreign, fewer)
+    assert len(cells) == len(foreign)
+
+
+def test_branches_of_one_lineage_need_no_lead_over_each_other(panel: Panel) -> None:
+    _, data = plant(panel, {"Fibroblast": 60, "Mural": 60})
+    rates = (expected_rates(panel, "Fibroblast") + expected_rates(panel, "Mural")) / 2
+    counts = np.random.default_rng(2).poisson(rates * data["totals"][:, None] / 1e4)
+    data |= {"counts": sparse.csr_array(counts), "clusters": np.full(120, "stroma")}
+    cells, _ = annotate(panel, data)
+    assert set(cells["lineage"]) == {"stromal"}
+
+
+def test_cycling_cells_keep_their_type(panel: Panel) -> None:
+    types, data = plant(panel, {"CD8_T": 200, "Macrophage": 100})
+    genes = panel_symbols(panel)
+    rates = np.array([2.0 if gene in CYCLING else 0.0 for gene in genes])
+    extra = np.zeros(data["counts"].shape, dtype=int)
+    extra[:60] = np.random.default_rng(4).poisson(rates * data["totals"][:60, None] / 1e4)
+    cells, _ = annotate(panel, data, counts=sparse.csr_array(data["counts"].toarray() + extra))
+    assert (cells["lineage"][:200] == "T").all()
+    assert (cells["cell_type"].to_numpy() == types).mean() > 0.97
+    cycling = (cells["cell_state"] == "cycling").to_numpy()
+    assert cycling[:60].mean() > 0.7
+    assert cycling[60:].mean() < 0.03
 
 
 def test_a_cohort_of_t_cells_only_has_nothing_else(panel: Panel) -> None:
@@ -245,6 +321,8 @@ SMALL = {
             "type T has no positive markers",
         ),
         ({**SMALL, "branches": {"T": BRANCH, "U": BRANCH}}, "type T occurs 2 times"),
+        ({**SMALL, "states": {"cycling": {"types": {}}}}, "states.cycling: unknown key types"),
+        ({**SMALL, "states": {"cycling": {"note": "x"}}}, "states.cycling: no positive markers"),
         (
             {
                 **SMALL,
@@ -282,6 +360,7 @@ def test_a_small_panel_of_the_users_works(tmp_path: Path) -> None:
         PanelCounts(sparse.csr_array(np.array([[5], [4], [0]])), ["CD3E"], np.full(3, 2000)),
         clusters=["a", "a", "b"],
         neighbors=np.array([[1], [0], [2]], dtype=np.int32),
+        samples=["s1", "s1", "s1"],
         panel=panel,
         **SETTINGS,
     )
@@ -311,6 +390,7 @@ def test_a_type_with_a_lead_is_none_until_it_has_it(tmp_path: Path) -> None:
             PanelCounts(counts, ["LYZ", "CD14", "CD1C"], np.full(3, 10_000)),
             clusters=["a", "b", "c"],
             neighbors=np.full((3, 1), -1, dtype=np.int32),
+            samples=["s1", "s1", "s1"],
             panel=load_panel(path),
             **SETTINGS,
         )
@@ -344,6 +424,49 @@ def test_lineages_agree_with_the_labels_of_lupus_blood(real_data: Callable[[str]
     truth = cells["seurat_annotations"].map(names)
     agrees = (cells["lineage"] == truth)[truth.notna()]
     assert agrees.mean() >= 0.95
+
+
+@pytest.mark.real_data
+def test_stroma_and_macrophages_of_a_tumor_are_told_from_blood(
+    real_data: Callable[[str], Path],
+) -> None:
+    path = real_data("tumour_macrophages") / "tnbc_wu_cid4465.h5ad"
+    cells = real_cohorts.tissue(path, "author_cell_type").cells
+    label, lineage = cells["label"], cells["lineage"]
+    assert (lineage[label == "Macrophage"] == "monocytic").mean() >= 0.95
+    assert (lineage[label == "Plasmablasts"] == "B").mean() >= 0.95
+    for start in ("CAFs", "PVL", "Endothelial", "Cancer"):
+        own = lineage[label.str.startswith(start)]
+        tissue = ["stromal", "endothelial", "epithelial", UNASSIGNED]
+        assert own.isin(tissue).mean() >= 0.95, start
+    cycling = cells["cell_state"] == "cycling"
+    assert cycling[label == "Cancer Cycling"].mean() >= 0.6
+    assert cycling[~label.str.contains("Cycling")].mean() <= 0.03
+
+
+@pytest.mark.real_data
+def test_types_of_lymphoid_tissue_agree_with_the_labels(real_data: Callable[[str], Path]) -> None:
+    path = real_data("tumour_macrophages") / "lymphoid_spacexr.h5ad"
+    cells = real_cohorts.tissue(path, "author_cell_type").cells
+    right = {"B": {"B", "malignant"}, "B_Plasma": {"B"}, "DC": {"dendritic"}, "VSMC": {"stromal"}}
+    right |= {name: {"monocytic"} for name in ("Macrophages", "Monocytes")}
+    right |= {"Endo": {"endothelial"}, "T_CD4": {"T"}, "T_CD8": {"T"}}
+    for name, lineages in right.items():
+        own = cells.loc[cells["label"] == name, "lineage"]
+        assert own.isin(lineages).mean() >= 0.8, name
+
+
+@pytest.mark.real_data
+def test_a_macrophage_of_a_lymphoma_is_no_lymphocyte(real_data: Callable[[str], Path]) -> None:
+    path = real_data("tumour_macrophages") / "malt_citeseq.h5ad"
+    cells = real_cohorts.tissue(path, None)
+    counts, symbols = cells.counts.matrix.toarray(), list(cells.counts.symbols)
+    of = {gene: counts[:, symbols.index(gene)] for gene in symbols}
+    genes = ["C1QA", "C1QB", "C1QC", "CD68", "CD14", "CSF1R", "AIF1", "SPI1", "FCER1G", "TYROBP"]
+    rare = (np.array([of[gene] > 0 for gene in genes]).sum(axis=0) >= 4) & (of["CD3D"] < 3)
+    rare &= of["MS4A1"] < 3
+    assert 8 <= rare.sum() <= 12
+    assert cells.cells.loc[rare, "lineage"].isin(["monocytic", "dendritic"]).all()
 
 
 @pytest.mark.real_data

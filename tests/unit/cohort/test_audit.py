@@ -229,8 +229,9 @@ COHORTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str, str, str]] = {
         SORTED,
         "ok",
         "sort_CD3+",
-        "Sorting (CD3+) removed B, NK, dendritic, erythroid, granulocytic, malignant, monocytic, "
-        "platelet, progenitor cells: fractions of these cells and ratios to them are not tested",
+        "Sorting (CD3+) removed B, NK, dendritic, endothelial, epithelial, erythroid, "
+        "granulocytic, malignant, mast, monocytic, platelet, progenitor, stromal cells: "
+        "fractions of these cells and ratios to them are not tested",
     ),
     "covariates that determine each other": (
         cohort(6, twin=lambda t: t["product"]),
