@@ -27,7 +27,7 @@ from scipy.special import gammaln, xlogy
 
 from benchmarks.figures import Figure, print_figures
 from benchmarks.workflow import ROOT, run_workflow
-from lammscope.annotate.car import call_car, t_cell_neighbors
+from lammscope.annotate.car import call_car
 from lammscope.core.indexed import CellIndex
 from lammscope.core.names import PER
 from lammscope.joint.panel_counts import PanelCounts, stack_panel
@@ -200,9 +200,8 @@ def _call_mixture(data: Libraries, pair: str, *, share: float, thinned: float) -
     rows = np.concatenate([rng.choice(labeled, n_added, replace=False), others])
     umi = rng.binomial(data.umi[rows].astype(int), thinned)
     cells = data.cells.loc[rows, ["lineage"]].assign(sample="mixture").reset_index(drop=True)
-    near = t_cell_neighbors(
-        data.space[rows], cells=cells, n_neighbors=N_NEIGHBORS, seed=1, threads=1
-    )
+    search = {"n_neighbors": N_NEIGHBORS, "seed": 1, "threads": 1}
+    near = lineage_neighbors(data.space[rows], cells=cells, lineage="T", within="sample", **search)
     called = call_car(
         PanelCounts(sparse.csr_array(umi.reshape(-1, 1)), ["CAR"], data.totals[rows] * thinned),
         cells=cells,

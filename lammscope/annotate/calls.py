@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.annotate.car import apply_car, set_unknown_apart
-from lammscope.annotate.lamm import MONOCYTIC, call_lamm
+from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.core.names import LAMM, LEVELS
 from lammscope.joint.neighbors import find_neighbors_within
@@ -29,7 +29,7 @@ def call_cells(
     counts : of the same cells; the column `CAR` is the sum of all CAR features.
     neighbors : n_cells x k indices of the nearest cells.
     own_neighbors, sample_neighbors : the same within patients and within samples, from
-        `monocytic_neighbors`.
+        `lineage_neighbors`.
     settings : of the LAMM calls.
     car : from `car.call_car`, of the same cells.
 
@@ -57,29 +57,31 @@ def call_cells(
     return result.assign(population=set_unknown_apart(cell_type, car=car))
 
 
-def monocytic_neighbors(
+def lineage_neighbors(
     space: np.ndarray,
     *,
     cells: pd.DataFrame,
+    lineage: str,
     within: str,
     n_neighbors: int,
     seed: int,
     threads: int,
 ) -> np.ndarray:
-    """Find the nearest monocytic cells of each monocytic cell in its own patient or sample.
+    """Find the nearest cells of a lineage of each of its cells, in its own patient or sample.
 
     Parameters
     ----------
     space : n_cells x components.
     cells : `lineage`, and the column `within`: `patient` or `sample`.
+    lineage : cells of others have no neighbors.
     n_neighbors, seed, threads : as in `neighbors.find_neighbors`.
 
     Returns
     -------
     n_cells x `n_neighbors` indices, -1 where there are no more cells.
     """
-    monocytic = cells["lineage"].to_numpy() == MONOCYTIC
-    groups = np.where(monocytic, cells[within], "")
+    own = cells["lineage"].to_numpy(dtype=str) == lineage
+    groups = np.where(own, cells[within].astype(str), "")
     return find_neighbors_within(
         space, groups=groups, n_neighbors=n_neighbors, seed=seed, threads=threads
     )

@@ -10,7 +10,6 @@ from scipy import sparse
 from lammscope.annotate.car_probability import CarCounts, fit_car_mixture, stray_umis
 from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.core.pooling import sum_columns
-from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
 
 NO_FEATURE = "unknown: no CAR feature"
@@ -157,27 +156,6 @@ def _probabilities(
         counts = CarCounts(umi[own], totals[own], near, float(level))
         chance[own] = fit_car_mixture(counts).probability
     return chance
-
-
-def t_cell_neighbors(
-    space: np.ndarray, *, cells: pd.DataFrame, n_neighbors: int, seed: int, threads: int
-) -> np.ndarray:
-    """Find the nearest T cells of each T cell in its own sample.
-
-    Parameters
-    ----------
-    space : n_cells x components.
-    cells : `sample`, `lineage`.
-    n_neighbors, seed, threads : as in `neighbors.find_neighbors`.
-
-    Returns
-    -------
-    n_cells x `n_neighbors` indices, -1 where there are no more cells.
-    """
-    groups = np.where(cells["lineage"] == "T", cells["sample"].astype(str), "")
-    return find_neighbors_within(
-        space, groups=groups, n_neighbors=n_neighbors, seed=seed, threads=threads
-    )
 
 
 def apply_car(cell_type: Sequence[str] | np.ndarray, *, car: pd.Series) -> pd.Series:

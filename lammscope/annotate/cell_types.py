@@ -18,11 +18,11 @@ from lammscope.annotate.panel import (
 )
 from lammscope.core.names import PER, UNASSIGNED
 from lammscope.core.pooling import collapse_genes, membership
+from lammscope.core.rates import activity
 from lammscope.joint.panel_counts import PanelCounts
 
 N_TOP_MARKERS = 5  # listed for each cluster; our choice, does not change types
 MAX_SCALE = 4  # maximum of a gene's scale, as a multiple of the panel's level; our choice
-STEEPNESS = 9  # of activity, log10(1 + 9 x): 0.28 at a tenth of the scale, 1 at it; our choice
 MIN_UMIS = 500  # fewer UMIs count as so many, since one UMI of few is a high rate; our choice
 TINY = 1e-12  # avoids division by zero if none of an entry's markers is in the data
 
@@ -243,11 +243,6 @@ class _Scorer:
                 "runner_up": pd.array(names[runner_up], dtype="str"),
             }
         )
-
-
-def activity(rates: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Convert rates to a log scale: 0 is absent, 1 is the gene's typical level or more."""
-    return np.asarray(np.minimum(np.log1p(STEEPNESS * rates / scale) / np.log(1 + STEEPNESS), 1))
 
 
 def _gene_scale(

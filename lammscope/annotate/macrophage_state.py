@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lammscope.annotate.cell_types import activity
 from lammscope.core.names import PER, Array
 from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling
+from lammscope.core.rates import activity
 from lammscope.joint.panel_counts import PanelCounts
 
 MACROPHAGE, MONOCYTE = "macrophage", "monocyte"  # sides of the score

@@ -1,9 +1,12 @@
 """Call LAMM cells within the monocytic lineage, and CAR-T cells, blind to response."""
 
+from functools import partial
+
 from snakemake.iocontainers import Snakemake
 
-from lammscope.annotate.calls import call_cells, monocytic_neighbors
-from lammscope.annotate.car import call_car, t_cell_neighbors
+from lammscope.annotate.calls import call_cells, lineage_neighbors
+from lammscope.annotate.car import call_car
+from lammscope.annotate.lamm import MONOCYTIC
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
@@ -18,10 +21,11 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
     space = index.read_arrays(snakemake.input.space)["space"]
     neighbors = index.read_arrays(snakemake.input.neighbors)["indices"]
     search = {"n_neighbors": neighbors.shape[1], "seed": params.seed, "threads": params.threads}
+    near = partial(lineage_neighbors, space, cells=types, **search)
     car = call_car(
         panel,
         cells=types,
-        neighbors=t_cell_neighbors(space, cells=types, **search),
+        neighbors=near(lineage="T", within="sample"),
         has_feature=has_car,
         before_infusion=types["sample"].isin(params.before_infusion),
         sorted_out=types["sample"].isin(params.car_sorted),
@@ -31,8 +35,8 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         types,
         panel,
         neighbors=neighbors,
-        own_neighbors=monocytic_neighbors(space, cells=types, within="patient", **search),
-        sample_neighbors=monocytic_neighbors(space, cells=types, within="sample", **search),
+        own_neighbors=near(lineage=MONOCYTIC, within="patient"),
+        sample_neighbors=near(lineage=MONOCYTIC, within="sample"),
         settings=CallSettings.read(params.settings, **params.files),
         car=car,
     )

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lammscope.annotate.cell_types import activity
 from lammscope.annotate.panel import Panel, panel_entries
 from lammscope.core.names import LEVELS
+from lammscope.core.rates import activity
 from lammscope.core.words import readable
 from lammscope.report.figures.style import (
     EXPRESSION_MAP,

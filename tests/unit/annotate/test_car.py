@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lammscope.annotate.car import apply_car, call_car, set_unknown_apart, t_cell_neighbors
+from lammscope.annotate.car import apply_car, call_car, set_unknown_apart
 from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.joint.panel_counts import PanelCounts
 from tests.unit import real_cohorts
@@ -145,7 +145,15 @@ def test_other_samples_and_their_order_do_not_change_a_probability() -> None:
 
 def test_neighbors_are_t_cells_of_the_same_sample() -> None:
     cells = pd.DataFrame({"sample": list("ababa"), "lineage": ["T", "T", "T", "T", "B"]})
-    found = t_cell_neighbors(np.arange(5.0)[:, None], cells=cells, n_neighbors=2, seed=1, threads=1)
+    found = lineage_neighbors(
+        np.arange(5.0)[:, None],
+        cells=cells,
+        lineage="T",
+        within="sample",
+        n_neighbors=2,
+        seed=1,
+        threads=1,
+    )
     assert found.tolist() == [[2, -1], [3, -1], [0, -1], [1, -1], [-1, -1]]
 
 
