@@ -68,7 +68,7 @@ COHORT_OPTIONS = (
     (
         "capture_range",
         "--capture-range",
-        "capture of the defining and state genes, the best library relative to the worst (1: equal)",
+        "capture of defining and state genes, the best library relative to the worst (1: equal)",
     ),
     (
         "capture_sd",
@@ -99,12 +99,8 @@ DROPLET_OPTIONS = (
     ("ambient_fraction", "--ambient", "ambient RNA, as a fraction of the UMIs of a typical cell"),
     ("depth", "--depth", "multiplies the UMIs of every cell (1: a median of about 3,400)"),
 )
-PLANTED = (
-    "lamm_log_odds",
-    "change_log_odds",
-    "monocytic_log_odds",
-    "gene_effect",
-)  # what --null leaves out
+# What --null leaves out.
+PLANTED = ("lamm_log_odds", "change_log_odds", "monocytic_log_odds", "gene_effect")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,8 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m lammscope.simulate",
         description=(
             "Simulate a CAR-T cohort with more monocytes and more LAMM cells among them in "
-            "non-responders: 10x HDF5 matrices, "
-            "sample and patient sheets, a config, and the truth."
+            "non-responders: 10x HDF5 matrices, sample and patient sheets, a config, and the truth."
         ),
         epilog="Cell types, levels and effects are invented, for trials and planning only.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

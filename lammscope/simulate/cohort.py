@@ -45,8 +45,8 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
 
     `directory` gets `counts/{sample}.h5` (10x, v3 layout), `samples.tsv`, `patients.tsv`,
     `config.yaml`, and `truth/`: `cells.tsv.gz`, `composition.tsv`, `effects.tsv`, `lamm_genes.tsv`,
-    `libraries.tsv`, `settings.yaml`. Paths in the files begin with `directory`, as given. The same settings give the
-    same bytes for any number of `threads`.
+    `libraries.tsv`, `settings.yaml`. Paths in the files begin with `directory`, as given. The same
+    settings give the same bytes for any number of `threads`.
 
     Raises
     ------

@@ -60,8 +60,8 @@ def effect_table(
         for contrast in CONTRASTS:
             planted = planted_log_odds(settings, contrast)
             table = _differences(odds, contrast, patients=patients, samples=samples)
-            kinds = [_kind(t, denominator, contrast, planted=planted) for t in inside]
-            exact = [_exact(t, denominator, settings, planted=planted) for t in inside]
+            kinds = [_kind(str(t), denominator, contrast, planted=planted) for t in inside]
+            exact = [_exact(str(t), denominator, settings, planted=planted) for t in inside]
             table.insert(0, "contrast", contrast)
             table.insert(1, "denominator", denominator)
             table.insert(3, "kind", kinds)

@@ -37,10 +37,10 @@ class CohortSettings:
     lamm_log_odds: float = 1.5  # LAMM among monocytic cells, non-responders minus responders, pre
     change_log_odds: float = 0.8  # added to this difference after infusion
     lamm_fraction: float = 0.14  # of monocytic cells in a typical responder
-    monocytic_log_odds: float = 0.7  # monocytic among immune cells, the same, pre and post
+    monocytic_log_odds: float = 1.2  # monocytic among immune cells, the same, pre and post
     patient_sd: float = 0.35  # of the log odds of LAMM, between patients of an arm
     sample_sd: float = 0.15  # the same, between samples of a patient
-    monocytic_fraction: float = 0.30  # of immune cells in a typical responder
+    monocytic_fraction: float = 0.30  # of immune cells, midway between the arms
     gene_effect: float = 1.0  # multiplies the planted log2 fold changes inside LAMM cells
     lamm_distinctness: float = 1.0  # 1 as in the gene programs, 0 like classical monocytes
     batch_strength: float = 0.25  # sd of gene effects of a library, natural log units
@@ -201,7 +201,7 @@ def draw_fractions(
             _logit(settings.monocytic_fraction)
             + TYPE_SD["patient"] * own[1]
             + TYPE_SD["sample"] * new[1]
-            + (arm == "non_responder") * settings.monocytic_log_odds
+            + (0.5 if arm == "non_responder" else -0.5) * settings.monocytic_log_odds
         )
         if set(MONOCYTIC_TYPES) <= set(settings.without):
             monocytic = 0.0
