@@ -1,4 +1,4 @@
-"""Simulated libraries beside real ones: ambient RNA, UMIs, dying cells, doublets.
+"""Simulated libraries beside real ones: ambient RNA, UMIs, dying cells, doublets, gene levels.
 
     python -m benchmarks.realism [--data FOLDER]
 
@@ -6,19 +6,24 @@ The same figures are computed in the same way, without the truth, in real librar
 simulated cohort with default settings. Prints a table (Markdown) with the median, the lowest and
 the highest library of each. Shares of T cells with genes of other cells are those of libraries
 with monocytes. Libraries with few cells, and data sets that are missing, are left out.
+
+A second table has the levels of the defining markers of LAMM and of genes of macrophages and of
+monocytes: the cells of a label pooled, real labels above, simulated types (by the truth) below.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from benchmarks.doublets import call
 from benchmarks.quality import DATA, LIMITS
+from benchmarks.real_cells import NO_LABEL, gene_counts, myeloid_gate, read_sets
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.assess import assess
@@ -36,6 +41,22 @@ T_GENES = ("CD3D", "CD3E", "CD3G", "TRAC")
 LINEAGES = ("T_NK", "B", "plasma", "monocyte_DC", "macrophage", "neutrophil", "platelet")
 MIN_KEPT, MIN_T = 150, 50  # cells that pass, and T cells among them, in a library
 MIN_MONOCYTES = 0.1  # share of the kept cells; sorted T cells have no RNA of monocytes around them
+DEFINERS = ("CSF1R", "CD14", "CD68")
+STATE_GENES = (
+    *("C1QA", "C1QB", "C1QC", "APOE", "APOC1", "TREM2", "SPP1", "CD163", "GPNMB", "FOLR2", "LGMN"),
+    *("MRC1", "FCGR3A", "MS4A7", "CDKN1C", "S100A8", "S100A9", "S100A12", "VCAN", "FCN1", "LYZ"),
+)
+SEEN = "all three seen, %"
+LABELS = {  # of real sets, in the order of the table; blood without labels is gated
+    "pbmc_hao_v3": ("CD16- gate", "CD16+ gate"),
+    "pbmc_frozen_v1": ("CD16- gate", "CD16+ gate"),
+    "pbmc_facs": ("CD14+ Monocyte",),
+    "wu_tnbc": ("Macrophage", "Monocyte"),
+    "ctcl_skin": ("mono_mac",),
+    "lymphoid": ("Macrophages", "Monocytes"),
+}
+SIMULATED = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", "LAMM", "DC3", "CD4_T")
+CD16 = 2.5  # UMIs of FCGR3A per 10,000 of a CD16+ monocyte in the gate
 FEW = 10  # cells of a lineage or barcodes, for a median
 
 
@@ -114,6 +135,72 @@ def of_files(paths: Iterable[Path]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index")
 
 
+def levels(counts: sparse.csr_matrix, symbols: Sequence[str], labels: np.ndarray) -> pd.DataFrame:
+    """Return the levels of genes in the pooled cells of each label.
+
+    Returns
+    -------
+    DataFrame
+        Labels x `n` (cells), UMIs per 10,000 of each gene (NaN if the genes of the set lack it),
+        and the % of cells with UMIs of all three defining markers.
+    """
+    columns = {symbol: column for column, symbol in reversed(list(enumerate(symbols)))}
+    rows = {}
+    for label in np.unique(labels):
+        own = counts[np.flatnonzero(labels == label)]
+        sums = np.asarray(own.sum(axis=0)).ravel()
+        row = {"n": float(own.shape[0])}
+        for gene in (*DEFINERS, *STATE_GENES):
+            known = gene in columns
+            row[gene] = 1e4 * float(sums[columns[gene]]) / float(sums.sum()) if known else np.nan
+        seen = own[:, [columns[gene] for gene in DEFINERS]].toarray() > 0
+        row[SEEN] = 100 * float(seen.all(axis=1).mean())
+        rows[str(label)] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def real_levels(data: Path) -> pd.DataFrame:
+    """Return the levels of the real labels that the table shows."""
+    sets = read_sets(data)
+    parts = []
+    for name, shown in LABELS.items():
+        cells = sets[name].cells
+        counts, labels = sparse.csr_matrix(cells.X), np.array(cells.obs["label"], dtype=str)
+        if (labels == NO_LABEL).all():
+            totals = np.asarray(counts.sum(axis=1)).ravel()
+            cd16 = 1e4 * gene_counts(cells, "FCGR3A").ravel() / totals >= CD16
+            gated = np.where(cd16, "CD16+ gate", "CD16- gate")
+            labels = np.where(myeloid_gate(cells), gated, NO_LABEL)
+        found = levels(counts, list(cells.var_names), labels).loc[list(shown)]
+        found.index = pd.Index([f"{name}: {label}" for label in shown])
+        parts.append(found)
+    return pd.concat(parts)
+
+
+def simulated_levels(folder: Path) -> pd.DataFrame:
+    """Return the levels of the simulated types, healthy single cells of all libraries."""
+    truth = pd.read_csv(folder / "truth" / "cells.tsv.gz", sep="\t")
+    odd = truth[["is_doublet", "is_empty", "is_dying"]].any(axis=1)
+    truth["label"] = truth["cell_type"].where(~odd, NO_LABEL)
+    shards = {
+        name: read_matrix(folder / "counts" / f"{name}.h5") for name in truth["sample"].unique()
+    }
+    counts = sparse.vstack([shard.counts for shard in shards.values()]).tocsr()
+    keys = [(name, barcode) for name, shard in shards.items() for barcode in shard.barcodes]
+    labels = truth.set_index(["sample", "barcode"])["label"].loc[keys].to_numpy(dtype=str)
+    symbols = next(iter(shards.values())).genes["symbol"].astype(str)
+    return levels(counts, symbols.tolist(), labels).loc[list(SIMULATED)]
+
+
+def print_levels(table: pd.DataFrame) -> None:
+    """Print levels as a Markdown table; `-` for genes that a set does not list."""
+    print(f"\n| cells | {' | '.join(table.columns)} |")
+    print("|---" * (table.shape[1] + 1) + "|")
+    for name, row in table.iterrows():
+        words = ["-" if np.isnan(value) else f"{value:.3g}" for value in row]
+        print(f"| {name} | {' | '.join(words)} |")
+
+
 def summary(table: pd.DataFrame) -> pd.Series:
     """Return the median of each figure, with its lowest and highest value and their number."""
     words = {}
@@ -138,12 +225,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         simulate_cohort(CohortSettings(cells=1500, patients_per_arm=2), Path(folder))
         simulated = of_files(sorted((Path(folder) / "counts").glob("*.h5")))
+        of_types = simulated_levels(Path(folder)).rename(index="simulated: {}".format)
     table = pd.DataFrame({"real": summary(real), "simulated": summary(simulated)})
     table = table.reindex(real.columns).fillna("none")
     print(f"{len(real)} real libraries, {len(simulated)} simulated ones: median (range; libraries)")
     print("\n| figure | real | simulated |\n|---|---|---|")
     for name, row in table.iterrows():
         print(f"| {name} | {row['real']} | {row['simulated']} |")
+    print("\nUMIs per 10,000, cells of a label pooled")
+    print_levels(pd.concat([real_levels(given.data), of_types]))
     return 0
 
 

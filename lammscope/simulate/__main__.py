@@ -30,6 +30,12 @@ COHORT_OPTIONS = (
         "fraction of LAMM cells among the monocytic cells of a typical responder",
     ),
     (
+        "monocytic_log_odds",
+        "--monocytic-log-odds",
+        "difference in log odds of monocytic cells (LAMM positive) among immune cells before and "
+        "after infusion, non-responders minus responders",
+    ),
+    (
         "patient_sd",
         "--patient-sd",
         "standard deviation between patients of an arm, log odds of LAMM",
@@ -59,6 +65,16 @@ COHORT_OPTIONS = (
         "--patient-strength",
         "standard deviation of gene effects between patients, natural log",
     ),
+    (
+        "capture_range",
+        "--capture-range",
+        "capture of defining and state genes, the best library relative to the worst (1: equal)",
+    ),
+    (
+        "capture_sd",
+        "--capture-sd",
+        "standard deviation of the capture of single such genes between libraries, natural log",
+    ),
     ("seed", "--seed", "the same seed gives the same files"),
     ("missing_post", "--missing-post", "patients per arm without a sample after infusion"),
     (
@@ -83,7 +99,8 @@ DROPLET_OPTIONS = (
     ("ambient_fraction", "--ambient", "ambient RNA, as a fraction of the UMIs of a typical cell"),
     ("depth", "--depth", "multiplies the UMIs of every cell (1: a median of about 3,400)"),
 )
-PLANTED = ("lamm_log_odds", "change_log_odds", "gene_effect")  # what --null leaves out
+# What --null leaves out.
+PLANTED = ("lamm_log_odds", "change_log_odds", "monocytic_log_odds", "gene_effect")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,8 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lammscope.simulate",
         description=(
-            "Simulate a CAR-T cohort with more LAMM cells in non-responders: 10x HDF5 matrices, "
-            "sample and patient sheets, a config, and the truth."
+            "Simulate a CAR-T cohort with more monocytes and more LAMM cells among them in "
+            "non-responders: 10x HDF5 matrices, sample and patient sheets, a config, and the truth."
         ),
         epilog="Cell types, levels and effects are invented, for trials and planning only.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

@@ -14,13 +14,13 @@ import yaml
 
 from lammscope.core.runtime import whole_file
 from lammscope.simulate.droplets import feature_columns, simulate_library, write_library
+from lammscope.simulate.effects import effect_table, gene_table
 from lammscope.simulate.plan import (
     ARMS,
     PHASES,
     CohortSettings,
+    capture_factors,
     draw_fractions,
-    effect_table,
-    gene_table,
     plan_library,
     plan_samples,
 )
@@ -37,6 +37,7 @@ class Cohort:
     composition: pd.DataFrame
     effects: pd.DataFrame
     lamm_genes: pd.DataFrame
+    libraries: pd.DataFrame
 
 
 def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads: int = 2) -> Cohort:
@@ -44,8 +45,8 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
 
     `directory` gets `counts/{sample}.h5` (10x, v3 layout), `samples.tsv`, `patients.tsv`,
     `config.yaml`, and `truth/`: `cells.tsv.gz`, `composition.tsv`, `effects.tsv`, `lamm_genes.tsv`,
-    `settings.yaml`. Paths in the files begin with `directory`, as given. The same settings give the
-    same bytes for any number of `threads`.
+    `libraries.tsv`, `settings.yaml`. Paths in the files begin with `directory`, as given. The same
+    settings give the same bytes for any number of `threads`.
 
     Raises
     ------
@@ -65,6 +66,7 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
         programs, levels=blend_lamm(programs, distinctness=settings.lamm_distinctness)
     )
     features = feature_columns(programs)
+    captures = capture_factors(settings, n_samples=len(samples))
 
     def make(number: int) -> pd.DataFrame:
         row = samples.iloc[number]
@@ -74,6 +76,7 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
             patient=by_patient.loc[row["patient"]],
             sample=row,
             fractions=fractions.loc[row["sample"]].to_dict(),
+            capture=float(captures[number]),
         )
         library = simulate_library(programs, plan)
         write_library(row["counts"], library, features=features)
@@ -90,6 +93,7 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
             settings, programs, patients=patients, samples=samples, fractions=fractions
         ),
         lamm_genes=gene_table(settings, programs),
+        libraries=pd.DataFrame({"sample": samples["sample"], "capture": captures}),
     )
     _write_cohort(cohort, settings, directory)
     return cohort
@@ -107,8 +111,8 @@ def summarize(cohort: Cohort) -> str:
         f"{cells['is_dying'].sum():,} dying, {cells['is_empty'].sum():,} empty",
         "cells: " + ", ".join(f"{name} {n:,}" for name, n in counts.items()),
         *(
-            f"log odds of LAMM among monocytic cells, {row.contrast}: planted {row.planted:+.2f}, "
-            f"realized {row.realised:+.2f}"
+            f"log odds of {row.population} among {row.denominator} cells, {row.contrast}: "
+            f"planted {row.planted:+.2f}, realized {row.realised:+.2f}"
             for row in planted.itertuples()
         ),
         f"genes that differ inside LAMM cells: {int((cohort.lamm_genes['log2fc'] != 0).sum())}",
@@ -145,7 +149,7 @@ def _write_cohort(cohort: Cohort, settings: CohortSettings, directory: Path) -> 
     """Write truth and sheets, then the config, so that a config means a complete cohort."""
     cells = cohort.cells.astype(dict.fromkeys(cohort.cells.filter(like="is_").columns, int))
     _write_table(cells, directory / "truth" / "cells.tsv.gz")
-    for name in ("composition", "effects", "lamm_genes"):
+    for name in ("composition", "effects", "lamm_genes", "libraries"):
         _write_table(getattr(cohort, name), directory / "truth" / f"{name}.tsv")
     written = yaml.safe_dump(_plain(asdict(settings)), sort_keys=False)
     _write_text(written, directory / "truth" / "settings.yaml")

@@ -17,7 +17,8 @@ from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs
 
 EMPTY = "empty"
 T_TYPES = ("CD4_T", "CD8_T", "Treg", "CAR_T")
-MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", "Macrophage", LAMM)
+MACROPHAGE_LIKE_TYPES = ("Macrophage", LAMM)
+MONOCYTIC_TYPES = ("Classical_monocyte", "Nonclassical_monocyte", *MACROPHAGE_LIKE_TYPES)
 # UMIs of a dying cell, of those of a living one: lowest and highest; in real libraries 0.2 to 0.25.
 DYING_DEPTH = (0.1, 0.4)
 MAX_SPREAD = 2.0  # standard deviations of ambient UMIs: 300 to 900 in a poor library
@@ -80,9 +81,11 @@ def simulate_library(programs: Programs, plan: LibraryPlan) -> Library:
     -------
     Library
         `truth` has `sample`, `barcode`, `cell_type` (for a doublet, the type of its larger cell;
-        "empty" without a cell), `second_type` (for a doublet, else ""), `is_lamm` (single LAMM
-        cells), `is_doublet`, `is_empty`, `is_dying`, `ambient_fraction` (share of ambient molecules
-        among the UMIs) and `total_counts`. Barcodes are sorted.
+        "empty" without a cell), `second_type` (for a doublet, else ""), `is_lamm`,
+        `is_positive`, `is_macrophage_like` (single LAMM cells; single cells of any monocytic type;
+        single LAMM cells and macrophages), `is_doublet`, `is_empty`, `is_dying`,
+        `ambient_fraction` (share of ambient molecules among the UMIs) and `total_counts`. Barcodes
+        are sorted.
     """
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed))
     cells = _draw_cells(programs, plan, rng=rng)
@@ -365,8 +368,13 @@ def _seal(
             "second_type": second.map(dict(enumerate(names))).reindex(first.index, fill_value=""),
         }
     )
-    single_lamm = (truth["cell_type"] == LAMM) & ~first["is_doublet"]
-    truth["is_lamm"] = single_lamm
+    of_types = {
+        "is_lamm": (LAMM,),
+        "is_positive": MONOCYTIC_TYPES,
+        "is_macrophage_like": MACROPHAGE_LIKE_TYPES,
+    }
+    for column_name, members in of_types.items():
+        truth[column_name] = truth["cell_type"].isin(members) & ~first["is_doublet"]
     for column_name in ("is_doublet", "is_empty", "is_dying"):
         truth[column_name] = first[column_name]
     truth["ambient_fraction"] = (sums["n_ambient"] / sums["total_counts"].clip(lower=1)).round(4)

@@ -1,4 +1,4 @@
-"""Plans of simulated cohorts: patients, samples, composition, effects, and tables of the truth."""
+"""Plans of simulated cohorts: patients, samples, composition and the profiles of each library."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +9,7 @@ import pandas as pd
 from lammscope.simulate.droplets import MONOCYTIC_TYPES, DropletSettings, LibraryPlan
 from lammscope.simulate.profiles import LAMM, PER_CELL, Floats, Programs, lamm_profiles
 
+NOT_IMMUNE = ("malignant", "platelet")  # lineages outside the denominator `immune`
 MYELOID_TYPES = (*MONOCYTIC_TYPES, "cDC1", "cDC2", "DC3", "Neutrophil")
 ARMS = {"responder": ("CR", "PR"), "non_responder": ("PD", "SD")}
 PHASES = {"pre": ("baseline", -6), "post": ("day_7", 7)}  # label and day from infusion
@@ -36,13 +37,16 @@ class CohortSettings:
     lamm_log_odds: float = 1.5  # LAMM among monocytic cells, non-responders minus responders, pre
     change_log_odds: float = 0.8  # added to this difference after infusion
     lamm_fraction: float = 0.14  # of monocytic cells in a typical responder
+    monocytic_log_odds: float = 1.2  # monocytic among immune cells, the same, pre and post
     patient_sd: float = 0.35  # of the log odds of LAMM, between patients of an arm
     sample_sd: float = 0.15  # the same, between samples of a patient
-    monocytic_fraction: float = 0.30  # of all cells
+    monocytic_fraction: float = 0.30  # of immune cells, midway between the arms
     gene_effect: float = 1.0  # multiplies the planted log2 fold changes inside LAMM cells
     lamm_distinctness: float = 1.0  # 1 as in the gene programs, 0 like classical monocytes
     batch_strength: float = 0.25  # sd of gene effects of a library, natural log units
     patient_strength: float = 0.12  # sd of gene effects of a patient
+    capture_range: float = 2.0  # of defining and state genes, the best library to the worst
+    capture_sd: float = 0.15  # the same, of single genes in a library, natural log units
     without: tuple[str, ...] = ()  # cell types that do not occur
     missing_post: int = 0  # patients per arm without a sample after infusion
     poor_libraries: int = 0  # samples with 50 cells among 4,600 barcodes of mostly ambient RNA
@@ -53,6 +57,7 @@ class CohortSettings:
     def __post_init__(self) -> None:
         """Refuse settings outside their limits."""
         spreads = (self.patient_sd, self.sample_sd, self.batch_strength, self.patient_strength)
+        log_odds = (self.lamm_log_odds, self.change_log_odds, self.monocytic_log_odds)
         checks = {
             "patients per arm must be at least 1": self.patients_per_arm >= 1,
             "cells per sample must be at least 20": self.cells >= 20,
@@ -60,9 +65,14 @@ class CohortSettings:
             < self.lamm_fraction
             < 1,
             "the monocytic fraction must be above 0 and below 1": 0 < self.monocytic_fraction < 1,
-            "standard deviations and strengths must not be negative": min(spreads) >= 0,
+            "standard deviations and strengths must not be negative": min(*spreads, self.capture_sd)
+            >= 0,
+            "the range of capture must be a finite number of at least 1": np.isfinite(
+                self.capture_range
+            )
+            and self.capture_range >= 1,
             "log odds and the gene effect must be finite numbers": np.isfinite(
-                [self.lamm_log_odds, self.change_log_odds, self.gene_effect]
+                [*log_odds, self.gene_effect]
             ).all(),
             "the LAMM distinctness must be from 0 to 1": 0 <= self.lamm_distinctness <= 1,
             "patients without a later sample must be from 0 to all of an arm": 0
@@ -151,14 +161,16 @@ def draw_fractions(
 ) -> pd.DataFrame:
     """Draw the expected fraction of each cell type in each sample (samples x types, sum 1).
 
-    The fraction of LAMM among monocytic cells is logit-normal: the means of the arms over patients
-    differ by the planted log odds. All other types have log-normal weights.
+    The fractions of LAMM among monocytic cells and of monocytic among immune cells are
+    logit-normal: the means of the arms over patients differ by the planted log odds. All other
+    types have log-normal weights.
     """
     types = programs.types
     unknown = sorted(set(settings.without) - set(types.index))
     if unknown:
         raise ValueError(f"no such cell type: {unknown[0]}; types: {', '.join(types.index)}")
     outside = [name for name in types.index if name not in MONOCYTIC_TYPES]
+    immune = [name for name in outside if types["lineage"][name] not in NOT_IMMUNE]
     ordinary = [name for name in MONOCYTIC_TYPES if name != LAMM]
     fractions = pd.DataFrame(0.0, index=samples["sample"], columns=types.index)
     n_random = len(types) + 2  # for LAMM, for the monocytic share, for the weights
@@ -185,19 +197,32 @@ def draw_fractions(
         if arm == "non_responder":
             odds += settings.lamm_log_odds + post * settings.change_log_odds
         lamm = 0.0 if LAMM in settings.without else _expit(odds)
-        monocytic = _expit(
+        monocytic = np.exp(
             _logit(settings.monocytic_fraction)
             + TYPE_SD["patient"] * own[1]
             + TYPE_SD["sample"] * new[1]
+            + (0.5 if arm == "non_responder" else -0.5) * settings.monocytic_log_odds
         )
         if set(MONOCYTIC_TYPES) <= set(settings.without):
             monocytic = 0.0
         fraction = pd.Series(0.0, index=types.index)
-        fraction[outside] = (1 - monocytic) * weights[outside] / weights[outside].sum()
+        fraction[outside] = weights[outside] / weights[immune].sum()
         fraction[ordinary] = monocytic * (1 - lamm) * _shares(weights[ordinary])
         fraction[LAMM] = monocytic * lamm
         fractions.loc[str(sample.sample)] = fraction / fraction.sum()
     return fractions
+
+
+def capture_factors(settings: CohortSettings, *, n_samples: int) -> Floats:
+    """Draw what each library captures of defining and state genes, relative to others.
+
+    Chemistries and laboratories differ so; the factors are log-uniform around 1 and do not depend
+    on the arm.
+    """
+    reach = np.log(settings.capture_range) / 2
+    return np.array(
+        [np.exp(_rng(settings, 7, number).uniform(-reach, reach)) for number in range(n_samples)]
+    )
 
 
 def plan_library(
@@ -207,6 +232,7 @@ def plan_library(
     patient: pd.Series,
     sample: pd.Series,
     fractions: Mapping[str, float],
+    capture: float,
 ) -> LibraryPlan:
     """Apply patient and library effects to the profiles of one sample.
 
@@ -216,6 +242,8 @@ def plan_library(
         A row of the patients of `plan_samples`, with the patient as its name.
     sample
         A row of the samples of `plan_samples`, with its number as its name.
+    capture
+        Its factor of `capture_factors`.
     """
     number = int(str(sample.name))
     of_patient = _rng(settings, 3, int(str(patient.name)[1:]))
@@ -243,6 +271,9 @@ def plan_library(
         levels[(types["lineage"] == lineage).to_numpy()] *= _noise(
             of_sample, 0.3 * settings.batch_strength, n_genes
         )
+    of_capture = _rng(settings, 8, number)
+    n_captured = int(programs.captured.sum())
+    levels[:, programs.captured] *= capture * _noise(of_capture, settings.capture_sd, n_captured)
     levels *= PER_CELL / levels.sum(axis=1, keepdims=True)
     means = {
         factor.name: factor.patient_sd * of_patient.normal()
@@ -278,138 +309,6 @@ def _poor(plan: LibraryPlan, programs: Programs) -> LibraryPlan:
         empty_fraction=POOR_BARCODES / POOR_CELLS - 1,
     )
     return replace(plan, n_cells=POOR_CELLS, droplets=droplets)
-
-
-def effect_table(
-    settings: CohortSettings,
-    programs: Programs,
-    *,
-    patients: pd.DataFrame,
-    samples: pd.DataFrame,
-    fractions: pd.DataFrame,
-) -> pd.DataFrame:
-    """Tabulate the differences between arms and after infusion for every population.
-
-    Returns
-    -------
-    DataFrame
-        One row per contrast (`baseline`, `on_treatment`, `change`, and `pre_to_post` in
-        non-responders), denominator (`all`, `immune`, `monocytic`) and population, with
-
-        - `kind`: `planted`; `compositional` (the fraction changes only because another one does);
-          `none`;
-        - `planted`: the planted difference in log odds if it is known exactly (LAMM among monocytic
-          cells), else NaN;
-        - `realised`: the difference between the means over patients of the drawn log odds, before
-          cells are sampled; NaN if the population is absent from a sample that is needed;
-        - `n_test`, `n_reference`: patients used for `realised`.
-    """
-    lineages = programs.types["lineage"]
-    denominators = {
-        "all": list(lineages.index),
-        "immune": [t for t in lineages.index if lineages[t] not in ("malignant", "platelet")],
-        "monocytic": list(MONOCYTIC_TYPES),
-    }
-    tables = []
-    for denominator, members in denominators.items():
-        inside = fractions[members]
-        rest = (-inside).add(inside.sum(axis=1), axis=0)
-        possible = (inside > 0) & (rest > 1e-12)
-        odds = (inside.where(possible) / rest).map(np.log)
-        for contrast, log_odds in planted_log_odds(settings).items():
-            table = _differences(odds, contrast, patients=patients, samples=samples)
-            table.insert(0, "contrast", contrast)
-            table.insert(1, "denominator", denominator)
-            table.insert(
-                3, "kind", [_kind(t, denominator, contrast, lamm=log_odds) for t in members]
-            )
-            exact = denominator == "monocytic" and LAMM not in settings.without
-            table.insert(
-                4, "planted", [log_odds if exact and t == LAMM else np.nan for t in members]
-            )
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def gene_table(settings: CohortSettings, programs: Programs) -> pd.DataFrame:
-    """Tabulate the genes that differ between non-responders and responders within LAMM cells.
-
-    `log2fc` is the same at both time points; levels are UMIs per 10,000 before patient and library
-    effects. Without LAMM cells the table is empty.
-    """
-    if LAMM in settings.without:
-        programs = replace(programs, lamm_response={})
-    profiles = lamm_profiles(programs, scale=settings.gene_effect)
-    at = [programs.position[symbol] for symbol in programs.lamm_response]
-    return pd.DataFrame(
-        {
-            "population": LAMM,
-            "gene": programs.genes["gene"].iloc[at].to_numpy(),
-            "symbol": list(programs.lamm_response),
-            "log2fc": [settings.gene_effect * x for x in programs.lamm_response.values()],
-            "level_responder": profiles["responder"][at].round(4),
-            "level_non_responder": profiles["non_responder"][at].round(4),
-        }
-    )
-
-
-def planted_log_odds(settings: CohortSettings) -> dict[str, float]:
-    """Return planted differences in log odds of LAMM among monocytic cells, by contrast."""
-    if LAMM in settings.without:
-        return dict.fromkeys(("baseline", "on_treatment", "pre_to_post", "change"), 0.0)
-    return {
-        "baseline": settings.lamm_log_odds,
-        "on_treatment": settings.lamm_log_odds + settings.change_log_odds,
-        "pre_to_post": settings.change_log_odds,
-        "change": settings.change_log_odds,
-    }
-
-
-def _kind(population: str, denominator: str, contrast: str, *, lamm: float) -> str:
-    """Return whether a population's fraction is `planted`, `compositional` or `none`."""
-    if population == LAMM and lamm != 0:
-        return "planted"
-    if population in MONOCYTIC_TYPES and lamm != 0:
-        return "compositional"
-    if population == "Malignant_B" and contrast != "baseline":
-        return "planted"
-    if population in ("B", "CAR_T") and contrast == "pre_to_post":
-        return "planted"
-    if denominator == "monocytic" or population in MONOCYTIC_TYPES or contrast == "baseline":
-        return "none"  # the monocytic share of all cells has no effect
-    if denominator == "all" or contrast == "pre_to_post":
-        return "compositional"
-    return "none"
-
-
-def _differences(
-    odds: pd.DataFrame, contrast: str, *, patients: pd.DataFrame, samples: pd.DataFrame
-) -> pd.DataFrame:
-    """Compute differences of means over patients for a contrast, one row per population."""
-    by_phase = {}
-    for phase in PHASES:
-        of_phase = samples[samples["phase"] == phase]
-        values = odds.loc[of_phase["sample"]].set_axis(of_phase["patient"])
-        by_phase[phase] = values.reindex(patients["patient"])
-    measure = {
-        "baseline": by_phase["pre"],
-        "on_treatment": by_phase["post"],
-        "pre_to_post": by_phase["post"] - by_phase["pre"],
-        "change": by_phase["post"] - by_phase["pre"],
-    }[contrast]
-    is_test = (patients["arm"] == "non_responder").to_numpy()
-    test, reference = measure[is_test], measure[~is_test]
-    realised, n_reference = test.mean(), test.count()
-    if contrast != "pre_to_post":
-        realised, n_reference = realised - reference.mean(), reference.count()
-    return pd.DataFrame(
-        {
-            "population": odds.columns,
-            "realised": realised.to_numpy(),
-            "n_test": test.count().to_numpy(),
-            "n_reference": n_reference.to_numpy(),
-        }
-    )
 
 
 def _noise(rng: np.random.Generator, sd: float, n: int) -> Floats:

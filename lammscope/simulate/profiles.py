@@ -66,6 +66,7 @@ class Programs:
     drift: Mapping[str, Mapping[str, float]]  # type: {other type: mean shift towards it, 0 to 1}
     drift_concentration: float
     drift_exempt: NDArray[np.bool_]
+    captured: NDArray[np.bool_]  # genes whose capture differs most between libraries
     sex: Mapping[str, Mapping[str, float]]
     car: Mapping[str, str]
     car_level: float
@@ -124,6 +125,7 @@ def read_programs(folder: str | Path = RESOURCES) -> Programs:
         drift={name: spec.get("drift", {}) for name, spec in written["types"].items()},
         drift_concentration=float(written["drift_concentration"]),
         drift_exempt=mask(written["drift_exempt"]),
+        captured=mask(written["captured"]),
         sex=written["sex"],
         car=written["car"],
         car_level=float(written["car_level"]),
@@ -285,6 +287,7 @@ def _named_genes(written: Mapping[str, Any]) -> set[str]:
 def _check_names(written: Mapping[str, Any], index: Mapping[str, int], *, source: Path) -> None:
     """Refuse genes and blocks that do not exist."""
     wanted = _named_genes(written) | {*written["lamm_response"], *written["drift_exempt"]}
+    wanted |= set(written["captured"])
     wanted |= set(written["ambient"]["levels"])
     for spec in written["factors"].values():
         wanted |= set(spec.get("loadings", {}))
