@@ -776,7 +776,7 @@ def test_missed_and_unknown_car_t_cells_are_reported(
     assert f"An expected {write_number(pooled, 'percent')} of all CAR-T cells are missed" in words
     assert "in single samples 20.0 % to 60.0 %" in words
     assert f"{4 * len(after)} T cells may be CAR-T cells or not" in words
-    assert "cannot be told apart" not in words
+    assert "has no CAR gene" not in words
 
 
 def test_samples_after_infusion_without_a_car_gene_are_named(
