@@ -14,6 +14,7 @@ NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration 
 UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
 UNKNOWN_CAR_T = "T_unknown_CAR"  # the population of T cells that may be CAR-T cells; not tested
+NO_CAR_FEATURE = "unknown: no CAR feature"  # reading of a sample in annotation/car.tsv
 NOT_IMMUNE = ("malignant", "platelet", "erythroid")  # lineages
 ENSEMBL = r"ENS[A-Z]*G\d{6,}"  # Ensembl id of a gene
 NO_SYMBOLS = (
