@@ -8,11 +8,10 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from lammscope.annotate.car_probability import CarCounts, fit_car_mixture, stray_umis
-from lammscope.core.names import UNKNOWN_CAR_T
+from lammscope.core.names import NO_CAR_FEATURE, UNKNOWN_CAR_T
 from lammscope.core.pooling import sum_columns
 from lammscope.joint.panel_counts import PanelCounts
 
-NO_FEATURE = "unknown: no CAR feature"
 MIN_UMI = 1  # of a CAR feature in a CAR-T cell of a sorted library: the usual rule
 
 
@@ -73,7 +72,7 @@ def count_car(
     table.loc[stray, "reading"] = "contamination"
     table.loc[table["car_umi"] == 0, "reading"] = "none seen"
     lacking = [not has_feature[str(name)] for name in table.index]
-    table.loc[lacking, "reading"] = NO_FEATURE
+    table.loc[lacking, "reading"] = NO_CAR_FEATURE
     table.loc[lacking, "n_expected"] = np.nan
     return table.rename_axis("sample").reset_index()
 

@@ -16,6 +16,7 @@ NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration 
 UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
 UNKNOWN_CAR_T = "T_unknown_CAR"  # the population of T cells that may be CAR-T cells; not tested
+NO_CAR_FEATURE = "unknown: no CAR feature"  # reading of a sample in annotation/car.tsv
 NOT_IMMUNE = (  # lineages
     *("malignant", "platelet", "erythroid", "stromal", "endothelial", "epithelial"),
 )

@@ -76,11 +76,10 @@ def test_t_cells_that_may_be_car_t_cells_are_a_population_of_their_own() -> None
     roles, data = plant({"t_cell": 30, "monocyte": 60})
     cells: Any = {"sample": "P1", "patient": "P1"}
     cells = pd.DataFrame(cells | {name: data[name] for name in ("lineage", "cell_type")})
-    car = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
     of_t = np.flatnonzero(roles == "t_cell")
-    car.loc[of_t[0], :] = ["positive", 0.95]
-    car.loc[of_t[1], :] = ["unknown", 0.5]
-    car.loc[of_t[2], :] = ["unknown", np.nan]  # a matrix without a CAR feature
+    car = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
+    car.loc[of_t[:3], "car"] = ["positive", "unknown", "unknown"]
+    car.loc[of_t[:3], "car_probability"] = [0.95, 0.5, np.nan]  # NaN: there is no CAR feature
     result = call_cells(
         cells,
         data["counts"],

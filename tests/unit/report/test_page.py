@@ -18,12 +18,12 @@ from scipy import sparse
 
 from lammscope.abundance.comparisons import COLUMNS
 from lammscope.abundance.lamm_results import gather_lamm
-from lammscope.annotate.car import NO_FEATURE
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import Paired
+from lammscope.core.names import NO_CAR_FEATURE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
 from lammscope.report.figures import catalog
@@ -776,7 +776,7 @@ def test_missed_and_unknown_car_t_cells_are_reported(
     assert f"An expected {write_number(pooled, 'percent')} of all CAR-T cells are missed" in words
     assert "in single samples 20.0 % to 60.0 %" in words
     assert f"{4 * len(after)} T cells may be CAR-T cells or not" in words
-    assert "cannot be told apart" not in words
+    assert "has no CAR gene" not in words
 
 
 def test_samples_after_infusion_without_a_car_gene_are_named(
@@ -784,7 +784,7 @@ def test_samples_after_infusion_without_a_car_gene_are_named(
 ) -> None:
     table = car_table(cohort.samples, umi=0).assign(reading="none seen", pct_missed=np.nan)
     after = table.index[table["phase"] == "post"]
-    table.loc[after, "reading"] = NO_FEATURE
+    table.loc[after, "reading"] = NO_CAR_FEATURE
     words = words_of(make_report(car=table))
     assert f"{table.loc[after[0], 'sample']}, " in words
     assert "has no CAR gene, so T cells after infusion include CAR-T cells" in words
