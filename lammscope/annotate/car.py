@@ -99,7 +99,7 @@ def call_car(
     ----------
     counts : of n_cells, with the column `CAR`.
     cells : `sample`, `lineage`.
-    neighbors : n_cells x k, from `t_cell_neighbors`.
+    neighbors : n_cells x k T cells of the same sample, from `calls.lineage_neighbors`.
     has_feature, before_infusion, sorted_out : n_cells or one, bool, of the cell's sample: its
         matrix has a CAR feature; it was taken before infusion; its library was sorted.
     probability : from which a cell is positive, and below one minus which it is negative.
