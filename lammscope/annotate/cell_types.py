@@ -1,6 +1,6 @@
 """Cell types from a marker panel: scores of clusters, and of cells pooled with cells like them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ def annotate_cells(
     min_score: float,
     min_margin: float,
     cluster_weight: float,
+    absent: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Annotate every cell and every cluster with a type.
 
@@ -56,6 +57,7 @@ def annotate_cells(
     min_score : score below which a type is not a candidate (0 absent, 1 at its typical level).
     min_margin : required lead over the next branch, or the next type, of another lineage.
     cluster_weight : maximum weight of the cluster's cells in a cell's rates, in UMIs.
+    absent : by sample, the genes that its matrix lacks: zeros there say nothing.
 
     Returns
     -------
@@ -85,30 +87,31 @@ def annotate_cells(
     )
 
     place, parts = np.empty(len(totals), dtype=np.int64), []
-    for rows in rows_by_sample(samples):
+    for name, rows in rows_by_sample(samples):
+        lacking = set((absent or {}).get(name, ()))
+        held = [column for column, gene in enumerate(genes) if gene not in lacking]
+        own = _Sample(wanted[rows][:, held], totals[rows], codes[rows])
         place[rows] = np.arange(len(rows))
-        own = neighbors[rows]
-        within = (own >= 0) & np.isin(own, rows)
-        sample = _Sample(wanted[rows], totals[rows], codes[rows])
-        scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
-        likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
-        states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
-        for some, rates in sample.pooled_rates(
-            np.where(within, place[own], -1), likely, cluster_weight=cluster_weight
-        ):
-            chosen = scorer.choose(rates, scale, **thresholds)
-            chosen["cell_state"] = pd.array(states[some], dtype="str")
-            parts.append(chosen.set_index(rows[some]))
-    cells = pd.concat(parts).sort_index().rename(columns={"margin": "cell_type_margin"})
-    cells = cells.reset_index(drop=True)
-    return cells[["lineage", "cell_type", "cell_type_margin", "cell_state"]], cluster_table
+        within = (neighbors[rows] >= 0) & np.isin(neighbors[rows], rows)
+        found = _annotate_sample(
+            own,
+            np.where(within, place[neighbors[rows]], -1),
+            panel=panel,
+            genes=[genes[column] for column in held],
+            cluster_weight=cluster_weight,
+            thresholds=thresholds,
+        )
+        parts.append(found.set_index(rows))
+    cells = pd.concat(parts).sort_index().reset_index(drop=True)
+    return cells.rename(columns={"margin": "cell_type_margin"}), cluster_table
 
 
-def rows_by_sample(samples: Sequence[str] | np.ndarray) -> list[np.ndarray]:
-    """Return the rows of each sample's cells."""
-    _, codes = np.unique(np.asarray(samples, dtype=str), return_inverse=True)
+def rows_by_sample(samples: Sequence[str] | np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each sample's name and the rows of its cells."""
+    names, codes = np.unique(np.asarray(samples, dtype=str), return_inverse=True)
     order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    yield from zip(names.tolist(), parts, strict=True)
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,28 @@ class _Sample:
                 totals = own_totals + near @ self.totals + part * around_totals
                 pooled = own + near @ self.counts + part[:, None] * around
                 yield rows, pooled / np.maximum(totals, MIN_UMIS)[:, None] * PER
+
+
+def _annotate_sample(
+    sample: _Sample,
+    neighbors: np.ndarray,
+    *,
+    panel: Panel,
+    genes: Sequence[str],
+    cluster_weight: float,
+    thresholds: Mapping[str, float],
+) -> pd.DataFrame:
+    """Return lineage, type, margin and state of a sample's cells; `genes` are its columns."""
+    scorer = _Scorer(panel, genes)
+    scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
+    likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
+    parts = [
+        scorer.choose(rates, scale, **thresholds).set_index(rows)
+        for rows, rates in sample.pooled_rates(neighbors, likely, cluster_weight=cluster_weight)
+    ]
+    cells = pd.concat(parts).sort_index()[["lineage", "cell_type", "margin"]]
+    states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
+    return cells.assign(cell_state=pd.array(states, dtype="str"))
 
 
 class _Scorer:

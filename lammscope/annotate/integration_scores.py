@@ -7,6 +7,7 @@ that is no longer separate from its sample's other cells was lost, even if it oc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ class Evidence:
     batch: np.ndarray
     counts: PanelCounts
     panel: Panel
-    annotation: Mapping[str, float]
+    annotation: Mapping[str, Any]
     lamm: CallSettings
 
     def is_lamm(

@@ -35,6 +35,19 @@ def stack_panel(
     return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
 
 
+def absent_genes(paths: Iterable[str | Path], index: CellIndex) -> dict[str, list[str]]:
+    """List, by sample, the genes of the panel that its matrix lacks (samples with cells only)."""
+    _, genes, arrays = index.stack_counts(paths)
+    symbols = genes["symbol"].to_numpy(dtype=str)
+    with_cells = np.flatnonzero(arrays["n_cells"])
+    first = (np.cumsum(arrays["n_cells"]) - arrays["n_cells"])[with_cells]
+    names = index.cells["sample"].to_numpy(dtype=str)[first]
+    return {
+        str(name): symbols[~present].tolist()
+        for name, present in zip(names, arrays["present"][with_cells], strict=True)
+    }
+
+
 @dataclass(frozen=True)
 class PanelCounts:
     """Counts of a panel of genes in some cells, and the totals that their rates refer to.

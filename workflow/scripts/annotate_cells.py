@@ -10,7 +10,7 @@ from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.neighbors import find_neighbors_within
-from lammscope.joint.panel_counts import PanelCounts, stack_panel
+from lammscope.joint.panel_counts import PanelCounts, absent_genes, stack_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as logger:
@@ -30,6 +30,7 @@ with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as lo
         ),
         samples=samples,
         panel=panel,
+        absent=absent_genes(snakemake.input.counts, index),
         **snakemake.params.settings,
     )
     labels = [index.read_table(path) for path in snakemake.input.labels]
