@@ -143,7 +143,9 @@ class _Sample:
                 itself = (likely[rows] ** 2).sum(axis=1)
                 around = likely[rows] @ by_type - itself[:, None] * own
                 around_totals = likely[rows] @ by_type_totals - itself * own_totals
-                part = np.minimum(1, cluster_weight / np.maximum(around_totals, 1))
+                # As much as if all agreed: many cells that agree a little are not much evidence.
+                others = self.totals[group].sum() - own_totals
+                part = np.minimum(1, cluster_weight / np.maximum(others, 1))
                 near = agreement(neighbors[rows], likely, rows=rows)
                 totals = own_totals + near @ self.totals + part * around_totals
                 pooled = own + near @ self.counts + part[:, None] * around
