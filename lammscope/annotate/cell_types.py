@@ -24,6 +24,9 @@ N_TOP_MARKERS = 5  # listed for each cluster; our choice, does not change types
 MAX_SCALE = 4  # maximum of a gene's scale, as a multiple of the panel's level; our choice
 STEEPNESS = 9  # of activity, log10(1 + 9 x): 0.28 at a tenth of the scale, 1 at it; our choice
 MIN_UMIS = 500  # fewer UMIs count as so many, since one UMI of few is a high rate; our choice
+# Probability of the branch or lineage of a cell's type, from its own counts, below which it is
+# unassigned: score and counts contradict each other, as in doublets. Our choice.
+RULED_OUT = 0.001
 TINY = 1e-12  # avoids division by zero if none of an entry's markers is in the data
 
 
@@ -170,8 +173,22 @@ def _annotate_sample(
         for rows, rates in sample.pooled_rates(neighbors, likely, cluster_weight=cluster_weight)
     ]
     cells = pd.concat(parts).sort_index()[["lineage", "cell_type", "margin"]]
+    against = _of_related_types(likely, scorer, cells["cell_type"]) < RULED_OUT
+    cells.loc[against, ["lineage", "cell_type"]] = UNASSIGNED
     states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
     return cells.assign(cell_state=pd.array(states, dtype="str"))
+
+
+def _of_related_types(likely: np.ndarray, scorer: "_Scorer", cell_type: pd.Series) -> np.ndarray:
+    """Return the probability of the types of each cell's branch or lineage, from its own counts."""
+    lineage = np.array([own.lineage for own in scorer.types])
+    branch = scorer.branch_of_type
+    found = np.ones(len(cell_type))
+    for column, own in enumerate(scorer.types):
+        rows = (cell_type == own.name).to_numpy()
+        related = (branch == branch[column]) | (lineage == lineage[column])
+        found[rows] = likely[rows][:, np.flatnonzero(related)].sum(axis=1)
+    return found
 
 
 class _Scorer:
