@@ -1,6 +1,6 @@
 """Cell types from a marker panel: scores of clusters, and of cells pooled with cells like them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,6 @@ def annotate_cells(
     min_score: float,
     min_margin: float,
     cluster_weight: float,
-    absent: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Annotate every cell and every cluster with a type.
 
@@ -60,7 +59,6 @@ def annotate_cells(
     min_score : score below which a type is not a candidate (0 absent, 1 at its typical level).
     min_margin : required lead over the next branch, or the next type, of another lineage.
     cluster_weight : maximum weight of the cluster's cells in a cell's rates, in UMIs.
-    absent : by sample, the genes that its matrix lacks: zeros there say nothing.
 
     Returns
     -------
@@ -91,7 +89,7 @@ def annotate_cells(
 
     place, parts = np.empty(len(totals), dtype=np.int64), []
     for name, rows in rows_by_sample(samples):
-        lacking = set((absent or {}).get(name, ()))
+        lacking = set(counts.absent.get(name, ()))
         held = [column for column, gene in enumerate(genes) if gene not in lacking]
         own = _Sample(wanted[rows][:, held], totals[rows], codes[rows])
         place[rows] = np.arange(len(rows))

@@ -7,7 +7,6 @@ that is no longer separate from its sample's other cells was lost, even if it oc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +47,7 @@ class Evidence:
     batch: np.ndarray
     counts: PanelCounts
     panel: Panel
-    annotation: Mapping[str, Any]
+    annotation: Mapping[str, float]
     lamm: CallSettings
 
     def is_lamm(

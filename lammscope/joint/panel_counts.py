@@ -1,8 +1,8 @@
 """Counts of markers, defining markers, gene sets and CAR features in the kept cells."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -60,11 +60,14 @@ class PanelCounts:
         Gene symbols of the columns; columns with the same symbol are summed when they are used.
     totals
         All UMIs of each cell, not only of these genes.
+    absent
+        By sample, genes that its matrix lacks: zeros there say nothing.
     """
 
     matrix: sparse.csr_array
     symbols: Sequence[str]
     totals: np.ndarray
+    absent: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the counts of some cells, by their positions."""

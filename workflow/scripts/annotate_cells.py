@@ -18,10 +18,11 @@ with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as lo
     cells = index.cells
     counts, symbols, _ = stack_panel(snakemake.input.counts, index)
     clusters = index.read_table(snakemake.input.clusters)["cluster"].to_numpy()
+    absent = absent_genes(snakemake.input.counts, index)
     panel = load_panel(find_resource(snakemake.params.panel))
     samples = cells["sample"].to_numpy(dtype=str)
     types, table = annotate_cells(
-        PanelCounts(counts, symbols, cells["total_counts"].to_numpy()),
+        PanelCounts(counts, symbols, cells["total_counts"].to_numpy(), absent),
         clusters=clusters,
         neighbors=find_neighbors_within(
             index.read_arrays(snakemake.input.space)["space"],
@@ -30,7 +31,6 @@ with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as lo
         ),
         samples=samples,
         panel=panel,
-        absent=absent_genes(snakemake.input.counts, index),
         **snakemake.params.settings,
     )
     labels = [index.read_table(path) for path in snakemake.input.labels]
