@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS
@@ -59,6 +60,31 @@ def count_thresholds(
             about = {"sample": names, "level": level, "threshold": threshold}
             tables.append(pd.DataFrame(about | {"n_cells": n_cells.to_numpy()}))
     return pd.concat(tables, ignore_index=True)
+
+
+def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Sum the LAMM score of the monocytic cells of each sample.
+
+    Parameters
+    ----------
+    cells
+        `sample`, `lamm_score` (missing for other cells).
+    samples
+        The sample table.
+
+    Returns
+    -------
+    DataFrame
+        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells).
+    """
+    scored = cells[cells["lamm_score"].notna()]
+    by_sample = scored["lamm_score"].groupby(scored["sample"].astype(str))
+    names = sorted(samples["sample"])
+    n_scored = by_sample.size().reindex(names, fill_value=0).to_numpy()
+    total = by_sample.sum().reindex(names, fill_value=0).to_numpy()
+    mean = total / np.where(n_scored > 0, n_scored, np.nan)
+    about = {"sample": names, "n_scored": n_scored, "total_score": total, "mean_score": mean}
+    return pd.DataFrame(about)
 
 
 def _count_called(

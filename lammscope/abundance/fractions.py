@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LAMM, LAMM_ROWS, NOT_IMMUNE, UNKNOWN_CAR_T
+from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE, NOT_IMMUNE, UNKNOWN_CAR_T
 
 OFFSET = 0.5  # pseudocount of each population, in cells
 
@@ -17,7 +17,8 @@ class Measure:
 
     `share` and `offset` are the pseudocounts of the population and of the denominator. For a log
     ratio, `total` and `offset` are those of the other population. `partition` marks populations
-    that together make up the denominator.
+    that together make up the denominator. For a mean, `count` is the sum of a score over `total`
+    cells, without pseudocounts.
     """
 
     population: str
@@ -28,6 +29,14 @@ class Measure:
     offset: float
     partition: bool
     ratio: bool = False
+    mean: bool = False
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """The scales on which it is tested, the main one first."""
+        if self.mean:
+            return ("mean",)
+        return ("log_ratio",) if self.ratio else ("logit", "arcsine")
 
 
 def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -115,11 +124,28 @@ def families(
     return [family for family in found if family]
 
 
+def score_measure(scores: pd.DataFrame, units: pd.DataFrame) -> Measure:
+    """Measure the mean LAMM score of the monocytic cells of each unit.
+
+    Parameters
+    ----------
+    scores
+        From `counts.sum_scores`.
+    units
+        From `Comparison.units`.
+    """
+    cells = unit_cells(scores.set_index("sample")[["total_score", "n_scored"]], units)
+    total, n_scored = cells["total_score"], cells["n_scored"]
+    return Measure(LAMM_SCORE, "monocytic", total, n_scored, 0, 0, partition=False, mean=True)
+
+
 def unit_values(measure: Measure, keep: np.ndarray, scale: str) -> np.ndarray:
     """Compute the value of each kept unit on a scale; with two sides, their difference."""
     n, total = measure.count[keep], measure.total[keep]
-    if scale == "log_ratio":
-        value: np.ndarray = np.log((n + measure.share) / (total + measure.offset))
+    if scale == "mean":
+        value: np.ndarray = n / total
+    elif scale == "log_ratio":
+        value = np.log((n + measure.share) / (total + measure.offset))
     elif scale == "logit":
         value = np.log((n + measure.share) / (total - n + measure.offset - measure.share))
     else:
