@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, monte_carlo_test
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, monte_carlo_test
+from lammscope.ingest.droplets.false_discoveries import adjusted_by_size
 from lammscope.ingest.droplets.likelihood import Ambient
 from lammscope.ingest.droplets.low_barcodes import (
     LowBarcodes,
@@ -23,7 +24,7 @@ from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.droplets.ranks import barcode_ranks
 
 EMPTY, SMALLEST = "empty droplets", "smallest barcodes"  # sources of the profile
-MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
+MAX_FDR = 0.01  # of barcodes that differ from ambient RNA; as in Cell Ranger
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 # Barcodes with more UMIs than that are nearly always kept for their size, which takes the p of some
 # of them: as many as this are drawn, and the others are tested only if not kept. Our choice.
@@ -119,7 +120,8 @@ def find_ambient(
     rest = np.flatnonzero(np.isnan(p_value) & ~retained)
     if len(rest):
         p_value[rest] = test(rest)
-    kept = retained | (adjusted(np.where(retained, 0, p_value)) <= MAX_FDR)
+    fdr = adjusted_by_size(np.where(retained, 0, p_value), totals[tested])
+    kept = retained | (fdr <= MAX_FDR)
     is_ambient = np.zeros(len(totals), dtype=bool)
     is_ambient[tested[~kept]] = True
     return AmbientCalls(is_ambient, source, ambient.profile)
