@@ -123,6 +123,7 @@ def composition(settings: TableSettings) -> pd.DataFrame:
     if settings.composition in ("demo", "demo and more"):
         # plasma cells are among `MORE`: R saw tables without them
         types, demo = read_programs().types.drop(index="Plasma"), CohortSettings()
+        types = types.rename(index={LAMM: LAMM_TYPE})
         monocytic = types["lineage"] == "monocytic"
         share = types["fraction"].fillna(0.0)
         share["CAR_T"] = CAR_T_WEIGHT
