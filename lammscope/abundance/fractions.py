@@ -1,7 +1,7 @@
 """Fractions of populations: numerators, denominators and scales."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,8 @@ def families(
     about
         `lineage` and `partition` per population.
     excluded
-        Populations left out of all denominators, except those of their own rows.
+        Populations left out of all denominators, except those of their own rows. Monocytic ones
+        stay in those of the LAMM rows, since LAMM cells may be among them.
     """
     lineage = about["lineage"]
     partition = [p for p in cells if about.loc[p, "partition"]]
@@ -94,18 +95,14 @@ def families(
     found = []
     for denominator, populations in members.items():
         family = _fractions(cells, denominator, populations, excluded)
-        kept = [p for p in populations if p not in excluded]
-        offset = OFFSET * max(len(kept), 1)
-        base = Measure(
-            LAMM, denominator, cells[LAMM], _total(cells, kept), OFFSET, offset, partition=False
-        )
-        family += [
-            replace(base, population=row, count=cells[row]) for row in LAMM_ROWS if row in cells
-        ]
+        family += _lamm_fractions(cells, denominator, populations, excluded - set(monocytic))
         if denominator != "monocytic":
-            share = OFFSET * len(counted)
-            whole = replace(base, population="monocytic", share=share)
-            family.append(replace(whole, count=n_monocytic))
+            kept = [p for p in populations if p not in excluded]
+            offsets = OFFSET * len(counted), OFFSET * max(len(kept), 1)
+            total = _total(cells, kept)
+            family.append(
+                Measure("monocytic", denominator, n_monocytic, total, *offsets, partition=False)
+            )
         found.append(family)
     for parent in sorted(set(lineage[partition]) - {"monocytic"}):
         populations = [p for p in partition if lineage[p] == parent]
@@ -195,4 +192,20 @@ def _fractions(
         )
         for name in (populations if kept else [])
         if name != UNKNOWN_CAR_T
+    ]
+
+
+def _lamm_fractions(
+    cells: Mapping[str, np.ndarray], denominator: str, populations: list[str], excluded: set[str]
+) -> list[Measure]:
+    """Measure the rows of LAMM cells, which may be of any monocytic type.
+
+    The denominator has at least two parts, LAMM cells and others, also where it is one population.
+    """
+    kept = [p for p in populations if p not in excluded]
+    total, offset = _total(cells, kept), OFFSET * max(len(kept), 2)
+    return [
+        Measure(row, denominator, cells[row], total, OFFSET, offset, partition=False)
+        for row in LAMM_ROWS
+        if row in cells
     ]

@@ -112,7 +112,7 @@ def test_a_script_draws_every_figure_of_its_group(
         },
         "evidence": {"definers": list(DEFINERS), "panel": str(PANEL)},
         "contrast": {
-            "lamm": {"level": "elevated", "probability": 0.9},
+            "lamm": {"level": "macrophage_like", "probability": 0.9},
             "min_cells": 5,
             "max_fdr": 0.05,
             "n_labels": 8,

@@ -76,7 +76,7 @@ CONFIG: dict[str, Any] = {
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},
     "annotation": {"celltypist_model": ""},
-    "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
+    "lamm": {"level": "macrophage_like", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
     "expression": {"engine": "limma_voom", "min_cells": 10},
@@ -208,7 +208,7 @@ def make_report(
             "lamm_results": gather_lamm(
                 {name: abundance_table(cohort.counts) for name in CONTRASTS},
                 primary=CONFIG["primary"],
-                level="elevated",
+                level="macrophage_like",
             ),
             "calibration": calibration_table(),
             "expression": {name: expression_table() for name in CONTRASTS},
@@ -860,14 +860,14 @@ def test_lamm_rows_of_all_contrasts_are_in_one_table_with_the_primary_first(
         gather_lamm(
             {name: abundance_table(cohort.counts) for name in CONTRASTS},
             primary=primary,
-            level="elevated",
+            level="macrophage_like",
         )
     )
     assert table is not None
     place = [column.key for column in table.columns].index("role")
     assert [row[place].text for row in table.rows].count("primary") == 1
     assert table.rows[0][place].text == "primary"
-    assert lamm_table(gather_lamm({}, primary=primary, level="elevated")) is None
+    assert lamm_table(gather_lamm({}, primary=primary, level="macrophage_like")) is None
 
 
 def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..., str]) -> None:
