@@ -139,7 +139,7 @@ def test_rows_of_tables_hold_the_called_cells_and_those_of_both_levels() -> None
 def test_t_cells_that_may_be_car_t_cells_are_a_population_of_their_own() -> None:
     roles, data = plant({"t_cell": 30, "monocyte": 60})
     cells = data["cells"]
-    car = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
+    car: Any = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
     of_t = np.flatnonzero(roles == "t_cell")
     car.loc[of_t[0], :] = ["positive", 0.95]
     car.loc[of_t[1], :] = ["unknown", 0.5]
