@@ -27,6 +27,7 @@ from scipy.special import gammaln, xlogy
 
 from benchmarks.figures import Figure, print_figures
 from benchmarks.workflow import ROOT, run_workflow
+from lammscope.annotate.calls import lineage_neighbors
 from lammscope.annotate.car import call_car
 from lammscope.core.indexed import CellIndex
 from lammscope.core.names import PER

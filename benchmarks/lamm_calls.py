@@ -1,293 +1,349 @@
-"""Accuracy of cell types and LAMM calls on simulated cohorts and on real data of known types.
+"""LAMM calls on real blood and tissue, alone and together, then on simulated cohorts.
 
     python -m benchmarks.lamm_calls [part ...] [--work FOLDER] [--data FOLDER] [--cores N]
 
-Each part runs the workflow up to the calls in its own folder and compares them with the truth over
-all cells that passed quality control. Uncertain cells count as not called. Prints one row per
-figure with its limit. The exit status is 1 if a limit is missed. Parts whose data are missing are
-skipped with a message.
+Parts are the cohorts of `real_cells` (default: each set alone, and `together`), `carpall`, and the
+simulated ones (`simulated_calls`). All run through the whole workflow with no setting touched. Of
+real cells only labels are known, of the authors or of gates of marker genes; tissue macrophages are
+the truth for `macrophage-like`. Uncertain cells count as not called.
 
-Simulated parts contain all look-alikes of LAMM cells (ordinary monocytes, macrophages, DC3,
-neutrophils, doublets with T cells). `set aside` is a held-out cohort with other settings, on which
-nothing was tuned (`SET_ASIDE`).
+Calls are repeated on the run's own counts, thinned to a half and a quarter, and with the genes of
+the state at half and at double their levels. Prints one row per figure with its limit; the exit
+status is 1 if a limit is missed.
 """
 
 import argparse
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import yaml
+from scipy import sparse
+from sklearn.metrics import roc_auc_score
 
+from benchmarks import simulated_calls
 from benchmarks.figures import Figure, print_figures
-from benchmarks.workflow import ROOT, run_workflow
-from lammscope.annotate.levels import definer_counts
-from lammscope.core.indexed import CellIndex
-from lammscope.simulate.cohort import simulate_cohort
-from lammscope.simulate.droplets import MONOCYTIC_TYPES, DropletSettings
-from lammscope.simulate.plan import CohortSettings
-
-DATA = ROOT.parent / "shared" / "data"
-CALLED = 0.9  # the default of `lamm.probability`
-DEFINERS = ["CSF1R", "CD14", "CD68"]
-TYPICAL_UMI = 3400.0  # median UMIs of a healthy cell if `depth` is 1
-RARE: dict[str, Any] = {"lamm_fraction": 0.0205, "lamm_log_odds": 0.0, "change_log_odds": 0.0}
-SET_ASIDE = CohortSettings(
-    patients_per_arm=5,
-    cells=500,
-    lamm_distinctness=0.9,
-    lamm_fraction=0.10,
-    monocytic_fraction=0.22,
-    batch_strength=0.35,
-    patient_strength=0.2,
-    seed=4711,
-    droplets=DropletSettings(ambient_fraction=0.05, doublet_fraction=0.06, gene_sd=0.5),
+from benchmarks.real_cells import (
+    DATA,
+    NO_LABEL,
+    RealSet,
+    cohorts_of,
+    differences,
+    read_sets,
+    run_cohort,
 )
+from benchmarks.workflow import ROOT, run_workflow
+from lammscope.annotate.calls import lineage_neighbors
+from lammscope.annotate.lamm import MONOCYTIC, call_lamm
+from lammscope.annotate.lamm_settings import CallSettings
+from lammscope.annotate.macrophage_state import PRIOR_ONLY
+from lammscope.cohort.config import resolve_config
+from lammscope.core.indexed import CellIndex
+from lammscope.core.names import LEVELS
+from lammscope.joint.panel_counts import PanelCounts, read_panel
 
-
-@dataclass(frozen=True)
-class Simulated:
-    """A simulated cohort, and the minimum F1 of both levels."""
-
-    settings: CohortSettings
-    umi: float
-    elevated: float | None = None
-    positive: float | None = None
-    recall: float | None = None
-    uncertain: float = 0.10
-
-
-SIMULATED = {
-    "4,000 UMI": Simulated(CohortSettings(), 4000, elevated=0.90, positive=0.95),
-    "1,500 UMI": Simulated(CohortSettings(), 1500, elevated=0.80, positive=0.90),
-    "no LAMM cells": Simulated(CohortSettings(without=("LAMM",)), 4000),
-    "rare": Simulated(CohortSettings(cells=1200, **RARE), 4000, recall=0.7),
-    "rare, small cohort": Simulated(CohortSettings(seed=3, **RARE), 4000),
-    "set aside": Simulated(SET_ASIDE, 4000, elevated=0.90, positive=0.95),
-    "set aside, 1,500 UMI": Simulated(SET_ASIDE, 1500, elevated=0.80, positive=0.90),
+CALLED = 0.9  # the default of `lamm.probability`
+C1Q = ("C1QA", "C1QB", "C1QC")
+MACROPHAGES = {"wu_tnbc": "Macrophage", "lymphoid": "Macrophages", "ctcl_skin": "mono_mac"}
+# Monocytes and dendritic cells of tissue: some macrophages may be among them.
+OTHER_MYELOID = {"wu_tnbc": ("Monocyte", "DCs"), "lymphoid": ("Monocytes", "DC")}
+# Blood monocytes, and how many of them may be macrophage-like; ":" is followed by the sample.
+MONOCYTES = {
+    "pbmc_facs": {"CD14+ Monocyte": 0.01},
+    "kang_ifnb": {"CD14 Mono:ctrl": 0.01, "CD14 Mono:stim": 0.02, "CD16 Mono": 0.02},
+    "pbmc_hao_v3": {NO_LABEL: 0.01},
+    "pbmc_frozen_v1": {NO_LABEL: 0.01},
 }
+LYMPHOCYTES = {
+    "pbmc_facs": "CD4+|CD8+|CD19+|CD56+",
+    "kang_ifnb": "CD4 |CD8 |T activated|NK|B",
+    "wu_tnbc": "T cells|NK|B cells",
+    "lymphoid": "T_|NK|B",
+}
+MIN_RECALL, MAX_OTHER = 0.8, 0.1  # of macrophages, and of other myeloid cells of tissue
+MIN_AUROC, MEAN_AUROC = 0.94, 0.97  # of every pair of sets, and of all
+THINNED = (0.5, 0.25)  # of all counts
+CAPTURED = (0.5, 2.0)  # of the genes of the state
+MOST_APART = 0.05
 
 
 @dataclass(frozen=True)
 class Called:
-    """Results of a run: cells in the order of the index, and counts of the defining markers."""
+    """A run: its cells with labels and calls, and what `call_lamm` was given."""
 
     cells: pd.DataFrame
-    definers: np.ndarray
-    seconds: dict[str, float] = field(default_factory=dict)
+    counts: PanelCounts
+    neighbors: np.ndarray
+    sample_neighbors: np.ndarray
+    settings: CallSettings
+
+    def again(self, counts: PanelCounts) -> pd.DataFrame:
+        """Call the same cells from other counts."""
+        called = call_lamm(
+            counts,
+            neighbors=self.neighbors,
+            sample_neighbors=self.sample_neighbors,
+            cells=self.cells.assign(group=self.cells["set"]),
+            settings=self.settings,
+        )
+        return self.cells.assign(**called)
 
 
-def run_to_calls(folder: Path, config: dict[str, object], *, cores: int) -> Called:
-    """Run the workflow in `folder` up to the LAMM calls."""
-    run_workflow(folder, config, targets=["results/annotation/cells.parquet"], cores=cores)
-    results = folder / "results"
-    cells = pd.read_parquet(results / "annotation" / "cells.parquet")
-    index = CellIndex(results / "joint" / "cells.parquet")
-    paths = sorted((results / "joint" / "panel").glob("*.npz"))
-    panel = index.stack_counts(paths)[:2]
-    definers = definer_counts([panel], definers=DEFINERS).to_numpy()
-    seconds = {
-        name: pd.read_csv(results / "benchmarks" / f"{name}.tsv", sep="\t")["s"].sum()
-        for name in ("annotate_cells", "call_lamm")
-    }
-    return Called(cells, definers, seconds)
-
-
-def f1(called: np.ndarray, true: np.ndarray) -> float:
-    """Compute the harmonic mean of precision and recall; NaN without true cells."""
-    return float(2 * (called & true).sum() / (called.sum() + true.sum())) if true.any() else np.nan
-
-
-def simulated(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
-    """Measure a simulated cohort."""
-    part = SIMULATED[name]
-    droplets = replace(part.settings.droplets, depth=part.umi / TYPICAL_UMI)
-    cohort = simulate_cohort(replace(part.settings, droplets=droplets), folder)
-    called = run_to_calls(folder, yaml.safe_load((folder / "config.yaml").read_text()), cores=cores)
-    truth = cohort.cells.assign(cell=cohort.cells["sample"] + "_" + cohort.cells["barcode"])
-    truth = truth.set_index("cell").loc[called.cells["cell"]].reset_index()
-    cells = called.cells
-    single = ~truth["is_doublet"].to_numpy()
-    types = truth["cell_type"].to_numpy(dtype=str)
-    lamm = truth["is_lamm"].to_numpy(dtype=bool)
-    expresses = np.isin(types, MONOCYTIC_TYPES) & single
-    monocytic = (cells["lineage"] == "monocytic").to_numpy()
-    elevated, positive = (cells[f"lamm_{level}"].to_numpy() for level in ("elevated", "positive"))
-    gate = (called.definers > 0).all(axis=1)
-    yield Figure(name, "median UMI", float(truth["total_counts"].median()))
-    yield Figure(name, "LAMM cells, % of all", 100 * lamm.mean())
-    if lamm.any():
-        yield Figure(name, "F1 elevated", f1(elevated >= CALLED, lamm), low=part.elevated or 0)
-        yield Figure(name, "  precision", (lamm[elevated >= CALLED]).mean())
-        yield Figure(name, "  recall", (elevated[lamm] >= CALLED).mean(), low=part.recall or 0)
-        yield Figure(name, "F1 of the gate per cell, elevated", f1(gate, lamm))
-    else:
-        share = 100 * (elevated >= CALLED).mean()
-        yield Figure(name, "elevated, % of all cells", share, high=0.5)
-    yield Figure(name, "F1 positive", f1(positive >= CALLED, expresses), low=part.positive or 0)
-    yield Figure(name, "F1 of the gate per cell, positive", f1(gate, expresses))
-    for level, values, true in (("elevated", elevated, lamm), ("positive", positive, expresses)):
-        unsure = monocytic & (values > 1 - CALLED) & (values < CALLED)
-        share = unsure.sum() / monocytic.sum()
-        yield Figure(name, f"uncertain {level}, of monocytic", share, high=part.uncertain)
-        for low, high, limits in ((0.8, 1.0, {"low": 0.85}), (0.0, 0.2, {"high": 0.10})):
-            given = (values >= low) & (values <= high)
-            if true.any() and given.any():
-                what = f"true {level} where {low:g} to {high:g} is given"
-                yield Figure(name, what, true[given].mean(), **limits)
-
-
-def pbmc_facs(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
-    """Measure bead-purified blood cells (Zheng 2017)."""
-    source = data / "pbmc_facs" / "pbmc_facs.h5ad"
-    cells, called = _run_h5ad(folder, source, {"pbmc": None}, cores=cores)
-    beads = cells["celltype"].astype(str)
-    names = {"CD14+ Monocyte": "monocytic", "CD19+ B": "B", "CD34+": "progenitor"}
-    names["CD56+ NK"] = "NK"
-    truth = beads.map(lambda label: names.get(label, "T"))
-    lineage, monocytes = called.cells["lineage"], (truth == "monocytic").to_numpy()
-    in_lineage = (lineage == "monocytic").to_numpy()
-    positive, elevated = (
-        (called.cells[f"lamm_{level}"] >= CALLED).to_numpy() for level in ("positive", "elevated")
+def run_sets(folder: Path, sets: Mapping[str, RealSet], *, cores: int) -> Called:
+    """Run a cohort of these sets up to the calls, unless `folder` has them."""
+    cells = run_cohort(folder, sets, cores=cores)
+    results = folder / "results" / "joint"
+    config = resolve_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    section = dict(config["lamm"])
+    files = {name: section.pop(name) for name in ("references", "state_genes")}
+    index = CellIndex(results / "cells.parquet")
+    counts, _ = read_panel(sorted((results / "panel").glob("*.npz")), index)
+    neighbors = index.read_arrays(results / "neighbors.npz")["indices"]
+    near = lineage_neighbors(
+        index.read_arrays(results / "harmony.npz")["space"],
+        cells=cells,
+        lineage=MONOCYTIC,
+        within="sample",
+        n_neighbors=neighbors.shape[1],
+        seed=config["seed"],
+        threads=1,
     )
-    # DC3 have CD14, so that the beads bind them, too.
-    with_cd14 = in_lineage | (called.cells["cell_type"] == "DC3").to_numpy()
-    yield Figure(name, "CD14+ beads in the monocytic lineage", in_lineage[monocytes].mean())
-    yield Figure(
-        name, "CD14+ beads monocytic or CD14+ dendritic", with_cd14[monocytes].mean(), low=0.97
-    )
-    lymphocytes = sorted(set(beads) - {"CD14+ Monocyte", "CD34+"})
-    worst = max(in_lineage[(beads == label).to_numpy()].mean() for label in lymphocytes)
-    yield Figure(name, "largest share of a lymphocyte type there", worst, high=0.01)
-    yield Figure(
-        name, "lineage right, 10 types", (lineage.to_numpy() == truth.to_numpy()).mean(), low=0.93
-    )
-    yield Figure(name, "positive, of CD14+ beads", positive[monocytes].mean(), low=0.80)
-    others = beads.isin(lymphocytes).to_numpy()
-    yield Figure(name, "positive, of lymphocytes", positive[others].mean(), high=0.005)
-    yield Figure(name, "elevated, of CD14+ beads", elevated[monocytes].mean(), high=0.05)
+    return Called(cells, counts, neighbors, near, CallSettings.read(section, **files))
 
 
-def kang_ifnb(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
-    """Measure lupus blood, control and stimulated (Kang 2018)."""
-    source = data / "kang_ifnb" / "kang_ifnb_2000.h5ad"
-    samples = {stim: lambda obs, stim=stim: obs["stim"] == stim for stim in ("ctrl", "stim")}
-    cells, called = _run_h5ad(folder, source, samples, cores=cores)
-    names = dict.fromkeys(["CD4 Naive T", "CD4 Memory T", "CD8 T", "T activated"], "T")
-    names |= {"B": "B", "B Activated": "B", "NK": "NK", "DC": "dendritic", "pDC": "dendritic"}
-    names |= {"CD14 Mono": "monocytic", "CD16 Mono": "monocytic"}
-    truth = cells["seurat_annotations"].astype(str).map(names)
-    agrees = (called.cells["lineage"].to_numpy() == truth.to_numpy())[truth.notna()]
-    yield Figure(name, f"lineage as given, {len(agrees)} cells", agrees.mean(), low=0.90)
+def is_called(cells: pd.DataFrame, level: str) -> pd.Series:
+    """Return which cells are at a level of LAMM calls."""
+    return cells[f"lamm_{level}"] >= CALLED
 
 
-def carpall(name: str, folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
+def labeled(cells: pd.DataFrame, name: str, label: str) -> pd.DataFrame:
+    """Return the cells with a label, of one sample if the label names it (`label:sample`)."""
+    label, _, sample = label.partition(":")
+    chosen = (cells["set"] == name) & (cells["label"] == label)
+    if sample:
+        chosen &= cells["sample"] == f"{name}.{sample}"
+    if label == NO_LABEL:
+        chosen &= cells["lineage"] == MONOCYTIC
+    return cells[chosen]
+
+
+def share(cells: pd.DataFrame, level: str) -> float:
+    """Return the share of cells at a level."""
+    return float(is_called(cells, level).mean())
+
+
+def macrophage_figures(called: Called, name: str, part: str) -> Iterator[Figure]:
+    """Measure how many labeled macrophages, monocytes and dendritic cells of tissue are called."""
+    own = labeled(called.cells, name, MACROPHAGES[name])
+    if name == "ctcl_skin":
+        yield Figure(part, "gated cells", len(own))
+        yield Figure(part, "  macrophage-like", share(own, "macrophage_like"))
+        columns = np.flatnonzero(np.isin(called.counts.symbols, C1Q))
+        seen = called.counts.matrix[own.index.to_numpy()][:, columns].sum(axis=1) > 0
+        own = own[seen & (own["lineage"] == MONOCYTIC).to_numpy()]
+    yield Figure(part, "macrophages", len(own))
+    what = "macrophage-like, of macrophages"
+    yield Figure(part, what, share(own, "macrophage_like"), low=MIN_RECALL)
+    unsure = own["lamm_macrophage_like"].between(1 - CALLED, CALLED, inclusive="neither").mean()
+    yield Figure(part, "  uncertain", float(unsure))
+    yield Figure(part, "  positive", share(own, "positive"))
+    for label in OTHER_MYELOID.get(name, ()):
+        other = labeled(called.cells, name, label)
+        yield Figure(part, label, len(other))
+        what = f"macrophage-like, of {label}"
+        yield Figure(part, what, share(other, "macrophage_like"), high=MAX_OTHER)
+    reference = called.cells.loc[called.cells["set"] == name, "lamm_reference"]
+    prior = (reference[reference != ""] == PRIOR_ONLY).mean()
+    yield Figure(part, "  monocytic cells whose calls rest on the prior", float(prior))
+
+
+def blood_figures(cells: pd.DataFrame, name: str, part: str) -> Iterator[Figure]:
+    """Measure how many blood monocytes are called."""
+    for label, high in MONOCYTES[name].items():
+        own = labeled(cells, name, label)
+        words = "monocytic cells" if label == NO_LABEL else label
+        yield Figure(part, words, len(own))
+        yield Figure(part, f"macrophage-like, of {words}", share(own, "macrophage_like"), high=high)
+        low = 0.8 if name == "pbmc_facs" else -np.inf
+        yield Figure(part, f"positive, of {words}", share(own, "positive"), low=low)
+
+
+def lymphocyte_figures(cells: pd.DataFrame, name: str, part: str) -> Iterator[Figure]:
+    """Measure how many labeled lymphocytes are called."""
+    starts = tuple(LYMPHOCYTES[name].split("|"))
+    own = cells[(cells["set"] == name) & cells["label"].str.startswith(starts)]
+    high = 0.002 if name in MONOCYTES else np.inf
+    yield Figure(part, "lymphocytes", len(own))
+    yield Figure(part, "positive, of lymphocytes", share(own, "positive"), high=high)
+    monocytic = (own["lineage"] == MONOCYTIC).groupby(own["label"]).mean().max()
+    limit = 0.01 if name == "pbmc_facs" else np.inf
+    yield Figure(part, "  monocytic, largest share of a type", float(monocytic), high=limit)
+
+
+def set_figures(called: Called, cohort: str) -> Iterator[Figure]:
+    """Measure all sets of a cohort."""
+    for name in called.cells["set"].unique():
+        part = f"{cohort}: {name}"
+        if name in MACROPHAGES:
+            yield from macrophage_figures(called, name, part)
+        if name in MONOCYTES:
+            yield from blood_figures(called.cells, name, part)
+        if name in LYMPHOCYTES:
+            yield from lymphocyte_figures(called.cells, name, part)
+
+
+def changed_counts(called: Called) -> Iterator[tuple[str, PanelCounts]]:
+    """Thin all counts, and change the levels of the state's genes."""
+    rng = np.random.default_rng(1)
+    counts = called.counts
+    of_state = np.isin(counts.symbols, called.settings.state.symbols)
+    for kept in THINNED:
+        matrix = sparse.csr_array(counts.matrix, copy=True)
+        matrix.data = rng.binomial(matrix.data, kept)
+        yield f"UMIs x {kept:g}", replace(counts, matrix=matrix, totals=counts.totals * kept)
+    for factor in CAPTURED:
+        matrix = sparse.csr_array(counts.matrix, copy=True)
+        chosen = of_state[matrix.indices]
+        old = matrix.data[chosen]
+        matrix.data[chosen] = rng.binomial(old, factor) if factor < 1 else old * int(factor)
+        yield f"state genes x {factor:g}", replace(counts, matrix=matrix)
+
+
+def robustness_figures(called: Called, cohort: str) -> Iterator[Figure]:
+    """Compare calls from changed counts with those of the run."""
+    same = called.again(called.counts)
+    apart = [
+        np.abs(same[f"lamm_{level}"] - called.cells[f"lamm_{level}"]).max() for level in LEVELS
+    ]
+    yield Figure(cohort, "largest difference of a repeated probability", max(apart), high=1e-6)
+    groups = [(name, label, "macrophages") for name, label in MACROPHAGES.items()]
+    groups += [(name, label, label) for name, labels in OTHER_MYELOID.items() for label in labels]
+    groups += [(name, label, label) for name, labels in MONOCYTES.items() for label in labels]
+    for change, counts in changed_counts(called):
+        again = called.again(counts)
+        for name, label, words in groups:
+            before = labeled(called.cells, name, label)
+            if before.empty:
+                continue
+            after = share(again.loc[before.index], "macrophage_like")
+            moved = after - share(before, "macrophage_like")
+            what = f"macrophage-like, of {words}, {change} - x 1"
+            low = -MOST_APART if words == "macrophages" else -np.inf
+            yield Figure(f"{cohort}: {name}", what, moved, low=low, high=MOST_APART)
+
+
+def score_figures(runs: Mapping[str, pd.DataFrame], part: str) -> Iterator[Figure]:
+    """Compare LAMM scores of each set's macrophages with each set's blood monocytes (AUROC)."""
+    found = []
+    monocytes = [(name, label) for name, labels in MONOCYTES.items() for label in labels]
+    for tissue, (blood, label) in product(MACROPHAGES.items(), monocytes):
+        if tissue[0] not in runs or blood not in runs:
+            continue
+        high = labeled(runs[tissue[0]], *tissue)["lamm_score"].dropna()
+        low = labeled(runs[blood], blood, label)["lamm_score"].dropna()
+        true = np.repeat([1, 0], [len(high), len(low)])
+        found.append(float(roc_auc_score(true, np.concatenate([high, low]))))
+        words = f"AUROC of the score, {tissue[0]} and {blood} {label}".replace(
+            NO_LABEL, "monocytic"
+        )
+        yield Figure(part, words, found[-1], low=MIN_AUROC)
+    if found:
+        yield Figure(part, f"  mean of {len(found)} pairs", float(np.mean(found)), low=MEAN_AUROC)
+
+
+def carpall(folder: Path, *, data: Path, cores: int) -> Iterator[Figure]:
     """Measure blood and marrow after CD19 CAR-T therapy (Anderson 2023)."""
-    source = data / "carpall"
+    source, name = data / "carpall", "carpall"
     samples = pd.read_csv(source / "samples.tsv", sep="\t")
     samples["counts"] = [
         str(source / f"{sample}.filtered_feature_bc_matrix.h5") for sample in samples["sample"]
     ]
-    samples["compartment"] = samples["source"].map(
-        {"PB": "blood", "BM": "marrow", "PROD": "product"}
-    )
+    compartments = {"PB": "blood", "BM": "marrow", "PROD": "product"}
+    samples["compartment"] = samples["source"].map(compartments)
     config = yaml.safe_load((ROOT / "tests" / "configs" / "carpall.yaml").read_text())
-    called = run_to_calls(folder, config | _write_sheets(folder, samples), cores=cores)
-    about = samples.set_index("sample").loc[called.cells["sample"]].reset_index()
-    positive = (called.cells["lamm_positive"] >= CALLED).to_numpy()
-    monocytic = (called.cells["lineage"] == "monocytic").to_numpy()
-    place = [about[column].to_numpy() for column in ("patient", "source", "timepoint", "sort")]
+    for sheet, table in (("samples", samples), ("patients", samples[["patient"]])):
+        config[sheet] = str(folder / f"{sheet}.tsv")
+        table.drop_duplicates().to_csv(config[sheet], sep="\t", index=False)
+    calls = "results/annotation/cells.parquet"
+    run_workflow(folder, config, targets=[calls], cores=cores)
+    cells = pd.read_parquet(folder / calls)
+    cells = cells.merge(samples[["sample", "source", "timepoint", "sort"]], on="sample")
+    positive, monocytic = is_called(cells, "positive"), cells["lineage"] == MONOCYTIC
+    place = [cells[column] for column in ("patient", "source", "timepoint", "sort")]
     pairs = (("P02", "PB", "M02"), ("P03", "BM", "M06"), ("P08", "PB", "M03"), ("P10", "PB", "M03"))
     for what, values in (("monocytic", monocytic), ("positive", positive)):
-        share = pd.Series(values).groupby(place).mean()
+        shares = values.groupby(place).mean()
         for pair in pairs:
-            ratio = share[(*pair, "NoSo")] / max(share[(*pair, "CD3+CAT+")], 1e-4)
+            ratio = shares[(*pair, "NoSo")] / max(shares[(*pair, "CD3+CAT+")], 1e-4)
             yield Figure(name, f"{what}, unsorted / sorted, {' '.join(pair)}", ratio, low=1.0)
-    product = (about["source"] == "PROD").to_numpy()
-    yield Figure(name, "positive, of the infusion product", positive[product].mean(), high=0.005)
-    elevated = (called.cells["lamm_elevated"] >= CALLED).to_numpy()
-    yield Figure(name, "elevated, of monocytic cells", elevated[monocytic].mean())
+    product_cells = cells["source"] == "PROD"
+    yield Figure(
+        name, "positive, of the infusion product", positive[product_cells].mean(), high=0.005
+    )
+    like = is_called(cells, "macrophage_like")
+    for place_name, high in (("PB", 0.01), ("BM", np.inf)):
+        own = monocytic & (cells["source"] == place_name)
+        words = f"macrophage-like, of {own.sum()} monocytic cells of {compartments[place_name]}"
+        yield Figure(name, words, float(like[own].mean()), high=high)
 
 
-def speed(name: str, folder: Path, *, cores: int) -> Iterator[Figure]:
-    """Time the two jobs for 100,000 cells."""
-    settings = CohortSettings(patients_per_arm=12, cells=2080)
-    simulate_cohort(settings, folder)
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    called = run_to_calls(folder, config, cores=cores)
-    yield Figure(name, "cells", len(called.cells))
-    yield Figure(name, "seconds from cells to calls", sum(called.seconds.values()), high=60)
-
-
-def _run_h5ad(
-    folder: Path,
-    source: Path,
-    samples: Mapping[str, Callable[[pd.DataFrame], pd.Series] | None],
-    *,
-    cores: int,
-) -> tuple[pd.DataFrame, Called]:
-    """Run one file as several samples; return its cell table and the calls in the same order."""
-    import anndata
-
-    obs = cast(pd.DataFrame, anndata.read_h5ad(source, backed="r").obs)
-    rows, parts = [], []
-    for sample, chosen in samples.items():
-        own = obs if chosen is None else obs[chosen(obs).to_numpy()]
-        row = {"sample": sample, "patient": sample, "timepoint": "pre", "counts": str(source)}
-        if chosen is not None:
-            row["barcodes"] = str(folder / f"{sample}.txt")
-            Path(row["barcodes"]).write_text("".join(f"{name}\n" for name in own.index))
-        rows.append(row)
-        parts.append(own.set_axis([f"{sample}_{name}" for name in own.index]))
-    config = {"contrasts": {}} | _write_sheets(folder, pd.DataFrame(rows))
-    called = run_to_calls(folder, config, cores=cores)
-    return pd.concat(parts).loc[called.cells["cell"]], called
-
-
-def _write_sheets(folder: Path, samples: pd.DataFrame) -> dict[str, object]:
-    paths = {name: str(folder / f"{name}.tsv") for name in ("samples", "patients")}
-    samples.to_csv(paths["samples"], sep="\t", index=False)
-    samples[["patient"]].drop_duplicates().to_csv(paths["patients"], sep="\t", index=False)
-    return dict(paths)
-
-
-REAL = {"pbmc_facs": pbmc_facs, "kang_ifnb": kang_ifnb, "carpall": carpall}
+def measure_sets(
+    cohorts: Sequence[str], sets: Mapping[str, RealSet], *, work: Path, cores: int
+) -> int:
+    """Measure real cohorts, print the figures, and return how many missed a limit."""
+    names, missed = cohorts_of(sets), 0
+    found: dict[str, list[Figure]] = {}
+    alone: dict[str, pd.DataFrame] = {}
+    for cohort in cohorts:
+        called = run_sets(work / cohort, {name: sets[name] for name in names[cohort]}, cores=cores)
+        found[cohort] = list(set_figures(called, cohort))
+        missed += print_figures(found[cohort])
+        missed += print_figures(robustness_figures(called, cohort))
+        if len(names[cohort]) == 1:
+            alone[cohort] = called.cells
+        else:
+            runs = dict.fromkeys(names[cohort], called.cells)
+            missed += print_figures(score_figures(runs, cohort))
+    missed += print_figures(score_figures(alone, "alone"))
+    return missed + print_figures(differences(found))
 
 
 def main() -> int:
     """Measure all parts, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = [*SIMULATED, *REAL, "speed"]
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"some of: {'; '.join(parts)}")
+    parser.add_argument("parts", nargs="*", metavar="part", help="default: all")
     parser.add_argument("--work", type=Path, help="folder to keep; default: a temporary one")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
     parser.add_argument("--cores", type=int, default=2)
     given = parser.parse_args()
-    unknown = sorted(set(given.parts) - set(parts))
+    sets = read_sets(given.data) if given.data.exists() else {}
+    real = cohorts_of(sets) if sets else {}
+    if not sets:
+        print(f"real cells\tskipped: {given.data} does not exist")
+    default = [*sets, "together", "carpall"] if sets else []
+    known = [*real, "carpall", *simulated_calls.PARTS]
+    chosen = given.parts or [*default, *simulated_calls.PARTS]
+    unknown = sorted(set(chosen) - set(known))
     if unknown:
-        parser.error(f"unknown part: {'; '.join(unknown)}")
-    work = given.work or Path(tempfile.mkdtemp())
-    missed = 0
-    try:
-        for name in given.parts or parts:
-            if name in REAL and not (given.data / name).exists():
-                print(f"{name}\tskipped: {given.data / name} does not exist")
+        parser.error(f"unknown part: {'; '.join(unknown)}; parts are: {'; '.join(known)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        work = (given.work or Path(temporary)).resolve()
+        cohorts = [name for name in chosen if name in real]
+        missed = measure_sets(cohorts, sets, work=work, cores=given.cores)
+        for name in chosen:
+            if name in real:
                 continue
             folder = work / name.replace(" ", "_").replace(",", "")
             folder.mkdir(parents=True, exist_ok=True)
-            if name in REAL:
-                figures = REAL[name](name, folder, data=given.data, cores=given.cores)
+            if name == "carpall":
+                figures = carpall(folder, data=given.data, cores=given.cores)
             else:
-                figures = (speed if name == "speed" else simulated)(name, folder, cores=given.cores)
+                figures = simulated_calls.measure(name, folder, cores=given.cores)
             missed += print_figures(figures)
-    finally:
-        if given.work is None:
-            shutil.rmtree(work)
     return int(missed > 0)
 
 

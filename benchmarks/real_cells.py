@@ -290,12 +290,16 @@ def facs_figures(cells: pd.DataFrame, part: str) -> Iterator[Figure]:
     called = (own["lineage"] == "monocytic") | (own["cell_type"] == "DC3")
     yield Figure(part, "CD14+ beads, recall", (called & true).sum() / true.sum(), low=0.97)
     yield Figure(part, "CD14+ beads, precision", (called & true).sum() / called.sum(), low=0.97)
+    every = recall(own, "pbmc_facs", *RIGHT["pbmc_facs"])
+    yield Figure(part, "all labels: right lineage", every, low=0.93)
     for label in RIGHT["pbmc_facs"]:
         yield Figure(part, f"{label}: right lineage", recall(own, "pbmc_facs", label), low=0.9)
 
 
 def kang_figures(cells: pd.DataFrame, part: str) -> Iterator[Figure]:
     """Compare with the labels of lupus blood."""
+    every = recall(cells, "kang_ifnb", *RIGHT["kang_ifnb"])
+    yield Figure(part, "all labels: right lineage", every, low=0.9)
     for label in RIGHT["kang_ifnb"]:
         yield Figure(part, f"{label}: right lineage", recall(cells, "kang_ifnb", label))
 

@@ -61,7 +61,8 @@ def test_robustness(
     DataFrame
         The columns `COLUMNS`, the `main` analysis first; then `scale` (arcsine), `denominator`,
         `level` (the other one), `score` (the mean LAMM score), `threshold` (on the probability;
-        the lowest counts uncertain cells as LAMM), `adjust` (covariates left out, or one added) and `leave_one_out`.
+        the lowest counts uncertain cells as LAMM), `adjust` (covariates left out, or one added)
+        and `leave_one_out`.
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
         mean fraction, missing for the score, otherwise the estimate itself.
     """

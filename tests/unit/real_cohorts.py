@@ -13,10 +13,12 @@ from anndata.io import read_elem
 from scipy import sparse
 
 from lammscope.annotate.cell_types import annotate_cells
+from lammscope.annotate.macrophage_state import load_state_genes
 from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.joint.panel_counts import PanelCounts
 
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
+STATE_GENES = PANEL.parents[1] / "lamm" / "state_genes.tsv"
 DEFINERS = ["CSF1R", "CD14", "CD68"]
 VETOES: dict[str, dict[str, Any]] = {
     "doublet_t_monocyte": {
@@ -49,6 +51,7 @@ class Cohort:
     """Cells x panel genes with everything that annotation and LAMM calls need."""
 
     counts: PanelCounts
+    space: np.ndarray
     neighbors: np.ndarray
     clusters: np.ndarray
     cells: pd.DataFrame  # obs, with the annotation's columns added
@@ -114,9 +117,10 @@ def tissue(path: Path, label: str | None) -> Cohort:
 
 def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame) -> Cohort:
     totals = counts.sum(axis=1)
-    neighbors, clusters = _joint_space(counts, totals)
+    space, neighbors, clusters = _joint_space(counts, totals)
     panel = load_panel(PANEL)
-    wanted = {*panel_symbols(panel), *DEFINERS, "CAT_scFv"}
+    state = load_state_genes(STATE_GENES).symbols
+    wanted = {*panel_symbols(panel), *DEFINERS, *state, "CAT_scFv"}
     wanted.update(gene for veto in VETOES.values() for gene in veto["genes"])
     keep = [column for column, symbol in enumerate(symbols) if symbol in wanted]
     of_panel = PanelCounts(counts[:, keep], [symbols[column] for column in keep], totals)
@@ -130,11 +134,13 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
         min_margin=0.03,
         cluster_weight=2000,
     )
-    return Cohort(of_panel, neighbors, clusters, cells.join(calls))
+    return Cohort(of_panel, space, neighbors, clusters, cells.join(calls))
 
 
-def _joint_space(counts: sparse.csr_array, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find twenty nearest neighbors in a PCA of variable genes, and k-means clusters."""
+def _joint_space(
+    counts: sparse.csr_array, totals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a PCA of variable genes, the twenty nearest neighbors in it, and k-means clusters."""
     mean = counts.mean(axis=0)
     fano = counts.power(2).mean(axis=0) - mean**2
     variable = np.argsort(-np.where(mean > 0.005, fano / np.maximum(mean, 1e-9), 0))[:1500]
@@ -149,4 +155,4 @@ def _joint_space(counts: sparse.csr_array, totals: np.ndarray) -> tuple[np.ndarr
     kmeans = faiss.Kmeans(space.shape[1], 20, seed=1, max_points_per_centroid=100_000)
     kmeans.train(space)
     _, labels = kmeans.index.search(space, 1)
-    return indices[:, 1:].astype(np.int32), labels.ravel().astype(str)
+    return space, indices[:, 1:].astype(np.int32), labels.ravel().astype(str)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import lamm_calls
+from benchmarks import lamm_calls, real_cells
 from tests.workflow.conftest import COARSE, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
@@ -94,6 +94,12 @@ def test_cell_types_and_levels_agree_with_what_is_known_of_the_cells(
     name: str, real_data: Callable[[str], Path], tmp_path: Path
 ) -> None:
     data = real_data(name).parent
-    figures = list(lamm_calls.REAL[name](name, tmp_path, data=data, cores=2))
-    assert figures
+    for other in ("tumour_macrophages", "blood_chemistries", "pbmc_facs", "kang_ifnb"):
+        real_data(other)
+    sets = {name: real_cells.read_sets(data)[name]}
+    called = lamm_calls.run_sets(tmp_path, sets, cores=2)
+    typed = list(real_cells.figures_of(called.cells, name))
+    figures = [*typed, *lamm_calls.set_figures(called, name)]
+    assert typed
+    assert len(figures) > len(typed)
     assert [figure for figure in figures if not figure.kept] == []

@@ -1,18 +1,19 @@
-"""Calls of cells put together: neighbours of the patient alone, populations."""
+"""Calls of cells put together: neighbors of the patient alone, populations."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
-from lammscope.annotate.calls import call_cells, neighbors_within_patients
-from lammscope.annotate.lamm_settings import CallSettings, load_references
-from lammscope.core.names import UNKNOWN_CAR_T
+from lammscope.annotate.calls import call_cells, lamm_rows, lineage_neighbors
+from lammscope.core.names import LAMM_ROWS, UNKNOWN_CAR_T
 from lammscope.core.pooling import neighbor_pooling
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.neighbors import find_neighbors_within
-from tests.unit.annotate.test_lamm import ORDINARY, REFERENCES, SETTINGS, plant
+from tests.unit.annotate.test_lamm import ORDINARY, make_settings, plant
 
 
 def test_neighbors_within_a_group_stay_there_and_are_the_nearest() -> None:
@@ -29,12 +30,25 @@ def test_neighbors_within_a_group_stay_there_and_are_the_nearest() -> None:
     ]
 
 
-def test_neighbors_within_patients_are_monocytic_cells_of_the_same_patient() -> None:
+@pytest.mark.parametrize(
+    ("lineage", "within", "expected"),
+    [
+        ("monocytic", "patient", [[3, -1], [-1, -1], [4, -1], [0, -1], [2, -1]]),
+        ("monocytic", "sample", [[-1, -1], [-1, -1], [4, -1], [-1, -1], [2, -1]]),
+        ("T", "patient", [[-1, -1]] * 5),
+    ],
+)
+def test_neighbors_of_a_lineage_stay_in_their_patient_or_sample(
+    lineage: str, within: str, expected: list[list[int]]
+) -> None:
     space = np.array([[0.0], [0.1], [0.2], [0.3], [0.4]])
     cells = pd.DataFrame({"patient": ["P1", "P1", "P2", "P1", "P2"]})
+    cells["sample"] = ["P1_pre", "P1_pre", "P2_pre", "P1_post", "P2_pre"]
     cells["lineage"] = ["monocytic", "T", "monocytic", "monocytic", "monocytic"]
-    found = neighbors_within_patients(space, cells=cells, n_neighbors=2, seed=1, threads=1)
-    assert found.tolist() == [[3, -1], [-1, -1], [4, -1], [0, -1], [2, -1]]
+    found = lineage_neighbors(
+        space, cells=cells, lineage=lineage, within=within, n_neighbors=2, seed=1, threads=1
+    )
+    assert found.tolist() == expected
 
 
 def test_no_neighbor_adds_nothing() -> None:
@@ -42,52 +56,95 @@ def test_no_neighbor_adds_nothing() -> None:
     assert pooling.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [1, 1, 1]]
 
 
+def call_planted(
+    data: dict[str, Any],
+    *,
+    own_neighbors: np.ndarray | None = None,
+    car: Any = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    if car is None:
+        car = {"car": "negative", "car_probability": 0.0}
+    arguments = dict(data)
+    cells = arguments.pop("cells")
+    return call_cells(
+        cells,
+        arguments.pop("counts"),
+        own_neighbors=data["neighbors"] if own_neighbors is None else own_neighbors,
+        settings=make_settings(**settings),
+        car=pd.DataFrame(car, index=cells.index),
+        **arguments,
+    )
+
+
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_call_says_whether_the_patient_alone_bears_it(alone: bool) -> None:
-    roles, data = plant({**ORDINARY, "strong": 200}, depth=4000)
-    planted = roles == "strong"
-    space = np.where(planted, 10.0, 0.0) + np.random.default_rng(0).random(len(roles))
+    """A cell without transcripts of its own is positive only for the sake of its neighbors."""
+    roles, data = plant({**ORDINARY, "macrophage": 200, "no_signal": 40}, depth=4000)
+    planted = roles == "macrophage"
     patient = np.where(np.arange(len(roles)) % 2, "P1", "P2")
-    if alone:  # patient P3 has one such cell, near those of the others
-        patient[np.flatnonzero(planted)[0]] = "P3"
-        patient[np.flatnonzero(roles == "monocyte")[:40]] = "P3"
-    cells: Any = {"sample": patient, "patient": patient}
-    cells = pd.DataFrame(cells | {name: data[name] for name in ("lineage", "cell_type")})
-    result = call_cells(
-        cells,
-        data["counts"],
-        neighbors=data["neighbors"],
-        own_neighbors=neighbors_within_patients(
-            space[:, None], cells=cells, n_neighbors=20, seed=1, threads=1
-        ),
-        settings=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
-        car=pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index),
+    first = int(np.flatnonzero(planted)[0])
+    if alone:  # patient P3 has one such cell, near those of others, and monocytes without signal
+        patient[first] = "P3"
+        patient[roles == "no_signal"] = "P3"
+        counts = data["counts"].matrix.tolil()
+        counts[first, :3] = 0
+        data["counts"] = replace(data["counts"], matrix=sparse.csr_array(counts))
+    cells = data["cells"].assign(patient=patient)
+    space = np.where(planted, 10.0, 0.0) + np.random.default_rng(0).random(len(roles))
+    own_neighbors = lineage_neighbors(
+        space[:, None],
+        cells=cells,
+        lineage="monocytic",
+        within="patient",
+        n_neighbors=20,
+        seed=1,
+        threads=1,
     )
+    result = call_planted({**data, "cells": cells}, own_neighbors=own_neighbors, level="positive")
     called = (result["lamm_call"] == "LAMM").to_numpy()
     assert called[planted].mean() > 0.9
-    assert (result.loc[called, "population"] == "LAMM").all()
     own = result["lamm_own_patient"].to_numpy()
     assert (own[called & (patient != "P3")] >= 0.5).mean() > 0.95
     if alone:
-        assert own[np.flatnonzero(planted)[0]] < 0.5
+        assert called[first]
+        assert own[first] < 0.5
+
+
+def test_populations_are_cell_types_whatever_the_lamm_call() -> None:
+    _, data = plant({**ORDINARY, "macrophage": 60}, depth=4000)
+    for level in ("positive", "macrophage_like"):
+        result = call_planted(data, level=level)
+        called = result["lamm_call"] == "LAMM"
+        assert called.any()
+        assert result["population"].tolist() == data["cells"]["cell_type"].tolist()
+        assert "group" not in result
+        of_level = result[f"lamm_{level}"] >= 0.9
+        assert called.tolist() == of_level.tolist()
+        assert result["lamm_own_patient"].tolist() == result[f"lamm_{level}"].tolist()
+
+
+def test_rows_of_tables_hold_the_called_cells_and_those_of_both_levels() -> None:
+    cells = pd.DataFrame(
+        {
+            "lamm_call": ["LAMM", "uncertain", "not_LAMM"],
+            "lamm_positive": [0.99, 0.9, 0.89],
+            "lamm_macrophage_like": [0.95, 0.5, 0.0],
+        }
+    )
+    rows = lamm_rows(cells, probability=0.9)[list(LAMM_ROWS)]
+    assert rows.to_numpy().tolist() == [[True, True, True], [False, True, False], [False] * 3]
 
 
 def test_t_cells_that_may_be_car_t_cells_are_a_population_of_their_own() -> None:
     roles, data = plant({"t_cell": 30, "monocyte": 60})
-    cells: Any = {"sample": "P1", "patient": "P1"}
-    cells = pd.DataFrame(cells | {name: data[name] for name in ("lineage", "cell_type")})
+    cells = data["cells"]
+    car: Any = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
     of_t = np.flatnonzero(roles == "t_cell")
-    car = pd.DataFrame({"car": "negative", "car_probability": 0.0}, index=cells.index)
-    car.loc[of_t[:3], "car"] = ["positive", "unknown", "unknown"]
-    car.loc[of_t[:3], "car_probability"] = [0.95, 0.5, np.nan]  # NaN: there is no CAR feature
-    result = call_cells(
-        cells,
-        data["counts"],
-        neighbors=data["neighbors"],
-        own_neighbors=data["neighbors"],
-        settings=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
-        car=car,
-    )
+    car.loc[of_t[0], :] = ["positive", 0.95]
+    car.loc[of_t[1], :] = ["unknown", 0.5]
+    car.loc[of_t[2], :] = ["unknown", np.nan]  # a matrix without a CAR feature
+    result = call_planted(data, car=car)
     own = cells.loc[of_t[0], "cell_type"]
     assert result.loc[of_t[:4], "population"].tolist() == ["CAR_T", UNKNOWN_CAR_T, own, own]
     assert result.loc[of_t[:4], "cell_type"].tolist() == ["CAR_T", own, own, own]

@@ -15,20 +15,21 @@ from lammscope.annotate.integration_scores import (
     draw_cells,
     score_integration,
 )
-from lammscope.annotate.lamm_settings import CallSettings, load_references
 from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
-from tests.unit.annotate.test_lamm import REFERENCES, SETTINGS, STRONG, T_CELL
+from tests.unit.annotate.test_lamm import MACROPHAGE, MONOCYTE, T_CELL, make_settings
 from tests.unit.real_cohorts import PANEL
 
 SEARCH: dict[str, Any] = {"n_neighbors": 15, "resolution": 1.0, "seed": 1, "threads": 1}
 ANNOTATION = {"min_score": 0.25, "min_margin": 0.03, "cluster_weight": 2000}
 PER_SAMPLE = {"T": 120, "monocyte": 100, "LAMM": 40}
-MONOCYTE = {**T_CELL, "CD3D": 0, "CD3E": 0, "CD3G": 0, "TRAC": 0, "CSF1R": 1.3, "CD14": 9}
-MONOCYTE |= {"CD68": 6, "LYZ": 120, "S100A8": 90, "S100A9": 90, "VCAN": 12, "FCN1": 12, "CST3": 40}
-LAMM = {**MONOCYTE, **{gene: 1.3 * STRONG[gene] for gene in ("CSF1R", "CD14", "CD68")}}
-LAMM |= {"C1QA": 12, "C1QB": 12, "CD163": 4, "MRC1": 3}
+OF_MYELOID = {"LYZ": 80, "CST3": 40, "FCER1G": 15, "TYROBP": 20, "AIF1": 12}
+RATES = {
+    "T": {**T_CELL, "IL7R": 8, "CD2": 6, "IL32": 12},
+    "monocyte": {**MONOCYTE, **OF_MYELOID},
+    "LAMM": {**MACROPHAGE, **OF_MYELOID},
+}
 
 
 def two_samples(
@@ -38,10 +39,9 @@ def two_samples(
     rng = np.random.default_rng(seed)
     kinds = np.tile(np.repeat(list(PER_SAMPLE), list(PER_SAMPLE.values())), 2)
     sample = np.repeat(["a", "b"], len(kinds) // 2)
-    rates = {"T": {**T_CELL, "IL7R": 8, "CD2": 6, "IL32": 12}, "monocyte": MONOCYTE, "LAMM": LAMM}
     panel = load_panel(PANEL)
-    symbols = sorted(set(panel_symbols(panel)).union(*rates.values()))
-    table = pd.DataFrame(rates, index=symbols).fillna(0.02)
+    symbols = sorted(set(panel_symbols(panel)).union(*RATES.values()))
+    table = pd.DataFrame(RATES, index=symbols).fillna(0.02)
     counts = rng.poisson(table[kinds].to_numpy().T * depth / 1e4)
     center = pd.DataFrame({"T": [0, 0, 0], "monocyte": [9, 0, 0], "LAMM": [9, 6, 0]})
     right = center[kinds].to_numpy().T + rng.normal(0, 0.6, (len(kinds), 3))
@@ -55,7 +55,7 @@ def two_samples(
         counts=PanelCounts(sparse.csr_array(counts), symbols, np.full(len(kinds), depth)),
         panel=panel,
         annotation=ANNOTATION,
-        lamm=CallSettings.from_config(SETTINGS, references=load_references(REFERENCES)),
+        lamm=make_settings(),
     )
     spaces = {"none": shifted, "harmony": right, "scvi": merged}
     return {name: space.astype(np.float32) for name, space in spaces.items()}, evidence, kinds
