@@ -27,7 +27,8 @@ def gather_lamm(
     primary
         `contrast` and `denominator` of the pre-specified result.
     level
-        The configured level, at which `LAMM` is counted. Rows of the other level and the mean score are included.
+        The configured level, at which `LAMM` is counted. Rows of the other level and of the mean
+        score are included.
 
     Returns
     -------
