@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from lammscope.annotate.car_probability import CarCounts, fit_car_mixture, stray_umis
-from lammscope.core.names import NO_CAR_FEATURE, UNKNOWN_CAR_T
+from lammscope.core.names import NO_CAR_FEATURE, UNASSIGNED, UNKNOWN_CAR_T
 from lammscope.core.pooling import sum_columns
 from lammscope.joint.panel_counts import PanelCounts
 
@@ -142,7 +142,9 @@ def _probabilities(
     sample, is_t = cells["sample"].to_numpy(dtype=str), (cells["lineage"] == "T").to_numpy()
     names = np.unique(sample[chosen & is_t])
     rows = [np.flatnonzero(is_t & chosen & (sample == name)) for name in names]
-    others = [~is_t & chosen & (sample == name) for name in names]
+    # Cells without a type may be T cells.
+    is_other = ~is_t & (cells["lineage"] != UNASSIGNED).to_numpy() & chosen
+    others = [is_other & (sample == name) for name in names]
     stray = stray_umis(
         np.array([umi[other].sum() for other in others]),
         np.array([other.sum() for other in others]),
