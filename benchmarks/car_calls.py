@@ -27,6 +27,7 @@ from scipy.special import gammaln, xlogy
 
 from benchmarks.figures import Figure, print_figures
 from benchmarks.workflow import ROOT, run_workflow
+from lammscope.annotate.calls import lineage_neighbors
 from lammscope.annotate.car import call_car
 from lammscope.core.indexed import CellIndex
 from lammscope.core.names import PER
@@ -59,7 +60,7 @@ MAX_FDR = 0.05
 
 @dataclass(frozen=True)
 class Libraries:
-    """All cells (`labeled`: CAR-T cells of the authors), UMIs of the CAR, all UMIs, and the space."""
+    """All cells (`labeled`: CAR-T cells of authors), UMIs of the CAR, all UMIs, and the space."""
 
     cells: pd.DataFrame
     umi: np.ndarray

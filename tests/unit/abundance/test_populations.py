@@ -400,7 +400,7 @@ def test_lamm_cells_are_tested_where_all_monocytic_cells_are_of_one_type() -> No
     one_type = counts[~others].copy()
     table = run_test(one_type, samples, asked(BASELINE, samples), **SETTINGS)
     wide = one_type.pivot(index="sample", columns="population", values="n_cells")
-    y = np.log((wide["LAMM"] + 0.5) / (wide["Classical_monocyte"] - wide["LAMM"] + 0.5))
+    y: Any = np.log((wide["LAMM"] + 0.5) / (wide["Classical_monocyte"] - wide["LAMM"] + 0.5))
     y = y.reindex(samples["sample"])
     pre = (samples["phase"] == "pre").to_numpy()
     expected = stats.ttest_ind(*(y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS))

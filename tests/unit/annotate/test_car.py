@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lammscope.annotate.calls import lineage_neighbors
 from lammscope.annotate.car import apply_car, call_car, set_unknown_apart
 from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.joint.panel_counts import PanelCounts
