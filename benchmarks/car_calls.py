@@ -60,7 +60,7 @@ MAX_FDR = 0.05
 
 @dataclass(frozen=True)
 class Libraries:
-    """All cells (`labeled`: CAR-T cells of authors), UMIs of the CAR, all UMIs, and the space."""
+    """All cells (`labeled` by the authors), UMIs of the CAR and of all genes, and the space."""
 
     cells: pd.DataFrame
     umi: np.ndarray
