@@ -106,6 +106,7 @@ def test_neighbors_that_are_not_scored_do_not_count_and_only_eight_do() -> None:
     found = score(cells, neighbors=neighbors, scored=[True, False])
     assert found[0] == 0
     assert np.isnan(found[1])
+    assert N_NEIGHBORS == 8
     silent, loud = [[0] * 10] * (N_NEIGHBORS + 1), [9] * 5 + [0] * 5
     own = np.full((N_NEIGHBORS + 2, N_NEIGHBORS + 1), -1)
     own[0] = np.arange(1, N_NEIGHBORS + 2)
