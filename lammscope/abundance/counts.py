@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS
+from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS, NOT_IMMUNE
 
 
 def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
@@ -102,22 +102,25 @@ def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:
 
 
 def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
-    """Compute LAMM cells per sample at a level, and their fractions of monocytic and all cells.
+    """Compute LAMM cells per sample at a level, and their fractions.
 
     Returns
     -------
     DataFrame
-        Indexed by `sample`: `n_lamm`, `n_monocytic`, `n_all`, `of_monocytic`, `of_all` (0 to 1;
-        missing if the denominator is empty).
+        Indexed by `sample`: `n_lamm`; and for `monocytic`, `immune` and `all` cells `n_immune`, ...
+        and `of_immune`, ... (0 to 1; missing if the denominator is empty).
     """
     parts = counts[counts["partition"].astype(bool)]
     rows = counts[counts["population"] == f"LAMM_{level}"]
     table = pd.DataFrame({"n_all": parts.groupby("sample")["n_cells"].sum()})
-    monocytic = parts[parts["lineage"] == "monocytic"].groupby("sample")["n_cells"].sum()
-    table["n_monocytic"] = monocytic.reindex(table.index).fillna(0).astype(int)
+    lineage = parts["lineage"]
+    members = {"monocytic": lineage == "monocytic", "immune": ~lineage.isin(NOT_IMMUNE)}
+    for name, chosen in members.items():
+        n_cells = parts[chosen].groupby("sample")["n_cells"].sum()
+        table[f"n_{name}"] = n_cells.reindex(table.index).fillna(0).astype(int)
     table["n_lamm"] = rows.groupby("sample")["n_cells"].sum().reindex(table.index).fillna(0)
     table["n_lamm"] = table["n_lamm"].astype(int)
-    for denominator in ("monocytic", "all"):
+    for denominator in ("monocytic", "immune", "all"):
         whole = table[f"n_{denominator}"].where(table[f"n_{denominator}"] > 0)
         table[f"of_{denominator}"] = table["n_lamm"] / whole
     return table
