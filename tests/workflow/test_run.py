@@ -21,9 +21,8 @@ pytestmark = pytest.mark.slow
 CONTRASTS = ["baseline", "on_treatment", "change"]
 CELL_COLUMNS = {
     *("cell", "sample", "patient", "cluster", "lineage", "cell_type", "population", "lamm_score"),
-    *("lamm_positive", "lamm_elevated", "lamm_call", "lamm_veto", "car"),
-    "car_probability",
-    "lamm_own_patient",
+    *("lamm_positive", "lamm_macrophage_like", "lamm_call", "lamm_veto", "lamm_reference"),
+    *("lamm_own_patient", "car", "car_probability", "cell_state"),
 }
 ABUNDANCE_COLUMNS = {
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
@@ -45,9 +44,10 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
     results = finished / "results"
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
     assert set(cells) >= CELL_COLUMNS
-    assert cells["lamm_elevated"].between(0, 1).all()
+    assert cells["lamm_macrophage_like"].between(0, 1).all()
     assert set(cells["lamm_call"]) <= {"LAMM", "not_LAMM", "uncertain"}
-    assert ((cells["lamm_call"] == "LAMM") == (cells["population"] == "LAMM")).all()
+    assert ((cells["lamm_call"] == "LAMM") == (cells["lamm_positive"] >= 0.9)).all()
+    assert "LAMM" not in set(cells["population"])  # types are the partition
     for contrast in CONTRASTS:
         abundance = pd.read_csv(results / "abundance" / f"{contrast}.tsv", sep="\t")
         assert set(abundance) >= ABUNDANCE_COLUMNS
@@ -56,7 +56,7 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
         gene_sets = pd.read_csv(results / "expression" / f"gene_sets.{contrast}.tsv", sep="\t")
         assert "ok" in set(gene_sets["status"])
         robustness = pd.read_csv(results / "abundance" / f"robustness.{contrast}.tsv", sep="\t")
-        lamm = abundance.query("population == 'LAMM' and denominator == 'monocytic'")
+        lamm = abundance.query("population == 'LAMM' and denominator == 'immune'")
         assert robustness["p"].iloc[0] == pytest.approx(lamm.query("scale == 'logit'")["p"].iloc[0])
     roles = pd.read_csv(results / "abundance" / "lamm.tsv", sep="\t")["role"].value_counts()
     assert roles["primary"] == 1
@@ -75,7 +75,7 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
     assert car.loc[car["phase"] == "post", "pct_missed"].between(0, 100).all()
     states = pd.read_csv(results / "annotation" / "states.tsv", sep="\t")
     means = states.pivot(index="state", columns="population", values="mean")
-    assert means.loc["LAMM_core", "LAMM"] == means.loc["LAMM_core"].max()
+    assert means.loc["LA_TAM", "Macrophage"] == means.loc["LA_TAM"].max()
     clusters = pd.read_csv(results / "annotation" / "clusters.tsv", sep="\t")
     assert {"pct_lamm", "CSF1R_per_10k", "CD68_pct", "CD1C_pct"} <= set(clusters)
     for figure in figure_names("quality", "cohort", "evidence"):
@@ -106,8 +106,11 @@ def test_cells_get_their_true_types_and_lamm_cells_are_found(finished: Path) -> 
     assert empty.mean() < 0.05  # large droplets of ambient RNA; they have no true type
     single = both[(both["is_doublet"] == 0) & ~empty]
     lamm = single["cell_type_true"] == "LAMM"
-    assert (single.loc[~lamm, "population"] == "LAMM").mean() < 0.01
-    assert (single.loc[lamm, "population"] == "LAMM").mean() > 0.6
+    for reading, least in (("positive", 0.9), ("macrophage_like", 0.8)):
+        called = single[f"lamm_{reading}"] >= 0.9
+        true = single[f"is_{reading}"].astype(bool)
+        assert called[~true].mean() < 0.01
+        assert called[true].mean() > least
     other = single[~lamm & ~single["cell_type_true"].isin(["CAR_T", "Malignant_B"])]
     assert (other["cell_type"] == other["cell_type_true"]).mean() > 0.9
 
@@ -127,7 +130,7 @@ def test_the_cohort_object_holds_counts_labels_and_spaces(finished: Path) -> Non
     harmony = np.load(finished / "results" / "joint" / "harmony.npz")["space"]
     for name in ("X_pca_harmony", "X_joint"):
         assert np.array_equal(cohort.obsm[name], harmony)
-    assert {"population", "lamm_elevated", "response", "phase"} <= set(cohort.obs)
+    assert {"population", "lamm_macrophage_like", "response", "phase"} <= set(cohort.obs)
 
 
 def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished: Path) -> None:
