@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.count_tables import (
+    LAMM_TYPE,
     QUESTIONS,
     Key,
     PValues,
@@ -157,7 +158,7 @@ def summarize(many: PValues, planted: tuple[str, ...]) -> dict[str, object]:
     for denominator in ("all", "monocytic"):
         key = ("LAMM", denominator, "logit")
         result[f"permutation, {denominator}"] = shares["p_permutation"].get(key, np.nan)
-    other = {k: v for k, v in shares["p"].items() if k[0] not in ("LAMM", *planted)}
+    other = {k: v for k, v in shares["p"].items() if k[0] not in ("LAMM", LAMM_TYPE, *planted)}
     result["largest other"], result["of row"] = _largest(other)
     any_false, false_share = _discoveries(many, planted)
     result["any FDR"], result["of denominator"] = _largest(any_false)

@@ -15,8 +15,8 @@ propeller <- function(at) {
   share <- (counts[at, ] + 0.5) / rowSums(counts[at, ] + 0.5)
   fit <- lmFit(t(log(share / (1 - share))), model.matrix(~ 0 + arm[at]))
   fit <- contrasts.fit(fit, c(-1, 1))
-  p <- function(robust) eBayes(fit, robust = robust, trend = FALSE)$p.value["LAMM", 1]
-  c(sum(counts[at, "LAMM"]), signif(p(TRUE), 7), signif(p(FALSE), 7))
+  p <- function(robust) eBayes(fit, robust = robust, trend = FALSE)$p.value["LA_macrophage", 1]
+  c(sum(counts[at, "LA_macrophage"]), signif(p(TRUE), 7), signif(p(FALSE), 7))
 }
 key <- do.call(paste, rows[names_of_table])
 tables <- split(seq_along(key), factor(key, unique(key)))

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.count_tables import (
+    LAMM_TYPE,
     Counts,
     Floats,
     TableSettings,
@@ -117,7 +118,7 @@ def our_p(settings: Iterable[str], *, n_tables: int) -> pd.DataFrame:
         for planted in (False, True):
             samples, counts = draw(setting, planted=planted, n_tables=n_tables)
             contrast = contrast_of("between", samples)
-            lamm = list(lineage).index("LAMM")
+            lamm = list(lineage).index(LAMM_TYPE)
             of = {"kinds": ["p"], "populations": ["LAMM"]}
             rows = run_many(counts, samples, contrast, lineage, **of)["p"]
             part = pd.DataFrame({label: rows[key] for label, key in ROWS.items()})

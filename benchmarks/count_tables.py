@@ -24,6 +24,7 @@ from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, tested_column
+from lammscope.core.names import LAMM, LAMM_ROWS
 from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
 from lammscope.simulate.profiles import read_programs
 from lammscope.stats import linear
@@ -50,13 +51,14 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     },
     "change": {"kind": "change", **ARMS},
 }
+LAMM_TYPE = "LA_macrophage"  # here all cells of this type, and no others, are LAMM cells
 LINEAGE = {
     "B": "B",
     "CAR_T": "T",
     "CD4_T": "T",
     "CD8_T": "T",
     "Classical_monocyte": "monocytic",
-    "LAMM": "monocytic",
+    LAMM_TYPE: "monocytic",
     "Macrophage": "monocytic",
     "Malignant_B": "malignant",
     "NK": "NK",
@@ -121,11 +123,12 @@ def composition(settings: TableSettings) -> pd.DataFrame:
     if settings.composition in ("demo", "demo and more"):
         # plasma cells are among `MORE`: R saw tables without them
         types, demo = read_programs().types.drop(index="Plasma"), CohortSettings()
+        types = types.rename(index={LAMM: LAMM_TYPE})
         monocytic = types["lineage"] == "monocytic"
         share = types["fraction"].fillna(0.0)
         share["CAR_T"] = CAR_T_WEIGHT
         share[monocytic] *= (1 - demo.lamm_fraction) / share[monocytic].sum()
-        share["LAMM"] = demo.lamm_fraction
+        share[LAMM_TYPE] = demo.lamm_fraction
         share[monocytic] *= demo.monocytic_fraction
         share[~monocytic] *= (1 - demo.monocytic_fraction) / share[~monocytic].sum()
         table = pd.DataFrame({"lineage": types["lineage"], "share": share})
@@ -137,9 +140,9 @@ def composition(settings: TableSettings) -> pd.DataFrame:
         table = pd.DataFrame({"lineage": LINEAGE, "share": FEW})
         table["share"] /= table["share"].sum()
     if settings.lamm_share is not None:
-        others = table["share"].drop("LAMM")
+        others = table["share"].drop(LAMM_TYPE)
         table["share"] = (1 - settings.lamm_share) / others.sum() * others
-        table.loc["LAMM", "share"] = settings.lamm_share
+        table.loc[LAMM_TYPE, "share"] = settings.lamm_share
     return table.sort_index()
 
 
@@ -151,7 +154,7 @@ def lineages(settings: TableSettings) -> dict[str, str]:
 def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts: int) -> Counts:
     """Draw the cells of many cohorts: cohorts x samples (of `sample_sheet`) x populations."""
     samples, table = sample_sheet(settings), composition(settings)
-    lamm, b = (table.index.get_loc(name) for name in ("LAMM", "B"))
+    lamm, b = (table.index.get_loc(name) for name in (LAMM_TYPE, "B"))
     patients, patient = np.unique(samples["patient"], return_inverse=True)
     shape = (n_cohorts, len(samples), len(table))
     spread = np.exp(settings.spread_sd * rng.standard_normal((n_cohorts, 1, len(table))))
@@ -189,6 +192,8 @@ def run_whole(
     wide = pd.DataFrame(counts, columns=list(lineage)).assign(sample=samples["sample"])
     long = wide.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.assign(lineage=long["population"].map(lineage), partition=True)
+    called = long[long["population"] == LAMM_TYPE].assign(population=LAMM, partition=False)
+    long = pd.concat([long, called], ignore_index=True)
     rules = {key: TEST[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
     question = Question(long, Comparison(samples, contrast), **rules)
     return test_abundance(question, permutations=PERMUTATIONS if permute else Permutations(1, 1, 1))
@@ -229,10 +234,12 @@ def run_many(
     sides = [c for c in units if str(c).startswith("samples")]
     at = [[position[names[0]] for names in units[side]] for side in sides]
     about = pd.DataFrame({"lineage": lineage, "partition": True})
+    about.loc[LAMM] = ("monocytic", False)
     excluded = comparison.left_out(TEST["exclude_pre_post"])
     # populations x units x sides x cohorts, so that measures are computed for all cohorts at once
     cube = counts[:, at].transpose(3, 2, 1, 0).astype(float)
     cells = dict(zip(lineage, cube, strict=True))
+    cells[LAMM] = cells[LAMM_TYPE]
     measures = [m for family in families(cells, about, excluded) for m in family]
     wanted = [m for m in measures if populations is None or m.population in populations]
     result: PValues = {name: {} for name in kinds}
@@ -274,7 +281,7 @@ def false_discovery_rates(many: Mapping[Key, Floats]) -> dict[Key, Floats]:
     """Adjust p by Benjamini-Hochberg over the populations of each denominator and scale."""
     groups: dict[tuple[str, str], list[Key]] = {}
     for key in many:
-        if key[2] != "log_ratio" and key[0] != "monocytic":
+        if key[2] != "log_ratio" and key[0] not in (LAMM, "monocytic"):
             groups.setdefault(key[1:], []).append(key)
     rates: dict[Key, Floats] = {}
     for keys in groups.values():
@@ -308,7 +315,7 @@ def _testable(measure: Measure, arm: NDArray[np.object_]) -> NDArray[np.bool_]:
     depth = [measure.total[arm == name].mean(axis=0).min(axis=0) for name in np.unique(arm)]
     share = count / np.maximum(total, 1)
     tested = (count > 0) & (np.min(depth, axis=0) * share >= MIN_EXPECTED)
-    if measure.denominator == "monocytic" and measure.population == "LAMM":
+    if measure.denominator == "monocytic" and measure.population in LAMM_ROWS:
         tested &= share <= SEPARABLE
     return np.asarray(tested)
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarks.count_tables import (
+    LAMM_TYPE,
     QUESTIONS,
     TableSettings,
     composition,
@@ -97,7 +98,7 @@ def simulate(scenario: Scenario, kind: str, rng: np.random.Generator) -> Cohort:
     names, fixed = shares.index.to_numpy(dtype=object), np.random.default_rng(2)
     centers = fixed.normal(0, 2.5, (len(names), N_DIMENSIONS))
     axes = fixed.normal(0, 0.7, (len(names), N_DIMENSIONS))
-    centers[names == "LAMM"] = centers[names == PLANTED] + 3 * axes[names == PLANTED]
+    centers[names == LAMM_TYPE] = centers[names == PLANTED] + 3 * axes[names == PLANTED]
     patients, patient = np.unique(samples["patient"], return_inverse=True)
     spread = scenario.patient_sd * np.where(names == WIDEST, scenario.widest, 1.0)
     test = (samples["response"] == "non_responder").to_numpy()

@@ -11,7 +11,8 @@ likelihood under the profile of the library's low barcodes than under that of an
 authors' cells.
 
 `poor`: 50 cells of a good library, thinned to 1,500 UMIs, among barcodes of known ambient RNA that
-are drawn from the library's profile.
+are drawn from the library's profile. `simulated_poor`: simulated libraries of this kind, with much
+ambient RNA in the cells, too.
 
 `depth`: simulated cells of every type, at several depths. `sorted`: libraries of one type.
 `contamination`: ambient RNA added to real cells (`benchmarks.contamination`).
@@ -161,24 +162,44 @@ def depth(_: Path) -> Iterator[Figure]:
     """Lose few good cells of any simulated type, and few dying ones stay, at several depths."""
     for factor in (0.35, 0.6, 1.0):
         part = f"depth {factor:g}"
-        with tempfile.TemporaryDirectory() as folder:
-            droplets = DropletSettings(depth=factor)
-            settings = CohortSettings(patients_per_arm=3, cells=1500, droplets=droplets)
-            truth = simulate_cohort(settings, Path(folder)).cells
-            kept = []
-            for path in sorted(Path(folder).rglob("*.h5")):
-                shard = read_matrix(path)
-                sample = path.name.split(".")[0]
-                pct_mt = cell_metrics(shard)["pct_mt"].to_numpy()
-                columns = {"barcode": shard.barcodes, "kept": kept_by_us(shard), "pct_mt": pct_mt}
-                kept += [pd.DataFrame(columns).assign(sample=sample)]
-        table = truth.merge(pd.concat(kept), on=["sample", "barcode"], validate="one_to_one")
-        good = table[~table["is_empty"] & ~table["is_dying"] & ~table["is_doublet"]]
+        droplets = DropletSettings(depth=factor)
+        table = _simulated(CohortSettings(patients_per_arm=3, cells=1500, droplets=droplets))
+        good = _good(table)
         yield Figure(part, "good cells lost", 1 - good["kept"].mean(), high=0.03)
         for name, own in good.groupby("cell_type"):
             yield Figure(part, f"{name} lost ({len(own)})", 1 - own["kept"].mean(), high=0.05)
         yield Figure(part, "dying cells removed", 1 - table["kept"][table["is_dying"]].mean(), 0.9)
         yield Figure(part, "overlap of dying and living cells", overlap(table))
+
+
+def simulated_poor(_: Path) -> Iterator[Figure]:
+    """Keep the cells of simulated poor libraries, of about 1,500 UMIs with ambient RNA included."""
+    for seed in (1, 2):
+        table = _simulated(CohortSettings(patients_per_arm=3, poor_libraries=12, seed=seed))
+        for sample, own in table.groupby("sample"):
+            part = f"simulated {seed} {sample}"
+            yield Figure(part, "cells kept", _good(own)["kept"].mean(), low=0.9)
+            share = own["is_empty"][own["kept"]].mean() if own["kept"].any() else 0.0
+            yield Figure(part, "ambient among kept", share, high=0.05)
+
+
+def _simulated(settings: CohortSettings) -> pd.DataFrame:
+    """Simulate a cohort; return the truth of its barcodes with `kept` and `pct_mt`."""
+    with tempfile.TemporaryDirectory() as folder:
+        truth = simulate_cohort(settings, Path(folder)).cells
+        kept = []
+        for path in sorted(Path(folder).rglob("*.h5")):
+            shard = read_matrix(path)
+            sample = path.name.split(".")[0]
+            pct_mt = cell_metrics(shard)["pct_mt"].to_numpy()
+            columns = {"barcode": shard.barcodes, "kept": kept_by_us(shard), "pct_mt": pct_mt}
+            kept += [pd.DataFrame(columns).assign(sample=sample)]
+    return truth.merge(pd.concat(kept), on=["sample", "barcode"], validate="one_to_one")
+
+
+def _good(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the intact single cells."""
+    return cells[~cells["is_empty"] & ~cells["is_dying"] & ~cells["is_doublet"]]
 
 
 def overlap(cells: pd.DataFrame) -> float:
@@ -200,6 +221,7 @@ def overlap(cells: pd.DataFrame) -> float:
 PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "carpall": carpall,
     "poor": poor,
+    "simulated_poor": simulated_poor,
     "depth": depth,
     "sorted": one_type,
     "contamination": contamination,

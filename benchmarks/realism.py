@@ -193,12 +193,16 @@ def simulated_levels(folder: Path) -> pd.DataFrame:
 
 
 def print_levels(table: pd.DataFrame) -> None:
-    """Print levels as a Markdown table; `-` for genes that a set does not list."""
-    print(f"\n| cells | {' | '.join(table.columns)} |")
-    print("|---" * (table.shape[1] + 1) + "|")
-    for name, row in table.iterrows():
-        words = ["-" if np.isnan(value) else f"{value:.3g}" for value in row]
-        print(f"| {name} | {' | '.join(words)} |")
+    """Print levels as a Markdown table, genes below each other; `-` where a set lacks the gene."""
+    print(f"\n| | {' | '.join(table.index)} |")
+    print("|---" * (len(table) + 1) + "|")
+    for gene, values in table.items():
+        digits = np.select([values < 1, values < 10], [2, 1], 0)
+        words = [
+            "-" if np.isnan(value) else f"{value:.{n}f}"
+            for value, n in zip(values, digits, strict=True)
+        ]
+        print(f"| {gene} | {' | '.join(words)} |")
 
 
 def summary(table: pd.DataFrame) -> pd.Series:

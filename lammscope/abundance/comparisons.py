@@ -140,6 +140,8 @@ def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict
 
 def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
     """Return the status of a measure that cannot be tested in the kept units; empty if it can."""
+    if measure.mean:
+        return "" if keep.any() else "no_cells"
     if len(keep) and measure.count[keep if keep.any() else slice(None)].sum() == 0:
         return "no_cells"
     count, total = measure.count[keep], measure.total[keep]

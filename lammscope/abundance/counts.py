@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS
+from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS, NOT_IMMUNE
 
 
 def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
@@ -61,6 +62,31 @@ def count_thresholds(
     return pd.concat(tables, ignore_index=True)
 
 
+def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Sum the LAMM score of the monocytic cells of each sample.
+
+    Parameters
+    ----------
+    cells
+        `sample`, `lamm_score` (missing for other cells).
+    samples
+        The sample table.
+
+    Returns
+    -------
+    DataFrame
+        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells).
+    """
+    scored = cells[cells["lamm_score"].notna()]
+    by_sample = scored["lamm_score"].groupby(scored["sample"].astype(str))
+    names = sorted(samples["sample"])
+    n_scored = by_sample.size().reindex(names, fill_value=0).to_numpy()
+    total = by_sample.sum().reindex(names, fill_value=0).to_numpy()
+    mean = total / np.where(n_scored > 0, n_scored, np.nan)
+    about = {"sample": names, "n_scored": n_scored, "total_score": total, "mean_score": mean}
+    return pd.DataFrame(about)
+
+
 def _count_called(
     cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
 ) -> pd.Series:
@@ -76,22 +102,25 @@ def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:
 
 
 def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
-    """Compute LAMM cells per sample at a level, and their fractions of monocytic and all cells.
+    """Compute LAMM cells per sample at a level, and their fractions.
 
     Returns
     -------
     DataFrame
-        Indexed by `sample`: `n_lamm`, `n_monocytic`, `n_all`, `of_monocytic`, `of_all` (0 to 1;
-        missing if the denominator is empty).
+        Indexed by `sample`: `n_lamm`; and for `monocytic`, `immune` and `all` cells `n_immune`, ...
+        and `of_immune`, ... (0 to 1; missing if the denominator is empty).
     """
     parts = counts[counts["partition"].astype(bool)]
     rows = counts[counts["population"] == f"LAMM_{level}"]
     table = pd.DataFrame({"n_all": parts.groupby("sample")["n_cells"].sum()})
-    monocytic = parts[parts["lineage"] == "monocytic"].groupby("sample")["n_cells"].sum()
-    table["n_monocytic"] = monocytic.reindex(table.index).fillna(0).astype(int)
+    lineage = parts["lineage"]
+    members = {"monocytic": lineage == "monocytic", "immune": ~lineage.isin(NOT_IMMUNE)}
+    for name, chosen in members.items():
+        n_cells = parts[chosen].groupby("sample")["n_cells"].sum()
+        table[f"n_{name}"] = n_cells.reindex(table.index).fillna(0).astype(int)
     table["n_lamm"] = rows.groupby("sample")["n_cells"].sum().reindex(table.index).fillna(0)
     table["n_lamm"] = table["n_lamm"].astype(int)
-    for denominator in ("monocytic", "all"):
+    for denominator in ("monocytic", "immune", "all"):
         whole = table[f"n_{denominator}"].where(table[f"n_{denominator}"] > 0)
         table[f"of_{denominator}"] = table["n_lamm"] / whole
     return table

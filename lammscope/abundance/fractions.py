@@ -1,12 +1,12 @@
 """Fractions of populations: numerators, denominators and scales."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LAMM, LAMM_ROWS, NOT_IMMUNE, UNKNOWN_CAR_T
+from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE, NOT_IMMUNE, UNKNOWN_CAR_T
 
 OFFSET = 0.5  # pseudocount of each population, in cells
 
@@ -17,7 +17,8 @@ class Measure:
 
     `share` and `offset` are the pseudocounts of the population and of the denominator. For a log
     ratio, `total` and `offset` are those of the other population. `partition` marks populations
-    that together make up the denominator.
+    that together make up the denominator. For a mean, `count` is the sum of a score over `total`
+    cells, without pseudocounts.
     """
 
     population: str
@@ -28,6 +29,14 @@ class Measure:
     offset: float
     partition: bool
     ratio: bool = False
+    mean: bool = False
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """The scales on which it is tested, the main one first."""
+        if self.mean:
+            return ("mean",)
+        return ("log_ratio",) if self.ratio else ("logit", "arcsine")
 
 
 def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -70,7 +79,8 @@ def families(
     about
         `lineage` and `partition` per population.
     excluded
-        Populations left out of all denominators, except those of their own rows.
+        Populations left out of all denominators, except those of their own rows. Monocytic ones
+        stay in those of the LAMM rows, since LAMM cells may be among them.
     """
     lineage = about["lineage"]
     partition = [p for p in cells if about.loc[p, "partition"]]
@@ -85,18 +95,14 @@ def families(
     found = []
     for denominator, populations in members.items():
         family = _fractions(cells, denominator, populations, excluded)
-        kept = [p for p in populations if p not in excluded]
-        offset = OFFSET * max(len(kept), 1)
-        base = Measure(
-            LAMM, denominator, cells[LAMM], _total(cells, kept), OFFSET, offset, partition=False
-        )
-        family += [
-            replace(base, population=row, count=cells[row]) for row in LAMM_ROWS if row in cells
-        ]
+        family += _lamm_fractions(cells, denominator, populations, excluded - set(monocytic))
         if denominator != "monocytic":
-            share = OFFSET * len(counted)
-            whole = replace(base, population="monocytic", share=share)
-            family.append(replace(whole, count=n_monocytic))
+            kept = [p for p in populations if p not in excluded]
+            offsets = OFFSET * len(counted), OFFSET * max(len(kept), 1)
+            total = _total(cells, kept)
+            family.append(
+                Measure("monocytic", denominator, n_monocytic, total, *offsets, partition=False)
+            )
         found.append(family)
     for parent in sorted(set(lineage[partition]) - {"monocytic"}):
         populations = [p for p in partition if lineage[p] == parent]
@@ -115,11 +121,28 @@ def families(
     return [family for family in found if family]
 
 
+def score_measure(scores: pd.DataFrame, units: pd.DataFrame) -> Measure:
+    """Measure the mean LAMM score of the monocytic cells of each unit.
+
+    Parameters
+    ----------
+    scores
+        From `counts.sum_scores`.
+    units
+        From `Comparison.units`.
+    """
+    cells = unit_cells(scores.set_index("sample")[["total_score", "n_scored"]], units)
+    total, n_scored = cells["total_score"], cells["n_scored"]
+    return Measure(LAMM_SCORE, "monocytic", total, n_scored, 0, 0, partition=False, mean=True)
+
+
 def unit_values(measure: Measure, keep: np.ndarray, scale: str) -> np.ndarray:
     """Compute the value of each kept unit on a scale; with two sides, their difference."""
     n, total = measure.count[keep], measure.total[keep]
-    if scale == "log_ratio":
-        value: np.ndarray = np.log((n + measure.share) / (total + measure.offset))
+    if scale == "mean":
+        value: np.ndarray = n / total
+    elif scale == "log_ratio":
+        value = np.log((n + measure.share) / (total + measure.offset))
     elif scale == "logit":
         value = np.log((n + measure.share) / (total - n + measure.offset - measure.share))
     else:
@@ -169,4 +192,20 @@ def _fractions(
         )
         for name in (populations if kept else [])
         if name != UNKNOWN_CAR_T
+    ]
+
+
+def _lamm_fractions(
+    cells: Mapping[str, np.ndarray], denominator: str, populations: list[str], excluded: set[str]
+) -> list[Measure]:
+    """Measure the rows of LAMM cells, which may be of any monocytic type.
+
+    The denominator has at least two parts, LAMM cells and others, also where it is one population.
+    """
+    kept = [p for p in populations if p not in excluded]
+    total, offset = _total(cells, kept), OFFSET * max(len(kept), 2)
+    return [
+        Measure(row, denominator, cells[row], total, OFFSET, offset, partition=False)
+        for row in LAMM_ROWS
+        if row in cells
     ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import LEVELS
+from lammscope.core.names import LAMM, LAMM_SCORE, LEVELS
 from lammscope.stats.multiplicity import holm
 
 COLUMNS = [
@@ -27,7 +27,8 @@ def gather_lamm(
     primary
         `contrast` and `denominator` of the pre-specified result.
     level
-        The configured level, at which `LAMM` is counted. Rows of the other level are included.
+        The configured level, at which `LAMM` is counted. Rows of the other level and of the mean
+        score are included.
 
     Returns
     -------
@@ -39,9 +40,9 @@ def gather_lamm(
     """
     (other,) = (f"LAMM_{each}" for each in LEVELS if each != level)
     tables = [
-        table[table["population"].isin(["LAMM", other]) & (table["scale"] != "arcsine")].assign(
-            contrast=name
-        )
+        table[
+            table["population"].isin([LAMM, LAMM_SCORE, other]) & (table["scale"] != "arcsine")
+        ].assign(contrast=name)
         for name, table in abundance.items()
     ]
     if not tables:
@@ -50,7 +51,7 @@ def gather_lamm(
     is_primary = (
         (rows["contrast"] == primary["contrast"])
         & (rows["denominator"] == primary["denominator"])
-        & (rows["population"] == "LAMM")
+        & (rows["population"] == LAMM)
     )
     rows["role"] = np.where(is_primary, "primary", "secondary")
     rows["p_holm"] = holm(rows["p"].mask(is_primary))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance.comparisons import COLUMNS, Permutations, compare, empty_row
-from lammscope.abundance.fractions import Measure, families, unit_cells
+from lammscope.abundance.fractions import Measure, families, score_measure, unit_cells
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sorts import Sorts, refused_denominators
@@ -33,6 +33,8 @@ class Question:
         fractions of the denominator together with themselves.
     sorts
         As in `sorts.kept_lineages`. Fractions of cells that sorting removed are not tested.
+    scores
+        From `counts.sum_scores`; without it, the mean LAMM score is not tested.
     """
 
     counts: pd.DataFrame
@@ -40,6 +42,7 @@ class Question:
     min_cells: int
     exclude_pre_post: Sequence[str]
     sorts: Sorts
+    scores: pd.DataFrame | None = None
 
     @property
     def contrast(self) -> Contrast:
@@ -56,7 +59,10 @@ class Question:
         """Measures that share a denominator."""
         wide = self.counts.pivot(index="sample", columns="population", values="n_cells")
         excluded = self.comparison.left_out(self.exclude_pre_post)
-        return families(unit_cells(wide, self.units), self._about, excluded)
+        found = families(unit_cells(wide, self.units), self._about, excluded)
+        if self.scores is not None:
+            found.append([score_measure(self.scores, self.units)])
+        return found
 
     @cached_property
     def removed(self) -> list[list[str]]:
@@ -106,7 +112,7 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
     rows: list[dict[str, Any]] = []
     partition: list[bool] = []
     for family, removed in zip(question.families, question.removed, strict=True):
-        for scale in ["log_ratio"] if family[0].ratio else ["logit", "arcsine"]:
+        for scale in family[0].scales:
             rows += (
                 _refused_rows(family, units, contrast, scale, removed)
                 if removed

@@ -12,7 +12,7 @@ from lammscope.abundance.comparisons import compare
 from lammscope.abundance.fractions import Measure, unit_cells
 from lammscope.abundance.populations import Question
 from lammscope.cohort.contrasts import Contrast
-from lammscope.core.names import LEVELS
+from lammscope.core.names import LAMM_SCORE, LEVELS
 
 COLUMNS = [
     *("analysis", "setting", "population", "denominator", "scale", "estimate", "se", "ci_low"),
@@ -60,10 +60,11 @@ def test_robustness(
     -------
     DataFrame
         The columns `COLUMNS`, the `main` analysis first; then `scale` (arcsine), `denominator`,
-        `level` (the other one), `threshold` (on the probability; the lowest counts uncertain
-        cells as LAMM), `adjust` (covariates left out, or one added) and `leave_one_out`.
+        `level` (the other one), `score` (the mean LAMM score), `threshold` (on the probability;
+        the lowest counts uncertain cells as LAMM), `adjust` (covariates left out, or one added)
+        and `leave_one_out`.
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
-        mean fraction, otherwise the estimate itself.
+        mean fraction, missing for the score, otherwise the estimate itself.
     """
     rows = [
         _row(analysis, question.min_cells)
@@ -74,10 +75,6 @@ def test_robustness(
         )
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _scale(measure: Measure) -> str:
-    return "log_ratio" if measure.ratio else "logit"
 
 
 def _analyses(
@@ -92,23 +89,26 @@ def _analyses(
     main = question.measure("LAMM", denominator)
     if main is None:
         return
-    yield Analysis("main", "", main, units, contrast, _scale(main))
+    yield Analysis("main", "", main, units, contrast, main.scales[0])
     if not main.ratio:
         yield Analysis("scale", "arcsine", main, units, contrast, "arcsine")
     for name in DENOMINATORS:
         measure = question.measure("LAMM", name)
         if name != denominator and measure is not None:
-            yield Analysis("denominator", name, measure, units, contrast, _scale(measure))
+            yield Analysis("denominator", name, measure, units, contrast, measure.scales[0])
     (other,) = (each for each in LEVELS if each != level)
     measure = question.measure(f"LAMM_{other}", denominator)
     if measure is not None:
-        yield Analysis("level", other, measure, units, contrast, _scale(measure))
+        yield Analysis("level", other, measure, units, contrast, measure.scales[0])
+    score = question.measure(LAMM_SCORE, "monocytic")
+    if score is not None:
+        yield Analysis("score", "", score, units, contrast, "mean")
     own = thresholds[thresholds["level"] == level]
     wide = own.pivot(index="sample", columns="threshold", values="n_cells")
     for name, count in unit_cells(wide, units).items():
         if not np.isclose(float(name), probability):
             measure = replace(main, count=count)
-            yield Analysis("threshold", name, measure, units, contrast, _scale(main))
+            yield Analysis("threshold", name, measure, units, contrast, main.scales[0])
 
 
 def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:
@@ -126,7 +126,7 @@ def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:
         other = question.adjusted(adjust)
         measure = other.measure("LAMM", denominator)
         if measure is not None:
-            setting, scale = ", ".join(adjust) or "none", _scale(measure)
+            setting, scale = ", ".join(adjust) or "none", measure.scales[0]
             yield Analysis("adjust", setting, measure, other.units, other.contrast, scale)
 
 
@@ -139,7 +139,7 @@ def _without_each_patient(question: Question, denominator: str) -> Iterator[Anal
         keep = (patients != patient).to_numpy()
         measure = replace(main, count=main.count[keep], total=main.total[keep])
         units = question.units[keep]
-        yield Analysis("leave_one_out", patient, measure, units, question.contrast, _scale(main))
+        yield Analysis("leave_one_out", patient, measure, units, question.contrast, main.scales[0])
 
 
 def _row(analysis: Analysis, min_cells: int) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _row(analysis: Analysis, min_cells: int) -> dict[str, Any]:
     row |= {"analysis": analysis.analysis, "setting": analysis.setting}
     total = float(analysis.measure.total.sum())
     share = float(analysis.measure.count.sum()) / total if total else 0.0
-    slope = 1.0
+    slope = np.nan if analysis.measure.mean else 1.0
     if analysis.scale == "arcsine" and 0 < share < 1:
         slope = 2 / float(np.sqrt(share * (1 - share)))  # d logit(p) / d asin(sqrt(p))
     names = {"log_odds": "estimate", "log_odds_low": "ci_low", "log_odds_high": "ci_high"}

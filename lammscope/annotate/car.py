@@ -8,11 +8,10 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from lammscope.annotate.car_probability import CarCounts, fit_car_mixture, stray_umis
-from lammscope.core.names import UNKNOWN_CAR_T
+from lammscope.core.names import NO_CAR_FEATURE, UNASSIGNED, UNKNOWN_CAR_T
 from lammscope.core.pooling import sum_columns
 from lammscope.joint.panel_counts import PanelCounts
 
-NO_FEATURE = "unknown: no CAR feature"
 MIN_UMI = 1  # of a CAR feature in a CAR-T cell of a sorted library: the usual rule
 
 
@@ -73,7 +72,7 @@ def count_car(
     table.loc[stray, "reading"] = "contamination"
     table.loc[table["car_umi"] == 0, "reading"] = "none seen"
     lacking = [not has_feature[str(name)] for name in table.index]
-    table.loc[lacking, "reading"] = NO_FEATURE
+    table.loc[lacking, "reading"] = NO_CAR_FEATURE
     table.loc[lacking, "n_expected"] = np.nan
     return table.rename_axis("sample").reset_index()
 
@@ -100,7 +99,7 @@ def call_car(
     ----------
     counts : of n_cells, with the column `CAR`.
     cells : `sample`, `lineage`.
-    neighbors : n_cells x k, from `t_cell_neighbors`.
+    neighbors : n_cells x k T cells of the same sample, from `calls.lineage_neighbors`.
     has_feature, before_infusion, sorted_out : n_cells or one, bool, of the cell's sample: its
         matrix has a CAR feature; it was taken before infusion; its library was sorted.
     probability : from which a cell is positive, and below one minus which it is negative.
@@ -143,7 +142,9 @@ def _probabilities(
     sample, is_t = cells["sample"].to_numpy(dtype=str), (cells["lineage"] == "T").to_numpy()
     names = np.unique(sample[chosen & is_t])
     rows = [np.flatnonzero(is_t & chosen & (sample == name)) for name in names]
-    others = [~is_t & chosen & (sample == name) for name in names]
+    # Cells without a type may be T cells.
+    is_other = ~is_t & (cells["lineage"] != UNASSIGNED).to_numpy() & chosen
+    others = [is_other & (sample == name) for name in names]
     stray = stray_umis(
         np.array([umi[other].sum() for other in others]),
         np.array([other.sum() for other in others]),

@@ -1,6 +1,6 @@
 """Cell types from a marker panel: scores of clusters, and of cells pooled with cells like them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ from lammscope.joint.panel_counts import PanelCounts
 N_TOP_MARKERS = 5  # listed for each cluster; our choice, does not change types
 MAX_SCALE = 4  # maximum of a gene's scale, as a multiple of the panel's level; our choice
 MIN_UMIS = 500  # fewer UMIs count as so many, since one UMI of few is a high rate; our choice
+# Probability of the branch or lineage of a cell's type, from its own counts, below which it is
+# unassigned: score and counts contradict each other, as in doublets. Our choice.
+RULED_OUT = 0.001
 TINY = 1e-12  # avoids division by zero if none of an entry's markers is in the data
 
 
@@ -85,30 +88,31 @@ def annotate_cells(
     )
 
     place, parts = np.empty(len(totals), dtype=np.int64), []
-    for rows in rows_by_sample(samples):
+    for name, rows in rows_by_sample(samples):
+        lacking = set(counts.absent.get(name, ()))
+        held = [column for column, gene in enumerate(genes) if gene not in lacking]
+        own = _Sample(wanted[rows][:, held], totals[rows], codes[rows])
         place[rows] = np.arange(len(rows))
-        own = neighbors[rows]
-        within = (own >= 0) & np.isin(own, rows)
-        sample = _Sample(wanted[rows], totals[rows], codes[rows])
-        scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
-        likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
-        states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
-        for some, rates in sample.pooled_rates(
-            np.where(within, place[own], -1), likely, cluster_weight=cluster_weight
-        ):
-            chosen = scorer.choose(rates, scale, **thresholds)
-            chosen["cell_state"] = pd.array(states[some], dtype="str")
-            parts.append(chosen.set_index(rows[some]))
-    cells = pd.concat(parts).sort_index().rename(columns={"margin": "cell_type_margin"})
-    cells = cells.reset_index(drop=True)
-    return cells[["lineage", "cell_type", "cell_type_margin", "cell_state"]], cluster_table
+        within = (neighbors[rows] >= 0) & np.isin(neighbors[rows], rows)
+        found = _annotate_sample(
+            own,
+            np.where(within, place[neighbors[rows]], -1),
+            panel=panel,
+            genes=[genes[column] for column in held],
+            cluster_weight=cluster_weight,
+            thresholds=thresholds,
+        )
+        parts.append(found.set_index(rows))
+    cells = pd.concat(parts).sort_index().reset_index(drop=True)
+    return cells.rename(columns={"margin": "cell_type_margin"}), cluster_table
 
 
-def rows_by_sample(samples: Sequence[str] | np.ndarray) -> list[np.ndarray]:
-    """Return the rows of each sample's cells."""
-    _, codes = np.unique(np.asarray(samples, dtype=str), return_inverse=True)
+def rows_by_sample(samples: Sequence[str] | np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each sample's name and the rows of its cells."""
+    names, codes = np.unique(np.asarray(samples, dtype=str), return_inverse=True)
     order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    yield from zip(names.tolist(), parts, strict=True)
 
 
 @dataclass(frozen=True)
@@ -140,11 +144,49 @@ class _Sample:
                 itself = (likely[rows] ** 2).sum(axis=1)
                 around = likely[rows] @ by_type - itself[:, None] * own
                 around_totals = likely[rows] @ by_type_totals - itself * own_totals
-                part = np.minimum(1, cluster_weight / np.maximum(around_totals, 1))
+                # As much as if all agreed: many cells that agree a little are not much evidence.
+                others = self.totals[group].sum() - own_totals
+                part = np.minimum(1, cluster_weight / np.maximum(others, 1))
                 near = agreement(neighbors[rows], likely, rows=rows)
                 totals = own_totals + near @ self.totals + part * around_totals
                 pooled = own + near @ self.counts + part[:, None] * around
                 yield rows, pooled / np.maximum(totals, MIN_UMIS)[:, None] * PER
+
+
+def _annotate_sample(
+    sample: _Sample,
+    neighbors: np.ndarray,
+    *,
+    panel: Panel,
+    genes: Sequence[str],
+    cluster_weight: float,
+    thresholds: Mapping[str, float],
+) -> pd.DataFrame:
+    """Return lineage, type, margin and state of a sample's cells; `genes` are its columns."""
+    scorer = _Scorer(panel, genes)
+    scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
+    likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
+    parts = [
+        scorer.choose(rates, scale, **thresholds).set_index(rows)
+        for rows, rates in sample.pooled_rates(neighbors, likely, cluster_weight=cluster_weight)
+    ]
+    cells = pd.concat(parts).sort_index()[["lineage", "cell_type", "margin"]]
+    against = _of_related_types(likely, scorer, cells["cell_type"]) < RULED_OUT
+    cells.loc[against, ["lineage", "cell_type"]] = UNASSIGNED
+    states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
+    return cells.assign(cell_state=pd.array(states, dtype="str"))
+
+
+def _of_related_types(likely: np.ndarray, scorer: "_Scorer", cell_type: pd.Series) -> np.ndarray:
+    """Return the probability of the types of each cell's branch or lineage, from its own counts."""
+    lineage = np.array([own.lineage for own in scorer.types])
+    branch = scorer.branch_of_type
+    found = np.ones(len(cell_type))
+    for column, own in enumerate(scorer.types):
+        rows = (cell_type == own.name).to_numpy()
+        related = (branch == branch[column]) | (lineage == lineage[column])
+        found[rows] = likely[rows][:, np.flatnonzero(related)].sum(axis=1)
+    return found
 
 
 class _Scorer:

@@ -125,14 +125,15 @@ def score_state(
     result = np.full(len(scored), np.nan)
     wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes.symbols)
     totals = np.asarray(counts.totals, dtype=float)
-    _, codes, _ = membership(samples)
+    names, codes, _ = membership(samples)
     nearest = neighbors[:, :N_NEIGHBORS]
     same = np.where(codes[nearest] == codes[:, None], nearest, -1)
     pooling = neighbor_pooling(same, keep=scored)
+    absent = set(genes.symbols) - set(counts.symbols)
     ambient = _background_rates(wanted, totals=totals, codes=codes, outside=background)
     for code in np.unique(codes[scored]):
         rows = np.flatnonzero(scored & (codes == code))
-        listed = _listed(counts, genes, row=int(rows[0]))
+        listed = ~np.isin(genes.symbols, list(absent | set(counts.absent.get(names[code], ()))))
         sides = [listed & genes.of_macrophages, listed & ~genes.of_macrophages]
         if min(side.sum() for side in sides) < MIN_GENES:
             continue
@@ -156,13 +157,6 @@ def _background_rates(
     member = sparse.csr_array((weight, place), shape=(codes.max() + 1, len(codes)))
     depth = member @ totals / PER + 1
     return np.asarray((member @ counts).toarray() / depth[:, None])
-
-
-def _listed(counts: PanelCounts, genes: StateGenes, *, row: int) -> np.ndarray:
-    """Return the genes that a cell's library lists (bool)."""
-    listed = counts.listed_in(row)
-    known = {symbol for symbol, own in zip(counts.symbols, listed, strict=True) if own}
-    return np.array([symbol in known for symbol in genes.symbols])
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ LEVELS = ("positive", "macrophage_like")  # of LAMM calls
 LAMM = "LAMM"  # a call at the configured level, and its row in tables
 LAMM_LEVELS = ("LAMM_positive", "LAMM_macrophage_like")  # rows of both levels in abundance tables
 LAMM_ROWS = (LAMM, *LAMM_LEVELS)  # they overlap with populations
+LAMM_SCORE = "LAMM_score"  # row of the mean score of monocytic cells
 NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration scores
 UNSTATED = "unstated"  # the compartment of samples without one in the sheet
 UNASSIGNED = "unassigned"  # the population of cells without a type
 UNKNOWN_CAR_T = "T_unknown_CAR"  # the population of T cells that may be CAR-T cells; not tested
+NO_CAR_FEATURE = "unknown: no CAR feature"  # reading of a sample in annotation/car.tsv
 NOT_IMMUNE = (  # lineages
     *("malignant", "platelet", "erythroid", "stromal", "endothelial", "epithelial"),
 )

@@ -12,6 +12,7 @@ NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 WORDS = {
     "LAMM_positive": "LAMM (positive)",
+    "LAMM_score": "LAMM score",
     "macrophage_like": "macrophage-like",
     "ldh": "LDH",
     "doublet_t_monocyte": "doublet of T cell and monocyte",

@@ -1,8 +1,8 @@
 """Counts of markers, defining markers, gene sets and CAR features in the kept cells."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -36,18 +36,24 @@ def stack_panel(
 
 
 def read_panel(paths: Iterable[str | Path], index: CellIndex) -> tuple["PanelCounts", np.ndarray]:
-    """Read the panel counts of all samples, and which genes each lists.
+    """Read the panel counts of all samples, with the genes that each one's matrix lacks.
 
     Returns the counts, and one bool per cell: whether its sample's matrix has a CAR feature.
     """
     counts, genes, arrays = index.stack_counts(paths)
-    known = np.flatnonzero(arrays["present"].any(axis=0))
-    listed = arrays["present"][:, known]
-    symbols = genes["symbol"].iloc[known].tolist()
-    library = np.repeat(np.arange(len(listed)), arrays["n_cells"])
-    has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
+    symbols, present = genes["symbol"].to_numpy(dtype=str), arrays["present"]
+    with_cells = np.flatnonzero(arrays["n_cells"])
+    first = (np.cumsum(arrays["n_cells"]) - arrays["n_cells"])[with_cells]
+    names = index.cells["sample"].to_numpy(dtype=str)[first]
+    absent = {
+        str(name): symbols[~of_sample].tolist()
+        for name, of_sample in zip(names, present[with_cells], strict=True)
+    }
+    known = np.flatnonzero(present.any(axis=0))
     totals = index.cells["total_counts"].to_numpy()
-    return PanelCounts(counts[:, known], symbols, totals, listed, library), has_car[library]
+    panel = PanelCounts(counts[:, known], symbols[known].tolist(), totals, absent)
+    has_car = present[:, symbols == "CAR"].any(axis=1)
+    return panel, np.repeat(has_car, arrays["n_cells"])
 
 
 @dataclass(frozen=True)
@@ -62,27 +68,18 @@ class PanelCounts:
         Gene symbols of the columns; columns with the same symbol are summed when they are used.
     totals
         All UMIs of each cell, not only of these genes.
-    listed, library
-        Libraries x genes, bool: the genes that the matrix of each library has; and the library of
-        each cell. Without them, all libraries have all genes.
+    absent
+        By sample, genes that its matrix lacks: zeros there say nothing.
     """
 
     matrix: sparse.csr_array
     symbols: Sequence[str]
     totals: np.ndarray
-    listed: np.ndarray | None = None
-    library: np.ndarray | None = None
+    absent: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the counts of some cells, by their positions."""
-        library = None if self.library is None else self.library[rows]
-        return replace(self, matrix=self.matrix[rows], totals=self.totals[rows], library=library)
-
-    def listed_in(self, row: int) -> np.ndarray:
-        """Return the genes that the library of a cell lists (bool)."""
-        if self.listed is None or self.library is None:
-            return np.ones(len(self.symbols), dtype=bool)
-        return np.asarray(self.listed[self.library[row]])
+        return replace(self, matrix=self.matrix[rows], totals=self.totals[rows])
 
 
 def panel_counts(

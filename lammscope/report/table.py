@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.core.names import LAMM_SCORE
 from lammscope.core.words import (
     NOTHING,
     denominator_words,
@@ -149,7 +150,7 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
     Rows on the arcsine scale are not listed; their p is a column.
     """
     keys = ["population", "denominator"]
-    rows = order_rows(abundance[abundance["scale"] != "arcsine"])
+    rows = order_rows(abundance[~abundance["scale"].isin(["arcsine", "mean"])])
     arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
     if len(arcsine):
         rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
@@ -208,6 +209,23 @@ def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
         p = write_number(float(row["p"]), "p")
         p = p if p.startswith("<") else f"= {p}"
         lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}")
+    return lines + _score_lines(abundance)
+
+
+def _score_lines(abundance: pd.DataFrame) -> list[str]:
+    """Return a line on the mean LAMM score of monocytic cells, if it was compared."""
+    what = "LAMM score of monocytic cells (-1 to 1)"
+    lines = []
+    for row in abundance[abundance["population"].eq(LAMM_SCORE)].to_dict("records"):
+        if not np.isfinite(row["estimate"]):
+            lines.append(f"{what}: {readable(row['verdict'])}")
+            continue
+        value, low, high = (
+            write_number(float(row[key]), "signed") for key in ("estimate", "ci_low", "ci_high")
+        )
+        p = write_number(float(row["p"]), "p")
+        p = p if p.startswith("<") else f"= {p}"
+        lines.append(f"{what}: difference {value} (95 % CI {low} to {high}), p {p}")
     return lines
 
 

@@ -118,8 +118,11 @@ def _exact(
     population: str, denominator: str, settings: CohortSettings, *, planted: Mapping[str, float]
 ) -> float:
     """Return the planted log odds of a population if they are known exactly, else NaN."""
-    known = {("monocytic", LAMM): LAMM not in settings.without}
-    known[("immune", POSITIVE)] = _any_monocytic(settings)
+    others = set(MONOCYTIC_TYPES) - {LAMM} - set(settings.without)
+    known = {
+        ("monocytic", LAMM): LAMM not in settings.without and bool(others),
+        ("immune", POSITIVE): _any_monocytic(settings),
+    }
     return planted[population] if known.get((denominator, population), False) else np.nan
 
 

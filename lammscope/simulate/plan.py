@@ -197,6 +197,8 @@ def draw_fractions(
         if arm == "non_responder":
             odds += settings.lamm_log_odds + post * settings.change_log_odds
         lamm = 0.0 if LAMM in settings.without else _expit(odds)
+        if set(ordinary) <= set(settings.without):
+            lamm = 1.0
         monocytic = np.exp(
             _logit(settings.monocytic_fraction)
             + TYPE_SD["patient"] * own[1]
@@ -206,7 +208,7 @@ def draw_fractions(
         if set(MONOCYTIC_TYPES) <= set(settings.without):
             monocytic = 0.0
         fraction = pd.Series(0.0, index=types.index)
-        fraction[outside] = weights[outside] / weights[immune].sum()
+        fraction[outside] = weights[outside] / (weights[immune].sum() or 1.0)
         fraction[ordinary] = monocytic * (1 - lamm) * _shares(weights[ordinary])
         fraction[LAMM] = monocytic * lamm
         fractions.loc[str(sample.sample)] = fraction / fraction.sum()

@@ -22,7 +22,7 @@ from benchmarks.abundance_power import (
     moderated_p,
     our_p,
 )
-from benchmarks.count_tables import contrast_of, keys_of, lineages, run_whole
+from benchmarks.count_tables import LAMM_TYPE, contrast_of, keys_of, lineages, run_whole
 
 GOLDEN = Path(__file__).parent / "propeller" / "p.tsv.gz"
 N_TABLES = 4000
@@ -57,7 +57,7 @@ def test_tables_are_those_that_r_saw(setting: str) -> None:
 def test_moderated_p_is_that_of_limma(setting: str, robust: bool, column: str) -> None:
     n_tables = 20 if robust else 100  # the robust prior is slow
     samples, counts = draw(setting, planted=True, n_tables=n_tables)
-    lamm = list(lineages(LAMM)).index("LAMM")
+    lamm = list(lineages(LAMM)).index(LAMM_TYPE)
     p = tables(setting).query(f"planted == 1 and table < {n_tables}")[column]
     tolerance = 1e-4 if robust else 1e-6
     got = moderated_p(counts, samples, lamm, robust=robust)
@@ -70,9 +70,14 @@ def test_both_p_are_those_of_the_abundance_table() -> None:
     lineage = lineages(LAMM)
     contrast = contrast_of("between", samples)
     table = run_whole(counts[3], samples, contrast, lineage, permute=False)
-    got = table.iloc[keys_of(table).index(("LAMM", "all", "logit"))]
-    assert got["p"] == pytest.approx(p["row p, all"], rel=1e-9)
-    assert got["p_moderated"] == pytest.approx(p["p_not_robust"], rel=1e-6)
+    called, of_type = (
+        table.iloc[keys_of(table).index((name, "all", "logit"))] for name in ("LAMM", LAMM_TYPE)
+    )
+    assert called["p"] == pytest.approx(p["row p, all"], rel=1e-9)
+    assert of_type["p"] == called["p"]
+    # only populations that are parts of a whole are moderated together
+    assert of_type["p_moderated"] == pytest.approx(p["p_not_robust"], rel=1e-6)
+    assert np.isnan(called["p_moderated"])
 
 
 @pytest.mark.parametrize("setting", KEPT)

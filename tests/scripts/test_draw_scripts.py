@@ -54,7 +54,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
             probability=0.9,
         ),
         "neighborhoods.tsv": pd.DataFrame(
-            {"cell": cells["cell"][:4], "population": ["LAMM", "NK", "NK", "B"],
+            {"cell": cells["cell"][:4], "population": ["Classical_monocyte", "NK", "NK", "B"],
              "population_fraction": 0.9, "n_cells": 20, "log2fc": [2.0, 1.0, -1.0, 0.1],
              "spatial_fdr": [0.01, 0.05, 0.1, 0.9], "status": "ok"}
         ),
@@ -112,7 +112,7 @@ def test_a_script_draws_every_figure_of_its_group(
         },
         "evidence": {"definers": list(DEFINERS), "panel": str(PANEL)},
         "contrast": {
-            "lamm": {"level": "elevated", "probability": 0.9},
+            "lamm": {"level": "macrophage_like", "probability": 0.9},
             "min_cells": 5,
             "max_fdr": 0.05,
             "n_labels": 8,

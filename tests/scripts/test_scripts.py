@@ -8,9 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.annotate.ambient import read_ambient
+from lammscope.annotate.sums import read_sums
 from lammscope.cohort.config import resolve_config
+from lammscope.core.indexed import CellIndex, write_index
 from lammscope.core.shards import read_shard
 from tests.matrices import small_shard, write_tenx_v3
+
+TYPES = ("Classical_monocyte", "Macrophage", "NK")
 
 
 @pytest.fixture
@@ -227,6 +232,76 @@ def test_samples_become_an_index_a_space_and_clusters(
     assert pd.read_parquet(clusters)["cell"].tolist() == index["cell"].tolist()
     with np.load(pca) as file:
         assert file["space"].shape == (len(index), 5)
+
+
+def typed_cells(path: Path, *, n_cells: int = 60) -> pd.DataFrame:
+    """Write a cell index of sample `a` alone, and beside it its types and LAMM calls."""
+    rng = np.random.default_rng(3)
+    names = [f"a_{i:03d}" for i in range(n_cells)]
+    write_index(pd.DataFrame({"cell": names, "sample": "a", "position": range(n_cells)}), path)
+    population = rng.choice(TYPES, n_cells)
+    positive = np.where(population == "NK", 0.0, rng.random(n_cells))
+    like = np.where(population == "Macrophage", positive**2, 0.0)
+    cells = pd.DataFrame(
+        {
+            "sample": "a",
+            "cluster": rng.choice(["0", "1"], n_cells),
+            "population": population,
+            "lamm_call": np.where(positive >= 0.3, "LAMM", "not_LAMM"),
+            "lamm_positive": positive,
+            "lamm_macrophage_like": like,
+        }
+    )
+    CellIndex(path).write_table(cells.assign(cell=names), path.with_name("annotated.parquet"))
+    return cells
+
+
+def test_sums_of_lamm_cells_overlap_with_those_of_their_types(
+    ingested: dict[str, dict[str, Path]], run_script: Callable[..., str], tmp_path: Path
+) -> None:
+    reference, path = tmp_path / "reference.tsv.gz", tmp_path / "cells.parquet"
+    run_script(
+        "match_genes",
+        input={"moments": [ingested[sample]["moments"] for sample in ("b", "a")]},
+        output={"reference": reference, "matches": tmp_path / "gene_matches.tsv"},
+        params={"samples": ["b", "a"], "min_overlap": 60, "definers": []},
+    )
+    cells = typed_cells(path)
+    outputs = {name: tmp_path / f"{name}.npz" for name in ("clusters", "populations", "ambient")}
+    run_script(
+        "sum_groups",
+        input={
+            "shards": [ingested[sample]["shard"] for sample in ("b", "a")],
+            "contamination": [ingested[sample]["contamination"] for sample in ("b", "a")],
+            "index": path,
+            "cells": path.with_name("annotated.parquet"),
+            "reference": reference,
+        },
+        output=outputs,
+        params={
+            "samples": ["b", "a"],
+            "lamm": {"probability": 0.3},
+            "rows": ["LAMM", "LAMM_macrophage_like"],
+        },
+    )
+    index = CellIndex(path)
+    sums = dict(read_sums([outputs["populations"]], index))
+    assert len(sums["b"].groups) == 0  # no cell of it was kept
+    expected: dict[str, Any] = {name: cells["population"] == name for name in TYPES}
+    expected["LAMM"] = cells["lamm_call"] == "LAMM"
+    expected["LAMM_macrophage_like"] = cells["lamm_macrophage_like"] >= 0.3
+    assert sums["a"].groups.tolist() == list(expected)
+    counts = read_shard(ingested["a"]["shard"]).counts.toarray()[: len(cells)]
+    for row, inside in enumerate(expected.values()):
+        assert sums["a"].n_cells[row] == inside.sum() > 0
+        assert sums["a"].counts[row].sum() == counts[inside].sum()
+    ((_, none), (_, ambient)) = read_ambient([outputs["ambient"]], index)
+    assert none.groups.tolist() == []
+    assert ambient.groups.tolist() == list(expected)
+    clusters = dict(read_sums([outputs["clusters"]], index))["a"]
+    assert dict(zip(clusters.groups, clusters.n_cells, strict=True)) == (
+        cells["cluster"].value_counts().to_dict()
+    )
 
 
 def test_a_script_ends_with_one_line_on_a_wrong_matrix(

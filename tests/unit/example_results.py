@@ -162,7 +162,7 @@ def contrast_data(cohort: Example, name: str = "baseline", **changes: Any) -> Co
         abundance=abundance_table(cohort.counts),
         robustness=robustness_table(),
         expression=expression_table(),
-        level="elevated",
+        level="macrophage_like",
         probability=0.9,
         min_cells=5,
         max_fdr=0.05,
@@ -199,9 +199,9 @@ def _sample_cells(row: dict[Any, Any], *, n_cells: int, rng: np.random.Generator
     cell_type = np.where(lamm, "Classical_monocyte", truth)
     lineage = np.array([LINEAGES[name] for name in truth])
     monocytic = lineage == "monocytic"
-    elevated = np.where(lamm, rng.beta(12, 1, n_cells), rng.beta(1, 14, n_cells))
+    like = np.where(lamm, rng.beta(12, 1, n_cells), rng.beta(1, 14, n_cells))
     positive = np.where(truth == "Nonclassical_monocyte", rng.beta(3, 3, n_cells), 0.97)
-    call = np.where(elevated > 0.9, "LAMM", np.where(elevated > 0.4, "uncertain", "not_LAMM"))
+    call = np.where(like > 0.9, "LAMM", np.where(like > 0.4, "uncertain", "not_LAMM"))
     call = np.where(monocytic, call, "not_LAMM")
     veto = np.where(monocytic & (rng.random(n_cells) < 0.02), "doublet", "")
     return pd.DataFrame(
@@ -209,10 +209,10 @@ def _sample_cells(row: dict[Any, Any], *, n_cells: int, rng: np.random.Generator
             "cell": [f"{row['sample']}_{i:05d}" for i in range(n_cells)],
             "sample": row["sample"], "patient": row["patient"], "cluster": lineage,
             "lineage": lineage, "cell_type": cell_type,
-            "population": np.where(call == "LAMM", "LAMM", cell_type),
-            "lamm_score": np.where(monocytic, elevated, np.nan),
+            "population": cell_type,
+            "lamm_score": np.where(monocytic, like, np.nan),
             "lamm_positive": np.where(monocytic, positive, 0.0),
-            "lamm_elevated": np.where(monocytic, elevated, 0.0),
+            "lamm_macrophage_like": np.where(monocytic, like, 0.0),
             "lamm_call": call, "lamm_veto": veto, "car": "negative", "truth": truth,
         }
     )  # fmt: skip
@@ -284,12 +284,12 @@ def verdict_table(qc_summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_table(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Count every population in every sample, and both LAMM levels outside the partition."""
+    """Count every population in every sample, and LAMM cells outside the partition."""
     parts = []
     monocytic = cells["lineage"] == "monocytic"
-    levels = {
+    levels = {"LAMM": cells["lamm_call"] == "LAMM"} | {
         f"LAMM_{level}": monocytic & (cells[f"lamm_{level}"] > 0.9)
-        for level in ("positive", "elevated")
+        for level in ("positive", "macrophage_like")
     }
     groups = {
         name: (cells["population"] == name, LINEAGES[name], True)
@@ -317,7 +317,7 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     keys = [(p, d, scale) for p, d in rows for scale in ("logit", "arcsine")]
     keys += [(p, "T", "log_ratio") for p in ("LAMM", "monocytic")]
     table = pd.DataFrame(keys, columns=["population", "denominator", "scale"])
-    is_lamm = table["population"].isin(["LAMM", "LAMM_elevated"])
+    is_lamm = table["population"].isin(["LAMM", "LAMM_macrophage_like"])
     table["estimate"] = np.where(is_lamm, 1.4, rng.normal(0, 0.3, len(table)))
     table["se"] = rng.uniform(0.25, 0.6, len(table))
     table["ci_low"] = table["estimate"] - 2.45 * table["se"]

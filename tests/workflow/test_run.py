@@ -22,6 +22,7 @@ CONTRASTS = ["baseline", "on_treatment", "change"]
 CELL_COLUMNS = {
     *("cell", "sample", "patient", "cluster", "lineage", "cell_type", "population", "lamm_score"),
     *("lamm_positive", "lamm_elevated", "lamm_call", "lamm_veto", "car"),
+    "car_probability",
     "lamm_own_patient",
 }
 ABUNDANCE_COLUMNS = {
@@ -68,6 +69,10 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
     assert set(car.loc[car["phase"] == "post", "reading"]) == {"CAR-T cells"}
     before = cells["sample"].isin(car.index[car["phase"] == "pre"])
     assert not (cells.loc[before, "car"] == "positive").any()
+    unknown = (cells["population"] == "T_unknown_CAR").to_numpy()
+    assert (cells.loc[unknown, "car"] == "unknown").all()
+    assert not (unknown & before).any()
+    assert car.loc[car["phase"] == "post", "pct_missed"].between(0, 100).all()
     states = pd.read_csv(results / "annotation" / "states.tsv", sep="\t")
     means = states.pivot(index="state", columns="population", values="mean")
     assert means.loc["LAMM_core", "LAMM"] == means.loc["LAMM_core"].max()

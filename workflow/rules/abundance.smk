@@ -66,6 +66,7 @@ rule count_cells:
     output:
         counts=ensure("<results>/abundance/counts.tsv", non_empty=True),
         thresholds=ensure("<results>/abundance/counts.thresholds.tsv", non_empty=True),
+        scores=ensure("<results>/abundance/scores.tsv", non_empty=True),
     log:
         "<logs>/count_cells.log",
     benchmark:
@@ -89,6 +90,7 @@ rule test_abundance:
     """Test the abundance of populations in one contrast, with the patient as the unit."""
     input:
         counts="<results>/abundance/counts.tsv",
+        scores="<results>/abundance/scores.tsv",
         samples="<results>/design/samples.tsv",
     output:
         table=ensure("<results>/abundance/{contrast}.tsv", non_empty=True),
@@ -142,6 +144,7 @@ rule test_robustness:
     """Test LAMM cells again with one choice changed at a time, in one contrast."""
     input:
         counts="<results>/abundance/counts.tsv",
+        scores="<results>/abundance/scores.tsv",
         thresholds="<results>/abundance/counts.thresholds.tsv",
         samples="<results>/design/samples.tsv",
     output:

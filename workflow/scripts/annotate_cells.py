@@ -10,18 +10,18 @@ from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.joint.neighbors import find_neighbors_within
-from lammscope.joint.panel_counts import PanelCounts, stack_panel
+from lammscope.joint.panel_counts import read_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as logger:
     index = CellIndex(snakemake.input.cells)
     cells = index.cells
-    counts, symbols, _ = stack_panel(snakemake.input.counts, index)
+    counts, _ = read_panel(snakemake.input.counts, index)
     clusters = index.read_table(snakemake.input.clusters)["cluster"].to_numpy()
     panel = load_panel(find_resource(snakemake.params.panel))
     samples = cells["sample"].to_numpy(dtype=str)
     types, table = annotate_cells(
-        PanelCounts(counts, symbols, cells["total_counts"].to_numpy()),
+        counts,
         clusters=clusters,
         neighbors=find_neighbors_within(
             index.read_arrays(snakemake.input.space)["space"],
@@ -34,7 +34,7 @@ with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as lo
     )
     labels = [index.read_table(path) for path in snakemake.input.labels]
     types, table = apply_labels(types, table, labels, names=clusters)
-    missing = missing_markers(panel, symbols)
+    missing = missing_markers(panel, counts.symbols)
     for row in missing[missing["dropped"]].itertuples():
         logger.warning("type %s is left out: no sample has its markers %s", row.entry, row.missing)
     n_samples = cells["sample"].groupby(clusters).nunique()

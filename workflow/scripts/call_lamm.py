@@ -41,6 +41,4 @@ with job_log(snakemake.log[0], threads=snakemake.params.threads) as logger:
         car=car,
     )
     index.write_table(cells, snakemake.output.cells)
-    logger.info(
-        "%s; CAR: %s", *(cells[name].value_counts().to_dict() for name in ("lamm_call", "car"))
-    )
+    logger.info("%s", cells["lamm_call"].value_counts().to_dict())

@@ -3,7 +3,7 @@
 import pandas as pd
 from snakemake.iocontainers import Snakemake
 
-from lammscope.abundance.counts import count_cells, count_thresholds
+from lammscope.abundance.counts import count_cells, count_thresholds, sum_scores
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 
@@ -15,3 +15,4 @@ with job_log(snakemake.log[0]):
     write_table(counts, snakemake.output.counts)
     thresholds = count_thresholds(cells, samples, thresholds=snakemake.params.thresholds)
     write_table(thresholds, snakemake.output.thresholds)
+    write_table(sum_scores(cells, samples), snakemake.output.scores)

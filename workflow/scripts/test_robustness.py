@@ -19,6 +19,7 @@ with job_log(snakemake.log[0]):
         Comparison(samples, make_contrast(**params.contrast)),
         **params.settings,
         sorts=params.sorts,
+        scores=read_table(snakemake.input.scores),
     )
     table = test_robustness(
         question,

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from lammscope.core.rates import cell_totals, gene_totals
-from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, adjusted, monte_carlo_test
+from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, monte_carlo_test
+from lammscope.ingest.droplets.false_discoveries import adjusted_by_size
 from lammscope.ingest.droplets.likelihood import Ambient
 from lammscope.ingest.droplets.low_barcodes import (
     LowBarcodes,
@@ -24,7 +25,7 @@ from lammscope.ingest.droplets.profile import ambient_profile
 from lammscope.ingest.droplets.ranks import barcode_ranks
 
 EMPTY, SMALLEST = "empty droplets", "smallest barcodes"  # sources of the profile
-MAX_FDR = 0.005  # of barcodes that differ from ambient RNA; DropletUtils' manual has 0.001
+MAX_FDR = 0.01  # of barcodes that differ from ambient RNA; as in Cell Ranger
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 # Barcodes with more UMIs than that are nearly always kept for their size, which takes the p of some
 # of them: as many as this are drawn, and the others are tested only if not kept. Our choice.
@@ -144,7 +145,7 @@ def _test(
     rest = np.flatnonzero(np.isnan(p_value) & ~retained)
     if len(rest):
         p_value[rest] = p_of(rest)
-    kept = retained | (adjusted(np.where(retained, 0, p_value)) <= MAX_FDR)
+    kept = retained | (adjusted_by_size(np.where(retained, 0, p_value), totals) <= MAX_FDR)
     lowest = 1 / (n_iterations + 1)
     return kept, bool((p_value[~kept] <= lowest).any())
 

@@ -56,7 +56,7 @@ def assess(
     ambient = np.isin(shard.barcodes, matrix.barcodes[calls.is_ambient])
     lineages = quick_lineages(shard)
     if calls.source:
-        ambient &= ~are_small_cells(shard, lineages, profile=calls.profile)
+        ambient &= ~are_small_cells(shard, lineages, ambient=ambient, profile=calls.profile)
     qc = flag_cells(metrics, limits, lineages=lineages, ambient=ambient)
     rows = np.flatnonzero(qc["passes"])
     contamination = sample_contamination(

@@ -19,6 +19,10 @@ MIN_LEVEL = 0.25  # of their usual level: less may be ambient RNA; our choice
 # Of as many markers in ambient RNA: of some thousand droplets without a cell, hardly one is kept;
 # our choice.
 MAX_P = 1e-4
+# UMIs that the profile of ambient RNA counts for beside those of the barcodes called ambient; our
+# choice.
+PRIOR_UMIS = 5_000
+MAX_ROUNDS = 10  # far more than are needed
 
 
 def quick_lineages(shard: Shard) -> np.ndarray:
@@ -41,7 +45,9 @@ def quick_lineages(shard: Shard) -> np.ndarray:
     return names[np.argmax(scores, axis=1)]
 
 
-def are_small_cells(shard: Shard, lineages: np.ndarray, *, profile: np.ndarray) -> np.ndarray:
+def are_small_cells(
+    shard: Shard, lineages: np.ndarray, *, ambient: np.ndarray, profile: np.ndarray
+) -> np.ndarray:
     """Tell which barcodes have more markers of a lineage with little RNA than ambient RNA has.
 
     Platelets and neutrophils have so few UMIs, many of them ambient, that a test of all genes
@@ -53,6 +59,8 @@ def are_small_cells(shard: Shard, lineages: np.ndarray, *, profile: np.ndarray) 
         Counts of the barcodes.
     lineages
         Their likely lineage, from `quick_lineages`.
+    ambient
+        Barcodes that seem to hold ambient RNA only (bool).
     profile
         Share of each gene in ambient RNA.
 
@@ -65,8 +73,28 @@ def are_small_cells(shard: Shard, lineages: np.ndarray, *, profile: np.ndarray) 
     totals = cell_totals(shard.counts)
     found = np.zeros(len(totals), dtype=bool)
     for lineage in LITTLE_RNA:
-        rows = np.flatnonzero(lineages == lineage)
         genes = np.flatnonzero(symbols.isin(MARKERS[lineage][1].split()))
-        seen = cell_totals(shard.counts[rows][:, genes]).astype(np.float64)
-        found[rows] = pdtrc(seen - 1, totals[rows] * profile[genes].sum()) <= MAX_P
+        seen = cell_totals(shard.counts[:, genes]).astype(np.float64)
+        p_value = _p_in_ambient(seen, totals, ambient=ambient, share=float(profile[genes].sum()))
+        found |= (lineages == lineage) & (p_value <= MAX_P)
     return found
+
+
+def _p_in_ambient(
+    seen: np.ndarray, totals: np.ndarray, *, ambient: np.ndarray, share: float
+) -> np.ndarray:
+    """Return the p of as many UMIs of markers in ambient RNA (Poisson), per barcode.
+
+    Their share in ambient RNA is that of the barcodes called ambient, without those whose p is low.
+    The profile alone may have several times as much: in a filtered matrix it is that of the
+    smallest barcodes, and some of these are platelets.
+    """
+    low = np.zeros(len(seen), dtype=bool)
+    for _ in range(MAX_ROUNDS):
+        of_soup = ambient & ~low
+        umis = seen[of_soup].sum() + PRIOR_UMIS * share
+        p_value = pdtrc(seen - 1, totals * umis / (totals[of_soup].sum() + PRIOR_UMIS))
+        if (low == (p_value <= MAX_P)).all():
+            break
+        low = p_value <= MAX_P
+    return np.asarray(p_value)

@@ -149,9 +149,9 @@ CATALOG = (
         draw=f"{FOLDER}.umap.umap_cell_type",
         section="types",
         title="Cell types",
-        caption="UMAP of the integrated embedding, colored by cell type. LAMM cells are called at "
-        "the configured level. Distances between separate groups on a UMAP have no meaning.",
-        alternative="UMAP of all cells colored and labeled by cell type, LAMM cells in red.",
+        caption="UMAP of the integrated embedding, colored by cell type. "
+        "Distances between separate groups on a UMAP have no meaning.",
+        alternative="UMAP of all cells colored and labeled by cell type.",
     ),
     FigureEntry(
         group="cohort",
@@ -259,8 +259,8 @@ CATALOG = (
         title="LAMM fractions",
         caption="Each point is a sample, each line a patient (or a pair); black bars are medians. "
         "Pre and post: before and after infusion. Hollow points are not part of this test.",
-        alternative="LAMM cells as a percentage of monocytic cells and of all cells, one point per "
-        "sample.",
+        alternative="LAMM cells as a percentage of immune cells and of monocytic cells, one point "
+        "per sample.",
     ),
     FigureEntry(
         group="contrast",

@@ -66,7 +66,7 @@ def lamm_patients(data: CohortData) -> Figure:
     """Draw the LAMM fractions of all patients by arm and phase, at both levels."""
     counts, min_cells = data.counts, data.min_cells
     table = _slots_by_arm_and_phase(data.samples)
-    levels, denominators = LEVELS, ("monocytic", "all")
+    levels, denominators = LEVELS, ("immune", "monocytic")
     panels = [(level, denominator) for level in levels for denominator in denominators]
     if lamm_fractions(counts, level="positive")["n_monocytic"].sum() == 0:
         return sentence_figure("No monocytic cells in this cohort, so there are no LAMM fractions.")
@@ -94,7 +94,7 @@ def lamm_contrast(data: ContrastData) -> Figure:
         return sentence_figure("No monocytic cells in the samples of this contrast.")
     width = max(6.4, 1.9 * joined["slot"].nunique())
     figure = Figure(figsize=(min(width, 12.0), 3.5), layout=ConstrainedLayoutEngine(w_pad=W_PAD))
-    for axis, denominator in zip(figure.subplots(1, 2), ("monocytic", "all"), strict=True):
+    for axis, denominator in zip(figure.subplots(1, 2), ("immune", "monocytic"), strict=True):
         _paired_points(axis, joined, denominator=denominator, min_cells=min_cells)
         axis.set_title(f"LAMM, % {denominator_words(denominator)}")
     _point_legend(figure, joined, min_cells=min_cells)

@@ -19,7 +19,6 @@ from lammscope.report.figures.style import (
     ARM_COLORS,
     BACKGROUND,
     INK,
-    LAMM_COLOR,
     NEUTRAL,
     sentence_figure,
 )
@@ -147,7 +146,7 @@ def _name_populations(
         axis.annotate(
             readable(name), (np.median(inside[:, 0]), np.quantile(inside[:, 1], 0.95)),
             xytext=(0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=6.5,
-            color=LAMM_COLOR if name == "LAMM" else INK,
+            color=INK,
             path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
 
@@ -187,7 +186,7 @@ def _strips(
     )
     axis.set_yticks(range(len(names)), [readable(name) for name in names])
     for label, name in zip(axis.get_yticklabels(), names, strict=True):
-        label.set_color(LAMM_COLOR if name == "LAMM" else INK)
+        label.set_color(INK)
         label.set_fontstyle("italic" if name == MIXED else "normal")
     axis.set_xlim(-reach, reach)
     axis.set_ylim(len(names) - 0.4, -0.6)

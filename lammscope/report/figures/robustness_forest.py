@@ -30,8 +30,12 @@ GROUPS = {
 
 
 def robustness_forest(data: ContrastData) -> Figure:
-    """Draw each analysis of `abundance/robustness.{contrast}.tsv` on the scale of log odds."""
+    """Draw each analysis of `abundance/robustness.{contrast}.tsv` on the scale of log odds.
+
+    The mean score has no log odds; the report gives it in words.
+    """
     robustness, contrast, probability = data.robustness, data.contrast, data.probability
+    robustness = robustness[robustness["scale"] != "mean"]
     if robustness.empty or not robustness["log_odds"].notna().any():
         return sentence_figure(
             f"LAMM cells could not be tested in the contrast {readable(contrast.name)}."

@@ -78,7 +78,7 @@ def umap_cell_type(data: CohortData) -> Figure:
                 x, y, readable(name), ha="center", va="center", fontsize=8, weight="bold",
                 path_effects=halo,
             )  # fmt: skip
-    _umap_axis(axis, "Cell types and called LAMM cells")
+    _umap_axis(axis, "Cell types")
     figure.legend(
         handles=legend_dots(counted_labels(types, names=colors), colors=colors),
         loc="outside right center",

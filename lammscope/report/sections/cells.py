@@ -5,8 +5,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
-from lammscope.annotate.car import NO_FEATURE
-from lammscope.core.names import LAMM, LEVELS, UNSTATED
+from lammscope.core.names import LAMM, LEVELS, NO_CAR_FEATURE, UNSTATED
 from lammscope.core.words import readable, shortened, write_number
 from lammscope.report.order import population_order, sample_groups
 from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
@@ -174,7 +173,7 @@ def _missed_line(car: pd.DataFrame) -> str:
 
 def _featureless_line(car: pd.DataFrame) -> str:
     """Name samples after infusion whose T cells include unknown CAR-T cells; "" without any."""
-    names = car.loc[(car["phase"] == "post") & (car["reading"] == NO_FEATURE), "sample"]
+    names = car.loc[(car["phase"] == "post") & (car["reading"] == NO_CAR_FEATURE), "sample"]
     if names.empty:
         return ""
     return (

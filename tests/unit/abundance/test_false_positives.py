@@ -9,6 +9,7 @@ from scipy import stats
 
 from benchmarks.abundance_null import SCENARIOS, simulate
 from benchmarks.count_tables import (
+    LAMM_TYPE,
     QUESTIONS,
     PValues,
     contrast_of,
@@ -88,7 +89,7 @@ def test_limits_notice_samples_that_are_taken_for_patients() -> None:
     settings = SCENARIOS["equal spread"].settings
     samples, names = sample_sheet(settings), list(lineages(settings))
     counts = draw_counts(settings, np.random.default_rng(3), n_cohorts=N_COHORTS)
-    n = counts[:, :, names.index("LAMM")] + 0.5
+    n = counts[:, :, names.index(LAMM_TYPE)] + 0.5
     values = np.log(n / (counts.sum(axis=2) - n))
     test = (samples["response"] == "non_responder").to_numpy()
     assert share(stats.ttest_ind(values[:, test], values[:, ~test], axis=1).pvalue) > 1.5 * HIGH

@@ -15,6 +15,7 @@ from tests.unit.abundance.questions import run_abundance as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
 ARMS = ("non_responder", "responder")
+LAMM_TYPE = "LA_macrophage"  # here its cells, and no others, are LAMM cells
 LINEAGE = {
     "B": "B",
     "CAR_T": "T",
@@ -22,7 +23,7 @@ LINEAGE = {
     "CD8_T": "T",
     "Classical_monocyte": "monocytic",
     "Malignant_B": "malignant",
-    "LAMM": "monocytic",
+    LAMM_TYPE: "monocytic",
     "Macrophage": "monocytic",
     "NK": "NK",
 }
@@ -40,7 +41,11 @@ SETTINGS = {
 def make_counts(
     samples: pd.DataFrame, *, seed: int = 1, n_cells: int = 4000, **log_shift: np.ndarray
 ) -> pd.DataFrame:
-    """Draw cells with patient and sample effects; `log_shift` per population and sample."""
+    """Draw cells with patient and sample effects; `log_shift` per population and sample.
+
+    The cells of one type are LAMM cells, so that a shift of `LAMM` is that of the type.
+    """
+    log_shift = {LAMM_TYPE if name == "LAMM" else name: x for name, x in log_shift.items()}
     rng = np.random.default_rng(seed)
     patients = {p: rng.normal(0, 0.2, len(BASE)) for p in samples["patient"].unique()}
     tables = []
@@ -51,11 +56,12 @@ def make_counts(
         tables.append(pd.DataFrame({"sample": sample, "population": list(BASE), "n_cells": n}))
     table = pd.concat(tables, ignore_index=True)
     table["lineage"], table["partition"] = table["population"].map(LINEAGE), True
-    levels = table[table["population"] == "LAMM"].assign(partition=False)
+    levels = table[table["population"] == LAMM_TYPE].assign(partition=False)
     return pd.concat(
         [
             table,
-            levels.assign(population="LAMM_elevated"),
+            levels.assign(population="LAMM"),
+            levels.assign(population="LAMM_macrophage_like"),
             levels.assign(population="LAMM_positive", n_cells=levels["n_cells"] + 30),
         ],
         ignore_index=True,
@@ -79,37 +85,41 @@ def proportions(counts: pd.DataFrame, population: str, among: list[str]) -> pd.S
     return special.logit(p)
 
 
-MONOCYTIC = ["Classical_monocyte", "LAMM", "Macrophage"]
+MONOCYTIC = ["Classical_monocyte", LAMM_TYPE, "Macrophage"]
 
 
 def test_cells_are_counted_for_every_sample_and_population() -> None:
     cells = pd.DataFrame(
         {
             "sample": ["a", "a", "a", "b"],
-            "population": ["LAMM", "Classical_monocyte", "NK", "NK"],
+            "population": ["Macrophage", "Classical_monocyte", "NK", "NK"],
             "lineage": ["monocytic", "monocytic", "NK", "NK"],
+            "lamm_call": ["LAMM", "uncertain", "not_LAMM", "not_LAMM"],
             "lamm_positive": [0.99, 0.95, 0.0, 0.0],
-            "lamm_elevated": [0.93, 0.2, 0.0, 0.0],
+            "lamm_macrophage_like": [0.93, 0.2, 0.0, 0.0],
         }
     )
     table = count_cells(cells, pd.DataFrame({"sample": ["a", "b", "c"]}), probability=0.9)
     wide = table.pivot(index="sample", columns="population", values="n_cells")
     assert wide.loc["a"].to_dict() == {
-        "Classical_monocyte": 1, "LAMM": 1, "LAMM_elevated": 1, "LAMM_positive": 2, "NK": 1
+        "Classical_monocyte": 1, "LAMM": 1, "LAMM_macrophage_like": 1, "LAMM_positive": 2,
+        "Macrophage": 1, "NK": 1,
     }  # fmt: skip
     assert wide.loc["c"].sum() == 0
+    parts = table.drop_duplicates("population").set_index("population")["partition"]
+    assert set(parts.index[~parts]) == {"LAMM", "LAMM_macrophage_like", "LAMM_positive"}
     assert table[table["partition"]].groupby("sample")["n_cells"].sum().tolist() == [3, 1, 0]
     assert set(table.loc[table["population"].str.startswith("LAMM"), "lineage"]) == {"monocytic"}
 
 
 def test_cohort_without_cells_of_interest_still_has_a_lamm_row() -> None:
     cells = pd.DataFrame(
-        {"sample": ["a"], "population": ["NK"], "lineage": ["NK"],
-         "lamm_positive": [0.0], "lamm_elevated": [0.0]}
+        {"sample": ["a"], "population": ["NK"], "lineage": ["NK"], "lamm_call": ["not_LAMM"],
+         "lamm_positive": [0.0], "lamm_macrophage_like": [0.0]}
     )  # fmt: skip
     table = count_cells(cells, pd.DataFrame({"sample": ["a"]}), probability=0.9)
     assert table.set_index("population")["n_cells"].to_dict() == {
-        "LAMM": 0, "LAMM_elevated": 0, "LAMM_positive": 0, "NK": 1
+        "LAMM": 0, "LAMM_macrophage_like": 0, "LAMM_positive": 0, "NK": 1
     }  # fmt: skip
 
 
@@ -134,7 +144,7 @@ def test_between_is_the_t_test_of_logits_by_hand() -> None:
     counts = make_counts(samples)
     table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     assert list(table.columns) == COLUMNS
-    y = proportions(counts, "LAMM", MONOCYTIC).reindex(samples["sample"])
+    y = proportions(counts, LAMM_TYPE, MONOCYTIC).reindex(samples["sample"])
     pre = (samples["phase"] == "pre").to_numpy()
     arms = [y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS]
     expected = stats.ttest_ind(*arms)
@@ -185,7 +195,8 @@ def test_rows_of_the_same_cells_agree_and_totals_add_up() -> None:
     for denominator in ("all", "immune", "monocytic"):
         for scale in ("logit", "arcsine"):
             ours = row(table, "LAMM", denominator, scale)
-            assert row(table, "LAMM_elevated", denominator, scale)["p"] == pytest.approx(ours["p"])
+            for same in (LAMM_TYPE, "LAMM_macrophage_like"):
+                assert row(table, same, denominator, scale)["p"] == pytest.approx(ours["p"])
     total = row(table, "monocytic", "all")
     parts = [row(table, p, "all")["mean_test"] for p in MONOCYTIC]
     assert total["mean_test"] == pytest.approx(sum(parts))
@@ -249,7 +260,7 @@ def test_null_is_calibrated_over_many_populations() -> None:
     table = table.assign(sample=samples["sample"], LAMM=0).melt(
         id_vars="sample", var_name="population", value_name="n_cells"
     )
-    table["lineage"], table["partition"] = "T", True
+    table["lineage"], table["partition"] = "T", table["population"] != "LAMM"
     table.loc[table["population"] == "LAMM", "lineage"] = "monocytic"
     for entry in (BASELINE, PAIRED, CHANGE):
         result = run_test(table, samples, asked(entry, samples), **SETTINGS)
@@ -292,7 +303,7 @@ def test_moderated_values_need_five_populations() -> None:
     assert table.loc[partition & (table["denominator"] == "all"), "p_moderated"].notna().all()
     assert table.loc[table["denominator"] == "monocytic", "p_moderated"].isna().all()
     assert table.loc[~partition, "population"].isin(
-        ["LAMM_positive", "LAMM_elevated", "monocytic", "LAMM"]
+        ["LAMM_positive", "LAMM_macrophage_like", "monocytic", "LAMM"]
     ).all()  # fmt: skip
 
 
@@ -348,11 +359,59 @@ def test_cohort_without_myeloid_cells_says_so() -> None:
 def test_lamm_among_monocytic_is_not_separable_where_nearly_all_are() -> None:
     samples = make_samples()
     counts = make_counts(samples)
-    for population, n in (("LAMM", 400), ("Macrophage", 10), ("Classical_monocyte", 10)):
+    monocytes = {LAMM_TYPE: 400, "Macrophage": 10, "Classical_monocyte": 10}
+    for population, n in (monocytes | {"LAMM": 400, "LAMM_positive": 100}).items():
         counts.loc[counts["population"] == population, "n_cells"] = n
     table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
     assert row(table, "LAMM", "monocytic")["status"] == "not_separable"
     assert np.isnan(row(table, "LAMM", "monocytic")["p"])
+    assert row(table, "LAMM", "immune")["status"] == "ok"
+    # at a level of fewer cells, and for a type, nothing stands in the way
+    assert row(table, "LAMM_positive", "monocytic")["status"] != "not_separable"
+    assert row(table, LAMM_TYPE, "monocytic")["status"] != "not_separable"
+
+
+def test_lamm_cells_of_several_types_are_a_fraction_of_all_of_them() -> None:
+    samples = make_samples()
+    counts = make_counts(samples)
+    wide = counts[counts["partition"]].pivot(index="sample", columns="population", values="n_cells")
+    n_lamm = wide[LAMM_TYPE] + wide["Classical_monocyte"] // 3
+    is_lamm = counts["population"] == "LAMM"
+    counts.loc[is_lamm, "n_cells"] = n_lamm[counts.loc[is_lamm, "sample"]].to_numpy()
+    table = run_test(counts, samples, asked(BASELINE, samples), **SETTINGS)
+    p = (n_lamm + 0.5) / (wide[MONOCYTIC].sum(axis=1) + 1.5)
+    y = pd.Series(special.logit(p)).reindex(samples["sample"])
+    pre = (samples["phase"] == "pre").to_numpy()
+    expected = stats.ttest_ind(*(y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS))
+    got = row(table, "LAMM", "monocytic")
+    assert got[["t", "p"]].tolist() == pytest.approx([expected.statistic, expected.pvalue])
+    # the rows of LAMM cells overlap with those of types: these alone share a correction
+    before = run_test(make_counts(samples), samples, asked(BASELINE, samples), **SETTINGS)
+    types = table["population"].isin(BASE)
+    np.testing.assert_array_equal(table.loc[types, "fdr"], before.loc[types, "fdr"])
+    assert table.loc[types & (table["denominator"] == "all"), "fdr"].notna().all()
+    assert table.loc[table["population"].str.startswith("LAMM"), "fdr"].isna().all()
+
+
+def test_lamm_cells_are_tested_where_all_monocytic_cells_are_of_one_type() -> None:
+    samples = make_samples()
+    counts = make_counts(samples)
+    others = counts["population"].isin(["Macrophage", LAMM_TYPE])
+    one_type = counts[~others].copy()
+    table = run_test(one_type, samples, asked(BASELINE, samples), **SETTINGS)
+    wide = one_type.pivot(index="sample", columns="population", values="n_cells")
+    y: Any = np.log((wide["LAMM"] + 0.5) / (wide["Classical_monocyte"] - wide["LAMM"] + 0.5))
+    y = y.reindex(samples["sample"])
+    pre = (samples["phase"] == "pre").to_numpy()
+    expected = stats.ttest_ind(*(y[pre & (samples["response"] == arm).to_numpy()] for arm in ARMS))
+    got = row(table, "LAMM", "monocytic")
+    assert got["status"] == "ok"
+    assert got["p"] == pytest.approx(expected.pvalue)
+    # the type itself is all of its denominator
+    assert row(table, "Classical_monocyte", "monocytic")["status"] == "no_variation"
+    only = one_type[one_type["lineage"] == "monocytic"]
+    table = run_test(only, samples, asked(BASELINE, samples), **SETTINGS)
+    assert row(table, "monocytic", "immune")["status"] == "no_variation"
     assert row(table, "LAMM", "immune")["status"] == "ok"
 
 
@@ -466,6 +525,15 @@ def test_excluded_monocytic_types_leave_numerator_and_denominator() -> None:
     monocytes = [name for name in members if LINEAGE[name] == "monocytic"]
     share = post[monocytes].sum(axis=1) / post[members].sum(axis=1)
     assert got == pytest.approx(share.mean())
+    # LAMM cells may be of the excluded type, so that it stays in their denominator
+    got = row(table, "LAMM", "all")["mean_test"]
+    share = post["LAMM"] / post[[*members, "Macrophage"]].sum(axis=1)
+    assert got == pytest.approx(share.mean())
+    settings["exclude_pre_post"] = ["Classical_monocyte", "Macrophage", LAMM_TYPE]
+    table = run_test(counts, samples, asked(PAIRED, samples), **settings)
+    got = row(table, "LAMM", "monocytic")
+    assert got["status"] == "ok"
+    assert got["mean_test"] == pytest.approx((post["LAMM"] / post[MONOCYTIC].sum(axis=1)).mean())
 
 
 @pytest.mark.parametrize(

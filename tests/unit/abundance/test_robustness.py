@@ -16,7 +16,7 @@ from tests.unit.abundance.test_populations import SETTINGS, make_counts, row
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
 RULES = {key: SETTINGS[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
-OPTIONS = {"denominator": "monocytic", "level": "elevated", "probability": 0.9, **RULES}
+OPTIONS = {"denominator": "monocytic", "level": "macrophage_like", "probability": 0.9, **RULES}
 NUMBERS = ["estimate", "se", "ci_low", "ci_high", "df", "p", "n_test", "n_reference"]
 
 
@@ -28,7 +28,7 @@ def thresholds_of(counts: pd.DataFrame) -> pd.DataFrame:
             {"sample": lamm["sample"], "level": level, "threshold": threshold,
              "n_cells": lamm["n_cells"] + extra}
         )
-        for level in ("positive", "elevated")
+        for level in ("positive", "macrophage_like")
         for threshold, extra in ((0.1, 20), (0.5, 5), (0.9, 0))
     ]  # fmt: skip
     return pd.concat(tables, ignore_index=True)
@@ -109,8 +109,7 @@ def test_thresholds_count_other_cells_of_the_same_denominator(
     assert table.loc[table["analysis"] == "threshold", "setting"].tolist() == ["0.1", "0.5"]
     changed = counts.assign(
         n_cells=counts["n_cells"] + np.where(counts["population"] == "LAMM", 5, 0)
-        - np.where(counts["population"] == "Macrophage", 5, 0)
-    )  # fmt: skip
+    )
     same = run_abundance(changed, samples, asked(BASELINE, samples), **SETTINGS)
     expected = row(same, "LAMM", "monocytic")["estimate"]
     assert analysis(table, "threshold", "0.5")["estimate"] == pytest.approx(expected)
@@ -158,14 +157,14 @@ def test_a_cohort_without_lamm_cells_or_with_few_patients_has_statuses() -> None
 def test_thresholds_are_counted_for_every_sample() -> None:
     cells = pd.DataFrame(
         {"sample": ["a", "a", "b"], "lamm_positive": [0.95, 0.6, 0.2],
-         "lamm_elevated": [0.55, 0.1, 0.0]}
+         "lamm_macrophage_like": [0.55, 0.1, 0.0]}
     )  # fmt: skip
     samples = pd.DataFrame({"sample": ["b", "a", "c"]})
     table = count_thresholds(cells, samples, thresholds=[0.9, 0.5])
     wide = table.pivot(index="sample", columns=["level", "threshold"], values="n_cells")
     assert wide["positive", 0.5].to_dict() == {"a": 2, "b": 0, "c": 0}
     assert wide["positive", 0.9].to_dict() == {"a": 1, "b": 0, "c": 0}
-    assert wide["elevated", 0.5].to_dict() == {"a": 1, "b": 0, "c": 0}
+    assert wide["macrophage_like", 0.5].to_dict() == {"a": 1, "b": 0, "c": 0}
 
 
 def test_one_row_is_primary_and_the_others_share_one_correction(
@@ -177,7 +176,7 @@ def test_one_row_is_primary_and_the_others_share_one_correction(
         for name, entry in (("baseline", BASELINE), ("change", CHANGE))
     }
     primary = {"contrast": "baseline", "denominator": "monocytic"}
-    table = gather_lamm(tables, primary=primary, level="elevated")
+    table = gather_lamm(tables, primary=primary, level="macrophage_like")
     assert (table["role"] == "primary").sum() == 1
     first = table.iloc[0]
     assert first[["contrast", "population", "denominator", "role"]].tolist() == [
@@ -191,8 +190,8 @@ def test_one_row_is_primary_and_the_others_share_one_correction(
     assert secondary["p_holm"].min() == pytest.approx(min(1, smallest * len(secondary)))
     elsewhere = gather_lamm(tables, primary=primary | {"contrast": "no_such"}, level="positive")
     assert set(elsewhere["role"]) == {"secondary"}
-    assert set(elsewhere["population"]) == {"LAMM", "LAMM_elevated"}
-    assert gather_lamm({}, primary=primary, level="elevated").empty
+    assert set(elsewhere["population"]) == {"LAMM", "LAMM_macrophage_like"}
+    assert gather_lamm({}, primary=primary, level="macrophage_like").empty
 
 
 def test_holm_is_that_of_r() -> None:

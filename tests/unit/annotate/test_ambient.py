@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.annotate.ambient import AmbientSums, read_ambient, sum_ambient, write_ambient
-from lammscope.annotate.sums import sum_groups
+from lammscope.annotate.ambient import (
+    AmbientSums,
+    add_overlapping,
+    read_ambient,
+    sum_ambient,
+    write_ambient,
+)
+from lammscope.annotate.sums import merge_groups, sum_groups
 from lammscope.core.shards import Shard
 from lammscope.expression.ambient import ambient_shares
 from lammscope.expression.pseudobulk import build_pseudobulk
@@ -50,6 +56,53 @@ def test_a_sample_without_cells_has_no_ambient_umis() -> None:
     nothing = np.zeros(0, dtype=int)
     found = sum_ambient(shard, positions=nothing, labels=nothing.astype(str), contamination=0.1)
     assert found.expected(np.zeros((0, 1000))).shape == (0, 1000)
+
+
+def test_overlapping_groups_have_their_populations_share_of_ambient_rna() -> None:
+    shard, labels = contaminated()
+    called = np.isin(labels, ["T", "monocyte"]) & (np.arange(len(labels)) % 3 == 0)
+    parts = sum_groups(
+        shard,
+        positions=np.arange(len(labels)),
+        labels=np.char.add(labels, np.where(called, "+", "-")),
+    )
+    names = np.array([name[:-1] for name in parts.groups])
+    inside = np.array([name.endswith("+") for name in parts.groups])
+    rows = {
+        "LAMM": inside,
+        "all_monocytes": names == "monocyte",
+        "nothing": np.zeros(len(names), dtype=bool),
+    }
+    own = summed(0.1)
+    found = add_overlapping(own, parts, names, overlapping=rows)
+    # the groups are those of the sums, in their order
+    merged = merge_groups(parts, names, overlapping=rows)
+    assert found.groups.tolist() == merged.groups.tolist()
+    assert found.groups.tolist() == [*LABELS, "LAMM", "all_monocytes"]
+    np.testing.assert_array_equal(found.umis[:4], own.umis)
+    of = dict(zip(found.groups, found.umis, strict=True))
+    assert of["all_monocytes"] == pytest.approx(of["monocyte"])
+    totals = np.asarray(shard.counts.sum(axis=1)).ravel()
+    expected = sum(
+        of[name] * totals[called & (labels == name)].sum() / totals[labels == name].sum()
+        for name in ("T", "monocyte")
+    )
+    assert of["LAMM"] == pytest.approx(expected)
+    assert 0 < of["LAMM"] < of["T"] + of["monocyte"]
+    assert not found.is_limit.any()
+    assert (found.expected(merged.counts) <= merged.counts).all()
+
+
+def test_overlapping_groups_with_cells_of_a_limit_are_limits() -> None:
+    shard, labels = contaminated()
+    parts = sum_groups(shard, positions=np.arange(len(labels)), labels=labels)
+    own = summed(0.1)
+    own = AmbientSums(own.groups, own.umis, LABELS == "T", own.profile)
+    rows = {"with T": parts.groups != "B", "without": np.isin(parts.groups, ["B", "NK"])}
+    found = add_overlapping(own, parts, parts.groups, overlapping=rows)
+    assert dict(zip(found.groups, found.is_limit, strict=True)) == {
+        "B": False, "NK": False, "T": True, "monocyte": False, "with T": True, "without": False
+    }  # fmt: skip
 
 
 def test_genes_that_a_population_lacks_are_marked_and_its_own_are_not() -> None:

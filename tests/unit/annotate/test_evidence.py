@@ -17,7 +17,7 @@ CELLS = pd.DataFrame(
         "cluster": ["0", "0", "1", "1", "0", "1"],
         "lineage": ["monocytic"] * 4 + ["monocytic", "T"],
         "lamm_positive": [1.0, 0.95, 0.99, 0.2, 0.95, 0.0],
-        "lamm_elevated": [0.95, 0.99, 0.5, 0.0, 0.91, 0.0],
+        "lamm_macrophage_like": [0.95, 0.99, 0.5, 0.0, 0.91, 0.0],
         "lamm_call": ["LAMM", "LAMM", "uncertain", "not_LAMM", "LAMM", "not_LAMM"],
         "lamm_veto": ["", "", "", "dc3", "", ""],
         "lamm_own_patient": [0.8, 0.3, 0.9, 0.0, 0.05, 0.0],
@@ -48,7 +48,7 @@ def test_calls_are_counted_with_those_that_the_patient_alone_bears() -> None:
     )
     assert table["sample"].tolist() == ["a", "b", "c"]
     a, b, c = table.to_dict("records")
-    assert (a["n_cells"], a["n_monocytic"], a["n_positive"], a["n_elevated"]) == (4, 4, 3, 2)
+    assert (a["n_cells"], a["n_monocytic"], a["n_positive"], a["n_macrophage_like"]) == (4, 4, 3, 2)
     assert (a["n_lamm"], a["n_uncertain"], a["veto_dc3"], a["veto_platelet"]) == (2, 1, 1, 0)
     assert (a["n_supported"], a["n_contradicted"], a["pct_supported"]) == (1, 0, 50)
     assert (b["n_supported"], b["n_contradicted"]) == (0, 1)

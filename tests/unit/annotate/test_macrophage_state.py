@@ -1,6 +1,6 @@
 """The tissue-macrophage state: scores by hand, and calls relative to a group's own monocytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,14 @@ def score(
     background: Sequence[bool] | None = None,
     totals: int = 10_000,
     symbols: Sequence[str] = TEN,
-    listed: np.ndarray | None = None,
+    absent: Mapping[str, Sequence[str]] | None = None,
 ) -> list[float]:
     """Score cells by their counts; by default all of one sample, none with neighbors."""
     n_cells = len(rows)
     sample = np.array(list(samples or "a" * n_cells))
-    library = np.unique(sample, return_inverse=True)[1] if listed is not None else None
     matrix = sparse.csr_array(np.array(rows, dtype=np.int32))
     found = score_state(
-        PanelCounts(matrix, symbols, np.full(n_cells, totals), listed, library),
+        PanelCounts(matrix, symbols, np.full(n_cells, totals), absent or {}),
         neighbors=np.repeat(ALONE, n_cells, axis=0) if neighbors is None else neighbors,
         samples=sample,
         scored=np.ones(n_cells, dtype=bool) if scored is None else np.array(scored),
@@ -133,10 +132,8 @@ def test_ambient_rna_that_other_cells_show_is_subtracted() -> None:
 def test_genes_that_a_library_does_not_list_do_not_count() -> None:
     symbols = [*TEN[:5], "M5", *TEN[5:]]
     genes = StateGenes(tuple(symbols), np.arange(11) < 6, np.full(11, 10.0))
-    listed = np.ones((2, 11), dtype=bool)
-    listed[1, 5] = False
     counts = sparse.csr_array(np.array([[10] * 5 + [0] * 6] * 2, dtype=np.int32))
-    panel = PanelCounts(counts, symbols, np.full(2, 10_000), listed, np.array([0, 1]))
+    panel = PanelCounts(counts, symbols, np.full(2, 10_000), {"b": ["M5"]})
     arguments: dict[str, Any] = {
         "neighbors": np.repeat(ALONE, 2, axis=0),
         "samples": np.array(["a", "b"]),
@@ -145,20 +142,19 @@ def test_genes_that_a_library_does_not_list_do_not_count() -> None:
         "genes": genes,
     }
     assert score_state(panel, **arguments).tolist() == pytest.approx([5 / 6, 1])
-    everywhere = replace(panel, listed=None, library=None)
+    everywhere = replace(panel, absent={})
     assert score_state(everywhere, **arguments).tolist() == pytest.approx([5 / 6, 5 / 6])
 
 
 @pytest.mark.parametrize("missing", [0, 9])
 def test_a_library_with_too_few_genes_of_a_side_has_no_score(missing: int) -> None:
     assert MIN_GENES == 5
-    listed = np.ones((2, 10), dtype=bool)
-    listed[1, missing] = False
-    found = score([[10] * 5 + [0] * 5] * 2, samples="ab", listed=listed)
+    absent = {"b": [TEN[missing]]}
+    found = score([[10] * 5 + [0] * 5] * 2, samples="ab", absent=absent)
     assert found[0] == 1
     assert np.isnan(found[1])
-    absent = [name for name in TEN if name != TEN[missing]]
-    assert np.isnan(score([[1] * 9], symbols=absent)).all()
+    known = [name for name in TEN if name != TEN[missing]]
+    assert np.isnan(score([[1] * 9], symbols=known)).all()
     table = state_probabilities(np.array(found), groups=["x", "x"])
     assert table.loc[1].tolist() == [0.5, TOO_FEW_GENES]
     assert table.loc[0, "reference"] == PRIOR_ONLY

@@ -50,6 +50,29 @@ def test_sums_of_pairs_add_up_to_the_sums_of_either_label() -> None:
             np.testing.assert_allclose(getattr(merged, name), getattr(alone, name), rtol=1e-12)
 
 
+def test_overlapping_groups_follow_the_parts_and_take_nothing_from_them() -> None:
+    shard = small_shard()
+    rng = np.random.default_rng(0)
+    types = np.array(["Macrophage", "NK", "monocyte"])[rng.integers(0, 3, 40)]
+    called = (types != "NK") & (rng.random(40) < 0.5)
+    assert {"Macrophage", "monocyte"} == set(types[called]) == set(types[~called]) - {"NK"}
+    labels = np.char.add(types, np.where(called, "+", "-"))
+    parts = sum_groups(shard, positions=np.arange(40), labels=labels)
+    names = np.array([name[:-1] for name in parts.groups])
+    inside = np.array([name.endswith("+") for name in parts.groups])
+    none = np.zeros(len(names), dtype=bool)
+    merged = merge_groups(parts, names, overlapping={"LAMM": inside, "LAMM_none": none})
+    assert merged.groups.tolist() == ["Macrophage", "NK", "monocyte", "LAMM"]
+    alone = merge_groups(parts, names)
+    of_called = sum_groups(
+        shard, positions=np.flatnonzero(called), labels=np.repeat("LAMM", called.sum())
+    )
+    for name in ("n_cells", "counts", "rates", "expressed"):
+        values = getattr(merged, name)
+        np.testing.assert_allclose(values[:-1], getattr(alone, name), rtol=1e-12)
+        np.testing.assert_allclose(values[-1:], getattr(of_called, name), rtol=1e-6)
+
+
 def test_a_sample_without_cells_has_no_sums(tmp_path: Path) -> None:
     shard = small_shard()
     empty = sum_groups(shard, positions=np.array([], dtype=int), labels=np.array([], dtype=str))

@@ -41,7 +41,7 @@ PLANS: dict[str, tuple[Any, ...]] = {  # samples, config, what the plan says
             "both phases: 4 responders, 4 non-responders",
             "baseline (primary): Can be tested: 4 non-responders against 4 responders. Smallest p "
             "of a permutation test: 0.029.",
-            "Primary result: LAMM cells as a fraction of monocytic cells in `baseline`",
+            "Primary result: LAMM cells as a fraction of immune cells in `baseline`",
         ),
     ),
     "few patients": (

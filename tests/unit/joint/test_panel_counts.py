@@ -68,13 +68,8 @@ def test_the_panel_has_the_genes_of_any_library_and_knows_those_of_each(
     ]
     assert panel.totals.tolist() == [100, 200, 300, 400]
     assert has_car.tolist() == [True, True, True, False]
-    listed = [panel.listed_in(row).tolist() for row in range(4)]
-    assert listed == [
-        [True, True, True, True],
-        [True, True, True, True],
-        [True, True, False, True],
-        [True, False, True, False],
-    ]
+    lacking = [set(genes) & set(panel.symbols) for genes in panel.absent.values()]
+    assert lacking == [set(), {"S100A8"}, {"C1QA", "CAR"}]
 
 
 def test_rows_that_are_taken_keep_their_library(written: tuple[list[Path], CellIndex]) -> None:
@@ -82,14 +77,11 @@ def test_rows_that_are_taken_keep_their_library(written: tuple[list[Path], CellI
     taken = panel.take(np.array([3, 0, 2]))
     assert taken.matrix.toarray()[:, 0].tolist() == [8, 1, 6]
     assert taken.totals.tolist() == [400, 100, 300]
-    for row, before in enumerate((3, 0, 2)):
-        assert taken.listed_in(row).tolist() == panel.listed_in(before).tolist()
+    assert taken.absent == panel.absent
     assert taken.symbols == panel.symbols
 
 
-def test_without_libraries_every_gene_is_listed() -> None:
+def test_without_a_list_no_gene_is_absent() -> None:
     panel = PanelCounts(sparse.csr_array(np.eye(2, dtype=np.int32)), ["A", "B"], np.array([1, 1]))
-    assert panel.listed_in(1).tolist() == [True, True]
-    taken = panel.take(np.array([1]))
-    assert taken.library is None
-    assert taken.listed_in(0).tolist() == [True, True]
+    assert not panel.absent
+    assert not panel.take(np.array([1])).absent

@@ -18,12 +18,12 @@ from scipy import sparse
 
 from lammscope.abundance.comparisons import COLUMNS
 from lammscope.abundance.lamm_results import gather_lamm
-from lammscope.annotate.car import NO_FEATURE
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import Paired
+from lammscope.core.names import NO_CAR_FEATURE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
 from lammscope.report.figures import catalog
@@ -76,7 +76,7 @@ CONFIG: dict[str, Any] = {
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},
     "annotation": {"celltypist_model": ""},
-    "lamm": {"level": "elevated", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
+    "lamm": {"level": "macrophage_like", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
     "expression": {"engine": "limma_voom", "min_cells": 10},
@@ -208,7 +208,7 @@ def make_report(
             "lamm_results": gather_lamm(
                 {name: abundance_table(cohort.counts) for name in CONTRASTS},
                 primary=CONFIG["primary"],
-                level="elevated",
+                level="macrophage_like",
             ),
             "calibration": calibration_table(),
             "expression": {name: expression_table() for name in CONTRASTS},
@@ -776,7 +776,7 @@ def test_missed_and_unknown_car_t_cells_are_reported(
     assert f"An expected {write_number(pooled, 'percent')} of all CAR-T cells are missed" in words
     assert "in single samples 20.0 % to 60.0 %" in words
     assert f"{4 * len(after)} T cells may be CAR-T cells or not" in words
-    assert "cannot be told apart" not in words
+    assert "has no CAR gene" not in words
 
 
 def test_samples_after_infusion_without_a_car_gene_are_named(
@@ -784,7 +784,7 @@ def test_samples_after_infusion_without_a_car_gene_are_named(
 ) -> None:
     table = car_table(cohort.samples, umi=0).assign(reading="none seen", pct_missed=np.nan)
     after = table.index[table["phase"] == "post"]
-    table.loc[after, "reading"] = NO_FEATURE
+    table.loc[after, "reading"] = NO_CAR_FEATURE
     words = words_of(make_report(car=table))
     assert f"{table.loc[after[0], 'sample']}, " in words
     assert "has no CAR gene, so T cells after infusion include CAR-T cells" in words
@@ -860,14 +860,14 @@ def test_lamm_rows_of_all_contrasts_are_in_one_table_with_the_primary_first(
         gather_lamm(
             {name: abundance_table(cohort.counts) for name in CONTRASTS},
             primary=primary,
-            level="elevated",
+            level="macrophage_like",
         )
     )
     assert table is not None
     place = [column.key for column in table.columns].index("role")
     assert [row[place].text for row in table.rows].count("primary") == 1
     assert table.rows[0][place].text == "primary"
-    assert lamm_table(gather_lamm({}, primary=primary, level="elevated")) is None
+    assert lamm_table(gather_lamm({}, primary=primary, level="macrophage_like")) is None
 
 
 def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..., str]) -> None:

@@ -69,6 +69,26 @@ def test_planted_log_odds_of_positive_cells_are_those_among_immune_cells() -> No
     assert ("monocytic", "LAMM_positive", "baseline") not in effects.index
 
 
+def test_planted_log_odds_hold_without_some_types() -> None:
+    ordinary = tuple(name for name in MONOCYTIC_TYPES if name != "LAMM")
+    for without in (ordinary, ("LAMM", "Platelet"), ("CD4_T", "B")):
+        settings = CohortSettings(patients_per_arm=100, without=without)
+        patients, samples, fractions = drawn(settings)
+        np.testing.assert_allclose(fractions.sum(axis=1), 1)
+        assert (fractions[list(without)] == 0).all(axis=None)
+        effects = effect_table(
+            settings, PROGRAMS, patients=patients, samples=samples, fractions=fractions
+        ).set_index(["denominator", "population", "contrast"])
+        row: Any = effects.loc[("immune", "LAMM_positive", "baseline")]
+        assert row["realised"] == pytest.approx(row["planted"], abs=0.15)
+
+
+def test_cohorts_of_monocytic_cells_alone_can_be_drawn() -> None:
+    others = tuple(name for name in PROGRAMS.types.index if name not in MONOCYTIC_TYPES)
+    _, _, fractions = drawn(replace(SMALL, without=others))
+    np.testing.assert_allclose(fractions[list(MONOCYTIC_TYPES)].sum(axis=1), 1)
+
+
 def test_the_capture_of_defining_and_state_genes_differs_twofold_between_libraries() -> None:
     settings = CohortSettings(patients_per_arm=100)
     factors = capture_factors(settings, n_samples=400)

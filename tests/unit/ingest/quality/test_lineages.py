@@ -54,8 +54,30 @@ def test_platelets_are_told_from_ambient_rna_by_their_own_markers() -> None:
     counts = sparse.csr_array(np.array([[40, 0, 260], [9, 0, 291], [3, 90, 207], [0, 0, 0]]))
     shard = Shard(counts, np.array(list("abcd")), genes)
     lineages = np.array(["platelet", "platelet", "T_NK", "platelet"])
-    found = are_small_cells(shard, lineages, profile=np.array([0.03, 0.01, 0.96]))
+    profile = np.array([0.03, 0.01, 0.96])
+    found = are_small_cells(shard, lineages, ambient=np.ones(4, dtype=bool), profile=profile)
     assert found.tolist() == [True, False, False, False]
+
+
+def test_platelets_are_found_where_the_ambient_profile_holds_platelets() -> None:
+    """The smallest barcodes of a filtered matrix give the profile, and platelets are small."""
+    rng = np.random.default_rng(0)
+    share = np.append(np.full(400, 0.001), np.full(20, 0.04))
+    totals = np.full(len(share), 200)
+    markers = rng.binomial(totals, share)
+    markers[400:] = np.maximum(markers[400:], 5)
+    counts = sparse.csr_array(np.column_stack([markers, totals - markers]))
+    genes = pd.DataFrame({"gene": ["PPBP", "ACTB"], "symbol": ["PPBP", "ACTB"]})
+    shard = Shard(counts, np.arange(len(share)).astype(str), genes)
+    lineages, ambient = quick_lineages(shard), np.ones(len(share), dtype=bool)
+    mixed = np.array([0.003, 0.997])
+    found = are_small_cells(shard, lineages, ambient=ambient, profile=mixed)
+    assert found[400:].all()
+    assert not found[:400].any()
+    few = np.arange(len(share)) >= 418  # too few barcodes to know better than the profile
+    by_profile = are_small_cells(shard, lineages, ambient=few, profile=mixed)
+    assert by_profile.sum() <= found.sum()
+    assert not by_profile[:400].any()
 
 
 @pytest.mark.real_data

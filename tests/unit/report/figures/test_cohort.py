@@ -232,14 +232,14 @@ def test_samples_are_grouped_by_arm_and_phase(cohort: Example) -> None:
 
 
 def test_lamm_fractions_are_of_their_denominator(cohort: Example) -> None:
-    table = lamm_fractions(cohort.counts, level="elevated")
+    table = lamm_fractions(cohort.counts, level="macrophage_like")
     cells = cohort.cells[cohort.cells["sample"] == "P02_baseline"]
     monocytic = cells[cells["lineage"] == "monocytic"]
-    called = (monocytic["lamm_elevated"] > 0.9).sum()
+    called = (monocytic["lamm_macrophage_like"] > 0.9).sum()
     row = table.loc["P02_baseline"]
     assert row["of_monocytic"] == pytest.approx(called / len(monocytic))
     assert row["of_all"] == pytest.approx(called / len(cells))
-    empty = lamm_fractions(without_monocytes(cohort).counts, level="elevated")
+    empty = lamm_fractions(without_monocytes(cohort).counts, level="macrophage_like")
     assert empty["of_monocytic"].isna().all()
     assert (empty["of_all"] == 0).all()
 
@@ -281,7 +281,7 @@ def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort: Example) -
     words = words_of(abundance_forest(contrast_data(cohort, abundance=table)))
     assert words.count("not tested: too few patients") == 1
     assert "LAMM (positive)" in words
-    assert "LAMM (elevated)" not in words  # it is the row LAMM
+    assert "LAMM (macrophage-like)" not in words  # it is the row LAMM
 
 
 def test_volcano_names_significant_genes_only_and_lamm_comes_first(cohort: Example) -> None:

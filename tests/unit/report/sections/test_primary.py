@@ -28,7 +28,7 @@ SETTINGS = {
 }
 
 
-def config(*, level: str = "elevated", **primary: Any) -> dict[str, dict[str, str]]:
+def config(*, level: str = "macrophage_like", **primary: Any) -> dict[str, dict[str, str]]:
     return {"primary": PRIMARY | primary, "lamm": {"level": level}}
 
 
