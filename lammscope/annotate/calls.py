@@ -7,6 +7,7 @@ from lammscope.annotate.car import apply_car, set_unknown_apart
 from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.core.names import LAMM, LEVELS
+from lammscope.core.runtime import logger
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
 
@@ -53,6 +54,8 @@ def call_cells(
     )
     called["lamm_own_patient"] = alone[f"lamm_{settings.level}"]
     cell_type = apply_car(cells["cell_type"].to_numpy(), car=car["car"])
+    for counted in (called["lamm_call"], car["car"]):
+        logger.info("%s: %s", counted.name, counted.value_counts().to_dict())
     result = cells.drop(columns="group").assign(**called, **car, cell_type=cell_type)
     return result.assign(population=set_unknown_apart(cell_type, car=car))
 

@@ -63,7 +63,7 @@ def count_calls(
     Parameters
     ----------
     cells : `sample`, `lineage`, `lamm_positive`, `lamm_macrophage_like`, `lamm_call`, `lamm_veto`,
-        `lamm_own_patient`.
+        `lamm_reference`, `lamm_own_patient`.
     samples : all samples, including those without cells.
     reasons : names of the exclusion criteria in the config; `ambient` is added.
     probability : `lamm.probability`.
@@ -72,8 +72,8 @@ def count_calls(
     -------
     DataFrame
         `sample`, `n_cells`, `n_monocytic`, `n_positive`, `n_macrophage_like`, `n_lamm`,
-        `n_uncertain`, `n_supported`, `n_contradicted` (of `n_lamm`), `pct_supported`, and
-        `veto_<reason>`.
+        `n_uncertain`, `n_supported`, `n_contradicted` (of `n_lamm`), `pct_supported`, `reference`
+        (of the state; empty without monocytic cells), and `veto_<reason>`.
     """
     called = cells["lamm_call"] == LAMM
     own = cells["lamm_own_patient"]
@@ -98,4 +98,7 @@ def count_calls(
     place = list(table).index("n_contradicted") + 1
     share = 100 * table["n_supported"] / table["n_lamm"].replace(0, np.nan)
     table.insert(place, "pct_supported", share)
+    monocytic = cells[cells["lineage"] == MONOCYTIC]
+    reference = monocytic.groupby(monocytic["sample"].astype(str))["lamm_reference"].first()
+    table.insert(place + 1, "reference", reference.reindex(table.index).fillna(""))
     return table.rename_axis("sample").reset_index()

@@ -214,6 +214,7 @@ def _sample_cells(row: dict[Any, Any], *, n_cells: int, rng: np.random.Generator
             "lamm_positive": np.where(monocytic, positive, 0.0),
             "lamm_macrophage_like": np.where(monocytic, like, 0.0),
             "lamm_call": call, "lamm_veto": veto, "car": "negative", "truth": truth,
+            "lamm_reference": np.where(monocytic, "own monocytes", ""),
         }
     )  # fmt: skip
 

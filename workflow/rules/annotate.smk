@@ -51,11 +51,7 @@ rule annotate_cells:
     params:
         **named(
             settings=TYPE_SETTINGS,
-            search={
-                "n_neighbors": config["clustering"]["n_neighbors"],
-                "seed": config["seed"],
-                "threads": 1,
-            },
+            search=NEIGHBOR_SEARCH,
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
             code=code("annotate_cells"),
@@ -89,8 +85,7 @@ rule call_lamm:
             before_infusion=[sample for sample, phase in PHASES.items() if phase == "pre"],
             car_sorted=CAR_SORTED,
             car_probability=config["car"]["probability"],
-            seed=config["seed"],
-            threads=1,
+            search=NEIGHBOR_SEARCH,
             batches=batches(),
             files=call_files,
             files_content=content(*(config["lamm"][name] for name in CALL_FILES)),

@@ -165,6 +165,11 @@ FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
 }
+NEIGHBOR_SEARCH = {  # within samples or patients
+    "n_neighbors": config["clustering"]["n_neighbors"],
+    "seed": config["seed"],
+    "threads": 1,
+}
 CALL_FILES = ("references", "state_genes")  # keys of `lamm`
 CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key not in CALL_FILES}
 # LAMM at the configured level, and the row of the other level.

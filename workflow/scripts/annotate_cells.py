@@ -1,5 +1,7 @@
 """Annotate clusters and cells with the types of the marker panel."""
 
+from functools import partial
+
 import pandas as pd
 from snakemake.iocontainers import Snakemake
 
@@ -14,24 +16,16 @@ from lammscope.joint.panel_counts import read_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0], threads=snakemake.params.search["threads"]) as logger:
-    index = CellIndex(snakemake.input.cells)
+    index, params = CellIndex(snakemake.input.cells), snakemake.params
     cells = index.cells
     counts, _ = read_panel(snakemake.input.counts, index)
     clusters = index.read_table(snakemake.input.clusters)["cluster"].to_numpy()
-    panel = load_panel(find_resource(snakemake.params.panel))
+    panel = load_panel(find_resource(params.panel))
     samples = cells["sample"].to_numpy(dtype=str)
-    types, table = annotate_cells(
-        counts,
-        clusters=clusters,
-        neighbors=find_neighbors_within(
-            index.read_arrays(snakemake.input.space)["space"],
-            groups=samples,
-            **snakemake.params.search,
-        ),
-        samples=samples,
-        panel=panel,
-        **snakemake.params.settings,
-    )
+    space = index.read_arrays(snakemake.input.space)["space"]
+    near = find_neighbors_within(space, groups=samples, **params.search)
+    annotate = partial(annotate_cells, counts, clusters=clusters, neighbors=near)
+    types, table = annotate(samples=samples, panel=panel, **params.settings)
     labels = [index.read_table(path) for path in snakemake.input.labels]
     types, table = apply_labels(types, table, labels, names=clusters)
     missing = missing_markers(panel, counts.symbols)

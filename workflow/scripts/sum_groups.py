@@ -29,12 +29,8 @@ with job_log(snakemake.log[0]):
         populations = names["population"].to_numpy(dtype=str)
         sums["cluster"][sample] = merge_groups(of_parts, names["cluster"].to_numpy())
         sums["population"][sample] = merge_groups(of_parts, populations, overlapping=rows)
-        estimated = sum_ambient(
-            shard,
-            positions=positions,
-            labels=own["population"].to_numpy(),
-            contamination=fractions[sample],
-        )
+        place = {"positions": positions, "labels": own["population"].to_numpy()}
+        estimated = sum_ambient(shard, **place, contamination=fractions[sample])
         ambient[sample] = add_overlapping(estimated, of_parts, populations, overlapping=rows)
     write_sums(snakemake.output.clusters, sums["cluster"], index)
     write_sums(snakemake.output.populations, sums["population"], index)

@@ -5,10 +5,13 @@ from typing import Any
 import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
+from lammscope.annotate.macrophage_state import MIN_ORDINARY, PRIOR_ONLY, TOO_FEW_GENES
 from lammscope.core.names import LAMM, LEVELS, NO_CAR_FEATURE, UNSTATED
 from lammscope.core.words import readable, shortened, write_number
 from lammscope.report.order import population_order, sample_groups
 from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
+
+NO_STATE = 0.001  # share of monocytic cells up to which macrophage-like ones are no population
 
 
 def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def lamm_section(
     """Return LAMM calls per sample, exclusion criteria, and defining markers by population."""
     monocytic = cells[cells["lineage"] == "monocytic"]
     result: dict[str, Any] = {"n_monocytic": len(monocytic), "table": None, "vetoes": None}
-    result["support"] = ""
+    result["support"], result["state"] = "", []
     result["definers"] = _definer_table(genes)
     levels = {level: lamm_fractions(counts, level=level) for level in LEVELS}
     result["share"] = {
@@ -96,7 +99,7 @@ def lamm_section(
     table["n_vetoed"] = (vetoed != "").groupby(monocytic["sample"]).sum()
     called = calls.set_index("sample")
     table["pct_supported"] = called["pct_supported"]
-    result["support"] = support_line(calls)
+    result["support"], result["state"] = support_line(calls), state_lines(calls)
     numbers = ["n_uncertain", "n_vetoed"]
     table[numbers] = table[numbers].fillna(0)
     columns = [
@@ -120,6 +123,27 @@ def lamm_section(
     reasons = vetoed[vetoed != ""].value_counts().sort_index().sort_values(ascending=False)
     result["vetoes"] = [(readable(name), f"{n:,}") for name, n in reasons.items()]
     return result
+
+
+def state_lines(calls: pd.DataFrame) -> list[str]:
+    """Say where no macrophage-like cell was found, and where the state had no own reference."""
+    lines = []
+    n_monocytic, n_found = int(calls["n_monocytic"].sum()), int(calls["n_macrophage_like"].sum())
+    if n_found <= NO_STATE * n_monocytic:
+        lines.append(
+            f"There is no population of macrophage-like cells: {n_found} of {n_monocytic:,} "
+            "monocytic cells are called."
+        )
+    words = {
+        PRIOR_ONLY: f"fewer than {MIN_ORDINARY} ordinary monocytes in their batch, so that the "
+        "macrophage state is judged by levels of other data sets",
+        TOO_FEW_GENES: "too few genes for the macrophage state, so that no cell is called",
+    }
+    for reference, problem in words.items():
+        names = calls.loc[calls["reference"] == reference, "sample"].astype(str)
+        if len(names):
+            lines.append(f"Samples with {problem}: {shortened(names)}.")
+    return lines
 
 
 def support_line(calls: pd.DataFrame) -> str:

@@ -20,6 +20,7 @@ CELLS = pd.DataFrame(
         "lamm_macrophage_like": [0.95, 0.99, 0.5, 0.0, 0.91, 0.0],
         "lamm_call": ["LAMM", "LAMM", "uncertain", "not_LAMM", "LAMM", "not_LAMM"],
         "lamm_veto": ["", "", "", "dc3", "", ""],
+        "lamm_reference": ["own monocytes"] * 4 + ["prior only", ""],
         "lamm_own_patient": [0.8, 0.3, 0.9, 0.0, 0.05, 0.0],
     }
 )
@@ -52,6 +53,7 @@ def test_calls_are_counted_with_those_that_the_patient_alone_bears() -> None:
     assert (a["n_lamm"], a["n_uncertain"], a["veto_dc3"], a["veto_platelet"]) == (2, 1, 1, 0)
     assert (a["n_supported"], a["n_contradicted"], a["pct_supported"]) == (1, 0, 50)
     assert (b["n_supported"], b["n_contradicted"]) == (0, 1)
+    assert [each["reference"] for each in (a, b, c)] == ["own monocytes", "prior only", ""]
     assert c["n_cells"] == 0
     assert np.isnan(c["pct_supported"])
 
