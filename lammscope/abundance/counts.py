@@ -63,19 +63,20 @@ def count_thresholds(
 
 
 def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Sum the LAMM score of the monocytic cells of each sample.
+    """Sum the LAMM score of the monocytic cells of each sample, and the probabilities of all.
 
     Parameters
     ----------
     cells
-        `sample`, `lamm_score` (missing for other cells).
+        `sample`, `lamm_score` (missing for other cells), `lamm_positive`, `lamm_macrophage_like`.
     samples
         The sample table.
 
     Returns
     -------
     DataFrame
-        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells).
+        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells); and
+        `expected_positive`, `expected_macrophage_like`, the expected number of cells at each level.
     """
     scored = cells[cells["lamm_score"].notna()]
     by_sample = scored["lamm_score"].groupby(scored["sample"].astype(str))
@@ -84,7 +85,15 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     total = by_sample.sum().reindex(names, fill_value=0).to_numpy()
     mean = total / np.where(n_scored > 0, n_scored, np.nan)
     about = {"sample": names, "n_scored": n_scored, "total_score": total, "mean_score": mean}
-    return pd.DataFrame(about)
+    expected = {
+        f"expected_{level}": cells[f"lamm_{level}"]
+        .groupby(cells["sample"].astype(str))
+        .sum()
+        .reindex(names, fill_value=0)
+        .to_numpy()
+        for level in LEVELS
+    }
+    return pd.DataFrame(about | expected)
 
 
 def _count_called(

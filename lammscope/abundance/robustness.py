@@ -60,9 +60,9 @@ def test_robustness(
     -------
     DataFrame
         The columns `COLUMNS`, the `main` analysis first; then `scale` (arcsine), `denominator`,
-        `level` (the other one), `score` (the mean LAMM score), `threshold` (on the probability;
-        the lowest counts uncertain cells as LAMM), `adjust` (covariates left out, or one added)
-        and `leave_one_out`.
+        `level` (the other one), `score` (the mean LAMM score), `expected` (sums of
+        probabilities instead of called cells), `threshold` (on the probability; the lowest counts
+        uncertain cells as LAMM), `adjust` (covariates left out, or one added) and `leave_one_out`.
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
         mean fraction, missing for the score, otherwise the estimate itself.
     """
@@ -103,6 +103,10 @@ def _analyses(
     score = question.measure(LAMM_SCORE, "monocytic")
     if score is not None:
         yield Analysis("score", "", score, units, contrast, "mean")
+    if question.scores is not None:
+        sums = question.scores.set_index("sample")[[f"expected_{level}"]]
+        expected = replace(main, count=unit_cells(sums, units)[f"expected_{level}"])
+        yield Analysis("expected", "", expected, units, contrast, main.scales[0])
     own = thresholds[thresholds["level"] == level]
     wide = own.pivot(index="sample", columns="threshold", values="n_cells")
     for name, count in unit_cells(wide, units).items():

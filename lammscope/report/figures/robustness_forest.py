@@ -23,6 +23,7 @@ GROUPS = {
     "scale": "Other scale",
     "denominator": "Other denominator",
     "level": "Other level of LAMM calls",
+    "expected": "Expected number of LAMM cells",
     "threshold": "Other threshold of LAMM calls",
     "adjust": "Other covariates",
     "leave_one_out": "Without one patient",
@@ -80,6 +81,8 @@ def setting_words(row: Mapping[Any, Any], *, probability: float) -> str:
             return f"LAMM {denominator_words(setting)}"
         case "level":
             return f"{setting} level"
+        case "expected":
+            return "sum of probabilities"
         case "threshold":
             if np.isclose(float(setting), 1 - probability):
                 return "uncertain cells count as LAMM"

@@ -18,7 +18,9 @@ def ask(
     counts: pd.DataFrame, samples: pd.DataFrame, contrast: Contrast, settings: dict[str, Any]
 ) -> Question:
     """Make a question from all settings."""
-    return Question(counts, Comparison(samples, contrast), **{key: settings[key] for key in RULES})
+    rules = {key: settings[key] for key in RULES}
+    comparison = Comparison(samples, contrast)
+    return Question(counts, comparison, **rules, scores=settings.get("scores"))
 
 
 def permutations(settings: dict[str, Any]) -> Permutations:
@@ -39,5 +41,5 @@ def run_robustness(
     contrast: Contrast,
     **settings: Any,
 ) -> pd.DataFrame:
-    own = {key: value for key, value in settings.items() if key not in RULES}
+    own = {key: value for key, value in settings.items() if key not in (*RULES, "scores")}
     return test_robustness(ask(counts, samples, contrast, settings), thresholds, **own)

@@ -1,4 +1,4 @@
-"""Sentences on the macrophage state: no population, and samples without a reference of their own."""
+"""Sentences on the macrophage state: no population, and samples without their own reference."""
 
 import pandas as pd
 
