@@ -89,7 +89,7 @@ def test_pairs_are_compared_by_the_paired_t_test() -> None:
     scores = make_scores(samples)
     got = score_row(PAIRED, scores)
     chosen = samples.assign(score=scores["mean_score"].to_numpy())
-    where: dict[str, str] = PAIRED.get("where", {})
+    where: Any = PAIRED.get("where", {})
     for column, value in where.items():
         chosen = chosen[chosen[column] == value]
     wide = chosen.pivot(index="patient", columns="phase", values="score")
