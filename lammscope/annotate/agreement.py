@@ -16,7 +16,7 @@ from lammscope.annotate.panel import Marker, Panel
 from lammscope.core.names import PER, Array
 
 # Rate of a marker in cells of other types: this share of its level, or of its mean rate in the
-# sample (ambient RNA), if that is more. Our choices.
+# sample (ambient RNA in a cell with as many UMIs as the median), if that is more. Our choices.
 LEAK, AMBIENT = 0.02, 0.1
 MOST_LEAK = 0.5  # of the level: in a sample of one type, the mean rate is that of the type
 
@@ -114,12 +114,15 @@ def _log_odds(
             if marker.weight > 0:
                 expressed[position[marker.gene], column] = min(marker.weight, 1)
     mean = counts.sum(axis=0) / max(totals.sum(), 1) * PER
-    background = np.clip(AMBIENT * mean, LEAK * levels, MOST_LEAK * levels)
+    usual = np.median(totals) if len(totals) else 0.0
     parts = []
     for start in range(0, len(totals), CHUNK):
         rows = slice(start, start + CHUNK)
         depth = totals[rows] / PER
-        high, low = np.outer(depth, levels), np.outer(depth, background)
+        # Every droplet has about as much ambient RNA: it is more of a cell with few UMIs.
+        ambient = AMBIENT * np.maximum(usual / np.maximum(totals[rows], 1), 1)
+        background = np.clip(np.outer(ambient, mean), LEAK * levels, MOST_LEAK * levels)
+        high, low = np.outer(depth, levels), depth[:, None] * background
         spread = np.log((SHAPE + high) / (SHAPE + low))
         evidence = counts[rows].toarray() * (np.log(levels / background) - spread)
         parts.append(TEMPER * (evidence - SHAPE * spread) @ expressed)

@@ -67,3 +67,17 @@ def test_a_state_needs_its_own_markers(panel: Panel) -> None:
     counts = cells(panel, T_CELL, cycling, NOTHING)
     found = name_states(counts, np.full(3, 2000.0), panel=panel, genes=panel_symbols(panel))
     assert found.tolist() == ["", "cycling", ""]
+
+
+def test_ambient_rna_is_more_of_a_cell_with_few_umis(panel: Panel) -> None:
+    monocyte = {"LYZ": 40, "CST3": 30, "S100A8": 60, "S100A9": 80, "FCN1": 10, "TYROBP": 30}
+    small = {"FCGR3B": 1, "CSF3R": 2, "S100A8": 8, "S100A9": 9, "LYZ": 5, "CST3": 3, "TYROBP": 3}
+    own = [cell_type.name for cell_type in panel.types].index("Neutrophil")
+    found = []
+    for part in (1, 10):  # the same rates, in cells ten times as large, or as small as this one
+        others = {gene: number // part for gene, number in monocyte.items()}
+        counts = cells(panel, *[others] * 50, small)
+        totals = np.array([*[4000.0 / part] * 50, 400.0])
+        likely_types = type_probabilities(counts, totals, panel=panel, genes=panel_symbols(panel))
+        found.append(likely_types[-1, own])
+    assert found[0] > 2 * found[1]
