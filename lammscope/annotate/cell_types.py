@@ -27,6 +27,8 @@ MIN_UMIS = 500  # fewer UMIs count as so many, since one UMI of few is a high ra
 # Probability of the branch or lineage of a cell's type, from its own counts, below which it is
 # unassigned: score and counts contradict each other, as in doublets. Our choice.
 RULED_OUT = 0.001
+USUAL = 0.5  # median of that probability in a type's cells, or the panel does not fit them
+FEW = 5  # cells of a type that have no median; our choice
 TINY = 1e-12  # avoids division by zero if none of an entry's markers is in the data
 
 
@@ -44,7 +46,7 @@ def annotate_cells(
     """Annotate every cell and every cluster with a type.
 
     A cluster is scored on its summed counts. A cell is scored on its own counts together with those
-    of its neighbors, and of the cells of its cluster, in its own sample. Each of them counts as
+    of its neighbors and other cells in its cluster, of its own sample. Each of them counts as
     much as it agrees with the cell (`agreement`), and the cluster at most with the weight of
     `cluster_weight` UMIs. So neither a cluster that spans tissues nor frequent cells around a rare
     one decide its type.
@@ -54,7 +56,8 @@ def annotate_cells(
     counts : of n_cells, at least of the panel's genes.
     clusters : n_cells cluster names.
     neighbors : n_cells x k indices of the nearest cells of the same sample, without the cell
-        itself; -1 and cells of other samples are ignored.
+        itself; -1 and cells of other samples or clusters are ignored: a type with few cells in
+        a sample has fewer neighbors of its own.
     samples : n_cells sample names.
     min_score : score below which a type is not a candidate (0 absent, 1 at its typical level).
     min_margin : required lead over the next branch, or the next type, of another lineage.
@@ -93,10 +96,11 @@ def annotate_cells(
         held = [column for column, gene in enumerate(genes) if gene not in lacking]
         own = _Sample(wanted[rows][:, held], totals[rows], codes[rows])
         place[rows] = np.arange(len(rows))
-        within = (neighbors[rows] >= 0) & np.isin(neighbors[rows], rows)
+        near = neighbors[rows]
+        within = (near >= 0) & np.isin(near, rows) & (codes[near] == codes[rows, None])
         found = _annotate_sample(
             own,
-            np.where(within, place[neighbors[rows]], -1),
+            np.where(within, place[near], -1),
             panel=panel,
             genes=[genes[column] for column in held],
             cluster_weight=cluster_weight,
@@ -171,10 +175,22 @@ def _annotate_sample(
         for rows, rates in sample.pooled_rates(neighbors, likely, cluster_weight=cluster_weight)
     ]
     cells = pd.concat(parts).sort_index()[["lineage", "cell_type", "margin"]]
-    against = _of_related_types(likely, scorer, cells["cell_type"]) < RULED_OUT
+    against = _are_ruled_out(likely, scorer, cells["cell_type"])
     cells.loc[against, ["lineage", "cell_type"]] = UNASSIGNED
     states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)
     return cells.assign(cell_state=pd.array(states, dtype="str"))
+
+
+def _are_ruled_out(likely: np.ndarray, scorer: "_Scorer", cell_type: pd.Series) -> np.ndarray:
+    """Return which cells have counts that contradict their type, while those of others agree.
+
+    If most cells of a type seem to contradict it, the levels of its markers are not those of this
+    sample, and it is not a few cells that are wrong.
+    """
+    own = pd.Series(_of_related_types(likely, scorer, cell_type))
+    of_type = own.groupby(cell_type.to_numpy())
+    usual, n_cells = of_type.transform("median"), of_type.transform("size")
+    return np.asarray((own < RULED_OUT) & ((usual >= USUAL) | (n_cells < FEW)))
 
 
 def _of_related_types(likely: np.ndarray, scorer: "_Scorer", cell_type: pd.Series) -> np.ndarray:
