@@ -283,7 +283,10 @@ SHEETS = {
         "row 2: `doublet_rate` is `high`; it must be a number",
     ),
     "fewer cells expected than there are": Case(
-        column("samples", "expected_cells", lambda row: "20"),
+        both(
+            column("samples", "expected_cells", lambda row: "20"),
+            config(doublets={"min_cells": 20}),
+        ),
         "`expected_cells` of the sample sheet is 20, but",
         target="results/doublets/P01_baseline.parquet",
         fine=True,
@@ -595,6 +598,7 @@ CONFIGS = {
         both(
             column("samples", "sort", lambda row: "none" if is_early(row) else "CD3+"),
             contrast(kind="paired", column="sort", test="none", reference="CD3+", match=[]),
+            config(primary={"contrast": "question", "denominator": "monocytic"}),
         ),
         "sorting (CD3+) removed the monocytic cells, which are the denominator of the primary",
     ),
