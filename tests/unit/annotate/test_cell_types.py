@@ -10,7 +10,7 @@ import pytest
 import yaml
 from scipy import sparse
 
-from lammscope.annotate.cell_types import annotate_cells
+from lammscope.annotate.cell_types import _are_ruled_out, _Scorer, annotate_cells
 from lammscope.annotate.panel import (
     Panel,
     load_panel,
@@ -171,6 +171,39 @@ def test_neighbors_of_other_samples_are_ignored(panel: Panel) -> None:
     fewer, _ = annotate(panel, {**data, "neighbors": few})
     pd.testing.assert_frame_equal(foreign, fewer)
     assert len(cells) == len(foreign)
+
+
+def test_neighbors_of_other_clusters_are_ignored(panel: Panel) -> None:
+    # A type with few cells in a sample has more neighbors than cells of its own.
+    types, data = plant(panel, {"Neutrophil": 8, "Classical_monocyte": 300}, depth=600)
+    others = np.flatnonzero(types == "Classical_monocyte")
+    data["neighbors"][types == "Neutrophil", 7:] = others[:8]
+    few = data["neighbors"].copy()
+    few[types == "Neutrophil", 7:] = -1
+    foreign, _ = annotate(panel, data)
+    fewer, _ = annotate(panel, {**data, "neighbors": few})
+    pd.testing.assert_frame_equal(foreign, fewer)
+    assert set(foreign["cell_type"][types == "Neutrophil"]) == {"Neutrophil"}
+
+
+@pytest.mark.parametrize(
+    ("own", "ruled_out"),
+    [
+        ([0.9] * 5 + [0.0], [False] * 5 + [True]),  # such as a doublet
+        ([0.0] * 4 + [0.9] * 2, [False] * 6),  # the levels of its markers do not fit this sample
+        ([0.0, 0.0, 0.9], [True, True, False]),  # too few to tell
+    ],
+)
+def test_counts_that_contradict_a_type_rule_out_a_cell_unless_most_do(
+    panel: Panel, own: list[float], ruled_out: list[bool]
+) -> None:
+    scorer = _Scorer(panel, panel_symbols(panel))
+    names = [leaf.name for leaf in panel.types]
+    likely = np.zeros((len(own), len(names) + 1))
+    likely[:, names.index("Neutrophil")] = own
+    likely[:, names.index("B")] = 1 - np.array(own)
+    types = pd.Series(["Neutrophil"] * len(own))
+    assert _are_ruled_out(likely, scorer, types).tolist() == ruled_out
 
 
 def test_branches_of_one_lineage_need_no_lead_over_each_other(panel: Panel) -> None:
