@@ -21,9 +21,8 @@ RATES = np.geomspace(0.05, 100, 77)  # UMIs per 10,000
 STRAY_SHARE = 0.01  # UMIs of another cell per UMI of a T cell, if the cohort does not tell
 STRAY_CELLS = 20.0  # that the cohort counts as, beside the other cells of a sample
 MIN_STRAY = 1e-6  # UMIs per cell
-PRIOR_CELLS = (
-    0.5  # CAR-T cells and as many others that are added to a sample; as in a Jeffreys prior
-)
+# CAR-T cells, and as many others, that are added to a sample, as in a Jeffreys prior.
+PRIOR_CELLS = 0.5
 STRENGTHS = (0.5, 1.0, 2.0, 5.0, 12.0, 30.0, 75.0)  # cells that the share of the sample counts as
 ROUNDS, TOLERANCE = 300, 1e-5  # of the share of a sample
 LOCAL_ROUNDS = 40  # of the share around a cell
