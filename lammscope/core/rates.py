@@ -23,6 +23,11 @@ def gene_totals(counts: sparse.csr_array) -> np.ndarray:
     return sums.astype(np.int64)
 
 
+def take_cells(counts: sparse.csr_array, rows: np.ndarray) -> sparse.csr_array:
+    """Return the counts of some cells, by their positions in ascending order: not copied if all."""
+    return counts if len(rows) == counts.shape[0] else counts[rows]
+
+
 def to_rates(counts: sparse.csr_array, totals: np.ndarray) -> sparse.csr_array:
     """Convert counts (cells x genes) to UMIs per 10,000 (float32), given total UMIs per cell."""
     rates = counts.astype(np.float32)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from lammscope.core.rates import cell_totals, gene_totals
+from lammscope.core.rates import cell_totals, take_cells
 from lammscope.ingest.droplets.empty_drops import EmptyDropsSettings, monte_carlo_test
 from lammscope.ingest.droplets.false_discoveries import adjusted_by_size
 from lammscope.ingest.droplets.likelihood import Ambient
@@ -89,7 +89,8 @@ def find_ambient(
         Source of randomness.
     """
     totals = cell_totals(counts)
-    seen = gene_totals(counts) > 0
+    seen = np.zeros(counts.shape[1], dtype=bool)
+    seen[counts.indices] = True
     empty = summarize_low_barcodes(counts, totals=totals, lower=ambient_max_counts - 1)
     tested = np.flatnonzero(totals >= ambient_max_counts)
     untested = AmbientCalls(np.zeros(len(totals), dtype=bool), "", np.zeros(len(seen)))
@@ -103,7 +104,7 @@ def find_ambient(
         source, ambient = SMALLEST, _model(low, seen)
     if ambient.concentration < LEAST_CONCENTRATION:
         return untested
-    chosen = counts[tested]
+    chosen = take_cells(counts, tested)
     for n_iterations in N_ITERATIONS:
         kept, limited = _test(
             chosen, totals[tested], ambient=ambient, n_iterations=n_iterations, rng=rng

@@ -10,7 +10,7 @@ from lammscope.core.ambient.contamination import Contamination, estimate_contami
 from lammscope.core.k_means import k_means
 from lammscope.core.names import ALL_BARCODES
 from lammscope.core.pca import principal_components
-from lammscope.core.rates import cell_totals, gene_totals, normalize
+from lammscope.core.rates import cell_totals, gene_totals, normalize, take_cells
 from lammscope.core.shards import Shard
 from lammscope.ingest.quality.ambient import AmbientCalls
 from lammscope.ingest.quality.lineages import OTHER
@@ -50,8 +50,8 @@ def ambient_genes(matrix: Shard, calls: AmbientCalls, *, lower: int) -> tuple[np
     """
     if calls.source:
         return calls.profile, calls.source
-    totals = cell_totals(matrix.counts)
-    sums = gene_totals(matrix.counts[totals >= lower]).astype(np.float64)
+    filled = np.flatnonzero(cell_totals(matrix.counts) >= lower)
+    sums = gene_totals(take_cells(matrix.counts, filled)).astype(np.float64)
     return sums / max(sums.sum(), 1), ALL_BARCODES
 
 

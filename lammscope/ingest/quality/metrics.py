@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.mitochondria import are_mitochondrial
-from lammscope.core.rates import cell_totals, gene_totals
+from lammscope.core.rates import cell_totals, gene_totals, take_cells
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 
@@ -45,7 +45,7 @@ def split_ambient(shard: Shard, own: np.ndarray, *, ambient_max_counts: int) -> 
     ambient = gene_totals(shard.counts[~filled])
     kept = own[filled[own]]
     genes = shard.genes.assign(ambient_counts=ambient.astype(np.int64))
-    return Shard(shard.counts[kept], shard.barcodes[kept], genes)
+    return Shard(take_cells(shard.counts, kept), shard.barcodes[kept], genes)
 
 
 def cell_metrics(shard: Shard) -> pd.DataFrame:
