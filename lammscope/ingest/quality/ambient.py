@@ -31,9 +31,9 @@ MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 # of them: as many as this are drawn, and the others are tested only if not kept. Our choice.
 MAX_LARGE = 500
 MIN_SHARE = 0.001  # rarer genes are summed; see `EmptyDropsSettings`
-# Simulations. The second number is used only if a barcode that is called ambient has the lowest p
-# of the first, as DropletUtils' manual advises: a poor library of 50 cells needs lower p.
-N_ITERATIONS = (2_000, 20_000)
+# Simulations. Barcodes that are called ambient with the lowest possible p are tested again with
+# more, as DropletUtils' manual advises: a poor library of 50 cells needs lower p.
+N_ITERATIONS, MORE_ITERATIONS = 2_000, 20_000
 EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
 # Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA,
 # 5 % do; of T cells of 1,500 UMIs in ambient RNA of T cells only, half or more.
@@ -104,51 +104,46 @@ def find_ambient(
         source, ambient = SMALLEST, _model(low, seen)
     if ambient.concentration < LEAST_CONCENTRATION:
         return untested
-    chosen = take_cells(counts, tested)
-    for n_iterations in N_ITERATIONS:
-        kept, limited = _test(
-            chosen, totals[tested], ambient=ambient, n_iterations=n_iterations, rng=rng
-        )
-        if not limited:
-            break
+    kept = _have_cells(take_cells(counts, tested), totals[tested], ambient=ambient, rng=rng)
     is_ambient = np.zeros(len(totals), dtype=bool)
     is_ambient[tested[~kept]] = True
     return AmbientCalls(is_ambient, source, ambient.profile)
 
 
-def _test(
-    counts: sparse.csr_array,
-    totals: np.ndarray,
-    *,
-    ambient: Ambient,
-    n_iterations: int,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, bool]:
-    """Return the barcodes with a cell, and whether the number of simulations limits these calls.
+def _have_cells(
+    counts: sparse.csr_array, totals: np.ndarray, *, ambient: Ambient, rng: np.random.Generator
+) -> np.ndarray:
+    """Return which barcodes hold a cell."""
 
-    It does if a barcode without a cell has the lowest possible p.
-    """
-    settings = EmptyDropsSettings(
-        retain=np.inf,
-        max_counts=MAX_COUNTS,
-        n_iterations=n_iterations,
-        statistic="deviance",
-        min_share=MIN_SHARE,
-    )
-
-    def p_of(rows: np.ndarray) -> np.ndarray:
+    def p_of(rows: np.ndarray, n_iterations: int) -> np.ndarray:
+        settings = EmptyDropsSettings(
+            retain=np.inf,
+            max_counts=MAX_COUNTS,
+            n_iterations=n_iterations,
+            statistic="deviance",
+            min_share=MIN_SHARE,
+        )
         return monte_carlo_test(counts[rows], ambient=ambient, settings=settings, rng=rng)[0]
 
     first = _first_tested(totals, rng=rng)
     p_value = np.full(len(totals), np.nan)
-    p_value[first] = p_of(first)
+    p_value[first] = p_of(first, N_ITERATIONS)
     retained = _retained(totals, p_value)
     rest = np.flatnonzero(np.isnan(p_value) & ~retained)
     if len(rest):
-        p_value[rest] = p_of(rest)
-    kept = retained | (adjusted_by_size(np.where(retained, 0, p_value), totals) <= MAX_FDR)
-    lowest = 1 / (n_iterations + 1)
-    return kept, bool((p_value[~kept] <= lowest).any())
+        p_value[rest] = p_of(rest, N_ITERATIONS)
+    kept = _kept(p_value, retained, totals)
+    limited = np.flatnonzero(~kept & (p_value <= 1 / (N_ITERATIONS + 1)))
+    if not len(limited):
+        return kept
+    p_value[limited] = p_of(limited, MORE_ITERATIONS)
+    return _kept(p_value, retained, totals)
+
+
+def _kept(p_value: np.ndarray, retained: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Return the barcodes that are retained, or differ from ambient RNA."""
+    fdr = adjusted_by_size(np.where(retained, 0, p_value), totals)
+    return np.asarray(retained | (fdr <= MAX_FDR))
 
 
 def _model(low: LowBarcodes, seen: np.ndarray) -> Ambient:
