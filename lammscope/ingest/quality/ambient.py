@@ -29,11 +29,11 @@ MAX_FDR = 0.01  # of barcodes that differ from ambient RNA; as in Cell Ranger
 MAX_COUNTS = 2_000  # UMIs tested per barcode, which bounds the time; our choice
 # Barcodes with more UMIs than that are nearly always kept for their size, which takes the p of some
 # of them: as many as this are drawn, and the others are tested only if not kept. Our choice.
-MAX_LARGE = 500
+MAX_LARGE = 300
 MIN_SHARE = 0.001  # rarer genes are summed; see `EmptyDropsSettings`
 # Simulations. Barcodes that are called ambient with the lowest possible p are tested again with
 # more, as DropletUtils' manual advises: a poor library of 50 cells needs lower p.
-N_ITERATIONS, MORE_ITERATIONS = 2_000, 20_000
+N_ITERATIONS, MORE_ITERATIONS = 2_000, 10_000
 EXCLUDE_TOP = 10  # ranks; 50 in DropletUtils, but a poor library has only 50 cells
 # Barcodes above the inflection are kept if more than this share has p below 0.05. In ambient RNA,
 # 5 % do; of T cells of 1,500 UMIs in ambient RNA of T cells only, half or more.
