@@ -31,7 +31,7 @@ from lammscope.annotate.calls import lineage_neighbors
 from lammscope.annotate.car import call_car
 from lammscope.core.indexed import CellIndex
 from lammscope.core.names import PER
-from lammscope.joint.panel_counts import PanelCounts, stack_panel
+from lammscope.joint.panel_counts import PanelCounts, read_panel
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
@@ -87,14 +87,14 @@ def read_libraries(folder: Path, *, data: Path, cores: int) -> Libraries:
         samples[["patient"]].drop_duplicates().to_csv(config["patients"], sep="\t", index=False)
         run_workflow(folder, config, targets=["results/annotation/cells.parquet"], cores=cores)
     index = CellIndex(results / "joint" / "cells.parquet")
-    counts, symbols, _ = stack_panel(sorted((results / "joint" / "panel").glob("*.npz")), index)
+    panel, _ = read_panel(sorted((results / "joint" / "panel").glob("*.npz")), index)
     cells = pd.read_parquet(results / "annotation" / "cells.parquet")
     cells = cells.merge(samples[["sample", "sort"]], on="sample", how="left")
     labels = pd.read_csv(source / "cart_barcodes.tsv.gz", sep="\t")["CellID"]
     return Libraries(
         cells.assign(labeled=cells["cell"].isin(labels)),
-        counts[:, [symbols.index("CAR")]].toarray().ravel(),
-        index.cells["total_counts"].to_numpy(dtype=float),
+        panel.matrix[:, [list(panel.symbols).index("CAR")]].toarray().ravel(),
+        panel.totals.astype(float),
         index.read_arrays(results / "joint" / "harmony.npz")["space"],
     )
 

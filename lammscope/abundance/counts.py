@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS, NOT_IMMUNE
@@ -78,21 +77,17 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells); and
         `expected_positive`, `expected_macrophage_like`, the expected number of cells at each level.
     """
-    scored = cells[cells["lamm_score"].notna()]
-    by_sample = scored["lamm_score"].groupby(scored["sample"].astype(str))
     names = sorted(samples["sample"])
-    n_scored = by_sample.size().reindex(names, fill_value=0).to_numpy()
-    total = by_sample.sum().reindex(names, fill_value=0).to_numpy()
-    mean = total / np.where(n_scored > 0, n_scored, np.nan)
-    about = {"sample": names, "n_scored": n_scored, "total_score": total, "mean_score": mean}
-    expected = {
-        f"expected_{level}": cells[f"lamm_{level}"]
-        .groupby(cells["sample"].astype(str))
-        .sum()
-        .reindex(names, fill_value=0)
-        .to_numpy()
-        for level in LEVELS
+    columns = ["lamm_score", *(f"lamm_{level}" for level in LEVELS)]
+    sums = cells[columns].groupby(cells["sample"].astype(str)).sum().reindex(names, fill_value=0)
+    n_scored = _count(cells[cells["lamm_score"].notna()], names)
+    about = {
+        "sample": names,
+        "n_scored": n_scored.to_numpy(),
+        "total_score": sums["lamm_score"].to_numpy(),
+        "mean_score": (sums["lamm_score"] / n_scored.where(n_scored > 0)).to_numpy(),
     }
+    expected = {f"expected_{level}": sums[f"lamm_{level}"].to_numpy() for level in LEVELS}
     return pd.DataFrame(about | expected)
 
 

@@ -14,31 +14,11 @@ from lammscope.core.indexed import CellIndex
 from lammscope.core.shards import Shard
 
 
-def stack_panel(
-    paths: Iterable[str | Path], index: CellIndex
-) -> tuple[sparse.csr_array, list[str], np.ndarray]:
-    """Stack the panel counts of all samples, without genes that no sample's matrix has.
-
-    Returns
-    -------
-    counts
-        Cells x genes.
-    symbols
-        Symbols of the columns; `CAR` is the sum of all CAR features.
-    has_car
-        One bool per cell: whether the matrix of its sample has a CAR feature.
-    """
-    counts, genes, arrays = index.stack_counts(paths)
-    known = arrays["present"].any(axis=0)
-    has_car = arrays["present"][:, (genes["symbol"] == "CAR").to_numpy()].any(axis=1)
-    symbols = genes.loc[known, "symbol"].tolist()
-    return counts[:, np.flatnonzero(known)], symbols, np.repeat(has_car, arrays["n_cells"])
-
-
 def read_panel(paths: Iterable[str | Path], index: CellIndex) -> tuple["PanelCounts", np.ndarray]:
     """Read the panel counts of all samples, with the genes that each one's matrix lacks.
 
-    Returns the counts, and one bool per cell: whether its sample's matrix has a CAR feature.
+    Returns the counts, without genes that no sample's matrix has (`CAR` is the sum of all CAR
+    features), and one bool per cell: whether its sample's matrix has a CAR feature.
     """
     counts, genes, arrays = index.stack_counts(paths)
     symbols, present = genes["symbol"].to_numpy(dtype=str), arrays["present"]

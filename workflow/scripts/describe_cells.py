@@ -7,17 +7,16 @@ from lammscope.annotate.evidence import count_calls, describe_clusters
 from lammscope.annotate.levels import levels_by_group
 from lammscope.core.indexed import CellIndex, read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.joint.panel_counts import stack_panel
+from lammscope.joint.panel_counts import read_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
-    counts, symbols, has_car = stack_panel(snakemake.input.counts, index)
+    panel, has_car = read_panel(snakemake.input.counts, index)
+    counts, symbols = panel.matrix, panel.symbols
     cells = index.read_table(snakemake.input.cells)
     cluster_levels, population_levels = (
-        levels_by_group(
-            counts, totals=index.cells["total_counts"], groups=cells[name], genes=symbols
-        )
+        levels_by_group(counts, totals=panel.totals, groups=cells[name], genes=symbols)
         for name in ("cluster", "population")
     )
     params, samples = snakemake.params, snakemake.params.phases

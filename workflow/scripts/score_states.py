@@ -8,17 +8,17 @@ from lammscope.cohort.gene_sets import read_signatures
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
-from lammscope.joint.panel_counts import stack_panel
+from lammscope.joint.panel_counts import read_panel
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.index)
-    counts, symbols, _ = stack_panel(snakemake.input.counts, index)
+    panel, _ = read_panel(snakemake.input.counts, index)
     cells = index.read_table(snakemake.input.cells)
     scores, sets = score_states(
-        counts,
-        totals=index.cells["total_counts"].to_numpy(),
-        symbols=symbols,
+        panel.matrix,
+        totals=panel.totals,
+        symbols=panel.symbols,
         neighbors=index.read_arrays(snakemake.input.neighbors)["indices"],
         lineage=cells["lineage"].to_numpy(),
         gene_sets=read_signatures(map(find_resource, snakemake.params.gene_sets)),
