@@ -53,7 +53,27 @@ def type_probabilities(
     n_cells x (n_types + 1); the last column is a cell that expresses no marker. Rows add up to 1.
     """
     markers = [(*branch.markers, *own.markers) for branch in panel.branches for own in branch.types]
-    scores = _log_odds(counts, totals, markers=markers, genes=genes)
+    return kind_probabilities(counts, totals, markers=markers, genes=genes, temper=TEMPER)
+
+
+def kind_probabilities(
+    counts: sparse.csr_array,
+    totals: Array,
+    *,
+    markers: Sequence[Sequence[Marker]],
+    genes: Sequence[str],
+    temper: float,
+) -> np.ndarray:
+    """Compute the probability of each kind of cell from a cell's own counts.
+
+    The parameters and the model are those of `type_probabilities`, with the markers of each kind
+    instead of a panel, and `temper` as the factor of log likelihoods.
+
+    Returns
+    -------
+    n_cells x (n_kinds + 1); the last column is a cell of no kind. Rows add up to 1.
+    """
+    scores = temper * _log_odds(counts, totals, markers=markers, genes=genes)
     return np.asarray(softmax(np.pad(scores, ((0, 0), (0, 1))), axis=1))
 
 
@@ -70,7 +90,7 @@ def name_states(
     """
     names = np.array(["", *(state.name for state in panel.states)])
     markers = [state.markers for state in panel.states]
-    scores = _log_odds(counts, totals, markers=markers, genes=genes) + logit(STATE_PRIOR)
+    scores = TEMPER * _log_odds(counts, totals, markers=markers, genes=genes) + logit(STATE_PRIOR)
     return names[np.pad(scores, ((0, 0), (1, 0))).argmax(axis=1)]
 
 
@@ -103,7 +123,10 @@ def _log_odds(
     markers: Sequence[Sequence[Marker]],
     genes: Sequence[str],
 ) -> np.ndarray:
-    """Compute log odds of expressing each set of markers, against ambient RNA, for each cell."""
+    """Compute log odds of expressing each set of markers, against ambient RNA, for each cell.
+
+    Genes are taken to be independent; see `TEMPER`.
+    """
     position = {gene: row for row, gene in enumerate(genes)}
     expressed, levels = np.zeros((len(genes), len(markers))), np.ones(len(genes))
     for column, own in enumerate(markers):
@@ -125,5 +148,5 @@ def _log_odds(
         high, low = np.outer(depth, levels), depth[:, None] * background
         spread = np.log((SHAPE + high) / (SHAPE + low))
         evidence = counts[rows].toarray() * (np.log(levels / background) - spread)
-        parts.append(TEMPER * (evidence - SHAPE * spread) @ expressed)
+        parts.append((evidence - SHAPE * spread) @ expressed)
     return np.concatenate(parts)

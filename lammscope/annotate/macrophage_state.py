@@ -13,16 +13,20 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.annotate.agreement import agreement, kind_probabilities
+from lammscope.annotate.panel import Marker
 from lammscope.core.names import PER, Array
-from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling
+from lammscope.core.pooling import collapse_genes, membership
 from lammscope.core.rates import activity
 from lammscope.joint.panel_counts import PanelCounts
 
 MACROPHAGE, MONOCYTE = "macrophage", "monocyte"  # sides of the score
 STATE_COLUMNS = ("gene", "state", "level", "source")
-# Neighbors that a cell is scored with. In shallow libraries fewer miss macrophages, more take their
-# neighbors for macrophages, too: our choice, among 0 to 20 in eight sets of blood and tissue.
-N_NEIGHBORS = 8
+# Neighbors that a cell is scored with, each as much as it agrees with the cell. Our choice.
+N_NEIGHBORS = 20
+# Factor of log likelihoods of a cell's own counts, which decide about agreement. Our choice: with
+# 0.5 more monocytes take the state of the macrophages around them, in a tumor at 664 UMIs.
+TEMPER = 1.0
 MIN_GENES = 5  # of each side that a library lists, for a score; our choice
 
 # Kinds of monocytic cells, by their score: classical monocytes; cells with few genes of either side
@@ -105,13 +109,17 @@ def score_state(
 ) -> np.ndarray:
     """Score the state of cells, each together with its neighbors of the same sample.
 
+    A neighbor counts as much as it agrees with the cell: by the probability, from the own counts of
+    each, that both express genes of macrophages, or of monocytes, or neither. So a monocyte among
+    macrophages does not take their state. A cell with too few UMIs to tell agrees with all.
+
     Activities of genes are those of the marker panel, 0 to 1, of rates without the ambient RNA that
     cells of other lineages show. Genes that a library does not list do not count.
 
     Parameters
     ----------
     counts : of n_cells, at least of the state's genes.
-    neighbors : n_cells x k indices, nearest first; eight are used, but not those of other samples.
+    neighbors : n_cells x k indices, nearest first; at most 20 are used, none of other samples.
     samples : n_cells names.
     scored : n_cells, bool, cells to score; neighbors are of these, too.
     background : n_cells, bool, cells that do not express the genes.
@@ -126,23 +134,52 @@ def score_state(
     wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes.symbols)
     totals = np.asarray(counts.totals, dtype=float)
     names, codes, _ = membership(samples)
-    nearest = neighbors[:, :N_NEIGHBORS]
-    same = np.where(codes[nearest] == codes[:, None], nearest, -1)
-    pooling = neighbor_pooling(same, keep=scored)
     absent = set(genes.symbols) - set(counts.symbols)
     ambient = _background_rates(wanted, totals=totals, codes=codes, outside=background)
     for code in np.unique(codes[scored]):
-        rows = np.flatnonzero(scored & (codes == code))
         listed = ~np.isin(genes.symbols, list(absent | set(counts.absent.get(names[code], ()))))
         sides = [listed & genes.of_macrophages, listed & ~genes.of_macrophages]
         if min(side.sum() for side in sides) < MIN_GENES:
             continue
-        own = pooling[rows]
-        depth = np.maximum(own @ totals, 1) / PER
-        rates = np.maximum((own @ wanted).toarray() / depth[:, None] - ambient[code], 0)
+        cells = np.flatnonzero(codes == code)
+        likely = kind_probabilities(
+            wanted[cells],
+            totals[cells],
+            markers=[_markers(genes, side) for side in sides],
+            genes=genes.symbols,
+            temper=TEMPER,
+        )
+        own = _own_pooling(neighbors, cells=cells, scored=scored, likely=likely)
+        rows = cells[scored[cells]]
+        depth = np.maximum(own @ totals[cells], 1) / PER
+        rates = np.maximum((own @ wanted[cells]).toarray() / depth[:, None] - ambient[code], 0)
         active = activity(rates, genes.levels)
         result[rows] = active[:, sides[0]].mean(axis=1) - active[:, sides[1]].mean(axis=1)
     return result
+
+
+def _markers(genes: StateGenes, chosen: np.ndarray) -> list[Marker]:
+    """Return the chosen genes of the state as markers of a kind of cell."""
+    places = np.flatnonzero(chosen)
+    return [Marker(genes.symbols[place], 1.0, genes.levels[place], "") for place in places]
+
+
+def _own_pooling(
+    neighbors: np.ndarray, *, cells: np.ndarray, scored: np.ndarray, likely: np.ndarray
+) -> sparse.csr_array:
+    """Return weights that sum each scored cell of a sample with its neighbors there.
+
+    `cells` are the indices of the sample's cells, and `likely` the probabilities of their kinds.
+    Returns n_scored x n_cells of the sample: 1 for the cell, its agreement for a neighbor.
+    """
+    place = np.full(len(scored) + 1, -1)  # in the sample; the last one is for neighbors of -1
+    place[cells] = np.where(scored[cells], np.arange(len(cells)), -1)
+    rows = np.flatnonzero(scored[cells])
+    near = place[neighbors[cells[rows], :N_NEIGHBORS]]
+    alone = sparse.csr_array(
+        (np.ones(len(rows)), (np.arange(len(rows)), rows)), shape=(len(rows), len(cells))
+    )
+    return sparse.csr_array(alone + agreement(near, likely, rows=rows))
 
 
 def _background_rates(

@@ -46,7 +46,7 @@ def score(
     samples: str | None = None,
     scored: Sequence[bool] | None = None,
     background: Sequence[bool] | None = None,
-    totals: int = 10_000,
+    totals: int | np.ndarray = 10_000,
     symbols: Sequence[str] = TEN,
     absent: Mapping[str, Sequence[str]] | None = None,
 ) -> list[float]:
@@ -55,7 +55,7 @@ def score(
     sample = np.array(list(samples or "a" * n_cells))
     matrix = sparse.csr_array(np.array(rows, dtype=np.int32))
     found = score_state(
-        PanelCounts(matrix, symbols, np.full(n_cells, totals), absent or {}),
+        PanelCounts(matrix, symbols, np.broadcast_to(totals, n_cells), absent or {}),
         neighbors=np.repeat(ALONE, n_cells, axis=0) if neighbors is None else neighbors,
         samples=sample,
         scored=np.ones(n_cells, dtype=bool) if scored is None else np.array(scored),
@@ -91,28 +91,46 @@ def test_a_score_is_the_activity_of_macrophage_less_that_of_monocyte_genes() -> 
 
 
 def test_neighbors_of_the_same_sample_count_and_others_do_not() -> None:
-    cells = [[0] * 10, [6] * 5 + [0] * 5, [0] * 5 + [9] * 5]
+    cells = [[5] * 5 + [0] * 5, [9] * 5 + [0] * 5, [0] * 5 + [9] * 5]
     neighbors = np.array([[1, 2], [-1, -1], [-1, -1]])
-    in_one = score(cells, neighbors=neighbors)
-    assert in_one[0] == pytest.approx(active(2) - active(3))
-    in_two = score(cells, neighbors=neighbors, samples="aab")
-    assert in_two[0] == pytest.approx(active(3))
-    assert score(cells, neighbors=neighbors, samples="abb")[0] == 0
+    assert score(cells, neighbors=neighbors)[0] == pytest.approx(active(7), rel=1e-3)
+    assert score(cells, neighbors=neighbors, samples="aab")[0] == pytest.approx(active(7), rel=1e-3)
+    assert score(cells, neighbors=neighbors, samples="abb")[0] == pytest.approx(active(5))
 
 
-def test_neighbors_that_are_not_scored_do_not_count_and_only_eight_do() -> None:
-    cells = [[0] * 10, [6] * 5 + [0] * 5]
-    neighbors = np.array([[1], [-1]])
-    found = score(cells, neighbors=neighbors, scored=[True, False])
-    assert found[0] == 0
+def test_a_cell_does_not_take_the_state_of_others_around_it() -> None:
+    """A monocyte and a cell with few genes among macrophages, all with 10,000 UMIs."""
+    cells = [[0] * 5 + [9] * 5, [0] * 10, *[[9] * 5 + [0] * 5] * 20]
+    neighbors = np.full((22, 20), -1)
+    neighbors[:2] = np.arange(2, 22)
+    found = score(cells, neighbors=neighbors)
+    assert found[:2] == pytest.approx([-active(9), 0], abs=0.01)
+
+
+def test_a_cell_with_too_few_umis_to_tell_takes_the_state_of_its_neighbors() -> None:
+    """It has one UMI, so it agrees with each neighbor by a third: as likely as each kind is."""
+    cells = [[0] * 10, [9] * 5 + [0] * 5]
+    found = score(cells, neighbors=np.array([[1], [-1]]), totals=np.array([1, 10_000]))
+    assert found[0] == pytest.approx(active(9), rel=1e-2)
+    cells.append([0] * 5 + [9] * 5)
+    found = score(
+        cells, neighbors=np.array([[1, 2], [-1, -1], [-1, -1]]), totals=np.array([1, 1e4, 1e4])
+    )
+    assert found[0] == pytest.approx(0, abs=0.01)
+
+
+def test_neighbors_that_are_not_scored_do_not_count_and_only_twenty_do() -> None:
+    cells = [[5] * 5 + [0] * 5, [9] * 5 + [0] * 5]
+    found = score(cells, neighbors=np.array([[1], [-1]]), scored=[True, False])
+    assert found[0] == pytest.approx(active(5))
     assert np.isnan(found[1])
-    assert N_NEIGHBORS == 8
-    silent, loud = [[0] * 10] * (N_NEIGHBORS + 1), [9] * 5 + [0] * 5
+    assert N_NEIGHBORS == 20
     own = np.full((N_NEIGHBORS + 2, N_NEIGHBORS + 1), -1)
     own[0] = np.arange(1, N_NEIGHBORS + 2)
-    assert score([*silent, loud], neighbors=own)[0] == 0  # the ninth neighbor
+    alike, other = [[5] * 5 + [0] * 5] * (N_NEIGHBORS + 1), [26] * 5 + [0] * 5
+    assert score([*alike, other], neighbors=own)[0] == pytest.approx(active(5))  # the 21st neighbor
     own[0] = own[0, ::-1]
-    assert score([*silent, loud], neighbors=own)[0] == pytest.approx(active(9 / (N_NEIGHBORS + 1)))
+    assert score([*alike, other], neighbors=own)[0] == pytest.approx(active(6), rel=1e-3)
 
 
 def test_ambient_rna_that_other_cells_show_is_subtracted() -> None:
