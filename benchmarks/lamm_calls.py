@@ -47,8 +47,8 @@ from lammscope.core.names import LEVELS
 from lammscope.joint.panel_counts import PanelCounts, read_panel
 
 CALLED = 0.9  # the default of `lamm.probability`
-C1Q = ("C1QA", "C1QB", "C1QC")
 MACROPHAGES = {"wu_tnbc": "Macrophage", "lymphoid": "Macrophages", "ctcl_skin": "mono_mac"}
+GATED = ("ctcl_skin",)  # by marker genes; a third of its cells are monocytes
 # Monocytes and dendritic cells of tissue: some macrophages may be among them.
 OTHER_MYELOID = {"wu_tnbc": ("Monocyte", "DCs"), "lymphoid": ("Monocytes", "DC")}
 # Blood monocytes, and how many of them may be macrophage-like; ":" is followed by the sample.
@@ -65,6 +65,7 @@ LYMPHOCYTES = {
     "lymphoid": "T_|NK|B",
 }
 MIN_RECALL, MAX_OTHER = 0.8, 0.1  # of macrophages, and of other myeloid cells of tissue
+MIN_COMPARED, MIN_HELD_OUT = 3, 0.75  # cells of each side, and the AUROC of held-out genes
 MIN_AUROC, MEAN_AUROC = 0.94, 0.97  # of every pair of sets, and of all
 THINNED = (0.5, 0.25)  # of all counts
 CAPTURED = (0.5, 2.0)  # of the genes of the state
@@ -139,12 +140,11 @@ def share(cells: pd.DataFrame, level: str) -> float:
 def macrophage_figures(called: Called, name: str, part: str) -> Iterator[Figure]:
     """Measure how many labeled macrophages, monocytes and dendritic cells of tissue are called."""
     own = labeled(called.cells, name, MACROPHAGES[name])
-    if name == "ctcl_skin":
+    yield from held_out_figures(called.cells, name, part)
+    if name in GATED:
         yield Figure(part, "gated cells", len(own))
         yield Figure(part, "  macrophage-like", share(own, "macrophage_like"))
-        columns = np.flatnonzero(np.isin(called.counts.symbols, C1Q))
-        seen = called.counts.matrix[own.index.to_numpy()][:, columns].sum(axis=1) > 0
-        own = own[seen & (own["lineage"] == MONOCYTIC).to_numpy()]
+        own = true_macrophages(called.cells, name)
     yield Figure(part, "macrophages", len(own))
     what = "macrophage-like, of macrophages"
     yield Figure(part, what, share(own, "macrophage_like"), low=MIN_RECALL)
@@ -159,6 +159,26 @@ def macrophage_figures(called: Called, name: str, part: str) -> Iterator[Figure]
     reference = called.cells.loc[called.cells["set"] == name, "lamm_reference"]
     prior = (reference[reference != ""] == PRIOR_ONLY).mean()
     yield Figure(part, "  monocytic cells whose calls rest on the prior", float(prior))
+
+
+def true_macrophages(cells: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the labeled macrophages; of a gate, those with more macrophage than monocyte genes."""
+    own = labeled(cells, name, MACROPHAGES[name])
+    return own[own["held_out"] > 0] if name in GATED else own
+
+
+def held_out_figures(cells: pd.DataFrame, name: str, part: str) -> Iterator[Figure]:
+    """Compare called with other cells of a label in genes that the score does not have (AUROC).
+
+    Labels are those of clusters, so that cells of the other kind are among them.
+    """
+    for label in (MACROPHAGES[name], *OTHER_MYELOID.get(name, ())):
+        own = labeled(cells, name, label)
+        own = own[own["lineage"] == MONOCYTIC]
+        is_like = is_called(own, "macrophage_like")
+        if min(is_like.sum(), (~is_like).sum()) >= MIN_COMPARED:
+            value = float(roc_auc_score(is_like, own["held_out"]))
+            yield Figure(part, f"AUROC of held-out genes, called {label}", value, low=MIN_HELD_OUT)
 
 
 def blood_figures(cells: pd.DataFrame, name: str, part: str) -> Iterator[Figure]:
@@ -243,7 +263,7 @@ def score_figures(runs: Mapping[str, pd.DataFrame], part: str) -> Iterator[Figur
     for tissue, (blood, label) in product(MACROPHAGES.items(), monocytes):
         if tissue[0] not in runs or blood not in runs:
             continue
-        high = labeled(runs[tissue[0]], *tissue)["lamm_score"].dropna()
+        high = true_macrophages(runs[tissue[0]], tissue[0])["lamm_score"].dropna()
         low = labeled(runs[blood], blood, label)["lamm_score"].dropna()
         true = np.repeat([1, 0], [len(high), len(low)])
         found.append(float(roc_auc_score(true, np.concatenate([high, low]))))

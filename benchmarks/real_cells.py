@@ -37,6 +37,14 @@ OPEN_LIMITS = {  # of `qc`: every barcode passes
 MYELOID = "C1QA C1QB C1QC CD68 CD14 CSF1R AIF1 SPI1 FCER1G TYROBP"
 LYMPHOID = "CD3D CD3E CD79A MS4A1"
 MAST = "TPSAB1 TPSB2 CPA3"
+# Genes of tissue macrophages and of blood monocytes that the score of the state does not have
+# (Mulder 2021, Immunity 54:1883; Villani 2017, Science 356:eaah4573).
+HELD_OUT_HIGH = (
+    "CTSD CTSL CTSB RNASE1 HMOX1 MS4A4A MS4A7 ACP5 FUCA1 CYP27A1 DAB2 STAB1 A2M MAF NUPR1 CD81"
+)
+HELD_OUT_LOW = (
+    "S100A4 S100A6 CD52 THBS1 AQP9 MNDA PLBD1 PLAC8 CD48 CD55 CLEC12A TSPO SERPINA1 COTL1"
+)
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,21 @@ def _real_set(
     obs["label"] = labels if isinstance(labels, str) else np.asarray(labels).astype(str)
     obs["sample"] = "all" if samples is None else samples.astype(str).to_numpy()
     obs["label"] = obs["label"].replace({"NA": NO_LABEL, "nan": NO_LABEL})
+    obs["held_out"] = held_out_contrast(cells)
     var = pd.DataFrame(index=pd.Index(cells.var_names.astype(str)))
     return RealSet(anndata.AnnData(sparse.csr_matrix(cells.X), obs=obs, var=var), compartment)
+
+
+def held_out_contrast(cells: Any) -> np.ndarray:
+    """Compare macrophage with monocyte genes that the score does not have: log2 of the ratio.
+
+    Two UMIs per 10,000 are added to the sum of each. Above 0 there are more of macrophages.
+    """
+    depth = np.maximum(np.asarray(cells.X.sum(axis=1)).ravel(), 1) / 1e4
+    high, low = (
+        gene_counts(cells, genes).sum(axis=1) / depth for genes in (HELD_OUT_HIGH, HELD_OUT_LOW)
+    )
+    return np.asarray(np.log2((high + 2) / (low + 2)))
 
 
 def gene_counts(cells: Any, genes: str) -> np.ndarray:
@@ -140,7 +161,8 @@ def run_cohort(
 
     `changed` replaces sections of the config. Results that the folder has already are read instead.
 
-    Returns the columns of `annotation/cells.parquet`, with `set`, `label` and `compartment`.
+    Returns the columns of `annotation/cells.parquet`, with `set`, `label`, `held_out` and
+    `compartment`.
     """
     labels = write_cohort(folder, sets)
     config: dict[str, object] = {
@@ -159,7 +181,7 @@ def run_cohort(
 
 
 def write_cohort(folder: Path, sets: Mapping[str, RealSet]) -> pd.DataFrame:
-    """Write count matrices and both sheets, and return `cell`, `set`, `label`, `compartment`."""
+    """Write count matrices and both sheets, and return `cell`, `set`, `label` and more."""
     (folder / "counts").mkdir(parents=True, exist_ok=True)
     samples, labels = [], []
     for name, each in sets.items():
@@ -176,6 +198,7 @@ def write_cohort(folder: Path, sets: Mapping[str, RealSet]) -> pd.DataFrame:
                         "cell": [f"{sample}_{barcode}" for barcode in own.obs_names],
                         "set": name,
                         "label": own.obs["label"].to_numpy(),
+                        "held_out": own.obs["held_out"].to_numpy(),
                         "compartment": each.compartment,
                     }
                 )
