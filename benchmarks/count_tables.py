@@ -27,7 +27,7 @@ from lammscope.cohort.design import design_matrix, tested_column
 from lammscope.core.names import LAMM, LAMM_ROWS
 from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
 from lammscope.simulate.profiles import read_programs
-from lammscope.stats import linear
+from lammscope.stats.effect import effect_test
 
 Key = tuple[str, str, str]  # population, denominator, scale
 Floats = NDArray[np.float64]
@@ -333,7 +333,7 @@ def _p_values(
     values = unit_values(measure, np.ones(len(units), dtype=bool), scale).T
     table = design_matrix(units, contrast.adjust)
     design, at = table.to_numpy(), tested_column(table)
-    found = {"p": linear.ordinary(linear.lm_fit(values, design)).p_value[:, at]}
+    found = {"p": effect_test(values, design, at).p}
     if "p_permutation" in kinds:
         scheme = contrast.permutations(units, max_exact=TEST["max_exact"], n_draws=TEST["n_draws"])
         found["p_permutation"] = permutation_p(values, design, at, scheme, seed=TEST["seed"])

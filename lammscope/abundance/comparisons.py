@@ -1,4 +1,4 @@
-"""Test one population in one contrast: estimate, moderated and permutation p, and influence."""
+"""Test one population in one contrast: estimate, p of several kinds, and influence of patients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from lammscope.cohort.design import (
 )
 from lammscope.core.names import ALPHA, LAMM_ROWS
 from lammscope.stats import linear
+from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import leave_one_out
 
 MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
@@ -31,7 +32,15 @@ MIN_EXPECTED = 2  # cells per sample on the side with the fewest, at equal propo
 
 COLUMNS = [
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
-    *("fdr", "p_moderated", "fdr_moderated", "p_permutation", "p_floor", "permutation_scheme"),
+    *(
+        "fdr",
+        "p_ordinary",
+        "p_moderated",
+        "fdr_moderated",
+        "p_permutation",
+        "p_floor",
+        "permutation_scheme",
+    ),
     *("mean_test", "mean_reference", "n_test", "n_reference", "influence_low", "influence_high"),
     *("influence_patient", "influence_p_max", "detectable", "compositional", "status", "verdict"),
     "notes",
@@ -166,30 +175,30 @@ def _test(
     measures: list[Measure],
     status: list[str],
 ) -> list[dict[str, Any]]:
-    """Compute ordinary and moderated tests of the effect, and the influence of each patient."""
+    """Compute tests of the effect (its row's, ordinary, moderated), and each patient's influence."""
     results: list[dict[str, Any]] = [{"status": s or "ok"} for s in status]
     rows = np.array([i for i, s in enumerate(status) if not s], dtype=int)
     if len(rows) == 0:
         return results
     at = tested_column(full)
-    test = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy()))
+    test = effect_test(values[rows], full.to_numpy(), at)
+    plain = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy())).p_value[:, at]
     influence = leave_one_out(values[rows], full.to_numpy(), at)
     moderated = np.array([measures[i].partition for i in rows])
     p_moderated = np.full(len(rows), np.nan)
     if moderated.sum() >= MIN_MODERATED:
         part = linear.lm_fit(values[rows[moderated]], full.to_numpy())
         p_moderated[moderated] = linear.moderate(part, robust=False, trend=False).p_value[:, at]
-    critical = stats.t.ppf(1 - ALPHA / 2, test.df_total)
+    critical = stats.t.ppf(1 - ALPHA / 2, test.df)
     for j, i in enumerate(rows):
-        estimate, df = float(test.coefficients[j, at]), float(test.df_total[j])
-        se = float(test.stdev_unscaled[j, at] * test.sigma[j])
+        estimate, df, se = (float(each[j]) for each in (test.estimate, test.df, test.se))
         if not se > 1e-10 * max(1.0, float(np.abs(values[i]).max())):
             results[i]["status"] = "no_variation"
             continue
         half = float(critical[j]) * se
-        results[i] |= {"estimate": estimate, "se": se, "t": test.t[j, at], "df": df}
+        results[i] |= {"estimate": estimate, "se": se, "t": test.t[j], "df": df}
         results[i] |= {"ci_low": estimate - half, "ci_high": estimate + half}
-        results[i] |= {"p": test.p_value[j, at], "p_moderated": p_moderated[j]}
+        results[i] |= {"p": test.p[j], "p_ordinary": plain[j], "p_moderated": p_moderated[j]}
         results[i]["detectable"] = detectable_difference(se, df)
         estimates, p = influence.estimate[:, j], influence.p[:, j]
         if np.isfinite(p).any():

@@ -1,7 +1,9 @@
 """Permutation tests with the patient as the exchangeable unit.
 
-The statistic is |t| of the ordinary linear model of the row, computed as the squared partial
-correlation, which increases with |t| and is always finite.
+The statistic is |t| of the row's test, in which the arms may vary differently (`stats.effect`). It
+is computed as t^2 / (1 + t^2), which is always finite. Where labels are permuted but the arms vary
+differently, only such a statistic keeps its distribution (Janssen 1997; Chung and Romano 2013, doi
+10.1214/13-AOS1090).
 """
 
 from collections.abc import Iterator
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 
 from lammscope.cohort.schemes import RESIDUALS, SIGNS, Codes, Scheme, strata_members
 from lammscope.core.names import Array
+from lammscope.stats.effect import split_column, statistics_of_arms, two_arms
 
-TIE = 1e-9  # squared correlations that differ by less are ties
+TIE = 1e-9  # statistics that differ by less are ties
 
 ORDERS_AT_A_TIME = 1000
 
@@ -44,25 +47,28 @@ def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed
     n_units, n_coefficients = design.shape
     if n_units <= n_coefficients:
         return np.full(len(values), np.nan)
-    observed = assigned_correlations(values, design, at, scheme, scheme.observed[None])[0]
+    observed = assigned_statistics(values, design, at, scheme, scheme.observed[None])[0]
     count, total = np.zeros(len(values)), 0
-    for permuted in _permuted_correlations(values, design, at, scheme, seed=seed):
+    for permuted in _permuted_statistics(values, design, at, scheme, seed=seed):
         count += (permuted >= observed - TIE).sum(axis=0)
         total += len(permuted)
     return count / total if scheme.exact else (count + 1) / (total + 1)
 
 
-def assigned_correlations(
+def assigned_statistics(
     values: Array, design: Array, at: int, scheme: Scheme, assigned: NDArray[np.bool_]
 ) -> Array:
-    """Compute the squared partial correlation t^2 / (t^2 + df) of each feature and assignment.
+    """Compute t^2 / (1 + t^2) of each feature and assignment.
 
     `assigned` is assignments x units, as from `assignments`. Returns assignments x features.
     """
     if scheme.kind == SIGNS:
         return _of_signs(values, np.where(assigned, 1.0, -1.0))
-    others = np.delete(design, at, axis=1)
-    return _of_columns(_residuals(values, others), _residuals(assigned.astype(float), others))
+    others, _ = split_column(design, at)
+    columns = assigned.astype(float)
+    arms = np.array([1 - columns, columns])
+    columns -= (columns @ others) @ others.T
+    return statistics_of_arms(values - (values @ others) @ others.T, others, columns, arms)
 
 
 def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -73,21 +79,21 @@ def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_
     return _sign_flips(scheme, rng) if scheme.kind == SIGNS else _permuted_labels(scheme, rng)
 
 
-def _permuted_correlations(
+def _permuted_statistics(
     values: Array, design: Array, at: int, scheme: Scheme, *, seed: int
 ) -> Iterator[Array]:
-    """Yield squared partial correlations under permutations, arrays of permutations x features."""
+    """Yield the statistics under permutations, arrays of permutations x features."""
     rng = np.random.default_rng(seed)
     if scheme.kind != RESIDUALS:
-        yield assigned_correlations(values, design, at, scheme, assignments(scheme, rng=rng))
+        yield assigned_statistics(values, design, at, scheme, assignments(scheme, rng=rng))
         return
-    others = np.delete(design, at, axis=1)
-    residuals, column = _residuals(values, others), _residuals(design[:, at][None], others)[0]
+    (others, x), arms = split_column(design, at), two_arms(design[:, at])
+    residuals = values - (values @ others) @ others.T
     for orders in _orders(scheme, rng):
-        moved = _residuals(residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design)), others)
-        moved = moved.reshape(len(orders), len(values), len(design))
-        length = np.sum(moved**2, axis=2) * np.sum(column**2)
-        yield _ratio((moved @ column) ** 2, length)
+        moved = residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design))
+        moved -= (moved @ others) @ others.T
+        found = statistics_of_arms(moved, others, x[None], arms[:, None])
+        yield found.reshape(len(orders), len(values))
 
 
 def _permuted_labels(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -132,22 +138,9 @@ def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
         yield orders
 
 
-def _residuals(rows: Array, others: Array) -> Array:
-    """Return the residuals of rows regressed on the other columns of the design."""
-    basis, _ = np.linalg.qr(others)
-    return rows - (rows @ basis) @ basis.T
-
-
-def _of_columns(residuals: Array, columns: Array) -> Array:
-    """Return columns x features, 0 for a permuted column that the covariates explain."""
-    lengths = np.sum(columns**2, axis=1)
-    columns = np.where(lengths[:, None] > 1e-10, columns, 0.0)  # the column of the arm is 0 or 1
-    return _ratio((columns @ residuals.T) ** 2, lengths[:, None] * np.sum(residuals**2, axis=1))
-
-
 def _of_signs(values: Array, signs: Array) -> Array:
-    return _ratio((signs @ values.T) ** 2, len(values.T) * np.sum(values**2, axis=1)[None])
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    return np.asarray(part / np.where(whole > 0, whole, 1.0))
+    """Return t^2 / (1 + t^2) of pairs; t^2 is (n - 1) r / (1 - r), with r the share explained."""
+    total = np.sum(values**2, axis=1)
+    share = (signs @ values.T) ** 2 / (len(values.T) * np.where(total > 0, total, 1.0))
+    odds = (len(values.T) - 1) * share
+    return np.asarray(odds / (odds + 1 - share))

@@ -1,0 +1,190 @@
+"""The test of one coefficient where patients of the arms may differ in spread.
+
+An ordinary t-test takes the arms to vary alike. Of 4 against 8 patients, where the 4 vary twice as
+much, 12 % of its p are below 0.05. Here each arm has its own variance. Without covariates this is
+Welch's test.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lammscope.stats import Array
+
+EMPTY = 1e-10  # squared length of a column that the others explain, relative to its own
+# Residual degrees of freedom that an arm needs, or its variance is not known. Our choice.
+LEAST = 0.5
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Estimate, standard error, degrees of freedom, t and two-sided p, one value per feature.
+
+    All are nan where the design or the data do not determine them.
+    """
+
+    estimate: Array
+    se: Array
+    df: Array
+    t: Array
+    p: Array
+
+
+def effect_test(values: Array, design: Array, at: int) -> Effect:
+    """Test one coefficient of a linear model; between two arms, each has its own variance.
+
+    The estimate is that of least squares. The variances of the arms are the unbiased combinations
+    of the two sums of squared residuals (Rao 1970, doi 10.1080/01621459.1970.10481070), and the
+    degrees of freedom are Satterthwaite's (1946, doi 10.2307/3002019). Without covariates the test
+    is Welch's (1947). It is the ordinary t-test if the tested column does not divide the units into
+    two arms (pairs, numbers).
+
+    Parameters
+    ----------
+    values
+        Features x units.
+    design
+        Units x coefficients.
+    at
+        Position of the tested coefficient.
+
+    Notes
+    -----
+    HC2 variances with the degrees of freedom of Bell and McCaffrey, which let each unit have its
+    own variance, reject 0.5 % where one patient of each arm has the other arm's product, and 6 to
+    8 % where the smaller arm varies more; this test 4.4 to 6.2 %.
+    """
+    n_units, n_features = len(design), len(values)
+    others, x = split_column(design, at)
+    squared = float(x @ x)
+    free = n_units - others.shape[1] - 1
+    if squared == 0 or free <= 0:
+        return Effect(*(np.full(n_features, np.nan) for _ in range(5)))
+    rest = values - (values @ others) @ others.T
+    estimate = rest @ x / squared
+    squares = (rest - np.outer(estimate, x)) ** 2
+    arms = two_arms(design[:, at])
+    if arms is None:
+        variance = squares.sum(axis=1) / free / squared
+        df = np.full(n_features, float(free))
+    else:
+        variance, df = _of_arms(squares, others, x, arms)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no residual: t is infinite or nan
+        t = estimate / np.sqrt(variance)
+        p = 2 * stats.t.sf(np.abs(t), df)
+    return Effect(estimate, np.sqrt(variance), df, t, p)
+
+
+def split_column(design: Array, at: int) -> tuple[Array, Array]:
+    """Take a column of a design apart from the others.
+
+    Returns
+    -------
+    An orthonormal basis of the other columns (units x their rank), and the column without what they
+    explain (0 if all of it).
+    """
+    basis, length, _ = np.linalg.svd(np.delete(design, at, axis=1), full_matrices=False)
+    others = basis[:, length > EMPTY * max(length.max(initial=0.0), 1)]
+    column = design[:, at].astype(float)
+    rest = column - others @ (others.T @ column)
+    return others, np.where(rest @ rest > EMPTY * (column @ column), rest, 0.0)
+
+
+def two_arms(column: Array) -> Array | None:
+    """Return membership of units in two arms (2 x units); None if the column has not two values."""
+    if len(np.unique(column)) != 2:
+        return None
+    second = column == column.max()
+    return np.array([~second, second], dtype=float)
+
+
+def statistics_of_arms(values: Array, others: Array, columns: Array, arms: Array) -> Array:
+    """Compute t^2 / (1 + t^2) of each column of arms and each feature.
+
+    Parameters
+    ----------
+    values
+        Features x units, without what the other columns explain.
+    others
+        Basis of the other columns, from `split_column`.
+    columns
+        Assignments x units: columns of arms without what the other columns explain.
+    arms
+        2 x assignments x units: membership in the arms.
+
+    Returns
+    -------
+    Assignments x features. 0 for a column that the others explain. Where the variance of an arm is
+    not known, both arms have that of all residuals.
+    """
+    squared = np.sum(columns**2, axis=1)
+    squared = np.where(squared > EMPTY, squared, 1.0)[:, None]
+    estimates = columns @ values.T / squared
+    parts = [
+        arm @ values.T**2
+        - 2 * estimates * ((arm * columns) @ values.T)
+        + estimates**2 * np.sum(arm * columns**2, axis=1)[:, None]
+        for arm in arms
+    ]
+    first, second = np.maximum(parts, 0.0)
+    share = [np.sum(arm * columns**2, axis=1)[:, None] / squared**2 for arm in arms]
+    expected = _expected_squares(others, columns, arms)[..., None]
+    (a, b), (_, d) = expected
+    known = np.minimum(a, d) >= LEAST
+    determinant = np.where(known, a * d - b * b, 1.0)
+    common = (first + second) / max(len(others) - others.shape[1] - 1, 1)
+    one = np.where(known, np.maximum((d * first - b * second) / determinant, 0.0), common)
+    two = np.where(known, np.maximum((a * second - b * first) / determinant, 0.0), common)
+    return share_of_squares(estimates, share[0] * one + share[1] * two)
+
+
+def share_of_squares(estimate: Array, variance: Array) -> Array:
+    """Return t^2 / (1 + t^2), which is finite where the variance is 0; 0 if both are 0."""
+    whole = estimate**2 + variance
+    return np.asarray(estimate**2 / np.where(whole > 0, whole, 1.0))
+
+
+def _expected_squares(others: Array, columns: Array, arms: Array) -> Array:
+    """Return the expected sum of squared residuals of an arm for a unit variance in another.
+
+    Shape 2 x 2 x assignments: the squares of the residual maker, summed over both arms' units. Its
+    entries are those of the other columns' maker less x x' / x'x.
+    """
+    maker = np.eye(len(others)) - others @ others.T
+    squared = np.sum(columns**2, axis=1)
+    squared = np.where(squared > EMPTY, squared, 1.0)
+    lengths = [np.sum(arm * columns**2, axis=1) for arm in arms]
+    return np.array(
+        [
+            [
+                np.sum((one @ maker**2) * two, axis=1)
+                - 2 * np.sum(((one * columns) @ maker) * (two * columns), axis=1) / squared
+                + lengths[i] * lengths[j] / squared**2
+                for j, two in enumerate(arms)
+            ]
+            for i, one in enumerate(arms)
+        ]
+    )
+
+
+def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array]:
+    """Return the variance of the estimate and its degrees of freedom, per feature.
+
+    `squares` are squared residuals, features x units. Both are nan if an arm has too few degrees of
+    freedom.
+    """
+    expected = _expected_squares(others, x[None], arms[:, None])[..., 0]
+    if expected.diagonal().min() < LEAST:
+        unknown = np.full(len(squares), np.nan)
+        return unknown, unknown
+    variances = np.maximum(np.linalg.solve(expected, arms @ squares.T), 0.0)  # arms x features
+    share = arms @ x**2 / (x @ x) ** 2
+    variance = share @ variances
+    # The variance is a quadratic form of the residuals; this is the variance of that form.
+    weight = np.linalg.solve(expected, share) @ arms
+    maker = np.eye(len(x)) - others @ others.T - np.outer(x, x) / (x @ x)
+    inner = arms @ (maker @ (weight[:, None] * maker)) ** 2 @ arms.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = variance**2 / np.einsum("if,ij,jf->f", variances, inner, variances)
+    return variance, df
