@@ -1,7 +1,8 @@
-"""Self-diagnosis: the primary tests repeated with the labels of the patients permuted.
+"""Self-diagnosis of the primary tests: whether their p-values may be too small in this cohort.
 
-This diagnoses one cohort only: its permutations are not independent cohorts, and a true difference
-leaks into permuted labels.
+Abundance is tested in simulated cohorts without a difference, whose arms have the depth and the
+spread of the real ones. Genes are tested under permuted labels of the patients: a true difference
+leaks into these, and they cannot show what unequal arms do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,10 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
-from scipy import stats
 
 from lammscope.abundance.comparisons import Permutations, compare
-from lammscope.abundance.fractions import unit_values
-from lammscope.abundance.permutation import assigned_correlations, assignments
+from lammscope.abundance.null_cohorts import null_p_values
+from lammscope.abundance.permutation import assignments
 from lammscope.abundance.populations import Question
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
@@ -25,16 +25,39 @@ from lammscope.cohort.schemes import Scheme
 from lammscope.core.names import ALPHA
 from lammscope.expression.genes import test_expression
 
-COLUMNS = ["test", "contrast", "n_relabellings", "n_tests", "share", "status", "message"]
+COLUMNS = ["test", "contrast", "n_null", "n_tests", "share", "status", "message"]
 POPULATION = "LAMM"
+N_COHORTS = 2000  # simulated; the standard error of a share of 5 % is 0.5 %
+# Ratios of the arms, and the leverage of a patient, from which a warning is given. Our choice.
+UNEQUAL_SPREAD, UNEQUAL_DEPTH, MAX_LEVERAGE = 2.0, 3.0, 0.9
 NOT_TESTED = "The tests of {} were not checked for calibration ({})."
-CALIBRATED = (
+SIMULATED = (
+    "In {n:,} simulated cohorts without a difference, with the depth and the spread of the arms as "
+    "here, {percent:.1f} % of the tests of {test} had p < 0.05; 5 % are expected."
+)
+PERMUTED = (
     "Under {n:,} permutations of the patients' labels, {percent:.1f} % of the tests of {test} had "
     "p < 0.05; 5 % are expected."
 )
 TOO_MANY = (
+    " The p-values of this test may be too small in this cohort; rely on the permutation test."
+)
+LEAKS = (
     " The p-values of this test may be too small in this cohort, although a true difference also "
     "leaks into permuted labels; rely on the permutation test."
+)
+SPREAD = (
+    "The log odds of {what} vary {ratio:.1f} times as much between {more} as between {less} "
+    "(standard deviations {high:.2g} and {low:.2g})."
+)
+SPREAD_WARNING = " The p of the row allows for that; `p_ordinary` and `p_moderated` do not."
+DEPTH = "Samples of {more} have {ratio:.1f} times as many {denominator} cells as those of {less}."
+DEPTH_WARNING = (
+    " A fraction of few cells is less certain there, and a rare population may be missed."
+)
+LEVERAGE = (
+    "Patient {patient} determines a coefficient of the model almost alone (leverage {value:.2f}), "
+    "so a covariate is estimated from one patient; see the results without it."
 )
 
 
@@ -83,41 +106,89 @@ def diagnose_calibration(
 def diagnose_abundance(
     question: Question, *, denominator: str, permutations: Permutations, max_share: float
 ) -> pd.DataFrame:
-    """Compute the share of p < 0.05 of the primary row (logit scale) under permuted labels.
+    """Check the primary row (logit scale): its p without a difference, and how equal the arms are.
 
-    `denominator` is that of the primary row. A share above `max_share` gives a warning. Returns one
-    row with the columns `COLUMNS`.
+    Parameters
+    ----------
+    question
+        The primary one.
+    denominator
+        Of the primary row.
+    permutations
+        Its `seed` is used.
+    max_share
+        A share of p < 0.05 above this gives a warning.
+
+    Returns
+    -------
+    DataFrame
+        The columns `COLUMNS`: the simulated cohorts; spread and depth of the arms (not for pairs);
+        and one row for each patient of a leverage of 0.9 or more.
     """
     contrast, min_cells = question.contrast, question.min_cells
-    about = {"test": f"LAMM cells as a fraction of {denominator} cells", "contrast": contrast.name}
+    what = f"LAMM cells as a fraction of {denominator} cells"
+    about = {"test": what, "contrast": contrast.name}
     measure = question.measure(POPULATION, denominator)
     if measure is None:
         return _not_tested(about, "sorted_out")
     (row,) = compare(
-        [measure],
-        question.units,
-        contrast,
-        scale="logit",
-        min_cells=min_cells,
-        permutations=None,
+        [measure], question.units, contrast, scale="logit", min_cells=min_cells, permutations=None
     )
     if row["status"] != "ok":
         return _not_tested(about, str(row["status"]))
     keep = (measure.total >= min_cells).all(axis=1)
     units = question.units[keep]
-    scheme = _scheme(
-        units, contrast, max_exact=permutations.max_exact, n_draws=permutations.n_draws
-    )
     design = independent_columns(design_matrix(units, contrast.adjust))
-    values = unit_values(measure, keep, "logit")[None]
-    others = _other_labels(scheme, seed=permutations.seed)
-    squared = assigned_correlations(
-        values, design.to_numpy(), tested_column(design), scheme, others
-    )[:, 0]
-    df = len(units) - design.shape[1]
-    with np.errstate(divide="ignore"):  # t is infinite for a perfect fit
-        p = 2 * stats.t.sf(np.sqrt(df * squared / (1 - squared)), df)
-    return _result(about, len(p), p, max_share)
+    at = tested_column(design)
+    p = null_p_values(measure, keep, design, at, n_cohorts=N_COHORTS, seed=permutations.seed)
+    rows = [_result(about, len(p), p[np.isfinite(p)], max_share, SIMULATED, TOO_MANY)]
+    if contrast.has_arms:
+        rows += [
+            _checked(about, *_spread(row, contrast, what)),
+            _checked(about, *_depth(measure.total[keep], units, contrast, denominator)),
+        ]
+    rows += [_checked(about, "warning", words) for words in _leverage(design, units)]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _spread(row: Mapping[str, Any], contrast: Contrast, what: str) -> tuple[str, str]:
+    """Compare the spread of the arms: status and message."""
+    spread = {contrast.group(side): row[f"sd_{side}"] for side in ("test", "reference")}
+    less, more = sorted(spread, key=lambda name: float(spread[name]))
+    low, high = float(spread[less]), float(spread[more])
+    ratio = high / low if low > 0 else np.inf
+    words = SPREAD.format(what=what, ratio=ratio, more=more, less=less, high=high, low=low)
+    unequal = ratio >= UNEQUAL_SPREAD
+    return ("warning", words + SPREAD_WARNING) if unequal else ("ok", words)
+
+
+def _depth(
+    total: np.ndarray, units: pd.DataFrame, contrast: Contrast, denominator: str
+) -> tuple[str, str]:
+    """Compare the cells per sample of the arms (medians): status and message."""
+    arm = units["arm"].to_numpy()
+    depth = {
+        contrast.group(side): float(np.median(total[arm == side])) for side in ("test", "reference")
+    }
+    less, more = sorted(depth, key=lambda name: depth[name])
+    ratio = depth[more] / depth[less]
+    words = DEPTH.format(more=more, less=less, ratio=ratio, denominator=denominator)
+    return ("warning", words + DEPTH_WARNING) if ratio >= UNEQUAL_DEPTH else ("ok", words)
+
+
+def _leverage(design: pd.DataFrame, units: pd.DataFrame) -> list[str]:
+    """Name patients who determine a coefficient almost alone."""
+    basis, _ = np.linalg.qr(design.to_numpy(dtype=float))
+    leverage = np.sum(basis**2, axis=1)
+    return [
+        LEVERAGE.format(patient=patient, value=value)
+        for patient, value in zip(units["patient"], leverage, strict=True)
+        if value >= MAX_LEVERAGE
+    ]
+
+
+def _checked(about: Mapping[str, str], status: str, message: str) -> pd.DataFrame:
+    return pd.DataFrame([{**about, "status": status, "message": message}], columns=COLUMNS)
 
 
 def diagnose_expression(
@@ -167,7 +238,8 @@ def diagnose_expression(
         relabeled = contrast.relabel(comparison.used, units, assignment)
         other = Comparison(relabeled, replace(contrast, choose=None))
         p.append(test_expression(lamm, other, **limma)["p"].dropna())
-    return _result(about, len(p), np.concatenate([np.empty(0), *p]), max_share)
+    found = np.concatenate([np.empty(0), *p])
+    return _result(about, len(p), found, max_share, PERMUTED, LEAKS)
 
 
 def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws: int) -> Scheme:
@@ -184,18 +256,25 @@ def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
     return assigned[~same.all(axis=1) & same.any(axis=1)]
 
 
-def _result(about: Mapping[str, str], n: int, p: np.ndarray, max_share: float) -> pd.DataFrame:
+def _result(
+    about: Mapping[str, str],
+    n: int,
+    p: np.ndarray,
+    max_share: float,
+    words: str,
+    warning: str,
+) -> pd.DataFrame:
     if n == 0:
         return _not_tested(about, "no other permutation of the labels exists")
     share = float(np.mean(p < ALPHA))
-    message = CALIBRATED.format(n=n, percent=100 * share, test=about["test"])
-    row = {"n_relabellings": n, "n_tests": len(p), "share": share, "status": "ok"}
+    message = words.format(n=n, percent=100 * share, test=about["test"])
+    row = {"n_null": n, "n_tests": len(p), "share": share, "status": "ok"}
     if share > max_share:
-        row["status"], message = "warning", message + TOO_MANY
+        row["status"], message = "warning", message + warning
     return pd.DataFrame([{**about, **row, "message": message}], columns=COLUMNS)
 
 
 def _not_tested(about: Mapping[str, str], why: str) -> pd.DataFrame:
-    row = {"n_relabellings": 0, "n_tests": 0, "share": np.nan, "status": "not_tested"}
+    row = {"n_null": 0, "n_tests": 0, "share": np.nan, "status": "not_tested"}
     message = NOT_TESTED.format(about["test"], why)
     return pd.DataFrame([{**about, **row, "message": message}], columns=COLUMNS)

@@ -21,7 +21,7 @@ from lammscope.cohort.design import (
 )
 from lammscope.core.names import ALPHA, LAMM_ROWS
 from lammscope.stats import linear
-from lammscope.stats.effect import effect_test
+from lammscope.stats.effect import effect_test, spread_by_arm
 from lammscope.stats.influence import leave_one_out
 
 MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
@@ -32,18 +32,10 @@ MIN_EXPECTED = 2  # cells per sample on the side with the fewest, at equal propo
 
 COLUMNS = [
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
-    *(
-        "fdr",
-        "p_ordinary",
-        "p_moderated",
-        "fdr_moderated",
-        "p_permutation",
-        "p_floor",
-        "permutation_scheme",
-    ),
-    *("mean_test", "mean_reference", "n_test", "n_reference", "influence_low", "influence_high"),
-    *("influence_patient", "influence_p_max", "detectable", "compositional", "status", "verdict"),
-    "notes",
+    *("fdr", "p_ordinary", "p_moderated", "fdr_moderated", "p_permutation", "p_floor"),
+    *("permutation_scheme", "mean_test", "mean_reference", "sd_test", "sd_reference", "n_test"),
+    *("n_reference", "influence_low", "influence_high", "influence_patient", "influence_p_max"),
+    *("detectable", "compositional", "status", "verdict", "notes"),
 ]
 
 TEXTS = ("permutation_scheme", "influence_patient", "notes")
@@ -175,7 +167,7 @@ def _test(
     measures: list[Measure],
     status: list[str],
 ) -> list[dict[str, Any]]:
-    """Compute tests of the effect (its row's, ordinary, moderated), and each patient's influence."""
+    """Compute tests of the effect (the row's, ordinary, moderated) and each patient's influence."""
     results: list[dict[str, Any]] = [{"status": s or "ok"} for s in status]
     rows = np.array([i for i, s in enumerate(status) if not s], dtype=int)
     if len(rows) == 0:
@@ -184,6 +176,7 @@ def _test(
     test = effect_test(values[rows], full.to_numpy(), at)
     plain = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy())).p_value[:, at]
     influence = leave_one_out(values[rows], full.to_numpy(), at)
+    spread = spread_by_arm(values[rows], full.to_numpy(), at)
     moderated = np.array([measures[i].partition for i in rows])
     p_moderated = np.full(len(rows), np.nan)
     if moderated.sum() >= MIN_MODERATED:
@@ -192,6 +185,9 @@ def _test(
     critical = stats.t.ppf(1 - ALPHA / 2, test.df)
     for j, i in enumerate(rows):
         estimate, df, se = (float(each[j]) for each in (test.estimate, test.df, test.se))
+        if np.isnan(se):
+            results[i]["status"] = "too_few_patients"
+            continue
         if not se > 1e-10 * max(1.0, float(np.abs(values[i]).max())):
             results[i]["status"] = "no_variation"
             continue
@@ -200,6 +196,7 @@ def _test(
         results[i] |= {"ci_low": estimate - half, "ci_high": estimate + half}
         results[i] |= {"p": test.p[j], "p_ordinary": plain[j], "p_moderated": p_moderated[j]}
         results[i]["detectable"] = detectable_difference(se, df)
+        results[i] |= dict(zip(("sd_test", "sd_reference"), spread[::-1, j], strict=False))
         estimates, p = influence.estimate[:, j], influence.p[:, j]
         if np.isfinite(p).any():
             results[i] |= {

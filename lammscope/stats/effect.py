@@ -76,6 +76,27 @@ def effect_test(values: Array, design: Array, at: int) -> Effect:
     return Effect(estimate, np.sqrt(variance), df, t, p)
 
 
+def spread_by_arm(values: Array, design: Array, at: int) -> Array:
+    """Estimate the standard deviation of the residuals in each arm, as `effect_test` does.
+
+    Returns
+    -------
+    2 x features, the arm with the smaller value of the column first; 1 x features where the column
+    does not divide the units into two arms. nan where it is not known.
+    """
+    others, x = split_column(design, at)
+    free = len(design) - others.shape[1] - 1
+    arms = two_arms(design[:, at])
+    n_rows = 1 if arms is None else 2
+    if not x.any() or free <= 0:
+        return np.full((n_rows, len(values)), np.nan)
+    rest = values - (values @ others) @ others.T
+    squares = (rest - np.outer(rest @ x / (x @ x), x)) ** 2
+    if arms is None:
+        return np.sqrt(squares.sum(axis=1) / free)[None]
+    return np.sqrt(_arm_variances(squares, others, x, arms)[0])
+
+
 def split_column(design: Array, at: int) -> tuple[Array, Array]:
     """Take a column of a design apart from the others.
 
@@ -168,17 +189,21 @@ def _expected_squares(others: Array, columns: Array, arms: Array) -> Array:
     )
 
 
-def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array]:
-    """Return the variance of the estimate and its degrees of freedom, per feature.
+def _arm_variances(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array]:
+    """Return the variance in each arm (2 x features), and the expected squares behind it.
 
-    `squares` are squared residuals, features x units. Both are nan if an arm has too few degrees of
-    freedom.
+    `squares` are squared residuals, features x units. Variances are nan if an arm has too few
+    degrees of freedom.
     """
     expected = _expected_squares(others, x[None], arms[:, None])[..., 0]
     if expected.diagonal().min() < LEAST:
-        unknown = np.full(len(squares), np.nan)
-        return unknown, unknown
-    variances = np.maximum(np.linalg.solve(expected, arms @ squares.T), 0.0)  # arms x features
+        return np.full((2, len(squares)), np.nan), np.eye(2)
+    return np.maximum(np.linalg.solve(expected, arms @ squares.T), 0.0), expected
+
+
+def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array]:
+    """Return the variance of the estimate and its degrees of freedom, per feature."""
+    variances, expected = _arm_variances(squares, others, x, arms)
     share = arms @ x**2 / (x @ x) ** 2
     variance = share @ variances
     # The variance is a quadratic form of the residuals; this is the variance of that form.

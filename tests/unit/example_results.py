@@ -328,6 +328,7 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["p"] = np.minimum(1.0, 2 * np.exp(-(table["t"] ** 2) / 1.6))
     table["fdr"] = np.minimum(1.0, 3 * table["p"])
     table["p_moderated"], table["fdr_moderated"] = table["p"], table["fdr"]
+    table["p_ordinary"], table["sd_test"], table["sd_reference"] = table["p"], 0.5, 0.4
     table["p_permutation"] = np.maximum(2 / 70, table["p"])
     table["p_floor"], table["permutation_scheme"] = 2 / 70, "exact"
     table["mean_reference"] = np.where(is_lamm, 0.05, rng.uniform(0.01, 0.2, len(table)))
@@ -348,7 +349,8 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     if status != "ok":
         tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]
         tested += ["p_permutation", "influence_low", "influence_high", "influence_p_max"]
-        table[[*tested, "p_moderated", "fdr_moderated"]] = np.nan
+        untested = ["p_ordinary", "p_moderated", "fdr_moderated", "sd_test", "sd_reference"]
+        table[[*tested, *untested]] = np.nan
         table["influence_patient"] = ""
         table["verdict"] = "not tested: fewer than 3 patients in an arm, or too few for the model"
         table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"
@@ -402,7 +404,7 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
 
 def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFrame:
     """Make a row of `design/calibration.tsv`."""
-    row = {"test": "genes in LAMM cells", "contrast": "baseline", "n_relabellings": 20}
+    row = {"test": "genes in LAMM cells", "contrast": "baseline", "n_null": 20}
     row |= {"n_tests": 20_000, "share": share, "status": status}
     row["message"] = f"With permuted labels {100 * share:.1f} % of the tests had p < 0.05."
     return pd.DataFrame([row])

@@ -171,7 +171,7 @@ rule test_robustness:
 
 
 rule diagnose_calibration:
-    """Repeat the primary tests with the labels of the patients permuted."""
+    """Check whether the p-values of the primary tests may be too small in this cohort."""
     input:
         counts="<results>/abundance/counts.tsv",
         pseudobulk="<results>/expression/pseudobulk.h5ad",

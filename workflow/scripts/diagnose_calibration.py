@@ -1,4 +1,4 @@
-"""Repeat the primary tests with the labels of the patients permuted."""
+"""Check whether the p-values of the primary tests may be too small in this cohort."""
 
 import anndata
 from snakemake.iocontainers import Snakemake
