@@ -1,6 +1,5 @@
 """Test one population in one contrast: estimate, p of several kinds, and influence of patients."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
 from lammscope.abundance.permutation import permutation_p
 from lammscope.cohort.comparison import design_problem
@@ -35,10 +35,10 @@ COLUMNS = [
     *("fdr", "p_ordinary", "p_moderated", "fdr_moderated", "p_permutation", "p_floor"),
     *("permutation_scheme", "mean_test", "mean_reference", "sd_test", "sd_reference", "n_test"),
     *("n_reference", "influence_low", "influence_high", "influence_patient", "influence_p_max"),
-    *("detectable", "compositional", "status", "verdict", "notes"),
+    *("detectable", "compositional", *CLOSURE, "status", "reason", "notes"),
 ]
 
-TEXTS = ("permutation_scheme", "influence_patient", "notes")
+TEXTS = ("permutation_scheme", "influence_patient", "without", "reason", "notes")
 
 REASONS = {
     "no_cells": "no such cells in these samples",
@@ -113,9 +113,9 @@ def compare(
         shared |= _permute(tests, values, kept, full, contrast, permutations)
         for i, measure, test in zip(indices, measures, tests, strict=True):
             row = shared | {"population": measure.population, "denominator": measure.denominator}
-            row |= {"compositional": measure.denominator == "all"}
+            row |= {"compositional": not (measure.ratio or measure.mean)}
             row |= arm_means(measure, keep, arm) | test
-            rows[i] = row | {"verdict": _verdict(row, contrast)}
+            rows[i] = row | {"reason": _reason(str(row["status"]), contrast)}
     return [rows[i] for i in range(len(family))]
 
 
@@ -232,17 +232,11 @@ def _permute(
     return {"p_floor": scheme.floor, "permutation_scheme": scheme.words}
 
 
-def _verdict(row: Mapping[str, Any], contrast: Contrast) -> str:
-    """State the result in words, by its p and interval alone."""
-    status = str(row["status"])
+def _reason(status: str, contrast: Contrast) -> str:
+    """Say why a row was not tested; "" if it was."""
     if status == "too_few_patients" and not contrast.has_arms:
-        return f"not tested: fewer than {MIN_PATIENTS} {contrast.needed}"
-    if status != "ok":
-        return f"not tested: {REASONS[status]}"
-    estimate, low, high, p = (float(row[k]) for k in ("estimate", "ci_low", "ci_high", "p"))
-    if p >= ALPHA:
-        return f"no evidence of a difference; 95 % interval {low:.2f} to {high:.2f}"
-    return contrast.verdict("higher" if estimate > 0 else "lower")
+        return f"fewer than {MIN_PATIENTS} {contrast.needed}"
+    return REASONS.get(status, "")
 
 
 @lru_cache(maxsize=1024)

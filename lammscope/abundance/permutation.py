@@ -87,7 +87,10 @@ def _permuted_statistics(
     if scheme.kind != RESIDUALS:
         yield assigned_statistics(values, design, at, scheme, assignments(scheme, rng=rng))
         return
-    (others, x), arms = split_column(design, at), two_arms(design[:, at])
+    others, x = split_column(design, at)
+    arms = two_arms(design[:, at])
+    if arms is None:
+        raise ValueError("residuals are permuted between two arms only")
     residuals = values - (values @ others) @ others.T
     for orders in _orders(scheme, rng):
         moved = residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.abundance.closure import COLUMNS as CLOSURE
+from lammscope.abundance.closure import find_mover, nothing_without, without_mover
 from lammscope.abundance.comparisons import COLUMNS, Permutations, compare, empty_row
 from lammscope.abundance.fractions import Measure, families, score_measure, unit_cells
 from lammscope.cohort.comparison import Comparison
@@ -50,6 +52,11 @@ class Question:
         return self.comparison.contrast
 
     @property
+    def lineages(self) -> pd.Series:
+        """The lineage of each population."""
+        return self._about["lineage"]
+
+    @property
     def units(self) -> pd.DataFrame:
         """The units of the comparison."""
         return self.comparison.units
@@ -68,7 +75,7 @@ class Question:
     def removed(self) -> list[list[str]]:
         """For each family, the sorting that removed its denominator; it is then not tested."""
         refused = refused_denominators(self.comparison.sorts, sorts=self.sorts)
-        lineages = self._about["lineage"]
+        lineages = self.lineages
         wholes = [
             lineages[family[0].population]
             if family[0].denominator == "parent"
@@ -113,10 +120,10 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
     partition: list[bool] = []
     for family, removed in zip(question.families, question.removed, strict=True):
         for scale in family[0].scales:
-            rows += (
-                _refused_rows(family, units, contrast, scale, removed)
-                if removed
-                else compare(
+            if removed:
+                rows += _refused_rows(family, units, contrast, scale, removed)
+            else:
+                found = compare(
                     family,
                     units,
                     contrast,
@@ -124,24 +131,61 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
                     min_cells=question.min_cells,
                     permutations=permutations,
                 )
-            )
+                rows += _test_without_mover(found, family, question, scale)
             partition += [measure.partition for measure in family]
     return _with_fdr(pd.DataFrame(rows, columns=COLUMNS), np.array(partition))
+
+
+def _test_without_mover(
+    rows: list[dict[str, Any]], family: list[Measure], question: Question, scale: str
+) -> list[dict[str, Any]]:
+    """Test the rows of a closed denominator again without the population that moved most."""
+    rows = [row | nothing_without() for row in rows]
+    excluded = question.comparison.left_out(question.exclude_pre_post)
+    kept = {measure.population for measure in family} - set(excluded)
+    mover = find_mover(rows, family, kept=kept)
+    if mover is None:
+        return rows
+    lineage = str(question.lineages[mover.population])
+    others = [without_mover(measure, mover, mover_lineage=lineage) for measure in family]
+    for i, measure in enumerate(others):
+        if measure is None or rows[i]["status"] != "ok":
+            continue
+        (again,) = compare(
+            [measure],
+            question.units,
+            question.contrast,
+            scale=scale,
+            min_cells=question.min_cells,
+            permutations=None,
+        )
+        values = (mover.population, again["estimate"], again["p"])
+        rows[i] |= dict(zip(CLOSURE, values, strict=True))
+    return rows
 
 
 def _refused_rows(
     family: list[Measure], units: pd.DataFrame, contrast: Contrast, scale: str, removed: list[str]
 ) -> list[dict[str, Any]]:
     """Make rows of a denominator that sorting removed, without means, which would mislead."""
-    words = f"not tested: sorting for {', '.join(removed)} removed the cells of the denominator"
-    row = empty_row(units, contrast, scale=scale)
-    row |= {"compositional": False, "status": "sorted_out", "verdict": words}
+    words = f"sorting for {', '.join(removed)} removed the cells of the denominator"
+    row = empty_row(units, contrast, scale=scale) | nothing_without()
+    row |= {"compositional": False, "status": "sorted_out", "reason": words}
     return [row | {"population": m.population, "denominator": m.denominator} for m in family]
 
 
 def _with_fdr(table: pd.DataFrame, partition: np.ndarray) -> pd.DataFrame:
-    """Add false discovery rates over the populations of each denominator and scale."""
+    """Add false discovery rates over the populations of each denominator and scale.
+
+    The rate of all monocytic cells is that beside these populations, and does not change theirs.
+    """
     for name, target in (("p", "fdr"), ("p_moderated", "fdr_moderated")):
         for _, part in table[partition].groupby(["denominator", "scale"]):
             table.loc[part.index, target] = benjamini_hochberg(part[name])
+    for place in table.index[(table["population"] == "monocytic") & table["p"].notna()]:
+        own = table.loc[place]
+        beside = partition & (table["denominator"] == own["denominator"]).to_numpy()
+        beside &= (table["scale"] == own["scale"]).to_numpy()
+        rates = benjamini_hochberg([own["p"], *table.loc[beside, "p"]])
+        table.loc[place, "fdr"] = rates[0]
     return table

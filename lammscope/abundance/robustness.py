@@ -17,7 +17,7 @@ from lammscope.core.names import LAMM_SCORE, LEVELS
 COLUMNS = [
     *("analysis", "setting", "population", "denominator", "scale", "estimate", "se", "ci_low"),
     *("ci_high", "df", "p", "log_odds", "log_odds_low", "log_odds_high", "n_test", "n_reference"),
-    *("status", "verdict"),
+    *("status", "reason"),
 ]
 DENOMINATORS = ("monocytic", "immune", "all", "T")
 COVARIATES = ("product", "age", "sex", "ldh")  # tried one at a time if the contrast has none

@@ -118,7 +118,10 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
         return "verdict", "survivorship", "survivorship", words
     floor = next((float(str(row[1])) for row in rows if row[0] == "p_floor"), 0.0)
     if floor > ALPHA:
-        words = f"Tested, but with {sizes} a permutation test cannot give p below {floor:.3g}."
+        words = (
+            f"Tested, but with {sizes} a permutation test cannot give p below {floor:.3g}, so that "
+            "no difference can be more than suggestive."
+        )
         return "verdict", "no_permutation", "warning", words
     return "verdict", "ok", "ok", f"Can be tested: {sizes}."
 

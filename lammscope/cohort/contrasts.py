@@ -202,12 +202,15 @@ class Contrast:
         """Describe a difference in a few words; `direction` is higher or lower."""
         return f"{direction} in {self.test}"
 
-    def claim(self, direction: str, whole: str) -> str:
-        """State the primary result in a sentence; `whole` names the denominator."""
+    def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
+        """State the primary result in a sentence; `whole` names the denominator.
+
+        `verb` is `was`, or `may be` for a result that is only suggestive.
+        """
         test, reference = readable(self.test), readable(self.reference)
         return (
-            f"{test} status was associated with a {direction} fraction of LAMM cells among {whole}"
-            f" than {reference} status"
+            f"{test} status {verb} associated with a {direction} fraction of LAMM cells among "
+            f"{whole} than {reference} status"
         )
 
     def directions(self) -> tuple[str, str]:
@@ -324,12 +327,16 @@ class Paired(Contrast):
         """Return the number of pairs for a cell of a table."""
         return f"{n_test} pairs"
 
-    def claim(self, direction: str, whole: str) -> str:
-        """State the primary result in a sentence; `whole` names the denominator."""
+    def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
+        """State the primary result in a sentence; `whole` names the denominator.
+
+        `verb` is `was`, or `may be` for a result that is only suggestive.
+        """
         test, reference = readable(self.test), readable(self.reference)
+        had = "had" if verb == "was" else "may have"
         return (
-            f"{test} samples had a {direction} fraction of LAMM cells among {whole} than the same "
-            f"patients' {reference} samples"
+            f"{test} samples {had} a {direction} fraction of LAMM cells among {whole} than the "
+            f"same patients' {reference} samples"
         )
 
     def _question(self) -> str:
@@ -406,13 +413,16 @@ class Change(Contrast):
         """Describe a difference in a few words; `direction` is higher or lower."""
         return f"{direction} change in {self.test}"
 
-    def claim(self, direction: str, whole: str) -> str:
-        """State the primary result in a sentence; `whole` names the denominator."""
+    def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
+        """State the primary result in a sentence; `whole` names the denominator.
+
+        `verb` is `was`, or `may be` for a result that is only suggestive.
+        """
         test, reference = readable(self.test), readable(self.reference)
         return (
-            f"{test} status was associated with a {direction} change in the fraction of LAMM cells "
-            f"among {whole} from before to after infusion than {reference} status (a higher change "
-            "is a larger increase or a smaller decrease)"
+            f"{test} status {verb} associated with a {direction} change in the fraction of LAMM "
+            f"cells among {whole} from before to after infusion than {reference} status (a higher "
+            "change is a larger increase or a smaller decrease)"
         )
 
     def directions(self) -> tuple[str, str]:

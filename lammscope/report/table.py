@@ -17,6 +17,7 @@ from lammscope.core.words import (
     write_number,
 )
 from lammscope.report.order import order_rows
+from lammscope.stats.verdicts import SUGGESTIVE
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,18 @@ ABUNDANCE_COLUMNS = (
     Column("mean_test", "{mean}, {test}", "fraction"),
     Column("odds_ratio", "{ratio}", "ratio", "exponential of the estimate on the logit scale"),
     Column("interval", "95 % CI", "text"),
-    Column("p", "p", "p", "patient-level linear model, not moderated"),
-    Column("verdict", "Verdict", "name"),
+    Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
+    Column("verdict", "Verdict", "words"),
+    Column("doubts", "Not supported because", "words"),
     Column("n", "n", "text", "patients in {reference} / {test}, or pairs"),
     Column("fdr", "FDR", "p", "Benjamini-Hochberg within contrast and denominator"),
+    Column("p_holm", "p, Holm", "p", "of LAMM rows, over all but the primary one of this run"),
     Column("p_permutation", "p, permutation", "p"),
+    Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
+    Column(
+        "p_without", "p without", "p", "in the denominator without the population that moved most"
+    ),
+    Column("without", "Without", "name", "that population"),
     Column(
         "p_arcsine", "p, arcsine", "p", "the same test on the arcsine scale, as a sensitivity check"
     ),
@@ -160,7 +168,9 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
         denominator=rows["denominator"].map(denominator_words),
         odds_ratio=rows["estimate"],
         interval=interval_words(rows),
-        verdict=rows["verdict"].str.split(";").str[0],
+        verdict=verdict_words(rows),
+        doubts=doubt_words(rows),
+        without=rows["without"].replace("", None),
         n=_sizes(rows, contrast),
         **{f"mean_{s}": rows[f"mean_{s}"].mask(is_ratio) for s in ("test", "reference")},
     )
@@ -193,14 +203,25 @@ def interval_words(rows: pd.DataFrame) -> pd.Series:
     return (low + " to " + high).where(rows["ci_low"].notna(), None)
 
 
+def verdict_words(rows: pd.DataFrame) -> pd.Series:
+    """Return verdicts with their direction or reason, such as `suggestive: higher in responder`."""
+    return rows["words"].str.split(";").str[0]
+
+
+def doubt_words(rows: pd.DataFrame) -> pd.Series:
+    """Return what keeps differences with p < 0.05 from being supported; None for other rows."""
+    doubts = rows["words"].str.split("; ", n=1).str[1]
+    return doubts.where(rows["verdict"] == SUGGESTIVE, None)
+
+
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
-    """Return one line per denominator on LAMM cells: estimate, interval and p, or the verdict."""
+    """Return one line per denominator on LAMM cells: estimate, interval, p and verdict."""
     lines = []
     rows = order_rows(abundance[abundance["population"].eq("LAMM")])
     for row in rows[rows["scale"] != "arcsine"].to_dict("records"):
         what = f"LAMM {denominator_words(row['denominator'])}"
         if not np.isfinite(row["estimate"]):
-            lines.append(f"{what}: {readable(row['verdict'])}")
+            lines.append(f"{what}: {readable(row['words'])}")
             continue
         ratio, low, high = (
             write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
@@ -208,7 +229,7 @@ def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
         name = "ratio" if row["scale"] == "log_ratio" else contrast.ratio()
         p = write_number(float(row["p"]), "p")
         p = p if p.startswith("<") else f"= {p}"
-        lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}")
+        lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}; {row['verdict']}")
     return lines + _score_lines(abundance)
 
 
@@ -218,14 +239,15 @@ def _score_lines(abundance: pd.DataFrame) -> list[str]:
     lines = []
     for row in abundance[abundance["population"].eq(LAMM_SCORE)].to_dict("records"):
         if not np.isfinite(row["estimate"]):
-            lines.append(f"{what}: {readable(row['verdict'])}")
+            lines.append(f"{what}: {readable(row['words'])}")
             continue
         value, low, high = (
             write_number(float(row[key]), "signed") for key in ("estimate", "ci_low", "ci_high")
         )
         p = write_number(float(row["p"]), "p")
         p = p if p.startswith("<") else f"= {p}"
-        lines.append(f"{what}: difference {value} (95 % CI {low} to {high}), p {p}")
+        interval = f"95 % CI {low} to {high}"
+        lines.append(f"{what}: difference {value} ({interval}), p {p}; {row['verdict']}")
     return lines
 
 

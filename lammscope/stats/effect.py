@@ -93,8 +93,8 @@ def spread_by_arm(values: Array, design: Array, at: int) -> Array:
     rest = values - (values @ others) @ others.T
     squares = (rest - np.outer(rest @ x / (x @ x), x)) ** 2
     if arms is None:
-        return np.sqrt(squares.sum(axis=1) / free)[None]
-    return np.sqrt(_arm_variances(squares, others, x, arms)[0])
+        return np.asarray(np.sqrt(squares.sum(axis=1) / free)[None])
+    return np.asarray(np.sqrt(_arm_variances(squares, others, x, arms)[0]))
 
 
 def split_column(design: Array, at: int) -> tuple[Array, Array]:
@@ -109,7 +109,7 @@ def split_column(design: Array, at: int) -> tuple[Array, Array]:
     others = basis[:, length > EMPTY * max(length.max(initial=0.0), 1)]
     column = design[:, at].astype(float)
     rest = column - others @ (others.T @ column)
-    return others, np.where(rest @ rest > EMPTY * (column @ column), rest, 0.0)
+    return others, rest if rest @ rest > EMPTY * (column @ column) else np.zeros_like(rest)
 
 
 def two_arms(column: Array) -> Array | None:

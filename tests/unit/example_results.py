@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
 from lammscope.joint.cells import select_cells, summarize_lineages
@@ -340,21 +341,24 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["influence_patient"] = "P01"
     table["influence_p_max"] = np.minimum(1.0, 2 * table["p"])
     table["detectable"] = 3.5 * table["se"]
-    table["compositional"] = table["denominator"] == "all"
-    table["status"] = status
-    none = "no evidence of a difference; 95 % interval " + table["ci_low"].map("{:.2f}".format)
-    none += " to " + table["ci_high"].map("{:.2f}".format)
-    table["verdict"] = none.where(table["p"] >= 0.05, "higher in non_responder")
-    table["notes"] = ""
+    table["compositional"] = table["scale"] != "log_ratio"
+    table["without"], table["estimate_without"], table["p_without"] = "", np.nan, np.nan
+    table["status"], table["reason"], table["notes"] = status, "", ""
     if status != "ok":
         tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]
         tested += ["p_permutation", "influence_low", "influence_high", "influence_p_max"]
         untested = ["p_ordinary", "p_moderated", "fdr_moderated", "sd_test", "sd_reference"]
         table[[*tested, *untested]] = np.nan
         table["influence_patient"] = ""
-        table["verdict"] = "not tested: fewer than 3 patients in an arm, or too few for the model"
+        table["reason"] = "fewer than 3 patients in an arm, or too few for the model"
         table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"
-    return table
+    return judged({"baseline": table})[0]["baseline"]
+
+
+def judged(tests: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Give the rows of abundance tables their verdicts, as the workflow does."""
+    primary = {"contrast": "baseline", "denominator": "monocytic"}
+    return judge_abundance(tests, CONTRASTS, primary=primary, level="macrophage_like")
 
 
 def robustness_table(*, seed: int = 0, status: str = "ok", n_patients: int = 8) -> pd.DataFrame:
@@ -371,7 +375,7 @@ def robustness_table(*, seed: int = 0, status: str = "ok", n_patients: int = 8) 
     table["log_odds_high"] = table["ci_high"] = table["estimate"] + 0.73
     table["p"] = 0.004
     table["n_test"], table["n_reference"], table["status"] = 4, 4, status
-    table["verdict"] = "higher in non_responder"
+    table["reason"] = ""
     if status != "ok":
         numbers = ["estimate", "se", "ci_low", "ci_high", "df", "p"]
         table[[*numbers, "log_odds", "log_odds_low", "log_odds_high"]] = np.nan

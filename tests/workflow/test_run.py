@@ -35,7 +35,7 @@ EXPRESSION_COLUMNS = {
     *("p", "fdr", "n_test", "n_reference", "status"),
 }
 STATISTICS = {
-    *("gather_lamm", "test_robustness", "diagnose_calibration", "test_gene_sets"),
+    *("test_robustness", "diagnose_calibration", "test_gene_sets"),
     *("test_neighborhoods", "draw_neighborhoods"),
 }
 

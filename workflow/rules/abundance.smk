@@ -87,24 +87,32 @@ rule count_cells:
 
 
 rule test_abundance:
-    """Test the abundance of populations in one contrast, with the patient as the unit."""
+    """Test the abundance of populations in all contrasts, and give each row its verdict.
+
+    All contrasts are one job: the LAMM rows of a run are corrected together.
+    """
     input:
         counts="<results>/abundance/counts.tsv",
         scores="<results>/abundance/scores.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        table=ensure("<results>/abundance/{contrast}.tsv", non_empty=True),
+        tables=ensure(
+            collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS), non_empty=True
+        ),
+        lamm=ensure("<results>/abundance/lamm.tsv", non_empty=True),
     log:
-        "<logs>/test_abundance/{contrast}.log",
+        "<logs>/test_abundance.log",
     benchmark:
-        "<benchmarks>/test_abundance/{contrast}.tsv"
+        "<benchmarks>/test_abundance.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(500, 4),
     params:
         **named(
-            contrast=contrast_of,
+            contrasts=list(CONTRASTS.values()),
+            primary=config["primary"],
+            level=config["lamm"]["level"],
             settings=ABUNDANCE_TESTS,
             permutation=PERMUTATION,
             seed=config["seed"],
@@ -113,31 +121,6 @@ rule test_abundance:
         ),
     script:
         "../scripts/test_abundance.py"
-
-
-rule gather_lamm:
-    """Gather the LAMM results: the primary one, and the secondary ones with Holm's correction."""
-    input:
-        abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
-    output:
-        table=ensure("<results>/abundance/lamm.tsv", non_empty=True),
-    log:
-        "<logs>/gather_lamm.log",
-    benchmark:
-        "<benchmarks>/gather_lamm.tsv"
-    conda:
-        "../../envs/lammscope.yaml"
-    resources:
-        mem_mb=memory(500, 4),
-    params:
-        **named(
-            contrasts=list(CONTRASTS),
-            primary=config["primary"],
-            level=config["lamm"]["level"],
-            code=code("gather_lamm"),
-        ),
-    script:
-        "../scripts/gather_lamm.py"
 
 
 rule test_robustness:

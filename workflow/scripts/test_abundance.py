@@ -1,9 +1,10 @@
-"""Test the abundance of populations in one contrast, with the patient as the unit."""
+"""Test the abundance of populations in all contrasts, and give each row its verdict."""
 
 from snakemake.iocontainers import Snakemake
 
 from lammscope.abundance.comparisons import Permutations
 from lammscope.abundance.populations import Question, test_abundance
+from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
@@ -12,15 +13,25 @@ from lammscope.core.runtime import job_log
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
-    params = snakemake.params
-    samples = read_sample_table(snakemake.input.samples)
-    question = Question(
-        read_table(snakemake.input.counts),
-        Comparison(samples, make_contrast(**params.contrast)),
-        **params.settings,
-        sorts=params.sorts,
-        scores=read_table(snakemake.input.scores),
-    )
+    params, inputs = snakemake.params, snakemake.input
+    samples = read_sample_table(inputs.samples)
+    counts, scores = read_table(inputs.counts), read_table(inputs.scores)
     permutations = Permutations(**params.permutation, seed=params.seed)
-    table = test_abundance(question, permutations=permutations)
-    write_table(table, snakemake.output.table)
+    contrasts = {each["name"]: make_contrast(**each) for each in params.contrasts}
+    tests = {
+        name: test_abundance(
+            Question(
+                counts,
+                Comparison(samples, contrast),
+                **params.settings,
+                sorts=params.sorts,
+                scores=scores,
+            ),
+            permutations=permutations,
+        )
+        for name, contrast in contrasts.items()
+    }
+    tables, lamm = judge_abundance(tests, contrasts, primary=params.primary, level=params.level)
+    for table, path in zip(tables.values(), snakemake.output.tables, strict=True):
+        write_table(table, path)
+    write_table(lamm, snakemake.output.lamm)

@@ -269,7 +269,9 @@ CATALOG = (
         section="abundance",
         title="Abundance of populations",
         caption="Odds ratios with 95 % confidence intervals, from the patient-level model on the "
-        "logit scale. Means are over patients. Intervals are not adjusted for multiple testing.",
+        "logit scale. Means are over patients. Intervals are not adjusted for multiple testing. "
+        "Markers are filled where a difference is supported, half filled where it is suggestive, "
+        "and open where it is inconclusive.",
         alternative="Forest plot of odds ratios per population and denominator.",
     ),
     FigureEntry(

@@ -23,10 +23,12 @@ from lammscope.report.figures.style import (
     sentence_figure,
 )
 from lammscope.report.order import KEYS, order_rows
+from lammscope.stats.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 
 # positions of text columns on the x axis; the plot itself is from 0 to 1
 NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53
 RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000])
+FILLS = {SUPPORTED: "full", SUGGESTIVE: "left", INCONCLUSIVE: "none"}  # of markers, by verdict
 FEW_RATIOS = np.array([0.001, 0.01, 0.1, 1, 10, 100, 1000])
 
 
@@ -34,7 +36,7 @@ def abundance_forest(data: ContrastData) -> Figure:
     """Draw the odds ratio and its confidence interval by population and denominator.
 
     Only rows on the logit scale are shown; the row `LAMM` is the configured level. Rows that could
-    not be tested show their status in gray.
+    not be tested show their status in gray. The fill of a marker is the verdict.
     """
     abundance, contrast = data.abundance, data.contrast
     rows = abundance[abundance["scale"] == "logit"] if "scale" in abundance else abundance
@@ -45,9 +47,9 @@ def abundance_forest(data: ContrastData) -> Figure:
     rows = order_rows(rows[rows["population"] != f"LAMM_{data.level}"])
     first = (rows["denominator"] != rows["denominator"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
-    height = 0.85 + 0.185 * (places[-1] + 1.2)
+    height = 0.99 + 0.185 * (places[-1] + 1.2)
     figure = Figure(figsize=(9.0, height))
-    figure.subplots_adjust(left=0.36, right=0.735, top=1 - 0.1 / height, bottom=0.62 / height)
+    figure.subplots_adjust(left=0.36, right=0.735, top=1 - 0.1 / height, bottom=0.76 / height)
     axis = figure.subplots()
     ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float)
     must_fit = np.abs(ends[(rows["population"] == "LAMM").to_numpy() | np.isnan(ends[:, 0])])
@@ -89,7 +91,7 @@ def write_result(
     `keys` are the columns of the estimate and the ends of its interval, as logarithms of ratios.
     """
     if not np.isfinite(row[keys[0]]):
-        words = f"not tested: {readable(row.get('status', ''))}"
+        words = f"not testable: {readable(row.get('status', ''))}"
         write_words(axis, 0.5, place, words, ha="center", color="#8b9399")
         return
     ratio, low, high = (write_number(float(row[key]), "ratio") for key in keys)
@@ -134,13 +136,15 @@ def _row_marks(
     middle = draw_interval(
         axis, place, row, keys=KEYS, reach=reach, color=line, linewidth=2.0 if is_lamm else 1.2
     )
-    fill = LAMM_COLOR if row["population"] == "LAMM" else "white" if is_lamm else color
+    fill = LAMM_COLOR if is_lamm else color
     axis.plot(
         middle,
         place,
         "s",
         markersize=5.5,
+        fillstyle=FILLS.get(str(row.get("verdict", "")), "none"),
         color=fill,
+        markerfacecoloralt="white",
         markeredgecolor=line,
         zorder=3,
         clip_on=False,
@@ -149,6 +153,8 @@ def _row_marks(
 
 def _frame(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
     ratio_axis(axis, contrast=contrast, reach=reach, bottom=bottom)
+    label = axis.get_xlabel()
+    axis.set_xlabel(f"{label}\nfilled: supported, half: suggestive, open: inconclusive")
     test, reference = readable(contrast.test), readable(contrast.reference)
     mean = contrast.mean_words
     write_words(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)

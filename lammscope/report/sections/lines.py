@@ -10,7 +10,15 @@ from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.names import ALPHA
 from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.order import population_order
-from lammscope.report.table import Column, Table, build_table, interval_words, name_columns
+from lammscope.report.table import (
+    Column,
+    Table,
+    build_table,
+    doubt_words,
+    interval_words,
+    name_columns,
+    verdict_words,
+)
 
 MAIN = "main"
 N_SETS = 40  # rows of a gene-set table, with the smallest p
@@ -31,13 +39,14 @@ LAMM_COLUMNS = (
     Column("role", "Role", "text"),
     Column("estimate", "Ratio", "ratio", "odds ratio; for a change, ratio of odds ratios"),
     Column("interval", "95 % CI", "text"),
-    Column("p", "p", "p", "patient-level linear model, not moderated"),
+    Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
     Column("p_permutation", "p, permutation", "p"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
     Column("influence_patient", "Patient left out", "text", "whose absence gives that p"),
     Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning"),
-    Column("verdict", "Verdict", "name"),
+    Column("verdict", "Verdict", "words"),
+    Column("doubts", "Not supported because", "words"),
 )
 NEIGHBORHOOD_COLUMNS = (
     Column("population", "Population", "name", "of most cells of a neighborhood"),
@@ -136,6 +145,7 @@ def lamm_table(results: pd.DataFrame) -> Table | None:
     rows = results.assign(
         denominator=results["denominator"].map(denominator_words),
         interval=interval_words(results),
-        verdict=results["verdict"].str.split(";").str[0],
+        verdict=verdict_words(results),
+        doubts=doubt_words(results),
     )
     return build_table(rows, LAMM_COLUMNS)

@@ -9,10 +9,10 @@ import pandas as pd
 
 from lammscope import __version__
 from lammscope.cohort.contrasts import Contrast
-from lammscope.core.names import ALPHA
 from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.results import Results
 from lammscope.report.sections.lines import influence_line, robustness_line
+from lammscope.stats.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 
 POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
@@ -52,7 +52,7 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
     whole = f"{denominator} cells" if denominator != "all" else "all cells"
     sizes = contrast.patients(int(row["n_test"]), int(row["n_reference"]))
     if row["status"] != "ok":
-        reason = str(row["verdict"]).removeprefix("not tested: ")
+        reason = str(row["reason"])
         return (
             f"LAMM cells as a fraction of {whole} were not compared in the primary comparison "
             f"`{contrast.name}` ({sizes}): {reason}."
@@ -62,16 +62,32 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
         for key in ("estimate", "ci_low", "ci_high", "p", "p_permutation", "p_floor")
     )
     direction = "higher" if estimate > 0 else "lower"
-    claim = contrast.claim(direction if p < ALPHA else f"numerically {direction}", whole)
-    if p >= ALPHA:
-        claim += ", without evidence of a difference"
+    if row["verdict"] == INCONCLUSIVE:
+        direction = f"numerically {direction}"
+    verb = "may be" if row["verdict"] == SUGGESTIVE else "was"
+    claim = contrast.claim(direction, whole, verb=verb)
     interval = f"95 % confidence interval {np.exp(low):.2f} to {np.exp(high):.2f}"
     return (
         f"In the primary comparison `{contrast.name}`, {claim}: {contrast.ratio()} "
         f"{np.exp(estimate):.2f} ({interval}; {sizes}; p = {p:.2g}). "
         f"A permutation test gives p = {permuted:.3g}; with these patients it "
-        f"cannot give less than p = {floor:.3g}."
+        f"cannot give less than p = {floor:.3g}. {_verdict_sentence(row)}"
     )
+
+
+def _verdict_sentence(row: Mapping[str, Any]) -> str:
+    """Return the verdict, and what keeps it from being a better one."""
+    verdict, _, rest = str(row["words"]).partition("; ")
+    verdict = verdict.partition(":")[0]
+    if row["verdict"] == SUPPORTED:
+        return (
+            "Verdict: supported (p, the permutation test and the result without any one patient "
+            "agree)."
+        )
+    words = f"Verdict: {verdict} ({readable(rest)})."
+    if row["verdict"] == INCONCLUSIVE:
+        words += " This is no evidence that there is no difference."
+    return words
 
 
 def software_versions() -> dict[str, str]:
@@ -115,6 +131,8 @@ def primary_section(
     if np.isfinite(permuted):
         test += f"; permutation test: {write_number(permuted, 'p')}"
     facts.append(("p", write_number(float(row["p"]), "p"), test))
+    verdict, _, doubts = str(row["words"]).partition("; ")
+    facts.append(("verdict", str(row["verdict"]), readable(doubts or verdict)))
     lines = [influence_line(row.to_dict(), contrast=contrast)]
     if not own.robustness.empty:
         lines.append(robustness_line(own.robustness, contrast=contrast))

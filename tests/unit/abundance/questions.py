@@ -7,6 +7,7 @@ import pandas as pd
 from lammscope.abundance.comparisons import Permutations
 from lammscope.abundance.populations import Question, test_abundance
 from lammscope.abundance.robustness import test_robustness
+from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 
@@ -43,3 +44,15 @@ def run_robustness(
 ) -> pd.DataFrame:
     own = {key: value for key, value in settings.items() if key not in (*RULES, "scores")}
     return test_robustness(ask(counts, samples, contrast, settings), thresholds, **own)
+
+
+def judge(table: pd.DataFrame, contrast: Contrast, *, denominator: str) -> pd.DataFrame:
+    """Give the rows of one contrast their verdicts; the LAMM row of `denominator` is primary."""
+    name = contrast.name
+    tables, _ = judge_abundance(
+        {name: table},
+        {name: contrast},
+        primary={"contrast": name, "denominator": denominator},
+        level="macrophage_like",
+    )
+    return tables[name]

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from lammscope.abundance.counts import count_thresholds
-from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.abundance.robustness import COLUMNS
 from lammscope.stats.multiplicity import holm
 from tests.unit.abundance.questions import run_abundance
@@ -72,7 +71,7 @@ def test_main_scale_and_denominators_are_the_rows_of_the_abundance_table(
         np.testing.assert_allclose(
             got[NUMBERS].astype(float), expected[NUMBERS].astype(float), rtol=1e-12
         )
-        assert got["verdict"] == expected["verdict"]
+        assert got["status"] == expected["status"]
     main = pairs[0][0]
     assert main["log_odds"] == main["estimate"]
     # by the delta method, the other scale is close to the main one
@@ -165,33 +164,6 @@ def test_thresholds_are_counted_for_every_sample() -> None:
     assert wide["positive", 0.5].to_dict() == {"a": 2, "b": 0, "c": 0}
     assert wide["positive", 0.9].to_dict() == {"a": 1, "b": 0, "c": 0}
     assert wide["macrophage_like", 0.5].to_dict() == {"a": 1, "b": 0, "c": 0}
-
-
-def test_one_row_is_primary_and_the_others_share_one_correction(
-    cohort: tuple[pd.DataFrame, pd.DataFrame],
-) -> None:
-    samples, counts = cohort
-    tables = {
-        name: run_abundance(counts, samples, asked(entry, samples), **SETTINGS)
-        for name, entry in (("baseline", BASELINE), ("change", CHANGE))
-    }
-    primary = {"contrast": "baseline", "denominator": "monocytic"}
-    table = gather_lamm(tables, primary=primary, level="macrophage_like")
-    assert (table["role"] == "primary").sum() == 1
-    first = table.iloc[0]
-    assert first[["contrast", "population", "denominator", "role"]].tolist() == [
-        "baseline", "LAMM", "monocytic", "primary"
-    ]  # fmt: skip
-    assert np.isnan(first["p_holm"])
-    assert set(table["population"]) == {"LAMM", "LAMM_positive"}
-    secondary = table[table["role"] == "secondary"]
-    assert set(secondary["contrast"]) == {"baseline", "change"}
-    smallest = secondary["p"].min()
-    assert secondary["p_holm"].min() == pytest.approx(min(1, smallest * len(secondary)))
-    elsewhere = gather_lamm(tables, primary=primary | {"contrast": "no_such"}, level="positive")
-    assert set(elsewhere["role"]) == {"secondary"}
-    assert set(elsewhere["population"]) == {"LAMM", "LAMM_macrophage_like"}
-    assert gather_lamm({}, primary=primary, level="macrophage_like").empty
 
 
 def test_holm_is_that_of_r() -> None:

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from scipy import sparse
 
 from lammscope.abundance.comparisons import COLUMNS
-from lammscope.abundance.lamm_results import gather_lamm
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
@@ -63,6 +62,7 @@ from tests.unit.example_results import (
     expression_table,
     gather,
     gene_set_rows,
+    judged,
     missing_table,
     neighborhood_rows,
     robustness_table,
@@ -205,11 +205,7 @@ def make_report(
             "audit": audit_table(),
             "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
             "robustness": {name: robustness_table() for name in CONTRASTS},
-            "lamm_results": gather_lamm(
-                {name: abundance_table(cohort.counts) for name in CONTRASTS},
-                primary=CONFIG["primary"],
-                level="macrophage_like",
-            ),
+            "lamm_results": judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1],
             "calibration": calibration_table(),
             "expression": {name: expression_table() for name in CONTRASTS},
             "neighborhoods_by_type": {name: neighborhood_rows() for name in CONTRASTS},
@@ -855,19 +851,12 @@ def test_lamm_rows_of_all_contrasts_are_in_one_table_with_the_primary_first(
 ) -> None:
     page = make_report()
     assert "LAMM cells in all contrasts" in page
-    primary = {"contrast": "baseline", "denominator": "monocytic"}
-    table = lamm_table(
-        gather_lamm(
-            {name: abundance_table(cohort.counts) for name in CONTRASTS},
-            primary=primary,
-            level="macrophage_like",
-        )
-    )
+    table = lamm_table(judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1])
     assert table is not None
     place = [column.key for column in table.columns].index("role")
     assert [row[place].text for row in table.rows].count("primary") == 1
     assert table.rows[0][place].text == "primary"
-    assert lamm_table(gather_lamm({}, primary=primary, level="macrophage_like")) is None
+    assert lamm_table(judged({})[1]) is None
 
 
 def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..., str]) -> None:
