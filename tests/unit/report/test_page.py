@@ -16,7 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import sparse
 
-from lammscope.abundance.comparisons import COLUMNS
+from lammscope.abundance.verdicts import COLUMNS
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
@@ -675,7 +675,7 @@ def test_lamm_has_a_line_for_each_denominator(cohort: Example) -> None:
         "LAMM of monocytic cells", "LAMM of all cells", "LAMM of immune cells", "LAMM per T cell",
     ]  # fmt: skip
     untested = abundance_table(cohort.counts, status="too_few_patients")
-    assert "not tested: fewer than 3 patients" in lamm_lines(untested, contrast=BASELINE)[0]
+    assert "not testable: fewer than 3 patients" in lamm_lines(untested, contrast=BASELINE)[0]
     assert "P02 (non-responder)" in dropped_lines(untested)[0]
 
 

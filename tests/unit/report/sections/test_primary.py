@@ -7,8 +7,8 @@ import pytest
 
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, Results
-from lammscope.report.sections.primary import software_versions, state_primary
-from tests.unit.abundance.questions import run_abundance
+from lammscope.report.sections.primary import primary_sentence, software_versions, state_primary
+from tests.unit.abundance.questions import judge, run_abundance
 from tests.unit.example_results import count_table, example, gather
 
 BASELINE = {
@@ -43,7 +43,10 @@ def tested() -> Results:
     return gather(
         dict.fromkeys(COHORT_TABLES, pd.DataFrame())
         | {name: {"baseline": pd.DataFrame()} for name in CONTRAST_TABLES}
-        | {"contrasts": {"baseline": contrast}, "abundance": {"baseline": table}}
+        | {
+            "contrasts": {"baseline": contrast},
+            "abundance": {"baseline": judge(table, contrast, denominator="monocytic")},
+        }
     )
 
 
@@ -59,6 +62,33 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested: Results) -> N
     assert f"with these patients it cannot give less than p = {row['p_floor']:.3g}" in text
     assert "95 % confidence interval" in text
     assert "positive level" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "claim", "verdict"),
+    [
+        ("supported: higher in non_responder", "status was associated with a ", "supported (p"),
+        (
+            "suggestive: higher in non_responder; permutation p 0.057",
+            "status may be associated with a ",
+            "suggestive (permutation p 0.057).",
+        ),
+        (
+            "inconclusive; ratios of 0.80 to 2.10 remain compatible",
+            "associated with a numerically ",
+            "inconclusive (ratios of 0.80 to 2.10 remain compatible). This is no evidence that",
+        ),
+    ],
+)
+def test_the_sentence_claims_what_the_verdict_allows(
+    tested: Results, words: str, claim: str, verdict: str
+) -> None:
+    own = tested.of_contrast["baseline"]
+    name = words.partition(":")[0].partition(";")[0]
+    table = own.abundance.assign(words=words, verdict=name)
+    sentence = primary_sentence(table, own.contrast, denominator="monocytic")
+    assert claim in sentence
+    assert f"Verdict: {verdict}" in sentence
 
 
 def test_the_positive_level_is_explained(tested: Results) -> None:
