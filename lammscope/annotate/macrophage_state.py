@@ -5,7 +5,7 @@ that the capture of a chemistry, which changes both, changes it little. The prob
 to the ordinary monocytes of the cell's own libraries. `resources/lamm/README.md` has the method.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,11 @@ class StateGenes:
     symbols: tuple[str, ...]
     of_macrophages: np.ndarray
     levels: np.ndarray
+
+    @property
+    def sides(self) -> tuple[np.ndarray, ...]:
+        """The genes of macrophages, then those of monocytes, as masks of the symbols."""
+        return (self.of_macrophages, ~self.of_macrophages)
 
 
 def load_state_genes(path: str | Path) -> StateGenes:
@@ -123,26 +128,52 @@ def score_state(
     NaN for other cells, and in libraries that list fewer than five genes of a side.
     """
     result = np.full(len(scored), np.nan)
-    wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes.symbols)
+    of_samples = neighborhood_rates(
+        counts,
+        neighbors=neighbors,
+        samples=samples,
+        scored=scored,
+        background=background,
+        genes=genes.symbols,
+    )
+    for rows, listed, rates in of_samples:
+        if min((listed & side).sum() for side in genes.sides) < MIN_GENES:
+            continue
+        active = activity(rates, genes.levels)
+        macrophage, *monocyte = (active[:, listed & side].mean(axis=1) for side in genes.sides)
+        result[rows] = macrophage - sum(monocyte)
+    return result
+
+
+def neighborhood_rates(
+    counts: PanelCounts,
+    *,
+    neighbors: np.ndarray,
+    samples: np.ndarray,
+    scored: np.ndarray,
+    background: np.ndarray,
+    genes: Sequence[str],
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Compute rates of genes in scored cells with their neighbors, a sample at a time.
+
+    Parameters are those of `score_state`. Yields for each sample the positions of its scored cells,
+    which genes its library lists (bool), and UMIs per 10,000 less the ambient ones, cells x genes.
+    """
+    wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes)
     totals = np.asarray(counts.totals, dtype=float)
     names, codes, _ = membership(samples)
     nearest = neighbors[:, :N_NEIGHBORS]
     same = np.where(codes[nearest] == codes[:, None], nearest, -1)
     pooling = neighbor_pooling(same, keep=scored)
-    absent = set(genes.symbols) - set(counts.symbols)
+    absent = set(genes) - set(counts.symbols)
     ambient = _background_rates(wanted, totals=totals, codes=codes, outside=background)
     for code in np.unique(codes[scored]):
         rows = np.flatnonzero(scored & (codes == code))
-        listed = ~np.isin(genes.symbols, list(absent | set(counts.absent.get(names[code], ()))))
-        sides = [listed & genes.of_macrophages, listed & ~genes.of_macrophages]
-        if min(side.sum() for side in sides) < MIN_GENES:
-            continue
+        listed = ~np.isin(genes, list(absent | set(counts.absent.get(names[code], ()))))
         own = pooling[rows]
         depth = np.maximum(own @ totals, 1) / PER
         rates = np.maximum((own @ wanted).toarray() / depth[:, None] - ambient[code], 0)
-        active = activity(rates, genes.levels)
-        result[rows] = active[:, sides[0]].mean(axis=1) - active[:, sides[1]].mean(axis=1)
-    return result
+        yield rows, listed, rates
 
 
 def _background_rates(

@@ -8,7 +8,7 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.macrophage_state import load_state_genes
 from lammscope.annotate.panel import load_panel, panel_symbols
-from lammscope.cohort.gene_sets import read_signatures
+from lammscope.core.gene_sets import read_signatures
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
