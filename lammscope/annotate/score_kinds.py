@@ -128,9 +128,7 @@ def _maximize(scores: Array, codes: Array, member: sparse.csr_array, mean: Array
         if abs(likelihood - before) < TOLERANCE * len(scores) * PER_CELL:
             break
     names = np.arange(n_groups)
-    return Kinds(
-        names, mean, spread, share, offset, variance, weight, float(likelihood * PER_CELL)
-    )
+    return Kinds(names, mean, spread, share, offset, variance, weight, float(likelihood * PER_CELL))
 
 
 def _expect(aligned: Array, mean: Array, spread: Array, share: Array) -> tuple[Array, float]:
@@ -146,20 +144,24 @@ def _expect(aligned: Array, mean: Array, spread: Array, share: Array) -> tuple[A
 def find_state(scores: Array, *, groups: Array) -> tuple[Kinds, int]:
     """Find the kinds of cells, and which of them are in the state.
 
-    Returns the mixture of one to three kinds with the best BIC, and the number of its kinds that
-    are ordinary. All are, unless the highest ones are separated from the next (`MIN_SEPARATION`,
-    `MIN_APART`, `MIN_BIC`, `MIN_CELLS`).
+    Of mixtures of two and three kinds that are better than one kind, and whose BIC is near the best
+    (`MIN_BIC`), that with the most separate state is taken.
+
+    Returns the mixture, and how many of its kinds are ordinary; one kind, if none is separate.
     """
     fits = [fit_kinds(scores, groups=groups, n_kinds=k + 1) for k in range(MOST_KINDS)]
-    best = min(fits, key=lambda fit: fit.bic)
-    if fits[0].bic - best.bic >= MIN_BIC:
-        size = best.weight.sum(axis=0)
-        for first in range(len(best.mean) - 1, 0, -1):
-            separated = (
-                best.separation[first - 1] >= MIN_SEPARATION
-                and best.mean[first] - best.mean[first - 1] >= MIN_APART
-                and size[first:].sum() >= MIN_CELLS
-            )
-            if separated:
-                return best, first
-    return fits[0], 1
+    most = min(min(fit.bic for fit in fits) + MIN_BIC, fits[0].bic - MIN_BIC)
+    found = [(fit, _ordinary_kinds(fit)) for fit in fits[1:] if fit.bic <= most]
+    separate = [(fit, n) for fit, n in found if n < len(fit.mean)]
+    return max(separate, key=lambda each: each[0].separation[each[1] - 1], default=(fits[0], 1))
+
+
+def _ordinary_kinds(kinds: Kinds) -> int:
+    """Return how many kinds lie below the highest gap that separates kinds; all without one."""
+    above = np.cumsum(kinds.weight.sum(axis=0)[::-1])[::-1][1:]
+    separate = (
+        (kinds.separation >= MIN_SEPARATION)
+        & (np.diff(kinds.mean) >= MIN_APART)
+        & (above >= MIN_CELLS)
+    )
+    return int(np.flatnonzero(separate)[-1]) + 1 if separate.any() else len(kinds.mean)

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from lammscope.annotate.macrophage_state import (
+    MACROPHAGE,
     MIN_GENES,
     MIN_ORDINARY,
+    MONOCYTE,
     OWN,
     TOO_FEW_GENES,
     StateGenes,
@@ -85,13 +87,16 @@ def load_state(path: str | Path) -> StateGenes:
     )
 
 
-def check_listed(state: StateGenes, *, listed: Mapping[str, Sequence[str]]) -> None:
+def check_listed(
+    state: StateGenes, *, genes: Mapping[str, pd.DataFrame], n_cells: Sequence[int] | np.ndarray
+) -> None:
     """Refuse a signature of which a library lists fewer than five genes of a set.
 
     Parameters
     ----------
     state : a table is not checked: cells of such a library get no score.
-    listed : by sample, the symbols that its matrix has.
+    genes : by sample, `symbol` and `present` (in its matrix), from `panel_counts`.
+    n_cells : kept cells of each sample; samples without cells are not checked.
 
     Raises
     ------
@@ -100,18 +105,47 @@ def check_listed(state: StateGenes, *, listed: Mapping[str, Sequence[str]]) -> N
     """
     if not isinstance(state, Signature):
         return
+    listed = {
+        sample: set(table.loc[table["present"].astype(bool), "symbol"])
+        for (sample, table), n in zip(genes.items(), n_cells, strict=True)
+        if n
+    }
     for set_name, side in zip(state.set_names, state.sides, strict=True):
-        genes = np.array(state.symbols)[side]
-        found = {sample: int(np.isin(genes, symbols).sum()) for sample, symbols in listed.items()}
-        short = {sample: n for sample, n in found.items() if n < MIN_GENES}
-        if not short:
-            continue
-        said = shortened([f"{sample} {n}" for sample, n in short.items()])
-        raise ValueError(
-            f"{state.path}: set `{set_name}` has {len(genes)} genes ({shortened(genes)}), of which "
-            f"these matrices list fewer than {MIN_GENES}: {said}; give symbols as in the matrices, "
-            "or leave these samples out"
-        )
+        wanted = np.array(state.symbols)[side].tolist()
+        found = {sample: len(known.intersection(wanted)) for sample, known in listed.items()}
+        short = [f"{sample} ({n})" for sample, n in found.items() if n < MIN_GENES]
+        if short:
+            raise ValueError(
+                f"{state.path}: set `{set_name}` has {len(wanted)} genes ({shortened(wanted)}); "
+                f"fewer than {MIN_GENES} of them are in the matrix of {shortened(short)}; give "
+                "symbols as in the matrices, or leave these samples out"
+            )
+
+
+def list_genes(state: StateGenes, counts: PanelCounts) -> pd.DataFrame:
+    """Count how many of the state's genes each library lists.
+
+    Parameters
+    ----------
+    state : genes of tissue macrophages, or of a signature.
+    counts : at least of these genes; `absent` has all samples with cells.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample and set: `sample`, `set` (of a table: `macrophage`, `monocyte`),
+        `n_genes`, `n_listed`, `missing` (separated by ", ").
+    """
+    names = state.set_names if isinstance(state, Signature) else (MACROPHAGE, MONOCYTE)
+    unknown = set(state.symbols) - set(counts.symbols)
+    rows = []
+    for sample, absent in counts.absent.items():
+        for name, side in zip(names, state.sides, strict=True):
+            genes = np.array(state.symbols)[side]
+            missing = [gene for gene in genes.tolist() if gene in unknown or gene in absent]
+            rows.append((sample, name, len(genes), len(genes) - len(missing), ", ".join(missing)))
+    columns = ["sample", "set", "n_genes", "n_listed", "missing"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def score_cells(
@@ -230,9 +264,7 @@ def _probability(scores: Array, kinds: Kinds, codes: Array, *, n_ordinary: int) 
     share[:, n_ordinary:] *= (limited / in_state)[:, None]
     share[:, :n_ordinary] *= ((1 - limited) / (1 - in_state))[:, None]
     spread = np.sqrt(kinds.spread**2 + kinds.offset_variance[codes, None])
-    aligned = np.clip(
-        scores - kinds.offset[codes], kinds.mean[n_ordinary - 1], kinds.mean[-1]
-    )
+    aligned = np.clip(scores - kinds.offset[codes], kinds.mean[n_ordinary - 1], kinds.mean[-1])
     logs = np.log(np.maximum(share, 1e-12) / spread)
     logs -= ((aligned[:, None] - kinds.mean) / spread) ** 2 / 2
     weight = np.exp(logs - logs.max(axis=1, keepdims=True))
