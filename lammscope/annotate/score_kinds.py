@@ -5,7 +5,7 @@ libraries. The mixture here asks for that: every group of libraries has its own 
 chemistry that captures more of a signature is no state.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -25,7 +25,7 @@ PRIOR_SHARE_CELLS = 3  # weight of the cohort's shares of kinds in a group
 # 2.6, 0.10 and 14, real states are above 3.9, 0.28 and 30, in eight sets of blood and tissue.
 MIN_SEPARATION, MIN_APART, MIN_BIC = 3.0, 0.15, 10.0
 MIN_CELLS = 10  # of a kind that is a state: about one neighborhood
-ROUNDS, TOLERANCE = 500, 1e-5
+ROUNDS, TOLERANCE = 500, 1e-5  # the latter of a log likelihood per cell
 LEAST_SPREAD = 0.01
 SPREAD_CELLS = 5  # weight of the prior of a spread, a quarter of that of all scores
 
@@ -50,7 +50,7 @@ class Kinds:
         Of the scores, with a weight of `PER_CELL` for each.
     """
 
-    names: Array
+    names: np.ndarray
     mean: Array
     spread: Array
     share: Array
@@ -73,7 +73,7 @@ class Kinds:
         return np.asarray(np.diff(self.mean) / spread)
 
 
-def fit_kinds(scores: Array, *, groups: Array, n_kinds: int) -> Kinds:
+def fit_kinds(scores: Array, *, groups: np.ndarray, n_kinds: int) -> Kinds:
     """Fit a mixture of `n_kinds` to scores (n_cells) of `groups` (n_cells, names).
 
     Expectation maximization, from two starts. The offsets of a single kind have no prior: groups
@@ -88,10 +88,13 @@ def fit_kinds(scores: Array, *, groups: Array, n_kinds: int) -> Kinds:
     found = [_maximize(scores, codes, member, start) for start in starts[:n_kinds]]
     best = max(found, key=lambda fit: fit.log_likelihood - _penalty(fit))
     order = np.argsort(best.mean)
-    return Kinds(
-        names,
-        *(best.mean[order], best.spread[order], best.share[:, order]),
-        *(best.offset, best.offset_variance, best.weight[:, order], best.log_likelihood),
+    return replace(
+        best,
+        names=names,
+        mean=best.mean[order],
+        spread=best.spread[order],
+        share=best.share[:, order],
+        weight=best.weight[:, order],
     )
 
 
@@ -99,7 +102,7 @@ def _penalty(kinds: Kinds) -> float:
     return float((kinds.offset**2).sum() / (2 * OFFSET**2))
 
 
-def _maximize(scores: Array, codes: Array, member: sparse.csr_array, mean: Array) -> Kinds:
+def _maximize(scores: Array, codes: np.ndarray, member: sparse.csr_array, mean: Array) -> Kinds:
     """Fit a mixture from a start of its means."""
     n_kinds, n_groups = len(mean), member.shape[0]
     precision = 1 / OFFSET**2 if n_kinds > 1 else 0.0
@@ -125,7 +128,7 @@ def _maximize(scores: Array, codes: Array, member: sparse.csr_array, mean: Array
         spread = np.sqrt((squares + SPREAD_CELLS * prior_spread**2) / (filled + SPREAD_CELLS))
         spread = np.maximum(spread, LEAST_SPREAD)
         weight, likelihood = _expect(aligned, mean, spread, share[codes])
-        if abs(likelihood - before) < TOLERANCE * len(scores) * PER_CELL:
+        if abs(likelihood - before) < TOLERANCE * len(scores):
             break
     names = np.arange(n_groups)
     return Kinds(names, mean, spread, share, offset, variance, weight, float(likelihood * PER_CELL))
@@ -141,7 +144,7 @@ def _expect(aligned: Array, mean: Array, spread: Array, share: Array) -> tuple[A
     return np.asarray(weight / total), float(likelihood)
 
 
-def find_state(scores: Array, *, groups: Array) -> tuple[Kinds, int]:
+def find_state(scores: Array, *, groups: np.ndarray) -> tuple[Kinds, int]:
     """Find the kinds of cells, and which of them are in the state.
 
     Of mixtures of two and three kinds that are better than one kind, and whose BIC is near the best

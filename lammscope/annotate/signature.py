@@ -13,6 +13,7 @@ import pandas as pd
 
 from lammscope.annotate.macrophage_state import (
     MACROPHAGE,
+    MAX_SHARE,
     MIN_GENES,
     MIN_ORDINARY,
     MONOCYTE,
@@ -182,7 +183,7 @@ def _some_rates(listed: np.ndarray, rates: np.ndarray) -> np.ndarray:
 
 
 def estimate_levels(rates: np.ndarray) -> np.ndarray:
-    """Return the rate of full activity of each gene, from rates (cells x genes, NaN if unlisted)."""
+    """Return the rate of full activity of genes from rates, cells x genes, NaN where unlisted."""
     known = ~np.isnan(rates).all(axis=0)
     levels = np.full(rates.shape[1], LEAST_LEVEL)
     levels[known] = np.maximum(np.nanquantile(rates[:, known], QUANTILE, axis=0), LEAST_LEVEL)
@@ -235,8 +236,8 @@ def judge_cells(
     return found
 
 
-def _has_reference(kinds: Kinds, codes: Array, *, n_ordinary: int) -> Array:
-    """Test which groups have ordinary cells that others can be compared with.
+def _has_reference(kinds: Kinds, codes: np.ndarray, *, n_ordinary: int) -> np.ndarray:
+    """Test which groups have ordinary cells that others can be compared with (bool).
 
     A group needs 20 of them. Those of a group that lies so much higher than others that its
     ordinary cells could be in the state are none.
@@ -252,20 +253,20 @@ def _has_reference(kinds: Kinds, codes: Array, *, n_ordinary: int) -> Array:
     return np.asarray(enough & (kinds.offset <= lowest + MIN_APART))
 
 
-def _probability(scores: Array, kinds: Kinds, codes: Array, *, n_ordinary: int) -> Array:
+def _probability(scores: Array, kinds: Kinds, codes: np.ndarray, *, n_ordinary: int) -> Array:
     """Return the probability of the state, with a group's own shares, but even odds at most.
 
     A score above the mean of the highest kind counts as that mean, one below the ordinary kind next
     to the state as its mean: the tails of normal distributions say nothing there.
     """
-    share = kinds.share[codes].copy()
-    in_state = share[:, n_ordinary:].sum(axis=1)
-    limited = np.minimum(in_state, 0.5)
-    share[:, n_ordinary:] *= (limited / in_state)[:, None]
-    share[:, :n_ordinary] *= ((1 - limited) / (1 - in_state))[:, None]
+    share = kinds.share.copy()
+    ordinary, in_state = share[:, :n_ordinary], share[:, n_ordinary:]
+    limited = np.minimum(in_state.sum(axis=1, keepdims=True), MAX_SHARE)
+    in_state *= limited / in_state.sum(axis=1, keepdims=True)
+    ordinary *= (1 - limited) / ordinary.sum(axis=1, keepdims=True)
     spread = np.sqrt(kinds.spread**2 + kinds.offset_variance[codes, None])
     aligned = np.clip(scores - kinds.offset[codes], kinds.mean[n_ordinary - 1], kinds.mean[-1])
-    logs = np.log(np.maximum(share, 1e-12) / spread)
+    logs = np.log(share[codes] / spread)
     logs -= ((aligned[:, None] - kinds.mean) / spread) ** 2 / 2
     weight = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(weight[:, n_ordinary:].sum(axis=1) / weight.sum(axis=1))
