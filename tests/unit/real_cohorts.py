@@ -20,7 +20,18 @@ from lammscope.joint.panel_counts import PanelCounts
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
 STATE_GENES = PANEL.parents[1] / "lamm" / "state_genes.tsv"
 DEFINERS = ["CSF1R", "CD14", "CD68"]
-INTERFERON = "ISG15 IFI6 IFIT1 IFIT2 IFIT3 MX1 ISG20 IFITM3 IFITM1 LY6E OAS1 IRF7".split()
+INTERFERON = [
+    "ISG15",
+    "IFI6",
+    "IFIT1",
+    "IFIT2",
+    "IFIT3",
+    "MX1",
+    "ISG20",
+    "IFITM3",
+    "IFITM1",
+    "LY6E",
+]
 VETOES: dict[str, dict[str, Any]] = {
     "doublet_t_monocyte": {
         "genes": ["CD3D", "CD3E", "CD3G", "TRAC", "TRBC1"],
