@@ -32,7 +32,7 @@ from benchmarks.lamm_calls import (
     run_sets,
     share,
 )
-from benchmarks.real_cells import DATA, RealSet, read_sets
+from benchmarks.real_cells import DATA, NO_LABEL, RealSet, read_sets
 from benchmarks.workflow import ROOT
 from lammscope.annotate.lamm import MONOCYTIC, call_lamm
 from lammscope.annotate.macrophage_state import OWN, StateGenes, load_state_genes
@@ -62,6 +62,7 @@ def write_signatures(folder: Path, sets: Mapping[str, RealSet]) -> dict[str, Pat
     content: dict[str, dict[str, Sequence[str]]] = {
         "up and down": {"STATE_UP": up, "STATE_DN": down},
         "up": {"STATE": up},
+        "monocytes": {"MONOCYTES": down},
         "interferon": {"INTERFERON": INTERFERON.split()},
     }
     rng, seen = np.random.default_rng(1), expressed_genes(sets)
@@ -199,6 +200,18 @@ def interferon_figures(called: Called, state: StateGenes) -> Iterator[Figure]:
             yield Figure(part, f"blood: {name} {label}", share(own, LEVEL), high=high)
 
 
+def offset_figures(called: Called, state: StateGenes) -> Iterator[Figure]:
+    """Compare scores without a down set of the same kind of cells between sets of blood."""
+    cells = call_with(called, state)
+    kinds = ("CD14+ Monocyte", "CD14 Mono:ctrl", NO_LABEL, NO_LABEL)
+    medians = [
+        labeled(cells, name, label)["lamm_score"].median()
+        for name, label in zip(MONOCYTES, kinds, strict=True)
+    ]
+    for name, median in zip(MONOCYTES, medians, strict=True):
+        yield Figure("monocyte genes, up alone", f"median score, {name}", float(median))
+
+
 def random_figures(called: Called, files: Mapping[str, Path]) -> Iterator[Figure]:
     """Measure how many blood monocytes are called with random genes."""
     blood = called.cells["compartment"] == "blood"
@@ -234,6 +247,7 @@ def measure(work: Path, *, data: Path, cores: int) -> Iterator[Figure]:
         yield from macrophage_figures(called, name, state)
         yield from blood_figures(called, name, state)
     yield from interferon_figures(called, load_state(files["interferon"]))
+    yield from offset_figures(called, load_state(files["monocytes"]))
     yield from random_figures(called, files)
 
 
