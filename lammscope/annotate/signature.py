@@ -146,7 +146,18 @@ def list_genes(state: StateGenes, counts: PanelCounts) -> pd.DataFrame:
             missing = [gene for gene in genes.tolist() if gene in unknown or gene in absent]
             rows.append((sample, name, len(genes), len(genes) - len(missing), ", ".join(missing)))
     columns = ["sample", "set", "n_genes", "n_listed", "missing"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    for set_name, listed in table.groupby("set", sort=False):
+        logger.info(
+            "set %s: %d genes, of which matrices list %d to %d",
+            *(
+                set_name,
+                listed["n_genes"].iloc[0],
+                listed["n_listed"].min(),
+                listed["n_listed"].max(),
+            ),
+        )
+    return table
 
 
 def score_cells(
@@ -274,12 +285,13 @@ def _probability(scores: Array, kinds: Kinds, codes: np.ndarray, *, n_ordinary: 
 
 def _log(genes: Signature, kinds: Kinds, *, n_ordinary: int) -> None:
     """Say whether the scores of a signature show a state."""
+    what = f"signature {genes.name} ({genes.path})"
     if n_ordinary == len(kinds.mean):
-        logger.info("%s: scores of monocytic cells are of one kind: no such state", genes.name)
+        logger.info("%s: scores of monocytic cells are of one kind: no such state", what)
         return
     logger.info(
         "%s: a state at a mean score of %.2f, above ordinary cells at %.2f (%.1f standard "
         "deviations apart)",
-        *(genes.name, kinds.mean[n_ordinary], kinds.mean[n_ordinary - 1]),
+        *(what, kinds.mean[n_ordinary], kinds.mean[n_ordinary - 1]),
         kinds.separation[n_ordinary - 1],
     )
