@@ -180,7 +180,7 @@ def score_cells(
         "scored": scored,
         "background": background,
     }
-    if isinstance(genes, Signature):
+    if isinstance(genes, Signature) and scored.any():
         of_samples = neighborhood_rates(counts, genes=genes.symbols, **cells)
         some = [_some_rates(listed, rates) for _, listed, rates in of_samples]
         genes = replace(genes, levels=estimate_levels(np.vstack(some)))
