@@ -228,11 +228,8 @@ def test_without_cells_in_the_state_none_is_called() -> None:
     assert set(found["lamm_reference"]) == {NO_SUCH_STATE, ""}
 
 
-@pytest.mark.real_data
-def test_interferon_genes_find_stimulated_monocytes_of_lupus_blood(
-    real_data: Callable[[str], Path],
-) -> None:
-    cohort = real_cohorts.kang_ifnb(real_data("kang_ifnb"))
+def real_data_of(cohort: real_cohorts.Cohort, groups: np.ndarray | pd.Series) -> dict[str, Any]:
+    """What calls of a real cohort take, with these groups of libraries."""
     near = lineage_neighbors(
         cohort.space,
         cells=cohort.cells,
@@ -242,16 +239,38 @@ def test_interferon_genes_find_stimulated_monocytes_of_lupus_blood(
         seed=1,
         threads=2,
     )
+    return {
+        "counts": cohort.counts,
+        "neighbors": cohort.neighbors,
+        "sample_neighbors": near,
+        "cells": cohort.cells.assign(group=groups),
+    }
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("with_down", [True, False])
+def test_genes_of_macrophages_call_no_monocyte_of_car_t_patients(
+    real_data: Callable[[str], Path], with_down: bool
+) -> None:
+    cohort = real_cohorts.carpall(real_data("carpall"))
+    genes = np.array(STATE.symbols)
+    down = genes[~STATE.of_macrophages].tolist() if with_down else []
+    mine = signature(genes[STATE.of_macrophages].tolist(), down)
+    found = call(real_data_of(cohort, cohort.cells["sample"]), mine)
+    monocytic = cohort.cells["lineage"] == MONOCYTIC
+    assert monocytic.sum() > 900
+    assert (found["lamm_macrophage_like"][monocytic] >= CALLED).mean() <= 0.01
+
+
+@pytest.mark.real_data
+def test_interferon_genes_find_stimulated_monocytes_of_lupus_blood(
+    real_data: Callable[[str], Path],
+) -> None:
+    cohort = real_cohorts.kang_ifnb(real_data("kang_ifnb"))
     stimulated = (cohort.cells["stim"] == "stim").to_numpy()
     classical = (cohort.cells["seurat_annotations"] == "CD14 Mono").to_numpy()
     for group, n_states in ((np.full(len(stimulated), "both"), 2), (cohort.cells["stim"], 1)):
-        data = {
-            "counts": cohort.counts,
-            "neighbors": cohort.neighbors,
-            "sample_neighbors": near,
-            "cells": cohort.cells.assign(group=group),
-        }
-        found = call(data, signature(INTERFERON))
+        found = call(real_data_of(cohort, group), signature(INTERFERON))
         like = found["lamm_macrophage_like"] >= CALLED
         assert like[classical & ~stimulated].mean() <= 0.05
         # Without ordinary cells in their group, stimulated ones are uncertain.
