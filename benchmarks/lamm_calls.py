@@ -94,9 +94,18 @@ class Called:
         return self.cells.assign(**called)
 
 
-def run_sets(folder: Path, sets: Mapping[str, RealSet], *, cores: int) -> Called:
-    """Run a cohort of these sets up to the calls, unless `folder` has them."""
-    cells = run_cohort(folder, sets, cores=cores)
+def run_sets(
+    folder: Path,
+    sets: Mapping[str, RealSet],
+    *,
+    cores: int,
+    changed: Mapping[str, object] | None = None,
+) -> Called:
+    """Run a cohort of these sets up to the calls, unless `folder` has them.
+
+    `changed` replaces sections of the config.
+    """
+    cells = run_cohort(folder, sets, cores=cores, changed=changed)
     results = folder / "results" / "joint"
     config = resolve_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     section = dict(config["lamm"])

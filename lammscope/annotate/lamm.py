@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.special import gammaincc, gammaincinv
 
 from lammscope.annotate.lamm_settings import CallSettings, background_levels
-from lammscope.annotate.macrophage_state import score_state, state_probabilities
+from lammscope.annotate.signature import judge_cells, score_cells
 from lammscope.core.names import LAMM, PER
 from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling, sum_columns
 from lammscope.joint.gene_names import check_definers
@@ -45,7 +45,8 @@ def call_lamm(
     cell's type, Poisson counts) gives the probability that the rate exceeds `fold` times that in
     non-myeloid cells of the same samples; the product over the genes is the probability of a
     `positive` cell. A `macrophage_like` one is positive and in the state of tissue macrophages
-    (`macrophage_state`): the smaller of both probabilities.
+    (`macrophage_state`), or in that of a user's signature (`signature`): the smaller of both
+    probabilities.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def call_lamm(
     reason = _find_vetoes(pooled, floor=floor, settings=settings)
     positive[reason != ""] = 0.0
 
-    score = score_state(
+    score = score_cells(
         counts,
         neighbors=sample_neighbors,
         samples=samples,
@@ -113,7 +114,8 @@ def call_lamm(
         background=outside,
         genes=settings.state,
     )
-    state = state_probabilities(score, groups=cells["group"].to_numpy(dtype=str)).iloc[rows]
+    groups = cells["group"].to_numpy(dtype=str)
+    state = judge_cells(score, groups=groups, genes=settings.state).iloc[rows]
     result["lamm_score"] = score
     result.loc[monocytic, "lamm_positive"] = positive
     result.loc[monocytic, "lamm_macrophage_like"] = np.minimum(positive, state["probability"])

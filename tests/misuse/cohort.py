@@ -121,6 +121,13 @@ def config(**changes: Any) -> Spoil:
     return spoil
 
 
+def signature(*sets: str) -> Spoil:
+    """Name a signature, of sets that are each a name and genes separated by spaces."""
+    lines = ["\t".join([each.split()[0], "", *each.split()[1:]]) for each in sets]
+    text = "".join(f"{line}\n" for line in lines)
+    return both(write("mine.gmt", text), config(lamm={"state_genes": "mine.gmt"}))
+
+
 def contrast(**entry: Any) -> Spoil:
     """Configure one contrast, `question`."""
     return config(contrasts={"question": entry}, primary={"contrast": "question"})

@@ -107,6 +107,7 @@ rule describe_cells:
         genes=ensure("<results>/annotation/cluster_genes.tsv", non_empty=True),
         populations=ensure("<results>/annotation/population_genes.tsv", non_empty=True),
         calls=ensure("<results>/annotation/calls.tsv", non_empty=True),
+        signature=ensure("<results>/annotation/lamm_genes.tsv", non_empty=True),
         car=ensure("<results>/annotation/car.tsv", non_empty=True),
     log:
         "<logs>/describe_cells.log",
@@ -119,6 +120,8 @@ rule describe_cells:
     params:
         **named(
             genes=LAMM_GENES,
+            state_genes=config_path("lamm", "state_genes"),
+            state_genes_content=content(config["lamm"]["state_genes"]),
             phases=PHASES,
             vetoes=list(config["lamm"]["vetoes"]),
             probability=config["lamm"]["probability"],

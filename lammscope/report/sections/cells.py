@@ -6,6 +6,7 @@ import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.macrophage_state import MIN_ORDINARY, PRIOR_ONLY, TOO_FEW_GENES
+from lammscope.annotate.signature import NO_REFERENCE, NO_SUCH_STATE
 from lammscope.core.names import LAMM, LEVELS, NO_CAR_FEATURE, UNSTATED
 from lammscope.core.words import readable, shortened, write_number
 from lammscope.report.order import population_order, sample_groups
@@ -137,6 +138,9 @@ def state_lines(calls: pd.DataFrame) -> list[str]:
     words = {
         PRIOR_ONLY: f"fewer than {MIN_ORDINARY} ordinary monocytes in their batch, so that the "
         "macrophage state is judged by levels of other data sets",
+        NO_REFERENCE: f"fewer than {MIN_ORDINARY} ordinary monocytes in their batch to compare "
+        "others with, so that no cell is in the state of the signature or surely not",
+        NO_SUCH_STATE: "scores of one kind of cells, so that none is in the state of the signature",
         TOO_FEW_GENES: "too few genes for the macrophage state, so that no cell is called",
     }
     for reference, problem in words.items():
