@@ -20,7 +20,9 @@ from lammscope.joint.panel_counts import PanelCounts
 AMBIENT = "ambient"  # exclusion criterion: the defining markers are not above the background
 
 JEFFREYS = 0.5  # counts of a prior that says little: Jeffreys' prior of a Poisson rate
-TINY = 1e-9  # depth if there are no non-myeloid cells: no counts either, so the rate is 0
+# Depth, in 10,000 UMIs, at the reference's rate that is added to non-myeloid cells, so that a few
+# macrophages that are taken for lymphocytes are no background; our choice.
+REFERENCE_DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -259,14 +261,15 @@ def _sample_background(
     """Return rates in the cells `outside` of each cell's sample, cells x defining markers.
 
     In samples with few such cells, rates are shrunk towards those of the cells `within` the same
-    group, such as the patient, or of all cells. No rate is below the reference, so that one stray
-    UMI in a clean library is not a signal.
+    group, such as the patient, or of all cells, and these towards the reference. No rate is below
+    the reference, so that one stray UMI in a clean library is not a signal.
     """
     least = background_levels(settings.references, settings.definers)
     wider = np.zeros(len(markers.samples)) if within is None else within
     counts, depth = _sum_outside(markers, markers.samples, settings=settings)
     wide_counts, wide_depth = _sum_outside(markers, wider, settings=settings)
-    mean = np.maximum(wide_counts / np.maximum(wide_depth, TINY)[:, None], least)
+    added = wide_counts + REFERENCE_DEPTH * least
+    mean = np.maximum(added / (wide_depth[:, None] + REFERENCE_DEPTH), least)
     weight = settings.prior_counts
     rates = (counts + weight) / (depth[:, None] + weight / mean)  # mean of the Gamma posterior
     return np.asarray(np.maximum(rates, least))

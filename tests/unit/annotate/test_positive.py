@@ -154,6 +154,17 @@ def test_other_cells_of_the_type_count_for_at_most_the_prior_counts() -> None:
         assert (own[roles == "bare"] <= 0.1).all()
 
 
+def test_a_few_macrophages_among_lymphocytes_are_no_background() -> None:
+    """With only macrophages, those that are typed as T cells are all the background there is."""
+    roles, data = plant({"macrophage": 100}, depth=1500)
+    lineage = np.where(np.arange(len(roles)) < 3, "T", MONOCYTIC)
+    data["cells"]["lineage"] = lineage
+    called, own = support(data, np.full(len(roles), "P1"))
+    assert called[lineage == MONOCYTIC].mean() > 0.95
+    assert (own[lineage == MONOCYTIC] >= 0.5).mean() > 0.95
+    assert not called[lineage == "T"].any()
+
+
 @pytest.mark.real_data
 def test_real_monocytes_lose_support_only_where_their_definers_are_gone(
     real_data: Callable[[str], Path],
