@@ -6,7 +6,9 @@ import pandas as pd
 from lammscope.annotate.car import apply_car, set_unknown_apart
 from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
+from lammscope.annotate.macrophage_state import MIN_GENES, TOO_FEW_GENES
 from lammscope.core.runtime import logger
+from lammscope.core.words import shortened
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
 
@@ -49,11 +51,35 @@ def call_cells(
         cells=cells,
         settings=settings,
     )
+    _warn_of_missing_genes(called, cells=cells, counts=counts, settings=settings)
     cell_type = apply_car(cells["cell_type"].to_numpy(), car=car["car"])
     for counted in (called["lamm_call"], car["car"]):
         logger.info("%s: %s", counted.name, counted.value_counts().to_dict())
     result = cells.drop(columns="group").assign(**called, **car, cell_type=cell_type)
     return result.assign(population=set_unknown_apart(cell_type, car=car))
+
+
+def _warn_of_missing_genes(
+    called: pd.DataFrame, *, cells: pd.DataFrame, counts: PanelCounts, settings: CallSettings
+) -> None:
+    """Name the samples that lack so many genes of the state that no cell gets a score."""
+    poor = cells.loc[(called["lamm_reference"] == TOO_FEW_GENES).to_numpy(), "sample"]
+    if poor.empty:
+        return
+    genes = settings.state.symbols
+    unknown = [gene for gene in genes if gene not in set(counts.symbols)]
+    which = ""
+    if unknown:
+        which = f"; no matrix has {len(unknown)} of its {len(genes)}, e.g. {unknown[0]}"
+    logger.warning(
+        "%s %s: too few genes of `lamm.state_genes` (at least %d of each state are needed"
+        "%s): no LAMM score, and no cell can be called macrophage-like; give matrices with all "
+        "genes, or another table",
+        "samples" if poor.nunique() > 1 else "sample",
+        shortened(sorted(set(poor.astype(str)))),
+        MIN_GENES,
+        which,
+    )
 
 
 def lineage_neighbors(

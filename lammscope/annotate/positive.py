@@ -22,7 +22,7 @@ AMBIENT = "ambient"  # exclusion criterion: the defining markers are not above t
 JEFFREYS = 0.5  # counts of a prior that says little: Jeffreys' prior of a Poisson rate
 # Depth, in 10,000 UMIs, at the reference's rate that is added to non-myeloid cells, so that a few
 # macrophages that are taken for lymphocytes are no background; our choice.
-REFERENCE_DEPTH = 5
+REFERENCE_DEPTH = 10
 
 
 @dataclass(frozen=True)

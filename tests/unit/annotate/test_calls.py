@@ -13,7 +13,7 @@ from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.core.pooling import neighbor_pooling
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.neighbors import find_neighbors_within
-from tests.unit.annotate.test_lamm import ORDINARY, make_settings, plant
+from tests.unit.annotate.test_lamm import ORDINARY, STATE, SYMBOLS, make_settings, plant
 
 
 def test_neighbors_within_a_group_stay_there_and_are_the_nearest() -> None:
@@ -125,6 +125,31 @@ def test_populations_are_cell_types_whatever_the_lamm_call() -> None:
         assert (own[called] >= 0.5).mean() > 0.95
         supported = (own[roles == "monocyte"] >= 0.5).mean()
         assert supported > 0.95 if level == "positive" else supported < 0.05
+
+
+def test_samples_without_the_genes_of_the_state_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    roles, data = plant(ORDINARY)
+    call_planted(data)
+    assert not caplog.records
+    symbols = [f"NO_{name}" if name in STATE.symbols else name for name in SYMBOLS]
+    result = call_planted({**data, "counts": replace(data["counts"], symbols=symbols)})
+    (warning,) = caplog.messages
+    assert warning.startswith("samples a, b: too few genes of `lamm.state_genes` (at least 5")
+    n_genes = len(STATE.symbols)
+    assert f"no matrix has {n_genes} of its {n_genes}, e.g. {STATE.symbols[0]})" in warning
+    listed = [*symbols, *STATE.symbols]  # in another sample
+    counts = data["counts"]
+    empty = sparse.csr_array((len(roles), len(STATE.symbols)), dtype=counts.matrix.dtype)
+    matrix = sparse.csr_array(sparse.hstack([counts.matrix, empty]))
+    absent = {"a": STATE.symbols}
+    call_planted({**data, "counts": replace(counts, matrix=matrix, symbols=listed, absent=absent)})
+    assert caplog.messages[1].startswith("sample a: too few genes")
+    assert "no matrix" not in caplog.messages[1]
+    monocytic = roles != "t_cell"
+    assert (result.loc[monocytic, "lamm_call"] == "uncertain").mean() > 0.9
+    assert (result["lamm_call"] != "LAMM").all()
 
 
 def test_t_cells_that_may_be_car_t_cells_are_a_population_of_their_own() -> None:

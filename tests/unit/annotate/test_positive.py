@@ -156,13 +156,15 @@ def test_other_cells_of_the_type_count_for_at_most_the_prior_counts() -> None:
 
 def test_a_few_macrophages_among_lymphocytes_are_no_background() -> None:
     """With only macrophages, those that are typed as T cells are all the background there is."""
-    roles, data = plant({"macrophage": 100}, depth=1500)
-    lineage = np.where(np.arange(len(roles)) < 3, "T", MONOCYTIC)
-    data["cells"]["lineage"] = lineage
-    called, own = support(data, np.full(len(roles), "P1"))
-    assert called[lineage == MONOCYTIC].mean() > 0.95
-    assert (own[lineage == MONOCYTIC] >= 0.5).mean() > 0.95
-    assert not called[lineage == "T"].any()
+    shares = []
+    for seed in range(5):
+        roles, data = plant({"macrophage": 100}, depth=1500, seed=seed)
+        lineage = np.where(np.arange(len(roles)) < 3, "T", MONOCYTIC)
+        data["cells"]["lineage"] = lineage
+        called, own = support(data, np.full(len(roles), "P1"))
+        assert not called[lineage == "T"].any()
+        shares.append([called[3:].mean(), (own[3:] >= 0.5).mean()])
+    assert np.mean(shares, axis=0).min() > 0.9
 
 
 @pytest.mark.real_data
