@@ -22,7 +22,6 @@ import pandas as pd
 
 from benchmarks.figures import Figure, print_figures
 from benchmarks.lamm_calls import (
-    C1Q,
     MACROPHAGES,
     MONOCYTES,
     OTHER_MYELOID,
@@ -31,6 +30,7 @@ from benchmarks.lamm_calls import (
     labeled,
     run_sets,
     share,
+    true_macrophages,
 )
 from benchmarks.real_cells import DATA, NO_LABEL, RealSet, read_sets
 from benchmarks.workflow import ROOT
@@ -129,8 +129,8 @@ def call_with(
 def shares_called(cells: pd.DataFrame) -> dict[str, float]:
     """Return the share of called cells of each label, by its words."""
     found = {}
-    for name, label in MACROPHAGES.items():
-        found[f"{name} macrophages"] = share(labeled(cells, name, label), LEVEL)
+    for name in MACROPHAGES:
+        found[f"{name} macrophages"] = share(true_macrophages(cells, name), LEVEL)
     for name, labels in OTHER_MYELOID.items():
         for label in labels:
             found[f"{name} {label}"] = share(labeled(cells, name, label), LEVEL)
@@ -148,10 +148,6 @@ def macrophage_figures(called: Called, name: str, state: StateGenes) -> Iterator
     for change, counts in parts:
         cells = call_with(called, state, groups=ONE, counts=counts)
         part = f"{name}, one batch, {change}"
-        own = labeled(cells, "ctcl_skin", MACROPHAGES["ctcl_skin"])
-        columns = np.flatnonzero(np.isin(called.counts.symbols, C1Q))
-        seen = called.counts.matrix[own.index.to_numpy()][:, columns].sum(axis=1) > 0
-        yield Figure(part, "  ctcl_skin macrophages with C1Q", share(own[seen], LEVEL))
         for words, value in shares_called(cells).items():
             blood = words.startswith("blood")
             low = MIN_RECALL if words in ("wu_tnbc macrophages", "lymphoid macrophages") else None

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS, NOT_IMMUNE
+from lammscope.core.lamm_rows import is_at_level, lamm_rows
+from lammscope.core.names import LAMM_ROWS, LEVELS, NOT_IMMUNE
 
 
 def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
@@ -32,9 +33,8 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     names = sorted(samples["sample"])
     table = pd.crosstab(cells["sample"].astype(str), cells["population"].astype(str))
     table = table.reindex(index=names, columns=sorted(lineages), fill_value=0)
-    table[LAMM] = _count(cells[cells["lamm_call"] == LAMM], names)
-    for level in LEVELS:
-        table[f"LAMM_{level}"] = _count_called(cells, names, level=level, threshold=probability)
+    for row, called in lamm_rows(cells, probability=probability).items():
+        table[row] = _count(cells[called], names)
     table = table.astype(int).reset_index(names="sample")
     long = table.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.sort_values(["sample", "population"], ignore_index=True)
@@ -55,7 +55,7 @@ def count_thresholds(
     tables = []
     for level in LEVELS:
         for threshold in sorted(set(thresholds)):
-            n_cells = _count_called(cells, names, level=level, threshold=threshold)
+            n_cells = _count(cells[is_at_level(cells, level, probability=threshold)], names)
             about = {"sample": names, "level": level, "threshold": threshold}
             tables.append(pd.DataFrame(about | {"n_cells": n_cells.to_numpy()}))
     return pd.concat(tables, ignore_index=True)
@@ -89,13 +89,6 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     }
     expected = {f"expected_{level}": sums[f"lamm_{level}"].to_numpy() for level in LEVELS}
     return pd.DataFrame(about | expected)
-
-
-def _count_called(
-    cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
-) -> pd.Series:
-    """Count LAMM cells of each sample at a threshold on the probability of a level."""
-    return _count(cells[cells[f"lamm_{level}"] >= threshold], names)
 
 
 def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:

@@ -43,6 +43,7 @@ from tests.misuse.cohort import (
     copy,
     cut,
     dataset,
+    first_rows,
     instead,
     is_early,
     is_responder,
@@ -358,6 +359,10 @@ SHEETS = {
     "nothing but responders": Case(
         column("patients", "response", lambda row: "CR"),
         "no phase has patients of both arms (blood, pre: 6 responders and 0 non-responders;",
+    ),
+    "one sample": Case(
+        both(first_rows("samples.tsv"), first_rows("patients.tsv")),
+        "or write `contrasts: {}` to run without any comparison",
     ),
     "unsorted libraries": Case(
         column("samples", "sort", lambda row: "NoSo"),

@@ -65,6 +65,16 @@ def append(name: str, text: str) -> Spoil:
     return spoil
 
 
+def first_rows(name: str, n: int = 1) -> Spoil:
+    """Keep the first rows of a sheet."""
+
+    def spoil(folder: Path) -> None:
+        lines = (folder / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[: n + 1]), encoding="utf-8")
+
+    return spoil
+
+
 def recode(name: str, encoding: str) -> Spoil:
     """Save a text in another encoding."""
 

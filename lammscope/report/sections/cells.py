@@ -156,11 +156,13 @@ def support_line(calls: pd.DataFrame) -> str:
     if not n_called:
         return ""
     supported, against = (int(calls[name].sum()) for name in ("n_supported", "n_contradicted"))
+    undecided = n_called - supported - against
+    rest = " For the others, the patient has too few cells or UMIs to tell." if undecided else ""
     return (
         f"LAMM calls use neighbors from all patients. With the patient's own cells alone, "
         f"{write_number(supported / n_called, 'fraction')} of the {n_called:,} calls are supported "
         f"(probability of 0.5 or more), and {write_number(against / n_called, 'fraction')} are "
-        "contradicted."
+        f"contradicted.{rest}"
     )
 
 
