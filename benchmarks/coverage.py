@@ -43,7 +43,6 @@ from benchmarks.count_tables import (
     Counts,
     Floats,
     TableSettings,
-    composition,
     draw_counts,
     lineages,
     sample_sheet,
@@ -51,9 +50,7 @@ from benchmarks.count_tables import (
 from benchmarks.lamm_calls import CALLED, LYMPHOCYTES, Called, run_sets
 from benchmarks.mixtures import N_NEIGHBORS, Mixture, read_mixtures
 from benchmarks.real_cells import DATA, read_sets
-from lammscope.abundance.fractions import Measure, families, unit_cells, unit_values
-from lammscope.abundance.populations import Question
-from lammscope.abundance.robustness import test_robustness
+from lammscope.abundance.fractions import Measure, families, unit_values
 from lammscope.annotate.recall import ALL_GROUPS, correct_numbers, measure_recall
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
@@ -138,14 +135,17 @@ def measure_rates(
         curves.append(
             measure_recall(called, probability=CALLED, n_neighbors=N_NEIGHBORS, seed=at, threads=1)
         )
+    run = labeled.called.cells
     kinds = [
         {
-            level: np.array(
-                [_binned(part.loc[part["true"] == kind, f"lamm_{level}"]) for part in found]
-            )
-            for level in LEVELS
+            # Recall of positive cells does not depend on their number, but neighbors of all
+            # samples count: that of the run.
+            "positive": np.tile(_binned(run.loc[rows, "lamm_positive"]), (len(found), 1)),
+            "macrophage_like": np.array(
+                [_binned(part.loc[part["true"] == kind, "lamm_macrophage_like"]) for part in found]
+            ),
         }
-        for kind in (True, False)
+        for kind, rows in ((True, labeled.macrophages), (False, labeled.monocytes))
     ]
     numbers = np.array([part["true"].sum() for part in found])
     outside = {level: _binned(lymphocytes[f"lamm_{level}"]) for level in LEVELS}

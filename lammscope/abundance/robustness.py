@@ -125,9 +125,11 @@ def _corrected(question: Question, scores: pd.DataFrame, denominator: str) -> It
         return
     name = f"corrected_{CORRECTED}"
     count = unit_cells(scores.set_index("sample")[[name]], question.units)[name]
-    measure = replace(measure, count=count)
-    scale = measure.scales[0]
-    yield Analysis("corrected", CORRECTED, measure, question.units, question.contrast, scale)
+    units, contrast, scale = question.units, question.contrast, measure.scales[0]
+    plain = Analysis("corrected", CORRECTED, measure, units, contrast, scale)
+    # Samples without called cells have some by correction: too few called ones are too few.
+    tested = _row(plain, question.min_cells)["status"] == "ok"
+    yield replace(plain, measure=replace(measure, count=count)) if tested else plain
 
 
 def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:

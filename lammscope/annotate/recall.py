@@ -31,6 +31,7 @@ MIN_CALLED = 8  # called cells of a sample of which some are left out; our choic
 MIN_OF_MOST = 0.5  # of the most in a sample of the group: others have lost more; our choice
 MAX_SAMPLES = 12  # of a group, those with the most called cells: limits time; our choice
 MAX_ORDINARY = 500  # other monocytic cells of a sample: limits time; our choice
+PSEUDOCOUNT = 0.5  # cells, as in `abundance.fractions`
 TRIED = 24  # cells of a sample to call again, at each number; our choice
 CURVE_COLUMNS = ("group", "n_cells", "recall", "n_tried")
 ALL_GROUPS = "all"
@@ -190,11 +191,14 @@ def _curve(tried: pd.DataFrame, group: str) -> pd.DataFrame:
 def correct_numbers(n_called: np.ndarray, *, n_cells: np.ndarray, recall: np.ndarray) -> np.ndarray:
     """Return the numbers of cells of which `n_called` are expected to be found.
 
-    Recall is interpolated in the logarithm of the number of cells; it is that of the least and
-    largest number beyond them. Without a curve (no `n_cells`), numbers are as called.
+    Half a cell is added before and subtracted afterwards, as tests add it to any count: without
+    called cells a sample has as many as are expected to show half a one. Recall is interpolated in
+    the logarithm of the number of cells; it is that of the least and largest number beyond them.
+    Without a curve (no `n_cells`), numbers are as called.
     """
     if len(n_cells) == 0:
         return np.asarray(n_called, dtype=float)
+    half = np.asarray(n_called, dtype=float) + PSEUDOCOUNT
     ends = np.log(n_cells[[0, -1]])
     grid = np.exp(np.linspace(ends[0], ends[1], 200))
     share = np.interp(np.log(grid), np.log(n_cells), recall)
@@ -203,8 +207,9 @@ def correct_numbers(n_called: np.ndarray, *, n_cells: np.ndarray, recall: np.nda
     if not known.any():
         return np.asarray(n_called, dtype=float)
     found, number = np.append(0, expected[known]), np.append(0, grid[known])
-    beyond = n_called > found[-1]
-    return np.where(beyond, n_called * number[-1] / found[-1], np.interp(n_called, found, number))
+    beyond = half > found[-1]
+    corrected = np.where(beyond, half * number[-1] / found[-1], np.interp(half, found, number))
+    return np.asarray(corrected - PSEUDOCOUNT)
 
 
 def correct_samples(

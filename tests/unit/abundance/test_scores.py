@@ -159,3 +159,9 @@ def test_corrected_numbers_are_tested_as_if_they_had_been_called(level: str) -> 
     expected = row(abundance, "LAMM_macrophage_like", "immune")
     for name in ("estimate", "ci_low", "ci_high", "p"):
         assert got[name].iloc[0] == pytest.approx(expected[name])
+    nothing = make_counts(samples)
+    nothing.loc[nothing["population"].str.startswith("LAMM"), "n_cells"] = 0
+    table = run_robustness(
+        nothing, thresholds_of(nothing), samples, contrast, **options, **rules, scores=scores
+    )
+    assert table.loc[table["analysis"] == "corrected", "status"].tolist() == ["no_cells"]
