@@ -168,8 +168,8 @@ def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts:
     effects += settings.sample_sd * _effects(settings, rng, shape)
     logs = np.log(table["share"].to_numpy()) + spread * effects
     shifted = test & samples["phase"].isin(settings.shifted_phases).to_numpy()
-    columns = [table.index.get_loc(name) for name in settings.shifted]
-    logs[:, np.ix_(shifted, columns)[0], columns] += settings.lamm_shift
+    for name in settings.shifted:
+        logs[:, shifted, table.index.get_loc(name)] += settings.lamm_shift
     logs[:, (samples["product"] == "axi").to_numpy(), lamm] += settings.product_shift
     falls = (samples["phase"] == "post") & samples["response"].isin(settings.b_arms)
     logs[:, falls.to_numpy(), b] += settings.b_shift

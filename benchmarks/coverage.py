@@ -51,12 +51,14 @@ from benchmarks.lamm_calls import CALLED, LYMPHOCYTES, Called, run_sets
 from benchmarks.mixtures import N_NEIGHBORS, Mixture, read_mixtures
 from benchmarks.real_cells import DATA, read_sets
 from lammscope.abundance.fractions import Measure, families, unit_values
+from lammscope.abundance.populations import Question
+from lammscope.abundance.robustness import test_robustness
 from lammscope.annotate.recall import ALL_GROUPS, correct_numbers, measure_recall
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, tested_column
-from lammscope.core.names import ALPHA, LAMM, LEVELS
+from lammscope.core.names import ALPHA, LAMM, LAMM_ROWS, LEVELS
 from lammscope.stats import linear
 
 LOW, HIGH = 0.93, 0.97  # of the coverage
@@ -136,7 +138,7 @@ def measure_rates(
             measure_recall(called, probability=CALLED, n_neighbors=N_NEIGHBORS, seed=at, threads=1)
         )
     run = labeled.called.cells
-    kinds = [
+    macrophages, monocytes = (
         {
             # Recall of positive cells does not depend on their number, but neighbors of all
             # samples count: that of the run.
@@ -146,10 +148,10 @@ def measure_rates(
             ),
         }
         for kind, rows in ((True, labeled.macrophages), (False, labeled.monocytes))
-    ]
+    )
     numbers = np.array([part["true"].sum() for part in found])
     outside = {level: _binned(lymphocytes[f"lamm_{level}"]) for level in LEVELS}
-    return ErrorRates(numbers, *kinds, outside, curves)
+    return ErrorRates(numbers, macrophages, monocytes, outside, curves)
 
 
 def _binned(probabilities: pd.Series) -> Floats:
@@ -226,6 +228,47 @@ def intervals(
     return pd.DataFrame({"estimate": estimate, "half": half, "p": test.p_value[:, at]})
 
 
+def check_first(
+    found: Mapping[str, Floats],
+    counts: Counts,
+    settings: TableSettings,
+    contrast: Contrast,
+    level: str,
+) -> None:
+    """Test the first cohort with `test_robustness`, too.
+
+    Raises
+    ------
+    RuntimeError
+        If an estimate or an end of an interval differs.
+    """
+    samples, lineage = sample_sheet(settings), lineages(settings)
+    wide = pd.DataFrame(counts[0], columns=list(lineage))
+    called = pd.DataFrame(dict.fromkeys(LAMM_ROWS, found["called"][0].astype(int)))
+    long = wide.join(called).assign(sample=samples["sample"])
+    long = long.melt(id_vars="sample", var_name="population", value_name="n_cells")
+    long["lineage"] = long["population"].map(lineage).fillna("monocytic")
+    long["partition"] = ~long["population"].isin(LAMM_ROWS)
+    scores = pd.DataFrame({"sample": samples["sample"], "n_scored": 1, "total_score": 0.0})
+    scores[f"expected_{level}"] = found["expected"][0]
+    scores["corrected_macrophage_like"] = found.get("corrected", found["called"])[0]
+    rules = {key: TEST[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
+    table = test_robustness(
+        Question(long, Comparison(samples, contrast), **rules, scores=scores),
+        pd.DataFrame(columns=["sample", "level", "threshold", "n_cells"]),
+        denominator="immune",
+        level=level,
+        probability=CALLED,
+    ).set_index("analysis")
+    rows = {"called": "main", "expected": "expected", "corrected": "corrected"}
+    for what in found.keys() & rows.keys():
+        row = table.loc[rows[what]]
+        (own,) = intervals(found[what][:1], counts[:1], settings, contrast).to_dict("records")
+        expected = [own["estimate"], own["estimate"] - own["half"], own["p"]]
+        if not np.allclose(row[["estimate", "ci_low", "p"]].astype(float), expected):
+            raise RuntimeError(f"{contrast.name}: test_robustness differs in {what}")
+
+
 def _measure(
     found: Floats, counts: Counts, settings: TableSettings, comparison: Comparison
 ) -> Measure:
@@ -295,14 +338,15 @@ def run_scenario(
             for what, numbers in found.items():
                 table = intervals(numbers, counts, settings, contrast)
                 tables.setdefault(what, []).append(table)
+        check_first(found, counts, settings, contrast, scenario.level)
         for what, parts in tables.items():
             values = measured(pd.concat(parts), planted)
             limited = scenario.promised and what == BEST[scenario.level]
             outside = limited and not LOW <= values[0] <= HIGH
             missed += outside
             words = "MISSED" if outside else ""
-            numbers = [f"{value:.3f}" for value in values]
-            print(name, question, planted, what, *numbers, words, sep="\t", flush=True)
+            texts = [f"{value:.3f}" for value in values]
+            print(name, question, planted, what, *texts, words, sep="\t", flush=True)
     return missed
 
 

@@ -50,12 +50,12 @@ class Mixture:
 
     def half(self, which: int) -> Self:
         """Return every second monocyte and macrophage, from the first (0) or the second (1)."""
-        halves = {"monocytes": self.monocytes[which::2], "macrophages": self.macrophages[which::2]}
-        return replace(self, **halves)
+        monocytes, macrophages = self.monocytes[which::2], self.macrophages[which::2]
+        return replace(self, monocytes=monocytes, macrophages=macrophages)
 
     def sizes(self, numbers: np.ndarray) -> np.ndarray:
         """Limit numbers of macrophages in a sample to those that there are."""
-        return np.minimum(numbers, len(self.macrophages))
+        return np.asarray(np.minimum(numbers, len(self.macrophages)))
 
     def call(self, numbers: Sequence[int] | np.ndarray, rng: np.random.Generator) -> CalledCells:
         """Call a cohort in which each sample has a number of macrophages; `true` marks them."""
@@ -131,8 +131,15 @@ def read_mixtures(called: Called, folder: Path) -> Iterator[Mixture]:
                 t_cells & own
             ].mean(axis=0)
             macrophages = own & (cells["label"] == label).to_numpy()
-            rows = (np.flatnonzero(chosen) for chosen in (monocytes, macrophages, lymphocytes))
-            yield Mixture(called, blood, tissue, *rows, moved)
+            yield Mixture(
+                called,
+                blood,
+                tissue,
+                monocytes=np.flatnonzero(monocytes),
+                macrophages=np.flatnonzero(macrophages),
+                lymphocytes=np.flatnonzero(lymphocytes),
+                space=moved,
+            )
 
 
 def _blood_samples(cells: pd.DataFrame) -> dict[str, list[str]]:

@@ -90,7 +90,7 @@ def measure_recall(
     search = {"n_neighbors": n_neighbors, "seed": seed, "threads": threads}
     tried = [
         (name, *found)
-        for name, rows in called.cells.groupby("group").indices.items()
+        for name, rows in _groups(called.cells).items()
         for found in _of_group(called, rows, probability=probability, rng=rng, search=search)
     ]
     table = pd.DataFrame(tried, columns=["group", "n_cells", "n_found", "n_tried"])
@@ -101,6 +101,11 @@ def measure_recall(
     return result.reset_index(drop=True)
 
 
+def _groups(cells: pd.DataFrame) -> dict[str, np.ndarray]:
+    names, codes = np.unique(cells["group"].to_numpy(dtype=str), return_inverse=True)
+    return {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
+
+
 def _of_group(
     called: CalledCells,
     rows: np.ndarray,
@@ -109,7 +114,7 @@ def _of_group(
     rng: np.random.Generator,
     search: dict[str, int],
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield numbers of cells kept, found and tried in the samples of a group with the most calls."""
+    """Yield numbers of cells kept, found and tried in the samples with the most called cells."""
     own = called.cells.iloc[rows]
     like = own["lamm_macrophage_like"].to_numpy()
     high, monocytic = like >= probability, (own["lineage"] == MONOCYTIC).to_numpy()

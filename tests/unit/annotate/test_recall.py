@@ -75,8 +75,8 @@ def measure(called: CalledCells) -> pd.DataFrame:
 
 def test_recall_is_that_of_samples_that_have_so_few_cells() -> None:
     called = make_cohort([60] * 6, seed=1)
-    curve = measure(called)
-    curve = curve[curve["group"] == "batch"].set_index("n_cells")["recall"]
+    curves = measure(called)
+    curve = curves[curves["group"] == "batch"].set_index("n_cells")["recall"]
     kinds = fit_kinds(called.cells["lamm_score"].dropna().to_numpy())
     for number in (1, 3, 8, 24):
         few = make_cohort([number] * 60, seed=2).cells
@@ -151,9 +151,9 @@ def test_a_sample_uses_the_curve_of_its_group_or_of_all_and_has_no_more_than_its
         {
             "sample": np.repeat(list(called), [20, 20, 6]),
             "lineage": MONOCYTIC,
-            "lamm_macrophage_like": np.r_[[0.95] * 4, [0] * 16, [0.95] * 4, [0] * 16, [0.9] * 4, 0, 0],
+            "lamm_macrophage_like": np.repeat([0.95, 0, 0.95, 0, 0.9, 0], [4, 16, 4, 16, 4, 2]),
         }
-    )  # fmt: skip
+    )
     groups = pd.Series({"b2": "b", "a1": "a", "b1": "b"})
     table = correct_samples(cells, curves, samples=groups, probability=CALLED)
     table = table.set_index("sample")
