@@ -92,7 +92,7 @@ SCENARIOS = {
     "5 %, 200 a sample": Scenario(TableSettings()),
     "1 %, 40 a sample": Scenario(TableSettings(lamm_share=0.01)),
     "0.5 %, 20 a sample": Scenario(TableSettings(lamm_share=0.005)),
-    "0.3 %, 12 a sample": Scenario(TableSettings(lamm_share=0.003), promised=False),
+    "0.3 %, 12 a sample": Scenario(TableSettings(lamm_share=0.003)),
     "0.1 %, 4 a sample": Scenario(TableSettings(lamm_share=0.001), promised=False),
 }
 
@@ -255,7 +255,9 @@ def check_first(
     rules = {key: TEST[key] for key in ("min_cells", "exclude_pre_post", "sorts")}
     table = test_robustness(
         Question(long, Comparison(samples, contrast), **rules, scores=scores),
-        pd.DataFrame(columns=["sample", "level", "threshold", "n_cells"]),
+        pd.DataFrame(
+            {"sample": samples["sample"], "level": level, "threshold": CALLED, "n_cells": 0}
+        ),
         denominator="immune",
         level=level,
         probability=CALLED,
