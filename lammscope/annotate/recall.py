@@ -256,7 +256,7 @@ def correct_samples(
             table.loc[rows, "n_called"].to_numpy(dtype=float), **curve
         )
     table["n_corrected"] = np.minimum(table["n_corrected"], most)
-    table["recall"] = table["n_called"] / table["n_corrected"].where(table["n_corrected"] > 0)
+    table["recall"] = (table["n_called"] / table["n_corrected"]).where(table["n_called"] > 0)
     if curves.empty:
         logger.info(
             "no sample has %d macrophage-like cells: their numbers are not corrected", MIN_CALLED
