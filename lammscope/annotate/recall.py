@@ -28,6 +28,7 @@ from lammscope.joint.panel_counts import PanelCounts
 
 KEPT = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # numbers of called cells that are kept
 MIN_CALLED = 8  # called cells of a sample of which some are left out; our choice
+MIN_SAMPLES = 3  # of a group, for a curve of its own: samples are compared by one; our choice
 MIN_OF_MOST = 0.5  # of the most in a sample of the group: others have lost more; our choice
 MAX_SAMPLES = 12  # of a group, those with the most called cells: limits time; our choice
 MAX_ORDINARY = 500  # other monocytic cells of a sample: limits time; our choice
@@ -83,8 +84,8 @@ def measure_recall(
     -------
     DataFrame
         `group`, `n_cells` (kept), `recall` (share of them found, 0 to 1), `n_tried` (called again):
-        rows of each group with such samples, and of all groups together (`all`). No rows if no
-        sample has enough called cells.
+        rows of each group with such samples, if it has at least `MIN_SAMPLES`, and of all groups
+        together (`all`). No rows if no sample has enough called cells.
     """
     rng = np.random.default_rng(seed)
     search = {"n_neighbors": n_neighbors, "seed": seed, "threads": threads}
@@ -93,10 +94,17 @@ def measure_recall(
         for name, rows in _groups(called.cells).items()
         for found in _of_group(called, rows, probability=probability, rng=rng, search=search)
     ]
-    table = pd.DataFrame(tried, columns=["group", "n_cells", "n_found", "n_tried"])
-    curves = [_curve(part, str(name)) for name, part in table.groupby("group")]
-    if curves:
-        curves.append(_curve(table, ALL_GROUPS))
+    table = pd.DataFrame(tried, columns=["group", "n_called", "n_cells", "n_found", "n_tried"])
+    cells = called.cells[["group", "sample"]].astype(str)
+    n_samples = cells.drop_duplicates()["group"].value_counts()
+    curves = [
+        _curve(part, str(name))
+        for name, part in table.groupby("group")
+        if n_samples[str(name)] >= MIN_SAMPLES
+    ]
+    if len(table):
+        most = table["n_called"] >= MIN_OF_MOST * table["n_called"].max()
+        curves.append(_curve(table[most], ALL_GROUPS))
     result = pd.concat(curves) if curves else pd.DataFrame(columns=list(CURVE_COLUMNS))
     return result.reset_index(drop=True)
 
@@ -113,8 +121,8 @@ def _of_group(
     probability: float,
     rng: np.random.Generator,
     search: dict[str, int],
-) -> Iterator[tuple[int, int, int]]:
-    """Yield numbers of cells kept, found and tried in the samples with the most called cells."""
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield numbers called, kept, found and tried in the samples with the most called cells."""
     own = called.cells.iloc[rows]
     like = own["lamm_macrophage_like"].to_numpy()
     high, monocytic = like >= probability, (own["lineage"] == MONOCYTIC).to_numpy()
@@ -139,8 +147,8 @@ def _of_group(
         positive = called.cells["lamm_positive"].to_numpy()[np.concatenate(kept)]
         found = np.minimum(state, positive) >= probability
         for part in np.split(found, np.cumsum([len(each) for each in kept])[:-1]):
-            yield len(part), int(part.sum()), len(part)
-        yield len(macrophages), len(macrophages), len(macrophages)
+            yield len(macrophages), len(part), int(part.sum()), len(part)
+        yield (len(macrophages),) * 4
 
 
 def _scores_again(

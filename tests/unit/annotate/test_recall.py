@@ -89,7 +89,7 @@ def test_recall_is_that_of_samples_that_have_so_few_cells() -> None:
 
 
 def test_groups_have_curves_of_their_own_and_one_together() -> None:
-    one, other = (make_cohort([30, 0], seed=3, group=name) for name in ("one", "other"))
+    one, other = (make_cohort([30, 0, 0], seed=3, group=name) for name in ("one", "other"))
     cells = pd.concat([one.cells, other.cells], ignore_index=True)
     counts = PanelCounts(
         sparse.csr_array(sparse.vstack([one.counts.matrix, other.counts.matrix])),
@@ -102,6 +102,19 @@ def test_groups_have_curves_of_their_own_and_one_together() -> None:
     tried = curves["n_tried"].sum()
     assert tried["all"] == tried["one"] + tried["other"]
     pd.testing.assert_frame_equal(measure(both), measure(both))
+
+
+def test_samples_that_are_groups_of_their_own_share_the_curve_of_the_largest() -> None:
+    called = make_cohort([60, 10, 2], seed=5)
+    called.cells["group"] = called.cells["sample"]
+    curves = measure(called)
+    assert set(curves["group"]) == {"all"}
+    assert curves["n_cells"].max() > 50
+    assert not curves["n_cells"].between(9, 11).any()  # ten called cells are not all there are
+    samples = called.cells["sample"].unique()
+    groups = pd.Series(samples, index=samples)
+    table = correct_samples(called.cells, curves, samples=groups, probability=CALLED)
+    assert (table["n_corrected"] > table["n_called"]).iloc[2]
 
 
 def test_without_a_sample_with_enough_cells_numbers_stay_as_called() -> None:
