@@ -240,7 +240,7 @@ def check_first(
     Raises
     ------
     RuntimeError
-        If an estimate or an end of an interval differs.
+        If an estimate, p or the lower end of an interval differs.
     """
     samples, lineage = sample_sheet(settings), lineages(settings)
     wide = pd.DataFrame(counts[0], columns=list(lineage))
@@ -265,6 +265,8 @@ def check_first(
     rows = {"called": "main", "expected": "expected", "corrected": "corrected"}
     for what in found.keys() & rows.keys():
         row = table.loc[rows[what]]
+        if row["status"] == "too_few_cells":  # not tested by the package
+            continue
         (own,) = intervals(found[what][:1], counts[:1], settings, contrast).to_dict("records")
         expected = [own["estimate"], own["estimate"] - own["half"], own["p"]]
         if not np.allclose(row[["estimate", "ci_low", "p"]].astype(float), expected):
