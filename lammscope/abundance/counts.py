@@ -61,7 +61,9 @@ def count_thresholds(
     return pd.concat(tables, ignore_index=True)
 
 
-def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+def sum_scores(
+    cells: pd.DataFrame, samples: pd.DataFrame, *, corrected: pd.DataFrame
+) -> pd.DataFrame:
     """Sum the LAMM score of the monocytic cells of each sample, and the probabilities of all.
 
     Parameters
@@ -70,12 +72,15 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         `sample`, `lamm_score` (missing for other cells), `lamm_positive`, `lamm_macrophage_like`.
     samples
         The sample table.
+    corrected
+        From `recall.correct_samples`.
 
     Returns
     -------
     DataFrame
-        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells); and
-        `expected_positive`, `expected_macrophage_like`, the expected number of cells at each level.
+        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells);
+        `expected_positive`, `expected_macrophage_like`, the expected number of cells at each level;
+        and `corrected_macrophage_like`, the number of called cells corrected for recall.
     """
     names = sorted(samples["sample"])
     columns = ["lamm_score", *(f"lamm_{level}" for level in LEVELS)]
@@ -88,7 +93,8 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         "mean_score": (sums["lamm_score"] / n_scored.where(n_scored > 0)).to_numpy(),
     }
     expected = {f"expected_{level}": sums[f"lamm_{level}"].to_numpy() for level in LEVELS}
-    return pd.DataFrame(about | expected)
+    numbers = corrected.set_index("sample")["n_corrected"].reindex(names, fill_value=0.0)
+    return pd.DataFrame(about | expected | {"corrected_macrophage_like": numbers.to_numpy()})
 
 
 def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:

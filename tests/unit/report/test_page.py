@@ -853,6 +853,21 @@ def test_other_analyses_are_counted_by_direction_and_p() -> None:
     assert robustness_line(robustness_table(status="no_cells"), contrast=BASELINE) == ""
 
 
+def test_corrected_numbers_stand_beside_called_ones_of_the_same_level() -> None:
+    table = robustness_table()
+    assert "lose more of them" not in robustness_line(table, contrast=BASELINE)
+    ends = ["log_odds", "log_odds_low", "log_odds_high"]
+    corrected = table[table["analysis"] == "main"].assign(
+        analysis="corrected", setting="macrophage_like", **dict(zip(ends, [0, -1, 1], strict=True))
+    )
+    plain = corrected.assign(analysis="level", **dict(zip(ends, [1, 0, 2], strict=True)))
+    line = robustness_line(pd.concat([table, plain, corrected]), contrast=BASELINE)
+    assert "macrophage-like cells is 2.72 (95 % CI 1.00 to 7.39), that of the numbers" in line
+    assert line.endswith("corrected for this 1.00 (95 % CI 0.37 to 2.72).")
+    table.loc[table["analysis"] == "main", ends] = [1, 0, 2]  # the level of the main analysis
+    assert "cells is 2.72" in robustness_line(pd.concat([table, corrected]), contrast=BASELINE)
+
+
 def test_influence_is_silent_where_nothing_was_tested(cohort: Example) -> None:
     rows: list[Any] = abundance_table(cohort.counts, status="too_few_patients").to_dict("records")
     assert influence_line(rows[0], contrast=BASELINE) == ""
