@@ -86,6 +86,8 @@ class TableSettings:
     test_cells: float = 1.0  # factor of the cells of the test arm
     lamm_share: float | None = None  # fraction of all cells; None: as in the composition
     lamm_shift: float = 0.0  # shift of the log weight of LAMM in the test arm
+    shifted_phases: tuple[str, ...] = ("pre", "post")  # with this shift
+    shifted: tuple[str, ...] = (LAMM_TYPE,)  # populations with this shift
     product_shift: float = 0.0  # shift of LAMM in one product; products unbalanced
     b_shift: float = 0.0  # shift of the log weight of B after infusion
     b_arms: tuple[str, ...] = ("non_responder", "responder")  # arms with this shift
@@ -165,7 +167,9 @@ def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts:
     effects = settings.patient_sd * own
     effects += settings.sample_sd * _effects(settings, rng, shape)
     logs = np.log(table["share"].to_numpy()) + spread * effects
-    logs[:, test, lamm] += settings.lamm_shift
+    shifted = test & samples["phase"].isin(settings.shifted_phases).to_numpy()
+    for name in settings.shifted:
+        logs[:, shifted, table.index.get_loc(name)] += settings.lamm_shift
     logs[:, (samples["product"] == "axi").to_numpy(), lamm] += settings.product_shift
     falls = (samples["phase"] == "post") & samples["response"].isin(settings.b_arms)
     logs[:, falls.to_numpy(), b] += settings.b_shift

@@ -8,8 +8,9 @@ real cells only labels are known, of the authors or of gates of marker genes; ti
 the truth for `macrophage-like`. Uncertain cells count as not called.
 
 Calls are repeated on the run's own counts, thinned to a half and a quarter, and with the genes of
-the state at half and at double their levels. Prints one row per figure with its limit; the exit
-status is 1 if a limit is missed.
+the state at half and at double their levels; and without the defining markers of one set, whose own
+cells must then support no call. Prints one row per figure with its limit; the exit status is 1 if a
+limit is missed.
 """
 
 import argparse
@@ -38,12 +39,13 @@ from benchmarks.real_cells import (
 )
 from benchmarks.workflow import ROOT, run_workflow
 from lammscope.annotate.calls import lineage_neighbors
+from lammscope.annotate.evidence import SUPPORTED
 from lammscope.annotate.lamm import MONOCYTIC, call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
 from lammscope.annotate.macrophage_state import PRIOR_ONLY
 from lammscope.cohort.config import resolve_config
 from lammscope.core.indexed import CellIndex
-from lammscope.core.names import LEVELS
+from lammscope.core.names import LAMM, LEVELS
 from lammscope.joint.panel_counts import PanelCounts, read_panel
 
 CALLED = 0.9  # the default of `lamm.probability`
@@ -80,6 +82,7 @@ class Called:
     counts: PanelCounts
     neighbors: np.ndarray
     sample_neighbors: np.ndarray
+    own_neighbors: np.ndarray
     settings: CallSettings
 
     def again(self, counts: PanelCounts) -> pd.DataFrame:
@@ -88,15 +91,25 @@ class Called:
             counts,
             neighbors=self.neighbors,
             sample_neighbors=self.sample_neighbors,
+            own_neighbors=self.own_neighbors,
             cells=self.cells.assign(group=self.cells["set"]),
             settings=self.settings,
         )
         return self.cells.assign(**called)
 
 
-def run_sets(folder: Path, sets: Mapping[str, RealSet], *, cores: int) -> Called:
-    """Run a cohort of these sets up to the calls, unless `folder` has them."""
-    cells = run_cohort(folder, sets, cores=cores)
+def run_sets(
+    folder: Path,
+    sets: Mapping[str, RealSet],
+    *,
+    cores: int,
+    changed: Mapping[str, object] | None = None,
+) -> Called:
+    """Run a cohort of these sets up to the calls, unless `folder` has them.
+
+    `changed` replaces sections of the config.
+    """
+    cells = run_cohort(folder, sets, cores=cores, changed=changed)
     results = folder / "results" / "joint"
     config = resolve_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     section = dict(config["lamm"])
@@ -104,16 +117,19 @@ def run_sets(folder: Path, sets: Mapping[str, RealSet], *, cores: int) -> Called
     index = CellIndex(results / "cells.parquet")
     counts, _ = read_panel(sorted((results / "panel").glob("*.npz")), index)
     neighbors = index.read_arrays(results / "neighbors.npz")["indices"]
-    near = lineage_neighbors(
-        index.read_arrays(results / "harmony.npz")["space"],
-        cells=cells,
-        lineage=MONOCYTIC,
-        within="sample",
-        n_neighbors=neighbors.shape[1],
-        seed=config["seed"],
-        threads=1,
+    near, own = (
+        lineage_neighbors(
+            index.read_arrays(results / "harmony.npz")["space"],
+            cells=cells,
+            lineage=MONOCYTIC,
+            within=within,
+            n_neighbors=neighbors.shape[1],
+            seed=config["seed"],
+            threads=1,
+        )
+        for within in ("sample", "patient")
     )
-    return Called(cells, counts, neighbors, near, CallSettings.read(section, **files))
+    return Called(cells, counts, neighbors, near, own, CallSettings.read(section, **files))
 
 
 def is_called(cells: pd.DataFrame, level: str) -> pd.Series:
@@ -256,6 +272,30 @@ def robustness_figures(called: Called, cohort: str) -> Iterator[Figure]:
             yield Figure(f"{cohort}: {name}", what, moved, low=low, high=MOST_APART)
 
 
+def supported(called: Called, counts: PanelCounts) -> pd.DataFrame:
+    """Return the calls from some counts: `set`, and whether the patient's own cells support it."""
+    cells = called.again(counts)
+    cells = cells.assign(supported=cells["lamm_own_patient"] >= SUPPORTED)
+    return cells.loc[cells["lamm_call"] == LAMM, ["set", "supported"]]
+
+
+def support_figures(called: Called, cohort: str) -> Iterator[Figure]:
+    """Count calls that own cells support: as they are, and without the definers in one set."""
+    for name, calls in supported(called, called.counts).groupby("set"):
+        words = f"supported by own cells, of {len(calls)} calls"
+        yield Figure(f"{cohort}: {name}", words, float(calls["supported"].mean()), low=0.8)
+    of_definers = np.isin(called.counts.symbols, called.settings.definers)
+    for name in called.cells["set"].unique():
+        matrix = sparse.coo_array(called.counts.matrix)
+        own = (called.cells["set"] == name).to_numpy()
+        data = matrix.data * ~(own[matrix.row] & of_definers[matrix.col])
+        bare = sparse.csr_array((data, (matrix.row, matrix.col)), shape=matrix.shape)
+        calls = supported(called, replace(called.counts, matrix=bare))
+        left = calls.loc[calls["set"] == name, "supported"]
+        words = f"supported, of {len(left)} calls without UMIs of the definers"
+        yield Figure(f"{cohort}: {name}", words, float(left.sum() / max(len(left), 1)), high=0.0)
+
+
 def score_figures(runs: Mapping[str, pd.DataFrame], part: str) -> Iterator[Figure]:
     """Compare LAMM scores of each set's macrophages with each set's blood monocytes (AUROC)."""
     found = []
@@ -323,6 +363,7 @@ def measure_sets(
         found[cohort] = list(set_figures(called, cohort))
         missed += print_figures(found[cohort])
         missed += print_figures(robustness_figures(called, cohort))
+        missed += print_figures(support_figures(called, cohort))
         if len(names[cohort]) == 1:
             alone[cohort] = called.cells
         else:

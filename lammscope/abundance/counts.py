@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lammscope.core.names import LAMM, LAMM_ROWS, LEVELS, NOT_IMMUNE
+from lammscope.core.lamm_rows import is_at_level, lamm_rows
+from lammscope.core.names import LAMM_ROWS, LEVELS, NOT_IMMUNE
 
 
 def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: float) -> pd.DataFrame:
@@ -32,9 +33,8 @@ def count_cells(cells: pd.DataFrame, samples: pd.DataFrame, *, probability: floa
     names = sorted(samples["sample"])
     table = pd.crosstab(cells["sample"].astype(str), cells["population"].astype(str))
     table = table.reindex(index=names, columns=sorted(lineages), fill_value=0)
-    table[LAMM] = _count(cells[cells["lamm_call"] == LAMM], names)
-    for level in LEVELS:
-        table[f"LAMM_{level}"] = _count_called(cells, names, level=level, threshold=probability)
+    for row, called in lamm_rows(cells, probability=probability).items():
+        table[row] = _count(cells[called], names)
     table = table.astype(int).reset_index(names="sample")
     long = table.melt(id_vars="sample", var_name="population", value_name="n_cells")
     long = long.sort_values(["sample", "population"], ignore_index=True)
@@ -55,13 +55,15 @@ def count_thresholds(
     tables = []
     for level in LEVELS:
         for threshold in sorted(set(thresholds)):
-            n_cells = _count_called(cells, names, level=level, threshold=threshold)
+            n_cells = _count(cells[is_at_level(cells, level, probability=threshold)], names)
             about = {"sample": names, "level": level, "threshold": threshold}
             tables.append(pd.DataFrame(about | {"n_cells": n_cells.to_numpy()}))
     return pd.concat(tables, ignore_index=True)
 
 
-def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+def sum_scores(
+    cells: pd.DataFrame, samples: pd.DataFrame, *, corrected: pd.DataFrame
+) -> pd.DataFrame:
     """Sum the LAMM score of the monocytic cells of each sample, and the probabilities of all.
 
     Parameters
@@ -70,12 +72,15 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         `sample`, `lamm_score` (missing for other cells), `lamm_positive`, `lamm_macrophage_like`.
     samples
         The sample table.
+    corrected
+        From `recall.correct_samples`.
 
     Returns
     -------
     DataFrame
-        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells); and
-        `expected_positive`, `expected_macrophage_like`, the expected number of cells at each level.
+        `sample`, `n_scored` (cells), `total_score`, `mean_score` (missing without cells);
+        `expected_positive`, `expected_macrophage_like`, the expected number of cells at each level;
+        and `corrected_macrophage_like`, the number of called cells corrected for recall.
     """
     names = sorted(samples["sample"])
     columns = ["lamm_score", *(f"lamm_{level}" for level in LEVELS)]
@@ -88,14 +93,8 @@ def sum_scores(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         "mean_score": (sums["lamm_score"] / n_scored.where(n_scored > 0)).to_numpy(),
     }
     expected = {f"expected_{level}": sums[f"lamm_{level}"].to_numpy() for level in LEVELS}
-    return pd.DataFrame(about | expected)
-
-
-def _count_called(
-    cells: pd.DataFrame, names: list[str], *, level: str, threshold: float
-) -> pd.Series:
-    """Count LAMM cells of each sample at a threshold on the probability of a level."""
-    return _count(cells[cells[f"lamm_{level}"] >= threshold], names)
+    numbers = corrected.set_index("sample")["n_corrected"].reindex(names, fill_value=0.0)
+    return pd.DataFrame(about | expected | {"corrected_macrophage_like": numbers.to_numpy()})
 
 
 def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:

@@ -19,6 +19,7 @@ COLUMNS = [
     *("ci_high", "df", "p", "log_odds", "log_odds_low", "log_odds_high", "n_test", "n_reference"),
     *("status", "reason"),
 ]
+CORRECTED = "macrophage_like"  # the level whose recall depends on the number of its cells
 DENOMINATORS = ("monocytic", "immune", "all", "T")
 COVARIATES = ("product", "age", "sex", "ldh")  # tried one at a time if the contrast has none
 
@@ -61,7 +62,8 @@ def test_robustness(
     DataFrame
         The columns `COLUMNS`, the `main` analysis first; then `scale` (arcsine), `denominator`,
         `level` (the other one), `score` (the mean LAMM score), `expected` (sums of
-        probabilities instead of called cells), `threshold` (on the probability; the lowest counts
+        probabilities instead of called cells), `corrected` (macrophage-like cells, corrected for
+        recall), `threshold` (on the probability; the lowest counts
         uncertain cells as LAMM), `adjust` (covariates left out, or one added) and `leave_one_out`.
         `log_odds` is the estimate in log odds: on the arcsine scale by the delta method at the
         mean fraction, missing for the score, otherwise the estimate itself.
@@ -107,12 +109,27 @@ def _analyses(
         sums = question.scores.set_index("sample")[[f"expected_{level}"]]
         expected = replace(main, count=unit_cells(sums, units)[f"expected_{level}"])
         yield Analysis("expected", "", expected, units, contrast, main.scales[0])
+        yield from _corrected(question, question.scores, denominator)
     own = thresholds[thresholds["level"] == level]
     wide = own.pivot(index="sample", columns="threshold", values="n_cells")
     for name, count in unit_cells(wide, units).items():
         if not np.isclose(float(name), probability):
             measure = replace(main, count=count)
             yield Analysis("threshold", name, measure, units, contrast, main.scales[0])
+
+
+def _corrected(question: Question, scores: pd.DataFrame, denominator: str) -> Iterator[Analysis]:
+    """Yield the number of macrophage-like cells that is corrected for recall."""
+    measure = question.measure(f"LAMM_{CORRECTED}", denominator)
+    if measure is None:
+        return
+    name = f"corrected_{CORRECTED}"
+    count = unit_cells(scores.set_index("sample")[[name]], question.units)[name]
+    units, contrast, scale = question.units, question.contrast, measure.scales[0]
+    plain = Analysis("corrected", CORRECTED, measure, units, contrast, scale)
+    # Samples without called cells have some by correction: too few called ones are too few.
+    tested = _row(plain, question.min_cells)["status"] == "ok"
+    yield replace(plain, measure=replace(measure, count=count)) if tested else plain
 
 
 def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:

@@ -6,8 +6,9 @@ import pandas as pd
 from lammscope.annotate.car import apply_car, set_unknown_apart
 from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
-from lammscope.core.names import LAMM, LEVELS
+from lammscope.annotate.macrophage_state import MIN_GENES, TOO_FEW_GENES
 from lammscope.core.runtime import logger
+from lammscope.core.words import shortened
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts
 
@@ -26,7 +27,8 @@ def call_cells(
 
     Parameters
     ----------
-    cells : `sample`, `group` (of libraries that are alike), `lineage`, `cell_type`; n_cells rows.
+    cells : n_cells rows: `sample`, `patient`, `group` (of libraries that are alike), `lineage`,
+        `cell_type`.
     counts : of the same cells; the column `CAR` is the sum of all CAR features.
     neighbors : n_cells x k indices of the nearest cells.
     own_neighbors, sample_neighbors : the same within patients and within samples, from
@@ -37,27 +39,47 @@ def call_cells(
     Returns
     -------
     DataFrame
-        `cells` without `group`, with the columns of `lamm.call_lamm`; `lamm_own_patient`, the
-        probability of the configured level with neighbors from the patient's own cells only; `car`
-        and `car_probability`; `cell_type` with `CAR_T`; and `population`, the cell type, but for T
-        cells of unknown CAR status.
+        `cells` without `group`, with the columns of `lamm.call_lamm`, support by the patient's own
+        cells included; `car` and `car_probability`; `cell_type` with `CAR_T`; and `population`, the
+        cell type, but for T cells of unknown CAR status.
     """
-    called, alone = (
-        call_lamm(
-            counts,
-            neighbors=found,
-            sample_neighbors=sample_neighbors,
-            cells=cells,
-            settings=settings,
-        )
-        for found in (neighbors, own_neighbors)
+    called = call_lamm(
+        counts,
+        neighbors=neighbors,
+        sample_neighbors=sample_neighbors,
+        own_neighbors=own_neighbors,
+        cells=cells,
+        settings=settings,
     )
-    called["lamm_own_patient"] = alone[f"lamm_{settings.level}"]
+    _warn_of_missing_genes(called, cells=cells, counts=counts, settings=settings)
     cell_type = apply_car(cells["cell_type"].to_numpy(), car=car["car"])
     for counted in (called["lamm_call"], car["car"]):
         logger.info("%s: %s", counted.name, counted.value_counts().to_dict())
     result = cells.drop(columns="group").assign(**called, **car, cell_type=cell_type)
     return result.assign(population=set_unknown_apart(cell_type, car=car))
+
+
+def _warn_of_missing_genes(
+    called: pd.DataFrame, *, cells: pd.DataFrame, counts: PanelCounts, settings: CallSettings
+) -> None:
+    """Name the samples that lack so many genes of the state that no cell gets a score."""
+    poor = cells.loc[(called["lamm_reference"] == TOO_FEW_GENES).to_numpy(), "sample"]
+    if poor.empty:
+        return
+    genes = settings.state.symbols
+    unknown = [gene for gene in genes if gene not in set(counts.symbols)]
+    which = ""
+    if unknown:
+        which = f"; no matrix has {len(unknown)} of its {len(genes)}, e.g. {unknown[0]}"
+    logger.warning(
+        "%s %s: too few genes of `lamm.state_genes` (at least %d of each state are needed"
+        "%s): no LAMM score, and no cell can be called macrophage-like; give matrices with all "
+        "genes, or another table",
+        "samples" if poor.nunique() > 1 else "sample",
+        shortened(sorted(set(poor.astype(str)))),
+        MIN_GENES,
+        which,
+    )
 
 
 def lineage_neighbors(
@@ -88,15 +110,3 @@ def lineage_neighbors(
     return find_neighbors_within(
         space, groups=groups, n_neighbors=n_neighbors, seed=seed, threads=threads
     )
-
-
-def lamm_rows(cells: pd.DataFrame, *, probability: float) -> pd.DataFrame:
-    """Add which cells the LAMM rows of tables contain: one column (bool) for each of `LAMM_ROWS`.
-
-    Parameters
-    ----------
-    cells : `lamm_call`, `lamm_positive`, `lamm_macrophage_like`.
-    probability : from which a cell is at a level.
-    """
-    levels = {f"LAMM_{level}": cells[f"lamm_{level}"] >= probability for level in LEVELS}
-    return cells.assign(**{LAMM: cells["lamm_call"] == LAMM}, **levels)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lammscope.annotate.lamm import AMBIENT, MONOCYTIC, UNCERTAIN
-from lammscope.core.names import LAMM
+from lammscope.annotate.lamm import MONOCYTIC, UNCERTAIN
+from lammscope.annotate.positive import AMBIENT
+from lammscope.core.lamm_rows import is_at_level
+from lammscope.core.names import LAMM, LEVELS
 
 SUPPORTED = 0.5  # probability from the patient's own cells only: more likely than not; our choice
 
@@ -58,7 +60,8 @@ def count_calls(
 
     A call pools neighbors of all patients. `lamm_own_patient` is the probability of the same level
     from the patient's own cells only. A call is supported if this is 0.5 or more, and contradicted
-    if it is so low that the cell would be called `not_LAMM`.
+    if it is so low that the cell would be called `not_LAMM`. Others are neither: the patient's
+    cells have too few UMIs to tell.
 
     Parameters
     ----------
@@ -81,8 +84,9 @@ def count_calls(
         {
             "n_cells": True,
             "n_monocytic": cells["lineage"] == MONOCYTIC,
-            "n_positive": cells["lamm_positive"] >= probability,
-            "n_macrophage_like": cells["lamm_macrophage_like"] >= probability,
+            **{
+                f"n_{level}": is_at_level(cells, level, probability=probability) for level in LEVELS
+            },
             "n_lamm": called,
             "n_uncertain": cells["lamm_call"] == UNCERTAIN,
             "n_supported": called & (own >= SUPPORTED),

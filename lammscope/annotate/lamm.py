@@ -1,20 +1,16 @@
 """LAMM cells (CSF1R+ CD14+ CD68+ monocytic cells), called from counts alone.
 
-Calls use neither patients nor response. `resources/lamm/README.md` explains the method.
+Calls use neither patients nor response; support by the patient's own cells is computed apart.
+`resources/lamm/README.md` explains the method.
 """
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from scipy.special import gammaincc, gammaincinv
 
-from lammscope.annotate.lamm_settings import CallSettings, background_levels
-from lammscope.annotate.macrophage_state import score_state, state_probabilities
-from lammscope.core.names import LAMM, PER
-from lammscope.core.pooling import collapse_genes, membership, neighbor_pooling, sum_columns
+from lammscope.annotate.lamm_settings import CallSettings
+from lammscope.annotate.positive import Markers, call_positive, support_positive
+from lammscope.annotate.signature import judge_cells, score_cells
+from lammscope.core.names import LAMM, LEVELS, Array
 from lammscope.joint.gene_names import check_definers
 from lammscope.joint.panel_counts import PanelCounts
 
@@ -24,11 +20,6 @@ NON_MYELOID = ("T", "NK", "B", "malignant")  # lineages: defining markers are am
 
 NOT_LAMM, UNCERTAIN = "not_LAMM", "uncertain"  # other calls than LAMM
 
-AMBIENT = "ambient"
-
-JEFFREYS = 0.5  # counts added before a rate is computed: Jeffreys' prior of a Poisson rate
-TINY = 1e-9  # depth if there are no non-myeloid cells: no counts either, so the rate is 0
-
 
 def call_lamm(
     counts: PanelCounts,
@@ -37,15 +28,14 @@ def call_lamm(
     sample_neighbors: np.ndarray,
     cells: pd.DataFrame,
     settings: CallSettings,
+    own_neighbors: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Call LAMM cells: the probabilities of both levels, and the call at one of them.
 
-    The counts of the defining markers are summed over a monocytic cell and its monocytic neighbors.
-    For each gene, the posterior of the neighborhood's rate (Gamma prior around the rate of the
-    cell's type, Poisson counts) gives the probability that the rate exceeds `fold` times that in
-    non-myeloid cells of the same samples; the product over the genes is the probability of a
-    `positive` cell. A `macrophage_like` one is positive and in the state of tissue macrophages
-    (`macrophage_state`): the smaller of both probabilities.
+    A `positive` cell is a monocytic cell whose neighborhood expresses the defining markers
+    (`positive.call_positive`). A `macrophage_like` one is positive and in the state of tissue
+    macrophages (`macrophage_state`), or in that of a user's signature (`signature`): the smaller of
+    both probabilities.
 
     Parameters
     ----------
@@ -53,15 +43,19 @@ def call_lamm(
         criteria.
     neighbors : n_cells x k indices of the nearest cells, without the cell itself.
     sample_neighbors : the same for the state; cells of other samples are ignored.
-    cells : n_cells rows: `lineage`, `cell_type`, `sample`, `group` (of libraries that are alike).
+    cells : n_cells rows: `lineage`, `cell_type`, `sample`, `group` (of libraries that are alike);
+        with `own_neighbors` also `patient`.
     settings : defining markers, state, references and thresholds.
+    own_neighbors : the nearest cells of the same patient, to test what its own cells support.
 
     Returns
     -------
     One row per cell: `lamm_score` (of the state, -1 to 1; NaN outside the monocytic lineage),
     `lamm_positive`, `lamm_macrophage_like` (probabilities; 0 if excluded or not monocytic),
     `lamm_call` (LAMM, not_LAMM, uncertain), `lamm_veto` (the exclusion criterion, or ""),
-    `lamm_reference` (what the state was compared with, or "").
+    `lamm_reference` (what the state was compared with, or ""); with `own_neighbors` also
+    `lamm_own_patient`, the probability of the settings' level from the patient's own cells alone
+    (`positive.support_positive`).
 
     Raises
     ------
@@ -72,56 +66,46 @@ def call_lamm(
     """
     check_definers(settings.definers, symbols=counts.symbols)
     lineage = cells["lineage"].to_numpy(dtype=str)
-    samples = cells["sample"].to_numpy(dtype=str)
     monocytic, outside = lineage == MONOCYTIC, np.isin(lineage, NON_MYELOID)
-    result = _nothing_called(len(monocytic))
+    result = _nothing_called(len(monocytic), supported=own_neighbors is not None)
     if not monocytic.any():
         return result
-    totals = np.asarray(counts.totals, dtype=float)
-    wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=settings.genes)
-    n_definers = len(settings.definers)  # they are the first of the genes
-
-    rows = np.flatnonzero(monocytic)
-    pooled = _pool_cells(wanted, totals=totals, neighbors=neighbors, keep=monocytic)
-    depth = pooled.pooled_depth
-    background = _sample_background(
-        wanted[:, :n_definers],
-        totals=totals,
-        outside=outside,
-        samples=samples,
-        least=background_levels(settings.references, settings.definers),
-        settings=settings,
+    markers = Markers.select(
+        counts, monocytic=monocytic, outside=outside, cells=cells, settings=settings
     )
-    # Rate expected from background alone: each pooled cell at the rate of its own sample.
-    ambient = (pooled.pooling @ (background * totals[:, None])) / PER / depth[:, None]
-    floor = settings.fold * ambient
-    type_rates = _type_rates(
-        pooled.single[:, :n_definers],
-        totals=totals[rows],
-        types=cells["cell_type"].to_numpy(dtype=str)[rows],
-    )
-    found = pooled.pooled[:, :n_definers]
-    positive = _exceeds(found, depth, floor, prior_rate=type_rates, settings=settings).prod(axis=1)
-    reason = _find_vetoes(pooled, floor=floor, settings=settings)
-    positive[reason != ""] = 0.0
-
-    score = score_state(
+    positive = call_positive(markers, neighbors=neighbors, settings=settings)
+    result["lamm_score"] = score_cells(
         counts,
         neighbors=sample_neighbors,
-        samples=samples,
+        samples=markers.samples,
         scored=monocytic,
         background=outside,
         genes=settings.state,
     )
-    state = state_probabilities(score, groups=cells["group"].to_numpy(dtype=str)).iloc[rows]
-    result["lamm_score"] = score
-    result.loc[monocytic, "lamm_positive"] = positive
-    result.loc[monocytic, "lamm_macrophage_like"] = np.minimum(positive, state["probability"])
-    result.loc[monocytic, "lamm_veto"] = reason
+    groups = cells["group"].to_numpy(dtype=str)
+    state = judge_cells(result["lamm_score"].to_numpy(), groups=groups, genes=settings.state)
+    state = state[monocytic]
+    in_state = state["probability"].to_numpy()
+    reading = _readings(positive["probability"].to_numpy(), state=in_state)
+    for level in LEVELS:
+        result.loc[monocytic, f"lamm_{level}"] = reading[level]
+    result.loc[monocytic, "lamm_veto"] = positive["veto"].to_numpy()
     result.loc[monocytic, "lamm_reference"] = state["reference"]
     called = result[f"lamm_{settings.level}"].to_numpy()
     result["lamm_call"] = call_at(called, probability=settings.probability)
+    if own_neighbors is not None:
+        patients = cells["patient"].to_numpy(dtype=str)
+        own = support_positive(
+            markers, neighbors=own_neighbors, patients=patients, settings=settings
+        )
+        support = _readings(own, state=in_state)[settings.level]
+        result.loc[monocytic, "lamm_own_patient"] = support
     return result
+
+
+def _readings(positive: Array, *, state: Array) -> dict[str, Array]:
+    """Return the probabilities of both levels."""
+    return dict(zip(LEVELS, (positive, np.minimum(positive, state)), strict=True))
 
 
 def call_at(probabilities: np.ndarray, *, probability: float) -> pd.Series:
@@ -132,122 +116,8 @@ def call_at(probabilities: np.ndarray, *, probability: float) -> pd.Series:
     return pd.Series(calls, dtype="str")
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """Counts of some cells alone, and summed with their neighbors of the same kind.
-
-    Counts are cells x genes, depths are in 10,000 UMIs; `pooling` (cells x all cells) sums over
-    neighbors.
-    """
-
-    single: sparse.csr_array
-    single_depth: np.ndarray
-    pooled: np.ndarray
-    pooled_depth: np.ndarray
-    pooling: sparse.csr_array
-
-
-def _pool_cells(
-    counts: sparse.csr_array, *, totals: np.ndarray, neighbors: np.ndarray, keep: np.ndarray
-) -> _Cells:
-    """Pool the kept cells with their kept neighbors."""
-    rows = np.flatnonzero(keep)
-    pooling = neighbor_pooling(neighbors, keep=keep)[rows]
-    pooled, depth = (pooling @ counts).toarray(), (pooling @ totals) / PER
-    return _Cells(counts[rows], totals[rows] / PER, pooled, depth, pooling)
-
-
-def _find_vetoes(cells: _Cells, *, floor: np.ndarray, settings: CallSettings) -> np.ndarray:
-    """Return the first exclusion criterion that applies to each cell, or "".
-
-    Counts are of the settings' genes; positive cells exceed `floor` (cells x defining markers).
-    """
-    depth, genes = cells.pooled_depth, settings.genes
-    reason = np.full(len(depth), "", dtype=object)
-    for veto in settings.vetoes:
-        columns = [genes.index(gene) for gene in veto.genes]
-        if veto.scope == "pool":
-            found, umi = cells.pooled[:, columns].sum(axis=1), depth
-        else:
-            found, umi = sum_columns(cells.single, columns), cells.single_depth
-        limit = np.full((len(depth), 1), float(veto.per_10k))
-        exceeds = _exceeds(found[:, None], umi, limit, settings=settings)[:, 0]
-        reason[(exceeds >= settings.probability) & (reason == "")] = veto.name
-    definers = cells.pooled[:, : floor.shape[1]].sum(axis=1, keepdims=True)
-    total_floor = floor.sum(axis=1, keepdims=True)
-    above = _exceeds(definers, depth, total_floor, settings=settings)[:, 0]
-    reason[(above <= 1 - settings.probability) & (reason == "")] = AMBIENT
-    return reason
-
-
-def _exceeds(
-    counts: np.ndarray,
-    depth: np.ndarray,
-    limit: np.ndarray,
-    *,
-    settings: CallSettings,
-    prior_rate: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return the posterior probability that a rate exceeds `limit`, cells x genes.
-
-    Counts are Poisson(rate * depth). The Gamma prior has the shape `prior_counts` and the mean
-    `prior_rate`, or without one its median at the limit: even odds, so that a call is undecided
-    without data. Neighbors are similar, not the same cell, and are chosen by these same counts.
-    Therefore counts and depth are weighted down together, so that the counting error is never below
-    a coefficient of variation of sqrt(dispersion) (the working weight of a negative binomial of
-    that dispersion).
-    """
-    prior_counts = settings.prior_counts
-    if prior_rate is None:
-        prior_depth = gammaincinv(prior_counts, 0.5) / limit
-    else:
-        prior_depth = prior_counts / prior_rate
-    expected = np.maximum(counts, limit * depth[:, None])
-    weight = 1 / (1 + settings.dispersion * expected)
-    shape = prior_counts + weight * counts
-    return np.asarray(gammaincc(shape, (prior_depth + weight * depth[:, None]) * limit))
-
-
-def _shrunken_rates(
-    counts: np.ndarray, depth: np.ndarray, *, prior_rate: np.ndarray, settings: CallSettings
-) -> np.ndarray:
-    """Return the posterior mean of a rate whose Gamma prior has the mean `prior_rate`."""
-    weight = settings.prior_counts
-    return np.asarray((counts + weight) / (depth[:, None] + weight / prior_rate))
-
-
-def _sample_background(
-    definers: sparse.csr_array,
-    *,
-    totals: np.ndarray,
-    outside: np.ndarray,
-    samples: Sequence[str] | np.ndarray,
-    least: np.ndarray,
-    settings: CallSettings,
-) -> np.ndarray:
-    """Return rates in the cells `outside` of each cell's sample, cells x defining markers.
-
-    In samples with few such cells, rates are shrunk towards those of the cohort. No rate is below
-    `least`, so that one stray UMI in a clean library is not a signal.
-    """
-    weight = outside.astype(float)
-    _, codes, member = membership(samples)
-    counts = (member @ sparse.csr_array(definers * weight[:, None])).toarray()
-    depth = (member @ (totals * weight)) / PER
-    cohort = np.maximum(counts.sum(axis=0) / max(depth.sum(), TINY), least)
-    rates = _shrunken_rates(counts, depth, prior_rate=cohort, settings=settings)
-    return np.asarray(np.maximum(rates, least)[codes])
-
-
-def _type_rates(definers: sparse.csr_array, *, totals: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """Return rates in all monocytic cells of each cell's type, with half a count added."""
-    _, codes, member = membership(types)
-    rates = ((member @ definers).toarray() + JEFFREYS) / (member @ totals / PER)[:, None]
-    return np.asarray(rates[codes])
-
-
-def _nothing_called(n_cells: int) -> pd.DataFrame:
-    return pd.DataFrame(
+def _nothing_called(n_cells: int, *, supported: bool) -> pd.DataFrame:
+    table = pd.DataFrame(
         {
             "lamm_score": np.full(n_cells, np.nan),
             "lamm_positive": np.zeros(n_cells),
@@ -257,3 +127,4 @@ def _nothing_called(n_cells: int) -> pd.DataFrame:
             "lamm_reference": pd.array([""] * n_cells, dtype="str"),
         }
     )
+    return table.assign(lamm_own_patient=0.0) if supported else table

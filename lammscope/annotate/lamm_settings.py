@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from lammscope.annotate.macrophage_state import StateGenes, load_state_genes
+from lammscope.annotate.macrophage_state import StateGenes
+from lammscope.annotate.signature import load_state
 from lammscope.core.names import LEVELS
 from lammscope.core.resources import find_resource
 
@@ -64,7 +65,7 @@ class CallSettings:
     references
         Table from `load_references`.
     state
-        Genes of the tissue-macrophage state.
+        Genes of the tissue-macrophage state, or of a user's signature.
     level
         The level of the call, "positive" or "macrophage_like".
     probability
@@ -127,7 +128,7 @@ class CallSettings:
         return cls.from_config(
             section,
             references=load_references(find_resource(references)),
-            state=load_state_genes(find_resource(state_genes)),
+            state=load_state(find_resource(state_genes)),
         )
 
     @property

@@ -5,7 +5,7 @@ that the capture of a chemistry, which changes both, changes it little. The prob
 to the ordinary monocytes of the cell's own libraries. `resources/lamm/README.md` has the method.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ MACROPHAGE, MONOCYTE = "macrophage", "monocyte"  # sides of the score
 STATE_COLUMNS = ("gene", "state", "level", "source")
 # Neighbors that a cell is scored with, each as much as it agrees with the cell. Our choice.
 N_NEIGHBORS = 20
+N_ALIKE = 8  # of these, where agreement is not asked for; our choice
 # Factor of log likelihoods of a cell's own counts, which decide about agreement. Our choice: with
 # 0.5 more monocytes take the state of the macrophages around them, in a tumor at 664 UMIs.
 TEMPER = 1.0
@@ -66,6 +67,11 @@ class StateGenes:
     of_macrophages: np.ndarray
     levels: np.ndarray
 
+    @property
+    def sides(self) -> tuple[np.ndarray, ...]:
+        """The genes of macrophages, then those of monocytes, as masks of the symbols."""
+        return (self.of_macrophages, ~self.of_macrophages)
+
 
 def load_state_genes(path: str | Path) -> StateGenes:
     """Read genes, their side and level from a table and check them.
@@ -106,6 +112,7 @@ def score_state(
     scored: np.ndarray,
     background: np.ndarray,
     genes: StateGenes,
+    by_agreement: bool = True,
 ) -> np.ndarray:
     """Score the state of cells, each together with its neighbors of the same sample.
 
@@ -124,6 +131,7 @@ def score_state(
     scored : n_cells, bool, cells to score; neighbors are of these, too.
     background : n_cells, bool, cells that do not express the genes.
     genes : of the state.
+    by_agreement : False scores a cell with its eight nearest neighbors, whatever they express.
 
     Returns
     -------
@@ -131,6 +139,39 @@ def score_state(
     NaN for other cells, and in libraries that list fewer than five genes of a side.
     """
     result = np.full(len(scored), np.nan)
+    of_samples = neighborhood_rates(
+        counts,
+        neighbors=neighbors,
+        samples=samples,
+        scored=scored,
+        background=background,
+        genes=genes,
+        by_agreement=by_agreement,
+    )
+    for rows, listed, rates in of_samples:
+        if min((listed & side).sum() for side in genes.sides) < MIN_GENES:
+            continue
+        active = activity(rates, genes.levels)
+        macrophage, *monocyte = (active[:, listed & side].mean(axis=1) for side in genes.sides)
+        result[rows] = macrophage - sum(monocyte)
+    return result
+
+
+def neighborhood_rates(
+    counts: PanelCounts,
+    *,
+    neighbors: np.ndarray,
+    samples: np.ndarray,
+    scored: np.ndarray,
+    background: np.ndarray,
+    genes: StateGenes,
+    by_agreement: bool,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Compute rates of genes in scored cells with their neighbors, a sample at a time.
+
+    Parameters are those of `score_state`. Yields for each sample the positions of its scored cells,
+    which genes its library lists (bool), and UMIs per 10,000 less the ambient ones, cells x genes.
+    """
     wanted = collapse_genes(counts.matrix, symbols=counts.symbols, genes=genes.symbols)
     totals = np.asarray(counts.totals, dtype=float)
     names, codes, _ = membership(samples)
@@ -138,24 +179,22 @@ def score_state(
     ambient = _background_rates(wanted, totals=totals, codes=codes, outside=background)
     for code in np.unique(codes[scored]):
         listed = ~np.isin(genes.symbols, list(absent | set(counts.absent.get(names[code], ()))))
-        sides = [listed & genes.of_macrophages, listed & ~genes.of_macrophages]
-        if min(side.sum() for side in sides) < MIN_GENES:
-            continue
         cells = np.flatnonzero(codes == code)
-        likely = kind_probabilities(
-            wanted[cells],
-            totals[cells],
-            markers=[_markers(genes, side) for side in sides],
-            genes=genes.symbols,
-            temper=TEMPER,
-        )
-        own = _own_pooling(neighbors, cells=cells, scored=scored, likely=likely)
-        rows = cells[scored[cells]]
+        if by_agreement:
+            n_neighbors = N_NEIGHBORS
+            likely = kind_probabilities(
+                wanted[cells],
+                totals[cells],
+                markers=[_markers(genes, side & listed) for side in genes.sides],
+                genes=genes.symbols,
+                temper=TEMPER,
+            )
+        else:
+            n_neighbors, likely = N_ALIKE, np.ones((len(cells), 1))
+        own = _own_pooling(neighbors[:, :n_neighbors], cells=cells, scored=scored, likely=likely)
         depth = np.maximum(own @ totals[cells], 1) / PER
-        rates = np.maximum((own @ wanted[cells]).toarray() / depth[:, None] - ambient[code], 0)
-        active = activity(rates, genes.levels)
-        result[rows] = active[:, sides[0]].mean(axis=1) - active[:, sides[1]].mean(axis=1)
-    return result
+        rates = (own @ wanted[cells]).toarray() / depth[:, None] - ambient[code]
+        yield cells[scored[cells]], listed, np.maximum(rates, 0)
 
 
 def _markers(genes: StateGenes, chosen: np.ndarray) -> list[Marker]:
@@ -175,7 +214,7 @@ def _own_pooling(
     place = np.full(len(scored) + 1, -1)  # in the sample; the last one is for neighbors of -1
     place[cells] = np.where(scored[cells], np.arange(len(cells)), -1)
     rows = np.flatnonzero(scored[cells])
-    near = place[neighbors[cells[rows], :N_NEIGHBORS]]
+    near = place[neighbors[cells[rows]]]
     alone = sparse.csr_array(
         (np.ones(len(rows)), (np.arange(len(rows)), rows)), shape=(len(rows), len(cells))
     )

@@ -5,7 +5,7 @@ import pandas as pd
 from lammscope.cohort.associations import Row, association_rows, covariates_of, exact_association
 from lammscope.cohort.covariates import possible_codes
 from lammscope.core.names import ALPHA, ARM_WORDS
-from lammscope.core.words import as_text, counted
+from lammscope.core.words import as_text, counted, shortened
 
 PHASES = {"pre": "before", "post": "after"}
 
@@ -88,6 +88,7 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
         what = f"no sample {when} infusion"
         rows += missingness_rows(groups, pd.Series(has, patients.index), f"missing_{phase}", what)
     rows += [(f"late_{name}", name, "survivorship", words) for name, words in late.items()]
+    rows += batch_rows(samples)
     codes = possible_codes(samples, covariates_of(samples))
     rows += [(f"number_{name}", name, "note", words) for name, words in codes.items()]
     constant = samples.groupby("patient").nunique(dropna=False).max() <= 1
@@ -96,6 +97,23 @@ def cohort_rows(samples: pd.DataFrame, late: dict[str, str]) -> list[Row]:
             known = groups.notna()
             rows += association_rows(groups[known], patients.loc[known, column], between="response")
     return rows
+
+
+def batch_rows(samples: pd.DataFrame) -> list[Row]:
+    """Return a row if several samples have batches, but none shares its batch with another.
+
+    Without batches in the sheet, each sample's batch has the name of the sample: nothing is known
+    of them then.
+    """
+    batches = as_text(samples["batch"]) if "batch" in samples else samples["sample"]
+    if len(batches) < 2 or batches.duplicated().any() or (batches == samples["sample"]).all():
+        return []
+    message = (
+        f"Each of {counted(len(batches), 'samples')} has a batch of its own "
+        f"({shortened(sorted(batches.dropna()))}): differences between batches cannot be told from "
+        "those between samples, so integration removes both, and no test can adjust for batches."
+    )
+    return [("batch_is_sample", len(batches), "warning", message)]
 
 
 def missingness_rows(groups: pd.Series, has: pd.Series, item: str, what: str) -> list[Row]:

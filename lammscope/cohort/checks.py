@@ -15,18 +15,22 @@ from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
-from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
+from lammscope.core.gene_sets import read_gene_sets
 from lammscope.core.names import NO_SYMBOLS
 from lammscope.core.resources import find_resource
+from lammscope.core.signature_file import is_gene_set_file, read_signature
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
 from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, lacks_symbols
 
-FILE_KEYS = (("annotation", "panel"), ("annotation", "celltypist_model"), ("lamm", "references"))
+FILE_KEYS = (
+    *(("annotation", "panel"), ("annotation", "celltypist_model")),
+    *(("lamm", "references"), ("lamm", "state_genes")),
+)
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
@@ -85,6 +89,7 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
+    mistakes += _signature_mistakes(resolved["lamm"]["state_genes"])
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
     sheets = check_sheets(resolved, look=look, last=last)
@@ -200,6 +205,18 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
         except ValueError as error:
             mistakes += str(error).splitlines()
     return list(dict.fromkeys(mistakes))
+
+
+def _signature_mistakes(path: str) -> list[str]:
+    """Find mistakes in the signature of the LAMM state, if it is a GMT file."""
+    file = _find_file(path)
+    if file is None or not is_gene_set_file(file):
+        return []
+    try:
+        read_signature(file)
+    except ValueError as error:
+        return str(error).splitlines()
+    return []
 
 
 def _find_file(path: str) -> Path | None:

@@ -9,7 +9,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.gene_sets import GeneSet
+from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.models import Model, Untested, plain_pseudobulks, population_model
 from lammscope.stats import linear
 from lammscope.stats.camera import camera

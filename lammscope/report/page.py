@@ -37,6 +37,7 @@ from lammscope.report.sections.quality import (
     quality_table,
     sharing_rows,
 )
+from lammscope.report.sections.signature import signature_section
 from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
 TEMPLATE = Path(__file__).parent / "template.html.jinja"
@@ -139,6 +140,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             genes=genes[genes["gene"].isin(config["lamm"]["definers"])],
             calls=results.calls,
         ),
+        "signature": signature_section(results.lamm_genes, path=config["lamm"]["state_genes"]),
         "car": car_section(results.car),
         "state_line": state_line(results.state_genes),
         "marker_line": marker_line(results.missing_markers),

@@ -39,6 +39,7 @@ class Results:
     clusters: pd.DataFrame
     population_genes: pd.DataFrame
     calls: pd.DataFrame
+    lamm_genes: pd.DataFrame
     car: pd.DataFrame
     state_genes: pd.DataFrame
     missing_markers: pd.DataFrame

@@ -14,7 +14,7 @@ from scipy import sparse
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.gene_sets import GeneSet
+from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
 

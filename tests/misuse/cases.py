@@ -43,6 +43,7 @@ from tests.misuse.cohort import (
     copy,
     cut,
     dataset,
+    first_rows,
     instead,
     is_early,
     is_responder,
@@ -54,6 +55,7 @@ from tests.misuse.cohort import (
     replace,
     results_of,
     set_cell,
+    signature,
     workbook,
     write,
 )
@@ -69,6 +71,7 @@ LOGARITHMS = Shard(SHARD.counts.astype(float).log1p(), SHARD.barcodes, SHARD.gen
 SHARD_RESULT = "results/shards/P01_baseline.h5ad"
 VERDICTS_RESULT = "results/qc/verdicts.tsv"
 GENES_RESULT = "results/joint/reference.tsv.gz"
+PANEL_RESULT = "results/joint/panel/001.npz"
 ROW2 = "P01_baseline\tP01\tbaseline"
 
 
@@ -357,6 +360,10 @@ SHEETS = {
         column("patients", "response", lambda row: "CR"),
         "no phase has patients of both arms (blood, pre: 6 responders and 0 non-responders;",
     ),
+    "one sample": Case(
+        both(first_rows("samples.tsv"), first_rows("patients.tsv")),
+        "or write `contrasts: {}` to run without any comparison",
+    ),
     "unsorted libraries": Case(
         column("samples", "sort", lambda row: "NoSo"),
         "baseline (primary): Tested, but with 3 non-responders against 3 responders",
@@ -443,6 +450,33 @@ CONFIGS = {
     "a file of programmes that is not there": Case(
         config(annotation={"states": ["my_states.gmt"]}),
         "`annotation.states` names `my_states.gmt`, which does not exist",
+    ),
+    "a signature that is not there": Case(
+        config(lamm={"state_genes": "mine.gmt"}),
+        "`lamm.state_genes` is `mine.gmt`, which does not exist",
+    ),
+    "a signature of three sets": Case(
+        signature("X_UP a b c d e", "X_DN f g h i j", "Y k l m n o"),
+        "mine.gmt: has 3 gene sets (X_UP, X_DN, Y); a signature is one set, or two whose names",
+    ),
+    "a signature without an up set": Case(
+        signature("X_DN a b c d e"), "mine.gmt: `X_DN`: no up set; let the name of the genes"
+    ),
+    "a signature with an empty set": Case(
+        signature("X_UP", "X_DN a b c d e"), "mine.gmt: row 1: set `X_UP` has no genes; add symbols"
+    ),
+    "a signature of two genes": Case(
+        signature("X_UP a b"), "mine.gmt: set `X_UP` has 2 genes (a, b); give at least 5"
+    ),
+    "a signature with a gene on both sides": Case(
+        signature("X_UP a b c d e", "X_DN f g h a i"),
+        "mine.gmt: a in both `X_UP` and `X_DN`; keep a gene in one",
+    ),
+    "a signature of genes that the matrices lack": Case(
+        signature("X_UP Cd14 Csf1r Cd68 Apoe C1qa C1qb"),
+        "set `X_UP` has 6 genes (Cd14, Csf1r, Cd68, Apoe, C1qa and 1 more); fewer than 5 of them "
+        "are in the matrix of ",
+        PANEL_RESULT,
     ),
     "a misspelt definer": Case(
         config(lamm={"definers": ["CSFR1", "CD14", "CD68"]}),

@@ -65,6 +65,16 @@ def append(name: str, text: str) -> Spoil:
     return spoil
 
 
+def first_rows(name: str, n: int = 1) -> Spoil:
+    """Keep the first rows of a sheet."""
+
+    def spoil(folder: Path) -> None:
+        lines = (folder / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[: n + 1]), encoding="utf-8")
+
+    return spoil
+
+
 def recode(name: str, encoding: str) -> Spoil:
     """Save a text in another encoding."""
 
@@ -119,6 +129,13 @@ def config(**changes: Any) -> Spoil:
         path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
 
     return spoil
+
+
+def signature(*sets: str) -> Spoil:
+    """Name a signature, of sets that are each a name and genes separated by spaces."""
+    lines = ["\t".join([each.split()[0], "", *each.split()[1:]]) for each in sets]
+    text = "".join(f"{line}\n" for line in lines)
+    return both(write("mine.gmt", text), config(lamm={"state_genes": "mine.gmt"}))
 
 
 def contrast(**entry: Any) -> Spoil:

@@ -20,6 +20,18 @@ from lammscope.joint.panel_counts import PanelCounts
 PANEL = Path(__file__).parents[2] / "resources" / "markers" / "immune_blood_tumour.yaml"
 STATE_GENES = PANEL.parents[1] / "lamm" / "state_genes.tsv"
 DEFINERS = ["CSF1R", "CD14", "CD68"]
+INTERFERON = [
+    "ISG15",
+    "IFI6",
+    "IFIT1",
+    "IFIT2",
+    "IFIT3",
+    "MX1",
+    "ISG20",
+    "IFITM3",
+    "IFITM1",
+    "LY6E",
+]
 VETOES: dict[str, dict[str, Any]] = {
     "doublet_t_monocyte": {
         "genes": ["CD3D", "CD3E", "CD3G", "TRAC", "TRBC1"],
@@ -120,7 +132,7 @@ def _annotate(counts: sparse.csr_array, symbols: list[str], cells: pd.DataFrame)
     space, neighbors, clusters = _joint_space(counts, totals)
     panel = load_panel(PANEL)
     state = load_state_genes(STATE_GENES).symbols
-    wanted = {*panel_symbols(panel), *DEFINERS, *state, "CAT_scFv"}
+    wanted = {*panel_symbols(panel), *DEFINERS, *INTERFERON, *state, "CAT_scFv"}
     wanted.update(gene for veto in VETOES.values() for gene in veto["genes"])
     keep = [column for column, symbol in enumerate(symbols) if symbol in wanted]
     of_panel = PanelCounts(counts[:, keep], [symbols[column] for column in keep], totals)

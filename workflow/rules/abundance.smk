@@ -62,6 +62,7 @@ rule count_cells:
     """Count the cells of every population in every sample."""
     input:
         cells="<results>/annotation/cells.parquet",
+        corrected="<results>/annotation/corrected.tsv",
         summary="<results>/qc/summary.tsv",
     output:
         counts=ensure("<results>/abundance/counts.tsv", non_empty=True),

@@ -95,6 +95,38 @@ rule call_lamm:
         "../scripts/call_lamm.py"
 
 
+rule measure_recall:
+    """Measure how many macrophage-like cells are found by their number, and correct numbers for it."""
+    input:
+        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        index="<results>/joint/cells.parquet",
+        space=JOINT_SPACE,
+        cells="<results>/annotation/cells.parquet",
+    output:
+        recall=ensure("<results>/annotation/recall.tsv", non_empty=True),
+        numbers=ensure("<results>/annotation/corrected.tsv", non_empty=True),
+    log:
+        "<logs>/measure_recall.log",
+    benchmark:
+        "<benchmarks>/measure_recall.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            settings=CALL_SETTINGS,
+            samples=SAMPLES,
+            search=NEIGHBOR_SEARCH,
+            batches=batches(),
+            files=call_files,
+            files_content=content(*(config["lamm"][name] for name in CALL_FILES)),
+            code=code("measure_recall"),
+        ),
+    script:
+        "../scripts/measure_recall.py"
+
+
 rule describe_cells:
     """Describe the evidence for the calls: genes per cluster, calls and CAR status per sample."""
     input:
@@ -107,6 +139,7 @@ rule describe_cells:
         genes=ensure("<results>/annotation/cluster_genes.tsv", non_empty=True),
         populations=ensure("<results>/annotation/population_genes.tsv", non_empty=True),
         calls=ensure("<results>/annotation/calls.tsv", non_empty=True),
+        signature=ensure("<results>/annotation/lamm_genes.tsv", non_empty=True),
         car=ensure("<results>/annotation/car.tsv", non_empty=True),
     log:
         "<logs>/describe_cells.log",
@@ -119,6 +152,8 @@ rule describe_cells:
     params:
         **named(
             genes=LAMM_GENES,
+            state_genes=config_path("lamm", "state_genes"),
+            state_genes_content=content(config["lamm"]["state_genes"]),
             phases=PHASES,
             vetoes=list(config["lamm"]["vetoes"]),
             probability=config["lamm"]["probability"],

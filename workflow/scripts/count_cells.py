@@ -15,4 +15,5 @@ with job_log(snakemake.log[0]):
     write_table(counts, snakemake.output.counts)
     thresholds = count_thresholds(cells, samples, thresholds=snakemake.params.thresholds)
     write_table(thresholds, snakemake.output.thresholds)
-    write_table(sum_scores(cells, samples), snakemake.output.scores)
+    scores = sum_scores(cells, samples, corrected=read_table(snakemake.input.corrected))
+    write_table(scores, snakemake.output.scores)

@@ -6,9 +6,9 @@ import numpy as np
 from scipy import sparse
 from snakemake.iocontainers import Snakemake
 
-from lammscope.annotate.macrophage_state import load_state_genes
 from lammscope.annotate.panel import load_panel, panel_symbols
-from lammscope.cohort.gene_sets import read_signatures
+from lammscope.annotate.signature import check_listed, load_state
+from lammscope.core.gene_sets import read_signatures
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
@@ -21,7 +21,7 @@ with job_log(snakemake.log[0]):
     index = CellIndex(snakemake.input.cells, samples=list(shards))
     signatures = read_signatures(map(find_resource, snakemake.params.signatures))
     panel, car = load_panel(find_resource(snakemake.params.panel)), snakemake.params.car_features
-    state = load_state_genes(find_resource(snakemake.params.state_genes))
+    state = load_state(find_resource(snakemake.params.state_genes))
     symbols = [*panel_symbols(panel), *snakemake.params.lamm_genes, *state.symbols]
     symbols = list(dict.fromkeys([*symbols, *chain.from_iterable(signatures.values())]))
     samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
@@ -30,10 +30,12 @@ with job_log(snakemake.log[0]):
         for _, shard, positions in samples
     ]
     counts, genes = zip(*found, strict=True)
+    n_cells = np.array([part.shape[0] for part in counts])
+    check_listed(state, genes=dict(zip(shards, genes, strict=True)), n_cells=n_cells)
     index.write_counts(
         snakemake.output.counts,
         sparse.vstack(counts, format="csr"),
         genes=genes[0],
-        n_cells=np.array([part.shape[0] for part in counts]),
+        n_cells=n_cells,
         present=np.stack([table["present"] for table in genes]),
     )

@@ -4,7 +4,7 @@ import pandas as pd
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.gene_set_scores import describe_states, score_states
-from lammscope.cohort.gene_sets import read_signatures
+from lammscope.core.gene_sets import read_signatures
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log

@@ -3,10 +3,10 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.ambient import add_overlapping, sum_ambient, write_ambient
-from lammscope.annotate.calls import lamm_rows
 from lammscope.annotate.sums import GroupSums, merge_groups, sum_groups, write_sums
 from lammscope.core.ambient.table import read_fractions
 from lammscope.core.indexed import CellIndex, read_table
+from lammscope.core.lamm_rows import lamm_rows
 from lammscope.core.names import LAMM_ROWS
 from lammscope.core.runtime import job_log
 from lammscope.joint.gene_names import kept_cells
@@ -21,7 +21,8 @@ with job_log(snakemake.log[0]):
     fractions = read_fractions(shards, snakemake.input.contamination)
     samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
     for sample, shard, positions in samples:
-        own = lamm_rows(labels[labels["sample"] == sample], **snakemake.params.lamm)
+        own = labels[labels["sample"] == sample]
+        own = own.join(lamm_rows(own, **snakemake.params.lamm))
         parts = own.groupby(["cluster", "population", *LAMM_ROWS])
         of_parts = sum_groups(shard, positions=positions, labels=parts.ngroup().to_numpy())
         names = parts.size().reset_index().iloc[of_parts.groups.astype(int)]

@@ -5,8 +5,8 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
-from lammscope.cohort.gene_sets import read_gene_sets
 from lammscope.cohort.sample_table import read_sample_table
+from lammscope.core.gene_sets import read_gene_sets
 from lammscope.core.indexed import write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log

@@ -24,6 +24,7 @@ GROUPS = {
     "denominator": "Other denominator",
     "level": "Other level of LAMM calls",
     "expected": "Expected number of LAMM cells",
+    "corrected": "Corrected for recall",
     "threshold": "Other threshold of LAMM calls",
     "adjust": "Other covariates",
     "leave_one_out": "Without one patient",
@@ -83,6 +84,8 @@ def setting_words(row: Mapping[Any, Any], *, probability: float) -> str:
             return f"{setting} level"
         case "expected":
             return "sum of probabilities"
+        case "corrected":
+            return f"{setting.replace('_', '-')} level"
         case "threshold":
             if np.isclose(float(setting), 1 - probability):
                 return "uncertain cells count as LAMM"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.macrophage_state import MIN_ORDINARY, PRIOR_ONLY, TOO_FEW_GENES
+from lammscope.annotate.signature import NO_REFERENCE, NO_SUCH_STATE
 from lammscope.core.names import LAMM, LEVELS, NO_CAR_FEATURE, UNSTATED
 from lammscope.core.words import readable, shortened, write_number
 from lammscope.report.order import population_order, sample_groups
@@ -137,6 +138,9 @@ def state_lines(calls: pd.DataFrame) -> list[str]:
     words = {
         PRIOR_ONLY: f"fewer than {MIN_ORDINARY} ordinary monocytes in their batch, so that the "
         "macrophage state is judged by levels of other data sets",
+        NO_REFERENCE: f"fewer than {MIN_ORDINARY} ordinary monocytes in their batch to compare "
+        "others with, so that no cell is in the state of the signature or surely not",
+        NO_SUCH_STATE: "scores of one kind of cells, so that none is in the state of the signature",
         TOO_FEW_GENES: "too few genes for the macrophage state, so that no cell is called",
     }
     for reference, problem in words.items():
@@ -152,11 +156,13 @@ def support_line(calls: pd.DataFrame) -> str:
     if not n_called:
         return ""
     supported, against = (int(calls[name].sum()) for name in ("n_supported", "n_contradicted"))
+    undecided = n_called - supported - against
+    rest = " For the others, the patient has too few cells or UMIs to tell." if undecided else ""
     return (
         f"LAMM calls use neighbors from all patients. With the patient's own cells alone, "
         f"{write_number(supported / n_called, 'fraction')} of the {n_called:,} calls are supported "
         f"(probability of 0.5 or more), and {write_number(against / n_called, 'fraction')} are "
-        "contradicted."
+        f"contradicted.{rest}"
     )
 
 

@@ -21,6 +21,7 @@ from lammscope.report.table import (
 )
 
 MAIN = "main"
+RATIO = ("log_odds", "log_odds_low", "log_odds_high")
 N_SETS = 40  # rows of a gene-set table, with the smallest p
 GENE_SET_COLUMNS = (
     Column("cell_type", "Population", "name"),
@@ -84,11 +85,36 @@ def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
         write_number(float(end), "ratio")
         for end in (others["log_odds"].min(), others["log_odds"].max())
     )
-    return (
+    line = (
         f"The analysis was repeated {len(others)} times, each time with one choice changed (scale, "
         f"denominator, threshold or level of LAMM calls, covariates, one patient left out). "
         f"The difference has the same direction in {same.sum()} of them; {clear.sum()} of these "
         f"have p < {ALPHA:g}. The {contrast.ratio()} is between {low} and {high}."
+    )
+    return f"{line} {correction_line(tested, contrast=contrast)}".rstrip()
+
+
+def correction_line(tested: pd.DataFrame, *, contrast: Contrast) -> str:
+    """Compare the numbers of macrophage-like cells that are corrected for recall with called ones.
+
+    `tested` are analyses with a result. Returns "" if the two are not among them.
+    """
+    corrected = tested[tested["analysis"] == "corrected"]
+    if corrected.empty:
+        return ""
+    level = corrected["setting"].iloc[0]
+    plain = tested[(tested["analysis"] == "level") & (tested["setting"] == level)]
+    if plain.empty:  # the level of the main analysis
+        plain = tested[tested["analysis"] == MAIN]
+    ratios = (
+        [write_number(float(table[name].iloc[0]), "ratio") for name in RATIO]
+        for table in (plain, corrected)
+    )
+    called, found = (f"{ratio} (95 % CI {low} to {high})" for ratio, low, high in ratios)
+    return (
+        f"Samples with few macrophage-like cells lose more of them to the calls. The "
+        f"{contrast.ratio()} of called macrophage-like cells is {called}, that of the numbers "
+        f"corrected for this {found}."
     )
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 from lammscope.abundance.counts import sum_scores
 from lammscope.abundance.verdicts import judge_abundance
 from tests.unit.abundance.questions import run_abundance, run_robustness
-from tests.unit.abundance.test_populations import SETTINGS, make_counts
+from tests.unit.abundance.test_populations import SETTINGS, make_counts, row
 from tests.unit.abundance.test_robustness import RULES, thresholds_of
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
@@ -30,6 +30,7 @@ def make_scores(samples: pd.DataFrame, *, n_scored: int = N_SCORED) -> pd.DataFr
             "mean_score": mean,
             "expected_positive": rng.uniform(20, 60, len(samples)),
             "expected_macrophage_like": rng.uniform(5, 30, len(samples)),
+            "corrected_macrophage_like": rng.uniform(5, 30, len(samples)),
         }
     )
 
@@ -56,13 +57,16 @@ def test_scores_and_probabilities_are_summed_by_sample() -> None:
             "lamm_macrophage_like": [0.8, 0.0, 0.25, 0.0],
         }
     )
-    table = sum_scores(cells, pd.DataFrame({"sample": ["c", "a", "b"]})).set_index("sample")
+    corrected = pd.DataFrame({"sample": ["b", "a"], "n_corrected": [1.5, 0.0]})
+    samples = pd.DataFrame({"sample": ["c", "a", "b"]})
+    table = sum_scores(cells, samples, corrected=corrected).set_index("sample")
     assert table.index.tolist() == ["a", "b", "c"]
     assert table["n_scored"].tolist() == [2, 1, 0]
     np.testing.assert_allclose(table["total_score"], [-0.4, 0.5, 0])
     np.testing.assert_allclose(table["mean_score"], [-0.2, 0.5, np.nan])
     np.testing.assert_allclose(table["expected_positive"], [1.4, 1, 0])
     np.testing.assert_allclose(table["expected_macrophage_like"], [0.25, 0.8, 0])
+    np.testing.assert_allclose(table["corrected_macrophage_like"], [0, 1.5, 0])
 
 
 def test_between_is_the_t_test_of_the_mean_scores() -> None:
@@ -137,3 +141,31 @@ def test_the_score_is_a_secondary_row_and_a_row_of_the_robustness_table() -> Non
     main, expected = table.loc["main"], table.loc["expected"]
     assert expected["log_odds"] == expected["estimate"] != main["estimate"]
     assert expected["denominator"] == main["denominator"] == "immune"
+
+
+@pytest.mark.parametrize("level", ["positive", "macrophage_like"])
+def test_corrected_numbers_are_tested_as_if_they_had_been_called(level: str) -> None:
+    samples = make_samples()
+    scores, counts = make_scores(samples), make_counts(samples)
+    scores["corrected_macrophage_like"] = scores["corrected_macrophage_like"].round()
+    options = {"denominator": "immune", "level": level, "probability": 0.9}
+    rules = {key: SETTINGS[key] for key in RULES}
+    contrast = asked(BASELINE, samples)
+    table = run_robustness(
+        counts, thresholds_of(counts), samples, contrast, **options, **rules, scores=scores
+    )
+    got = table[table["analysis"] == "corrected"]
+    assert got["setting"].tolist() == ["macrophage_like"]
+    called = counts["population"] == "LAMM_macrophage_like"
+    numbers = scores.set_index("sample")["corrected_macrophage_like"]
+    counts.loc[called, "n_cells"] = counts.loc[called, "sample"].map(numbers).astype(int)
+    abundance = run_abundance(counts, samples, contrast, **SETTINGS)
+    expected = row(abundance, "LAMM_macrophage_like", "immune")
+    for name in ("estimate", "ci_low", "ci_high", "p"):
+        assert got[name].iloc[0] == pytest.approx(expected[name])
+    nothing = make_counts(samples)
+    nothing.loc[nothing["population"].str.startswith("LAMM"), "n_cells"] = 0
+    table = run_robustness(
+        nothing, thresholds_of(nothing), samples, contrast, **options, **rules, scores=scores
+    )
+    assert table.loc[table["analysis"] == "corrected", "status"].tolist() == ["no_cells"]

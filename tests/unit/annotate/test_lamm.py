@@ -90,6 +90,7 @@ def plant(
             "lineage": [lineage for _, lineage, _ in about],
             "cell_type": [cell_type for _, _, cell_type in about],
             "sample": rng.choice(["a", "b"], n_cells),
+            "patient": "P1",
             "group": "batch",
         }
     )

@@ -76,7 +76,7 @@ def test_the_background_is_the_level_in_non_myeloid_cells(references: pd.DataFra
     ("edit", "message"),
     [
         (lambda table: table.drop(columns="source"), "column source is missing"),
-        (lambda table: table.assign(high=0.001), r"row 2 \(Classical_monocyte, CSF1R\)"),
+        (lambda table: table.assign(high=0.001), r"row 2 \(non_myeloid, CSF1R\)"),
         (lambda table: table.assign(rate_per_10k="x"), "row 2"),
     ],
 )

@@ -15,7 +15,7 @@ from scipy import stats
 
 from lammscope.cohort.associations import exact_association
 from lammscope.cohort.audit import COLUMNS, STATUSES, audit_design
-from lammscope.cohort.audit_cohort import arm_phase_table, late_timepoints
+from lammscope.cohort.audit_cohort import arm_phase_table, cohort_rows, late_timepoints
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
@@ -27,6 +27,12 @@ CHANGE = {**ARMS, "kind": "change"}
 PAIRED = {"kind": "paired", "test": "post", "reference": "pre"}
 QUESTIONS: dict[str, dict[str, Any]] = {"baseline": BASELINE, "change": CHANGE, "paired": PAIRED}
 SORTED = {"kind": "paired", "column": "sort", "test": "none", "reference": "CD3+", "match": []}
+
+
+def of_cohort(samples: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
+    """Return status and message of the whole cohort's rows, by item."""
+    rows = cohort_rows(samples, {})
+    return {item: (status, message) for item, _, status, message in rows}
 
 
 def audit(
@@ -477,3 +483,18 @@ def test_fisher_is_what_all_assignments_give(values: list[str], random: random.R
     observed = weight(np.flatnonzero(groups == "a"))
     expected = np.mean(np.array(weights) <= observed)
     assert exact_association(groups, pd.Series(values))[0] == pytest.approx(expected)
+
+
+def test_batches_of_one_sample_each_are_told() -> None:
+    early = without(lambda table: table["phase"] == "post", cohort(2))
+    chemistries = ["v1", "v2", "v3", "5p"]
+    status, message = of_cohort(early.assign(batch=chemistries))["batch_is_sample"]
+    assert status == "warning"
+    assert message.startswith("Each of 4 samples has a batch of its own (5p, v1, v2, v3): differe")
+    for table in (
+        early,  # without batches in the sheet
+        early.assign(batch=["v1", "v2", "v3", "v3"]),
+        early.drop(columns="batch"),
+        early.iloc[:1].assign(batch="v1"),
+    ):
+        assert "batch_is_sample" not in of_cohort(table)

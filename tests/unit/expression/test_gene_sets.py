@@ -10,7 +10,7 @@ from scipy import stats
 
 from lammscope.cohort.checks import check_run
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.gene_sets import GeneSet, read_gene_sets, read_signatures
+from lammscope.core.gene_sets import GeneSet, read_gene_sets, read_signatures
 from lammscope.expression.gene_sets import COLUMNS, match_genes
 from lammscope.expression.gene_sets import test_gene_sets as run_test
 from lammscope.expression.genes import test_expression as run_genes

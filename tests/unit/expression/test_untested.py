@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.gene_sets import GeneSet
+from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
 from lammscope.expression.missing import excluded_pseudobulks, missingness

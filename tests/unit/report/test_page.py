@@ -76,7 +76,12 @@ CONFIG: dict[str, Any] = {
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},
     "annotation": {"celltypist_model": ""},
-    "lamm": {"level": "macrophage_like", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
+    "lamm": {
+        "level": "macrophage_like",
+        "definers": ["CSF1R", "CD14", "CD68"],
+        "probability": 0.9,
+        "state_genes": "resources/lamm/state_genes.tsv",
+    },
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
     "expression": {"engine": "limma_voom", "min_cells": 10},
@@ -90,6 +95,10 @@ CLUSTERS = pd.DataFrame(
 STATE_GENES = pd.DataFrame(
     {"state": ["LA_TAM", "M1"], "n_genes": [39, 16], "n_found": [39, 3],
      "status": ["ok", "under half of its genes"]}
+)  # fmt: skip
+LAMM_GENES = pd.DataFrame(
+    {"sample": "P01_baseline", "set": ["macrophage", "monocyte"], "n_genes": [21, 10],
+     "n_listed": [20, 10], "missing": ["SEPP1", ""]}
 )  # fmt: skip
 MISSING_MARKERS = pd.DataFrame(
     {"entry": ["cDC1"], "missing": ["CLEC9A,XCR1"], "present_weight": [0.1], "dropped": [True]}
@@ -198,6 +207,7 @@ def make_report(
                 reasons=["dc3"],
                 probability=0.9,
             ),
+            "lamm_genes": LAMM_GENES,
             "car": car_table(cohort.samples),
             "state_genes": STATE_GENES,
             "missing_markers": MISSING_MARKERS,
@@ -746,6 +756,19 @@ def test_report_without_table_of_defining_markers_and_with_few_columns(
     assert "Defining markers by population" in words_of(make_report())
 
 
+def test_the_genes_of_the_state_are_named(make_report: Callable[..., str]) -> None:
+    page = make_report()
+    assert "Genes of macrophages: 21 genes, of which the matrices list 20." in page
+    assert "positive cells in the state of tissue macrophages" in page
+    assert "signature beyond the three defining markers is not used" in page
+    own = {**CONFIG, "lamm": {**CONFIG["lamm"], "state_genes": "mine.gmt"}}
+    page = make_report(config=own, lamm_genes=LAMM_GENES.assign(set=["MINE_UP", "MINE_DN"]))
+    assert "rest on the signature in \N{LEFT DOUBLE QUOTATION MARK}mine.gmt" in page
+    assert "positive cells in the state of your signature" in page
+    assert "LAMM scores of other cohorts cannot be compared with these" in page
+    assert "positive cells in the state of tissue macrophages" not in page
+
+
 def test_calls_supported_by_own_cells_are_counted(make_report: Callable[..., str]) -> None:
     words = words_of(make_report())
     assert "own cells alone, 100.0 % of the" in words
@@ -824,6 +847,21 @@ def test_other_analyses_are_counted_by_direction_and_p() -> None:
     assert "the same direction in 12 of them; 12 of these have p < 0.05" in line
     assert "odds ratio is between 0.82 and" in line
     assert robustness_line(robustness_table(status="no_cells"), contrast=BASELINE) == ""
+
+
+def test_corrected_numbers_stand_beside_called_ones_of_the_same_level() -> None:
+    table = robustness_table()
+    assert "lose more of them" not in robustness_line(table, contrast=BASELINE)
+    ends = ["log_odds", "log_odds_low", "log_odds_high"]
+    corrected = table[table["analysis"] == "main"].assign(
+        analysis="corrected", setting="macrophage_like", **dict(zip(ends, [0, -1, 1], strict=True))
+    )
+    plain = corrected.assign(analysis="level", **dict(zip(ends, [1, 0, 2], strict=True)))
+    line = robustness_line(pd.concat([table, plain, corrected]), contrast=BASELINE)
+    assert "macrophage-like cells is 2.72 (95 % CI 1.00 to 7.39), that of the numbers" in line
+    assert line.endswith("corrected for this 1.00 (95 % CI 0.37 to 2.72).")
+    table.loc[table["analysis"] == "main", ends] = [1, 0, 2]  # the level of the main analysis
+    assert "cells is 2.72" in robustness_line(pd.concat([table, corrected]), contrast=BASELINE)
 
 
 def test_influence_is_silent_where_nothing_was_tested(cohort: Example) -> None:

@@ -37,3 +37,17 @@ def test_samples_are_named_whose_state_is_not_compared_with_own_monocytes() -> N
     assert genes == (
         "Samples with too few genes for the macrophage state, so that no cell is called: P2."
     )
+
+
+def test_samples_are_named_in_which_a_signature_has_no_reference_or_no_state() -> None:
+    calls = CALLS.assign(
+        n_macrophage_like=[400, 0, 0, 0],
+        reference=["own monocytes", "no reference", "no such state", ""],
+    )
+    reference, state = state_lines(calls)
+    assert reference.startswith("Samples with fewer than 20 ordinary monocytes in their batch to")
+    assert reference.endswith("surely not: P2.")
+    assert state == (
+        "Samples with scores of one kind of cells, so that none is in the state of the signature: "
+        "P3."
+    )
