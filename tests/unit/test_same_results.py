@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from benchmarks.same_results import differences, reworded, texts_of
-from lammscope.abundance.calibration import CALIBRATED, NOT_TESTED, TOO_MANY
+from lammscope.abundance.calibration import PERMUTED, NOT_TESTED, TOO_MANY
 from lammscope.abundance.comparisons import REASONS
 
 TEXTS = {"abundance/*.tsv": {"verdict": {r"no evidence from (\S+)": r"no difference from \1"}}}
-OLD_CALIBRATED = (
+OLD_PERMUTED = (
     "With the labels of the patients permuted in 1,280 ways, 4.9 % of the tests of genes in LAMM "
     "cells had p < 0.05; 5 % are expected."
 )
@@ -106,10 +106,10 @@ def test_committed_rewordings_give_the_verdicts_of_the_tests(
             "There was nothing to calibrate: LAMM cells as a fraction of all cells (sorted_out).",
             NOT_TESTED.format("LAMM cells as a fraction of all cells", "sorted_out"),
         ),
-        (OLD_CALIBRATED, CALIBRATED.format(n=1280, percent=4.9, test="genes in LAMM cells")),
+        (OLD_PERMUTED, PERMUTED.format(n=1280, percent=4.9, test="genes in LAMM cells")),
         (
-            OLD_CALIBRATED + OLD_TOO_MANY,
-            CALIBRATED.format(n=1280, percent=4.9, test="genes in LAMM cells") + TOO_MANY,
+            OLD_PERMUTED + OLD_TOO_MANY,
+            PERMUTED.format(n=1280, percent=4.9, test="genes in LAMM cells") + TOO_MANY,
         ),
     ],
 )

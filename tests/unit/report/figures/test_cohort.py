@@ -279,7 +279,7 @@ def test_forest_puts_lamm_first_and_names_what_was_not_tested(cohort: Example) -
     assert ordered.groupby("denominator", sort=False)["population"].first()["all"] == "LAMM"
     assert ordered["denominator"].iloc[0] == "monocytic"
     words = words_of(abundance_forest(contrast_data(cohort, abundance=table)))
-    assert words.count("not tested: too few patients") == 1
+    assert words.count("not testable: too few patients") == 1
     assert "LAMM (positive)" in words
     assert "LAMM (macrophage-like)" not in words  # it is the row LAMM
 
