@@ -28,7 +28,8 @@ ABUNDANCE_COLUMNS = {
     *("population", "denominator", "scale", "estimate", "se", "ci_low", "ci_high", "t", "df", "p"),
     *("fdr", "p_moderated", "fdr_moderated", "p_permutation", "p_floor", "permutation_scheme"),
     *("mean_test", "mean_reference", "n_test", "n_reference", "influence_low", "influence_high"),
-    *("influence_patient", "influence_p_max", "detectable", "compositional", "status", "verdict"),
+    *("influence_patient", "influence_p_max", "detectable", "compositional", "without"),
+    *("p_without", "status", "reason", "p_holm", "verdict", "words"),
 }
 EXPRESSION_COLUMNS = {
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
