@@ -80,6 +80,7 @@ class TableSettings:
     lamm_spread: float = 1.0  # factor of both sd for LAMM
     spread_sd: float = 0.0  # sd of the log of this factor for other populations
     test_spread: float = 1.0  # factor of both sd in the test arm
+    lamm_test_spread: float = 1.0  # the same for LAMM alone
     tails: float = np.inf  # degrees of freedom of the effects, at the same sd
     cells: float = 4000.0  # median cells per sample
     cells_sd: float = 0.4  # sd of their logarithm
@@ -163,6 +164,7 @@ def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts:
     spread[:, :, lamm] = settings.lamm_spread
     test = (samples["response"] == "non_responder").to_numpy()
     spread = spread * np.where(test, settings.test_spread, 1.0)[:, None]
+    spread[:, :, lamm] *= np.where(test, settings.lamm_test_spread, 1.0)
     own = _effects(settings, rng, (n_cohorts, len(patients), len(table)))[:, patient]
     effects = settings.patient_sd * own
     effects += settings.sample_sd * _effects(settings, rng, shape)
