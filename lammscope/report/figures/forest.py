@@ -23,12 +23,11 @@ from lammscope.report.figures.style import (
     sentence_figure,
 )
 from lammscope.report.order import KEYS, order_rows
-from lammscope.stats.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
+from lammscope.stats.verdicts import SUGGESTIVE, SUPPORTED
 
 # positions of text columns on the x axis; the plot itself is from 0 to 1
 NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53
 RATIOS = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000])
-FILLS = {SUPPORTED: "full", SUGGESTIVE: "left", INCONCLUSIVE: "none"}  # of markers, by verdict
 FEW_RATIOS = np.array([0.001, 0.01, 0.1, 1, 10, 100, 1000])
 
 
@@ -47,9 +46,9 @@ def abundance_forest(data: ContrastData) -> Figure:
     rows = order_rows(rows[rows["population"] != f"LAMM_{data.level}"])
     first = (rows["denominator"] != rows["denominator"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
-    height = 0.99 + 0.185 * (places[-1] + 1.2)
+    height = 1.03 + 0.185 * (places[-1] + 1.2)
     figure = Figure(figsize=(9.0, height))
-    figure.subplots_adjust(left=0.36, right=0.735, top=1 - 0.1 / height, bottom=0.76 / height)
+    figure.subplots_adjust(left=0.36, right=0.735, top=1 - 0.1 / height, bottom=0.8 / height)
     axis = figure.subplots()
     ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float)
     must_fit = np.abs(ends[(rows["population"] == "LAMM").to_numpy() | np.isnan(ends[:, 0])])
@@ -136,14 +135,15 @@ def _row_marks(
     middle = draw_interval(
         axis, place, row, keys=KEYS, reach=reach, color=line, linewidth=2.0 if is_lamm else 1.2
     )
+    verdict = row.get("verdict")
     fill = LAMM_COLOR if is_lamm else color
     axis.plot(
         middle,
         place,
         "s",
         markersize=5.5,
-        fillstyle=FILLS.get(str(row.get("verdict", "")), "none"),
-        color=fill,
+        fillstyle="left" if verdict == SUGGESTIVE else "full",
+        color=fill if verdict in (SUPPORTED, SUGGESTIVE) else "white",
         markerfacecoloralt="white",
         markeredgecolor=line,
         zorder=3,
