@@ -95,7 +95,10 @@ def _marked(data: Path) -> Iterator[Figure]:
 
 def _libraries(data: Path) -> Iterator[tuple[str, Shard]]:
     """Yield libraries of several lineages."""
-    yield "pbmc_facs", good_cells(read_shard(anndata.read_h5ad(data / "pbmc_facs" / "pbmc_facs.h5ad")))
+    yield (
+        "pbmc_facs",
+        good_cells(read_shard(anndata.read_h5ad(data / "pbmc_facs" / "pbmc_facs.h5ad"))),
+    )
     for path in sorted((data / "blood_chemistries").glob("*.h5ad")):
         yield path.stem, good_cells(read_matrix(path))
     yield "malt", good_cells(read_matrix(data / "tumour_macrophages" / "malt_citeseq.h5ad"))
