@@ -121,6 +121,7 @@ def good_cells(shard: Shard) -> Shard:
 
 
 def read_shard(cells: anndata.AnnData) -> Shard:
+    """Return counts, barcodes and genes of an AnnData object."""
     symbols = cells.var["symbol"].astype(str).to_numpy()
     genes = pd.DataFrame({"gene": cells.var_names.astype(str), "symbol": symbols})
     counts = sparse.csr_array(cells.X).astype(np.int32)
