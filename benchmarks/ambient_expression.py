@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anndata
 import numpy as np
 import pandas as pd
 
@@ -30,7 +29,9 @@ from lammscope.expression.pseudobulk import build_pseudobulk
 DATA = ROOT.parent / "shared" / "data"
 N_PER_ARM = 6
 FDR = 0.05
-N_PLANTED, FOLD, MIN_PER_MILLION = 100, 2, 50
+BEYOND, MAX_LOST = 0.05, 0.1
+N_PLANTED, FOLD, MIN_PER_MILLION = 200, 3, 50
+SAMPLE_SD = 0.15  # of the log levels of the samples of one patient
 B_GENES = ("IGKC", "CD79A", "CD74")
 TEST, REFERENCE = "non_responder", "responder"
 
@@ -79,34 +80,76 @@ SCENARIOS = (
 def main() -> int:
     """Run the scenarios on each set, and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("n_cohorts", nargs="?", type=int, default=20)
+    parser.add_argument("n_cohorts", nargs="?", type=int, default=10)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--set", nargs="*", dest="sets")
     arguments = parser.parse_args()
     max_share = resolve_config({})["expression"]["max_ambient_share"]
-    return int(print_figures(_figures(arguments, max_share)) > 0)
-
-
-def _figures(arguments: argparse.Namespace, max_share: float) -> Iterator[Figure]:
+    rows = []
     for cells in read_cell_sets(arguments.data):
         if arguments.sets and cells.name not in arguments.sets:
             continue
         for scenario in SCENARIOS:
             if scenario.paired and "B" not in cells.pools:
                 continue
-            cohorts = [
-                make_cohort(cells, scenario, seed=seed) for seed in range(arguments.n_cohorts)
+            rows += [
+                _measured(cells, scenario, seed, max_share) for seed in range(arguments.n_cohorts)
             ]
-            part = f"{cells.name}, {scenario.name}"
-            yield from _of_scenario(part, scenario, cohorts, max_share)
+            print(*_line(pd.DataFrame(rows), cells.name, scenario.name), sep="\t", flush=True)
+    return int(print_figures(_figures(pd.DataFrame(rows))) > 0)
 
 
-def _of_scenario(
-    part: str, scenario: Scenario, cohorts: list[dict[str, Any]], max_share: float
-) -> Iterator[Figure]:
-    before, after = ([_tested(each, share) for each in cohorts] for share in (1.0, max_share))
-    null = [each["population"].isin(scenario.planted) for each in ()]
-    del null
+def _measured(cells: CellSet, scenario: Scenario, seed: int, max_share: float) -> dict[str, Any]:
+    """Count false and true genes of one cohort, before and after genes are marked."""
+    cohort = make_cohort(cells, scenario, seed=seed)
+    row: dict[str, Any] = {"set": cells.name, "scenario": scenario.name, "seed": seed}
+    for when, share in (("before", 1.0), ("after", max_share)):
+        table = _tested(cohort, share)
+        of_others = table[table["cell_type"] != "monocyte"]
+        found = of_others[of_others["fdr"] < FDR]
+        differs = found["gene"].isin(cohort["planted"])
+        differs &= found["cell_type"].isin(scenario.planted)
+        row[f"false_{when}"] = int((~differs).sum())
+        row[f"falsely_{when}"] = found.loc[~differs, "cell_type"].nunique()
+        row["n_populations"] = of_others["cell_type"].nunique()
+        row[f"true_{when}"] = int(differs.sum())
+        row[f"b_{when}"] = int(found["symbol"].isin(B_GENES).sum())
+        row["marked"] = float(of_others["ambient"].mean())
+    return row
+
+
+def _line(rows: pd.DataFrame, name: str, scenario: str) -> Iterator[str]:
+    """Yield the figures of a set, which have no limits of their own."""
+    own = rows[(rows["set"] == name) & (rows["scenario"] == scenario)]
+    yield from (name, scenario)
+    for kind in ("false", "true", "b"):
+        values = (f"{own[f'{kind}_{when}'].sum()}" for when in ("before", "after"))
+        yield f"{kind} {' to '.join(values)}"
+    some = (f"{own[f'falsely_{when}'].sum()}" for when in ("before", "after"))
+    yield f"populations with false genes {' to '.join(some)} of {own['n_populations'].sum()}"
+    yield f"marked {100 * own['marked'].mean():.1f} %"
+
+
+def _figures(rows: pd.DataFrame) -> Iterator[Figure]:
+    """Yield the figures of all sets together."""
+    sums = rows.drop(columns=["set", "seed"]).groupby("scenario").sum()
+    some = sums.filter(like="falsely").div(sums["n_populations"], axis=0)
+    nominal = max(FDR, some.loc[SCENARIOS[0].name, "falsely_before"])
+    for scenario in SCENARIOS:
+        if scenario.name not in some.index:
+            continue
+        before, after = some.loc[scenario.name, ["falsely_before", "falsely_after"]]
+        yield Figure(scenario.name, "populations with a false gene, not marked", before)
+        what = "populations with a false gene, marked"
+        yield Figure(scenario.name, what, after, high=nominal + BEYOND)
+        if scenario.paired:
+            yield Figure(scenario.name, "genes of B cells in T cells", sums.b_before[scenario.name])
+            left = sums.b_after[scenario.name]
+            yield Figure(scenario.name, "the same, marked", left, high=0)
+        if scenario.planted:
+            found, kept = sums.loc[scenario.name, ["true_before", "true_after"]]
+            yield Figure(scenario.name, "planted genes found, not marked", found)
+            yield Figure(scenario.name, "of these lost", 1 - kept / max(found, 1), high=MAX_LOST)
 
 
 def make_cohort(cells: CellSet, scenario: Scenario, *, seed: int) -> dict[str, Any]:
@@ -127,6 +170,9 @@ def make_cohort(cells: CellSet, scenario: Scenario, *, seed: int) -> dict[str, A
     for row in samples.to_dict("records"):
         is_test = row["phase"] == "post" if scenario.paired else row["response"] == TEST
         own = {name: values.copy() for name, values in levels[row["patient"]].items()}
+        if cells.n_patients == 1:  # samples of a patient differ, too
+            for values in own.values():
+                values *= np.minimum(rng.lognormal(-SAMPLE_SD, SAMPLE_SD, len(values)), 1)
         for name in set(scenario.planted) & set(own):
             own[name][lowered if is_test else raised] /= FOLD
         recipe = Recipe(

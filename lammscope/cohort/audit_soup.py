@@ -103,8 +103,8 @@ def soup_rows(comparison: Comparison, soups: Mapping[str, Mapping[str, float]]) 
         message = "The composition of ambient RNA (marker genes of lineages) is similar."
         return [(ITEM, "similar", "ok", message)]
     message = (
-        f"The composition of ambient RNA differs: genes of {', of '.join(differing.values())}. They may "
-        "seem to differ in all other cells. Expression tables mark such genes."
+        f"The composition of ambient RNA differs: genes of {', of '.join(differing.values())}. "
+        "They may seem to differ in all other cells. Expression tables mark such genes."
     )
     return [(ITEM, ",".join(differing), "warning", message)]
 

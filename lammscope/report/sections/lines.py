@@ -130,7 +130,7 @@ def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
 
 
 def ambient_counts(tested: pd.DataFrame) -> list[tuple[str, str]]:
-    """Count the genes that ambient RNA may explain, by population; populations without are left out.
+    """Count the genes that ambient RNA may explain, by population, where there are any.
 
     `tested` has the rows of an expression table with p.
     """

@@ -79,7 +79,7 @@ CONFIG: dict[str, Any] = {
     "lamm": {"level": "macrophage_like", "definers": ["CSF1R", "CD14", "CD68"], "probability": 0.9},
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
-    "expression": {"engine": "limma_voom", "min_cells": 10},
+    "expression": {"engine": "limma_voom", "min_cells": 10, "max_ambient_share": 0.25},
     "report": {"title": "Demo cohort", "max_fdr": 0.05, "n_genes": 10},
 }
 CLUSTERS = pd.DataFrame(
@@ -992,7 +992,7 @@ def test_the_report_cites_what_was_run(make_report: Callable[..., str]) -> None:
     page = make_report(integration_scores=scores)
     assert cited["scVI"] in page
     assert cited["Harmony"] not in page
-    expression = {"engine": "pydeseq2", "min_cells": 10}
+    expression = {**CONFIG["expression"], "engine": "pydeseq2"}
     changed = {**CONFIG, "expression": expression, "annotation": {"celltypist_model": "a.pkl"}}
     for doi in ("bioinformatics/btad547", "s13059-014-0550-8", "science.abl5197"):
         assert doi not in page
