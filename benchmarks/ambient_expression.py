@@ -18,7 +18,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.figures import Figure, print_figures
-from benchmarks.real_libraries import CellSet, Recipe, mix_library, patient_levels, read_cell_sets
+from benchmarks.real_libraries import (
+    CELL_SETS,
+    CellSet,
+    Recipe,
+    mix_library,
+    patient_levels,
+    read_cell_set,
+)
 from benchmarks.workflow import ROOT
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import resolve_config
@@ -82,13 +89,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("n_cohorts", nargs="?", type=int, default=10)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--set", nargs="*", dest="sets")
+    parser.add_argument("--set", nargs="*", dest="sets", choices=CELL_SETS, default=CELL_SETS)
     arguments = parser.parse_args()
     max_share = resolve_config({})["expression"]["max_ambient_share"]
     rows = []
-    for cells in read_cell_sets(arguments.data):
-        if arguments.sets and cells.name not in arguments.sets:
-            continue
+    for name in arguments.sets:
+        cells = read_cell_set(name, arguments.data)
         for scenario in SCENARIOS:
             if scenario.paired and "B" not in cells.pools:
                 continue

@@ -6,7 +6,7 @@ sets are of one donor; there every patient has a level of each gene of its own, 
 thinned to it. The real cells hold some ambient RNA already, which is left as it is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from lammscope.ingest.matrices.read import read_matrix
 from lammscope.ingest.quality.contamination import sample_contamination
 from lammscope.ingest.quality.lineages import quick_lineages
 
+CELL_SETS = ("pbmc_facs", "pbmc_hao_v3", "pbmc_frozen_v1", "carpall")
 N_CELLS = 400  # of a library
 N_EMPTY = 200_000  # UMIs of its empty droplets
 LINEAGES = {"T_NK": "T", "B": "B", "monocyte_DC": "monocyte"}
@@ -72,16 +73,17 @@ class Recipe:
     filtered: bool
 
 
-def read_cell_sets(data: Path) -> Iterator[CellSet]:
-    """Read the sets, one at a time."""
-    yield _of_carpall(data)
+def read_cell_set(name: str, data: Path) -> CellSet:
+    """Read one of `CELL_SETS`."""
+    if name == "carpall":
+        return _of_carpall(data)
+    if name != "pbmc_facs":
+        cells = good_cells(read_matrix(data / "blood_chemistries" / f"{name}.h5ad"))
+        return _of_one_donor(name, cells, _populations(cells))
     table = anndata.read_h5ad(data / "pbmc_facs" / "pbmc_facs.h5ad")
     types = pd.Series(np.asarray(table.obs["celltype"], dtype=str))
     names = types.map(PURIFIED).where(types.isin(NOT_T), "T").fillna("").to_numpy(dtype=str)
-    yield _of_one_donor("pbmc_facs", read_shard(table), names)
-    for name in ("pbmc_hao_v3", "pbmc_frozen_v1"):
-        cells = good_cells(read_matrix(data / "blood_chemistries" / f"{name}.h5ad"))
-        yield _of_one_donor(name, cells, _populations(cells))
+    return _of_one_donor(name, read_shard(table), names)
 
 
 def _populations(cells: Shard) -> np.ndarray:
