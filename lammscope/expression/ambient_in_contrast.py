@@ -89,8 +89,11 @@ def _of_groups(
     sides = model.sides
     scale = model.counts.sum(axis=0) * model.norm_factors
     shares, limits, raises = [], [], []
-    for rows in sides.groupby(["arm", "side"]).indices.values():
-        known = rows[~sides[IS_LIMIT].to_numpy(dtype=bool)[rows]]
+    is_known = ~sides[IS_LIMIT].to_numpy(dtype=bool)
+    groups = sides.groupby(["arm", "side"]).ngroup().to_numpy()
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        known = rows[is_known[rows]]
         used = known if len(known) else rows
         of_counts = (model.counts[:, used] / scale[used]).sum(axis=1)
         of_ambient = (ambient[:, used] / scale[used]).sum(axis=1)
