@@ -142,29 +142,31 @@ def _line(rows: pd.DataFrame, name: str, scenario: str) -> Iterator[str]:
 
 def _figures(rows: pd.DataFrame) -> Iterator[Figure]:
     """Yield the figures of all sets together."""
-    sums = rows.drop(columns=["set", "seed"]).groupby("scenario").sum()
-    some = sums.filter(like="falsely").div(sums["n_populations"], axis=0)
-    null = some["falsely_before"].reindex([SCENARIOS[0].name]).fillna(FDR)
-    nominal = max(FDR, float(null.iloc[0]))
+    null = rows[rows["scenario"] == SCENARIOS[0].name]
+    nominal = max(FDR, _share(null, "falsely_before")) if len(null) else FDR
     for scenario in SCENARIOS:
-        if scenario.name not in some.index:
+        own = rows[rows["scenario"] == scenario.name]
+        if own.empty:
             continue
-        before, after = some.loc[scenario.name, ["falsely_before", "falsely_after"]]
-        yield Figure(scenario.name, "populations with a false gene, not marked", before)
-        what = "populations with a false gene, marked"
+        name = scenario.name
+        before, after = (_share(own, f"falsely_{when}") for when in ("before", "after"))
+        yield Figure(name, "populations with a false gene, not marked", before)
         high = np.inf if scenario.planted else nominal + BEYOND  # discoveries allow false ones
-        yield Figure(scenario.name, what, after, high=high)
+        yield Figure(name, "populations with a false gene, marked", after, high=high)
         if scenario.paired:
-            yield Figure(scenario.name, "genes of B cells in T cells", sums.b_before[scenario.name])
-            left = sums.b_after[scenario.name]
-            yield Figure(scenario.name, "the same, marked", left, high=0)
+            yield Figure(name, "genes of B cells in T cells", float(own["b_before"].sum()))
+            yield Figure(name, "the same, marked", float(own["b_after"].sum()), high=0)
         if scenario.planted:
-            found, kept = sums.loc[scenario.name, ["true_before", "true_after"]]
-            yield Figure(scenario.name, "planted genes found, not marked", found)
-            yield Figure(scenario.name, "of these lost", 1 - kept / max(found, 1), high=MAX_LOST)
-            false = sums.false_after[scenario.name]
+            found, kept = float(own["true_before"].sum()), float(own["true_after"].sum())
+            yield Figure(name, "planted genes found, not marked", found)
+            yield Figure(name, "of these lost", 1 - kept / max(found, 1), high=MAX_LOST)
+            false = float(own["false_after"].sum())
             share = false / max(false + kept, 1)
-            yield Figure(scenario.name, "false of all found, marked", share, high=FDR + BEYOND)
+            yield Figure(name, "false of all found, marked", share, high=FDR + BEYOND)
+
+
+def _share(rows: pd.DataFrame, kind: str) -> float:
+    return float(rows[kind].sum() / rows["n_populations"].sum())
 
 
 def make_cohort(cells: CellSet, scenario: Scenario, *, seed: int) -> dict[str, Any]:

@@ -5,6 +5,9 @@ Where a gene is higher, a share s of its counts may be ambient RNA. Without it, 
 RNA is on the other side. That share is therefore the one that counts. A gene that a population
 lacks has a share near 1 on both sides. A gene that it expresses more on the side with less of it in
 ambient RNA keeps a small one (HLA-DRA of activated T cells after B cells are gone).
+
+What ambient RNA makes up of all genes together cancels out with the library sizes, so that share
+is taken off: a gene that all cells express has it, too, and is not marked for it.
 """
 
 import numpy as np
@@ -17,6 +20,7 @@ from lammscope.stats import linear
 from lammscope.stats.voom import voom
 
 SHARE = "ambient_share"
+MAX_WHOLE = 0.5  # of all counts; beyond, the genes of a population are ambient RNA
 COLUMNS = [SHARE, IS_LIMIT, "ambient"]
 
 
@@ -33,7 +37,8 @@ def mark_ambient(
         Log fold change of each gene; its sign tells where the gene is higher. Where it is missing,
         the largest share counts.
     max_ambient_share
-        Genes with a larger share are marked.
+        Genes whose share s exceeds the share c of all genes together by more than this are marked:
+        (s - c) / (1 - c), with c at most one half.
 
     Returns
     -------
@@ -46,16 +51,17 @@ def mark_ambient(
     if model.ambient is None:
         about = {SHARE: np.nan, IS_LIMIT: False, "ambient": False}
         return pd.DataFrame(about, index=range(len(model.genes)), columns=COLUMNS)
-    shares, limits, raises = _of_groups(model, model.ambient)
+    shares, whole, limits, raises = _of_groups(model, model.ambient)
     direction = np.nan_to_num(change)
     counted = (direction[:, None] * raises) >= 0  # a change of 0 has no direction: both count
-    share = np.where(counted, shares, 0).max(axis=1)
+    excess = (shares - whole) / (1 - whole)
     is_limit = (counted & limits).any(axis=1)
+    is_ambient = (counted & (excess > max_ambient_share)).any(axis=1)
     return pd.DataFrame(
         {
-            SHARE: np.round(share, 4),
+            SHARE: np.round(np.where(counted, shares, 0).max(axis=1), 4),
             IS_LIMIT: is_limit,
-            "ambient": (share > max_ambient_share) & ~is_limit,
+            "ambient": is_ambient & ~is_limit,
         },
         columns=COLUMNS,
     )
@@ -81,14 +87,14 @@ def without_ambient(model: Model, *, max_ambient_share: float) -> Model | Untest
 
 def _of_groups(
     model: Model, ambient: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Return the share of each gene in each group of sides, and which shares are limits.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Return, for groups of sides, the shares of genes and of the whole, and which are limits.
 
-    The third is 1 for groups that raise the fold change if the gene is higher there, else -1.
+    The last is 1 for groups that raise the fold change if the gene is higher there, else -1.
     """
     sides = model.sides
     scale = model.counts.sum(axis=0) * model.norm_factors
-    shares, limits, raises = [], [], []
+    shares, whole, limits, raises = [], [], [], []
     is_known = ~sides[IS_LIMIT].to_numpy(dtype=bool)
     groups = sides.groupby(["arm", "side"]).ngroup().to_numpy()
     for group in np.unique(groups):
@@ -98,6 +104,8 @@ def _of_groups(
         of_counts = (model.counts[:, used] / scale[used]).sum(axis=1)
         of_ambient = (ambient[:, used] / scale[used]).sum(axis=1)
         shares.append(np.divide(of_ambient, of_counts, where=of_counts > 0, out=0 * of_counts))
+        whole.append(min(of_ambient.sum() / of_counts.sum(), MAX_WHOLE))
         limits.append(not len(known))
         raises.append(sides["weight"].iloc[rows[0]])
-    return np.array(shares).T, np.array(limits), np.array(raises, dtype=float)
+    signs = np.array(raises, dtype=float)
+    return np.array(shares).T, np.array(whole), np.array(limits), signs

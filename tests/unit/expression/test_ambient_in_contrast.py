@@ -135,6 +135,21 @@ def test_each_patient_has_the_same_weight() -> None:
     np.testing.assert_allclose(sorted(share), sorted(same), atol=2e-3)
 
 
+@pytest.mark.parametrize("whole", [0.1, 0.3, 0.45])
+def test_genes_of_all_cells_are_not_marked_in_contaminated_libraries(whole: float) -> None:
+    """Their share is that of the whole, which the library sizes take out."""
+    samples = make_samples(6)
+    data = with_ambient(samples, np.full(len(samples), 100.0))
+    ambient = data.layers[AMBIENT].toarray()
+    ambient[:, N_LACKED:] *= whole / OWN_BACKGROUND
+    data.layers[AMBIENT] = sparse.csr_matrix(ambient)
+    table = genes_of(data, samples, BASELINE)
+    assert lacked(table)["ambient"].all()
+    others = table[~table["gene"].isin(lacked(table)["gene"])]
+    np.testing.assert_allclose(others["ambient_share"], whole, atol=1e-3)
+    assert not others["ambient"].any()
+
+
 def test_samples_without_an_estimate_do_not_count() -> None:
     samples = make_samples(6)
     data = with_ambient(samples, np.where(where(samples, response="non_responder"), 240.0, 40.0))
@@ -180,6 +195,8 @@ def test_sets_leave_genes_of_ambient_rna_out() -> None:
     names = tuple(f"GENE{i:02d}" for i in range(20))
     comparison = Comparison(samples, asked(BASELINE, samples))
     sets = [GeneSet("myeloid", "", names[:N_LACKED]), GeneSet("mixed", "", names)]
+    found: Any
+    kept: Any
     found, kept = (
         run_sets(
             data,
