@@ -121,7 +121,7 @@ def _measured(cells: CellSet, scenario: Scenario, seed: int, max_share: float) -
         differs &= found["cell_type"].isin(scenario.planted)
         row[f"false_{when}"] = int((~differs).sum())
         row[f"falsely_{when}"] = found.loc[~differs, "cell_type"].nunique()
-        row["n_populations"] = of_others["cell_type"].nunique()
+        row["n_populations"] = of_others.loc[of_others["p"].notna(), "cell_type"].nunique()
         row[f"true_{when}"] = int(differs.sum())
         row[f"b_{when}"] = int(found["symbol"].isin(B_GENES).sum())
         row["marked"] = float(of_others["ambient"].mean())
