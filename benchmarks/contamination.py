@@ -66,7 +66,7 @@ def _marked(data: Path) -> Iterator[Figure]:
     populations = np.unique(np.where(np.isin(types, NOT_T), types, "T"), return_inverse=True)
     number = populations[0].tolist().index("T")
     rows = np.flatnonzero(populations[1] == number)
-    cells = _shard(table)
+    cells = read_shard(table)
     pure = np.asarray(cells.counts[rows].sum(axis=0)).ravel()
     for added in ADDED:
         mixed = _with_ambient(cells, added, per_droplet=True)
@@ -95,18 +95,21 @@ def _marked(data: Path) -> Iterator[Figure]:
 
 def _libraries(data: Path) -> Iterator[tuple[str, Shard]]:
     """Yield libraries of several lineages."""
-    yield "pbmc_facs", _good(_shard(anndata.read_h5ad(data / "pbmc_facs" / "pbmc_facs.h5ad")))
+    yield (
+        "pbmc_facs",
+        good_cells(read_shard(anndata.read_h5ad(data / "pbmc_facs" / "pbmc_facs.h5ad"))),
+    )
     for path in sorted((data / "blood_chemistries").glob("*.h5ad")):
-        yield path.stem, _good(read_matrix(path))
-    yield "malt", _good(read_matrix(data / "tumour_macrophages" / "malt_citeseq.h5ad"))
+        yield path.stem, good_cells(read_matrix(path))
+    yield "malt", good_cells(read_matrix(data / "tumour_macrophages" / "malt_citeseq.h5ad"))
     for path in sorted((data / "carpall").glob("*.h5")):
-        cells = _good(read_matrix(path))
+        cells = good_cells(read_matrix(path))
         estimable = not np.isnan(_estimate(cells, _profile(cells, "raw"), "raw"))
         if len(cells.barcodes) >= MIN_CELLS and estimable:
             yield path.name.split(".")[0], cells
 
 
-def _good(shard: Shard) -> Shard:
+def good_cells(shard: Shard) -> Shard:
     """Keep intact cells."""
     totals = np.asarray(shard.counts.sum(axis=1)).ravel()
     mitochondrial = np.flatnonzero(shard.genes["symbol"].str.upper().str.startswith("MT-"))
@@ -117,7 +120,8 @@ def _good(shard: Shard) -> Shard:
     return Shard(sparse.csr_array(shard.counts[rows]), shard.barcodes[rows], shard.genes)
 
 
-def _shard(cells: anndata.AnnData) -> Shard:
+def read_shard(cells: anndata.AnnData) -> Shard:
+    """Return counts, barcodes and genes of an AnnData object."""
     symbols = cells.var["symbol"].astype(str).to_numpy()
     genes = pd.DataFrame({"gene": cells.var_names.astype(str), "symbol": symbols})
     counts = sparse.csr_array(cells.X).astype(np.int32)

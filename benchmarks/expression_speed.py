@@ -70,7 +70,12 @@ def main() -> None:
     for contrast in contrasts_from_config(CONTRASTS, samples):
         start, cpu = time.perf_counter(), time.process_time()
         table = test_expression(
-            data, Comparison(samples, contrast), min_cells=10, exclude=[], **ENGINE
+            data,
+            Comparison(samples, contrast),
+            min_cells=10,
+            exclude=[],
+            max_ambient_share=0.25,
+            **ENGINE,
         )
         seconds = time.perf_counter() - start
         total += seconds

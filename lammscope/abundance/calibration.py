@@ -202,6 +202,8 @@ def diagnose_expression(
 ) -> pd.DataFrame:
     """Compute the share of p < 0.05 over the genes of LAMM cells under permuted labels.
 
+    Genes that ambient RNA may explain do not count.
+
     Parameters
     ----------
     pseudobulk, comparison
@@ -237,7 +239,8 @@ def diagnose_expression(
     for assignment in distinct[chosen]:
         relabeled = contrast.relabel(comparison.used, units, assignment)
         other = Comparison(relabeled, replace(contrast, choose=None))
-        p.append(test_expression(lamm, other, **limma)["p"].dropna())
+        table = test_expression(lamm, other, **limma)
+        p.append(table.loc[~table["ambient"].astype(bool), "p"].dropna())
     found = np.concatenate([np.empty(0), *p])
     return _result(about, len(p), found, max_share, PERMUTED, LEAKS)
 

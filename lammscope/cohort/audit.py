@@ -9,6 +9,7 @@ from lammscope.cohort.associations import Row, association_rows, covariates_of, 
 from lammscope.cohort.associations import splits_groups as splits
 from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
 from lammscope.cohort.audit_contamination import contamination_rows
+from lammscope.cohort.audit_soup import soup_rows
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.covariates import possible_codes
@@ -36,6 +37,7 @@ def audit_design(
     max_exact: int,
     n_draws: int,
     contamination: Mapping[str, float] | None = None,
+    soups: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pd.DataFrame:
     """Audit the design: patients per arm, missing samples, rank, confounding and smallest p.
 
@@ -51,6 +53,8 @@ def audit_design(
         As in `schemes.permutation_scheme`.
     contamination
         Contamination fraction of each sample; NaN if it could not be estimated. A plan has none.
+    soups
+        Composition of the ambient RNA of each sample, from `audit_soup.lineage_shares`.
 
     Returns
     -------
@@ -76,6 +80,7 @@ def audit_design(
             *_association_rows(comparison, covariates, skip_time=bool(survivors)),
             *survivors,
             *([] if contamination is None else contamination_rows(comparison, contamination)),
+            *([] if soups is None else soup_rows(comparison, soups)),
         ]
         if has_every_arm(units, contrast):
             scheme = contrast.permutations(units, max_exact=max_exact, n_draws=n_draws)

@@ -37,26 +37,34 @@ def contamination_rows(comparison: Comparison, contamination: Mapping[str, float
     contamination
         Contamination fraction of each sample; NaN if it could not be estimated.
     """
-    contrast, units = comparison.contrast, comparison.units
-    if not len(units):
+    contrast = comparison.contrast
+    if not len(comparison.units):
         return []
+    groups = group_values(comparison, contamination)
+    words = [contrast.group(side) for side in SIDES]
+    what = "change of contamination" if contrast.has_arms and contrast.has_sides else ITEM
+    return [_row(groups, words, what=what, paired=not contrast.has_arms)]
+
+
+def group_values(comparison: Comparison, of_sample: Mapping[str, float]) -> list[pd.Series]:
+    """Return a value per patient of the test group and of the reference group.
+
+    It is the mean of the patient's samples, or its change from `pre` to `post`. For pairs, the two
+    groups are the sides of the same patients, and missing on both if missing on one.
+    """
+    contrast, units = comparison.contrast, comparison.units
     names = [f"samples_{side}" for side in SIDES] if contrast.has_sides else ["samples"]
     values = pd.DataFrame(
         {
-            name: [np.mean([contamination[sample] for sample in own]) for own in units[name]]
+            name: [np.mean([of_sample[sample] for sample in own]) for own in units[name]]
             for name in names
         },
         index=units.index,
     )
     if contrast.has_arms:
         value = values[names[0]] - (values[names[1]] if contrast.has_sides else 0)
-        groups = [value[units["arm"] == side] for side in SIDES]
-    else:
-        groups = [values[name] for name in names]
-        groups = [group.where(values.notna().all(axis=1)) for group in groups]
-    words = [contrast.group(side) for side in SIDES]
-    what = "change of contamination" if contrast.has_arms and contrast.has_sides else ITEM
-    return [_row(groups, words, what=what, paired=not contrast.has_arms)]
+        return [value[units["arm"] == side] for side in SIDES]
+    return [values[name].where(values.notna().all(axis=1)) for name in names]
 
 
 def _row(groups: list[pd.Series], words: list[str], *, what: str, paired: bool) -> Row:
@@ -68,6 +76,7 @@ def _row(groups: list[pd.Series], words: list[str], *, what: str, paired: bool) 
         missing = f" It could not be estimated for {units}."
     if not all(map(len, known)):
         message = f"The {what} of {words[0]} and {words[1]} cannot be compared.{missing}"
+        message += " Genes that ambient RNA explains there are not marked in expression tables."
         return ITEM, "not estimated", "note", message
     means = [float(group.mean()) for group in known]
     difference = means[0] - means[1]
@@ -76,18 +85,18 @@ def _row(groups: list[pd.Series], words: list[str], *, what: str, paired: bool) 
         for mean, word, group in zip(means, words, known, strict=True)
     )
     message = f"Ambient RNA, mean {what}: {sizes}"
-    p = _p_value(known, paired=paired)
+    p = permutation_p(known, paired=paired)
     message += "." if np.isnan(p) else f"; permutation test, p = {p:.2g}."
     differs = abs(difference) > LARGE or (abs(difference) >= NOTABLE and p < ALPHA)
     if differs:
         message += (
             " They differ, so genes of common cells may seem to differ in other cells: see "
-            "expression/ambient.tsv.gz."
+            "expression/ambient.tsv.gz. Expression tables mark such genes."
         )
     return ITEM, f"{difference:.4f}", "warning" if differs else "note", message + missing
 
 
-def _p_value(groups: list[np.ndarray], *, paired: bool) -> float:
+def permutation_p(groups: list[np.ndarray], *, paired: bool) -> float:
     """Compute the two-sided p of a difference of means; NaN with too few patients."""
     if min(map(len, groups)) < MIN_GROUP:
         return np.nan

@@ -108,6 +108,12 @@ def read_shard(path: str | Path) -> Shard:
         return Shard(counts, _column(file["obs"], "barcode"), _read_frame(file["var"]))
 
 
+def read_genes(path: str | Path) -> pd.DataFrame:
+    """Read the genes of a per-sample count file, without its counts."""
+    with h5py.File(path, "r") as file:
+        return _read_frame(file["var"])
+
+
 def read_record(path: str | Path) -> InputRecord | None:
     """Read what a per-sample count file was made from; None if that is not recorded."""
     try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.core.gene_sets import GeneSet
+from lammscope.expression.ambient_in_contrast import without_ambient
 from lammscope.expression.models import Model, Untested, plain_pseudobulks, population_model
 from lammscope.stats import linear
 from lammscope.stats.camera import camera
@@ -28,6 +29,7 @@ def test_gene_sets(
     gene_sets: Sequence[GeneSet],
     min_cells: int,
     exclude: Sequence[str],
+    max_ambient_share: float,
     min_genes: int,
 ) -> pd.DataFrame:
     """Test whether the genes of each set differ more than the other genes, in every population.
@@ -38,7 +40,7 @@ def test_gene_sets(
 
     Parameters
     ----------
-    pseudobulk, comparison, min_cells, exclude
+    pseudobulk, comparison, min_cells, exclude, max_ambient_share
         As in `genes.test_expression`.
     gene_sets
         Genes are symbols or Ensembl ids; case and versions of ids are ignored.
@@ -49,8 +51,8 @@ def test_gene_sets(
     -------
     DataFrame
         The columns `COLUMNS`, sorted by population and p. `n_genes` of the set were tested,
-        `n_missing` were not (absent from the data, too low, or excluded). `direction` is up or down
-        in the test arm. `mean_log2fc` is over the tested genes of the set. `fdr` is
+        `n_missing` were not (absent from the data, too low, excluded, or ambient RNA). `direction`
+        is up or down in the test arm. `mean_log2fc` is over the tested genes of the set. `fdr` is
         Benjamini-Hochberg over the sets of a population. `status` is ok or too_few_genes. A
         population that cannot be tested has one row without a set, with the status of
         `models.population_model`.
@@ -61,6 +63,8 @@ def test_gene_sets(
         model = population_model(
             sums, population, comparison, min_cells=min_cells, within_patients=True
         )
+        if isinstance(model, Model):
+            model = without_ambient(model, max_ambient_share=max_ambient_share)
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene_set": "", "source": "", "status": model.status}])
         else:

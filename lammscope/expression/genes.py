@@ -7,6 +7,8 @@ import pandas as pd
 from anndata import AnnData
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.expression.ambient_in_contrast import COLUMNS as AMBIENT_COLUMNS
+from lammscope.expression.ambient_in_contrast import mark_ambient
 from lammscope.expression.engines import ENGINES
 from lammscope.expression.models import Untested, plain_pseudobulks, population_model, stacked
 from lammscope.stats.multiplicity import benjamini_hochberg
@@ -14,6 +16,7 @@ from lammscope.stats.multiplicity import benjamini_hochberg
 COLUMNS = [
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
     *("p", "fdr", "n_test", "n_reference", "status"),
+    *AMBIENT_COLUMNS,
 ]
 
 
@@ -23,6 +26,7 @@ def test_expression(
     *,
     min_cells: int,
     exclude: Sequence[str],
+    max_ambient_share: float,
     engine: str,
     threads: int,
 ) -> pd.DataFrame:
@@ -40,6 +44,9 @@ def test_expression(
     exclude
         Regular expressions of whole symbols or gene ids, ignoring case. These genes are not tested
         and are left out of the library sizes.
+    max_ambient_share
+        Genes with a larger share of ambient RNA are marked (`ambient`); see
+        `ambient_in_contrast.mark_ambient`. They keep their estimate and have no `fdr`.
     engine
         One of `engines.ENGINES`.
     threads
@@ -48,9 +55,10 @@ def test_expression(
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`, sorted by population and p; `log2fc` with a 95 % interval, `fdr`
-        within the population. A population that cannot be tested has one row without a gene, with
-        the `status` of `models.population_model`. The `status` of a gene is that of the engine.
+        The columns `COLUMNS`, sorted by population and p, with marked genes last; `log2fc` with a
+        95 % interval, `fdr` over the genes of the population that are not marked. A population that
+        cannot be tested has one row without a gene, with the `status` of `models.population_model`.
+        The `status` of a gene is that of the engine.
     """
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
 
@@ -65,10 +73,14 @@ def test_expression(
         )
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
+            table["ambient"] = False
         else:
             table = ENGINES[engine](model).assign(gene=model.genes, symbol=model.symbols)
-            table["fdr"] = benjamini_hochberg(table["p"])
-            table = table.sort_values(["p", "gene"], kind="stable")
+            change = table["log2fc"].to_numpy(dtype=float)
+            marks = mark_ambient(model, change, max_ambient_share=max_ambient_share)
+            table = pd.concat([table, marks], axis=1)
+            table["fdr"] = benjamini_hochberg(table["p"].where(~table["ambient"]))
+            table = table.sort_values(["ambient", "p", "gene"], kind="stable")
         table = table.assign(
             cell_type=population, n_test=model.n_test, n_reference=model.n_reference
         )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from scipy import sparse
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.design import EFFECT, MIN_PATIENTS, aliased_columns, independent_columns
 from lammscope.core.names import UNKNOWN_CAR_T
+from lammscope.expression.pseudobulk import AMBIENT, IS_LIMIT
 from lammscope.stats import linear
 from lammscope.stats.edger import filter_by_expression, tmm
 
@@ -22,10 +23,15 @@ FLAT = 1e-8  # log2 counts per million: a smaller standard deviation is due to r
 
 @dataclass(frozen=True)
 class Pseudobulks:
-    """Pseudobulks as plain arrays: `obs` (sample, population, n_cells), counts rows x genes."""
+    """Pseudobulks as plain arrays, rows x genes.
+
+    `obs` has `sample`, `population`, `n_cells` and `ambient_is_limit`. `ambient` has the expected
+    ambient UMIs, or is None.
+    """
 
     obs: pd.DataFrame
     counts: sparse.csr_array
+    ambient: sparse.csr_array | None
     genes: np.ndarray
     symbols: np.ndarray
 
@@ -54,6 +60,11 @@ class Model:
         The patient of each side if the sides of a patient are correlated, else None.
     norm_factors
         TMM normalization factors of the sides.
+    sides
+        `arm` and `side`; `weight`, 1 where more counts raise the fold change and -1 where they
+        lower it; `ambient_is_limit` (bool).
+    ambient
+        Expected ambient UMIs in `counts`, or None.
     n_test, n_reference
         Patients per arm, or pairs; for a change, patients with both phases.
     """
@@ -65,8 +76,20 @@ class Model:
     design: pd.DataFrame
     block: np.ndarray | None
     norm_factors: NDArray[np.float64]
+    sides: pd.DataFrame
+    ambient: NDArray[np.float64] | None
     n_test: int
     n_reference: int
+
+    def of_genes(self, kept: NDArray[np.bool_]) -> "Model":
+        """Return the model of some of the genes, with the same normalization factors."""
+        return replace(
+            self,
+            counts=self.counts[kept],
+            genes=self.genes[kept],
+            symbols=self.symbols[kept],
+            ambient=None if self.ambient is None else self.ambient[kept],
+        )
 
     @property
     def log_cpm(self) -> NDArray[np.float64]:
@@ -104,6 +127,7 @@ def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Ps
             "sample": pseudobulk.obs["sample"].astype(str).to_numpy(),
             "population": pseudobulk.obs["population"].astype(str).to_numpy(),
             "n_cells": pseudobulk.obs["n_cells"].to_numpy(),
+            IS_LIMIT: np.asarray(pseudobulk.obs.get(IS_LIMIT, False), dtype=bool),
         }
     )
     genes = pseudobulk.var_names.astype(str).to_numpy()
@@ -117,8 +141,14 @@ def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Ps
         dtype=bool,
     )
     counts = sparse.csr_array(pseudobulk.X)
-    counts = counts if kept.all() else counts[:, kept]
-    return Pseudobulks(obs, counts, genes[kept], symbols[kept])
+    ambient = pseudobulk.layers.get(AMBIENT)
+    return Pseudobulks(
+        obs,
+        counts if kept.all() else counts[:, kept],
+        None if ambient is None else sparse.csr_array(ambient)[:, kept],
+        genes[kept],
+        symbols[kept],
+    )
 
 
 def kept_sides(
@@ -202,6 +232,8 @@ def population_model(
         design=design,
         block=sides.block,
         norm_factors=tmm(counts),
+        sides=_sides(sums, population, kept, comparison)[sides.used].reset_index(drop=True),
+        ambient=_ambient(sums, population, kept, tested=tested, used=sides.used),
         n_test=n_test,
         n_reference=n_reference,
     )
@@ -212,6 +244,11 @@ def population_model(
 
 def sum_replicates(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> NDArray[np.float64]:
     """Sum the counts of a population, genes x sides; `kept` has the `samples` of each side."""
+    return np.asarray((_membership(sums, population, kept) @ sums.counts).toarray().T)
+
+
+def _membership(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> sparse.csr_array:
+    """Return which pseudobulks are of each side, sides x pseudobulks."""
     rows = np.flatnonzero(sums.obs["population"] == population)
     position = dict(zip(sums.obs["sample"].iloc[rows], rows, strict=True))
     member = [
@@ -221,8 +258,33 @@ def sum_replicates(sums: Pseudobulks, population: str, kept: pd.DataFrame) -> ND
         if name in position
     ]
     side, row = np.array(member).T
-    chosen = sparse.csr_array((np.ones(len(member)), (side, row)), shape=(len(kept), len(sums.obs)))
-    return np.asarray((chosen @ sums.counts).toarray().T)
+    return sparse.csr_array((np.ones(len(member)), (side, row)), shape=(len(kept), len(sums.obs)))
+
+
+def _sides(
+    sums: Pseudobulks, population: str, kept: pd.DataFrame, comparison: Comparison
+) -> pd.DataFrame:
+    """Return `Model.sides` of all sides; a limit in one replicate makes the sum a limit."""
+    contrast = comparison.contrast
+    names = ["arm"] * contrast.has_arms + ["side"] * contrast.has_sides
+    weight = np.where(kept[names] == "test", 1, -1).prod(axis=1)
+    of_limits = _membership(sums, population, kept) @ sums.obs[IS_LIMIT].to_numpy(dtype=float)
+    return kept[["arm", "side"]].assign(weight=weight, **{IS_LIMIT: of_limits > 0})
+
+
+def _ambient(
+    sums: Pseudobulks,
+    population: str,
+    kept: pd.DataFrame,
+    *,
+    tested: np.ndarray,
+    used: np.ndarray,
+) -> NDArray[np.float64] | None:
+    """Sum the expected ambient UMIs of the tested genes, genes x sides; None without them."""
+    if sums.ambient is None:
+        return None
+    summed = (_membership(sums, population, kept) @ sums.ambient[:, tested]).toarray()
+    return np.asarray(summed.T[:, used])
 
 
 def stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

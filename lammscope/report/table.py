@@ -269,8 +269,11 @@ def _sizes(rows: pd.DataFrame, contrast: Contrast) -> list[str]:
 
 
 def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:
-    """Return the genes with the smallest p in each population, LAMM first; ties by symbol."""
-    tested = expression[expression["p"].notna()]
+    """Return the genes with the smallest p in each population, LAMM first; ties by symbol.
+
+    Genes that ambient RNA may explain are left out.
+    """
+    tested = expression[expression["p"].notna() & ~expression["ambient"]]
     ordered = tested.sort_values(["p", "symbol"], kind="stable")
     best = ordered.groupby("cell_type", sort=False).head(n_genes)
     rank = (best["cell_type"] != "LAMM").astype(int)
@@ -299,5 +302,6 @@ def explorer_points(
             "x": genes["log2fc"].round(3).tolist(),
             "y": height.round(3).tolist(),
             "fdr": [float(f"{value:.2g}") for value in genes["fdr"].fillna(1.0)],
+            "ambient": genes["ambient"].astype(int).tolist(),
         }
     return points

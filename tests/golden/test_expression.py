@@ -57,6 +57,7 @@ def fold_changes(cohort: Cohort, contrast: Contrast, engine: str = "limma_voom")
         Comparison(cohort.samples, contrast),
         min_cells=10,
         exclude=[],
+        max_ambient_share=0.25,
         engine=engine,
         threads=1,
     )
@@ -99,6 +100,7 @@ def test_gene_sets_agree_with_limma(golden: Callable[[str], Path], cohort: Cohor
         gene_sets=[GeneSet(name, "", tuple(genes)) for name, genes in sets.items()],
         min_cells=10,
         exclude=[],
+        max_ambient_share=0.25,
         min_genes=3,
     ).set_index("gene_set")
     expected = pd.read_csv(golden("enrichment_baseline_camera.csv"), index_col="set")

@@ -487,6 +487,10 @@ CONFIGS = {
         config(annotation={"celltypist_model": "Immune_All_Low.pkl"}),
         "`annotation.celltypist_model` is `Immune_All_Low.pkl`, which does not exist",
     ),
+    "a share of ambient RNA in percent": Case(
+        config(expression={"max_ambient_share": 25}),
+        "`expression.max_ambient_share` is `25`; it must be at most 1",
+    ),
     "an unknown engine": Case(
         config(expression={"engine": "deseq2"}),
         "`expression.engine` is `deseq2` (did you mean `pydeseq2`?)",

@@ -433,11 +433,16 @@ def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:
                 "symbol": symbols, "mean_expression": rng.uniform(2, 10, n_genes), "log2fc": fold,
                 "ci_low": fold - 0.8, "ci_high": fold + 0.8, "t": t, "df": 9.0, "p": p,
                 "fdr": np.minimum(1.0, p * n_genes / (1 + np.argsort(np.argsort(p)))),
-                "n_test": 4, "n_reference": 4, "status": "ok",
+                "n_test": 4, "n_reference": 4, "status": "ok", "ambient_share": 0.06,
+                "ambient_is_limit": False, "ambient": False,
             }
         )  # fmt: skip
+        if cell_type == "CD4_T":
+            soup = table["symbol"].isin(["S100A8", "VCAN"])
+            table.loc[soup, ["ambient_share", "ambient"]] = [0.9, True]
+            table.loc[soup, "fdr"] = np.nan
         if cell_type == "Platelet":
-            table[["log2fc", "ci_low", "ci_high", "t", "df", "p", "fdr"]] = np.nan
+            table[["log2fc", "ci_low", "ci_high", "t", "df", "p", "fdr", "ambient_share"]] = np.nan
             table["status"] = "too_few_patients"
         parts.append(table)
     return pd.concat(parts, ignore_index=True)

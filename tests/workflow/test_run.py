@@ -34,6 +34,7 @@ ABUNDANCE_COLUMNS = {
 EXPRESSION_COLUMNS = {
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
     *("p", "fdr", "n_test", "n_reference", "status"),
+    *("ambient_share", "ambient_is_limit", "ambient"),
 }
 STATISTICS = {
     *("test_robustness", "diagnose_calibration", "test_gene_sets"),

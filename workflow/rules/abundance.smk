@@ -33,9 +33,10 @@ rule save_samples:
 
 
 rule audit_design:
-    """Audit the design: arms, pairs, aliasing, confounding, the smallest p, and contamination."""
+    """Audit the design: arms, pairs, aliasing, confounding, the smallest p, and ambient RNA."""
     input:
         samples="<results>/design/samples.tsv",
+        shards=collect("<results>/shards/{sample}.h5ad", sample=SAMPLES),
         contamination=collect("<results>/qc/{sample}.contamination.tsv", sample=SAMPLES),
     output:
         audit=ensure("<results>/design/audit.tsv", non_empty=True),

@@ -11,6 +11,7 @@ from lammscope.cohort import checks, contrast_checks, results_folder, sorts
 from lammscope.cohort.contrasts import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
+from lammscope.cohort.sex_genes import sex_gene_pattern
 from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.names import AUTO, DROP, LAMM_ROWS, NONE
@@ -134,7 +135,12 @@ PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")
 ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
 EXPRESSION_TESTS = {
     "min_cells": config["expression"]["min_cells"],
-    "exclude": [*config["expression"]["exclude"], config["car"]["features"]],
+    "exclude": [
+        *config["expression"]["exclude"],
+        *([sex_gene_pattern()] if config["expression"]["exclude_sex_genes"] else []),
+        config["car"]["features"],
+    ],
+    "max_ambient_share": config["expression"]["max_ambient_share"],
 }
 LAMM_GENES = [
     *config["lamm"]["definers"],

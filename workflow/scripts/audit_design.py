@@ -1,8 +1,9 @@
-"""Audit the design: arms, pairs, aliasing, confounding, the smallest p, and contamination."""
+"""Audit the design: arms, pairs, aliasing, confounding, the smallest p, and ambient RNA."""
 
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.audit import audit_design
+from lammscope.cohort.audit_soup import read_soups
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrasts import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
@@ -19,6 +20,7 @@ with job_log(snakemake.log[0]):
         compare(samples, contrasts),
         sorts=snakemake.params.sorts,
         contamination=read_fractions(samples["sample"], snakemake.input.contamination),
+        soups=read_soups(samples["sample"], snakemake.input.shards),
         **snakemake.params.permutation,
     )
     write_table(audit, snakemake.output.audit)

@@ -305,7 +305,8 @@ CATALOG = (
         section="expression",
         title="Differential expression",
         caption="Each point is a gene, tested on pseudobulks of one population. Colored genes pass "
-        "the false discovery rate.",
+        "the false discovery rate. Hollow points are genes that ambient RNA may explain; they are "
+        "left out of it.",
         alternative="Volcano plots of gene expression for LAMM cells and the main populations.",
     ),
 )

@@ -44,10 +44,12 @@ def _volcano_panel(
     x = genes["log2fc"].to_numpy(dtype=float)
     y = -np.log10(np.maximum(genes["p"].to_numpy(dtype=float), 1e-300))
     significant = genes["fdr"].to_numpy(dtype=float) <= max_fdr
+    ambient = genes["ambient"].to_numpy(dtype=bool)
     up, down = significant & (x > 0), significant & (x < 0)
-    axis.scatter(
-        x[~significant], y[~significant], s=4, color="#c3c9ce", linewidths=0, rasterized=True
-    )
+    others = ~significant & ~ambient
+    axis.scatter(x[others], y[others], s=4, color="#c3c9ce", linewidths=0, rasterized=True)
+    axis.scatter(x[ambient], y[ambient], s=7, facecolors="none", edgecolors="#9aa3a9",
+                 linewidths=0.5, rasterized=True)  # fmt: skip
     axis.scatter(x[down], y[down], s=8, color=DOWN_COLOR, linewidths=0, rasterized=True)
     axis.scatter(x[up], y[up], s=8, color=LAMM_COLOR if title == "LAMM" else UP_COLOR,
                  linewidths=0, rasterized=True)  # fmt: skip

@@ -11,6 +11,7 @@ from lammscope.report.order import population_order, volcano_types
 from lammscope.report.results import ContrastResults
 from lammscope.report.sections.design import audit_rows
 from lammscope.report.sections.lines import (
+    ambient_counts,
     gene_set_table,
     missing_lines,
     neighborhood_table,
@@ -73,6 +74,7 @@ def contrast_section(
 def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
     """Return the genes that differ, their number by population, and untested populations."""
     result: dict[str, Any] = {"untested": [], "genes": None, "gene_counts": [], "explorer": None}
+    result["ambient_counts"] = []
     if expression.empty:
         return result
     rows = expression[expression["p"].notna()]
@@ -88,6 +90,7 @@ def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> di
     result["gene_counts"] = [
         (readable(p), f"{significant[p]:,}") for p in population_order(list(significant.index))
     ]
+    result["ambient_counts"] = ambient_counts(rows)
     types = volcano_types(expression, n_types=8)
     points = explorer_points(expression, types=types, max_fdr=max_fdr)
     text = json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")

@@ -164,6 +164,16 @@ def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
     return lines
 
 
+def ambient_counts(tested: pd.DataFrame) -> list[tuple[str, str]]:
+    """Count the genes that ambient RNA may explain, by population, where there are any.
+
+    `tested` has the rows of an expression table with p.
+    """
+    n_marked = tested["ambient"].astype(int).groupby(tested["cell_type"]).sum()
+    names = population_order(list(n_marked.index[n_marked > 0]))
+    return [(readable(name), f"{n_marked[name]:,}") for name in names]
+
+
 def lamm_table(results: pd.DataFrame) -> Table | None:
     """Return the LAMM results of the run, the primary one first; None without any."""
     if results.empty:

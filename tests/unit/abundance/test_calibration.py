@@ -17,7 +17,7 @@ from tests.unit.abundance.questions import ask, permutations
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 
-EXPRESSION = {"min_cells": 10, "exclude": []}
+EXPRESSION = {"min_cells": 10, "exclude": [], "max_ambient_share": 0.25}
 ENTRIES = [BASELINE, PAIRED, CHANGE]
 KINDS = ["between", "paired", "change"]
 

@@ -17,7 +17,7 @@ from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_sam
 from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, PYDESEQ2, make_pseudobulk, shifted
 
 LAMM: dict[str, Any] = {"populations": ("LAMM",), "n_genes": 120}
-SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": []}
+SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "max_ambient_share": 0.25}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,12 @@ from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, sh
 
 PLANTED = GeneSet("planted", "here", tuple(f"GENE{i:02d}" for i in range(N_PLANTED)))
 OTHERS = GeneSet("others", "there", tuple(f"GENE{i}" for i in range(300, 340)))
-SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "min_genes": 3}
+SETTINGS: dict[str, Any] = {
+    "min_cells": 10,
+    "exclude": [],
+    "max_ambient_share": 0.25,
+    "min_genes": 3,
+}
 SHEETS: dict[str, Any] = {"samples": "samples.tsv", "patients": "patients.tsv"}
 
 
@@ -75,7 +80,14 @@ def test_genes_weights_and_changes_are_those_of_the_expression_test() -> None:
     samples = make_samples(6)
     data = make_pseudobulk(samples, shifted(samples, 1.0, response="non_responder"))
     contrast = asked({**BASELINE, "adjust": ["product"]}, samples)
-    genes: Any = run_genes(data, Comparison(samples, contrast), min_cells=10, exclude=[], **LIMMA)
+    genes: Any = run_genes(
+        data,
+        Comparison(samples, contrast),
+        min_cells=10,
+        exclude=[],
+        max_ambient_share=0.25,
+        **LIMMA,
+    )
     genes = genes[genes["cell_type"] == "LAMM"].set_index("symbol")["log2fc"]
     table = run_test(data, Comparison(samples, contrast), gene_sets=[PLANTED, OTHERS], **SETTINGS)
     table = table[table["cell_type"] == "LAMM"].set_index("gene_set")
@@ -107,7 +119,9 @@ def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients() -
     lonely = samples["sample"].isin(["n0_pre", "r1_post"])
     part = samples[~lonely]
     contrast = asked(CHANGE, part)
-    genes = run_genes(data, Comparison(part, contrast), min_cells=10, exclude=[], **LIMMA)["symbol"]
+    genes = run_genes(
+        data, Comparison(part, contrast), min_cells=10, exclude=[], max_ambient_share=0.25, **LIMMA
+    )["symbol"]
     every = GeneSet("half", "", tuple(genes.sort_values()[::2]))
     table = run_test(data, Comparison(part, contrast), gene_sets=[every], **SETTINGS)
     assert table["n_missing"].item() == 0

@@ -75,7 +75,13 @@ def test_top_genes_that_can_be_tested_rise(
 ) -> None:
     monocytes = pseudobulk[pseudobulk.obs["population"] == MONOCYTES].copy()
     table = run_test(
-        monocytes, Comparison(samples, contrast), min_cells=10, exclude=[], engine=engine, threads=1
+        monocytes,
+        Comparison(samples, contrast),
+        min_cells=10,
+        exclude=[],
+        max_ambient_share=0.25,
+        engine=engine,
+        threads=1,
     )
     assert set(table["n_test"]) == {3}
     found = table[table["symbol"].isin(top_genes)]

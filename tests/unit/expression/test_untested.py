@@ -17,7 +17,7 @@ from lammscope.expression.missing import excluded_pseudobulks, missingness
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, PYDESEQ2, make_pseudobulk
 
-SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": []}
+SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "max_ambient_share": 0.25}
 SIZE: dict[str, Any] = {"populations": ("LAMM",), "n_genes": 60}
 ALL = [BASELINE, PAIRED, CHANGE]
 SETS = [GeneSet("some", "here", tuple(f"GENE{i:02d}" for i in range(10, 25)))]

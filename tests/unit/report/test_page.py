@@ -84,7 +84,7 @@ CONFIG: dict[str, Any] = {
     },
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
-    "expression": {"engine": "limma_voom", "min_cells": 10},
+    "expression": {"engine": "limma_voom", "min_cells": 10, "max_ambient_share": 0.25},
     "report": {"title": "Demo cohort", "max_fdr": 0.05, "n_genes": 10},
 }
 CLUSTERS = pd.DataFrame(
@@ -713,6 +713,26 @@ def test_top_genes_are_the_best_of_each_population_lamm_first() -> None:
         assert best["p"].tolist() == sorted(all_p)[:3]
 
 
+def test_genes_of_ambient_rna_are_not_listed_and_counted_apart(
+    make_report: Callable[..., str],
+) -> None:
+    table = expression_table()
+    first = table["symbol"].isin(["SPP1", "TREM2"]) & (table["cell_type"] == "LAMM")
+    assert {"SPP1", "TREM2"} <= set(top_genes(table, n_genes=30)["symbol"])
+    marked = table.assign(ambient=table["ambient"] | first, fdr=table["fdr"].mask(first))
+    listed = top_genes(marked, n_genes=30)
+    assert not set(listed.loc[listed["cell_type"] == "LAMM", "symbol"]) & {"SPP1", "TREM2"}
+    points = explorer_points(marked, types=["LAMM"], max_fdr=0.05)["LAMM"]
+    hollow = {
+        s for s, is_hollow in zip(points["symbol"], points["ambient"], strict=True) if is_hollow
+    }
+    assert hollow == {"SPP1", "TREM2"}
+    words = words_of(make_report(expression=dict.fromkeys(CONTRASTS, marked)))
+    assert "a large part of their counts may be ambient RNA (hollow points): LAMM 2" in words
+    none = marked.assign(ambient=False)
+    assert "hollow points):" not in words_of(make_report(expression=dict.fromkeys(CONTRASTS, none)))
+
+
 def test_explorer_keeps_every_significant_gene_and_thins_the_rest(
     make_report: Callable[..., str],
 ) -> None:
@@ -1019,7 +1039,7 @@ def test_the_report_cites_what_was_run(make_report: Callable[..., str]) -> None:
     page = make_report(integration_scores=scores)
     assert cited["scVI"] in page
     assert cited["Harmony"] not in page
-    expression = {"engine": "pydeseq2", "min_cells": 10}
+    expression = {**CONFIG["expression"], "engine": "pydeseq2"}
     changed = {**CONFIG, "expression": expression, "annotation": {"celltypist_model": "a.pkl"}}
     for doi in ("bioinformatics/btad547", "s13059-014-0550-8", "science.abl5197"):
         assert doi not in page

@@ -296,6 +296,25 @@ def test_volcano_names_significant_genes_only_and_lamm_comes_first(cohort: Examp
     assert "Platelet" not in words_of(figure)
 
 
+def test_volcano_draws_genes_of_ambient_rna_hollow_and_without_a_name(cohort: Example) -> None:
+    table = expression_table()
+    figure = volcano(contrast_data(cohort, expression=table, n_labels=20))
+    named = {text.get_text() for text in figure.axes[0].texts} & set(table["symbol"])
+    chosen = sorted(named)[:2]
+    soup = (table["cell_type"] == "LAMM") & table["symbol"].isin(chosen)
+    assert soup.sum() == 2
+    table.loc[soup, "ambient"] = True
+    table.loc[soup, "fdr"] = np.nan
+    figure = volcano(contrast_data(cohort, expression=table, n_labels=20))
+    assert not set(chosen) & {text.get_text() for text in figure.axes[0].texts}
+    drawn: list[Any] = list(figure.axes[0].collections)
+    hollow = [points for points in drawn if not len(points.get_facecolors())]
+    assert len(hollow) == 1
+    genes = table[soup]
+    heights = -np.log10(genes["p"].to_numpy(dtype=float))
+    np.testing.assert_allclose(hollow[0].get_offsets(), np.c_[genes["log2fc"], heights])
+
+
 def test_lamm_umap_draws_likely_cells_last(cohort: Example) -> None:
     points = cohort.cells.reset_index(drop=True)
     figure = umap_lamm(replace(cohort_data(cohort), order=np.arange(len(points))))
