@@ -6,10 +6,10 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from lammscope.cohort.gene_sets import GeneSet
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
 from lammscope.expression.pseudobulk import AMBIENT, IS_LIMIT
