@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.abundance.comparisons import COLUMNS, Permutations, compare, empty_row
+from lammscope.abundance.comparisons import COLUMNS, compare, empty_row
 from lammscope.abundance.fractions import Measure, families, score_measure, unit_cells
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sorts import Sorts, refused_denominators
 from lammscope.stats.multiplicity import benjamini_hochberg
 

@@ -50,6 +50,8 @@ class Model:
     design
         Design matrix, sides x coefficients, of full column rank. The comparison is the column
         `effect`.
+    sides
+        `patient`, `arm`, `side` and the covariates of each side.
     block
         The patient of each side if the sides of a patient are correlated, else None.
     norm_factors
@@ -63,6 +65,7 @@ class Model:
     genes: np.ndarray
     symbols: np.ndarray
     design: pd.DataFrame
+    sides: pd.DataFrame
     block: np.ndarray | None
     norm_factors: NDArray[np.float64]
     n_test: int
@@ -200,6 +203,7 @@ def population_model(
         genes=sums.genes[tested],
         symbols=sums.symbols[tested],
         design=design,
+        sides=kept[sides.used],
         block=sides.block,
         norm_factors=tmm(counts),
         n_test=n_test,

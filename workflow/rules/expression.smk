@@ -54,7 +54,7 @@ rule test_expression:
 
 
 rule test_gene_sets:
-    """Test gene sets against all other genes within each population, in one contrast."""
+    """Test gene sets within each population, with the patient as the unit, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         samples="<results>/design/samples.tsv",
@@ -73,6 +73,8 @@ rule test_gene_sets:
             contrast=contrast_of,
             settings=EXPRESSION_TESTS,
             min_genes=config["expression"]["min_set_genes"],
+            permutation=PERMUTATION,
+            seed=config["seed"],
             gene_sets=config_path("expression", "gene_sets"),
             gene_sets_content=content(*config["expression"]["gene_sets"]),
             code=code("test_gene_sets"),
