@@ -107,7 +107,7 @@ def contrast_of(kind: str, sheet: pd.DataFrame) -> Contrast:
 def draw_cohort(
     source: Source, plan: Plan, sheet: pd.DataFrame, rng: np.random.Generator
 ) -> anndata.AnnData:
-    """Draw the pseudobulks of a cohort; a patient's samples are of the same donor."""
+    """Draw the pseudobulks of the samples; a patient's samples are of the same donor."""
     donors = {patient: str(rng.choice(source.donors)) for patient in sheet["patient"].unique()}
     counts = []
     for patient, arm in zip(sheet["patient"], sheet["response"], strict=True):

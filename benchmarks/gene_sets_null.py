@@ -121,7 +121,7 @@ def null_figures(name: str, sources: dict[str, Source], n_cohorts: int) -> Itera
     comparison = Comparison(sheet, contrast_of(scenario.kind, sheet))
     rng = np.random.default_rng([2, list(SCENARIOS).index(name)])
     table = test_cohorts(
-        lambda: draw_cohort(source, scenario.plan, sheet, rng),
+        lambda: draw_cohort(source, scenario.plan, comparison.used, rng),
         comparison,
         source.gene_sets,
         n_cohorts=n_cohorts,
@@ -155,13 +155,13 @@ def planted_figures(name: str, source: Source, n_cohorts: int) -> Iterator[Figur
         rng = np.random.default_rng([4, len(set_name)])
 
         def draw(rng: np.random.Generator = rng) -> anndata.AnnData:
-            return draw_cohort(source, plan, sheet, rng)
+            return draw_cohort(source, plan, comparison.used, rng)
 
         def drawn(
             rng: np.random.Generator = rng, genes: tuple[str, ...] = planted[0].genes
         ) -> anndata.AnnData:
             halved = arms[str(rng.choice(arms.index))]
-            return plant(draw_cohort(source, plan, sheet, rng), halved, genes, rng)
+            return plant(draw_cohort(source, plan, comparison.used, rng), halved, genes, rng)
 
         null, found = (
             test_cohorts(each, comparison, planted, n_cohorts=n_cohorts) for each in (draw, drawn)
