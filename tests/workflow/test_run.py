@@ -36,6 +36,7 @@ EXPRESSION_COLUMNS = {
 }
 STATISTICS = {
     *("gather_lamm", "test_robustness", "diagnose_calibration", "test_gene_sets"),
+    "gather_expression",
     *("test_neighborhoods", "draw_neighborhoods"),
 }
 

@@ -53,6 +53,30 @@ rule test_expression:
         "../scripts/test_expression.py"
 
 
+rule gather_expression:
+    """Find populations with differences among all contrasts, and the genes that pass within them."""
+    input:
+        expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
+    output:
+        table=ensure("<results>/expression/hierarchy.tsv", non_empty=True),
+    log:
+        "<logs>/gather_expression.log",
+    benchmark:
+        "<benchmarks>/gather_expression.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        **named(
+            contrasts=list(CONTRASTS),
+            max_fdr=config["report"]["max_fdr"],
+            code=code("gather_expression"),
+        ),
+    script:
+        "../scripts/gather_expression.py"
+
+
 rule test_gene_sets:
     """Test gene sets within each population, with the patient as the unit, in one contrast."""
     input:
