@@ -15,15 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from lammscope.abundance.comparisons import MIN_EXPECTED, SEPARABLE, Permutations, compare
+from lammscope.abundance.comparisons import MIN_EXPECTED, SEPARABLE, compare
 from lammscope.abundance.fractions import Measure, families, unit_values
-from lammscope.abundance.permutation import permutation_p
 from lammscope.abundance.populations import Question, test_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, tested_column
+from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import LAMM, LAMM_ROWS
 from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
 from lammscope.simulate.profiles import read_programs

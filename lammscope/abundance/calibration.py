@@ -14,13 +14,13 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from lammscope.abundance.comparisons import Permutations, compare
+from lammscope.abundance.comparisons import compare
 from lammscope.abundance.null_cohorts import null_p_values
-from lammscope.abundance.permutation import assignments
 from lammscope.abundance.populations import Question
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, independent_columns, tested_column
+from lammscope.cohort.permutation import Permutations, assignments
 from lammscope.cohort.schemes import Scheme
 from lammscope.core.names import ALPHA
 from lammscope.expression.genes import test_expression

@@ -1,6 +1,5 @@
 """Test one population in one contrast: estimate, p of several kinds, and influence of patients."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +9,6 @@ from scipy import optimize, stats
 
 from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
-from lammscope.abundance.permutation import permutation_p
 from lammscope.cohort.comparison import design_problem
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
@@ -19,6 +17,7 @@ from lammscope.cohort.design import (
     independent_columns,
     tested_column,
 )
+from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, LAMM_ROWS
 from lammscope.stats import linear
 from lammscope.stats.effect import effect_test, spread_by_arm
@@ -48,15 +47,6 @@ REASONS = {
     "no_variation": "the patients do not differ",
     "too_few_cells": f"fewer than {MIN_EXPECTED} cells per sample are expected on one side",
 }
-
-
-@dataclass(frozen=True)
-class Permutations:
-    """Up to `max_exact` assignments are enumerated; otherwise `n_draws` are drawn with `seed`."""
-
-    max_exact: int
-    n_draws: int
-    seed: int
 
 
 def compare(

@@ -10,10 +10,11 @@ import pandas as pd
 
 from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.closure import find_mover, nothing_without, without_mover
-from lammscope.abundance.comparisons import COLUMNS, Permutations, compare, empty_row
+from lammscope.abundance.comparisons import COLUMNS, compare, empty_row
 from lammscope.abundance.fractions import Measure, families, score_measure, unit_cells
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sorts import Sorts, refused_denominators
 from lammscope.stats.multiplicity import benjamini_hochberg
 

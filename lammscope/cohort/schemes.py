@@ -102,7 +102,7 @@ def label_scheme(
     strata: Codes = np.zeros(len(units), dtype=np.int64)
     where = ""
     texts = [c for c in adjust if not pd.api.types.is_numeric_dtype(units[c])]
-    numbers = [c for c in adjust if c not in texts]
+    numbers = [c for c in adjust if c not in texts and units[c].nunique() > 1]
     if texts:
         groups = units.groupby([as_text(units[c]) for c in texts]).ngroup()
         strata = np.asarray(groups, dtype=np.int64)

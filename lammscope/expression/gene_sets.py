@@ -1,4 +1,4 @@
-"""Competitive gene-set tests (camera) within populations, on the model of the expression test."""
+"""Tests of gene sets within populations, with the patient as the unit."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,21 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.ambient_in_contrast import without_ambient
-from lammscope.expression.models import Model, Untested, plain_pseudobulks, population_model
+from lammscope.expression.models import FLAT, Model, Untested, plain_pseudobulks, population_model
+from lammscope.expression.set_scores import patient_values, set_scores
 from lammscope.stats import linear
 from lammscope.stats.camera import camera
-from lammscope.stats.voom import Voom, voom
+from lammscope.stats.effect import effect_test
+from lammscope.stats.multiplicity import benjamini_hochberg
+from lammscope.stats.voom import voom
 
 COLUMNS = [
     *("cell_type", "gene_set", "n_genes", "n_missing", "direction", "mean_log2fc", "p", "fdr"),
-    *("n_test", "n_reference", "status", "source"),
+    *("p_permutation", "p_floor", "p_camera", "n_test", "n_reference", "status", "source"),
 ]
 
 
@@ -31,12 +36,15 @@ def test_gene_sets(
     exclude: Sequence[str],
     max_ambient_share: float,
     min_genes: int,
+    permutations: Permutations,
 ) -> pd.DataFrame:
     """Test whether the genes of each set differ more than the other genes, in every population.
 
-    Pseudobulks, filter, normalization and voom weights are those of the limma expression test. The
-    test is camera (Wu and Smyth 2012, doi 10.1093/nar/gks461). Its model has no blocks, so a change
-    is compared within the patients who have both phases.
+    Pseudobulks, filter and normalization are those of the limma expression test. Each patient has
+    one score per set (`set_scores.set_scores`), which is tested as abundance is
+    (`stats.effect.effect_test`). Pairs and changes are differences within the patients who have
+    both sides. camera (Wu and Smyth 2012, doi 10.1093/nar/gks461) is given for comparison: it
+    counts genes, and takes their correlation to be 0.01.
 
     Parameters
     ----------
@@ -46,16 +54,20 @@ def test_gene_sets(
         Genes are symbols or Ensembl ids; case and versions of ids are ignored.
     min_genes
         Minimum tested genes in a set, and outside it; other sets are not tested.
+    permutations
+        Of the labels or signs of patients' scores.
 
     Returns
     -------
     DataFrame
         The columns `COLUMNS`, sorted by population and p. `n_genes` of the set were tested,
         `n_missing` were not (absent from the data, too low, excluded, or ambient RNA). `direction`
-        is up or down in the test arm. `mean_log2fc` is over the tested genes of the set. `fdr` is
-        Benjamini-Hochberg over the sets of a population. `status` is ok or too_few_genes. A
-        population that cannot be tested has one row without a set, with the status of
-        `models.population_model`.
+        is up or down in the test arm, relative to other genes. `mean_log2fc` is over the tested
+        genes of the set, whatever other genes do. `fdr` is Benjamini-Hochberg over the sets of a
+        population. `p_floor` is the smallest `p_permutation` that is possible. `status` is ok,
+        too_few_genes, too_few_patients (an arm has no residual degrees of freedom) or no_variation
+        (the scores do not vary). A population that cannot be tested has one row without a set, with
+        the status of `models.population_model`.
     """
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
     tables = []
@@ -68,7 +80,13 @@ def test_gene_sets(
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene_set": "", "source": "", "status": model.status}])
         else:
-            table = _test_sets(model, gene_sets, min_genes=min_genes)
+            table = _test_sets(
+                model,
+                comparison.contrast,
+                gene_sets,
+                min_genes=min_genes,
+                permutations=permutations,
+            )
         table = table.assign(
             cell_type=population, n_test=model.n_test, n_reference=model.n_reference
         )
@@ -102,7 +120,14 @@ def match_genes(
     }
 
 
-def _test_sets(model: Model, gene_sets: Sequence[GeneSet], *, min_genes: int) -> pd.DataFrame:
+def _test_sets(
+    model: Model,
+    contrast: Contrast,
+    gene_sets: Sequence[GeneSet],
+    *,
+    min_genes: int,
+    permutations: Permutations,
+) -> pd.DataFrame:
     design = model.design.to_numpy()
     weighted = voom(model.counts, design, norm_factors=model.norm_factors)
     fit = linear.lm_fit(weighted.y, design, weights=weighted.weights)
@@ -120,19 +145,50 @@ def _test_sets(model: Model, gene_sets: Sequence[GeneSet], *, min_genes: int) ->
             "status": ["ok" if part.name in testable else "too_few_genes" for part in gene_sets],
         }
     )
-    found = _camera(weighted, testable, design, model.at)
-    table = about.merge(found, how="left", left_on="gene_set", right_index=True)
-    return table.sort_values(["p", "gene_set"], kind="stable")
+    table = about.assign(direction=None, p=np.nan, p_permutation=np.nan, p_floor=np.nan)
+    table = table.assign(p_camera=np.nan).set_index("gene_set")
+    if testable:
+        found = _test_scores(model, contrast, testable, permutations)
+        found["p_camera"] = camera(
+            weighted.y, testable, design, model.at, weights=weighted.weights
+        )["p"]
+        table.loc[found.index, list(found)] = found
+    table["fdr"] = benjamini_hochberg(table["p"])
+    return table.reset_index().sort_values(["p", "gene_set"], kind="stable")
 
 
-def _camera(
-    weighted: Voom, sets: Mapping[str, np.ndarray], design: np.ndarray, at: int
+def _test_scores(
+    model: Model,
+    contrast: Contrast,
+    sets: Mapping[str, NDArray[np.int64]],
+    permutations: Permutations,
 ) -> pd.DataFrame:
-    """Return direction, p and fdr of each set; no rows if no set can be tested."""
-    if not sets:
-        return pd.DataFrame(columns=["direction", "p", "fdr"])
-    found = camera(weighted.y, sets, design, at, weights=weighted.weights)
-    return found.assign(direction=found["direction"].str.lower())[["direction", "p", "fdr"]]
+    """Test the scores of patients; sets without a p have its reason as `status`."""
+    patients = patient_values(model, contrast)
+    scores = set_scores(patients, list(sets.values()))
+    test = effect_test(scores, patients.design, patients.at)
+    status = np.where(np.isnan(test.se), "too_few_patients", "ok").astype(object)
+    status[test.se < FLAT] = "no_variation"
+    ok = np.asarray(status == "ok")
+    scheme = contrast.permutations(
+        patients.units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
+    )
+    index, p_permutation = pd.Index(sets), np.full(len(scores), np.nan)
+    p_permutation[ok] = permutation_p(
+        scores[ok], patients.design, patients.at, scheme, seed=permutations.seed
+    )
+    return pd.DataFrame(
+        {
+            "direction": pd.Series(np.where(test.estimate > 0, "up", "down"), index).where(
+                ok, None
+            ),
+            "p": np.where(ok, test.p, np.nan),
+            "p_permutation": p_permutation,
+            "p_floor": np.where(ok, scheme.floor, np.nan),
+            "status": status,
+        },
+        index=index,
+    )
 
 
 def _mean(values: np.ndarray) -> float:

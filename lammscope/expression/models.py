@@ -61,8 +61,8 @@ class Model:
     norm_factors
         TMM normalization factors of the sides.
     sides
-        `arm` and `side`; `weight`, 1 where more counts raise the fold change and -1 where they
-        lower it; `ambient_is_limit` (bool).
+        `patient`, `arm`, `side` and the covariates; `weight`, 1 where more counts raise the fold
+        change and -1 where they lower it; `ambient_is_limit` (bool).
     ambient
         Expected ambient UMIs in `counts`, or None.
     n_test, n_reference
@@ -269,7 +269,7 @@ def _sides(
     names = ["arm"] * contrast.has_arms + ["side"] * contrast.has_sides
     weight = np.where(kept[names] == "test", 1, -1).prod(axis=1)
     of_limits = _membership(sums, population, kept) @ sums.obs[IS_LIMIT].to_numpy(dtype=float)
-    return kept[["arm", "side"]].assign(weight=weight, **{IS_LIMIT: of_limits > 0})
+    return kept.assign(weight=weight, **{IS_LIMIT: of_limits > 0})
 
 
 def _ambient(

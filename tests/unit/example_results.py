@@ -402,6 +402,7 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
     table["direction"], table["mean_log2fc"] = "up", 0.8
     table["p"] = np.linspace(0.001, 0.5, n_sets)
     table["fdr"], table["status"], table["source"] = table["p"] * 2, "ok", "a paper"
+    table["p_permutation"], table["p_floor"], table["p_camera"] = table["p"], 0.001, 1e-9
     untested = {"cell_type": "NK", "gene_set": "", "status": "too_few_patients"}
     return pd.concat([table, pd.DataFrame([untested])], ignore_index=True)
 

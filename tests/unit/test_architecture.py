@@ -15,7 +15,7 @@ ROOMS = {
     "core": set(),
     "stats": set(),
     "ingest": {"core"},
-    "cohort": {"core", "ingest"},
+    "cohort": {"core", "ingest", "stats"},
     "joint": {"core"},
     "annotate": {"core", "joint"},
     "expression": {"core", "cohort", "annotate", "stats"},

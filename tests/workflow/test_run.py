@@ -38,6 +38,7 @@ EXPRESSION_COLUMNS = {
 }
 STATISTICS = {
     *("test_robustness", "diagnose_calibration", "test_gene_sets"),
+    "gather_expression",
     *("test_neighborhoods", "draw_neighborhoods"),
 }
 

@@ -53,8 +53,32 @@ rule test_expression:
         "../scripts/test_expression.py"
 
 
+rule gather_expression:
+    """Find populations with differences among all contrasts, and the genes that pass within them."""
+    input:
+        expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
+    output:
+        table=ensure("<results>/expression/hierarchy.tsv", non_empty=True),
+    log:
+        "<logs>/gather_expression.log",
+    benchmark:
+        "<benchmarks>/gather_expression.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        **named(
+            contrasts=list(CONTRASTS),
+            max_fdr=config["report"]["max_fdr"],
+            code=code("gather_expression"),
+        ),
+    script:
+        "../scripts/gather_expression.py"
+
+
 rule test_gene_sets:
-    """Test gene sets against all other genes within each population, in one contrast."""
+    """Test gene sets within each population, with the patient as the unit, in one contrast."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         samples="<results>/design/samples.tsv",
@@ -73,6 +97,8 @@ rule test_gene_sets:
             contrast=contrast_of,
             settings=EXPRESSION_TESTS,
             min_genes=config["expression"]["min_set_genes"],
+            permutation=PERMUTATION,
+            seed=config["seed"],
             gene_sets=config_path("expression", "gene_sets"),
             gene_sets_content=content(*config["expression"]["gene_sets"]),
             code=code("test_gene_sets"),

@@ -30,8 +30,11 @@ GENE_SET_COLUMNS = (
     Column("mean_log2fc", "Mean log₂ fold change", "signed"),
     Column("n_genes", "Genes tested", "count"),
     Column("n_missing", "Genes missing", "count"),
-    Column("p", "p", "small_p", "camera: the set compared with all other genes of the population"),
+    Column("p", "p", "small_p", "of the patients' scores: the set relative to other genes"),
     Column("fdr", "FDR", "small_p", "Benjamini-Hochberg over the sets of the population"),
+    Column("p_permutation", "p, permutation", "p", "of the patients' scores"),
+    Column("p_floor", "Smallest possible", "p", "p that the permutations can give"),
+    Column("p_camera", "p, camera", "small_p", "counts genes as replicates: usually too small"),
 )
 LAMM_COLUMNS = (
     Column("contrast", "Contrast", "name"),

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from lammscope.abundance.comparisons import Permutations
 from lammscope.abundance.populations import Question, test_abundance
 from lammscope.abundance.robustness import test_robustness
 from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.permutation import Permutations
 
 RULES = ("min_cells", "exclude_pre_post", "sorts")
 PERMUTATIONS = ("max_exact", "n_draws", "seed")

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from lammscope.cohort.checks import check_run
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.permutation import Permutations
 from lammscope.core.gene_sets import GeneSet, read_gene_sets, read_signatures
 from lammscope.expression.gene_sets import COLUMNS, match_genes
 from lammscope.expression.gene_sets import test_gene_sets as run_test
 from lammscope.expression.genes import test_expression as run_genes
-from lammscope.expression.models import plain_pseudobulks, population_model
+from lammscope.expression.models import Model, plain_pseudobulks, population_model
+from lammscope.expression.set_scores import PatientValues, patient_values, set_scores
 from lammscope.stats.camera import camera
 from lammscope.stats.voom import voom
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -22,11 +25,13 @@ from tests.unit.example_pseudobulks import LIMMA, N_PLANTED, make_pseudobulk, sh
 
 PLANTED = GeneSet("planted", "here", tuple(f"GENE{i:02d}" for i in range(N_PLANTED)))
 OTHERS = GeneSet("others", "there", tuple(f"GENE{i}" for i in range(300, 340)))
+PERMUTATIONS = Permutations(max_exact=2000, n_draws=1000, seed=1)
 SETTINGS: dict[str, Any] = {
     "min_cells": 10,
     "exclude": [],
     "max_ambient_share": 0.25,
     "min_genes": 3,
+    "permutations": PERMUTATIONS,
 }
 SHEETS: dict[str, Any] = {"samples": "samples.tsv", "patients": "patients.tsv"}
 
@@ -109,8 +114,116 @@ def test_genes_weights_and_changes_are_those_of_the_expression_test() -> None:
     expected = camera(
         weighted.y, rows, model.design.to_numpy(), model.at, weights=weighted.weights
     ).loc[table.index]
-    np.testing.assert_allclose(table["p"], expected["p"])
-    np.testing.assert_allclose(table["fdr"], stats.false_discovery_control(expected["p"]))
+    np.testing.assert_allclose(table["p_camera"], expected["p"])
+    np.testing.assert_allclose(table["fdr"], stats.false_discovery_control(table["p"]))
+
+
+@pytest.mark.parametrize("entry", [BASELINE, PAIRED, CHANGE], ids=lambda e: e["kind"])
+def test_p_is_that_of_a_t_test_of_patients_scores(entry: dict[str, Any]) -> None:
+    samples = make_samples(5)
+    samples = samples[~samples["sample"].isin(["n0_post", "r1_pre"])]
+    data = make_pseudobulk(samples, populations=("LAMM",))
+    comparison = Comparison(samples, asked(entry, samples))
+    table = run_test(data, comparison, gene_sets=[PLANTED], **SETTINGS)
+    model = population_model(
+        plain_pseudobulks(data), "LAMM", comparison, min_cells=10, within_patients=True
+    )
+    assert isinstance(model, Model)
+    patients = patient_values(model, comparison.contrast)
+    rows = np.flatnonzero(np.isin(model.symbols, PLANTED.genes))
+    scores = set_scores(patients, [rows])[0]
+    arm = patients.units["arm"].to_numpy()
+    if entry is PAIRED:
+        expected = stats.ttest_1samp(scores, 0).pvalue
+    else:
+        test = stats.ttest_ind(scores[arm == "test"], scores[arm == "reference"], equal_var=False)
+        expected = test.pvalue
+    assert table["p"].item() == pytest.approx(expected)
+    n_patients = {"between": 9, "paired": 8, "change": 8}[entry["kind"]]
+    assert len(scores) == patients.units["patient"].nunique() == n_patients
+
+
+def test_values_of_pairs_are_differences_of_the_same_patient() -> None:
+    samples = make_samples(3).sample(frac=1, random_state=4)
+    data = make_pseudobulk(samples, shifted(samples, 2.0, patient="n1", phase="post"))
+    comparison = Comparison(samples, asked(PAIRED, samples))
+    model = population_model(
+        plain_pseudobulks(data), "LAMM", comparison, min_cells=10, within_patients=True
+    )
+    assert isinstance(model, Model)
+    patients = patient_values(model, comparison.contrast)
+    planted = np.isin(model.symbols, PLANTED.genes)
+    shift = pd.Series(patients.values[planted].mean(axis=0), index=patients.units["patient"])
+    assert shift.idxmax() == "n1"
+    assert shift["n1"] > 1.5
+
+
+def test_genes_that_respond_together_are_one_observation_of_a_patient() -> None:
+    samples = make_samples(6)
+    contrast = asked(BASELINE, samples)
+    rng = np.random.default_rng(8)
+    found = []
+    for seed in range(40):
+        state = rng.normal(0, 1, len(samples))  # of each sample, in 30 genes; no arm is higher
+        data = make_pseudobulk(samples, state, seed=seed, populations=("LAMM",), n_genes=150)
+        found.append(
+            run_test(data, Comparison(samples, contrast), gene_sets=[PLANTED], **SETTINGS).iloc[0]
+        )
+    table = pd.DataFrame(found)
+    assert (table["p_camera"] < 0.05).mean() > 0.4
+    assert (table["p"] < 0.05).mean() <= 0.125
+    assert (table["p_permutation"] < 0.05).mean() <= 0.125
+
+
+def test_a_change_of_all_genes_is_not_one_of_a_set() -> None:
+    rng = np.random.default_rng(5)
+    units = pd.DataFrame({"patient": range(8), "arm": ["test", "reference"] * 4})
+    design = np.column_stack([np.ones(8), units["arm"] == "test"])
+    values = rng.normal(size=(300, 8))
+    rows = [np.arange(20), np.arange(300 - 5)]
+    level = np.linspace(0, 10, 300)
+    scores, shifted_scores = (
+        set_scores(PatientValues(values + of_patient, level, units, design, 1), rows)
+        for of_patient in (0.0, 1e-6 * rng.normal(size=8))
+    )
+    np.testing.assert_allclose(scores, shifted_scores, atol=1e-4)
+    of_all = np.arange(8) % 3  # much more than genes vary
+    strong = set_scores(PatientValues(values + 100 * of_all, level, units, design, 1), rows)
+    assert np.abs(strong).max() < 0.05
+
+
+def test_controls_have_the_level_of_the_set() -> None:
+    rng = np.random.default_rng(6)
+    units = pd.DataFrame({"patient": range(8), "arm": ["test", "reference"] * 4})
+    design = np.column_stack([np.ones(8), units["arm"] == "test"])
+    level = np.linspace(0, 10, 1000)
+    # genes with few counts are higher in shallow samples, all of them in the test arm
+    low = (level < 2)[:, None] * np.where(units["arm"] == "test", 3.0, 0.0)
+    values = rng.normal(size=(1000, 8)) + low
+    scores = set_scores(PatientValues(values, level, units, design, 1), [np.arange(0, 100, 4)])[0]
+    assert stats.ttest_ind(scores[::2], scores[1::2]).pvalue > 0.01
+    plain = values[:100:4].mean(axis=0)
+    assert stats.ttest_ind(plain[::2], plain[1::2]).pvalue < 1e-6
+
+
+def test_a_set_has_no_p_if_an_arm_does_not_tell_its_spread() -> None:
+    samples = make_samples(3)
+    products = {"r0": "axi", "r1": "tisa", "r2": "liso"}
+    samples["product"] = samples["patient"].map(products).fillna("axi")
+    contrast = asked({**BASELINE, "adjust": ["product"]}, samples)
+    data = make_pseudobulk(samples, populations=("LAMM",))
+    table = run_test(data, Comparison(samples, contrast), gene_sets=[PLANTED, OTHERS], **SETTINGS)
+    assert table["status"].tolist() == ["too_few_patients"] * 2
+    assert table[["direction", "p", "fdr", "p_permutation", "p_floor"]].isna().all(axis=None)
+
+
+def test_permutation_p_is_not_below_its_floor() -> None:
+    samples = make_samples(3)
+    data = make_pseudobulk(samples, shifted(samples, 2.0, response="non_responder"))
+    contrast = asked(BASELINE, samples)
+    table = run_test(data, Comparison(samples, contrast), gene_sets=[PLANTED, OTHERS], **SETTINGS)
+    assert set(table["p_floor"]) == {0.1}  # 3 against 3
+    assert table["p_permutation"].min() == pytest.approx(0.1)
 
 
 def test_a_change_has_the_genes_of_the_expression_test_and_complete_patients() -> None:
@@ -144,6 +257,7 @@ def test_sets_with_too_few_genes_say_so_and_take_no_part_in_the_fdr() -> None:
     table = run_test(data, Comparison(samples, contrast), gene_sets=gene_sets, **SETTINGS)
     table = table.set_index("gene_set")
     few = ["two", "none", "every"]
+    assert table.loc[few, ["p_permutation", "p_camera"]].isna().all(axis=None)
     assert table.loc[few, "status"].tolist() == ["too_few_genes"] * 3
     assert table.loc[few, ["p", "fdr", "direction"]].isna().all(axis=None)
     assert table.loc[["two", "none"], "n_genes"].tolist() == [2, 0]

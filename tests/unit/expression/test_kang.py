@@ -14,7 +14,10 @@ from lammscope.annotate.sums import sum_groups
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.permutation import Permutations
+from lammscope.core.gene_sets import read_gene_sets
 from lammscope.core.shards import Shard
+from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
 from lammscope.expression.models import plain_pseudobulks, population_model, sum_replicates
 from lammscope.expression.pseudobulk import build_pseudobulk
@@ -105,3 +108,25 @@ def test_every_top_gene_of_the_data_has_the_right_sign(
     present = top_genes[top_genes.isin(change.index)]
     assert set(top_genes) - set(present) == {"CFB"}
     assert (change[present] > 0).sum() == 19
+
+
+def test_interferon_sets_rise_in_stimulated_monocytes(
+    pseudobulk: anndata.AnnData, samples: pd.DataFrame, contrast: Contrast, repository: Path
+) -> None:
+    paths = sorted((repository / "resources" / "signatures").glob("*.gmt"))
+    table: Any = run_sets(
+        pseudobulk,
+        Comparison(samples, contrast),
+        gene_sets=read_gene_sets(paths),
+        min_cells=10,
+        exclude=[],
+        max_ambient_share=0.25,
+        min_genes=3,
+        permutations=Permutations(max_exact=1000, n_draws=200, seed=1),
+    )
+    rows = table[table["cell_type"] == MONOCYTES].set_index("gene_set")
+    found = rows.loc["Interferon_type_I"]
+    assert (found["status"], found["direction"]) == ("ok", "up")
+    assert found["p"] < 0.02  # of three pairs
+    assert found["p_permutation"] == found["p_floor"] == 0.25
+    assert rows["p"].rank()["Interferon_type_I"] <= 5

@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.permutation import Permutations
 from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
@@ -33,7 +34,14 @@ def deseq(data: anndata.AnnData, samples: pd.DataFrame, entry: dict[str, Any]) -
 
 def sets(data: anndata.AnnData, samples: pd.DataFrame, entry: dict[str, Any]) -> pd.DataFrame:
     contrast = asked(entry, samples)
-    return run_sets(data, Comparison(samples, contrast), gene_sets=SETS, min_genes=3, **SETTINGS)
+    return run_sets(
+        data,
+        Comparison(samples, contrast),
+        gene_sets=SETS,
+        min_genes=3,
+        permutations=Permutations(max_exact=1000, n_draws=200, seed=1),
+        **SETTINGS,
+    )
 
 
 @pytest.fixture(params=[limma, deseq, sets], ids=lambda f: f.__name__)

@@ -923,8 +923,10 @@ def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..
     assert "SET 0" in page
     none = gene_set_rows(0)
     assert "<h4>Gene sets</h4>" not in make_report(gene_sets=dict.fromkeys(CONTRASTS, none))
+    assert "camera counts genes" in page
     many = gene_set_table(gene_set_rows(100), contrast=BASELINE)
     assert many is not None
+    assert {"p", "p_permutation", "p_floor", "p_camera"} <= {column.key for column in many.columns}
     assert len(many.rows) == 40
 
 

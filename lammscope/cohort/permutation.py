@@ -7,6 +7,7 @@ differently, only such a statistic keeps its distribution (Janssen 1997; Chung a
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations, permutations, product
 
 import numpy as np
@@ -14,11 +15,20 @@ from numpy.typing import NDArray
 
 from lammscope.cohort.schemes import RESIDUALS, SIGNS, Codes, Scheme, strata_members
 from lammscope.core.names import Array
-from lammscope.stats.effect import split_column, statistics_of_arms, two_arms
+from lammscope.stats.effect import split_column, statistics_of_arms
 
 TIE = 1e-9  # statistics that differ by less are ties
 
 ORDERS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """Up to `max_exact` assignments are enumerated; otherwise `n_draws` are drawn with `seed`."""
+
+    max_exact: int
+    n_draws: int
+    seed: int
 
 
 def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed: int) -> Array:
@@ -88,9 +98,7 @@ def _permuted_statistics(
         yield assigned_statistics(values, design, at, scheme, assignments(scheme, rng=rng))
         return
     others, x = split_column(design, at)
-    arms = two_arms(design[:, at])
-    if arms is None:
-        raise ValueError("residuals are permuted between two arms only")
+    arms = np.array([~scheme.test, scheme.test], dtype=float)
     residuals = values - (values @ others) @ others.T
     for orders in _orders(scheme, rng):
         moved = residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design))
