@@ -11,7 +11,7 @@ from lammscope.abundance.closure import may_follow
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE
 from lammscope.stats.multiplicity import holm
-from lammscope.stats.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
+from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
 
 COLUMNS = [*comparisons.COLUMNS, "p_holm", "verdict", "words"]
 LAMM_COLUMNS = [
@@ -46,7 +46,7 @@ def judge_abundance(
     Returns
     -------
     tables
-        `tests` with `p_holm`, `verdict` (of `stats.verdicts.VERDICTS`) and `words`. The primary row
+        `tests` with `p_holm`, `verdict` (of `core.verdicts.VERDICTS`) and `words`. The primary row
         is fixed in advance and not corrected. Holm's correction is over all other tested LAMM rows
         of the run: both levels and the mean score, but not the arcsine scale, which tests the same
         differences again. Other rows have their false discovery rate.

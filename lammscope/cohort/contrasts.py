@@ -328,10 +328,7 @@ class Paired(Contrast):
         return f"{n_test} pairs"
 
     def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
-        """State the primary result in a sentence; `whole` names the denominator.
-
-        `verb` is `was`, or `may be` for a result that is only suggestive.
-        """
+        """State the primary result in a sentence; `whole` names the denominator."""
         test, reference = readable(self.test), readable(self.reference)
         had = "had" if verb == "was" else "may have"
         return (
@@ -414,10 +411,7 @@ class Change(Contrast):
         return f"{direction} change in {self.test}"
 
     def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
-        """State the primary result in a sentence; `whole` names the denominator.
-
-        `verb` is `was`, or `may be` for a result that is only suggestive.
-        """
+        """State the primary result in a sentence; `whole` names the denominator."""
         test, reference = readable(self.test), readable(self.reference)
         return (
             f"{test} status {verb} associated with a {direction} change in the fraction of LAMM "

@@ -17,7 +17,7 @@ from lammscope.core.words import (
     write_number,
 )
 from lammscope.report.order import order_rows
-from lammscope.stats.verdicts import SUGGESTIVE
+from lammscope.core.verdicts import SUGGESTIVE
 
 
 @dataclass(frozen=True)

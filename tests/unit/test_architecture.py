@@ -20,7 +20,7 @@ ROOMS = {
     "annotate": {"core", "joint"},
     "expression": {"core", "cohort", "annotate", "stats"},
     "abundance": {"core", "cohort", "stats", "expression"},
-    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression", "stats"},
+    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression"},
     "simulate": {"core"},
 }
 DOORS = {"new_cohort.py", "check.py", "__init__.py"}

@@ -25,10 +25,8 @@ with job_log(snakemake.log[0]):
     symbols = [*panel_symbols(panel), *snakemake.params.lamm_genes, *state.symbols]
     symbols = list(dict.fromkeys([*symbols, *chain.from_iterable(signatures.values())]))
     samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
-    found = [
-        panel_counts(shard, positions=positions, symbols=symbols, car_features=car)
-        for _, shard, positions in samples
-    ]
+    options = {"symbols": symbols, "car_features": car}
+    found = [panel_counts(shard, positions=rows, **options) for _, shard, rows in samples]
     counts, genes = zip(*found, strict=True)
     n_cells = np.array([part.shape[0] for part in counts])
     check_listed(state, genes=dict(zip(shards, genes, strict=True)), n_cells=n_cells)

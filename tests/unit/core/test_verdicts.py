@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lammscope.stats.verdicts import VERDICTS, Evidence
+from lammscope.core.verdicts import VERDICTS, Evidence
 
 AGREEING = Evidence(
     p=0.001, corrected=0.01, permutation=0.004, floor=0.002, left_out=0.02, patient="P1",
