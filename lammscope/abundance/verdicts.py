@@ -10,8 +10,8 @@ from lammscope.abundance import comparisons
 from lammscope.abundance.closure import may_follow
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE
-from lammscope.stats.multiplicity import holm
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
+from lammscope.stats.multiplicity import holm
 
 COLUMNS = [*comparisons.COLUMNS, "p_holm", "verdict", "words"]
 LAMM_COLUMNS = [

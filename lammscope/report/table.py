@@ -9,6 +9,7 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.names import LAMM_SCORE
+from lammscope.core.verdicts import SUGGESTIVE
 from lammscope.core.words import (
     NOTHING,
     denominator_words,
@@ -17,7 +18,6 @@ from lammscope.core.words import (
     write_number,
 )
 from lammscope.report.order import order_rows
-from lammscope.core.verdicts import SUGGESTIVE
 
 
 @dataclass(frozen=True)

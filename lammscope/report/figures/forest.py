@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.cohort.contrasts import Contrast
+from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
 from lammscope.core.words import (
     denominator_words,
     population_words,
@@ -23,7 +24,6 @@ from lammscope.report.figures.style import (
     sentence_figure,
 )
 from lammscope.report.order import KEYS, order_rows
-from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
 
 # positions of text columns on the x axis; the plot itself is from 0 to 1
 NAMES_AT, REFERENCE_AT, TEST_AT, RATIO_AT, P_AT = -0.91, -0.34, -0.1, 1.03, 1.53

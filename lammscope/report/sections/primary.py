@@ -9,10 +9,10 @@ import pandas as pd
 
 from lammscope import __version__
 from lammscope.cohort.contrasts import Contrast
+from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.results import Results
 from lammscope.report.sections.lines import influence_line, robustness_line
-from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 
 POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
