@@ -202,8 +202,11 @@ def test_rows_of_the_same_cells_agree_and_totals_add_up() -> None:
     total = row(table, "monocytic", "all")
     parts = [row(table, p, "all")["mean_test"] for p in MONOCYTIC]
     assert total["mean_test"] == pytest.approx(sum(parts))
-    assert table.loc[table["denominator"] == "all", "compositional"].all()
-    assert not table.loc[table["denominator"] != "all", "compositional"].any()
+    assert (table["compositional"] == (table["scale"] != "log_ratio")).all()
+    family = table[(table["denominator"] == "all") & (table["scale"] == "logit")]
+    beside = family[family["population"].isin([*MONOCYTIC, "monocytic"]) | family["fdr"].notna()]
+    rates = stats.false_discovery_control(beside["p"])
+    assert total["fdr"] == pytest.approx(rates[(beside["population"] == "monocytic").to_numpy()][0])
     assert set(table.loc[table["scale"] == "log_ratio", "population"]) == {"LAMM", "monocytic"}
 
 
