@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from threadpoolctl import threadpool_limits
 
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
@@ -19,6 +20,10 @@ hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("untimed")
+
+
+# Workers of pytest run beside each other: threads of linear algebra would wait for one another.
+threadpool_limits(limits=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ from lammscope.cohort.design import (
     tested_column,
 )
 from lammscope.cohort.permutation import Permutations, permutation_p
-from lammscope.core.names import ALPHA, LAMM_ROWS
+from lammscope.core.names import ALPHA, LAMM_ROWS, Array
 from lammscope.stats import linear
 from lammscope.stats.effect import effect_test, spread_by_arm
 from lammscope.stats.influence import leave_one_out
@@ -229,11 +229,17 @@ def _reason(status: str, contrast: Contrast) -> str:
     return REASONS.get(status, "")
 
 
+@lru_cache(maxsize=1)
+def _quadrature() -> tuple[Array, Array]:
+    """Return nodes and weights of Gauss and Legendre, which take longer than their use."""
+    return np.polynomial.legendre.leggauss(400)
+
+
 @lru_cache(maxsize=1024)
 def _detectable_in_se(df: float) -> float:
     """Find the shift of a noncentral t with power 0.80, by quadrature over the standard error."""
     critical = stats.t.ppf(1 - ALPHA / 2, df)
-    nodes, weights = np.polynomial.legendre.leggauss(400)
+    nodes, weights = _quadrature()
     spread = critical * np.sqrt(stats.chi2.ppf((nodes + 1) / 2, df) / df)
 
     def missing_power(shift: float) -> float:

@@ -149,18 +149,17 @@ def _test_without_mover(
         return rows
     lineage = str(question.lineages[mover.population])
     others = [without_mover(measure, mover, mover_lineage=lineage) for measure in family]
-    for i, measure in enumerate(others):
-        if measure is None or rows[i]["status"] != "ok":
-            continue
-        (again,) = compare(
-            [measure],
-            question.units,
-            question.contrast,
-            scale=scale,
-            min_cells=question.min_cells,
-            permutations=None,
-        )
-        values = (mover.population, again["estimate"], again["p"])
+    tested = [i for i, each in enumerate(others) if each and rows[i]["status"] == "ok"]
+    again = compare(
+        [measure for i in tested if (measure := others[i]) is not None],
+        question.units,
+        question.contrast,
+        scale=scale,
+        min_cells=question.min_cells,
+        permutations=None,
+    )
+    for i, row in zip(tested, again, strict=True):
+        values = (mover.population, row["estimate"], row["p"])
         rows[i] |= dict(zip(CLOSURE, values, strict=True))
     return rows
 

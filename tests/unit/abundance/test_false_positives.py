@@ -50,8 +50,8 @@ def share(p: np.ndarray) -> float:
 def test_lamm_rows_are_called_in_five_per_cent_of_null_cohorts(scenario: str, kind: str) -> None:
     shares = {key: share(null(scenario, kind)["p"][key]) for key in LAMM_ROWS}
     assert max(shares.values()) <= HIGH
-    # On the arcsine scale values of widely spread fractions are skewed, and Welch's test calls 3.7 %
-    # (4,000 cohorts).
+    # On the arcsine scale, values of widely spread fractions are skewed, and Welch's test calls
+    # 3.7 % (4,000 cohorts).
     assert min(value for key, value in shares.items() if key[2] != "arcsine") >= LOW
 
 
