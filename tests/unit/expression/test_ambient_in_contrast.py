@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.permutation import Permutations
 from lammscope.core.gene_sets import GeneSet
 from lammscope.expression.gene_sets import test_gene_sets as run_sets
 from lammscope.expression.genes import test_expression as run_test
@@ -17,6 +18,7 @@ from lammscope.stats.multiplicity import benjamini_hochberg
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
 from tests.unit.example_pseudobulks import LIMMA, PYDESEQ2, make_pseudobulk
 
+PERMUTATIONS = Permutations(max_exact=100, n_draws=100, seed=1)
 SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "max_ambient_share": 0.25}
 N_LACKED = 10  # genes of which NK cells have ambient RNA only
 OWN_BACKGROUND = 0.05  # share of ambient RNA in the other genes
@@ -203,6 +205,7 @@ def test_sets_leave_genes_of_ambient_rna_out() -> None:
             comparison,
             gene_sets=sets,
             min_genes=3,
+            permutations=PERMUTATIONS,
             **{**SETTINGS, "max_ambient_share": share},
         ).set_index("gene_set")
         for share in (1.0, 0.25)
@@ -220,6 +223,8 @@ def test_sets_of_a_population_of_ambient_rna_alone_are_not_tested() -> None:
     data.layers[AMBIENT] = data.X.copy()
     comparison = Comparison(samples, asked(BASELINE, samples))
     sets = [GeneSet("some", "", tuple(f"GENE{i:02d}" for i in range(20)))]
-    table = run_sets(data, comparison, gene_sets=sets, min_genes=3, **SETTINGS)
+    table = run_sets(
+        data, comparison, gene_sets=sets, min_genes=3, permutations=PERMUTATIONS, **SETTINGS
+    )
     assert table["status"].tolist() == ["no_genes"]
     assert genes_of(data, samples, BASELINE)["fdr"].isna().all()
