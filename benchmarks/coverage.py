@@ -59,7 +59,7 @@ from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, tested_column
 from lammscope.core.names import ALPHA, LAMM, LAMM_ROWS, LEVELS
-from lammscope.stats import linear
+from lammscope.stats.effect import effect_test
 
 LOW, HIGH = 0.93, 0.97  # of the coverage
 MEASURED = ("coverage", "bias", "width", "p < 0.05")
@@ -221,11 +221,9 @@ def intervals(
     measure = _measure(found, counts, settings, comparison)
     values = unit_values(measure, np.ones(len(units), dtype=bool), "logit").T
     table = design_matrix(units, contrast.adjust)
-    test = linear.ordinary(linear.lm_fit(values, table.to_numpy()))
-    at = tested_column(table)
-    half = stats.t.ppf(0.975, test.df_total) * test.stdev_unscaled[:, at] * test.sigma
-    estimate = test.coefficients[:, at]
-    return pd.DataFrame({"estimate": estimate, "half": half, "p": test.p_value[:, at]})
+    test = effect_test(values, table.to_numpy(), tested_column(table))
+    half = stats.t.ppf(0.975, test.df) * test.se
+    return pd.DataFrame({"estimate": test.estimate, "half": half, "p": test.p})
 
 
 def check_first(
