@@ -44,13 +44,13 @@ LAMM_COLUMNS = (
     Column("estimate", "Ratio", "ratio", "odds ratio; for a change, ratio of odds ratios"),
     Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
+    Column("verdict", "Verdict", "words"),
+    Column("doubts", "Not supported because", "words"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
     Column("p_permutation", "p, permutation", "p"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
     Column("influence_patient", "Patient left out", "text", "whose absence gives that p"),
     Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning"),
-    Column("verdict", "Verdict", "words"),
-    Column("doubts", "Not supported because", "words"),
 )
 NEIGHBORHOOD_COLUMNS = (
     Column("population", "Population", "name", "of most cells of a neighborhood"),
