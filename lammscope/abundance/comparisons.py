@@ -20,7 +20,7 @@ from lammscope.cohort.design import (
 from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, LAMM_ROWS, Array
 from lammscope.stats import linear
-from lammscope.stats.effect import effect_test, spread_by_arm
+from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import leave_one_out
 
 MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
@@ -166,7 +166,6 @@ def _test(
     test = effect_test(values[rows], full.to_numpy(), at)
     plain = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy())).p_value[:, at]
     influence = leave_one_out(values[rows], full.to_numpy(), at)
-    spread = spread_by_arm(values[rows], full.to_numpy(), at)
     moderated = np.array([measures[i].partition for i in rows])
     p_moderated = np.full(len(rows), np.nan)
     if moderated.sum() >= MIN_MODERATED:
@@ -186,7 +185,7 @@ def _test(
         results[i] |= {"ci_low": estimate - half, "ci_high": estimate + half}
         results[i] |= {"p": test.p[j], "p_ordinary": plain[j], "p_moderated": p_moderated[j]}
         results[i]["detectable"] = detectable_difference(se, df)
-        results[i] |= dict(zip(("sd_test", "sd_reference"), spread[::-1, j], strict=False))
+        results[i] |= dict(zip(("sd_test", "sd_reference"), test.spread[::-1, j], strict=False))
         estimates, p = influence.estimate[:, j], influence.p[:, j]
         if np.isfinite(p).any():
             results[i] |= {

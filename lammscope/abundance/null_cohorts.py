@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from lammscope.abundance.fractions import OFFSET, Measure, unit_values
 from lammscope.core.names import Array
-from lammscope.stats.effect import effect_test, split_column, spread_by_arm
+from lammscope.stats.effect import effect_test, residuals, split_column
 
 COHORTS_AT_A_TIME = 500
 
@@ -55,9 +55,9 @@ def fit_null(measure: Measure, keep: np.ndarray, design: Array, at: int) -> Null
     count, total = measure.count[keep], measure.total[keep]
     values = unit_values(measure, keep, "logit")
     others, _ = split_column(design, at)
-    fitted = others @ (others.T @ values)
+    fitted = values - residuals(values[None], others)[0]
     column = design[:, at]
-    spread = spread_by_arm(values[None], design, at)[:, 0]
+    spread = effect_test(values[None], design, at).spread[:, 0]
     arms = [np.ones(len(column), dtype=bool)]
     if len(spread) == 2:
         arms = [column == column.min(), column == column.max()]

@@ -6,8 +6,9 @@ import pandas as pd
 from lammscope.annotate.car import apply_car, set_unknown_apart
 from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
-from lammscope.annotate.macrophage_state import MIN_GENES, TOO_FEW_GENES
+from lammscope.annotate.macrophage_state import TOO_FEW_GENES
 from lammscope.core.runtime import logger
+from lammscope.core.signature_file import MIN_GENES
 from lammscope.core.words import shortened
 from lammscope.joint.neighbors import find_neighbors_within
 from lammscope.joint.panel_counts import PanelCounts

@@ -18,6 +18,7 @@ from lammscope.annotate.panel import Marker
 from lammscope.core.names import PER, Array
 from lammscope.core.pooling import collapse_genes, membership
 from lammscope.core.rates import activity
+from lammscope.core.signature_file import MIN_GENES
 from lammscope.joint.panel_counts import PanelCounts
 
 MACROPHAGE, MONOCYTE = "macrophage", "monocyte"  # sides of the score
@@ -28,7 +29,6 @@ N_ALIKE = 8  # of these, where agreement is not asked for; our choice
 # Factor of log likelihoods of a cell's own counts, which decide about agreement. Our choice: with
 # 0.5 more monocytes take the state of the macrophages around them, in a tumor at 664 UMIs.
 TEMPER = 1.0
-MIN_GENES = 5  # of each side that a library lists, for a score; our choice
 
 # Kinds of monocytic cells, by their score: classical monocytes; cells with few genes of either side
 # (nonclassical and interferon-stimulated monocytes); macrophages. Mean, standard deviation of the

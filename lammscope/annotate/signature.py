@@ -14,7 +14,6 @@ import pandas as pd
 from lammscope.annotate.macrophage_state import (
     MACROPHAGE,
     MAX_SHARE,
-    MIN_GENES,
     MIN_ORDINARY,
     MONOCYTE,
     OWN,
@@ -28,7 +27,7 @@ from lammscope.annotate.macrophage_state import (
 from lammscope.annotate.score_kinds import MIN_APART, Kinds, find_state
 from lammscope.core.names import Array
 from lammscope.core.runtime import logger
-from lammscope.core.signature_file import is_gene_set_file, read_signature
+from lammscope.core.signature_file import MIN_GENES, is_gene_set_file, read_signature
 from lammscope.core.words import shortened
 from lammscope.joint.panel_counts import PanelCounts
 

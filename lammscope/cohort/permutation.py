@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lammscope.cohort.schemes import RESIDUALS, SIGNS, Codes, Scheme, strata_members
 from lammscope.core.names import Array
-from lammscope.stats.effect import split_column, statistics_of_arms
+from lammscope.stats.effect import residuals, split_column, statistics_of_arms
 
 TIE = 1e-9  # statistics that differ by less are ties
 
@@ -77,8 +77,8 @@ def assigned_statistics(
     others, _ = split_column(design, at)
     columns = assigned.astype(float)
     arms = np.array([1 - columns, columns])
-    columns -= (columns @ others) @ others.T
-    return statistics_of_arms(values - (values @ others) @ others.T, others, columns, arms)
+    rest, columns = residuals(values, others), residuals(columns, others)
+    return statistics_of_arms(rest, others, columns, arms)
 
 
 def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -99,10 +99,9 @@ def _permuted_statistics(
         return
     others, x = split_column(design, at)
     arms = np.array([~scheme.test, scheme.test], dtype=float)
-    residuals = values - (values @ others) @ others.T
+    rest = residuals(values, others)
     for orders in _orders(scheme, rng):
-        moved = residuals[:, orders].swapaxes(0, 1).reshape(-1, len(design))
-        moved -= (moved @ others) @ others.T
+        moved = residuals(rest[:, orders].swapaxes(0, 1).reshape(-1, len(design)), others)
         found = statistics_of_arms(moved, others, x[None], arms[:, None])
         yield found.reshape(len(orders), len(values))
 

@@ -8,7 +8,7 @@ from lammscope.core.gene_sets import GeneSet, read_gene_sets
 from lammscope.core.words import shortened
 
 SIDE = re.compile(r"[_\-. ](UP|DN|DOWN)$", re.IGNORECASE)  # how MSigDB ends names of a pair
-MIN_GENES = 5  # of a set, for a score; our choice
+MIN_GENES = 5  # of a set, in a file and in a library, for a score; our choice
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, independent_columns, tested_column
 from lammscope.core.names import Array
 from lammscope.expression.models import FLAT, Model
-from lammscope.stats.effect import split_column
+from lammscope.stats.effect import residuals, split_column
 
 LEVELS = 20  # groups of genes by level, if each has enough genes
 GENES_PER_LEVEL = 50  # scanpy's `score_genes` takes 50 control genes
@@ -105,7 +105,7 @@ def _standardize(patients: PatientValues) -> Array:
     """
     values = patients.values
     others, _ = split_column(patients.design, patients.at)
-    rest = values - (values @ others) @ others.T
+    rest = residuals(values, others)
     spread = np.sqrt((rest**2).sum(axis=1) / (len(patients.design) - others.shape[1]))
     flat = spread < FLAT
     center = values.mean(axis=1, keepdims=True) if others.shape[1] else 0.0

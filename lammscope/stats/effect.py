@@ -21,7 +21,9 @@ LEAST = 0.5
 class Effect:
     """Estimate, standard error, degrees of freedom, t and two-sided p, one value per feature.
 
-    All are nan where the design or the data do not determine them.
+    `spread` is the standard deviation of the residuals in each arm, 2 x features, the arm with the
+    smaller value of the column first; 1 x features where the column does not divide the units into
+    two arms. All are nan where the design or the data do not determine them.
     """
 
     estimate: Array
@@ -29,6 +31,7 @@ class Effect:
     df: Array
     t: Array
     p: Array
+    spread: Array
 
 
 def effect_test(values: Array, design: Array, at: int) -> Effect:
@@ -55,46 +58,30 @@ def effect_test(values: Array, design: Array, at: int) -> Effect:
     own variance, reject 0.5 % where one patient of each arm has the other arm's product, and 6 to
     8 % where the smaller arm varies more; this test 4.4 to 6.2 %.
     """
-    n_units, n_features = len(design), len(values)
     others, x = split_column(design, at)
-    squared = float(x @ x)
-    free = n_units - others.shape[1] - 1
+    squared, arms = float(x @ x), two_arms(design[:, at])
+    free = len(design) - others.shape[1] - 1
     if squared == 0 or free <= 0:
-        return Effect(*(np.full(n_features, np.nan) for _ in range(5)))
-    rest = values - (values @ others) @ others.T
+        unknown = np.full(len(values), np.nan)
+        spread = np.array([unknown] * (1 if arms is None else 2))
+        return Effect(unknown, unknown, unknown, unknown, unknown, spread)
+    rest = residuals(values, others)
     estimate = rest @ x / squared
     squares = (rest - np.outer(estimate, x)) ** 2
-    arms = two_arms(design[:, at])
     if arms is None:
-        variance = squares.sum(axis=1) / free / squared
-        df = np.full(n_features, float(free))
+        variances = squares.sum(axis=1)[None] / free
+        variance, df = variances[0] / squared, np.full(len(values), float(free))
     else:
-        variance, df = _of_arms(squares, others, x, arms)
+        variances, variance, df = _of_arms(squares, others, x, arms)
     with np.errstate(divide="ignore", invalid="ignore"):  # no residual: t is infinite or nan
         t = estimate / np.sqrt(variance)
         p = 2 * stats.t.sf(np.abs(t), df)
-    return Effect(estimate, np.sqrt(variance), df, t, p)
+    return Effect(estimate, np.sqrt(variance), df, t, p, spread=np.sqrt(variances))
 
 
-def spread_by_arm(values: Array, design: Array, at: int) -> Array:
-    """Estimate the standard deviation of the residuals in each arm, as `effect_test` does.
-
-    Returns
-    -------
-    2 x features, the arm with the smaller value of the column first; 1 x features where the column
-    does not divide the units into two arms. nan where it is not known.
-    """
-    others, x = split_column(design, at)
-    free = len(design) - others.shape[1] - 1
-    arms = two_arms(design[:, at])
-    n_rows = 1 if arms is None else 2
-    if not x.any() or free <= 0:
-        return np.full((n_rows, len(values)), np.nan)
-    rest = values - (values @ others) @ others.T
-    squares = (rest - np.outer(rest @ x / (x @ x), x)) ** 2
-    if arms is None:
-        return np.asarray(np.sqrt(squares.sum(axis=1) / free)[None])
-    return np.asarray(np.sqrt(_arm_variances(squares, others, x, arms)[0]))
+def residuals(values: Array, others: Array) -> Array:
+    """Return values (features x units) without what the columns of a basis explain."""
+    return np.asarray(values - (values @ others) @ others.T)
 
 
 def split_column(design: Array, at: int) -> tuple[Array, Array]:
@@ -189,21 +176,17 @@ def _expected_squares(others: Array, columns: Array, arms: Array) -> Array:
     )
 
 
-def _arm_variances(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array]:
-    """Return the variance in each arm (2 x features), and the expected squares behind it.
+def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array, Array]:
+    """Return the variance in each arm (2 x features), and that of the estimate with its df.
 
-    `squares` are squared residuals, features x units. Variances are nan if an arm has too few
-    degrees of freedom.
+    `squares` are squared residuals, features x units. All are nan if an arm has too few degrees of
+    freedom.
     """
     expected = _expected_squares(others, x[None], arms[:, None])[..., 0]
     if expected.diagonal().min() < LEAST:
-        return np.full((2, len(squares)), np.nan), np.eye(2)
-    return np.maximum(np.linalg.solve(expected, arms @ squares.T), 0.0), expected
-
-
-def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Array, Array]:
-    """Return the variance of the estimate and its degrees of freedom, per feature."""
-    variances, expected = _arm_variances(squares, others, x, arms)
+        unknown = np.full((2, len(squares)), np.nan)
+        return unknown, unknown[0], unknown[0]
+    variances = np.maximum(np.linalg.solve(expected, arms @ squares.T), 0.0)
     share = arms @ x**2 / (x @ x) ** 2
     variance = share @ variances
     # The variance is a quadratic form of the residuals; this is the variance of that form.
@@ -212,4 +195,4 @@ def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Arra
     inner = arms @ (maker @ (weight[:, None] * maker)) ** 2 @ arms.T
     with np.errstate(divide="ignore", invalid="ignore"):
         df = variance**2 / np.einsum("if,ij,jf->f", variances, inner, variances)
-    return variance, df
+    return variances, variance, df

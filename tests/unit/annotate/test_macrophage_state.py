@@ -14,7 +14,6 @@ from scipy import sparse
 
 from lammscope.annotate.macrophage_state import (
     MEAN,
-    MIN_GENES,
     MIN_ORDINARY,
     N_NEIGHBORS,
     OWN,
@@ -28,6 +27,7 @@ from lammscope.annotate.macrophage_state import (
     score_state,
     state_probabilities,
 )
+from lammscope.core.signature_file import MIN_GENES
 from lammscope.joint.panel_counts import PanelCounts
 from tests.unit.annotate.test_lamm import STATE, plant
 from tests.unit.real_cohorts import STATE_GENES
