@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi demo test test-fast test-oldest check lint format hooks bench lock clean FORCE
+.PHONY: help setup setup-scvi demo test test-fast test-oldest check lint format hooks bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -78,6 +78,15 @@ hooks: .venv/dev.stamp ## run the checks of .pre-commit-config.yaml at each comm
 
 bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000, time that size to markers and compare with scanpy
 	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference)
+
+# Each part runs, whatever limits others miss. Parts on real cells need the data sets (DATA=folder).
+STATISTICS := abundance_null "abundance_power compare tests/golden/propeller/p.tsv.gz" \
+	"gene_sets_null $(if $(DATA),--data $(DATA))" "ambient_expression $(if $(DATA),--data $(DATA))"
+
+bench-statistics: .venv/base.stamp ## print the figures of the statistics: false positives, power, ambient RNA, gene sets (hours)
+	@missed=; for part in $(STATISTICS); do echo "== $$part"; \
+		python -m benchmarks.$$part || missed="$$missed$${part%% *} "; done; \
+	test -z "$$missed" || { echo "Limits missed in: $$missed"; exit 1; }
 
 lock: .venv/base.stamp ## update the three lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock

@@ -31,11 +31,14 @@ from benchmarks.workflow import ROOT
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import resolve_config
 from lammscope.cohort.contrasts import Contrast, make_contrast
+from lammscope.cohort.permutation import Permutations
+from lammscope.core.verdicts import SUPPORTED
 from lammscope.expression.genes import test_expression
 from lammscope.expression.pseudobulk import build_pseudobulk
 
 DATA = ROOT.parent / "shared" / "data"
 N_PER_ARM = 6
+PERMUTATIONS = Permutations(max_exact=1000, n_draws=1000, seed=1)
 FDR = 0.05
 BEYOND, MAX_LOST = 0.05, 0.1
 N_PLANTED, FOLD, MIN_PER_MILLION = 200, 3, 50
@@ -124,6 +127,10 @@ def _measured(cells: CellSet, scenario: Scenario, seed: int, max_share: float) -
         row["n_populations"] = of_others.loc[of_others["p"].notna(), "cell_type"].nunique()
         row[f"true_{when}"] = int(differs.sum())
         row[f"b_{when}"] = int(found["symbol"].isin(B_GENES).sum())
+        if when == "after":
+            supported = found["verdict"] == SUPPORTED
+            row["false_supported"] = int((supported & ~differs).sum())
+            row["true_supported"] = int((supported & differs).sum())
         row["marked"] = float(of_others["ambient"].mean())
     return row
 
@@ -163,6 +170,9 @@ def _figures(rows: pd.DataFrame) -> Iterator[Figure]:
             false = float(own["false_after"].sum())
             share = false / max(false + kept, 1)
             yield Figure(name, "false of all found, marked", share, high=FDR + BEYOND)
+            some = own[["false_supported", "true_supported"]].sum()
+            yield Figure(name, "of true ones, supported", some.iloc[1] / max(kept, 1))
+            yield Figure(name, "false of all supported", some.iloc[0] / max(some.sum(), 1))
 
 
 def _share(rows: pd.DataFrame, kind: str) -> float:
@@ -259,6 +269,7 @@ def _tested(cohort: Mapping[str, Any], max_share: float) -> pd.DataFrame:
         max_ambient_share=max_share,
         engine="limma_voom",
         threads=1,
+        permutations=PERMUTATIONS,
     )
 
 

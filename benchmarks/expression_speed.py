@@ -13,10 +13,15 @@ from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.permutation import Permutations
 from lammscope.expression.genes import test_expression
 
 N_POPULATIONS, N_GENES, N_PATIENTS = 20, 15_000, 20
-ENGINE: dict[str, Any] = {"engine": "limma_voom", "threads": 2}
+ENGINE: dict[str, Any] = {
+    "engine": "limma_voom",
+    "threads": 2,
+    "permutations": Permutations(max_exact=10_000, n_draws=10_000, seed=0),
+}
 ARMS = {"test": "non_responder", "reference": "responder"}
 CONTRASTS: dict[str, dict[str, Any]] = {
     "baseline": {"kind": "between", **ARMS, "where": {"phase": "pre"}, "adjust": ["product"]},

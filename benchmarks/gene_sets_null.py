@@ -42,6 +42,7 @@ from benchmarks.workflow import ROOT
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.permutation import Permutations
 from lammscope.core.gene_sets import GeneSet, read_gene_sets
+from lammscope.core.verdicts import SUPPORTED
 from lammscope.expression.gene_sets import test_gene_sets
 from lammscope.stats.multiplicity import benjamini_hochberg
 
@@ -189,6 +190,7 @@ def planted_figures(name: str, source: Source, n_cohorts: int) -> Iterator[Figur
         part = f"planted: {set_name} halved in {name}"
         low = MIN_POWER if "TAM" in set_name or "LAMM" in set_name else -np.inf
         yield Figure(part, "power", (found["p"] < ALPHA).mean(), low=low)
+        yield Figure(part, "supported", found["verdict"].eq(SUPPORTED).mean())
         yield Figure(part, "power, camera", (found["p_camera"] < ALPHA).mean())
         honest = null["p_camera"].quantile(ALPHA)
         yield Figure(part, "camera: threshold that 5 % of null cohorts pass", float(honest))
@@ -234,6 +236,8 @@ def rates(part: str, table: pd.DataFrame, *, limits: bool, margin: float = 2) ->
         yield Figure(part, f"{column} < 0.05", share, low, high)
         yield Figure(part, f"{column}: {often.idxmax()}, the highest set", often.max())
         yield Figure(part, f"{column}: any FDR < 0.05", any_share, high=high_any)
+    supported = table["verdict"].eq(SUPPORTED).groupby(table["cohort"]).any()
+    yield Figure(part, "any supported set", float(supported.mean()))
 
 
 if __name__ == "__main__":

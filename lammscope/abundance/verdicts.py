@@ -13,12 +13,12 @@ from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
 from lammscope.stats.multiplicity import holm
 
-COLUMNS = [*comparisons.COLUMNS, "p_holm", "verdict", "words"]
+COLUMNS = [*comparisons.COLUMNS, "p_holm", "verdict", "words", "doubts"]
 LAMM_COLUMNS = [
     *("contrast", "population", "denominator", "scale", "role", "estimate", "ci_low", "ci_high"),
     *("p", "p_holm", "p_permutation", "p_floor", "n_test", "n_reference", "influence_low"),
     *("influence_high", "influence_patient", "influence_p_max", "detectable", "status", "verdict"),
-    "words",
+    *("words", "doubts"),
 ]
 RATIOS = ("logit", "log_ratio")  # scales whose estimates are logarithms of ratios
 
@@ -46,10 +46,10 @@ def judge_abundance(
     Returns
     -------
     tables
-        `tests` with `p_holm`, `verdict` (of `core.verdicts.VERDICTS`) and `words`. The primary row
-        is fixed in advance and not corrected. Holm's correction is over all other tested LAMM rows
-        of the run: both levels and the mean score, but not the arcsine scale, which tests the same
-        differences again. Other rows have their false discovery rate.
+        `tests` with `p_holm`, `verdict` (of `core.verdicts.VERDICTS`), `words` and `doubts`. The
+        primary row is fixed in advance and not corrected. Holm's correction is over all other
+        tested LAMM rows of the run: both levels and the mean score, but not the arcsine scale,
+        which tests the same differences again. Other rows have their false discovery rate.
     lamm
         These LAMM rows with `contrast` and `role` (primary or secondary), the primary first.
     """
@@ -88,10 +88,10 @@ def _correct_lamm(rows: pd.DataFrame, *, primary: Mapping[str, str], level: str)
 
 
 def _judge(rows: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
-    """Add `verdict` and `words` to the rows of a contrast."""
+    """Add `verdict`, `words` and `doubts` to the rows of a contrast."""
     keys = ["denominator", "scale", "population"]
     estimates = rows.set_index(keys)["estimate"].to_dict()
-    verdicts, words = [], []
+    verdicts, words, doubts = [], [], []
     for record in rows.to_dict("records"):
         row: dict[str, Any] = {str(key): value for key, value in record.items()}
         explained, mover = "", str(row["without"])
@@ -103,7 +103,8 @@ def _judge(rows: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
         evidence = _evidence(row, explained)
         verdicts.append(evidence.verdict)
         words.append(_words(row, evidence, contrast))
-    return rows.assign(verdict=verdicts, words=words)
+        doubts.append("; ".join(evidence.doubts) if evidence.verdict == SUGGESTIVE else "")
+    return rows.assign(verdict=verdicts, words=words, doubts=doubts)
 
 
 def _evidence(row: Mapping[str, Any], explained: str) -> Evidence:

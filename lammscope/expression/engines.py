@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,17 +19,25 @@ QUANTILE = 0.975  # for 95 % intervals
 ESTIMATES = ["log2fc", "ci_low", "ci_high", "t", "df", "p"]
 
 
-def fit_limma_voom(model: Model) -> pd.DataFrame:
-    """Test each gene with limma: voom weights, then moderated t-statistics.
+@dataclass(frozen=True)
+class LimmaFit:
+    """A model fitted by limma-voom.
+
+    `y` (log2 counts per million) and `weights` are genes x sides. `block` and `correlation` are
+    None without blocks. `test` has the moderated test of the comparison as its only coefficient.
+    """
+
+    y: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    block: np.ndarray | None
+    correlation: float | None
+    test: linear.TestedFit
+
+
+def limma_fit(model: Model) -> LimmaFit:
+    """Fit limma-voom: voom weights, then moderated t-statistics.
 
     The correlation within blocks is estimated twice, with the weights updated in between.
-
-    Returns
-    -------
-    DataFrame
-        One row per gene of the model, in its order: `mean_expression` (mean log2 counts per
-        million), `log2fc` with `ci_low` and `ci_high` (95 %), `t`, `df`, `p`, `status`. A gene
-        without variance has no p (`no_variation`).
     """
     design, block = model.design.to_numpy(), model.block
     weighted = voom(model.counts, design, norm_factors=model.norm_factors)
@@ -48,6 +57,20 @@ def fit_limma_voom(model: Model) -> pd.DataFrame:
     )
     effect = (np.arange(design.shape[1]) == model.at).astype(float)
     test = linear.moderate(linear.contrast_fit(fit, effect), robust=False, trend=False)
+    return LimmaFit(weighted.y, weighted.weights, block, correlation, test)
+
+
+def fit_limma_voom(model: Model) -> pd.DataFrame:
+    """Test each gene with limma-voom, as `limma_fit` does.
+
+    Returns
+    -------
+    DataFrame
+        One row per gene of the model, in its order: `mean_expression` (mean log2 counts per
+        million), `log2fc` with `ci_low` and `ci_high` (95 %), `t`, `df`, `p`, `status`. A gene
+        without variance has no p (`no_variation`).
+    """
+    test = limma_fit(model).test
     change, p = test.coefficients[:, 0], test.p_value[:, 0]
     half = stats.t.ppf(QUANTILE, test.df_total) * test.stdev_unscaled[:, 0] * np.sqrt(test.s2_post)
     return pd.DataFrame(

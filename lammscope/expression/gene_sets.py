@@ -12,18 +12,22 @@ from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.gene_sets import GeneSet
+from lammscope.core.verdicts import NOT_TESTABLE
 from lammscope.expression.ambient_in_contrast import without_ambient
 from lammscope.expression.models import FLAT, Model, Untested, plain_pseudobulks, population_model
 from lammscope.expression.set_scores import patient_values, set_scores
+from lammscope.expression.support import NO_EVIDENCE, judge
 from lammscope.stats import linear
 from lammscope.stats.camera import camera
 from lammscope.stats.effect import effect_test
+from lammscope.stats.influence import largest_p, leave_one_out
 from lammscope.stats.multiplicity import benjamini_hochberg
 from lammscope.stats.voom import voom
 
 COLUMNS = [
     *("cell_type", "gene_set", "n_genes", "n_missing", "direction", "mean_log2fc", "p", "fdr"),
-    *("p_permutation", "p_floor", "p_camera", "n_test", "n_reference", "status", "source"),
+    *("p_permutation", "p_floor", "influence_p_max", "influence_patient", "verdict", "doubts"),
+    *("p_camera", "n_test", "n_reference", "status", "source"),
 ]
 
 
@@ -64,7 +68,9 @@ def test_gene_sets(
         `n_missing` were not (absent from the data, too low, excluded, or ambient RNA). `direction`
         is up or down in the test arm, relative to other genes. `mean_log2fc` is over the tested
         genes of the set, whatever other genes do. `fdr` is Benjamini-Hochberg over the sets of a
-        population. `p_floor` is the smallest `p_permutation` that is possible. `status` is ok,
+        population. `p_floor` is the smallest possible `p_permutation`, `influence_p_max` the
+        largest p without one patient (nan if the model needs all). `verdict` and `doubts` are those
+        of `support.judge`. `status` is ok,
         too_few_genes, too_few_patients (an arm has no residual degrees of freedom) or no_variation
         (the scores do not vary). A population that cannot be tested has one row without a set, with
         the status of `models.population_model`.
@@ -79,6 +85,7 @@ def test_gene_sets(
             model = without_ambient(model, max_ambient_share=max_ambient_share)
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene_set": "", "source": "", "status": model.status}])
+            table["verdict"] = NOT_TESTABLE
         else:
             table = _test_sets(
                 model,
@@ -145,8 +152,8 @@ def _test_sets(
             "status": ["ok" if part.name in testable else "too_few_genes" for part in gene_sets],
         }
     )
-    table = about.assign(direction=None, p=np.nan, p_permutation=np.nan, p_floor=np.nan)
-    table = table.assign(p_camera=np.nan).set_index("gene_set")
+    table = about.assign(direction=None, p=np.nan, p_camera=np.nan, **NO_EVIDENCE)
+    table = table.set_index("gene_set")
     if testable:
         found = _test_scores(model, contrast, testable, permutations)
         found["p_camera"] = camera(
@@ -154,6 +161,7 @@ def _test_sets(
         )["p"]
         table.loc[found.index, list(found)] = found
     table["fdr"] = benjamini_hochberg(table["p"])
+    table = pd.concat([table, judge(table)], axis=1)
     return table.reset_index().sort_values(["p", "gene_set"], kind="stable")
 
 
@@ -174,6 +182,10 @@ def _test_scores(
         patients.units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
     )
     index, p_permutation = pd.Index(sets), np.full(len(scores), np.nan)
+    left_out = leave_one_out(scores, patients.design, patients.at).p
+    largest, patient = largest_p(
+        np.where(ok, left_out, np.nan), patients.units["patient"].to_numpy()
+    )
     p_permutation[ok] = permutation_p(
         scores[ok], patients.design, patients.at, scheme, seed=permutations.seed
     )
@@ -185,6 +197,8 @@ def _test_scores(
             "p": np.where(ok, test.p, np.nan),
             "p_permutation": p_permutation,
             "p_floor": np.where(ok, scheme.floor, np.nan),
+            "influence_p_max": largest,
+            "influence_patient": patient,
             "status": status,
         },
         index=index,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import design_matrix, independent_columns, tested_column
 from lammscope.core.names import Array
 from lammscope.expression.models import FLAT, Model
@@ -48,12 +48,13 @@ class PatientValues:
 
 
 def patient_values(model: Model, contrast: Contrast) -> PatientValues:
-    """Take the values of patients from a model of sides, made with `within_patients`."""
+    """Take the values of patients from a model of sides; patients need all sides of a unit."""
     sides, values = model.sides.reset_index(drop=True), model.log_cpm
     level = values.mean(axis=1)
     units = sides
     if contrast.has_sides:
-        by_side = [sides[sides["side"] == side] for side in ("test", "reference")]
+        complete = sides.groupby("patient")["side"].transform("nunique") == len(SIDES)
+        by_side = [sides[complete & (sides["side"] == side)] for side in SIDES]
         test, reference = (part.sort_values("patient") for part in by_side)
         units = test.reset_index(drop=True)
         values = values[:, test.index] - values[:, reference.index]

@@ -61,8 +61,8 @@ def write_report(
     path
         The HTML file.
     results
-        The tables of the run. Those of a contrast and the tables `lamm_results` and `calibration`
-        may be empty.
+        The tables of the run. Those of a contrast and the tables `lamm_results`, `hierarchy` and
+        `calibration` may be empty.
     config
         The resolved config.
     primary_sentence
@@ -148,6 +148,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             contrast_section(
                 own,
                 audit=audit[audit["contrast"] == name],
+                hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
                 max_fdr=config["report"]["max_fdr"],
                 n_genes=config["report"]["n_genes"],
             )

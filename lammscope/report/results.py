@@ -50,6 +50,7 @@ class Results:
     audit: pd.DataFrame
     calibration: pd.DataFrame
     lamm_results: pd.DataFrame
+    hierarchy: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
 
     @property

@@ -9,7 +9,6 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.names import LAMM_SCORE
-from lammscope.core.verdicts import SUGGESTIVE
 from lammscope.core.words import (
     NOTHING,
     denominator_words,
@@ -58,8 +57,9 @@ def build_table(frame: pd.DataFrame, columns: Sequence[Column], *, caption: str 
 
 
 def write_cell(value: Any, kind: str) -> Cell:
-    """Format one value as text, with a sort key."""
-    if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
+    """Format one value as text, with a sort key. Empty text is missing, as it is in a file."""
+    infinite = isinstance(value, float) and not np.isfinite(value)
+    if value is None or value is pd.NA or value == "" or infinite:
         return Cell(NOTHING, "", "missing")
     if kind in ("text", "name", "words"):
         text = str(value) if kind == "text" else readable(value)
@@ -102,6 +102,8 @@ GENE_COLUMNS = (
     Column("mean_expression", "Mean log₂ CPM", "number"),
     Column("p", "p", "small_p"),
     Column("fdr", "FDR", "small_p", "Benjamini-Hochberg within the population"),
+    Column("verdict", "Verdict", "words"),
+    Column("doubts", "Not supported because", "words"),
     Column("n_test", "n test", "count"),
     Column("n_reference", "n reference", "count"),
 )
@@ -169,8 +171,6 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
         odds_ratio=rows["estimate"],
         interval=interval_words(rows),
         verdict=verdict_words(rows),
-        doubts=doubt_words(rows),
-        without=rows["without"].replace("", None),
         n=_sizes(rows, contrast),
         **{f"mean_{s}": rows[f"mean_{s}"].mask(is_ratio) for s in ("test", "reference")},
     )
@@ -206,12 +206,6 @@ def interval_words(rows: pd.DataFrame) -> pd.Series:
 def verdict_words(rows: pd.DataFrame) -> pd.Series:
     """Return verdicts with their direction or reason, such as `suggestive: higher in responder`."""
     return rows["words"].str.split(";").str[0]
-
-
-def doubt_words(rows: pd.DataFrame) -> pd.Series:
-    """Return what keeps differences with p < 0.05 from being supported; None for other rows."""
-    doubts = rows["words"].str.split("; ", n=1).str[1]
-    return doubts.where(rows["verdict"] == SUGGESTIVE, None)
 
 
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lammscope.stats import Array
 from lammscope.stats.effect import effect_test
@@ -37,6 +38,27 @@ def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
         for unit in range(len(design))
     ]
     return LeftOut(*(np.array([getattr(each, name) for each in found]) for name in _NAMES))
+
+
+def largest_p(p: Array, names: NDArray[np.object_]) -> tuple[Array, NDArray[np.object_]]:
+    """Return the largest p of each feature, and the unit that was left out.
+
+    Parameters
+    ----------
+    p
+        Units x features; nan where the effect cannot be estimated without the unit.
+    names
+        Of the units.
+
+    Returns
+    -------
+    The largest p and the name, per feature; nan and "" if no p is known.
+    """
+    known = np.where(np.isfinite(p), p, -1.0)
+    most = known.argmax(axis=0)
+    largest = known[most, np.arange(p.shape[1])]
+    found = largest >= 0
+    return np.where(found, largest, np.nan), np.where(found, names[most], "").astype(object)
 
 
 _NAMES = ("estimate", "se", "p")

@@ -195,10 +195,16 @@ def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
     s2 = np.where(fit.df_residual > 0, fit.sigma, 0.0) ** 2
     fit_variances = fit_prior_robustly if robust else fit_prior
     s2_prior, df_prior = fit_variances(s2, fit.df_residual, fit.mean if trend else None)
+    s2_post = squeeze(fit, s2_prior=s2_prior, df_prior=df_prior)
+    return _test(fit, s2_prior=s2_prior, df_prior=df_prior, s2_post=s2_post)
+
+
+def squeeze(fit: Fit, *, s2_prior: Array, df_prior: Array) -> Array:
+    """Squeeze residual variances towards prior ones (squeezeVar), one value per feature."""
+    s2 = np.where(fit.df_residual > 0, fit.sigma, 0.0) ** 2
     with np.errstate(invalid="ignore"):
         squeezed = (fit.df_residual * s2 + df_prior * s2_prior) / (fit.df_residual + df_prior)
-    s2_post = np.where(np.isinf(df_prior), s2_prior, squeezed)
-    return _test(fit, s2_prior=s2_prior, df_prior=df_prior, s2_post=s2_post)
+    return np.where(np.isinf(df_prior), s2_prior, squeezed)
 
 
 def duplicate_correlation(

@@ -61,6 +61,7 @@ def fold_changes(cohort: Cohort, contrast: Contrast, engine: str = "limma_voom")
         max_ambient_share=0.25,
         engine=engine,
         threads=1,
+        permutations=None,
     )
     return table.set_index("gene")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-LIMMA: dict[str, Any] = {"engine": "limma_voom", "threads": 2}
-PYDESEQ2: dict[str, Any] = {"engine": "pydeseq2", "threads": 1}
+LIMMA: dict[str, Any] = {"engine": "limma_voom", "threads": 2, "permutations": None}
+PYDESEQ2: dict[str, Any] = {"engine": "pydeseq2", "threads": 1, "permutations": None}
 N_PLANTED = 30
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+from lammscope.expression.hierarchy import gather_expression
+from lammscope.expression.support import judge
 from lammscope.joint.cells import select_cells, summarize_lineages
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.contrast import ContrastData
@@ -403,6 +405,8 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
     table["p"] = np.linspace(0.001, 0.5, n_sets)
     table["fdr"], table["status"], table["source"] = table["p"] * 2, "ok", "a paper"
     table["p_permutation"], table["p_floor"], table["p_camera"] = table["p"], 0.001, 1e-9
+    table["influence_p_max"], table["influence_patient"] = 2 * table["p"], "P01"
+    table = table.assign(**judge(table))
     untested = {"cell_type": "NK", "gene_set": "", "status": "too_few_patients"}
     return pd.concat([table, pd.DataFrame([untested])], ignore_index=True)
 
@@ -445,8 +449,16 @@ def expression_table(*, n_genes: int = 400, seed: int = 0) -> pd.DataFrame:
         if cell_type == "Platelet":
             table[["log2fc", "ci_low", "ci_high", "t", "df", "p", "fdr", "ambient_share"]] = np.nan
             table["status"] = "too_few_patients"
+        table["p_permutation"], table["p_floor"] = table["p"].where(table["fdr"] < 0.05), 2 / 70
+        table["influence_p_max"], table["influence_patient"] = 2 * table["p_permutation"], "P01"
+        table = table.assign(**judge(table, ambient=table["ambient"].to_numpy()))
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
+
+
+def hierarchy_table() -> pd.DataFrame:
+    """Make the rows of `expression/hierarchy.tsv`."""
+    return gather_expression({name: expression_table() for name in CONTRASTS}, max_fdr=0.05)
 
 
 def audit_table() -> pd.DataFrame:

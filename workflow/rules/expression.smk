@@ -47,6 +47,8 @@ rule test_expression:
             settings=EXPRESSION_TESTS,
             engine=config["expression"]["engine"],
             threads=config["threads"],
+            permutation=PERMUTATION,
+            seed=config["seed"],
             code=code("test_expression"),
         ),
     script:

@@ -5,6 +5,7 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
@@ -18,9 +19,14 @@ with job_log(snakemake.log[0]):
         anndata.read_h5ad(snakemake.input.pseudobulk),
         Comparison(samples, make_contrast(**snakemake.params.contrast)),
     )
-    settings, output = snakemake.params.settings, snakemake.output
-    engine, threads = snakemake.params.engine, snakemake.params.threads
-    table = test_expression(*cohort, **settings, engine=engine, threads=threads)
+    params, settings, output = snakemake.params, snakemake.params.settings, snakemake.output
+    table = test_expression(
+        *cohort,
+        engine=params.engine,
+        threads=params.threads,
+        permutations=Permutations(**params.permutation, seed=params.seed),
+        **settings,
+    )
     write_table(table, output.table)
     excluded = excluded_pseudobulks(*cohort, min_cells=settings["min_cells"])
     write_table(excluded, output.excluded)

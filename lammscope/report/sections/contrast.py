@@ -7,11 +7,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from lammscope.core.words import readable
-from lammscope.report.order import population_order, volcano_types
+from lammscope.report.order import volcano_types
 from lammscope.report.results import ContrastResults
 from lammscope.report.sections.design import audit_rows
 from lammscope.report.sections.lines import (
     ambient_counts,
+    family_table,
     gene_set_table,
     missing_lines,
     neighborhood_table,
@@ -29,7 +30,12 @@ from lammscope.report.table import (
 
 
 def contrast_section(
-    results: ContrastResults, *, audit: pd.DataFrame, max_fdr: float, n_genes: int
+    results: ContrastResults,
+    *,
+    audit: pd.DataFrame,
+    hierarchy: pd.DataFrame,
+    max_fdr: float,
+    n_genes: int,
 ) -> dict[str, Any]:
     """Return the content of the section on one contrast.
 
@@ -39,8 +45,10 @@ def contrast_section(
         Its tables; they may be empty.
     audit
         Its rows of the design audit.
+    hierarchy
+        Its rows of `hierarchy.gather_expression`.
     max_fdr
-        False discovery rate up to which genes are counted and colored.
+        False discovery rate up to which genes are colored.
     n_genes
         Number of genes listed per population.
     """
@@ -60,6 +68,7 @@ def contrast_section(
         "gene_sets": gene_set_table(results.gene_sets, contrast=contrast),
         "missing": missing_lines(results.missing, contrast=contrast),
         "test": readable(contrast.test),
+        "populations": family_table(hierarchy),
         **_gene_parts(results.expression, max_fdr=max_fdr, n_genes=n_genes),
     }
     if not abundance.empty and abundance["estimate"].notna().any():
@@ -72,8 +81,8 @@ def contrast_section(
 
 
 def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
-    """Return the genes that differ, their number by population, and untested populations."""
-    result: dict[str, Any] = {"untested": [], "genes": None, "gene_counts": [], "explorer": None}
+    """Return the genes that differ, those of ambient RNA, and untested populations."""
+    result: dict[str, Any] = {"untested": [], "genes": None, "explorer": None}
     result["ambient_counts"] = []
     if expression.empty:
         return result
@@ -86,10 +95,6 @@ def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> di
     if rows.empty:
         return result
     result["genes"] = build_table(top_genes(expression, n_genes=n_genes), GENE_COLUMNS)
-    significant = (rows["fdr"] <= max_fdr).groupby(rows["cell_type"]).sum()
-    result["gene_counts"] = [
-        (readable(p), f"{significant[p]:,}") for p in population_order(list(significant.index))
-    ]
     result["ambient_counts"] = ambient_counts(rows)
     types = volcano_types(expression, n_types=8)
     points = explorer_points(expression, types=types, max_fdr=max_fdr)

@@ -14,7 +14,6 @@ from lammscope.report.table import (
     Column,
     Table,
     build_table,
-    doubt_words,
     interval_words,
     name_columns,
     verdict_words,
@@ -32,9 +31,19 @@ GENE_SET_COLUMNS = (
     Column("n_missing", "Genes missing", "count"),
     Column("p", "p", "small_p", "of the patients' scores: the set relative to other genes"),
     Column("fdr", "FDR", "small_p", "Benjamini-Hochberg over the sets of the population"),
+    Column("verdict", "Verdict", "words"),
+    Column("doubts", "Not supported because", "words"),
     Column("p_permutation", "p, permutation", "p", "of the patients' scores"),
     Column("p_floor", "Smallest possible", "p", "p that the permutations can give"),
     Column("p_camera", "p, camera", "small_p", "counts genes as replicates: usually too small"),
+)
+FAMILY_COLUMNS = (
+    Column("cell_type", "Population", "name"),
+    Column("n_tested", "Genes tested", "count"),
+    Column("n_genes_population", "Genes within the FDR", "count", "of the population alone"),
+    Column("fdr_family", "FDR of the population", "small_p", "over all contrasts and populations"),
+    Column("n_genes", "Of these, in the run", "count", "within the FDR over the whole run"),
+    Column("n_supported", "Of these, supported", "count", "by permutation and without any patient"),
 )
 LAMM_COLUMNS = (
     Column("contrast", "Contrast", "name"),
@@ -62,6 +71,15 @@ NEIGHBORHOOD_COLUMNS = (
     Column("min_spatial_fdr", "Smallest spatial FDR", "small_p"),
     Column("n_mixed", "Mixed", "count", "without a clear majority of one population"),
 )
+
+
+def family_table(hierarchy: pd.DataFrame) -> Table | None:
+    """Return the tested populations of a contrast with their numbers of genes; None without any."""
+    if hierarchy.empty:
+        return None
+    ordered = hierarchy.set_index("cell_type")
+    ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
+    return build_table(ordered, FAMILY_COLUMNS)
 
 
 def influence_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
@@ -185,6 +203,5 @@ def lamm_table(results: pd.DataFrame) -> Table | None:
         denominator=results["denominator"].map(denominator_words),
         interval=interval_words(results),
         verdict=verdict_words(results),
-        doubts=doubt_words(results),
     )
     return build_table(rows, LAMM_COLUMNS)

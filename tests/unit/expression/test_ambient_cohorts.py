@@ -31,6 +31,7 @@ def test_genes_of_other_cells_that_seem_to_differ_in_t_cells_are_marked(
         exclude=[],
         max_ambient_share=0.25,
         engine="limma_voom",
+        permutations=None,
         threads=1,
     )
     own = table[(table["cell_type"] == "T") & table["symbol"].isin(genes)]

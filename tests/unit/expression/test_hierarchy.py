@@ -9,7 +9,9 @@ from lammscope.stats.multiplicity import benjamini_hochberg
 
 
 def family(p: np.ndarray, population: str = "LAMM") -> pd.DataFrame:
-    return pd.DataFrame({"cell_type": population, "p": p, "fdr": benjamini_hochberg(p)})
+    fdr = benjamini_hochberg(p)
+    verdict = np.where(fdr < 0.01, "supported", "suggestive")
+    return pd.DataFrame({"cell_type": population, "p": p, "fdr": fdr, "verdict": verdict})
 
 
 def test_a_family_has_its_simes_p_and_genes_the_limit_of_selected_families() -> None:
@@ -26,7 +28,7 @@ def test_a_family_has_its_simes_p_and_genes_the_limit_of_selected_families() -> 
     ordered = np.sort(strong)
     assert found["p_family"] == pytest.approx(min(ordered * 4 / np.arange(1, 5)))
     assert found["max_fdr"] == pytest.approx(0.05 / 4)  # one of four families
-    assert (found["n_genes_population"], found["n_genes"]) == (3, 2)
+    assert (found["n_genes_population"], found["n_genes"], found["n_supported"]) == (3, 2, 2)
     others = rows.drop(index=("one", "LAMM"))
     assert others["max_fdr"].isna().all()
     assert (others["n_genes"] == 0).all()
@@ -46,7 +48,9 @@ def test_many_families_without_a_difference_give_few_false_ones() -> None:
 
 
 def test_nothing_tested_gives_an_empty_table() -> None:
-    untested = pd.DataFrame({"cell_type": ["NK"], "p": [np.nan], "fdr": [np.nan]})
+    untested = pd.DataFrame(
+        {"cell_type": ["NK"], "p": [np.nan], "fdr": [np.nan], "verdict": ["not testable"]}
+    )
     for tables in ({}, {"one": untested}):
         table = gather_expression(tables, max_fdr=0.05)
         assert table.empty

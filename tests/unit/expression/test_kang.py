@@ -85,6 +85,7 @@ def test_top_genes_that_can_be_tested_rise(
         max_ambient_share=0.25,
         engine=engine,
         threads=1,
+        permutations=None,
     )
     assert set(table["n_test"]) == {3}
     found = table[table["symbol"].isin(top_genes)]
