@@ -122,7 +122,8 @@ def diagnose_abundance(
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`: the simulated cohorts; spread and depth of the arms (not for pairs);
+        The columns `COLUMNS`: the simulated cohorts; spread of the arms, and depth of the
+        arms or of the ends of a trend (neither for pairs);
         and one row for each patient of a leverage of 0.9 or more.
     """
     contrast, min_cells = question.contrast, question.min_cells
@@ -143,10 +144,9 @@ def diagnose_abundance(
     p = null_p_values(measure, keep, design, at, n_cohorts=N_COHORTS, seed=permutations.seed)
     rows = [_result(about, len(p), p[np.isfinite(p)], max_share, SIMULATED, TOO_MANY)]
     if contrast.has_arms:
-        rows += [
-            _checked(about, *_spread(row, contrast, what)),
-            _checked(about, *_depth(measure.total[keep], units, contrast, denominator)),
-        ]
+        rows.append(_checked(about, *_spread(row, contrast, what)))
+    if contrast.between_patients:
+        rows.append(_checked(about, *_depth(measure.total[keep], units, contrast, denominator)))
     rows += [_checked(about, "warning", words) for words in _leverage(design, units)]
     return pd.concat(rows, ignore_index=True)
 
@@ -166,7 +166,7 @@ def _depth(
     total: np.ndarray, units: pd.DataFrame, contrast: Contrast, denominator: str
 ) -> tuple[str, str]:
     """Compare the cells per sample of the arms (medians): status and message."""
-    arm = units["arm"].to_numpy()
+    arm = contrast.groups(units)
     depth = {
         contrast.group(side): float(np.median(total[arm == side])) for side in ("test", "reference")
     }
@@ -230,9 +230,7 @@ def diagnose_expression(
     if tested.empty:
         return _not_tested(about, "no gene could be tested")
     scheme = _scheme(units, contrast, max_exact=permutations.max_exact, n_draws=10 * n_relabelings)
-    distinct = np.unique(_other_labels(scheme, seed=permutations.seed), axis=0)
-    if scheme.exchanges_arms:
-        distinct = distinct[distinct[:, 0]]  # the other half has the arms exchanged
+    distinct = _other_labels(scheme, seed=permutations.seed)
     rng = np.random.default_rng(permutations.seed)
     chosen = rng.permutation(len(distinct))[:n_relabelings]
     p = []
@@ -252,11 +250,20 @@ def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws:
     return unadjusted.permutations(units, max_exact=max_exact, n_draws=n_draws)
 
 
-def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
-    """Return all assignments but the observed one and its exchange of the arms."""
-    assigned = assignments(scheme, rng=np.random.default_rng(seed))
-    same: NDArray[np.bool_] = assigned == scheme.observed
-    return assigned[~same.all(axis=1) & same.any(axis=1)]
+def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[Any]:
+    """Return all assignments but the observed one, up to exchanging the arms."""
+    drawn: NDArray[Any] = assignments(scheme, rng=np.random.default_rng(seed))
+    assigned: NDArray[Any] = np.unique(drawn, axis=0)
+    observed = scheme.observed
+    same = (assigned == observed).all(axis=1) | (assigned == scheme.exchanged(observed)).all(axis=1)
+    assigned = assigned[~same]
+    if not scheme.exchanges_arms:
+        return assigned
+    # of two assignments with exchanged arms, that with the larger value where they first differ
+    other = scheme.exchanged(assigned)
+    first = np.argmax(assigned != other, axis=1)[:, None]
+    larger = np.take_along_axis(assigned, first, 1) > np.take_along_axis(other, first, 1)
+    return assigned[larger[:, 0]]
 
 
 def _result(

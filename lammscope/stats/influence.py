@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lammscope.stats import Array
-from lammscope.stats.effect import effect_test
+from lammscope.stats.effect import effect_test, two_arms
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,14 @@ def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
     at
         Position of the coefficient of interest.
     """
+    is_number = two_arms(design[:, at]) is None  # also if only two numbers are left
     found = [
-        effect_test(np.delete(values, unit, axis=1), np.delete(design, unit, axis=0), at)
+        effect_test(
+            np.delete(values, unit, axis=1),
+            np.delete(design, unit, axis=0),
+            at,
+            one_variance=is_number,
+        )
         for unit in range(len(design))
     ]
     return LeftOut(*(np.array([getattr(each, name) for each in found]) for name in _NAMES))

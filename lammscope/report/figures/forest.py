@@ -165,7 +165,6 @@ def _frame(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> No
 
 def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
     """Set up a log axis of ratios from -`reach` to `reach`, with rows from the top."""
-    test = readable(contrast.test)
     axis.axvline(0, color="#9aa3a9", linewidth=0.8, zorder=0)
     axis.set_xlim(-reach, reach)
     axis.set_ylim(bottom, -0.4)
@@ -176,5 +175,5 @@ def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -
     axis.set_xticks(np.log(ratios), [f"{ratio:g}" for ratio in ratios])
     axis.set_xlabel(
         f"{contrast.ratio()}, log scale, 95 % confidence interval\n"
-        f"← lower in {test}      higher in {test} →"
+        f"← {contrast.toward('lower')}      {contrast.toward('higher')} →"
     )

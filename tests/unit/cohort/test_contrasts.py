@@ -13,7 +13,7 @@ from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config, default_contrasts
-from lammscope.cohort.contrasts import KINDS, Between, as_values, make_contrast
+from lammscope.cohort.contrast_kinds import KINDS, Between, as_values, make_contrast
 from lammscope.core.words import as_text
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
