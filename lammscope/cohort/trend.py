@@ -262,14 +262,9 @@ class Trend(Contrast):
         return " per doubling" if self.log else " per SD"
 
     @property
-    def _per_what(self) -> str:
-        """The same with its size, such as `per SD of LDH (82.3 U/l)`."""
-        if self.order:
-            return f"per step of the order {', '.join(map(readable, self.order))}"
-        name = readable(self.column)
-        if self.log:
-            return f"per doubling of {name}"
-        return f"per SD of {name} ({write_plain(self.step)}{f' {self.unit}' * bool(self.unit)})"
+    def _one_sd(self) -> str:
+        """The standard deviation with its unit."""
+        return write_plain(self.step) + f" {self.unit}" * bool(self.unit)
 
     @property
     def difference(self) -> str:
@@ -363,10 +358,10 @@ class Trend(Contrast):
         numerically = "numerically " * direction.startswith("numerically")
         forms = ("rose", "may rise") if direction.endswith("higher") else ("fell", "may fall")
         form = forms[verb != "was"]
-        return (
-            f"the fraction of LAMM cells among {whole} {numerically}{form} {self._over} "
-            f"({self._per_what})"
-        )
+        scale = f" (steps {', '.join(map(readable, self.order))})" if self.order else ""
+        if not (self.order or self.log):
+            scale = f" (one SD is {self._one_sd})"
+        return f"the fraction of LAMM cells among {whole} {numerically}{form} {self._over}{scale}"
 
     def directions(self) -> tuple[str, str]:
         """Return the meaning of a negative and of a positive estimate."""
@@ -377,4 +372,5 @@ class Trend(Contrast):
         if self.order:
             steps = ", ".join(map(readable, self.order))
             return f"Trend over patients: {name} in the order {steps}, equally spaced"
-        return f"Trend over patients: {name}, {self._per_what}"
+        size = "" if self.log else f" ({self._one_sd})"
+        return f"Trend over patients: {name}, estimates{self.per}{size}"

@@ -81,7 +81,8 @@ def test_pairs_share_compartment_and_phase_unless_these_are_compared() -> None:
 # samples, entry, the whole line but for the contrast's name (a pattern)
 MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "kind": (cohort(), {**ARMS, "kind": "betwen"},
-             r"kind `betwen` is not one of between, paired, change \(did you mean `between`\?\)"),
+             r"kind `betwen` is not one of between, paired, change, trend \(did you mean "
+             r"`between`\?\)"),
     "column": (cohort(), {**ARMS, "column": "respons"},
                r"`column`: no column `respons` in either sheet \(did you mean `response`\?\); "
                r"columns: patient, timepoint, .*"),
