@@ -32,8 +32,8 @@ N_COHORTS = 2000  # simulated; the standard error of a share of 5 % is 0.5 %
 UNEQUAL_SPREAD, UNEQUAL_DEPTH, MAX_LEVERAGE = 2.0, 3.0, 0.9
 NOT_TESTED = "The tests of {} were not checked for calibration ({})."
 SIMULATED = (
-    "In {n:,} simulated cohorts without a difference, with the depth and the spread of the arms as "
-    "here, {percent:.1f} % of the tests of {test} had p < 0.05; 5 % are expected."
+    "In {n:,} simulated cohorts without a difference, with the depth and the spread of the {arms} "
+    "as here, {percent:.1f} % of the tests of {test} had p < 0.05; 5 % are expected."
 )
 PERMUTED = (
     "Under {n:,} permutations of the patients' labels, {percent:.1f} % of the tests of {test} had "
@@ -142,7 +142,8 @@ def diagnose_abundance(
     design = independent_columns(design_matrix(units, contrast.adjust))
     at = tested_column(design)
     p = null_p_values(measure, keep, design, at, n_cohorts=N_COHORTS, seed=permutations.seed)
-    rows = [_result(about, len(p), p[np.isfinite(p)], max_share, SIMULATED, TOO_MANY)]
+    simulated = SIMULATED.replace("{arms}", "patients" if contrast.has_numbers else "arms")
+    rows = [_result(about, len(p), p[np.isfinite(p)], max_share, simulated, TOO_MANY)]
     if contrast.has_arms:
         rows.append(_checked(about, *_spread(row, contrast, what)))
     if contrast.between_patients:

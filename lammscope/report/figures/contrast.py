@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from lammscope.abundance.counts import lamm_fractions
 from lammscope.abundance.fractions import OFFSET
@@ -21,6 +21,7 @@ from lammscope.core.words import as_text, denominator_words, readable
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, sentence_figure
 
+DECADE = 10  # ratio of numbers above which a logarithmic axis has logarithmic ticks
 W_PAD = 0.1  # inches; tick labels still grow while the layout is solved
 
 
@@ -204,8 +205,12 @@ def _scattered_points(
         axis.plot(x, 100 / (1 + np.exp(-(start + slope * at))), color=INK, linewidth=1.8)
     _draw_points(axis, table)
     if contrast.is_logarithmic:
-        axis.set_xscale("log", base=2)
+        axis.set_xscale("log")
+        low, high = table["x"].min(), table["x"].max()
+        wide = high > DECADE * low
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel(contrast.axis_label)
 
 

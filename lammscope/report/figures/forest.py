@@ -159,8 +159,16 @@ def _frame(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> No
     mean = contrast.mean_words
     write_words(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)
     write_words(axis, TEST_AT, 0.15, f"{test}\n{mean}", ha="center", color=NEUTRAL)
-    write_words(axis, RATIO_AT, 0.15, f"{contrast.ratio()} (95 % CI)", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, ratio_heading(contrast), color=NEUTRAL)
     write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
+
+
+def ratio_heading(contrast: Contrast) -> str:
+    """Return the heading of the column of ratios; what they are per is on a line of its own."""
+    name = contrast.ratio()
+    if contrast.per:
+        name = f"{name.removesuffix(contrast.per)}\n{contrast.per.strip()}"
+    return f"{name} (95 % CI)"
 
 
 def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
