@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope.abundance.calibration import diagnose_abundance
-from lammscope.cohort.permutation import Permutations
+from lammscope.abundance.calibration import _other_labels, diagnose_abundance
+from lammscope.cohort.design import TREND
+from lammscope.cohort.permutation import Permutations, assignments
 from lammscope.report.sections.primary import primary_row, primary_sentence
 from tests.unit.abundance.questions import ask, judge, run_abundance, run_robustness
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
@@ -117,7 +118,7 @@ def test_a_patient_with_few_cells_is_named_with_the_value() -> None:
     counts = make_counts(samples)
     counts.loc[counts["sample"] == "r0_pre", "n_cells"] = 0
     table = run_abundance(counts, samples, asked(ORDERED, samples), **SETTINGS)
-    best = samples.set_index("sample").at["r0_pre", "best"]
+    best = samples.loc[samples["sample"] == "r0_pre", "best"].tolist()[0]
     assert table["notes"].eq(f"under 20 cells of the denominator: r0 (best {best})").any()
 
 
@@ -171,3 +172,17 @@ def test_a_patient_with_an_extreme_value_is_named() -> None:
     samples.loc[samples["patient"] == "n3", "ldh"] = 20_000.0
     messages = calibration_of(NUMBER, samples)["message"]
     assert messages.str.contains("Patient n3 determines a coefficient").any()
+
+
+def test_relabelings_leave_out_the_data_and_their_mirror_image() -> None:
+    units = pd.DataFrame({"arm": "all", TREND: [1.0, 1, 2, 3, 3]})
+    scheme = asked(NUMBER, cohort()).permutations(units, max_exact=100, n_draws=100)
+    every = assignments(scheme, rng=np.random.default_rng(1))
+    assert len(every) == scheme.n_assignments == 30
+    found = _other_labels(scheme, seed=1)
+    seen = {tuple(row) for row in found} | {tuple(row) for row in scheme.exchanged(found)}
+    assert len(found) == 14
+    observed = units[TREND].to_numpy()
+    own = {tuple(observed), tuple(scheme.exchanged(observed))}
+    assert seen | own == {tuple(row) for row in every}
+    assert not seen & own

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope.abundance.calibration import _other_labels
 from lammscope.cohort.associations import trend_rows
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import Comparison, compare, design_problem
@@ -16,7 +15,7 @@ from lammscope.cohort.contrast_checks import aliased_contrasts, contrast_mistake
 from lammscope.cohort.contrast_kinds import as_values, make_contrast
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import TREND, design_matrix
-from lammscope.cohort.permutation import assignments, permutation_p
+from lammscope.cohort.permutation import permutation_p
 from lammscope.cohort.schemes import Scheme
 from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import leave_one_out
@@ -27,12 +26,16 @@ LABELS = ["PD", "PD", "SD", "PR", "PR", "CR", "CR", "CR"]
 LDH = [250.0, 410.0, 180.0, 300.0, 1200.0, 220.0, 500.0, 260.0]
 ORDERED = {"kind": "trend", "column": "response_label", "order": ORDER, "where": {"phase": "pre"}}
 NUMBER = {"kind": "trend", "column": "ldh", "where": {"phase": "pre"}}
-DRAWS = {"max_exact": 20_000, "n_draws": 10_000}
+DRAWS: dict[str, Any] = {"max_exact": 20_000, "n_draws": 10_000}
 
 
 def cohort(**columns: Any) -> pd.DataFrame:
     """Eight patients, each before and after infusion; a column has one value per patient."""
-    about = {"response_label": LABELS, "ldh": LDH, "age": [60, 41, 55, 72, 38, 66, 49, 58]}
+    about: dict[str, Any] = {
+        "response_label": LABELS,
+        "ldh": LDH,
+        "age": [60, 41, 55, 72, 38, 66, 49, 58],
+    }
     about["product"] = ["axi", "tisa"] * 4
     about |= columns
     n = len(about["ldh"])
@@ -300,7 +303,8 @@ def test_a_stratum_with_one_value_adds_no_assignment() -> None:
     units = pd.DataFrame({"arm": "all", TREND: [1.0, 2, 3, 5, 5, 5], "site": list("aaabbb")})
     contrast = make_contrast(**{**as_values(asked(NUMBER, cohort())), "adjust": ("site",)})
     scheme = scheme_of(units, contrast)
-    assert (scheme.n_assignments, scheme.floor) == (6, pytest.approx(2 / 6))
+    assert scheme.n_assignments == 6
+    assert scheme.floor == pytest.approx(2 / 6)
 
 
 def test_relabeling_gives_patients_the_values_of_others() -> None:
@@ -310,17 +314,6 @@ def test_relabeling_gives_patients_the_values_of_others() -> None:
         moved = np.roll(units[TREND].to_numpy(), 3)
         other = Comparison(contrast.relabel(comparison.used, units, moved), contrast)
         np.testing.assert_allclose(other.units[TREND], moved)
-
-
-def test_other_labels_leave_out_the_data_and_their_mirror_image() -> None:
-    units = pd.DataFrame({"arm": "all", TREND: [1.0, 1, 2, 3, 3]})
-    scheme = scheme_of(units, asked(NUMBER, cohort()))
-    found = _other_labels(scheme, seed=1)
-    every = assignments(scheme, rng=np.random.default_rng(1))
-    assert len(every) == scheme.n_assignments == 30
-    alike = (every == scheme.exchanged(every)).all(axis=1).sum()  # none: 1 and 3 are exchanged
-    assert (len(found), alike) == (14, 0)
-    assert not (found == units[TREND].to_numpy()).all(axis=1).any()
 
 
 # --- problems and the audit -----------------------------------------------------------------------
@@ -364,8 +357,8 @@ def test_the_audit_says_who_is_compared_and_the_smallest_p() -> None:
     audit = audit_design(samples, [compared(ORDERED, samples)], sorts={}, **DRAWS)
     rows = audit[audit["contrast"] == "question"].set_index("item")
     assert rows.at["verdict", "message"] == "Can be tested: 8 patients: 2 PD, 1 SD, 2 PR, 3 CR."
-    assert float(rows.at["p_floor", "value"]) == pytest.approx(1 / 1680, rel=1e-4)
-    assert "8 patients: p of a permutation test" in rows.at["p_floor", "message"]
+    assert float(str(rows.at["p_floor", "value"])) == pytest.approx(1 / 1680, rel=1e-4)
+    assert "8 patients: p of a permutation test" in str(rows.at["p_floor", "message"])
     assert rows.at["rank", "message"] == (
         "The model (intercept, response_label) can be estimated."
     )  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lammscope.cohort.comparison import Comparison
 from lammscope.report.figures.contrast import ContrastData, contrast_slots, lamm_contrast
@@ -30,9 +31,8 @@ def data_of(entry: dict[str, Any], samples: pd.DataFrame) -> ContrastData:
 
 
 def texts(figure: Figure) -> str:
-    return "\n".join(
-        text.get_text() for text in figure.findobj(match=lambda a: hasattr(a, "get_text"))
-    )
+    found = [each.get_text() for each in figure.findobj(Text) if isinstance(each, Text)]
+    return "\n".join(found)
 
 
 def test_values_of_an_order_stand_in_its_order() -> None:
