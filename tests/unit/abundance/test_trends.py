@@ -1,5 +1,7 @@
 """Trends of abundance: the row's numbers, its verdict, closure, robustness and calibration."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,3 +188,34 @@ def test_relabelings_leave_out_the_data_and_their_mirror_image() -> None:
     own = {tuple(observed), tuple(scheme.exchanged(observed))}
     assert seen | own == {tuple(row) for row in every}
     assert not seen & own
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_random_numbers_of_real_patients_have_the_nominal_rate(
+    real_data: Callable[[str], Path],
+) -> None:
+    """Eight donors with lupus: their fractions are real, and skewed numbers mean nothing."""
+    path = real_data("abundance_kang") / "crumblr_kang_16samples_x_8types.tsv"
+    wide = pd.read_csv(path, sep="\t", index_col=0)
+    wide = wide[wide["stim"] == "ctrl"].drop(columns=["ind", "stim", "multiplets", "StimStatus"])
+    counts = wide.melt(ignore_index=False, var_name="population", value_name="n_cells")
+    counts = counts.reset_index(names="sample").assign(partition=True)
+    monocytic = counts["population"].str.contains("Mono|Dendr")
+    counts["lineage"] = np.where(monocytic, "monocytic", counts["population"])
+    called = counts[monocytic].groupby("sample", as_index=False)["n_cells"].sum()
+    lamm = called.assign(population="LAMM", lineage="monocytic", partition=False)
+    counts = pd.concat([counts, lamm], ignore_index=True)
+    samples = pd.DataFrame({"sample": wide.index, "patient": wide.index, "timepoint": "D0"})
+    samples = samples.assign(phase="pre", response=pd.NA, compartment="blood", sort="none")
+    rng, p = np.random.default_rng(9), []
+    for _ in range(150):
+        drawn = samples.assign(ldh=np.exp(rng.normal(5.6, 0.5, len(samples))))
+        settings = {**SETTINGS, "max_exact": 1, "n_draws": 1}
+        table = run_abundance(counts, drawn, asked({"kind": "trend", "column": "ldh"}, drawn),
+                              **settings)  # fmt: skip
+        rows = table[(table["denominator"] == "all") & (table["scale"] == "logit")]
+        p.append(rows.loc[rows["status"] == "ok", "p"].to_numpy())
+    found = np.concatenate(p)
+    assert len(found) > 1000
+    assert 0.03 < (found < 0.05).mean() < 0.075
