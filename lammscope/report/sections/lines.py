@@ -41,7 +41,12 @@ LAMM_COLUMNS = (
     Column("population", "Population", "name"),
     Column("denominator", "Fraction", "text"),
     Column("role", "Role", "text"),
-    Column("estimate", "Ratio", "ratio", "odds ratio; for a change, ratio of odds ratios"),
+    Column(
+        "estimate",
+        "Ratio",
+        "ratio",
+        "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling",
+    ),
     Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("verdict", "Verdict", "words"),
