@@ -233,8 +233,8 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         message = f"{what[0].upper()}{what[1:]} cannot be separated from the effect of "
         rows.append(("rank", value, "aliased", f"{message}{', '.join(others)}."))
     elif involved:
-        if involved == ["arm"]:  # all patients have one value
-            return []
+        if involved == ["arm"]:  # all patients have one value, which another row says
+            return rows
         message = f"{', '.join(involved)} determine each other; redundant columns are left out."
         rows.append(("rank", value, "note", message))
     else:

@@ -307,7 +307,8 @@ class Trend(Contrast):
             return f"{words}: {', '.join(parts)}"
         low, high = (write_plain(self._number(end)) for end in (score.min(), score.max()))
         unit = f" {self.unit}" * bool(self.unit)
-        return f"{words} with {readable(self.column)} {low} to {high}{unit}"
+        values = low if low == high else f"{low} to {high}"
+        return f"{words} with {readable(self.column)} {values}{unit}"
 
     def _number(self, score: float) -> float:
         value = score * self.step

@@ -87,7 +87,7 @@ def test_one_sample_without_monocytic_cells_is_reported(
     for name in ("baseline", "ldh"):
         tests = pd.read_csv(tmp_path / "results" / "abundance" / f"{name}.tsv", sep="\t")
         assert tests["p"].isna().all()
-    assert set(tests["n_test"]) == {1}
+    assert tests["n_test"].max() == 1
 
 
 @pytest.mark.real_data

@@ -207,7 +207,7 @@ def test_random_numbers_of_real_patients_have_the_nominal_rate(
     lamm = called.assign(population="LAMM", lineage="monocytic", partition=False)
     counts = pd.concat([counts, lamm], ignore_index=True)
     samples = pd.DataFrame({"sample": wide.index, "patient": wide.index, "timepoint": "D0"})
-    samples = samples.assign(phase="pre", response=pd.NA, compartment="blood", sort="none")
+    samples = samples.assign(phase="pre", response=np.nan, compartment="blood", sort="none")
     rng, p = np.random.default_rng(9), []
     for _ in range(150):
         drawn = samples.assign(ldh=np.exp(rng.normal(5.6, 0.5, len(samples))))
