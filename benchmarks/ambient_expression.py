@@ -30,7 +30,8 @@ from benchmarks.real_libraries import (
 from benchmarks.workflow import ROOT
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import resolve_config
-from lammscope.cohort.contrasts import Contrast, make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
+from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.permutation import Permutations
 from lammscope.core.verdicts import SUPPORTED
 from lammscope.expression.genes import test_expression

@@ -154,8 +154,17 @@ def lineages(settings: TableSettings) -> dict[str, str]:
     return {str(name): str(lineage) for name, lineage in composition(settings)["lineage"].items()}
 
 
-def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts: int) -> Counts:
-    """Draw the cells of many cohorts: cohorts x samples (of `sample_sheet`) x populations."""
+def draw_counts(
+    settings: TableSettings,
+    rng: np.random.Generator,
+    *,
+    n_cohorts: int,
+    shift: Floats | float = 0.0,
+) -> Counts:
+    """Draw the cells of many cohorts: cohorts x samples (of `sample_sheet`) x populations.
+
+    `shift` is added to the log weight of LAMM, in all samples or in each.
+    """
     samples, table = sample_sheet(settings), composition(settings)
     lamm, b = (table.index.get_loc(name) for name in (LAMM_TYPE, "B"))
     patients, patient = np.unique(samples["patient"], return_inverse=True)
@@ -173,6 +182,7 @@ def draw_counts(settings: TableSettings, rng: np.random.Generator, *, n_cohorts:
     for name in settings.shifted:
         logs[:, shifted, table.index.get_loc(name)] += settings.lamm_shift
     logs[:, (samples["product"] == "axi").to_numpy(), lamm] += settings.product_shift
+    logs[:, :, lamm] += shift
     falls = (samples["phase"] == "post") & samples["response"].isin(settings.b_arms)
     logs[:, falls.to_numpy(), b] += settings.b_shift
     depth = settings.cells * np.exp(settings.cells_sd * rng.standard_normal(shape[:2]))
@@ -251,7 +261,7 @@ def run_many(
     result: PValues = {name: {} for name in kinds}
     for measure in wanted:
         whole = _whole(measure)
-        tested = whole & _testable(measure, units["arm"].to_numpy())
+        tested = whole & _testable(measure, contrast.groups(units))
         for scale in ["log_ratio"] if measure.ratio else ["logit", "arcsine"]:
             key = (measure.population, measure.denominator, scale)
             at_once = _p_values(_of(measure, tested), scale, units, contrast, kinds)

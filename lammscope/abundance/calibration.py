@@ -32,8 +32,8 @@ N_COHORTS = 2000  # simulated; the standard error of a share of 5 % is 0.5 %
 UNEQUAL_SPREAD, UNEQUAL_DEPTH, MAX_LEVERAGE = 2.0, 3.0, 0.9
 NOT_TESTED = "The tests of {} were not checked for calibration ({})."
 SIMULATED = (
-    "In {n:,} simulated cohorts without a difference, with the depth and the spread of the arms as "
-    "here, {percent:.1f} % of the tests of {test} had p < 0.05; 5 % are expected."
+    "In {n:,} simulated cohorts without a difference, with the depth and the spread of the {arms} "
+    "as here, {percent:.1f} % of the tests of {test} had p < 0.05; 5 % are expected."
 )
 PERMUTED = (
     "Under {n:,} permutations of the patients' labels, {percent:.1f} % of the tests of {test} had "
@@ -122,7 +122,8 @@ def diagnose_abundance(
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`: the simulated cohorts; spread and depth of the arms (not for pairs);
+        The columns `COLUMNS`: the simulated cohorts; spread of the arms, and depth of the
+        arms or of the ends of a trend (neither for pairs);
         and one row for each patient of a leverage of 0.9 or more.
     """
     contrast, min_cells = question.contrast, question.min_cells
@@ -141,12 +142,12 @@ def diagnose_abundance(
     design = independent_columns(design_matrix(units, contrast.adjust))
     at = tested_column(design)
     p = null_p_values(measure, keep, design, at, n_cohorts=N_COHORTS, seed=permutations.seed)
-    rows = [_result(about, len(p), p[np.isfinite(p)], max_share, SIMULATED, TOO_MANY)]
+    simulated = SIMULATED.replace("{arms}", "patients" if contrast.has_numbers else "arms")
+    rows = [_result(about, len(p), p[np.isfinite(p)], max_share, simulated, TOO_MANY)]
     if contrast.has_arms:
-        rows += [
-            _checked(about, *_spread(row, contrast, what)),
-            _checked(about, *_depth(measure.total[keep], units, contrast, denominator)),
-        ]
+        rows.append(_checked(about, *_spread(row, contrast, what)))
+    if contrast.between_patients:
+        rows.append(_checked(about, *_depth(measure.total[keep], units, contrast, denominator)))
     rows += [_checked(about, "warning", words) for words in _leverage(design, units)]
     return pd.concat(rows, ignore_index=True)
 
@@ -166,7 +167,7 @@ def _depth(
     total: np.ndarray, units: pd.DataFrame, contrast: Contrast, denominator: str
 ) -> tuple[str, str]:
     """Compare the cells per sample of the arms (medians): status and message."""
-    arm = units["arm"].to_numpy()
+    arm = contrast.groups(units)
     depth = {
         contrast.group(side): float(np.median(total[arm == side])) for side in ("test", "reference")
     }
@@ -230,9 +231,7 @@ def diagnose_expression(
     if tested.empty:
         return _not_tested(about, "no gene could be tested")
     scheme = _scheme(units, contrast, max_exact=permutations.max_exact, n_draws=10 * n_relabelings)
-    distinct = np.unique(_other_labels(scheme, seed=permutations.seed), axis=0)
-    if scheme.exchanges_arms:
-        distinct = distinct[distinct[:, 0]]  # the other half has the arms exchanged
+    distinct = _other_labels(scheme, seed=permutations.seed)
     rng = np.random.default_rng(permutations.seed)
     chosen = rng.permutation(len(distinct))[:n_relabelings]
     p = []
@@ -252,11 +251,20 @@ def _scheme(units: pd.DataFrame, contrast: Contrast, *, max_exact: int, n_draws:
     return unadjusted.permutations(units, max_exact=max_exact, n_draws=n_draws)
 
 
-def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[np.bool_]:
-    """Return all assignments but the observed one and its exchange of the arms."""
-    assigned = assignments(scheme, rng=np.random.default_rng(seed))
-    same: NDArray[np.bool_] = assigned == scheme.observed
-    return assigned[~same.all(axis=1) & same.any(axis=1)]
+def _other_labels(scheme: Scheme, *, seed: int) -> NDArray[Any]:
+    """Return all assignments but the observed one, up to exchanging the arms."""
+    drawn: NDArray[Any] = assignments(scheme, rng=np.random.default_rng(seed))
+    assigned: NDArray[Any] = np.unique(drawn, axis=0)
+    observed = scheme.observed
+    same = (assigned == observed).all(axis=1) | (assigned == scheme.exchanged(observed)).all(axis=1)
+    assigned = assigned[~same]
+    if not scheme.exchanges_arms:
+        return assigned
+    # of two assignments with exchanged arms, that with the larger value where they first differ
+    other = scheme.exchanged(assigned)
+    first = np.argmax(assigned != other, axis=1)[:, None]
+    larger = np.take_along_axis(assigned, first, 1) > np.take_along_axis(other, first, 1)
+    return assigned[larger[:, 0]]
 
 
 def _result(

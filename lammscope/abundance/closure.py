@@ -34,7 +34,10 @@ def find_mover(
     moved = [
         (abs(float(row["mean_test"]) - float(row["mean_reference"])), float(row["mean_test"]), i)
         for i, (row, measure) in enumerate(zip(rows, family, strict=True))
-        if measure.partition and measure.population in kept and float(row["p"]) < ALPHA
+        if measure.partition
+        and measure.population in kept
+        and float(row["p"]) < ALPHA
+        and np.isfinite(float(row["mean_test"]) - float(row["mean_reference"]))
     ]
     return family[max(moved)[2]] if moved else None
 

@@ -89,7 +89,7 @@ def compare(
         kept, measures = units[keep], [family[i] for i in indices]
         design = design_matrix(kept, contrast.adjust)
         problem, full = design_problem(kept, design, contrast), independent_columns(design)
-        arm = kept["arm"].to_numpy()
+        arm = contrast.groups(kept)
         status = [_measure_problem(measure, keep, arm) or problem for measure in measures]
         values = np.array(
             [
@@ -124,8 +124,10 @@ def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict
     """Return the note that lists units with too few cells, and their arm."""
     if dropped.empty:
         return {}
-    names = {"test": contrast.test, "reference": contrast.reference, "pair": "pair"}
-    listed = [f"{u} ({names[a]})" for u, a in zip(dropped["unit"], dropped["arm"], strict=True)]
+    units: list[dict[str, Any]] = [
+        {str(key): value for key, value in each.items()} for each in dropped.to_dict("records")
+    ]
+    listed = [f"{unit['unit']} ({contrast.unit_label(unit)})" for unit in units]
     return {"notes": f"under {min_cells} cells of the denominator: {', '.join(listed)}"}
 
 
@@ -223,6 +225,8 @@ def _permute(
 
 def _reason(status: str, contrast: Contrast) -> str:
     """Say why a row was not tested; "" if it was."""
+    if status in contrast.reasons:
+        return contrast.reasons[status]
     if status == "too_few_patients" and not contrast.has_arms:
         return f"fewer than {MIN_PATIENTS} {contrast.needed}"
     return REASONS.get(status, "")

@@ -72,7 +72,8 @@ def test_neighborhoods(
         The columns `COLUMNS`, one row per neighborhood: `cell` is the index cell, `population` that
         of most members, `n_cells` the number of cells in the samples of the contrast, `log2fc` the
         log2 fold change of the frequency (for `change` a ratio of ratios). `status` is ok,
-        too_few_patients, aliased, too_few_cells or no_variation; only ok has an estimate and p.
+        too_few_patients, too_few_values (of a trend), aliased, too_few_cells or no_variation; only
+        ok has an estimate and p.
     """
     table = _describe(neighborhoods, labels)
     contrast, samples, units = comparison.contrast, comparison.samples, comparison.units
@@ -92,7 +93,7 @@ def test_neighborhoods(
     design = design_matrix(units, contrast.adjust)
     table["status"] = design_problem(units, design, contrast)
     if (table["status"] == "").all():
-        rare = _expected(cells, library, units["arm"].to_numpy()) < min_expected
+        rare = _expected(cells, library, contrast.groups(units)) < min_expected
         values = _unit_values(cells, library)
         full = independent_columns(design)
         flat = linear.lm_fit(values, full.to_numpy()).sigma < FLAT

@@ -135,7 +135,7 @@ def _corrected(question: Question, scores: pd.DataFrame, denominator: str) -> It
 def _adjusted(question: Question, denominator: str) -> Iterator[Analysis]:
     """Yield analyses without each and all covariates; if there are none, with one of each."""
     contrast, samples = question.contrast, question.comparison.samples
-    if not contrast.has_arms:  # a pair is its own control
+    if not contrast.between_patients:  # a pair is its own control
         return
     if contrast.adjust:
         fewer = [tuple(c for c in contrast.adjust if c != left) for left in contrast.adjust]

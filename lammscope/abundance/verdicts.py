@@ -99,7 +99,7 @@ def _judge(rows: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
             against = float(estimates[row["denominator"], row["scale"], mover])
             if may_follow(row, against=against):
                 direction = "higher" if against > 0 else "lower"
-                explained = f"may follow from {mover} being {contrast.verdict(direction)}"
+                explained = f"may follow from {mover} {contrast.moving(direction)}"
         evidence = _evidence(row, explained)
         verdicts.append(evidence.verdict)
         words.append(_words(row, evidence, contrast))
@@ -127,7 +127,7 @@ def _words(row: Mapping[str, Any], evidence: Evidence, contrast: Contrast) -> st
         what = "differences"
         if row["scale"] in RATIOS:
             low, high, what = float(np.exp(low)), float(np.exp(high)), "ratios"
-        return f"{verdict}; {what} of {low:.2f} to {high:.2f} remain compatible"
+        return f"{verdict}; {what}{contrast.per} of {low:.2f} to {high:.2f} remain compatible"
     direction = contrast.verdict("higher" if float(row["estimate"]) > 0 else "lower")
     if verdict == SUGGESTIVE:
         return f"{verdict}: {direction}; {'; '.join(evidence.doubts)}"

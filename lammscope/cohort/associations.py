@@ -76,6 +76,55 @@ def association_rows(
     return [(item, value, "warning", message)]
 
 
+def trend_rows(
+    scores: pd.Series, values: pd.Series, *, of: str, adjusted: bool = False
+) -> list[Row]:
+    """Return a row on the association of a covariate and a number, or none if it has no meaning.
+
+    Numbers are tested by Spearman's rank correlation, two levels by Wilcoxon's rank sum test, and
+    more by Kruskal and Wallis's test. The status is `confounded` if one of two levels has the lower
+    numbers, and the other the higher, with p < 0.05.
+
+    Parameters
+    ----------
+    scores
+        One per patient.
+    values
+        The covariate, whose name is used.
+    of
+        The name of the number, for messages.
+    adjusted
+        Whether the model is adjusted for the covariate.
+    """
+    known = values.notna()
+    scores, values, column = scores[known].astype(float), values[known], str(values.name)
+    is_text = not pd.api.types.is_numeric_dtype(values)
+    if scores.nunique() < 2 or values.nunique() < 2 or (is_text and values.is_unique):
+        return []
+    levels = as_text(values)
+    apart = False
+    if levels.nunique() == 2:
+        p, test = exact_association(levels, scores)
+        low, high = scores.groupby(levels).min(), scores.groupby(levels).max()
+        apart = p < ALPHA and bool(low.iloc[1] > high.iloc[0] or low.iloc[0] > high.iloc[1])
+    else:
+        from scipy import stats  # here: the import takes as long as the rest of a plan
+
+        parts = [part.to_numpy() for _, part in scores.groupby(levels)]
+        found = stats.kruskal(*parts) if is_text else stats.spearmanr(scores, values.astype(float))
+        p, test = float(found.pvalue), "Kruskal-Wallis test" if is_text else "rank correlation"
+    message = f"{column} and {of}: {test}, p = {p:.2g} ({len(values)} patients)."
+    item, value = f"association_{column}", f"{p:.4g}"
+    if apart and not adjusted:
+        message = f"The two levels of {column} have no {of} in common. {message}"
+        return [(item, value, "confounded", message)]
+    if p >= ALPHA:
+        return [(item, value, "ok", message)]
+    if adjusted:
+        return [(item, value, "note", f"{message} The model is adjusted for it.")]
+    return [(item, value, "warning", f"{message} A trend may be due to {column}.")]
+
+
 def splits_groups(groups: pd.Series, values: pd.Series, *, p: float) -> bool:
     """Test whether a covariate separates the groups completely, so that they are confounded.
 

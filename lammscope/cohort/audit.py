@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lammscope.cohort.associations import Row, association_rows, covariates_of, split_words
+from lammscope.cohort.associations import (
+    Row,
+    association_rows,
+    covariates_of,
+    split_words,
+    trend_rows,
+)
 from lammscope.cohort.associations import splits_groups as splits
 from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
 from lammscope.cohort.audit_contamination import contamination_rows
@@ -13,7 +19,7 @@ from lammscope.cohort.audit_soup import soup_rows
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.covariates import possible_codes
-from lammscope.cohort.design import MIN_PATIENTS, aliased_columns, aliases_of_arm, design_matrix
+from lammscope.cohort.design import TREND, aliased_columns, aliases_of_arm, design_matrix
 from lammscope.cohort.schemes import Scheme
 from lammscope.cohort.selection import UNUSED, USED
 from lammscope.cohort.sorts import Sorts, one_label, refused_denominators, unsorted_labels
@@ -95,16 +101,15 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
     for row in rows:
         by_status.setdefault(row[2], []).append(row)
     sizes = contrast.sizes(units)
-    test, reference = map(contrast.group, SIDES)
     if "aliased" in by_status:
         others = ", ".join(aliases_of_arm(design_matrix(units, contrast.adjust)))
         words = (
-            f"Cannot be answered: the difference between {test} and {reference} cannot be "
-            f"separated from the effect of {others}."
+            f"Cannot be answered: {contrast.difference} cannot be separated from the effect of "
+            f"{others}."
         )
         return "verdict", "aliased", "aliased", words
     if "too_few_patients" in by_status:
-        why = f"at least {MIN_PATIENTS} {contrast.needed} are needed"
+        why = f"at least {contrast.requirement} are needed"
         if all(row[0] == "residual_df" for row in by_status["too_few_patients"]):
             why = "no residual degrees of freedom remain, so adjust for fewer covariates"
         words = f"Cannot be answered: {sizes}; {why}."
@@ -112,8 +117,8 @@ def _verdict_row(rows: list[Row], units: pd.DataFrame, contrast: Contrast) -> Ro
     if "confounded" in by_status:
         columns = [str(row[0]).removeprefix("association_") for row in by_status["confounded"]]
         words = (
-            f"Tested, but a difference cannot be separated from the effect of {', '.join(columns)} "
-            f"({sizes})."
+            f"Tested, but {contrast.tested} cannot be separated from the effect of "
+            f"{', '.join(columns)} ({sizes})."
         )
         return "verdict", "confounded", "confounded", words
     if "survivorship" in by_status:
@@ -137,22 +142,26 @@ def _patient_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
         part = units[units["arm"] == arm]
         lists = [column for column in units if str(column).startswith("samples")]
         n, n_samples = len(part), sum(len(s) for column in lists for s in part[column])
-        message = f"{counted(n, contrast.units_of(arm))} ({counted(n_samples, 'samples')})."
-        if n < MIN_PATIENTS:
-            message += f" At least {MIN_PATIENTS} are needed, so nothing is tested."
-        status = "ok" if n >= MIN_PATIENTS else "too_few_patients"
-        rows.append((f"patients_{arm}" if contrast.has_arms else "pairs", n, status, message))
+        message = f"{contrast.arm_size(part, arm)} ({counted(n_samples, 'samples')})."
+        problem = contrast.arm_problem(part)
+        if problem:
+            message += f" At least {contrast.minimum} are needed, so nothing is tested."
+        status = "too_few_patients" if problem else "ok"
+        item = f"patients_{arm}" if contrast.has_arms else contrast.unit_words
+        rows.append((item, n, status, message))
     return rows
 
 
 def _missing_rows(comparison: Comparison) -> list[Row]:
     """Count the patients of each arm without a sample in the contrast; pairs have no arms."""
     contrast, samples = comparison.contrast, comparison.samples
-    if not contrast.has_arms:
+    if not contrast.between_patients:
         return []
     included = samples[_included_samples(samples, contrast)]
-    words = {contrast.value_of(side): contrast.group(side) for side in SIDES}
-    groups = as_text(included[contrast.column]).map(words).groupby(included["patient"])
+    words = {arm: contrast.units_of(arm) for arm in contrast.arms}
+    if contrast.has_arms:
+        words = {arm: contrast.group(arm) for arm in contrast.arms}
+    groups = contrast.named(included).map(words).groupby(included["patient"])
     if (groups.nunique() > 1).any():
         return []
     has = pd.Series(list(groups.groups), list(groups.groups)).isin(comparison.units["patient"])
@@ -176,10 +185,13 @@ def _included_samples(samples: pd.DataFrame, contrast: Contrast) -> pd.Series:
 def _unused_rows(selection: pd.DataFrame, contrast: Contrast) -> list[Row]:
     """List the samples that are left out, by reason and arm (by side for pairs)."""
     rows: list[Row] = []
-    key = "arm" if contrast.has_arms else "side"
+    key = "arm" if contrast.between_patients else "side"
     words = {side: contrast.group(side) for side in SIDES}
+    lacking = f"in neither {key}"
+    if contrast.has_numbers:
+        words, lacking = {arm: contrast.units_of(arm) for arm in contrast.arms}, "without a value"
     left_out = selection[selection["use"] != USED]
-    arms = left_out[key].map(words).fillna(f"in neither {key}")
+    arms = left_out[key].map(words).fillna(lacking)
     for (use, reason), part in left_out.groupby(["use", "reason"], sort=True):
         expected = use == UNUSED and str(reason).endswith(("not asked for", "in neither arm"))
         listed = "; ".join(
@@ -210,16 +222,19 @@ def _rank_rows(units: pd.DataFrame, contrast: Contrast) -> list[Row]:
     design = design_matrix(units, contrast.adjust)
     involved, others = aliased_columns(design), aliases_of_arm(design)
     rank = int(np.linalg.matrix_rank(design.to_numpy()))
-    value, columns = f"{rank} of {design.shape[1]}", ", ".join(map(str, design.columns))
+    names = [contrast.effect if name == "arm" else str(name) for name in design.columns]
+    value, columns = f"{rank} of {design.shape[1]}", ", ".join(names)
     constant = [c for c in contrast.adjust if not any(str(n).split("[")[0] == c for n in design)]
     rows: list[Row] = [
         (f"constant_{c}", 1, "note", f"{c} does not vary here and is left out.") for c in constant
     ]
     if others:
-        pair = " and ".join(map(contrast.group, SIDES))
-        message = f"The difference between {pair} cannot be separated from the effect of "
+        what = contrast.difference
+        message = f"{what[0].upper()}{what[1:]} cannot be separated from the effect of "
         rows.append(("rank", value, "aliased", f"{message}{', '.join(others)}."))
     elif involved:
+        if involved == ["arm"]:  # all patients have one value, which another row says
+            return rows
         message = f"{', '.join(involved)} determine each other; redundant columns are left out."
         rows.append(("rank", value, "note", message))
     else:
@@ -244,7 +259,7 @@ def _association_rows(
     contrast, units = comparison.contrast, comparison.units
     by_sample = samples.set_index("sample")
     lists = [name for name in units if str(name).startswith("samples")]
-    timed = skip_time or not contrast.has_arms or contrast.compares_time
+    timed = skip_time or not contrast.between_patients or contrast.compares_time
     skip = {contrast.column, *(("timepoint", "day") if timed else ())}
     groups = units["arm"].map({side: contrast.group(side) for side in SIDES})
     rows: list[Row] = []
@@ -253,6 +268,10 @@ def _association_rows(
             units[name].map(lambda names, c=column: by_sample.at[names[0], c]).rename(column)
             for name in lists
         ]
+        if contrast.has_numbers:
+            adjusted = column in contrast.adjust
+            rows += trend_rows(units[TREND], sides[0], of=contrast.effect, adjusted=adjusted)
+            continue
         if not contrast.has_arms:
             rows += _side_rows(sides, contrast)
             continue
@@ -281,7 +300,7 @@ def _side_rows(sides: list[pd.Series], contrast: Contrast) -> list[Row]:
 
 def _survivor_rows(used: pd.DataFrame, contrast: Contrast, late: dict[str, str]) -> list[Row]:
     """List the time points of nearly only one arm that a comparison of responses uses."""
-    if not contrast.has_arms or contrast.column not in ("response", "response_label"):
+    if not contrast.between_patients or contrast.column not in ("response", "response_label"):
         return []
     return [
         (f"late_{name}", name, "survivorship", words)
@@ -295,6 +314,9 @@ def _floor_row(scheme: Scheme, units: pd.DataFrame, contrast: Contrast) -> Row:
     if contrast.has_arms:
         sizes = [int((units["arm"] == arm).sum()) for arm in SIDES]
         what = f"{sizes[0]} against {sizes[1]} patients: p of a permutation test cannot go below "
+        what += f"{floor:.3g} ({scheme.words})."
+    elif contrast.has_numbers:
+        what = f"{counted(n, contrast.unit_words)}: p of a permutation test cannot go below "
         what += f"{floor:.3g} ({scheme.words})."
     else:
         what = f"{counted(n, 'pairs')}: p of a permutation test cannot go below "

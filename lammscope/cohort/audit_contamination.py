@@ -43,11 +43,11 @@ def contamination_rows(comparison: Comparison, contamination: Mapping[str, float
     groups = group_values(comparison, contamination)
     words = [contrast.group(side) for side in SIDES]
     what = "change of contamination" if contrast.has_arms and contrast.has_sides else ITEM
-    return [_row(groups, words, what=what, paired=not contrast.has_arms)]
+    return [_row(groups, words, what=what, paired=not contrast.between_patients)]
 
 
 def group_values(comparison: Comparison, of_sample: Mapping[str, float]) -> list[pd.Series]:
-    """Return a value per patient of the test group and of the reference group.
+    """Return a value per patient of the test group and of the reference group (`groups`).
 
     It is the mean of the patient's samples, or its change from `pre` to `post`. For pairs, the two
     groups are the sides of the same patients, and missing on both if missing on one.
@@ -61,9 +61,9 @@ def group_values(comparison: Comparison, of_sample: Mapping[str, float]) -> list
         },
         index=units.index,
     )
-    if contrast.has_arms:
+    if contrast.between_patients:
         value = values[names[0]] - (values[names[1]] if contrast.has_sides else 0)
-        return [value[units["arm"] == side] for side in SIDES]
+        return [value[contrast.groups(units) == side] for side in SIDES]
     return [values[name].where(values.notna().all(axis=1)) for name in names]
 
 

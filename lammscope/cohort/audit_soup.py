@@ -95,7 +95,7 @@ def soup_rows(comparison: Comparison, soups: Mapping[str, Mapping[str, float]]) 
     differing = {
         lineage: _words(lineage, groups, comparison)
         for lineage, groups in compared.items()
-        if _differs(groups, n_tests=len(compared), paired=not comparison.contrast.has_arms)
+        if _differs(groups, n_tests=len(compared), paired=not comparison.contrast.between_patients)
     }
     if not compared:
         return [(ITEM, "unknown", "note", "The composition of ambient RNA is not known.")]

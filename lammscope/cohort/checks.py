@@ -130,6 +130,7 @@ def check_run(
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),
         *text_notes(sheets.samples, adjusted).values(),
+        *_contrast_notes(sheets.samples, contrasts),
         *_change_notes(sheets.samples, changed, resolved["samples"]),
     ]
     return Intake(
@@ -157,6 +158,15 @@ def _still_valid(
     if last is None or last.qc != config.get("qc"):
         return None, {}
     return without_changed(last, compare=compare)
+
+
+def _contrast_notes(samples: pd.DataFrame, contrasts: Sequence[Contrast]) -> list[str]:
+    """Return what is worth knowing of the samples that contrasts use."""
+    return [
+        text
+        for comparison in compare(samples, contrasts)
+        for text in comparison.contrast.notes(comparison.used)
+    ]
 
 
 def _change_notes(

@@ -7,11 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
-from lammscope.cohort.design import (
-    MIN_PATIENTS,
-    aliased_columns,
-    independent_columns,
-)
+from lammscope.cohort.design import aliased_columns, independent_columns
 from lammscope.cohort.selection import (
     USED,
     select_samples,
@@ -57,20 +53,20 @@ class Comparison:
         """One row per patient and side, complete or not: the rows of a model of all samples.
 
         Columns `patient`, `arm`, `side`, `samples` (list of replicates to be summed), `complete`
-        (bool: the patient has every sample that the contrast needs), and the covariates.
+        (bool: the patient has every sample that the contrast needs), and `Contrast.unit_columns`:
+        `trend` (a number, for trends only) and the covariates.
         """
-        contrast, selection = self.contrast, self.selection
-        taken = selection[takes_part(selection, contrast)].merge(
-            self.samples[["sample", *contrast.adjust]], on="sample", how="left"
-        )
+        contrast, selection, own = self.contrast, self.selection, self.contrast.unit_columns
+        about = self.samples.assign(**contrast.numbers(self.samples))[["sample", *own]]
+        taken = selection[takes_part(selection, contrast)].merge(about, on="sample", how="left")
         rows = []
         for (patient, side), part in taken.groupby(["patient", "side"], sort=True):
             row = {"patient": patient, "arm": part["arm"].iloc[0], "side": side}
             row["samples"] = sorted(part["sample"])
             row["complete"] = bool((part["use"] == USED).all())
-            row |= {column: part[column].iloc[0] for column in contrast.adjust}
+            row |= {column: part[column].iloc[0] for column in own}
             rows.append(row)
-        columns = ["patient", "arm", "side", "samples", "complete", *contrast.adjust]
+        columns = ["patient", "arm", "side", "samples", "complete", *own]
         return pd.DataFrame(rows, columns=columns).astype({"complete": bool})
 
     @cached_property
@@ -78,9 +74,9 @@ class Comparison:
         """One row per patient in the comparison, sorted by patient.
 
         Columns `patient`, `unit` (the patient, and what its pair shares), `arm` (test, reference;
-        pair in `paired`), then lists of replicates to be summed: `samples` (`between`) or
-        `samples_test` and `samples_reference` (`paired`; in `change`, post and pre), then the
-        covariates.
+        pair in `paired`; all in `trend`), then lists of replicates to be summed: `samples`
+        (`between`, `trend`) or `samples_test` and `samples_reference` (`paired`; in `change`, post
+        and pre), then `trend` (for trends only) and the covariates.
         """
         contrast, sides = self.contrast, self.sides[self.sides["complete"]]
         names = [f"samples_{side}" for side in SIDES] if contrast.has_sides else ["samples"]
@@ -93,8 +89,9 @@ class Comparison:
             row |= dict(zip(names, lists, strict=True))
             if contrast.match:
                 row["unit"] = self._pair_name(patient, first["samples"][0])
-            rows.append(row | {column: first[column] for column in contrast.adjust})
-        return pd.DataFrame(rows, columns=["patient", "unit", "arm", *names, *contrast.adjust])
+            rows.append(row | {column: first[column] for column in contrast.unit_columns})
+        columns = ["patient", "unit", "arm", *names, *contrast.unit_columns]
+        return pd.DataFrame(rows, columns=columns)
 
     @cached_property
     def crosses_phases(self) -> bool:
@@ -106,7 +103,8 @@ class Comparison:
         if contrast.has_sides:
             sides = [units[f"samples_{side}"] for side in SIDES]
         else:
-            sides = [units.loc[units["arm"] == arm, "samples"] for arm in SIDES]
+            groups = contrast.groups(units)
+            sides = [units.loc[groups == arm, "samples"] for arm in SIDES]
         phases = [set(phase[[name for names in side for name in names]].dropna()) for side in sides]
         return bool(phases[0] and phases[1] and phases[0] != phases[1])
 
@@ -132,8 +130,8 @@ def compare(samples: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[Compar
 
 def design_problem(units: pd.DataFrame, design: pd.DataFrame, contrast: Contrast) -> str:
     """Return the status of a comparison that cannot be made, or an empty string."""
-    if min(int((units["arm"] == arm).sum()) for arm in contrast.arms) < MIN_PATIENTS:
-        return "too_few_patients"
+    if problem := contrast.problem(units):
+        return problem
     if "arm" in aliased_columns(design):
         return "aliased"
     return "" if len(units) > independent_columns(design).shape[1] else "too_few_patients"

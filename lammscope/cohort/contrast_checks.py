@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_config import default_contrasts
 from lammscope.cohort.contrasts import Contrast
@@ -115,14 +115,13 @@ def aliased_contrasts(comparisons: Iterable[Comparison]) -> dict[str, str]:
     found = {}
     for comparison in comparisons:
         contrast, units = comparison.contrast, comparison.units
-        if units["arm"].nunique() < 2:
+        if not contrast.between_patients or not has_every_arm(units, contrast):
             continue
         others = aliases_of_arm(design_matrix(units, contrast.adjust))
         if others:
             found[contrast.name] = (
-                f"contrast `{contrast.name}`: the difference between {contrast.test} and "
-                f"{contrast.reference} cannot be separated from the effect of "
-                f"{', '.join(others)} in these {len(units)} patients; remove "
+                f"contrast `{contrast.name}`: {contrast.difference} cannot be separated from the "
+                f"effect of {', '.join(others)} in these {len(units)} patients; remove "
                 f"{'it' if len(others) == 1 else 'them'} from `adjust` or narrow `where`"
             )
     return found

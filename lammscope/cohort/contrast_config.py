@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from lammscope.cohort.contrasts import KINDS, Between, Contrast
+from lammscope.cohort.contrast_kinds import KINDS, Between
+from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.selection import try_selection, used_samples
 from lammscope.cohort.sorts import Sorts, unsorted_labels
 from lammscope.core.words import as_text, near, shortened
 
@@ -67,13 +70,13 @@ def contrasts_from_config(
         for contrast in made
         for mistake in [
             *_name_mistakes(contrast.name, contrasts),
-            *_kind_mistakes(contrasts[contrast.name]["kind"]),
+            *_kind_mistakes(contrasts[contrast.name]),
             *_mistakes(contrast, samples),
         ]
     ]
     if mistakes:
         raise ValueError("\n".join(mistakes))
-    return made
+    return [_settled(contrast, samples) for contrast in made]
 
 
 def default_contrasts(samples: pd.DataFrame, *, sorts: Sorts) -> list[Contrast]:
@@ -109,6 +112,14 @@ def default_contrasts(samples: pd.DataFrame, *, sorts: Sorts) -> list[Contrast]:
     return [_contrast(name, entry, labels) for name, entry in found.items()]
 
 
+def _settled(contrast: Contrast, samples: pd.DataFrame) -> Contrast:
+    """Return the contrast with what depends on its samples, whatever the covariates."""
+    if not contrast.has_numbers:
+        return contrast
+    selection, _ = try_selection(samples, replace(contrast, adjust=()))
+    return contrast.settled(used_samples(samples, selection))
+
+
 def _contrast(name: str, entry: Mapping[str, Any], unsorted: tuple[str, ...]) -> Contrast:
     """Return an entry of the config with its defaults, not yet checked."""
     kind = KINDS.get(entry["kind"], Between)  # an unknown kind is reported with the mistakes
@@ -124,13 +135,12 @@ def _contrast(name: str, entry: Mapping[str, Any], unsorted: tuple[str, ...]) ->
     return kind(
         name=name,
         column=column,
-        test=str(entry["test"]),
-        reference=str(entry["reference"]),
         where=where,
         adjust=tuple(entry.get("adjust") or ()),
-        match=() if kind.has_arms else tuple(m for m in match if m != column),
+        match=() if kind.between_patients else tuple(m for m in match if m != column),
         choose=None if entry.get("choose") is None else str(entry["choose"]),
         unsorted=unsorted,
+        **kind.own_fields(entry, column),
     )
 
 
@@ -147,9 +157,15 @@ def _name_mistakes(name: str, names: Iterable[str]) -> list[str]:
     return found
 
 
-def _kind_mistakes(kind: str) -> list[str]:
+def _kind_mistakes(entry: Mapping[str, Any]) -> list[str]:
+    kind = str(entry["kind"])
     if kind in KINDS:
-        return []
+        others = {key: name for name, each in KINDS.items() for key in each.keys}
+        return [
+            f"`{key}` is a key of `kind: {others[key]}`, not of `kind: {kind}`; remove it"
+            for key in entry
+            if key in others and key not in KINDS[kind].keys
+        ]
     return [f"kind `{kind}` is not one of {', '.join(KINDS)}{near(kind, KINDS)}"]
 
 
@@ -167,7 +183,7 @@ def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
             if name not in samples
         ]
     named: dict[str, tuple[str, tuple[str, ...]]] = {}
-    named |= {key: (compared, (getattr(contrast, key),)) for key in ("test", "reference")}
+    named |= {key: (compared, (value,)) for key, value in contrast.named_values.items()}
     named |= {f"where.{name}": (name, values) for name, values in contrast.where.items()}
     found += dict.fromkeys(
         mistake
@@ -175,11 +191,10 @@ def _mistakes(contrast: Contrast, samples: pd.DataFrame) -> list[str]:
         if column in samples
         for mistake in _value_mistakes(place, column, values, samples)
     )
-    if contrast.test == contrast.reference:
-        found.append(f"test and reference are both `{contrast.test}`; use two different values")
+    found += contrast.mistakes(samples)
     if all(column in samples for column in contrast.where):
         found += _nothing_left(contrast, samples)
-    if contrast.adjust and not contrast.has_arms:
+    if contrast.adjust and not contrast.between_patients:
         found.append(
             "a pair is its own control, so covariates of patients cancel out; remove `adjust`"
         )

@@ -1,30 +1,23 @@
-"""Kinds of contrasts: which patients each compares, its model, its permutations and its wording.
+"""What a contrast is: the patients it compares, its model, its permutations and its wording.
 
-To add a kind, add a class here. Other code uses its attributes and methods and never its name.
+`contrast_kinds` has the kinds.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lammscope.cohort.design import (
-    EFFECT,
-    SideDesign,
-    design_matrix,
-    patient_levels,
-    within_patients_design,
-)
-from lammscope.cohort.schemes import Scheme, label_scheme, sign_scheme
+from lammscope.cohort.design import EFFECT, MIN_PATIENTS, SideDesign, design_matrix
+from lammscope.cohort.schemes import Scheme, label_scheme
 from lammscope.core.names import ARM_WORDS
-from lammscope.core.words import MINUS, as_text, counted, readable
+from lammscope.core.words import as_text, counted, readable
 
 SIDES = ("test", "reference")
 PHASE_WORDS = {"pre": "before infusion", "post": "after infusion"}
-PAIR_DEFAULTS = ("compartment", "sort")  # shared by the samples of a pair by default
 
 
 @dataclass(frozen=True)
@@ -46,15 +39,27 @@ class Contrast:
         Name in the config.
     default_column
         The column that is compared if the config names none.
+    keys
+        Keys of the config that not all kinds have.
     arms, has_arms
-        Arms of the units. If each patient is compared with itself, the only arm is `pair`;
-        covariates of patients then cancel out, so adjusting for them is not possible.
+        Arms of the units, and whether they are `test` and `reference`. If each patient is compared
+        with itself, the only arm is `pair`; if patients differ by a number, it is `all`.
+    between_patients
+        Whether patients are compared with each other. Otherwise covariates of patients cancel out,
+        so adjusting for them is not possible.
+    has_numbers
+        Whether units have a number (column `trend`), whose trend is tested.
     has_sides
         Whether a unit has a test and a reference side, so that its value is their difference.
     keeps_incomplete
         Whether patients with only one side are used in models of all samples.
-    unit_words, needed, lacking
-        Words for the units, for what a test needs, and for what a missing patient does not have.
+    unit_words, minimum, needed, lacking
+        Words for the units, for what a test needs at least (a number and what of), and for what a
+        missing patient does not have.
+    reasons
+        Why a row has no result, by status, if other words than usual are needed.
+    per
+        What an estimate is per, in words that follow it; empty for a difference of arms.
     """
 
     name: str
@@ -69,13 +74,27 @@ class Contrast:
 
     kind: ClassVar[str]
     default_column: ClassVar[str] = "response"
+    keys: ClassVar[tuple[str, ...]] = SIDES
     arms: ClassVar[tuple[str, ...]] = SIDES
     has_arms: ClassVar[bool] = True
+    between_patients: ClassVar[bool] = True
+    has_numbers: ClassVar[bool] = False
     has_sides: ClassVar[bool] = False
     keeps_incomplete: ClassVar[bool] = False
     unit_words: ClassVar[str] = "patients"
+    minimum: ClassVar[str] = f"{MIN_PATIENTS}"
     needed: ClassVar[str] = "patients in each arm"
     lacking: ClassVar[str] = "no sample in this contrast"
+    reasons: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def own_fields(cls, entry: Mapping[str, Any], column: str) -> dict[str, Any]:
+        """Return the fields that this kind takes from its `keys` of the config."""
+        return {side: str(entry[side]) for side in SIDES}
+
+    def settled(self, used: pd.DataFrame) -> Self:
+        """Return the contrast with what depends on the samples that it uses."""
+        return self
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -102,7 +121,92 @@ class Contrast:
         """Columns in which the two sides of a unit agree; empty if it has one side."""
         return []
 
+    @property
+    def is_scattered(self) -> bool:
+        """Whether figures have an axis of numbers."""
+        return False
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether this axis is logarithmic."""
+        return False
+
+    @property
+    def axis_label(self) -> str:
+        """The label of this axis."""
+        return readable(self.column)
+
+    @property
+    def unit_columns(self) -> tuple[str, ...]:
+        """Columns of units beside the patient, the arm and the samples."""
+        return self.adjust
+
+    @property
+    def unnamed(self) -> str:
+        """Why a sample without an arm is left out."""
+        return f"{self.column} is in neither arm"
+
+    # --- mistakes and notes -----------------------------------------------------------------------
+
+    @property
+    def named_values(self) -> dict[str, str]:
+        """Values of `column` that must occur, by the key that names them."""
+        return {side: self.value_of(side) for side in SIDES}
+
+    def mistakes(self, samples: pd.DataFrame) -> list[str]:
+        """Find mistakes in the keys of this kind; columns and values are checked elsewhere."""
+        if self.test != self.reference:
+            return []
+        return [f"test and reference are both `{self.test}`; use two different values"]
+
+    def value_mistakes(self, rows: pd.DataFrame) -> list[str]:
+        """Find values of `column` that the kind cannot use; `rows` meet `where`."""
+        return []
+
+    def differing_values(self, rows: pd.DataFrame) -> list[str]:
+        """Find patients whose used samples `rows` differ in what must be constant."""
+        return []
+
+    def notes(self, used: pd.DataFrame) -> list[str]:
+        """Say what is worth knowing of the samples that are used."""
+        return []
+
     # --- units ------------------------------------------------------------------------------------
+
+    def named(self, table: pd.DataFrame) -> pd.Series:
+        """Return test or reference for each sample, by its value of `column`; else missing."""
+        value = as_text(table[self.column])
+        return value.map({self.test: "test", self.reference: "reference"}).astype(object)
+
+    def numbers(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+        """Return columns of numbers of the samples, as in `unit_columns`; empty without any."""
+        return {}
+
+    def groups(self, units: pd.DataFrame) -> np.ndarray:
+        """Return the group of each unit (test, reference or another) for means and depths."""
+        return units["arm"].to_numpy(dtype=object)
+
+    def weights(self, sides: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the weight of each side in the effect: positive where more counts raise it."""
+        names = ["arm"] * self.has_arms + ["side"] * self.has_sides
+        return np.asarray(np.where(sides[names] == "test", 1.0, -1.0).prod(axis=1))
+
+    def ranks(self, table: pd.DataFrame) -> pd.Series:
+        """Return the place of each sample among the values that a figure shows."""
+        return (as_text(table[self.column]) == self.test).astype(int)
+
+    def arm_problem(self, part: pd.DataFrame) -> str:
+        """Return the status if the units of an arm are too few for a test, or an empty string."""
+        return "too_few_patients" if len(part) < MIN_PATIENTS else ""
+
+    def problem(self, units: pd.DataFrame) -> str:
+        """Return the status if the units are too few for a test, or an empty string."""
+        found = [self.arm_problem(units[units["arm"] == arm]) for arm in self.arms]
+        return next(filter(None, found), "")
+
+    def side_problem(self, sides: pd.DataFrame) -> str:
+        """Return the status if the patients of sides are too few, or an empty string."""
+        return "too_few_patients" if min(self.patients_per_arm(sides)) < MIN_PATIENTS else ""
 
     def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         """Return the arm and the side of each sample.
@@ -158,6 +262,37 @@ class Contrast:
     # --- words ------------------------------------------------------------------------------------
 
     @property
+    def effect(self) -> str:
+        """The name of the tested column of the model."""
+        return "arm"
+
+    @property
+    def requirement(self) -> str:
+        """What a test needs at least, in words."""
+        return f"{self.minimum} {self.needed}"
+
+    @property
+    def per(self) -> str:
+        """What an estimate is per, beginning with a space; empty for a difference."""
+        return ""
+
+    @property
+    def difference(self) -> str:
+        """Return words for what is tested."""
+        test, reference = map(self.group, SIDES)
+        return f"the difference between {test} and {reference}"
+
+    @property
+    def tested(self) -> str:
+        """The same in short."""
+        return "a difference"
+
+    @property
+    def heading(self) -> str:
+        """The heading of a column of directions."""
+        return f"in {readable(self.test)}"
+
+    @property
     def mean_words(self) -> str:
         """The name of the average within an arm."""
         return "mean"
@@ -180,10 +315,32 @@ class Contrast:
         """Return words for the units of an arm."""
         return self.group(arm)
 
+    def arm_size(self, part: pd.DataFrame, arm: str) -> str:
+        """Return the number of units of an arm, in words."""
+        return counted(len(part), self.units_of(arm))
+
     def sizes(self, units: pd.DataFrame) -> str:
         """Return the number of units on each side, in words."""
         words = [counted(int((units["arm"] == arm).sum()), self.group(arm)) for arm in SIDES]
         return " against ".join(words)
+
+    def unit_label(self, unit: Mapping[str, Any]) -> str:
+        """Return the value by which a unit is compared."""
+        arm = str(unit["arm"])
+        return {"test": self.test, "reference": self.reference}.get(arm, arm)
+
+    def side_label(self, side: str, n: int) -> str:
+        """Name a side of the result, with its number of patients or pairs."""
+        return f"{readable(self.value_of(side))} (n = {n})"
+
+    def kept_words(self, row: Mapping[str, Any]) -> str:
+        """Say how many patients have enough cells; `row` is of `expression.missing`."""
+        counts = " and ".join(
+            f"{row[f'kept_{side}']:.0f} of {row[f'n_{side}']:.0f} {readable(self.value_of(side))}"
+            for side in SIDES
+        )
+        proportion = f"(p = {row['p']:.2g} for an equal proportion)"
+        return f"{counts} {self.unit_words} have enough cells {proportion}"
 
     def patients(self, n_test: int, n_reference: int) -> str:
         """Return the number of patients on each side, in words."""
@@ -201,6 +358,14 @@ class Contrast:
     def verdict(self, direction: str) -> str:
         """Describe a difference in a few words; `direction` is higher or lower."""
         return f"{direction} in {self.test}"
+
+    def toward(self, direction: str) -> str:
+        """Return `verdict` for axes and headings, which are about counts of cells or of RNA."""
+        return f"{direction} in {readable(self.test)}"
+
+    def moving(self, direction: str) -> str:
+        """Return `verdict` as words that follow the name of a population."""
+        return f"being {self.verdict(direction)}"
 
     def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
         """State the primary result in a sentence; `whole` names the denominator.
@@ -227,7 +392,7 @@ class Contrast:
             name = readable(self.choose)
             which = f"the {name} one" if self.choose in ("first", "last") else f"the one at {name}"
             words += f"; if a patient has several samples, {which}"
-        if not self.has_arms:
+        if not self.between_patients:
             return f"{words}."
         if self.adjust:
             return f"{words}; adjusted for {', '.join(map(readable, self.adjust))}."
@@ -247,200 +412,3 @@ class Contrast:
     def _question(self) -> str:
         test, reference = readable(self.test), readable(self.reference)
         return f"Patients against patients: {test} compared with {reference}"
-
-
-@dataclass(frozen=True)
-class Between(Contrast):
-    """Comparison of patients with other patients."""
-
-    kind = "between"
-
-
-@dataclass(frozen=True)
-class Paired(Contrast):
-    """Comparison within patients: the samples of a pair share the columns of `match`."""
-
-    kind = "paired"
-    default_column = "phase"
-    arms = ("pair",)
-    has_arms = False
-    has_sides = True
-    unit_words = "pairs"
-    needed = "complete pairs"
-
-    @property
-    def shared_by_sides(self) -> list[str]:
-        """The patient and the columns of `match`."""
-        return ["patient", *self.match]
-
-    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """Return `pair` as the arm of each sample, and its value as the side."""
-        return pd.Series("pair", index=named.index), named
-
-    def arm_sizes(self, units: pd.DataFrame) -> dict[str, int]:
-        """Return the number of pairs for both sides."""
-        return {f"n_{side}": len(units) for side in SIDES}
-
-    def patients_per_arm(self, sides: pd.DataFrame) -> tuple[int, int]:
-        """Count the pairs, for both sides."""
-        n_pairs = sides["patient"].nunique()
-        return n_pairs, n_pairs
-
-    def relabel(
-        self, samples: pd.DataFrame, units: pd.DataFrame, assignment: NDArray[np.bool_]
-    ) -> pd.DataFrame:
-        """Return the samples, with exchanged labels in pairs that do not keep theirs."""
-        labels = samples[self.column].astype(object)
-        exchanged = units[~assignment]
-        for side, new in (("test", self.reference), ("reference", self.test)):
-            names = [name for listed in exchanged[f"samples_{side}"] for name in listed]
-            labels[samples["sample"].isin(names)] = new
-        return samples.assign(**{self.column: labels})
-
-    def permutations(self, units: pd.DataFrame, *, max_exact: int, n_draws: int) -> Scheme:
-        """Return the scheme that flips the signs of the pairs' differences."""
-        return sign_scheme(len(units), max_exact=max_exact, n_draws=n_draws)
-
-    def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
-        """Return a model with a level for each patient and the difference between the sides."""
-        test_side = (sides["side"] == "test").astype(float)
-        return SideDesign.of_all(patient_levels(sides).assign(**{EFFECT: test_side}))
-
-    def group(self, side: str) -> str:
-        """Return words for the samples of a side."""
-        return f"{readable(self.value_of(side))} samples"
-
-    def units_of(self, arm: str) -> str:
-        """Return words for the pairs."""
-        return self.needed
-
-    def sizes(self, units: pd.DataFrame) -> str:
-        """Return the number of pairs, in words."""
-        test, reference = readable(self.test), readable(self.reference)
-        return f"{counted(len(units), 'pairs')} of {test} and {reference} samples"
-
-    def patients(self, n_test: int, n_reference: int) -> str:
-        """Return the number of pairs, in words."""
-        return f"{n_test} pairs of {readable(self.test)} and {readable(self.reference)} samples"
-
-    def size_cell(self, n_test: str, n_reference: str) -> str:
-        """Return the number of pairs for a cell of a table."""
-        return f"{n_test} pairs"
-
-    def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
-        """State the primary result in a sentence; `whole` names the denominator."""
-        test, reference = readable(self.test), readable(self.reference)
-        had = "had" if verb == "was" else "may have"
-        return (
-            f"{test} samples {had} a {direction} fraction of LAMM cells among {whole} than the "
-            f"same patients' {reference} samples"
-        )
-
-    def _question(self) -> str:
-        others = [readable(name) for name in self.match if name not in PAIR_DEFAULTS]
-        within = "each patient" + (f" and {', '.join(others)}" if others else "")
-        test, reference = readable(self.test), readable(self.reference)
-        return f"Within {within}: {test} compared with {reference}, complete pairs only"
-
-
-@dataclass(frozen=True)
-class Change(Contrast):
-    """Comparison of the change from before to after infusion between patients."""
-
-    kind = "change"
-    has_sides = True
-    keeps_incomplete = True
-    lacking = "no pair of samples from both phases in this contrast"
-
-    @property
-    def compares_phases(self) -> bool:
-        """Always True."""
-        return True
-
-    @property
-    def shared_by_sides(self) -> list[str]:
-        """The patient, the compartment and the sorted fraction."""
-        return ["patient", "compartment", "sort"]
-
-    def arm_and_side(self, named: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """Return the value of each sample as its arm; samples after infusion are the test side."""
-        return named, as_text(table["phase"]).map({"post": "test", "pre": "reference"})
-
-    def side_design(self, sides: pd.DataFrame, *, within_patients: bool) -> SideDesign:
-        """Return a model with four groups of arm and phase, and effects of covariates by phase.
-
-        The difference of differences is one coefficient, which is exact with weights, unlike a
-        contrast of group means.
-        """
-        test_side = (sides["side"] == "test").astype(float)
-        groups = design_matrix(sides, self.adjust)
-        change = groups.mul(test_side, axis=0).add_suffix(":post")
-        design = pd.concat([groups, change], axis=1).rename(columns={"arm:post": EFFECT})
-        if not within_patients:
-            # the correlation within blocks needs two more degrees of freedom
-            return SideDesign.of_all(design, block=sides["patient"].to_numpy(), spare=3)
-        n_sides = sides.groupby("patient")["side"].transform("nunique")
-        used = (n_sides == 2).to_numpy(dtype=bool)
-        within = within_patients_design(sides[used], self.adjust)
-        return SideDesign(within, used=used, filtering=design.to_numpy())
-
-    @property
-    def mean_words(self) -> str:
-        """The name of the average within an arm."""
-        return "mean change"
-
-    @property
-    def mean_unit(self) -> str:
-        """Percentage points, for a difference of fractions."""
-        return "points"
-
-    def units_of(self, arm: str) -> str:
-        """Return words for the patients of an arm who have both phases."""
-        return f"{self.group(arm)} with both phases"
-
-    def sizes(self, units: pd.DataFrame) -> str:
-        """Return the number of patients with both phases in each arm, in words."""
-        return f"{super().sizes(units)} with samples before and after infusion"
-
-    def ratio(self, of: str = "odds") -> str:
-        """Return the name of an exponentiated estimate, a ratio of two ratios."""
-        return f"ratio of {of} ratios"
-
-    def verdict(self, direction: str) -> str:
-        """Describe a difference in a few words; `direction` is higher or lower."""
-        return f"{direction} change in {self.test}"
-
-    def claim(self, direction: str, whole: str, *, verb: str = "was") -> str:
-        """State the primary result in a sentence; `whole` names the denominator."""
-        test, reference = readable(self.test), readable(self.reference)
-        return (
-            f"{test} status {verb} associated with a {direction} change in the fraction of LAMM "
-            f"cells among {whole} from before to after infusion than {reference} status (a higher "
-            "change is a larger increase or a smaller decrease)"
-        )
-
-    def directions(self) -> tuple[str, str]:
-        """Return the meaning of a negative and of a positive estimate."""
-        return f"rises less in {readable(self.test)}", f"rises more in {readable(self.test)}"
-
-    def _question(self) -> str:
-        test, reference = readable(self.test), readable(self.reference)
-        return f"Change after infusion: (post {MINUS} pre) in {test} against {reference} patients"
-
-
-KINDS: dict[str, type[Contrast]] = {kind.kind: kind for kind in (Between, Paired, Change)}
-
-
-def make_contrast(*, kind: str, **values: Any) -> Contrast:
-    """Create a contrast from its kind and plain values, as rules pass them to scripts."""
-    return KINDS[kind](**values)
-
-
-def as_values(contrast: Contrast) -> dict[str, Any]:
-    """Return a contrast as plain values for `make_contrast`."""
-    return {"kind": contrast.kind, **asdict(contrast)}
-
-
-def make_contrasts(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Contrast]:
-    """Create contrasts by name from their plain values."""
-    return {name: make_contrast(**values) for name, values in definitions.items()}

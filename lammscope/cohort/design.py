@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 MIN_PATIENTS = 3  # minimum patients in an arm, or pairs, for a test
 EFFECT = "effect"  # the column of a `SideDesign` that is tested
+TREND = "trend"  # the column of units whose trend is tested, if there is one
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,15 @@ class SideDesign:
 def design_matrix(units: pd.DataFrame, adjust: Sequence[str]) -> pd.DataFrame:
     """Return the design with intercept, `arm` (1 = test; not for pairs) and covariates.
 
-    There is one row per unit. Text becomes indicators, with the first value as reference, and
+    There is one row per unit. If units have a number (`trend`), `arm` is its difference from the
+    mean. Text becomes indicators, with the first value as reference, and
     numbers are standardized. A covariate that does not vary is left out. The coefficient of `arm`
     (for pairs, of the intercept) is the effect.
     """
     design = pd.DataFrame({"intercept": np.ones(len(units))}, index=units.index)
-    if set(units["arm"]) - {"pair"}:
+    if TREND in units:
+        design["arm"] = units[TREND] - units[TREND].mean()
+    elif set(units["arm"]) - {"pair"}:
         design["arm"] = (units["arm"] == "test").astype(float)
     for column in adjust:
         values = units[column]

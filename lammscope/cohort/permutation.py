@@ -13,9 +13,14 @@ from itertools import combinations, permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from lammscope.cohort.schemes import RESIDUALS, SIGNS, Codes, Scheme, strata_members
+from lammscope.cohort.schemes import NUMBERS, RESIDUALS, SIGNS, Codes, Scheme, strata_members
 from lammscope.core.names import Array
-from lammscope.stats.effect import residuals, split_column, statistics_of_arms
+from lammscope.stats.effect import (
+    residuals,
+    split_column,
+    statistics_of_arms,
+    statistics_of_numbers,
+)
 
 TIE = 1e-9  # statistics that differ by less are ties
 
@@ -66,26 +71,32 @@ def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed
 
 
 def assigned_statistics(
-    values: Array, design: Array, at: int, scheme: Scheme, assigned: NDArray[np.bool_]
+    values: Array, design: Array, at: int, scheme: Scheme, assigned: NDArray[np.bool_] | Array
 ) -> Array:
     """Compute t^2 / (1 + t^2) of each feature and assignment.
 
     `assigned` is assignments x units, as from `assignments`. Returns assignments x features.
     """
     if scheme.kind == SIGNS:
-        return _of_signs(values, np.where(assigned, 1.0, -1.0))
+        signs = np.where(assigned, 1.0, -1.0)
+        return statistics_of_numbers(values, np.empty((len(design), 0)), signs)
     others, _ = split_column(design, at)
     columns = assigned.astype(float)
     arms = np.array([1 - columns, columns])
     rest, columns = residuals(values, others), residuals(columns, others)
+    if scheme.numbers is not None:
+        return statistics_of_numbers(rest, others, columns)
     return statistics_of_arms(rest, others, columns, arms)
 
 
-def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_]:
+def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_] | Array:
     """Enumerate or draw assignments: assignments x units, True for units in the test arm.
 
-    For pairs, True keeps the sign of the difference and False flips it.
+    For pairs, True keeps the sign of the difference and False flips it. For trends, the number of
+    each unit.
     """
+    if scheme.kind == NUMBERS and scheme.numbers is not None:
+        return _permuted_numbers(scheme, scheme.numbers, rng)
     return _sign_flips(scheme, rng) if scheme.kind == SIGNS else _permuted_labels(scheme, rng)
 
 
@@ -102,7 +113,10 @@ def _permuted_statistics(
     rest = residuals(values, others)
     for orders in _orders(scheme, rng):
         moved = residuals(rest[:, orders].swapaxes(0, 1).reshape(-1, len(design)), others)
-        found = statistics_of_arms(moved, others, x[None], arms[:, None])
+        if scheme.numbers is not None:
+            found = statistics_of_numbers(moved, others, x[None])
+        else:
+            found = statistics_of_arms(moved, others, x[None], arms[:, None])
         yield found.reshape(len(orders), len(values))
 
 
@@ -121,6 +135,38 @@ def _permuted_labels(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.boo
     for row, chosen in zip(labels, product(*choices), strict=True):
         row[[unit for part in chosen for unit in part]] = True
     return labels
+
+
+def _permuted_numbers(scheme: Scheme, numbers: Array, rng: np.random.Generator) -> Array:
+    members = [np.flatnonzero(stratum) for stratum in strata_members(scheme.strata)]
+    if not scheme.exact:
+        drawn = np.tile(numbers, (scheme.n_draws, 1))
+        for stratum in members:
+            drawn[:, stratum] = rng.permuted(drawn[:, stratum], axis=1)
+        return drawn
+    assigned = np.empty((scheme.n_assignments, len(numbers)))
+    orders = product(*(_orders_of(numbers[stratum]) for stratum in members))
+    for row, parts in zip(assigned, orders, strict=True):
+        for stratum, part in zip(members, parts, strict=True):
+            row[stratum] = part
+    return assigned
+
+
+def _orders_of(numbers: Array) -> list[Array]:
+    """Return the different orders of numbers, of which some are the same."""
+    levels, counts = np.unique(numbers, return_counts=True)
+    found = [np.full(len(numbers), levels[-1])]
+    left = [list(range(len(numbers)))]
+    for level, count in zip(levels[:-1], counts[:-1], strict=True):
+        longer, remaining = [], []
+        for order, places in zip(found, left, strict=True):
+            for chosen in combinations(places, int(count)):
+                other = order.copy()
+                other[list(chosen)] = level
+                longer.append(other)
+                remaining.append([place for place in places if place not in chosen])
+        found, left = longer, remaining
+    return found
 
 
 def _sign_flips(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -146,11 +192,3 @@ def _orders(scheme: Scheme, rng: np.random.Generator) -> Iterator[Codes]:
         for stratum in members:
             orders[:, stratum] = rng.permuted(orders[:, stratum], axis=1)
         yield orders
-
-
-def _of_signs(values: Array, signs: Array) -> Array:
-    """Return t^2 / (1 + t^2) of pairs; t^2 is (n - 1) r / (1 - r), with r the share explained."""
-    total = np.sum(values**2, axis=1)
-    share = (signs @ values.T) ** 2 / (len(values.T) * np.where(total > 0, total, 1.0))
-    odds = (len(values.T) - 1) * share
-    return np.asarray(odds / (odds + 1 - share))

@@ -36,11 +36,11 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
     """Return the table of `select_samples`, and one line per mistake.
 
     Mistakes are several samples of a patient that are not replicates, a patient in both arms,
-    compartments that cannot be compared, and a covariate that differs within a patient's change.
+    compartments that cannot be compared, a covariate that differs within a patient's change, and
+    values that a trend cannot use.
     """
     table = samples.sort_values(["patient", "sample"]).reset_index(drop=True)
-    value = as_text(table[contrast.column])
-    named = value.map({contrast.test: "test", contrast.reference: "reference"}).astype(object)
+    named = contrast.named(table)
     arm, side = contrast.arm_and_side(named, table)
     result = table[["sample", "patient"]].assign(arm=arm, side=side, use=USED, reason="")
 
@@ -50,19 +50,19 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
         is_sorted = ~as_text(table["sort"]).isin(contrast.unsorted)
         _leave_out(result, is_sorted, "sorted library")
     table = table.assign(sort=one_label(table["sort"], contrast.unsorted))
-    _leave_out(result, named.isna(), f"{contrast.column} is in neither arm")
+    mistakes = contrast.value_mistakes(table[result["use"] == USED])
+    _leave_out(result, named.isna(), contrast.unnamed)
     _leave_out(result, result["side"].isna(), "neither pre nor post")
     for column in contrast.adjust:
         _leave_out(result, table[column].isna(), f"{column} is missing")
-    mistakes: list[str] = []
-    if contrast.has_arms:
+    if contrast.between_patients:
         mistakes += _mixed_compartments(table[result["use"] == USED])
     else:
         _mark_incomplete(result, table, contrast.shared_by_sides)
     _choose(result, table, contrast)
     if contrast.has_sides:  # the chosen time point may be missing on one side
         _mark_incomplete(result, table, contrast.shared_by_sides)
-    if not contrast.has_arms:
+    if not contrast.between_patients:
         complete = table[result["use"] == USED]
         keys = [as_text(complete[key]).fillna("") for key in contrast.shared_by_sides]
         for _, pair in complete.groupby(keys):
@@ -71,6 +71,7 @@ def try_selection(samples: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFra
     mistakes += _in_both_arms(taken, contrast)
     mistakes += _no_replicates(taken, table, contrast)
     mistakes += _differing_covariates(taken, table, contrast)
+    mistakes += contrast.differing_values(table.loc[taken.index])
     return result, [f"contrast `{contrast.name}`: {text}" for text in dict.fromkeys(mistakes)]
 
 

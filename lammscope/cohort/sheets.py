@@ -16,7 +16,7 @@ from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, PHASES, UNSTATED
 from lammscope.core.words import near, shortened
 
-OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete"}
+OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete", "trend"}
 OF_CHANNEL = ("expected_cells", "doublet_rate")  # columns that the samples of a channel share
 
 

@@ -76,6 +76,11 @@ def write_number(value: float, kind: str) -> str:
     return text.replace("-", MINUS)
 
 
+def write_plain(value: float) -> str:
+    """Write a number with three digits, without an exponent where it is readable."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
 def counted(n: int, what: str) -> str:
     """Return a number with its noun, given in the plural: `1 patient`, `2 patients`."""
     return f"{n} {PLURAL.sub(r'\1', what, count=1) if n == 1 else what}"

@@ -44,7 +44,8 @@ def mark_ambient(
     -------
     DataFrame
         One row per gene: `ambient_share` (0 to 1) of the counts where the gene is higher, each
-        patient with the same weight; for a change, the larger share of the two groups that raise
+        patient with the same weight (for a trend, with the distance from the mean number, on the
+        side where the gene is higher); for a change, the larger share of the two groups that raise
         it. Samples whose contamination could not be estimated do not count. If a group has no
         other, `ambient_is_limit` is True: the share is an upper limit, and the gene not marked.
     """
@@ -96,16 +97,18 @@ def _of_groups(
     scale = model.counts.sum(axis=0) * model.norm_factors
     shares, whole, limits, raises = [], [], [], []
     is_known = ~sides[IS_LIMIT].to_numpy(dtype=bool)
-    groups = sides.groupby(["arm", "side"]).ngroup().to_numpy()
-    for group in np.unique(groups):
+    weight = sides["weight"].to_numpy(dtype=float)
+    groups = sides.groupby(["arm", "side", np.sign(weight)]).ngroup().to_numpy()
+    for group in np.unique(groups[weight != 0]):
         rows = np.flatnonzero(groups == group)
         known = rows[is_known[rows]]
         used = known if len(known) else rows
-        of_counts = (model.counts[:, used] / scale[used]).sum(axis=1)
-        of_ambient = (ambient[:, used] / scale[used]).sum(axis=1)
+        size = np.abs(weight[used])
+        of_counts = (model.counts[:, used] / scale[used] * size).sum(axis=1)
+        of_ambient = (ambient[:, used] / scale[used] * size).sum(axis=1)
         shares.append(np.divide(of_ambient, of_counts, where=of_counts > 0, out=0 * of_counts))
         whole.append(min(of_ambient.sum() / of_counts.sum(), MAX_WHOLE))
         limits.append(not len(known))
-        raises.append(sides["weight"].iloc[rows[0]])
+        raises.append(np.sign(weight[rows[0]]))
     signs = np.array(raises, dtype=float)
     return np.array(shares).T, np.array(whole), np.array(limits), signs

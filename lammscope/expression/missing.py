@@ -7,8 +7,10 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 
+from lammscope.cohort.associations import exact_association
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.cohort.design import TREND
 from lammscope.cohort.selection import UNUSED
 from lammscope.expression.models import kept_sides, plain_pseudobulks, stacked
 
@@ -53,12 +55,16 @@ def missingness(pseudobulk: AnnData, comparison: Comparison, *, min_cells: int) 
         per arm who could be compared (for a change, those with both phases; for pairs, the pairs),
         `kept_test` and `kept_reference` those with enough cells. `p` is that of Fisher's exact
         test of arm against kept or lost, and for pairs, whose sides are dependent, that of
-        McNemar's exact test.
+        McNemar's exact test. For a trend, all patients are counted in both columns, and `p` is that
+        of the rank sum test of their numbers.
     """
     contrast, sums = comparison.contrast, plain_pseudobulks(pseudobulk)
     rows = []
     if contrast.adjust:
         lost = _without_covariate(comparison).assign(kept=False)
+        for name, numbers in contrast.numbers(comparison.samples).items():
+            by_sample = dict(zip(comparison.samples["sample"], numbers, strict=True))
+            lost[name] = lost["samples"].map(by_sample)
         every = pd.concat([comparison.sides.assign(kept=True), lost], ignore_index=True)
         rows.append({"cell_type": EVERY, **_kept_by_arm(every, contrast)})
     for population in sums.populations:
@@ -79,6 +85,8 @@ def _without_covariate(comparison: Comparison) -> pd.DataFrame:
 
 def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
     """Count patients and kept patients of each arm, and test their difference."""
+    if contrast.has_numbers:
+        return _kept_by_number(sides)
     if not contrast.has_arms:
         return _kept_by_side(sides)
     patients = sides.groupby("patient").agg(
@@ -93,6 +101,17 @@ def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
     lost = [all_ - some for all_, some in zip(n, kept, strict=True)]
     p = stats.fisher_exact([kept, lost]).pvalue if min(n) else np.nan
     return _row(n, kept, float(p))
+
+
+def _kept_by_number(sides: pd.DataFrame) -> dict[str, float]:
+    """Count patients and kept patients, and test whether the lost have other numbers."""
+    patients = sides.groupby("patient").agg(score=(TREND, "first"), kept=("kept", "all"))
+    n, n_kept = len(patients), int(patients["kept"].sum())
+    p = np.nan
+    if 0 < n_kept < n:
+        words = patients["kept"].map({True: "kept", False: "lost"})
+        p, _ = exact_association(words, patients["score"].astype(float))
+    return _row([n, n], [n_kept, n_kept], p)
 
 
 def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.design import EFFECT, MIN_PATIENTS, aliased_columns, independent_columns
+from lammscope.cohort.design import EFFECT, aliased_columns, independent_columns
 from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.expression.pseudobulk import AMBIENT, IS_LIMIT
 from lammscope.stats import linear
@@ -62,7 +62,8 @@ class Model:
         TMM normalization factors of the sides.
     sides
         `patient`, `arm`, `side` and the covariates; `weight`, 1 where more counts raise the fold
-        change and -1 where they lower it; `ambient_is_limit` (bool).
+        change and -1 where they lower it (for a trend, the distance from the mean);
+        `ambient_is_limit` (bool).
     ambient
         Expected ambient UMIs in `counts`, or None.
     n_test, n_reference
@@ -202,14 +203,15 @@ def population_model(
     -------
     Model or Untested
         The status of the latter is too_few_patients (under three in an arm, or too few residual
-        degrees of freedom), aliased, no_genes (under ten have enough counts, or a pseudobulk has
-        no counts of them), or no_variation (patients of an arm do not differ).
+        degrees of freedom), too_few_values (of a trend), aliased, no_genes (under ten have enough
+        counts, or a pseudobulk has no counts of them), or no_variation (patients of an arm do not
+        differ).
     """
     kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
     kept = kept[kept["reason"] == ""].reset_index(drop=True)
     n_test, n_reference = comparison.contrast.patients_per_arm(kept)
-    if min(n_test, n_reference) < MIN_PATIENTS:
-        return Untested("too_few_patients", n_test, n_reference)
+    if problem := comparison.contrast.side_problem(kept):
+        return Untested(problem, n_test, n_reference)
     sides = comparison.contrast.side_design(kept, within_patients=within_patients)
     if EFFECT in aliased_columns(sides.matrix):
         return Untested("aliased", n_test, n_reference)
@@ -265,9 +267,7 @@ def _sides(
     sums: Pseudobulks, population: str, kept: pd.DataFrame, comparison: Comparison
 ) -> pd.DataFrame:
     """Return `Model.sides` of all sides; a limit in one replicate makes the sum a limit."""
-    contrast = comparison.contrast
-    names = ["arm"] * contrast.has_arms + ["side"] * contrast.has_sides
-    weight = np.where(kept[names] == "test", 1, -1).prod(axis=1)
+    weight = comparison.contrast.weights(kept)
     of_limits = _membership(sums, population, kept) @ sums.obs[IS_LIMIT].to_numpy(dtype=float)
     return kept.assign(weight=weight, **{IS_LIMIT: of_limits > 0})
 

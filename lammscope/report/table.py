@@ -177,7 +177,7 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
     words = {
         "test": readable(contrast.test),
         "reference": readable(contrast.reference),
-        "ratio": contrast.ratio().capitalize(),
+        "ratio": contrast.ratio()[0].upper() + contrast.ratio()[1:],
         "mean": contrast.mean_words.capitalize(),
     }
     columns = [
@@ -220,14 +220,14 @@ def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
         ratio, low, high = (
             write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
         )
-        name = "ratio" if row["scale"] == "log_ratio" else contrast.ratio()
+        name = f"ratio{contrast.per}" if row["scale"] == "log_ratio" else contrast.ratio()
         p = write_number(float(row["p"]), "p")
         p = p if p.startswith("<") else f"= {p}"
         lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}; {row['verdict']}")
-    return lines + _score_lines(abundance)
+    return lines + _score_lines(abundance, f"difference{contrast.per}")
 
 
-def _score_lines(abundance: pd.DataFrame) -> list[str]:
+def _score_lines(abundance: pd.DataFrame, difference: str) -> list[str]:
     """Return a line on the mean LAMM score of monocytic cells, if it was compared."""
     what = "LAMM score of monocytic cells (-1 to 1)"
     lines = []
@@ -241,7 +241,7 @@ def _score_lines(abundance: pd.DataFrame) -> list[str]:
         p = write_number(float(row["p"]), "p")
         p = p if p.startswith("<") else f"= {p}"
         interval = f"95 % CI {low} to {high}"
-        lines.append(f"{what}: difference {value} ({interval}), p {p}; {row['verdict']}")
+        lines.append(f"{what}: {difference} {value} ({interval}), p {p}; {row['verdict']}")
     return lines
 
 

@@ -34,7 +34,7 @@ class Effect:
     spread: Array
 
 
-def effect_test(values: Array, design: Array, at: int) -> Effect:
+def effect_test(values: Array, design: Array, at: int, *, one_variance: bool = False) -> Effect:
     """Test one coefficient of a linear model; between two arms, each has its own variance.
 
     The estimate is that of least squares. The variances of the arms are the unbiased combinations
@@ -51,6 +51,8 @@ def effect_test(values: Array, design: Array, at: int) -> Effect:
         Units x coefficients.
     at
         Position of the tested coefficient.
+    one_variance
+        Whether to use the ordinary t-test for two arms, too.
 
     Notes
     -----
@@ -59,7 +61,7 @@ def effect_test(values: Array, design: Array, at: int) -> Effect:
     8 % where the smaller arm varies more; this test 4.4 to 6.2 %.
     """
     others, x = split_column(design, at)
-    squared, arms = float(x @ x), two_arms(design[:, at])
+    squared, arms = float(x @ x), None if one_variance else two_arms(design[:, at])
     free = len(design) - others.shape[1] - 1
     if squared == 0 or free <= 0:
         unknown = np.full(len(values), np.nan)
@@ -145,6 +147,28 @@ def statistics_of_arms(values: Array, others: Array, columns: Array, arms: Array
     one = np.where(known, np.maximum((d * first - b * second) / determinant, 0.0), common)
     two = np.where(known, np.maximum((a * second - b * first) / determinant, 0.0), common)
     return share_of_squares(estimates, share[0] * one + share[1] * two)
+
+
+def statistics_of_numbers(values: Array, others: Array, columns: Array) -> Array:
+    """Compute t^2 / (1 + t^2) of each column and each feature, with one variance for all units.
+
+    Parameters
+    ----------
+    values, others
+        As in `statistics_of_arms`.
+    columns
+        Assignments x units: columns without what the other columns explain.
+
+    Returns
+    -------
+    Assignments x features. 0 for a column that the others explain. With r the share of squares that
+    a column explains and d residual degrees of freedom, t^2 is d r / (1 - r).
+    """
+    squared, total = np.sum(columns**2, axis=1), np.sum(values**2, axis=1)
+    known = np.where(squared > EMPTY, squared, np.inf)[:, None]
+    share = np.minimum((columns @ values.T) ** 2 / (known * np.where(total > 0, total, 1.0)), 1.0)
+    odds = max(len(others) - others.shape[1] - 1, 1) * share
+    return np.asarray(odds / (odds + 1 - share))
 
 
 def share_of_squares(estimate: Array, variance: Array) -> Array:

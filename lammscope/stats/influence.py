@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammscope.stats import Array
-from lammscope.stats.effect import effect_test
+from lammscope.stats.effect import effect_test, two_arms
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,14 @@ def leave_one_out(values: Array, design: Array, at: int) -> LeftOut:
     at
         Position of the coefficient of interest.
     """
+    is_number = two_arms(design[:, at]) is None  # also if only two numbers are left
     found = [
-        effect_test(np.delete(values, unit, axis=1), np.delete(design, unit, axis=0), at)
+        effect_test(
+            np.delete(values, unit, axis=1),
+            np.delete(design, unit, axis=0),
+            at,
+            one_variance=is_number,
+        )
         for unit in range(len(design))
     ]
     return LeftOut(*(np.array([getattr(each, name) for each in found]) for name in _NAMES))

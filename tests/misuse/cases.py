@@ -596,6 +596,71 @@ CONFIGS = {
     "an arm against itself": Case(
         contrast(**{**BASELINE, "test": "responder"}), "test and reference are both `responder`"
     ),
+    "a trend without a column": Case(
+        contrast(kind="trend", log=True), "`contrasts.question.column` is missing"
+    ),
+    "a trend between arms": Case(
+        contrast(kind="trend", column="ldh", test="high"), "not of `kind: trend`; remove it"
+    ),
+    "an order of arms": Case(
+        contrast(**BASELINE, order=["PD", "CR"]),
+        "`order` is a key of `kind: trend`, not of `kind: between`",
+    ),
+    "a trend over text": Case(
+        contrast(kind="trend", column="response_label", where={"phase": "pre"}),
+        "`response_label` is text (CR, PD, PR, SD); list its values from first to last in `order`",
+    ),
+    "a trend over the arms": Case(
+        contrast(kind="trend", column="response", order=["PD", "SD", "PR", "CR"]),
+        "the labels of the sheet (CR, PD, PR, SD) are in `response_label`",
+    ),
+    "a response that is not in the order": Case(
+        contrast(
+            kind="trend",
+            column="response_label",
+            order=["PD", "SD", "CR"],
+            where={"phase": "pre"},
+        ),
+        "`response_label` has values that are not in `order` (PD, SD, CR): `PR` of patient P05",
+    ),
+    "an order of two values": Case(
+        contrast(kind="trend", column="response_label", order=["PD", "CR"]),
+        "`order` has 2 values and needs at least 3; for two groups use `kind: between`",
+    ),
+    "a trend over numbers with a typing error": Case(
+        both(
+            column("patients", "tumour_ml", lambda row: "12o" if row["patient"] == "P01" else 120),
+            contrast(kind="trend", column="tumour_ml", where={"phase": "pre"}),
+        ),
+        "`tumour_ml` has values that are no numbers: `12o` of patient P01",
+    ),
+    "the logarithm of zero": Case(
+        both(
+            column("patients", "tumour_ml", lambda row: 0 if row["patient"] == "P02" else 120),
+            contrast(kind="trend", column="tumour_ml", log=True, where={"phase": "pre"}),
+        ),
+        "`log: true` needs numbers above 0, but there is `0` of patient P02; correct the value",
+    ),
+    "a patient with several values of a trend": Case(
+        both(
+            column("samples", "crp", lambda row: 5 if is_early(row) else 60),
+            contrast(kind="trend", column="crp"),
+        ),
+        "patient P01 has several values of `crp` (P01_baseline: 5, P01_day_7: 60), and a trend",
+    ),
+    "a covariate that determines the value of a trend": Case(
+        both(
+            column("patients", "site", lambda row: f"site_{row['response']}"),
+            contrast(
+                kind="trend",
+                column="response_label",
+                order=["PD", "SD", "PR", "CR"],
+                where={"phase": "pre"},
+                adjust=["site"],
+            ),
+        ),
+        "the trend from PD to CR cannot be separated from the effect of site",
+    ),
     "first without days": Case(
         both(replace("samples.tsv", "\tday\n", "\tdays\n"), contrast(**ARMS, choose="first")),
         "`choose: first` needs a numeric column `day`",

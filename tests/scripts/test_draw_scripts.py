@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.annotate.evidence import count_calls
-from lammscope.cohort.contrasts import as_values
+from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.indexed import CellIndex, write_index, write_table
 from lammscope.report.figures.catalog import drawing_functions, figure_names

@@ -8,7 +8,8 @@ import pandas as pd
 
 from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
+from lammscope.cohort.contrast_kinds import Between, Change, Paired
+from lammscope.cohort.contrasts import Contrast
 from lammscope.expression.hierarchy import gather_expression
 from lammscope.expression.support import judge
 from lammscope.joint.cells import select_cells, summarize_lineages

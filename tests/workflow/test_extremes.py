@@ -71,19 +71,23 @@ def test_one_sample_without_monocytic_cells_is_reported(
         )
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     between = {"kind": "between", "test": "non_responder", "reference": "responder"}
-    config |= {"contrasts": {"baseline": between}, "report": COARSE}
+    trend = {"kind": "trend", "column": "ldh"}
+    config |= {"contrasts": {"baseline": between, "ldh": trend}, "report": COARSE}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     run = snakemake(tmp_path)
     assert run.code == 0, run.text[-3000:]
     assert "at least 3 patients" in " ".join(run.text.split())
+    assert "at least 5 patients with 3 different values" in " ".join(run.text.split())
     report = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
     assert "1 patient &middot; 1 sample &middot;" in report
     assert "This cohort has no monocytic cells" in report
     (calls,) = calls_of(tmp_path).to_dict("records")
     assert calls["n_cells"] > 50
     assert (calls["n_monocytic"], calls["n_lamm"], calls["reference"]) == (0, 0, "")
-    tests = pd.read_csv(tmp_path / "results" / "abundance" / "baseline.tsv", sep="\t")
-    assert tests["p"].isna().all()
+    for name in ("baseline", "ldh"):
+        tests = pd.read_csv(tmp_path / "results" / "abundance" / f"{name}.tsv", sep="\t")
+        assert tests["p"].isna().all()
+    assert tests["n_test"].max() == 1
 
 
 @pytest.mark.real_data

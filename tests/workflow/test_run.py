@@ -180,6 +180,7 @@ def test_a_new_contrast_reruns_statistics_and_report_only(
     config = tmp_path / "more.yaml"
     config.write_text(
         "contrasts:\n  sexes: {kind: between, column: sex, test: female, reference: male, "
+        "where: {phase: pre}}\n  by_ldh: {kind: trend, column: ldh, log: true, "
         "where: {phase: pre}}\nprimary: {contrast: sexes}\n"
     )
     run = snakemake(finished, "--dry-run", more_configs=(config,))

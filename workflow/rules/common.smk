@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.logging import logger as snakemake_log
 
 from lammscope.cohort import checks, contrast_checks, results_folder, sorts
-from lammscope.cohort.contrasts import as_values
+from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern

@@ -5,7 +5,7 @@ from snakemake.iocontainers import Snakemake
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.audit_soup import read_soups
 from lammscope.cohort.comparison import compare
-from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.ambient.table import read_fractions
 from lammscope.core.indexed import write_table

@@ -3,7 +3,7 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table
 from lammscope.core.runtime import job_log

@@ -3,7 +3,7 @@
 import numpy as np
 from snakemake.iocontainers import Snakemake
 
-from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.draw import draw_figures, save_figures

@@ -5,7 +5,7 @@ from snakemake.iocontainers import Snakemake
 from lammscope.abundance.populations import Question, test_abundance
 from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table

@@ -4,7 +4,7 @@ import anndata
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.gene_sets import read_gene_sets

@@ -5,7 +5,7 @@ from snakemake.iocontainers import Snakemake
 from lammscope.abundance.neighborhood_tests import summarize_neighborhoods, test_neighborhoods
 from lammscope.abundance.neighborhoods import Neighborhoods
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.contrasts import make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log

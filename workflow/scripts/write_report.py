@@ -2,7 +2,7 @@
 
 from snakemake.iocontainers import Snakemake
 
-from lammscope.cohort.contrasts import make_contrasts
+from lammscope.cohort.contrast_kinds import make_contrasts
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
 from lammscope.report.page import write_report

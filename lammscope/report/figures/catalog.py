@@ -258,6 +258,7 @@ CATALOG = (
         section="fractions",
         title="LAMM fractions",
         caption="Each point is a sample, each line a patient (or a pair); black bars are medians. "
+        "For a trend over numbers, the black line is fitted to the log odds of the tested samples. "
         "Pre and post: before and after infusion. Hollow points are not part of this test.",
         alternative="LAMM cells as a percentage of immune cells and of monocytic cells, one point "
         "per sample.",

@@ -159,13 +159,20 @@ def _frame(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> No
     mean = contrast.mean_words
     write_words(axis, REFERENCE_AT, 0.15, f"{reference}\n{mean}", ha="center", color=NEUTRAL)
     write_words(axis, TEST_AT, 0.15, f"{test}\n{mean}", ha="center", color=NEUTRAL)
-    write_words(axis, RATIO_AT, 0.15, f"{contrast.ratio()} (95 % CI)", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, ratio_heading(contrast), color=NEUTRAL)
     write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
+
+
+def ratio_heading(contrast: Contrast) -> str:
+    """Return the heading of the column of ratios; what they are per is on a line of its own."""
+    name = contrast.ratio()
+    if contrast.per:
+        name = f"{name.removesuffix(contrast.per)}\n{contrast.per.strip()}"
+    return f"{name} (95 % CI)"
 
 
 def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -> None:
     """Set up a log axis of ratios from -`reach` to `reach`, with rows from the top."""
-    test = readable(contrast.test)
     axis.axvline(0, color="#9aa3a9", linewidth=0.8, zorder=0)
     axis.set_xlim(-reach, reach)
     axis.set_ylim(bottom, -0.4)
@@ -176,5 +183,5 @@ def ratio_axis(axis: Axes, *, contrast: Contrast, reach: float, bottom: float) -
     axis.set_xticks(np.log(ratios), [f"{ratio:g}" for ratio in ratios])
     axis.set_xlabel(
         f"{contrast.ratio()}, log scale, 95 % confidence interval\n"
-        f"← lower in {test}      higher in {test} →"
+        f"← {contrast.toward('lower')}      {contrast.toward('higher')} →"
     )

@@ -31,6 +31,7 @@ ROW_HALF = 0.38  # part of a population's row, above and below its middle, for i
 N_BINS = 60  # of the width of a row; points of a bin are stacked
 UNTESTED = {
     "too_few_patients": "too few patients in an arm, or too few pairs",
+    "too_few_values": "too few different values",
     "aliased": "the arms cannot be separated from a covariate",
     "too_few_cells": "too few cells in these samples",
     "no_variation": "the patients do not differ",

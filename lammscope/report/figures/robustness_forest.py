@@ -11,7 +11,13 @@ from matplotlib.figure import Figure
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.words import denominator_words, readable
 from lammscope.report.figures.contrast import ContrastData
-from lammscope.report.figures.forest import draw_interval, ratio_axis, write_result, write_words
+from lammscope.report.figures.forest import (
+    draw_interval,
+    ratio_axis,
+    ratio_heading,
+    write_result,
+    write_words,
+)
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 
 NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
@@ -65,7 +71,7 @@ def robustness_forest(data: ContrastData) -> Figure:
     arms = f"{readable(contrast.test)} /\n{readable(contrast.reference)}"
     n = arms if contrast.has_arms else contrast.unit_words
     write_words(axis, SIZES_AT, 0.15, n, ha="center", color=NEUTRAL)
-    write_words(axis, RATIO_AT, 0.15, f"{contrast.ratio()} (95 % CI)", color=NEUTRAL)
+    write_words(axis, RATIO_AT, 0.15, ratio_heading(contrast), color=NEUTRAL)
     write_words(axis, P_AT, 0.15, "p", color=NEUTRAL)
     return figure
 

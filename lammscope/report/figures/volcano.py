@@ -32,8 +32,8 @@ def volcano(data: ContrastData) -> Figure:
         _volcano_panel(axis, genes, title=cell_type, max_fdr=data.max_fdr, n_labels=data.n_labels)
     for axis in axes[len(types) :]:
         axis.set_visible(False)
-    test = readable(contrast.test)
-    figure.supxlabel(f"log₂ fold change (right: higher in {test})", fontsize=8)
+    words = f"log₂ fold change{contrast.per} (right: {contrast.toward('higher')})"
+    figure.supxlabel(words, fontsize=8)
     figure.supylabel("\N{MINUS SIGN}log₁₀ p", fontsize=8)
     return figure
 

@@ -67,8 +67,9 @@ def contrast_section(
         "neighborhoods": neighborhood_table(results.neighborhoods_by_type, contrast=contrast),
         "gene_sets": gene_set_table(results.gene_sets, contrast=contrast),
         "missing": missing_lines(results.missing, contrast=contrast),
-        "test": readable(contrast.test),
         "populations": family_table(hierarchy),
+        "higher": contrast.toward("higher"),
+        "per": contrast.per,
         **_gene_parts(results.expression, max_fdr=max_fdr, n_genes=n_genes),
     }
     if not abundance.empty and abundance["estimate"].notna().any():

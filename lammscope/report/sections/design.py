@@ -15,6 +15,7 @@ CONTRAST_COLUMNS = (
     Column("question", "Question", "words"),
     Column("test", "Test", "count", "patients in the test arm"),
     Column("reference", "Reference", "count", "patients in the reference arm"),
+    Column("patients", "Patients", "count", "of a trend"),
     Column("pairs", "Pairs", "count", "patients with both samples"),
     Column("left_out", "Samples left out", "count", "selected, but they cannot be compared; the "
            "section of the contrast gives the reasons"),
@@ -45,7 +46,7 @@ PHASE_WORDS = {"pre": "before", "post": "after"}
 
 SERIOUS = ("aliased", "too_few_patients", "confounded", "survivorship", "warning")
 UNANSWERED = ("aliased", "too_few_patients")
-IN_VERDICT = r"p_floor|rank|residual_df|patients_\w+|pairs|late_.+"
+IN_VERDICT = r"p_floor|rank|residual_df|patients|patients_\w+|pairs|late_.+"
 
 
 def design_section(
@@ -94,6 +95,7 @@ def _contrast_row(
         "question": contrast.describe(),
         "test": _number(value.get("patients_test")),
         "reference": _number(value.get("patients_reference")),
+        "patients": _number(value.get("patients")),
         "pairs": _number(value.get("pairs")),
         "left_out": float(left_out["value"].astype(float).sum()),
         "rank": value.get("rank", NOTHING),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.cohort.contrasts import SIDES, Contrast
+from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
 from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.order import population_order
@@ -25,7 +25,7 @@ N_SETS = 40  # rows of a gene-set table, with the smallest p
 GENE_SET_COLUMNS = (
     Column("cell_type", "Population", "name"),
     Column("gene_set", "Gene set", "name"),
-    Column("direction", "In {test}", "text"),
+    Column("direction", "{where}", "text"),
     Column("mean_log2fc", "Mean log₂ fold change", "signed"),
     Column("n_genes", "Genes tested", "count"),
     Column("n_missing", "Genes missing", "count"),
@@ -50,7 +50,12 @@ LAMM_COLUMNS = (
     Column("population", "Population", "name"),
     Column("denominator", "Fraction", "text"),
     Column("role", "Role", "text"),
-    Column("estimate", "Ratio", "ratio", "odds ratio; for a change, ratio of odds ratios"),
+    Column(
+        "estimate",
+        "Ratio",
+        "ratio",
+        "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling",
+    ),
     Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("verdict", "Verdict", "words"),
@@ -65,8 +70,8 @@ NEIGHBORHOOD_COLUMNS = (
     Column("population", "Population", "name", "of most cells of a neighborhood"),
     Column("n_neighborhoods", "Neighborhoods", "count"),
     Column("n_tested", "Tested", "count"),
-    Column("n_higher", "Higher in {test}", "count", "up to the spatial false discovery rate"),
-    Column("n_lower", "Lower in {test}", "count", "up to the spatial false discovery rate"),
+    Column("n_higher", "{higher}", "count", "up to the spatial false discovery rate"),
+    Column("n_lower", "{lower}", "count", "up to the spatial false discovery rate"),
     Column("median_log2fc", "Median log₂ fold change", "signed"),
     Column("min_spatial_fdr", "Smallest spatial FDR", "small_p"),
     Column("n_mixed", "Mixed", "count", "without a clear majority of one population"),
@@ -154,7 +159,8 @@ def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Contrast) -> Table | No
     rows = gene_sets[gene_sets["p"].notna()].nsmallest(N_SETS, "p", keep="first")
     rows = rows.assign(_other=rows["cell_type"] != "LAMM")
     rows = rows.sort_values(["_other", "cell_type", "p"], kind="stable")
-    return build_table(rows, name_columns(GENE_SET_COLUMNS, test=readable(contrast.test)))
+    where = contrast.heading[0].upper() + contrast.heading[1:]
+    return build_table(rows, name_columns(GENE_SET_COLUMNS, where=where))
 
 
 def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Table | None:
@@ -163,24 +169,22 @@ def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Ta
         return None
     ordered = neighborhoods.set_index("population")
     ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
-    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, test=readable(contrast.test)))
+    words = {way: contrast.toward(way) for way in ("higher", "lower")}
+    words = {way: text[0].upper() + text[1:] for way, text in words.items()}
+    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, **words))
 
 
 def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
     """Name the populations that are missing more often on one side (p below 0.05)."""
     if missing.empty:
         return []
-    sides = {side: readable(contrast.value_of(side)) for side in SIDES}
     lines = []
     for row in missing[missing["p"] < ALPHA].to_dict("records"):
         name = "samples" if row["cell_type"] == "(all)" else readable(row["cell_type"])
-        counts = " and ".join(
-            f"{row[f'kept_{side}']:.0f} of {row[f'n_{side}']:.0f} {words}"
-            for side, words in sides.items()
-        )
+        own = {str(key): value for key, value in row.items()}
         lines.append(
-            f"{name}: {counts} {contrast.unit_words} have enough cells (p = {row['p']:.2g} for an "
-            "equal proportion); genes are compared only between those who have these cells"
+            f"{name}: {contrast.kept_words(own)}; genes are compared only between those who have "
+            "these cells"
         )
     return lines
 

@@ -120,7 +120,7 @@ def primary_section(
     for side in ("reference", "test"):
         value = write_number(float(row[f"mean_{side}"]), contrast.mean_unit)
         what = f"LAMM cells, % {denominator_words(denominator)} ({contrast.mean_words})"
-        label = f"{readable(contrast.value_of(side))} (n = {row[f'n_{side}']:.0f})"
+        label = contrast.side_label(side, int(row[f"n_{side}"]))
         facts.append((label, value, what))
     ratio, low, high = (
         write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")

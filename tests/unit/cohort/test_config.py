@@ -13,7 +13,7 @@ KNOWN = {
     *("$schema", "type", "title", "description", "required", "properties", "additionalProperties"),
     *("default", "default_column", "unit", "examples", "enum", "const", "anyOf", "items", "format"),
     *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minItems", "maxLength"),
-    *("pattern", "propertyNames"),
+    *("pattern", "propertyNames", "if", "then", "else"),
 }
 
 

@@ -13,7 +13,7 @@ from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config, default_contrasts
-from lammscope.cohort.contrasts import KINDS, Between, as_values, make_contrast
+from lammscope.cohort.contrast_kinds import KINDS, Between, as_values, make_contrast
 from lammscope.core.words import as_text
 from tests.unit.example_cohorts import ARMS, BASELINE, asked, cohort
 
@@ -81,7 +81,8 @@ def test_pairs_share_compartment_and_phase_unless_these_are_compared() -> None:
 # samples, entry, the whole line but for the contrast's name (a pattern)
 MISTAKES: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "kind": (cohort(), {**ARMS, "kind": "betwen"},
-             r"kind `betwen` is not one of between, paired, change \(did you mean `between`\?\)"),
+             r"kind `betwen` is not one of between, paired, change, trend \(did you mean "
+             r"`between`\?\)"),
     "column": (cohort(), {**ARMS, "column": "respons"},
                r"`column`: no column `respons` in either sheet \(did you mean `response`\?\); "
                r"columns: patient, timepoint, .*"),

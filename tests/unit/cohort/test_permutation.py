@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope.cohort.contrasts import Contrast, make_contrast
+from lammscope.cohort.contrast_kinds import make_contrast
+from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.permutation import permutation_p
 from lammscope.cohort.schemes import Scheme
 from lammscope.stats.effect import effect_test

@@ -21,7 +21,7 @@ from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
-from lammscope.cohort.contrasts import Paired
+from lammscope.cohort.contrast_kinds import Paired
 from lammscope.core.names import NO_CAR_FEATURE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
