@@ -9,7 +9,7 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.names import LAMM_SCORE
-from lammscope.core.verdicts import SUGGESTIVE
+from lammscope.core.verdicts import OTHERWISE, SUGGESTIVE
 from lammscope.core.words import (
     NOTHING,
     denominator_words,
@@ -84,6 +84,8 @@ ABUNDANCE_COLUMNS = (
     Column("p_holm", "p, Holm", "p", "of LAMM rows, over all but the primary one of this run"),
     Column("p_permutation", "p, permutation", "p"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
+    Column("p_incomplete", "p, incomplete", "p", "with patients who have only one side, by REML"),
+    Column("otherwise", "But", "words", "where these patients change the result"),
     Column(
         "p_without", "p without", "p", "in the denominator without the population that moved most"
     ),
@@ -162,6 +164,7 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
     arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
     if len(arcsine):
         rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
+    rows = _drop_incomplete(rows.assign(otherwise=otherwise_words(rows)))
     is_ratio = rows["scale"] == "log_ratio"
     rows = rows.assign(
         population=rows["population"].map(population_words),
@@ -210,8 +213,20 @@ def verdict_words(rows: pd.DataFrame) -> pd.Series:
 
 def doubt_words(rows: pd.DataFrame) -> pd.Series:
     """Return what keeps differences with p < 0.05 from being supported; None for other rows."""
-    doubts = rows["words"].str.split("; ", n=1).str[1]
+    doubts = rows["words"].str.split(OTHERWISE).str[0].str.split("; ", n=1).str[1]
     return doubts.where(rows["verdict"] == SUGGESTIVE, None)
+
+
+def otherwise_words(rows: pd.DataFrame) -> pd.Series:
+    """Return what patients with only one side change in a result; None where they do not."""
+    words = rows["words"].str.split(OTHERWISE).str[1]
+    return words.where(words.notna(), None)
+
+
+def _drop_incomplete(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the columns on patients with only one side where none changes a row."""
+    empty = [c for c in ("p_incomplete", "otherwise") if c in rows and rows[c].isna().all()]
+    return rows.drop(columns=empty)
 
 
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
