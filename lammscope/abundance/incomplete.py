@@ -20,6 +20,7 @@ from lammscope.cohort.design import design_matrix, tested_column
 from lammscope.core.names import ALPHA, Array
 from lammscope.core.verdicts import MOST_LEFT_OUT
 from lammscope.core.words import counted
+from lammscope.stats.effect import effect_test
 from lammscope.stats.random_effect import random_effect_test
 
 COLUMNS = (
@@ -96,6 +97,56 @@ def disagreement(row: Mapping[str, Any], contrast: Contrast) -> str:
     direction = contrast.verdict("higher" if estimate > 0 else "lower")
     n = int(row["n_incomplete_test"] + row["n_incomplete_reference"])
     return f"with {counted(n, 'patients')} of one side only p {other:.2g}, {direction}"
+
+
+def baseline_difference(
+    measure: Measure, single: Measure, comparison: Comparison, *, min_cells: int
+) -> tuple[str, str] | None:
+    """Compare the reference side of patients without the test side with that of complete ones.
+
+    Parameters
+    ----------
+    measure, single
+        A fraction in `comparison.units` and in `comparison.incomplete`.
+    min_cells
+        Minimum cells of the denominator on a side that is used.
+
+    Returns
+    -------
+    tuple of str, or None
+        Status (`ok`, or `warning` if p < 0.05) and message: mean fractions, and p of the difference
+        of log odds (adjusted for the arm). None if no patient lacks only the test side.
+    """
+    contrast = comparison.contrast
+    if not contrast.has_sides:
+        return None
+    units = pd.concat([comparison.units, comparison.incomplete], ignore_index=True)
+    known = np.array([units[f"samples_{side}"].map(len) > 0 for side in SIDES]).T
+    whole = _together(measure, single)
+    present = known & (whole.total >= max(min_cells, 1))
+    test, reference = present.T
+    if not (reference & ~test).any() or not (reference & test).any():
+        return None
+    lacks = ~test[reference]
+    count, total = whole.count[reference, 1:], whole.total[reference, 1:]
+    side = replace(whole, count=count, total=total)
+    values = unit_values(side, np.ones(len(count), dtype=bool), "logit")
+    arms = design_matrix(units[reference], ()).to_numpy(dtype=float)
+    design = np.column_stack([arms, lacks.astype(float)])
+    found = effect_test(values[None], design, design.shape[1] - 1)
+    p, odds = float(found.p[0]), float(np.exp(found.estimate[0]))
+    means = [100 * float((count / total)[which].mean()) for which in (lacks, ~lacks)]
+    where = contrast.group("reference") if not contrast.has_arms else "samples before infusion"
+    message = (
+        f"In {where}, {measure.population} cells are {means[0]:.3g} % (mean) of "
+        f"{measure.denominator} cells in {counted(int(lacks.sum()), 'patients')} left out "
+        f"for want of the other sample, and {means[1]:.3g} % in "
+        f"{counted(int((~lacks).sum()), 'complete patients')}"
+    )
+    message += f" (odds ratio {odds:.2f}, p = {p:.2g})." if np.isfinite(p) else "."
+    if not p < ALPHA:
+        return "ok", message
+    return "warning", message + " Complete patients may not represent those who are left out."
 
 
 def _together(one: Measure, other: Measure) -> Measure:

@@ -86,9 +86,15 @@ class Question:
         ]
         return [refused.get(whole, []) for whole in wholes]
 
-    def measure(self, population: str, denominator: str) -> Measure | None:
-        """Return a population of a denominator; None if absent or removed by sorting."""
-        for family, removed in zip(self.families, self.removed, strict=True):
+    def measure(
+        self, population: str, denominator: str, *, incomplete: bool = False
+    ) -> Measure | None:
+        """Return a population of a denominator; None if absent or removed by sorting.
+
+        `incomplete` returns that of the patients with only one side.
+        """
+        families = self.incomplete_families if incomplete else self.families
+        for family, removed in zip(families, self.removed, strict=True):
             for measure in family if not removed else []:
                 if (measure.population, measure.denominator) == (population, denominator):
                     return measure

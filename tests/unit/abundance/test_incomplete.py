@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lammscope.abundance.calibration import diagnose_abundance
 from lammscope.abundance.incomplete import COLUMNS, disagreement
 from lammscope.stats.random_effect import random_effect_test
-from tests.unit.abundance.questions import judge, run_abundance
+from tests.unit.abundance.questions import ask, judge, permutations, run_abundance
 from tests.unit.abundance.test_populations import (
     MONOCYTIC,
     SETTINGS,
@@ -144,3 +145,36 @@ def test_what_counts_as_disagreement(p: float, other: float, estimate: float, sa
     assert bool(found) is said
     if said:
         assert found.startswith("with 1 patient of one side only p ")
+
+
+def diagnosis(entry: dict[str, Any], lost: list[str], high: list[str]) -> list[dict[Any, Any]]:
+    """Diagnose the primary row; patients `high` have more LAMM cells throughout."""
+    samples = make_samples(8)
+    counts = make_counts(samples, LAMM=np.where(samples["patient"].isin(high), 2.0, 0.0))
+    samples = samples[~samples["sample"].isin(lost)].reset_index(drop=True)
+    counts = counts[counts["sample"].isin(samples["sample"])]
+    question = ask(counts, samples, asked(entry, samples), SETTINGS)
+    table = diagnose_abundance(
+        question, denominator="monocytic", permutations=permutations(SETTINGS), max_share=0.08
+    )
+    return table[table["message"].str.contains("left out")].to_dict("records")
+
+
+@pytest.mark.parametrize("entry", [PAIRED, CHANGE])
+def test_patients_who_lost_a_sample_are_compared_at_baseline(entry: dict[str, Any]) -> None:
+    lost = ["n0_post", "n1_post", "n2_post", "r0_post", "r1_post", "r2_pre"]
+    (like,) = diagnosis(entry, lost, high=[])
+    assert like["status"] == "ok"
+    assert "in 5 patients left out" in like["message"]
+    assert "in 10 complete patients" in like["message"]
+    (unlike,) = diagnosis(entry, lost, high=["n0", "n1", "n2", "r0", "r1"])
+    assert unlike["status"] == "warning"
+    assert unlike["message"].endswith("may not represent those who are left out.")
+
+
+def test_nobody_who_lacks_the_second_sample_leaves_nothing_to_compare() -> None:
+    assert diagnosis(CHANGE, ["n0_pre"], high=[]) == []
+    assert diagnosis(BASELINE, ["n0_post"], high=[]) == []
+    (one,) = diagnosis(PAIRED, ["n0_post"], high=[])
+    assert "in 1 patient left out for want" in one["message"]
+    assert "p = " not in one["message"]
