@@ -407,6 +407,14 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame([untested])], ignore_index=True)
 
 
+def losses_table() -> pd.DataFrame:
+    """Make rows of `design/losses.tsv`."""
+    row = {"contrast": "baseline", "item": "lost_populations", "value": "B", "status": "warning"}
+    message = "Lost on one side for want of cells (under 10 cells): B, 0 of 4 and 4 of 4."
+    enough = {"item": "lost_denominators", "value": "0", "status": "ok", "message": "None lost."}
+    return pd.DataFrame([row | {"message": message}, row | enough])
+
+
 def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFrame:
     """Make a row of `design/calibration.tsv`."""
     row = {"test": "genes in LAMM cells", "contrast": "baseline", "n_null": 20}
