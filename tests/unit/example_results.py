@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
 from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Between, Change, Contrast, Paired
@@ -343,6 +344,7 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["detectable"] = 3.5 * table["se"]
     table["compositional"] = table["scale"] != "log_ratio"
     table["without"], table["estimate_without"], table["p_without"] = "", np.nan, np.nan
+    table[list(INCOMPLETE)] = np.nan
     table["status"], table["reason"], table["notes"] = status, "", ""
     if status != "ok":
         tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]

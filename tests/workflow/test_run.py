@@ -37,7 +37,7 @@ EXPRESSION_COLUMNS = {
     *("ambient_share", "ambient_is_limit", "ambient"),
 }
 STATISTICS = {
-    *("test_robustness", "diagnose_calibration", "test_gene_sets"),
+    *("test_robustness", "diagnose_calibration", "test_gene_sets", "audit_losses"),
     "gather_expression",
     *("test_neighborhoods", "draw_neighborhoods"),
 }
