@@ -19,7 +19,7 @@ MAX_STEPS = 200
 START = 0.9  # correlation of a patient's samples, of either sign, from which a fit starts
 VANISHED = 1e-9  # smaller variance of an arm relative to its larger, which the fit drives to 0
 # Below, a maximum is a spike: a few patients happen to be fitted exactly. Our choice.
-SPIKE = 1e-3
+SPIKE = 1e-4
 LEAST_DF = 1.0  # degrees of freedom; below, t has no mean and nothing is tested. Our choice.
 RIDGE = 1e-10  # least curvature, which may vanish far from the maximum
 ROUNDING = 1e-9  # of -2 log likelihood

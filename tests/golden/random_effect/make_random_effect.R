@@ -33,7 +33,7 @@ parts_at <- function(theta, G, X, y) {
        dev = as.numeric(determinant(V)$modulus - determinant(Phi)$modulus + t(y) %*% P %*% y))
 }
 inside <- function(theta) { within <- theta[c(TRUE, FALSE)]; between <- within + 2 * theta[c(FALSE, TRUE)]  # no spikes
-  all(within > 0 & between > 0) && min(within / between, between / within) >= 1e-3 }
+  all(within > 0 & between > 0) && min(within / between, between / within) >= 1e-4 }
 reml <- function(G, X, y) {  # from correlations of either sign, since the likelihood may have two maxima
   f <- function(theta) if (inside(theta)) parts_at(theta, G, X, y)$dev else 1e10
   starts <- as.matrix(expand.grid(rep(list(c(-.7, .7)), length(G) / 2))); best <- NULL
