@@ -15,6 +15,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from lammscope.abundance.comparisons import compare
+from lammscope.abundance.incomplete import baseline_difference
 from lammscope.abundance.null_cohorts import null_p_values
 from lammscope.abundance.populations import Question
 from lammscope.cohort.comparison import Comparison
@@ -122,9 +123,9 @@ def diagnose_abundance(
     Returns
     -------
     DataFrame
-        The columns `COLUMNS`: the simulated cohorts; spread of the arms, and depth of the
-        arms or of the ends of a trend (neither for pairs);
-        and one row for each patient of a leverage of 0.9 or more.
+        The columns `COLUMNS`: the simulated cohorts; spread of the arms, and depth of the arms or
+        of the ends of a trend (neither for pairs); one row for each patient of a leverage of 0.9 or
+        more; and whether patients who lack one sample of a pair or change differ in the other.
     """
     contrast, min_cells = question.contrast, question.min_cells
     what = f"LAMM cells as a fraction of {denominator} cells"
@@ -149,6 +150,11 @@ def diagnose_abundance(
     if contrast.between_patients:
         rows.append(_checked(about, *_depth(measure.total[keep], units, contrast, denominator)))
     rows += [_checked(about, "warning", words) for words in _leverage(design, units)]
+    single = question.measure(POPULATION, denominator, incomplete=True)
+    left_out = single and baseline_difference(
+        measure, single, question.comparison, min_cells=min_cells
+    )
+    rows += [_checked(about, *left_out)] if left_out else []
     return pd.concat(rows, ignore_index=True)
 
 

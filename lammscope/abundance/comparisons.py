@@ -9,6 +9,7 @@ from scipy import optimize, stats
 
 from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
+from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
 from lammscope.cohort.comparison import design_problem
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
@@ -34,7 +35,7 @@ COLUMNS = [
     *("fdr", "p_ordinary", "p_moderated", "fdr_moderated", "p_permutation", "p_floor"),
     *("permutation_scheme", "mean_test", "mean_reference", "sd_test", "sd_reference", "n_test"),
     *("n_reference", "influence_low", "influence_high", "influence_patient", "influence_p_max"),
-    *("detectable", "compositional", *CLOSURE, "status", "reason", "notes"),
+    *("detectable", "compositional", *CLOSURE, *INCOMPLETE, "status", "reason", "notes"),
 ]
 
 TEXTS = ("permutation_scheme", "influence_patient", "without", "reason", "notes")

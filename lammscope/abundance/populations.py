@@ -12,6 +12,7 @@ from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.closure import find_mover, nothing_without, without_mover
 from lammscope.abundance.comparisons import COLUMNS, compare, empty_row
 from lammscope.abundance.fractions import Measure, families, score_measure, unit_cells
+from lammscope.abundance.incomplete import add_incomplete
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.permutation import Permutations
@@ -65,12 +66,12 @@ class Question:
     @cached_property
     def families(self) -> list[list[Measure]]:
         """Measures that share a denominator."""
-        wide = self.counts.pivot(index="sample", columns="population", values="n_cells")
-        excluded = self.comparison.left_out(self.exclude_pre_post)
-        found = families(unit_cells(wide, self.units), self._about, excluded)
-        if self.scores is not None:
-            found.append([score_measure(self.scores, self.units)])
-        return found
+        return self._measure(self.units)
+
+    @cached_property
+    def incomplete_families(self) -> list[list[Measure]]:
+        """The same measures in patients with only one side."""
+        return self._measure(self.comparison.incomplete)
 
     @cached_property
     def removed(self) -> list[list[str]]:
@@ -85,9 +86,15 @@ class Question:
         ]
         return [refused.get(whole, []) for whole in wholes]
 
-    def measure(self, population: str, denominator: str) -> Measure | None:
-        """Return a population of a denominator; None if absent or removed by sorting."""
-        for family, removed in zip(self.families, self.removed, strict=True):
+    def measure(
+        self, population: str, denominator: str, *, incomplete: bool = False
+    ) -> Measure | None:
+        """Return a population of a denominator; None if absent or removed by sorting.
+
+        `incomplete` returns that of the patients with only one side.
+        """
+        families = self.incomplete_families if incomplete else self.families
+        for family, removed in zip(families, self.removed, strict=True):
             for measure in family if not removed else []:
                 if (measure.population, measure.denominator) == (population, denominator):
                     return measure
@@ -96,6 +103,14 @@ class Question:
     def adjusted(self, columns: Sequence[str]) -> "Question":
         """Return the question adjusted for these covariates only."""
         return replace(self, comparison=self.comparison.adjusted(columns))
+
+    def _measure(self, units: pd.DataFrame) -> list[list[Measure]]:
+        wide = self.counts.pivot(index="sample", columns="population", values="n_cells")
+        excluded = self.comparison.left_out(self.exclude_pre_post)
+        found = families(unit_cells(wide, units), self._about, excluded)
+        if self.scores is not None:
+            found.append([score_measure(self.scores, units)])
+        return found
 
     @cached_property
     def _about(self) -> pd.DataFrame:
@@ -108,7 +123,8 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
 
     The values, one per patient (`between`) or one difference of test minus reference side per
     patient (`paired`, `change`), are tested in an ordinary linear model, which gives the p of the
-    row. Moderated p, a permutation test and the influence of single patients are added.
+    row. Moderated p, a permutation test and the influence of single patients are added, and for
+    contrasts of two sides the estimate with patients who have only one.
 
     Returns
     -------
@@ -119,7 +135,8 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
     units, contrast = question.units, question.contrast
     rows: list[dict[str, Any]] = []
     partition: list[bool] = []
-    for family, removed in zip(question.families, question.removed, strict=True):
+    families = zip(question.families, question.incomplete_families, question.removed, strict=True)
+    for family, singles, removed in families:
         for scale in family[0].scales:
             if removed:
                 rows += _refused_rows(family, units, contrast, scale, removed)
@@ -131,6 +148,9 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
                     scale=scale,
                     min_cells=question.min_cells,
                     permutations=permutations,
+                )
+                found = add_incomplete(
+                    found, family, singles, question.comparison, min_cells=question.min_cells
                 )
                 rows += _test_without_mover(found, family, question, scale)
             partition += [measure.partition for measure in family]

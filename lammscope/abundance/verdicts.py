@@ -8,9 +8,10 @@ import pandas as pd
 
 from lammscope.abundance import comparisons
 from lammscope.abundance.closure import may_follow
+from lammscope.abundance.incomplete import disagreement
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE
-from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
+from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, OTHERWISE, SUGGESTIVE, Evidence
 from lammscope.stats.multiplicity import holm
 
 COLUMNS = [*comparisons.COLUMNS, "p_holm", "verdict", "words", "doubts"]
@@ -46,10 +47,11 @@ def judge_abundance(
     Returns
     -------
     tables
-        `tests` with `p_holm`, `verdict` (of `core.verdicts.VERDICTS`), `words` and `doubts`. The
-        primary row is fixed in advance and not corrected. Holm's correction is over all other
-        tested LAMM rows of the run: both levels and the mean score, but not the arcsine scale,
-        which tests the same differences again. Other rows have their false discovery rate.
+        `tests` with `p_holm`, `verdict` (of `core.verdicts.VERDICTS`), `words`, which also say
+        where incomplete patients change the result, and `doubts`. The primary row is fixed in
+        advance and not corrected. Holm's correction is over all other tested LAMM rows of the run:
+        both levels and the mean score, but not the arcsine scale, which tests the same differences
+        again. Other rows have their false discovery rate.
     lamm
         These LAMM rows with `contrast` and `role` (primary or secondary), the primary first.
     """
@@ -102,7 +104,8 @@ def _judge(rows: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
                 explained = f"may follow from {mover} {contrast.moving(direction)}"
         evidence = _evidence(row, explained)
         verdicts.append(evidence.verdict)
-        words.append(_words(row, evidence, contrast))
+        beside = disagreement(row, contrast)
+        words.append(_words(row, evidence, contrast) + (OTHERWISE + beside) * bool(beside))
         doubts.append("; ".join(evidence.doubts) if evidence.verdict == SUGGESTIVE else "")
     return rows.assign(verdict=verdicts, words=words, doubts=doubts)
 

@@ -15,6 +15,7 @@ from lammscope.cohort.associations import (
 from lammscope.cohort.associations import splits_groups as splits
 from lammscope.cohort.audit_cohort import cohort_rows, late_timepoints, missingness_rows
 from lammscope.cohort.audit_contamination import contamination_rows
+from lammscope.cohort.audit_incomplete import incomplete_rows
 from lammscope.cohort.audit_soup import soup_rows
 from lammscope.cohort.comparison import Comparison, has_every_arm
 from lammscope.cohort.contrasts import SIDES, Contrast
@@ -79,6 +80,7 @@ def audit_design(
         found = [
             *_patient_rows(units, contrast),
             *_missing_rows(comparison),
+            *incomplete_rows(comparison),
             *_unused_rows(comparison.selection, contrast),
             *_sort_rows(comparison.sorts, sorts),
             *_rank_rows(units, contrast),

@@ -11,6 +11,7 @@ from lammscope.cohort.design import aliased_columns, independent_columns
 from lammscope.cohort.selection import (
     USED,
     select_samples,
+    single_sides,
     takes_part,
     used_samples,
     used_sorts,
@@ -92,6 +93,24 @@ class Comparison:
             rows.append(row | {column: first[column] for column in contrast.unit_columns})
         columns = ["patient", "unit", "arm", *names, *contrast.unit_columns]
         return pd.DataFrame(rows, columns=columns)
+
+    @cached_property
+    def incomplete(self) -> pd.DataFrame:
+        """Patients with only one side, with the columns of `units`; the other side has no samples.
+
+        Complete units do not need them; a model with a random effect of patients may add them.
+        """
+        contrast, units = self.contrast, self.units
+        found = single_sides(self.samples, self.selection, contrast)
+        found = found.merge(self.samples[["sample", *contrast.adjust]], on="sample")
+        rows = []
+        for patient, part in found.groupby("patient", sort=True):
+            first = part.iloc[0]
+            row = {"patient": patient, "unit": patient, "arm": first["arm"]}
+            row |= {f"samples_{side}": [] for side in SIDES}
+            row[f"samples_{first['side']}"] = sorted(part["sample"])
+            rows.append(row | {column: first[column] for column in contrast.adjust})
+        return pd.DataFrame(rows, columns=list(units))
 
     @cached_property
     def crosses_phases(self) -> bool:

@@ -81,6 +81,34 @@ def takes_part(selection: pd.DataFrame, contrast: Contrast) -> pd.Series:
     return taken | (selection["use"] == INCOMPLETE) if contrast.keeps_incomplete else taken
 
 
+def single_sides(
+    samples: pd.DataFrame, selection: pd.DataFrame, contrast: Contrast
+) -> pd.DataFrame:
+    """Return the rows of a selection of patients with only one side, whose samples are replicates.
+
+    Their samples share compartment and sort (the columns of `match`) with some complete unit. A
+    patient with sides in two such compartments, where either could be taken, is left out.
+    """
+    if not contrast.has_sides:
+        return selection.iloc[:0]
+    table = samples.sort_values(["patient", "sample"]).reset_index(drop=True)
+    table = table.assign(sort=one_label(table["sort"], contrast.unsorted))
+    used = selection["use"] == USED
+    single = selection["use"] == INCOMPLETE
+    single &= ~selection["patient"].isin(selection.loc[used, "patient"])
+    keys = [key for key in contrast.shared_by_sides if key != "patient"]
+    if keys:
+        shared = pd.MultiIndex.from_frame(table[keys].apply(as_text).fillna(""))
+        single &= shared.isin(shared[used])
+    found = selection.assign(use=single.map({True: USED, False: UNUSED}))
+    _choose(found, table, contrast)
+    found = found[found["use"] == USED]
+    agree = list(dict.fromkeys([*REPLICATE, *contrast.adjust, *contrast.match]))
+    kinds = table.loc[found.index, agree].apply(as_text).fillna("").assign(side=found["side"])
+    n_kinds = kinds.groupby(found["patient"]).transform("nunique").max(axis=1)
+    return found[(n_kinds == 1).to_numpy(dtype=bool)]
+
+
 def used_samples(samples: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the sample table that a selection uses."""
     names = selection.loc[selection["use"] == USED, "sample"]

@@ -14,6 +14,7 @@ from lammscope.core.names import ALPHA
 SUPPORTED, SUGGESTIVE, INCONCLUSIVE = "supported", "suggestive", "inconclusive"
 NOT_TESTABLE = "not testable"
 VERDICTS = (SUPPORTED, SUGGESTIVE, INCONCLUSIVE, NOT_TESTABLE)
+OTHERWISE = "; but "  # in words, before what patients with only one side change
 MOST_LEFT_OUT = 0.1  # p without any one patient, up to which a difference is supported; our choice
 
 

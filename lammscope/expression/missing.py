@@ -66,11 +66,11 @@ def missingness(pseudobulk: AnnData, comparison: Comparison, *, min_cells: int) 
             by_sample = dict(zip(comparison.samples["sample"], numbers, strict=True))
             lost[name] = lost["samples"].map(by_sample)
         every = pd.concat([comparison.sides.assign(kept=True), lost], ignore_index=True)
-        rows.append({"cell_type": EVERY, **_kept_by_arm(every, contrast)})
+        rows.append({"cell_type": EVERY, **kept_by_arm(every, contrast)})
     for population in sums.populations:
         kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
         kept = kept.assign(kept=kept["n_cells"] >= min_cells)
-        rows.append({"cell_type": population, **_kept_by_arm(kept, contrast)})
+        rows.append({"cell_type": population, **kept_by_arm(kept, contrast)})
     return pd.DataFrame(rows, columns=MISSING_COLUMNS)
 
 
@@ -83,8 +83,22 @@ def _without_covariate(comparison: Comparison) -> pd.DataFrame:
     return lost.assign(cell_type=EVERY, n_cells=np.nan)[EXCLUDED_COLUMNS]
 
 
-def _kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
-    """Count patients and kept patients of each arm, and test their difference."""
+def kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
+    """Count patients and kept patients of each arm, and test their difference.
+
+    Parameters
+    ----------
+    sides
+        `patient`, `arm`, `side`, `kept` (bool) and the numbers of a trend, of each patient and
+        side.
+    contrast
+        The contrast.
+
+    Returns
+    -------
+    dict
+        `MISSING_COLUMNS` but the population.
+    """
     if contrast.has_numbers:
         return _kept_by_number(sides)
     if not contrast.has_arms:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
@@ -105,7 +106,8 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of each section, by its name in the template."""
-    audit, contrasts = results.audit, results.contrasts
+    audit = pd.concat([part for part in (results.audit, results.losses) if len(part)])
+    contrasts = results.contrasts
     calibration = calibration_rows(results.calibration)
     genes = results.population_genes
     failures = failure_rows(results.qc_verdicts, on_failed=config["qc"]["on_failed"])

@@ -48,6 +48,7 @@ class Results:
     lamm_kept: pd.DataFrame
     stability: pd.DataFrame
     audit: pd.DataFrame
+    losses: pd.DataFrame
     calibration: pd.DataFrame
     lamm_results: pd.DataFrame
     hierarchy: pd.DataFrame

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.names import LAMM_SCORE
+from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import (
     NOTHING,
     denominator_words,
@@ -84,6 +85,8 @@ ABUNDANCE_COLUMNS = (
     Column("p_holm", "p, Holm", "p", "of LAMM rows, over all but the primary one of this run"),
     Column("p_permutation", "p, permutation", "p"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
+    Column("p_incomplete", "p, incomplete", "p", "with patients who have only one side, by REML"),
+    Column("otherwise", "But", "words", "where these patients change the result"),
     Column(
         "p_without", "p without", "p", "in the denominator without the population that moved most"
     ),
@@ -164,6 +167,7 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
     arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
     if len(arcsine):
         rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
+    rows = _drop_incomplete(rows.assign(otherwise=otherwise_words(rows)))
     is_ratio = rows["scale"] == "log_ratio"
     rows = rows.assign(
         population=rows["population"].map(population_words),
@@ -206,6 +210,18 @@ def interval_words(rows: pd.DataFrame) -> pd.Series:
 def verdict_words(rows: pd.DataFrame) -> pd.Series:
     """Return verdicts with their direction or reason, such as `suggestive: higher in responder`."""
     return rows["words"].str.split(";").str[0]
+
+
+def otherwise_words(rows: pd.DataFrame) -> pd.Series:
+    """Return what patients with only one side change in a result; None where they do not."""
+    words = rows["words"].str.split(OTHERWISE).str[1]
+    return words.where(words.notna(), None)
+
+
+def _drop_incomplete(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the columns on patients with only one side where none changes a row."""
+    empty = [c for c in ("p_incomplete", "otherwise") if c in rows and rows[c].isna().all()]
+    return rows.drop(columns=empty)
 
 
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
 from lammscope.abundance.verdicts import judge_abundance
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import Between, Change, Paired
@@ -346,6 +347,7 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["detectable"] = 3.5 * table["se"]
     table["compositional"] = table["scale"] != "log_ratio"
     table["without"], table["estimate_without"], table["p_without"] = "", np.nan, np.nan
+    table[list(INCOMPLETE)] = np.nan
     table["status"], table["reason"], table["notes"] = status, "", ""
     if status != "ok":
         tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]
@@ -410,6 +412,14 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
     table = table.assign(**judge(table))
     untested = {"cell_type": "NK", "gene_set": "", "status": "too_few_patients"}
     return pd.concat([table, pd.DataFrame([untested])], ignore_index=True)
+
+
+def losses_table() -> pd.DataFrame:
+    """Make rows of `design/losses.tsv`."""
+    row = {"contrast": "baseline", "item": "lost_populations", "value": "B", "status": "warning"}
+    message = "Lost on one side for want of cells (under 10 cells): B, 0 of 4 and 4 of 4."
+    enough = {"item": "lost_denominators", "value": "0", "status": "ok", "message": "None lost."}
+    return pd.DataFrame([row | {"message": message}, row | enough])
 
 
 def calibration_table(*, share: float = 0.04, status: str = "ok") -> pd.DataFrame:

@@ -29,7 +29,17 @@ ABUNDANCE_COLUMNS = {
     *("fdr", "p_moderated", "fdr_moderated", "p_permutation", "p_floor", "permutation_scheme"),
     *("mean_test", "mean_reference", "n_test", "n_reference", "influence_low", "influence_high"),
     *("influence_patient", "influence_p_max", "detectable", "compositional", "without"),
-    *("p_without", "status", "reason", "p_holm", "verdict", "words"),
+    *(
+        "p_without",
+        "estimate_incomplete",
+        "p_incomplete",
+        "n_incomplete_test",
+        "status",
+        "reason",
+        "p_holm",
+        "verdict",
+        "words",
+    ),
 }
 EXPRESSION_COLUMNS = {
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
@@ -37,7 +47,7 @@ EXPRESSION_COLUMNS = {
     *("ambient_share", "ambient_is_limit", "ambient"),
 }
 STATISTICS = {
-    *("test_robustness", "diagnose_calibration", "test_gene_sets"),
+    *("test_robustness", "diagnose_calibration", "test_gene_sets", "audit_losses"),
     "gather_expression",
     *("test_neighborhoods", "draw_neighborhoods"),
 }
@@ -63,6 +73,8 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
         assert robustness["p"].iloc[0] == pytest.approx(lamm.query("scale == 'logit'")["p"].iloc[0])
     roles = pd.read_csv(results / "abundance" / "lamm.tsv", sep="\t")["role"].value_counts()
     assert roles["primary"] == 1
+    losses = pd.read_csv(results / "design" / "losses.tsv", sep="\t")
+    assert set(losses["contrast"]) == set(CONTRASTS)
     calibration = pd.read_csv(results / "design" / "calibration.tsv", sep="\t")
     assert set(calibration["contrast"]) == {"baseline"}
     calls = pd.read_csv(results / "annotation" / "calls.tsv", sep="\t")

@@ -155,6 +155,34 @@ rule test_robustness:
         "../scripts/test_robustness.py"
 
 
+rule audit_losses:
+    """Audit the patients lost for want of cells: whether one arm loses more than the other."""
+    input:
+        counts="<results>/abundance/counts.tsv",
+        samples="<results>/design/samples.tsv",
+        missing=collect("<results>/expression/missing.{contrast}.tsv", contrast=CONTRASTS),
+    output:
+        losses=ensure("<results>/design/losses.tsv", non_empty=True),
+    log:
+        "<logs>/audit_losses.log",
+    benchmark:
+        "<benchmarks>/audit_losses.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            settings=ABUNDANCE_TESTS,
+            min_cells=EXPRESSION_TESTS["min_cells"],
+            sorts=config["sorts"],
+            code=code("audit_losses"),
+        ),
+    script:
+        "../scripts/audit_losses.py"
+
+
 rule diagnose_calibration:
     """Check whether the p-values of the primary tests may be too small in this cohort."""
     input:

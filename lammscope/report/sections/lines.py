@@ -8,7 +8,8 @@ import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
-from lammscope.core.words import denominator_words, readable, write_number
+from lammscope.core.verdicts import OTHERWISE
+from lammscope.core.words import counted, denominator_words, readable, write_number
 from lammscope.report.order import population_order
 from lammscope.report.table import (
     Column,
@@ -96,6 +97,23 @@ def influence_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
     words = f"If any one patient is left out, the {contrast.ratio()} is between {low} and {high}"
     words += f", and p is at most {write_number(p_max, 'p').removeprefix('< ')}"
     return f"{words} (without {row['influence_patient']})."
+
+
+def incomplete_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
+    """Say what a row is with the patients who have only one side; "" without such patients."""
+    p = float(row.get("p_incomplete", np.nan))
+    if not np.isfinite(p):
+        return ""
+    n = counted(int(row["n_incomplete_test"] + row["n_incomplete_reference"]), "patients")
+    ratio, low, high = (
+        write_number(float(row[f"{name}_incomplete"]), "ratio")
+        for name in ("estimate", "ci_low", "ci_high")
+    )
+    line = (
+        f"With {n} added who have only one of the two samples (a random effect of patients, REML), "
+        f"the {contrast.ratio()} is {ratio} (95 % CI {low} to {high}; p = {p:.2g})."
+    )
+    return line + " The verdict rests on complete patients." * (OTHERWISE in str(row["words"]))
 
 
 def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:

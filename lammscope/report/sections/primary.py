@@ -12,7 +12,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.report.results import Results
-from lammscope.report.sections.lines import influence_line, robustness_line
+from lammscope.report.sections.lines import incomplete_line, influence_line, robustness_line
 
 POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
@@ -133,7 +133,7 @@ def primary_section(
     facts.append(("p", write_number(float(row["p"]), "p"), test))
     verdict, _, doubts = str(row["words"]).partition("; ")
     facts.append(("verdict", str(row["verdict"]), readable(doubts or verdict)))
-    lines = [influence_line(row.to_dict(), contrast=contrast)]
+    lines = [line(row.to_dict(), contrast=contrast) for line in (influence_line, incomplete_line)]
     if not own.robustness.empty:
         lines.append(robustness_line(own.robustness, contrast=contrast))
     beside += [line for line in lines if line]

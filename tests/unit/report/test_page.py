@@ -16,6 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import sparse
 
+from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
 from lammscope.abundance.verdicts import COLUMNS
 from lammscope.annotate.evidence import count_calls
 from lammscope.annotate.levels import levels_by_group
@@ -23,6 +24,7 @@ from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrast_kinds import Paired
 from lammscope.core.names import NO_CAR_FEATURE
+from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
 from lammscope.report.figures import catalog
@@ -34,6 +36,7 @@ from lammscope.report.page import write_report
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
     gene_set_table,
+    incomplete_line,
     influence_line,
     lamm_table,
     robustness_line,
@@ -64,6 +67,7 @@ from tests.unit.example_results import (
     gene_set_rows,
     hierarchy_table,
     judged,
+    losses_table,
     missing_table,
     neighborhood_rows,
     robustness_table,
@@ -214,6 +218,7 @@ def make_report(
             "missing_markers": MISSING_MARKERS,
             **joint_tables(),
             "audit": audit_table(),
+            "losses": losses_table(),
             "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
             "robustness": {name: robustness_table() for name in CONTRASTS},
             "lamm_results": judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1],
@@ -884,6 +889,37 @@ def test_corrected_numbers_stand_beside_called_ones_of_the_same_level() -> None:
     assert line.endswith("corrected for this 1.00 (95 % CI 0.37 to 2.72).")
     table.loc[table["analysis"] == "main", ends] = [1, 0, 2]  # the level of the main analysis
     assert "cells is 2.72" in robustness_line(pd.concat([table, corrected]), contrast=BASELINE)
+
+
+def test_incomplete_patients_are_beside_the_row_only_where_there_are_any(cohort: Example) -> None:
+    plain = abundance_table(cohort.counts)
+    labels = [column.label for column in abundance_rows(plain, contrast=CHANGE).columns]
+    assert not {"p, incomplete", "But"} & set(labels)
+    first = plain.index[plain["estimate"].notna() & (plain["scale"] == "logit")][0]
+    assert incomplete_line(plain.loc[first].to_dict(), contrast=CHANGE) == ""
+    added = plain.copy()
+    added.loc[first, list(INCOMPLETE)] = [0.0, -1.0, 1.0, 0.4, 1, 2]
+    added.loc[first, "words"] += f"{OTHERWISE}with 3 patients of one side only p 0.4, higher"
+    table = abundance_rows(added, contrast=CHANGE)
+    at = {column.label: place for place, column in enumerate(table.columns)}
+    assert sorted({row[at["p, incomplete"]].text for row in table.rows}) == ["0.400", NOTHING]
+    assert "with 3 patients of one side only p 0.4, higher" in {
+        row[at["But"]].text for row in table.rows
+    }
+    assert not any("one side" in row[at["Not supported because"]].text for row in table.rows)
+    line = incomplete_line(added.loc[first].to_dict(), contrast=CHANGE)
+    assert line.startswith("With 3 patients added who have only one of the two samples")
+    assert "is 1.00 (95 % CI 0.37 to 2.72; p = 0.4)" in line
+    assert line.endswith("The verdict rests on complete patients.")
+
+
+def test_patients_lost_for_want_of_cells_are_above_the_results(
+    make_report: Callable[..., str],
+) -> None:
+    lost = "Lost on one side for want of cells"
+    words = words_of(make_report())
+    assert lost in words[: words.index("Comparisons")]
+    assert lost not in words_of(make_report(losses=losses_table().iloc[:0]))
 
 
 def test_influence_is_silent_where_nothing_was_tested(cohort: Example) -> None:
