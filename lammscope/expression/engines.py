@@ -1,4 +1,4 @@
-"""Engines of the expression test: limma-voom in NumPy, and PyDESeq2."""
+"""Engines of the expression test: limma-voom in NumPy, PyDESeq2, and edgeR by pyedger."""
 
 import logging
 import warnings
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from lammscope.expression.edger_ql import fit_edger_ql
 from lammscope.expression.models import Model
 from lammscope.stats import linear
 from lammscope.stats.voom import Voom, voom
@@ -103,6 +104,7 @@ def fit_pydeseq2(model: Model) -> pd.DataFrame:
 ENGINES: dict[str, Callable[[Model], pd.DataFrame]] = {
     "limma_voom": fit_limma_voom,
     "pydeseq2": fit_pydeseq2,
+    "edger_ql": fit_edger_ql,
 }
 FORESEEN = (  # warnings that are not passed on, and why
     "The 'future.infer_string' option",  # anndata with pandas 3.1

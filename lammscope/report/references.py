@@ -75,6 +75,13 @@ ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma i
         ),
         ("DESeq2", "Love MI, et al. Genome Biology 2014;15:550.", "10.1186/s13059-014-0550-8"),
     ),
+    "edger_ql": (
+        (
+            "edgeR 4 (quasi-likelihood)",
+            "Chen Y, et al. Nucleic Acids Research 2025;53:gkaf018.",
+            "10.1093/nar/gkaf018",
+        ),
+    ),
 }
 
 
