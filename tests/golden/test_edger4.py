@@ -1,4 +1,4 @@
-"""The engines agree with edgeR 4 in the cohort of `make_golden.R`: quasi-likelihood and voomLmFit."""
+"""The engines agree with edgeR 4: quasi-likelihood and voomLmFit, on `make_golden.R`'s cohort."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -298,12 +298,12 @@ def memory(base, factor, of=sum):
 
 def refuse_missing_packages():
     """Stop if the package of an integration method or of the engine in use is not installed."""
-    conda = bool(workflow.deployment_settings.deployment_method)
-    if message := missing_package(config["expression"]["engine"], own_environment=conda):
+    deployed = bool(workflow.deployment_settings.deployment_method)
+    if message := missing_package(config["expression"]["engine"], own_environment=deployed):
         stop("lammscope: a package is missing; nothing was run:", [message])
     needed = [method for name, method in METHODS.items() if name in COMPARED]
     missing = [method.missing for method in needed if not method.is_installed()]
-    if missing and not conda:
+    if missing and not deployed:
         stop("lammscope: a package is missing; nothing was run:", missing)
 
 
