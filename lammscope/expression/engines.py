@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lammscope.expression.edger_ql import fit_edger_ql
-from lammscope.expression.models import Model
+from lammscope.expression.models import MIN_GENES, Model
 from lammscope.stats import linear
-from lammscope.stats.voom import Voom, voom
+from lammscope.stats.voom import Voom, residual_df, voom, voom_by_group
 
 logger = logging.getLogger("lammscope")
 QUANTILE = 0.975  # for 95 % intervals
@@ -31,18 +32,52 @@ def fit_limma_voom(model: Model) -> pd.DataFrame:
         million), `log2fc` with `ci_low` and `ci_high` (95 %), `t`, `df`, `p`, `status`. A gene
         without variance has no p (`no_variation`).
     """
+    return _fit_limma(model, voom)
+
+
+def fit_limma_voom_by_arm(model: Model) -> pd.DataFrame:
+    """Test each gene with limma and voom weights from a mean-variance trend for each arm.
+
+    Where the patients of one arm vary more in all genes, they get less weight. Pairs have one arm,
+    and an arm without residual degrees of freedom or with too few genes has no trend; then the
+    trend is common, which is logged.
+
+    Returns
+    -------
+    DataFrame
+        As from `fit_limma_voom`.
+    """
+    arm = model.sides["arm"].to_numpy(dtype=str)
+    if problem := _no_trend_by_arm(model, arm):
+        logger.info(
+            "%s: one mean-variance trend for all samples, since %s", model.population, problem
+        )
+        return fit_limma_voom(model)
+    return _fit_limma(model, partial(voom_by_group, group=arm))
+
+
+def _no_trend_by_arm(model: Model, arm: np.ndarray) -> str:
+    """Say why the arms cannot have a trend each; empty if they can."""
+    arms = np.unique(arm)
+    if len(arms) < 2:
+        return "pairs have one arm"
+    for name in arms:
+        own = arm == name
+        if residual_df(model.design.to_numpy()[own]) < 1:
+            return f"the {name} arm has no residual degrees of freedom"
+        if (model.counts[:, own].sum(axis=1) > 0).sum() < MIN_GENES:
+            return f"the {name} arm has counts of fewer than {MIN_GENES} genes"
+    return ""
+
+
+def _fit_limma(model: Model, weigh: Callable[..., Voom]) -> pd.DataFrame:
+    """Fit and test with the weights that `weigh` makes from counts and design."""
     design, block = model.design.to_numpy(), model.block
-    weighted = voom(model.counts, design, norm_factors=model.norm_factors)
-    correlation = None
+    weigh = partial(weigh, model.counts, design, norm_factors=model.norm_factors)
+    weighted, correlation = weigh(), None
     if block is not None:
         correlation = _correlation(weighted, design, block)
-        weighted = voom(
-            model.counts,
-            design,
-            norm_factors=model.norm_factors,
-            block=block,
-            correlation=correlation,
-        )
+        weighted = weigh(block=block, correlation=correlation)
         correlation = _correlation(weighted, design, block)
     fit = linear.lm_fit(
         weighted.y, design, weights=weighted.weights, block=block, correlation=correlation
@@ -103,9 +138,12 @@ def fit_pydeseq2(model: Model) -> pd.DataFrame:
 
 ENGINES: dict[str, Callable[[Model], pd.DataFrame]] = {
     "limma_voom": fit_limma_voom,
+    "limma_voom_by_arm": fit_limma_voom_by_arm,
     "pydeseq2": fit_pydeseq2,
     "edger_ql": fit_edger_ql,
 }
+# Patients with one phase stay in their models as correlated blocks; other engines have no blocks.
+LIMMA = ("limma_voom", "limma_voom_by_arm")
 FORESEEN = (  # warnings that are not passed on, and why
     "The 'future.infer_string' option",  # anndata with pandas 3.1
     "The inplace keyword in Series.drop",  # PyDESeq2 with pandas 3.1

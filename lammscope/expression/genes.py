@@ -9,7 +9,7 @@ from anndata import AnnData
 from lammscope.cohort.comparison import Comparison
 from lammscope.expression.ambient_in_contrast import COLUMNS as AMBIENT_COLUMNS
 from lammscope.expression.ambient_in_contrast import mark_ambient
-from lammscope.expression.engines import ENGINES
+from lammscope.expression.engines import ENGINES, LIMMA
 from lammscope.expression.models import Untested, plain_pseudobulks, population_model, stacked
 from lammscope.stats.multiplicity import benjamini_hochberg
 
@@ -63,13 +63,12 @@ def test_expression(
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
 
     def test_population(population: str) -> pd.DataFrame:
-        # With limma, patients with one phase stay in the model as blocks; PyDESeq2 has none.
         model = population_model(
             sums,
             population,
             comparison,
             min_cells=min_cells,
-            within_patients=engine != "limma_voom",
+            within_patients=engine not in LIMMA,
         )
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
@@ -87,5 +86,5 @@ def test_expression(
         return table.reindex(columns=COLUMNS)
 
     # one thread for PyDESeq2, since its warnings are caught by a filter that all threads share
-    with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
+    with ThreadPoolExecutor(threads if engine in LIMMA else 1) as pool:
         return stacked(list(pool.map(test_population, sums.populations)), COLUMNS)

@@ -67,6 +67,13 @@ CELLTYPIST: Reference = (
     "10.1126/science.abl5197",
 )
 ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma is always used
+    "limma_voom_by_arm": (
+        (
+            "voom with a trend for each arm (voomByGroup)",
+            "You Y, et al. Nucleic Acids Research 2023;51:e64.",
+            "10.1093/nar/gkad030",
+        ),
+    ),
     "pydeseq2": (
         (
             "PyDESeq2",

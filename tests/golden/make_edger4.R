@@ -51,4 +51,23 @@ voom_fits(Y, "")
 # the same counts, where every tenth gene is seen in non-responders only
 silent <- Y; silent[seq(5, nrow(Y), 10), !nr] <- 0L
 voom_fits(silent, "_zeros")
+
+# voom with a trend for each arm (voomByGroup), divided by the mean root of an estimated deviation
+mean_root <- function(df) (2 / df)^.25 * gamma(df / 2 + .25) / gamma(df / 2)
+by_arm <- function(dge, d, arm, block = NULL, ...) {
+  v <- voom(dge, d)
+  for (a in unique(arm)) {
+    i <- arm == a; q <- qr(d[i, ]); own <- d[i, q$pivot[seq_len(q$rank)]]
+    part <- voom(dge$counts[, i], own, lib.size = getNormLibSizes(dge)[i], block = block[i], ...)
+    v$weights[, i] <- part$weights * mean_root(sum(i) - q$rank)^4
+  }
+  v
+}
+dge <- lists(Y[, k], baseline); fit <- lmFit(by_arm(dge, baseline, nr[k]), baseline)
+top(dge, fit, ncol(baseline), "voom_by_arm_baseline.csv")
+d <- cbind(1, nr, post, nr & post) + 0; dge <- lists(Y, d); v <- by_arm(dge, d, nr); patients <- samples$patient
+cor <- duplicateCorrelation(v, d, block = patients)$consensus.correlation
+v <- by_arm(dge, d, nr, block = patients, correlation = cor)
+cor <- duplicateCorrelation(v, d, block = patients)$consensus.correlation
+top(dge, lmFit(v, d, block = patients, correlation = cor), 4, "voom_by_arm_change.csv")
 writeLines(c(R.version.string, sapply(c("limma", "edgeR", "statmod"), function(p) paste(p, packageVersion(p)))), "versions_edger4.txt")
