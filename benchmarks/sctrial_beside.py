@@ -46,23 +46,28 @@ LAMM_ROWS = {
     "ours, logit": ("LAMM", "all", "logit"),
     "ours, arcsine": ("LAMM", "all", "arcsine"),
 }
-EIGHT, FOUR = TableSettings(8, 8), TableSettings(4, 8)
-TRIPLED = {"lamm_shift": float(np.log(3)), "shifted_phases": ("post",)}
-DOUBLED = {"lamm_shift": float(np.log(2)), "shifted_phases": ("post",)}
+EIGHT, SIX, FOUR = TableSettings(8, 8), TableSettings(6, 6), TableSettings(4, 8)
 NULL = {
     "8 v 8": EIGHT,
-    "6 v 6": TableSettings(6, 6),
+    "6 v 6": SIX,
     "4 v 8": FOUR,
     "4 v 8, the 4 vary twice as much": replace(FOUR, lamm_test_spread=2.0),
     "4 v 8, the 8 vary twice as much": replace(TableSettings(8, 4), lamm_test_spread=2.0),
     "4 v 8, few cells": replace(FOUR, cells=400.0, lamm_share=0.01),
     "20 v 20": TableSettings(20, 20),
 }
+
+
+def _raised(settings: TableSettings, factor: float) -> TableSettings:
+    """Raise LAMM cells of the test arm after infusion."""
+    return replace(settings, lamm_shift=float(np.log(factor)), shifted_phases=("post",))
+
+
 PLANTED = {
-    "8 v 8, doubled": replace(EIGHT, **DOUBLED),
-    "6 v 6, doubled": replace(TableSettings(6, 6), **DOUBLED),
-    "6 v 6, tripled": replace(TableSettings(6, 6), **TRIPLED),
-    "4 v 8, tripled": replace(FOUR, **TRIPLED),
+    "8 v 8, doubled": _raised(EIGHT, 2),
+    "6 v 6, doubled": _raised(SIX, 2),
+    "6 v 6, tripled": _raised(SIX, 3),
+    "4 v 8, tripled": _raised(FOUR, 3),
 }
 
 
@@ -187,11 +192,9 @@ def _signs(n: int) -> Floats:
 
 def _arm_statistic(change: Floats, test: np.ndarray, scale: float) -> Floats:
     """Divide the difference of the arms (last axis: patients) by its cluster-robust error."""
-    difference, variance = 0.0, 0.0
-    for arm, sign in ((test, 1), (~test, -1)):
-        own = change[..., arm]
-        difference = difference + sign * own.mean(axis=-1)
-        variance = variance + own.var(axis=-1) / arm.sum()
+    one, other = change[..., test], change[..., ~test]
+    variance = one.var(axis=-1) / test.sum() + other.var(axis=-1) / (~test).sum()
+    difference = one.mean(axis=-1) - other.mean(axis=-1)
     return np.asarray(difference / np.sqrt(scale * variance))
 
 

@@ -1,5 +1,6 @@
 """Differential expression of genes within populations."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,8 +12,10 @@ from lammscope.expression.ambient_in_contrast import COLUMNS as AMBIENT_COLUMNS
 from lammscope.expression.ambient_in_contrast import mark_ambient
 from lammscope.expression.engines import ENGINES, LIMMA
 from lammscope.expression.models import Untested, plain_pseudobulks, population_model, stacked
+from lammscope.expression.spread import spread_note
 from lammscope.stats.multiplicity import benjamini_hochberg
 
+logger = logging.getLogger("lammscope")
 COLUMNS = [
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
     *("p", "fdr", "n_test", "n_reference", "status"),
@@ -74,6 +77,9 @@ def test_expression(
             table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
             table["ambient"] = False
         else:
+            note = spread_note(model, comparison.contrast)
+            if note and engine != "limma_voom_by_arm":
+                logger.info(note)
             table = ENGINES[engine](model).assign(gene=model.genes, symbol=model.symbols)
             change = table["log2fc"].to_numpy(dtype=float)
             marks = mark_ambient(model, change, max_ambient_share=max_ambient_share)

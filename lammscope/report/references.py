@@ -70,8 +70,8 @@ ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma i
     "limma_voom_by_arm": (
         (
             "voom with a trend for each arm (voomByGroup)",
-            "You Y, et al. Nucleic Acids Research 2023;51:e64.",
-            "10.1093/nar/gkad030",
+            "You Y, et al. Genome Biology 2023;24:107.",
+            "10.1186/s13059-023-02949-2",
         ),
     ),
     "pydeseq2": (

@@ -1,7 +1,7 @@
 """Precision weights of counts from the mean-variance trend (limma's voom).
 
 Law et al. 2014, doi 10.1186/gb-2014-15-2-r29. With a trend for each group of samples: You et al.
-2023, doi 10.1093/nar/gkad030.
+2023, doi 10.1186/s13059-023-02949-2.
 """
 
 from dataclasses import dataclass

@@ -36,9 +36,7 @@ def test_pairs_have_one_trend_and_the_log_says_so(caplog: pytest.LogCaptureFixtu
     data = make_pseudobulk(samples, **LAMM)
     comparison = Comparison(samples, asked(PAIRED, samples))
     with caplog.at_level(logging.INFO, logger="lammscope"):
-        one, each = (
-            run_test(data, comparison, **SETTINGS, **engine) for engine in (LIMMA, BY_ARM)
-        )
+        one, each = (run_test(data, comparison, **SETTINGS, **engine) for engine in (LIMMA, BY_ARM))
     assert each.equals(one)
     assert "LAMM: one mean-variance trend for all samples, since pairs have one arm" in caplog.text
 
@@ -54,9 +52,7 @@ def test_an_arm_without_residual_degrees_of_freedom_has_the_common_trend(
     comparison = Comparison(samples, asked({**BASELINE, "adjust": ["site"]}, samples))
     data = make_pseudobulk(samples, **LAMM)
     with caplog.at_level(logging.INFO, logger="lammscope"):
-        one, each = (
-            run_test(data, comparison, **SETTINGS, **engine) for engine in (LIMMA, BY_ARM)
-        )
+        one, each = (run_test(data, comparison, **SETTINGS, **engine) for engine in (LIMMA, BY_ARM))
     assert (each["status"] == "ok").all()
     assert each.equals(one)
     assert "since the test arm has no residual degrees of freedom" in caplog.text
