@@ -82,7 +82,9 @@ class Donors:
 
 def donors_of(cells: Cells) -> Donors:
     """Take the pseudobulks of the donors; counts are shrunk towards the mean of all."""
-    sums = np.array([cells.counts[cells.donor == name].sum(axis=0) for name in set(cells.donor)])
+    sums = np.array(
+        [cells.counts[cells.donor == name].sum(axis=0) for name in np.unique(cells.donor)]
+    )
     sums = sums[:, sums.mean(axis=0) >= MIN_MEAN]
     share = sums.sum(axis=0) / sums.sum()
     logs = np.log((sums + 10 * share * len(share)) / (sums.sum(axis=1, keepdims=True)))
