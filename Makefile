@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi demo test test-fast test-oldest check lint format hooks bench bench-statistics lock clean FORCE
+.PHONY: help setup setup-scvi setup-edger demo test test-fast test-oldest check lint format hooks bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -34,6 +34,12 @@ setup-scvi: .venv/scvi.stamp ## add scvi-tools, for `integration.method: scvi` (
 
 .venv/scvi.stamp: .venv/base.stamp requirements-scvi.lock
 	@sh envs/setup.sh requirements.lock requirements-scvi.lock
+	@touch $@
+
+setup-edger: .venv/edger.stamp ## add pyedger, for `expression.engine: edger_ql`
+
+.venv/edger.stamp: .venv/base.stamp requirements-edger.lock
+	@sh envs/setup.sh requirements.lock requirements-edger.lock
 	@touch $@
 
 $(DEMO)/samples.tsv: | .venv/base.stamp
@@ -88,10 +94,11 @@ bench-statistics: .venv/base.stamp ## print the figures of the statistics: false
 		python -m benchmarks.$$part || missed="$$missed$${part%% *} "; done; \
 	test -z "$$missed" || { echo "Limits missed in: $$missed"; exit 1; }
 
-lock: .venv/base.stamp ## update the three lock files
+lock: .venv/base.stamp ## update the four lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group dev -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
 	python envs/pin_conda.py
 
 # Subfolders of results/ with a sample table of their own are other cohorts.

@@ -1,18 +1,20 @@
-"""Engines of the expression test: limma-voom in NumPy, and PyDESeq2."""
+"""Engines of the expression test: limma-voom in NumPy, PyDESeq2, and edgeR by pyedger."""
 
 import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lammscope.expression.models import Model
+from lammscope.expression.edger_ql import fit_edger_ql
+from lammscope.expression.models import MIN_GENES, Model
 from lammscope.stats import linear
-from lammscope.stats.voom import Voom, voom
+from lammscope.stats.voom import Voom, residual_df, voom, voom_by_group
 
 logger = logging.getLogger("lammscope")
 QUANTILE = 0.975  # for 95 % intervals
@@ -34,23 +36,22 @@ class LimmaFit:
     test: linear.TestedFit
 
 
-def limma_fit(model: Model) -> LimmaFit:
+@lru_cache(maxsize=16)  # the engine, the comparison of spreads and leaving patients out share it
+def limma_fit(model: Model, *, by_arm: bool = False) -> LimmaFit:
     """Fit limma-voom: voom weights, then moderated t-statistics.
 
-    The correlation within blocks is estimated twice, with the weights updated in between.
+    The correlation within blocks is estimated twice, with the weights updated in between. With
+    `by_arm`, each arm has a mean-variance trend of its own, if it can have one.
     """
     design, block = model.design.to_numpy(), model.block
-    weighted = voom(model.counts, design, norm_factors=model.norm_factors)
-    correlation = None
+    weigh: Callable[..., Voom] = voom
+    if by_arm and not _no_trend_by_arm(model):
+        weigh = partial(voom_by_group, group=model.sides["arm"].to_numpy(dtype=str))
+    weigh = partial(weigh, model.counts, design, norm_factors=model.norm_factors)
+    weighted, correlation = weigh(), None
     if block is not None:
         correlation = _correlation(weighted, design, block)
-        weighted = voom(
-            model.counts,
-            design,
-            norm_factors=model.norm_factors,
-            block=block,
-            correlation=correlation,
-        )
+        weighted = weigh(block=block, correlation=correlation)
         correlation = _correlation(weighted, design, block)
     fit = linear.lm_fit(
         weighted.y, design, weights=weighted.weights, block=block, correlation=correlation
@@ -70,7 +71,30 @@ def fit_limma_voom(model: Model) -> pd.DataFrame:
         million), `log2fc` with `ci_low` and `ci_high` (95 %), `t`, `df`, `p`, `status`. A gene
         without variance has no p (`no_variation`).
     """
-    test = limma_fit(model).test
+    return _limma_table(limma_fit(model))
+
+
+def fit_limma_voom_by_arm(model: Model) -> pd.DataFrame:
+    """Test each gene with limma and voom weights from a mean-variance trend for each arm.
+
+    Where the patients of one arm vary more in all genes, they get less weight. Pairs and trends
+    have one arm, and an arm without residual degrees of freedom or with too few genes has no trend;
+    then the trend is common, which is logged.
+
+    Returns
+    -------
+    DataFrame
+        As from `fit_limma_voom`.
+    """
+    if problem := _no_trend_by_arm(model):
+        logger.info(
+            "%s: one mean-variance trend for all samples, since %s", model.population, problem
+        )
+    return _limma_table(limma_fit(model, by_arm=True))
+
+
+def _limma_table(fit: LimmaFit) -> pd.DataFrame:
+    test = fit.test
     change, p = test.coefficients[:, 0], test.p_value[:, 0]
     half = stats.t.ppf(QUANTILE, test.df_total) * test.stdev_unscaled[:, 0] * np.sqrt(test.s2_post)
     return pd.DataFrame(
@@ -85,6 +109,21 @@ def fit_limma_voom(model: Model) -> pd.DataFrame:
             "status": np.where(np.isfinite(p), "ok", "no_variation"),
         }
     )
+
+
+def _no_trend_by_arm(model: Model) -> str:
+    """Say why the arms cannot have a trend each; empty if they can."""
+    arm = model.sides["arm"].to_numpy(dtype=str)
+    arms = np.unique(arm)
+    if len(arms) < 2:
+        return "there is one arm"
+    for name in arms:
+        own = arm == name
+        if residual_df(model.design.to_numpy()[own]) < 1:
+            return f"the {name} arm has no residual degrees of freedom"
+        if (model.counts[:, own].sum(axis=1) > 0).sum() < MIN_GENES:
+            return f"the {name} arm has counts of fewer than {MIN_GENES} genes"
+    return ""
 
 
 def fit_pydeseq2(model: Model) -> pd.DataFrame:
@@ -125,8 +164,13 @@ def fit_pydeseq2(model: Model) -> pd.DataFrame:
 
 ENGINES: dict[str, Callable[[Model], pd.DataFrame]] = {
     "limma_voom": fit_limma_voom,
+    "limma_voom_by_arm": fit_limma_voom_by_arm,
     "pydeseq2": fit_pydeseq2,
+    "edger_ql": fit_edger_ql,
 }
+# Patients with one phase stay in their models as correlated blocks; other engines have no blocks.
+BY_ARM = "limma_voom_by_arm"
+LIMMA = ("limma_voom", BY_ARM)
 FORESEEN = (  # warnings that are not passed on, and why
     "The 'future.infer_string' option",  # anndata with pandas 3.1
     "The inplace keyword in Series.drop",  # PyDESeq2 with pandas 3.1

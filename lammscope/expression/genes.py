@@ -1,5 +1,6 @@
 """Differential expression of genes within populations."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ from lammscope.core.names import ALPHA
 from lammscope.core.verdicts import NOT_TESTABLE
 from lammscope.expression.ambient_in_contrast import COLUMNS as AMBIENT_COLUMNS
 from lammscope.expression.ambient_in_contrast import mark_ambient
-from lammscope.expression.engines import ENGINES
+from lammscope.expression.engines import BY_ARM, ENGINES, LIMMA, limma_fit
 from lammscope.expression.models import (
     Model,
     Untested,
@@ -22,10 +23,12 @@ from lammscope.expression.models import (
     population_model,
     stacked,
 )
+from lammscope.expression.spread import spread_note
 from lammscope.expression.support import COLUMNS as SUPPORT
 from lammscope.expression.support import EVIDENCE, NO_EVIDENCE, gene_support, judge
 from lammscope.stats.multiplicity import benjamini_hochberg
 
+logger = logging.getLogger("lammscope")
 COLUMNS = [
     *("cell_type", "gene", "symbol", "mean_expression", "log2fc", "ci_low", "ci_high", "t", "df"),
     *("p", "fdr", "n_test", "n_reference", "status"),
@@ -68,7 +71,7 @@ def test_expression(
         Populations tested in parallel; the result does not depend on it.
     permutations
         For the evidence of `support.gene_support`, which genes with an FDR below 0.05 have; None
-        skips it and the verdicts.
+        skips it, the verdicts, and the note on arms that vary differently.
 
     Returns
     -------
@@ -81,13 +84,12 @@ def test_expression(
     sums = plain_pseudobulks(pseudobulk, exclude=exclude)
 
     def test_population(population: str) -> pd.DataFrame:
-        # With limma, patients with one phase stay in the model as blocks; PyDESeq2 has none.
         model = population_model(
             sums,
             population,
             comparison,
             min_cells=min_cells,
-            within_patients=engine != "limma_voom",
+            within_patients=engine not in LIMMA,
         )
         if isinstance(model, Untested):
             table = pd.DataFrame([{"gene": "", "symbol": "", "status": model.status}])
@@ -99,7 +101,11 @@ def test_expression(
             table = pd.concat([table, marks], axis=1)
             table["fdr"] = benjamini_hochberg(table["p"].where(~table["ambient"]))
             if permutations is not None:
-                table = _add_support(table, model, comparison.contrast, permutations)
+                if engine != BY_ARM and (note := spread_note(model, comparison.contrast)):
+                    logger.info(note)
+                table = _add_support(
+                    table, model, comparison.contrast, permutations, by_arm=engine == BY_ARM
+                )
             table = table.sort_values(["ambient", "p", "gene"], kind="stable")
         table = table.assign(
             cell_type=population, n_test=model.n_test, n_reference=model.n_reference
@@ -107,17 +113,23 @@ def test_expression(
         return table.reindex(columns=COLUMNS)
 
     # one thread for PyDESeq2, since its warnings are caught by a filter that all threads share
-    with ThreadPoolExecutor(threads if engine == "limma_voom" else 1) as pool:
+    with ThreadPoolExecutor(threads if engine in LIMMA else 1) as pool:
         return stacked(list(pool.map(test_population, sums.populations)), COLUMNS)
 
 
 def _add_support(
-    table: pd.DataFrame, model: Model, contrast: Contrast, permutations: Permutations
+    table: pd.DataFrame,
+    model: Model,
+    contrast: Contrast,
+    permutations: Permutations,
+    *,
+    by_arm: bool,
 ) -> pd.DataFrame:
     """Add `support.COLUMNS` to the genes of a model, which are in its order."""
     candidates = np.flatnonzero(table["fdr"] < ALPHA)
     table = table.assign(**NO_EVIDENCE)
     if len(candidates):
-        found = gene_support(model, contrast, candidates, permutations)
+        fit = limma_fit(model, by_arm=by_arm)
+        found = gene_support(model, contrast, fit, candidates, permutations)
         table.loc[candidates, EVIDENCE] = found[EVIDENCE]
     return pd.concat([table, judge(table, ambient=table["ambient"].to_numpy())], axis=1)

@@ -41,7 +41,7 @@ class Pseudobulks:
         return sorted(set(self.obs["population"]) - {UNKNOWN_CAR_T})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A population that can be tested.
 

@@ -17,7 +17,7 @@ from lammscope.cohort.design import EFFECT, independent_columns
 from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, Array
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
-from lammscope.expression.engines import LimmaFit, limma_fit
+from lammscope.expression.engines import LimmaFit
 from lammscope.expression.models import Model
 from lammscope.expression.set_scores import patient_values
 from lammscope.stats import linear
@@ -34,7 +34,11 @@ GENES_AT_A_TIME = 100  # permutations of more would need much memory
 
 
 def gene_support(
-    model: Model, contrast: Contrast, rows: NDArray[np.int64], permutations: Permutations
+    model: Model,
+    contrast: Contrast,
+    fit: LimmaFit,
+    rows: NDArray[np.int64],
+    permutations: Permutations,
 ) -> pd.DataFrame:
     """Test genes by permutation, and without each patient.
 
@@ -44,6 +48,8 @@ def gene_support(
         Of a population.
     contrast
         What is compared.
+    fit
+        limma-voom's fit of the model.
     rows
         Rows of the genes in the model.
     permutations
@@ -70,7 +76,7 @@ def gene_support(
         )
         for start in range(0, len(rows), GENES_AT_A_TIME)
     ]
-    left_out, patient = without_patients(model, limma_fit(model), rows)
+    left_out, patient = without_patients(model, fit, rows)
     return pd.DataFrame(
         {
             "p_permutation": np.concatenate([np.empty(0), *p]),

@@ -67,6 +67,13 @@ CELLTYPIST: Reference = (
     "10.1126/science.abl5197",
 )
 ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma is always used
+    "limma_voom_by_arm": (
+        (
+            "voom with a trend for each arm (voomByGroup)",
+            "You Y, et al. Genome Biology 2023;24:107.",
+            "10.1186/s13059-023-02949-2",
+        ),
+    ),
     "pydeseq2": (
         (
             "PyDESeq2",
@@ -74,6 +81,13 @@ ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma i
             "10.1093/bioinformatics/btad547",
         ),
         ("DESeq2", "Love MI, et al. Genome Biology 2014;15:550.", "10.1186/s13059-014-0550-8"),
+    ),
+    "edger_ql": (
+        (
+            "edgeR 4 (quasi-likelihood)",
+            "Chen Y, et al. Nucleic Acids Research 2025;53:gkaf018.",
+            "10.1093/nar/gkaf018",
+        ),
     ),
 }
 

@@ -16,6 +16,7 @@ from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.names import AUTO, DROP, LAMM_ROWS, NONE
 from lammscope.core.resources import HOME, find_resource
+from lammscope.expression.packages import missing_package
 from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
@@ -296,10 +297,13 @@ def memory(base, factor, of=sum):
 
 
 def refuse_missing_packages():
-    """Stop if the package of an integration method in use is not installed."""
+    """Stop if the package of an integration method or of the engine in use is not installed."""
+    deployed = bool(workflow.deployment_settings.deployment_method)
+    if message := missing_package(config["expression"]["engine"], own_environment=deployed):
+        stop("lammscope: a package is missing; nothing was run:", [message])
     needed = [method for name, method in METHODS.items() if name in COMPARED]
     missing = [method.missing for method in needed if not method.is_installed()]
-    if missing and not workflow.deployment_settings.deployment_method:
+    if missing and not deployed:
         stop("lammscope: a package is missing; nothing was run:", missing)
 
 

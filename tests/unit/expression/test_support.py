@@ -96,7 +96,7 @@ def test_the_permutation_p_is_that_of_all_labelings() -> None:
     contrast = asked(BASELINE, samples)
     model = model_of(data, Comparison(samples, contrast))
     rows = np.arange(250)  # more than are permuted at a time
-    found = gene_support(model, contrast, rows, PERMUTATIONS)
+    found = gene_support(model, contrast, limma_fit(model), rows, PERMUTATIONS)
     values = patient_values(model, contrast).values
     arm = (model.sides["arm"] == "test").to_numpy()
     for row in (0, 120, 249):
@@ -130,7 +130,7 @@ def test_patients_with_one_phase_stay_in_limma_and_are_not_permuted() -> None:
     model = model_of(data[~lost].copy(), Comparison(samples, contrast))
     assert "r0" in set(model.sides["patient"])
     assert "r0" not in set(patient_values(model, contrast).units["patient"])
-    found = gene_support(model, contrast, np.arange(20), PERMUTATIONS)
+    found = gene_support(model, contrast, limma_fit(model), np.arange(20), PERMUTATIONS)
     assert found.notna().all(axis=None)
     assert (found["influence_p_max"] < 0.1).mean() > 0.5
 
