@@ -14,16 +14,13 @@ from lammscope.abundance.fractions import Measure
 from lammscope.abundance.populations import Question
 from lammscope.cohort.audit import COLUMNS
 from lammscope.cohort.contrasts import SIDES, Contrast
-from lammscope.cohort.design import TREND
+from lammscope.cohort.design import MIN_PATIENTS, TREND
 from lammscope.core.names import ALPHA
-from lammscope.core.words import counted, denominator_words, readable
+from lammscope.core.words import counted, readable
 from lammscope.expression.missing import EVERY, MISSING_COLUMNS, kept_by_arm
 from lammscope.stats.multiplicity import holm
 
 DENOMINATORS, POPULATIONS = "lost_denominators", "lost_populations"  # items of the audit
-# Our choices. 3 against 3 patients cannot give p below 0.1, so a population that one arm loses
-# almost entirely, and the other hardly, is a warning whatever p is: two thirds and 3 patients more.
-LARGE, MORE = 2 / 3, 3
 ADVICE = (
     " A population that is missing in one arm is itself a finding, and patients who still have it "
     "may not represent their arm."
@@ -36,7 +33,8 @@ def audit_losses(
     """Audit the losses of all contrasts, in denominators of abundance and in pseudobulks.
 
     Fisher's exact tests (McNemar's for the sides of pairs) are corrected by Holm's method over the
-    denominators, and over the populations, of a contrast.
+    denominators, and over the populations, of a contrast. A warning is given under 0.05, or where
+    all patients of one arm and none of the other are lost: 3 against 3 cannot give p below 0.1.
 
     Parameters
     ----------
@@ -111,34 +109,31 @@ def _row(
         table[[f"{name}_{side}" for side in SIDES]].to_numpy(float) for name in ("n", "kept")
     )
     lost = n - kept
-    share = lost / np.maximum(n, 1)
-    n_lost = int((lost > 0).any(axis=1).sum())
-    large = np.abs(share[:, 0] - share[:, 1]) >= LARGE - 1e-9
-    large &= np.abs(lost[:, 0] - lost[:, 1]) >= MORE
-    found = table[large | (table["p_holm"] < ALPHA).to_numpy()]
+    table["uneven"] = np.abs(np.diff(lost / np.maximum(n, 1), axis=1)).ravel()
+    vanished = (table["uneven"] == 1) & (n.min(axis=1) >= MIN_PATIENTS)
+    found = table[vanished | (table["p_holm"] < ALPHA)]
     limit = f"under {counted(min_cells, 'cells')}"
-    if contrast.has_numbers:
+    if len(found):
+        words = [_words(row, contrast, item=item) for row in found.to_dict("records")]
         name = readable(contrast.column)
-        even, uneven = f"whatever their {name}", f"Lost, with another {name} than others,"
-    else:
-        even, uneven = "about as many on both sides", "Lost on one side"
-    if found.empty:
-        message = f"No {contrast.unit_words} lost for want of cells ({limit})."
-        if n_lost:
-            message = (
-                f"For want of cells ({limit}) {contrast.unit_words} are lost in {n_lost} of "
-                f"{counted(len(table), what)}, {even}."
-            )
+        which = f"Patients with another {name}" if contrast.has_numbers else "One side"
+        verb = "lack" if contrast.has_numbers else "lacks"
+        message = f"{which} {verb} cells ({limit}): {'; '.join(words)}." + ADVICE
+        return contrast.name, item, ",".join(found["cell_type"]), "warning", message
+    n_lost = int((lost > 0).any(axis=1).sum())
+    if not n_lost:
+        message = f"All {contrast.unit_words} have enough cells in all {what}."
         return contrast.name, item, 0, "ok", message
-    words = [_words(row, contrast, item=item) for row in found.to_dict("records")]
-    message = f"{uneven} for want of cells ({limit}): {'; '.join(words)}." + ADVICE
-    return contrast.name, item, ",".join(found["cell_type"]), "warning", message
+    message = f"Some {contrast.unit_words} have too few cells ({limit}) in {n_lost} of "
+    message += counted(len(table), what)
+    most = table[table["uneven"] > 0].nlargest(1, "uneven").to_dict("records")
+    message += f"; most unevenly in {_words(most[0], contrast, item=item)}." if most else "."
+    return contrast.name, item, 0, "ok", message
 
 
 def _words(row: Mapping[Hashable, Any], contrast: Contrast, *, item: str) -> str:
-    """Return words such as `B, 1 of 6 non-responders and 6 of 6 responders have enough`."""
-    name = str(row["cell_type"])
-    name = f"cells {denominator_words(name)}" if item == DENOMINATORS else readable(name)
+    """Return words such as `B (enough in 1 of 6 patients with PD and 6 of 6 with CR; p = 0.02)`."""
+    name = readable(str(row["cell_type"])) + " cells" * (item == DENOMINATORS)
     sizes = [f"{row[f'kept_{side}']:.0f} of {row[f'n_{side}']:.0f}" for side in SIDES]
     if contrast.has_numbers:
         kept = f"{sizes[0]} {contrast.unit_words}"
@@ -147,4 +142,5 @@ def _words(row: Mapping[Hashable, Any], contrast: Contrast, *, item: str) -> str
         kept = " and ".join(
             f"{size} {pairs}{contrast.group(side)}" for size, side in zip(sizes, SIDES, strict=True)
         )
-    return f"{name}, {kept} have enough (p = {row['p']:.2g}, {row['p_holm']:.2g} after correction)"
+    p = f"; p = {row['p']:.2g}, {row['p_holm']:.2g} after correction"
+    return f"{name} (enough in {kept}{p if np.isfinite(row['p']) else ''})"

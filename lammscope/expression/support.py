@@ -16,7 +16,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import EFFECT, independent_columns
 from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, Array
-from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
+from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, Evidence
 from lammscope.expression.engines import LimmaFit
 from lammscope.expression.models import Model
 from lammscope.expression.set_scores import patient_values
@@ -124,6 +124,9 @@ def _without(
 def judge(rows: pd.DataFrame, *, ambient: NDArray[np.bool_] | None = None) -> pd.DataFrame:
     """Give each gene or gene set its verdict.
 
+    Of thousands of genes, 5 % have p below 0.05 by chance, so a difference counts from an FDR below
+    0.05 on.
+
     Parameters
     ----------
     rows
@@ -134,19 +137,15 @@ def judge(rows: pd.DataFrame, *, ambient: NDArray[np.bool_] | None = None) -> pd
     Returns
     -------
     DataFrame
-        `verdict` (of `core.verdicts.VERDICTS`) and `doubts`: what keeps a difference with p < 0.05
-        from being supported, "" for other rows.
+        `verdict` (of `core.verdicts.VERDICTS`) and `doubts`: what keeps a difference with an FDR
+        below 0.05 from being supported, and that a gene may be ambient RNA; "" for other rows.
     """
     p, fdr = rows["p"].to_numpy(dtype=float), rows["fdr"].to_numpy(dtype=float)
     verdict = np.where(np.isfinite(p), INCONCLUSIVE, NOT_TESTABLE).astype(object)
     doubts = np.full(len(rows), "", dtype=object)
-    different = p < ALPHA
-    verdict[different] = SUGGESTIVE
-    for i in np.flatnonzero(different & ~(fdr < ALPHA)):
-        doubts[i] = f"FDR {fdr[i]:.2g}"
     if ambient is not None:
-        doubts[different & ambient] = MAY_BE_AMBIENT
-    candidates = np.flatnonzero(different & (fdr < ALPHA))
+        doubts[(p < ALPHA) & ambient] = MAY_BE_AMBIENT
+    candidates = np.flatnonzero(fdr < ALPHA)
     for i, row in zip(candidates, rows.iloc[candidates].to_dict("records"), strict=True):
         evidence = _evidence(row)
         verdict[i], doubts[i] = evidence.verdict, "; ".join(evidence.doubts)

@@ -44,7 +44,7 @@ def test_nobody_is_lost_where_all_have_enough_cells(entry: dict[str, Any]) -> No
     found = audit(entry, make_counts(samples), samples, missing(("B", 6, 6, 6, 6, 1.0)))
     assert found["status"].tolist() == ["ok", "ok"]
     assert found["value"].tolist() == ["0", "0"]
-    assert found["message"].str.startswith("No ").all()
+    assert found["message"].str.startswith("All ").all()
 
 
 def test_a_denominator_that_vanishes_in_one_arm_is_named() -> None:
@@ -54,7 +54,9 @@ def test_a_denominator_that_vanishes_in_one_arm_is_named() -> None:
     found = audit(BASELINE, counts, samples, missing()).loc[DENOMINATORS]
     assert (found["value"], found["status"]) == ("monocytic", "warning")
     p = stats.fisher_exact([[0, 6], [6, 0]]).pvalue
-    assert "0 of 6 non-responders and 6 of 6 responders have enough" in found["message"]
+    assert (
+        "monocytic cells (enough in 0 of 6 non-responders and 6 of 6 responders" in found["message"]
+    )
     assert f"p = {p:.2g}" in found["message"]
 
 
@@ -80,9 +82,9 @@ def test_populations_are_corrected_for_their_number() -> None:
     few = audit(BASELINE, make_counts(samples), samples, missing(lost)).loc[POPULATIONS]
     many = audit(BASELINE, make_counts(samples), samples, missing(lost, *others)).loc[POPULATIONS]
     assert (few["value"], few["status"]) == ("B", "warning")
-    assert "B, 3 of 8 non-responders and 8 of 8 responders have enough" in few["message"]
+    assert "B (enough in 3 of 8 non-responders and 8 of 8 responders" in few["message"]
     assert (many["value"], many["status"]) == ("0", "ok")
-    assert "lost in 1 of 10 populations" in many["message"]
+    assert "in 1 of 10 populations; most unevenly in B (enough in 3 of 8" in many["message"]
 
 
 @pytest.mark.parametrize(("kept", "status"), [(0, "warning"), (1, "ok")])
@@ -101,7 +103,10 @@ def test_sides_of_pairs_are_compared() -> None:
     table = missing(("B", 12, 12, 2, 12, 0.002))
     found = audit(PAIRED, make_counts(samples), samples, table).loc[POPULATIONS]
     assert found["status"] == "warning"
-    assert "B, 2 of 12 pairs in post samples and 12 of 12 pairs in pre samples" in found["message"]
+    assert (
+        "B (enough in 2 of 12 pairs in post samples and 12 of 12 pairs in pre samples"
+        in found["message"]
+    )
 
 
 def test_contrasts_without_patients_and_runs_without_contrasts_have_no_row() -> None:
@@ -111,3 +116,15 @@ def test_contrasts_without_patients_and_runs_without_contrasts_have_no_row() -> 
     assert audit_losses([question], [missing()], min_cells=10).empty
     assert audit_losses([], [], min_cells=10).empty
     assert np.array_equal(audit_losses([], [], min_cells=10).columns, COLUMNS)
+
+
+def test_patients_of_a_trend_are_lost_by_their_number() -> None:
+    numbers = {f"{arm}{i}": 100 * i + 50 * (arm == "n") for arm in "rn" for i in range(6)}
+    samples = make_samples().assign(ldh=lambda table: table["patient"].map(numbers))
+    entry = {"kind": "trend", "column": "ldh", "where": {"phase": "pre"}}
+    gone = [f"{arm}{i}_pre" for arm in "rn" for i in range(3)]  # those with the lowest numbers
+    counts = shallow(make_counts(samples), "monocytic", gone)
+    found = audit(entry, counts, samples, missing()).loc[DENOMINATORS]
+    assert found["status"] == "warning"
+    assert found["message"].startswith("Patients with another LDH lack cells (under ")
+    assert "monocytic cells (enough in 6 of 12 patients; p = 0.0022" in found["message"]

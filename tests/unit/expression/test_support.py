@@ -45,17 +45,17 @@ def test_a_gene_of_one_patient_is_suggestive_and_names_the_patient() -> None:
     data = make_pseudobulk(samples, shifted(samples, 1.6, response="non_responder"))
     counts = data.X.toarray()
     lamm = (data.obs["population"] == "LAMM").to_numpy()
-    gene = 400  # the same in both arms, but for the patient n2
-    counts[:, gene] = np.random.default_rng(0).poisson(150, len(counts))
+    gene = 400  # somewhat higher in non-responders, and far higher in n2
+    is_test = data.obs["sample"].str.startswith("n").to_numpy()
+    counts[:, gene] = np.random.default_rng(0).poisson(np.where(is_test, 250, 150))
     counts[lamm & (data.obs["sample"] == "n2_pre").to_numpy(), gene] = 30_000
     data.X = counts
     table = run_test(data, Comparison(samples, asked(BASELINE, samples)), **SETTINGS)
     carried = rows_of(table, f"ENSG{gene:05d}")
-    assert carried["p"] < 0.05
+    assert carried["fdr"] < 0.05
     assert carried["verdict"] == "suggestive"
-    if carried["fdr"] < 0.05:
-        assert carried["influence_patient"] == "n2"
-        assert "without n2" in carried["doubts"]
+    assert carried["influence_patient"] == "n2"
+    assert "without n2" in carried["doubts"]
     planted = table[table["gene"].isin([f"ENSG{i:05d}" for i in range(N_PLANTED)])]
     planted = planted[planted["cell_type"] == "LAMM"]
     assert (planted["verdict"] == "supported").mean() > 0.6
@@ -153,13 +153,13 @@ def test_verdicts_of_genes() -> None:
     ambient = np.array([False, False, False, False, False, True, False])
     found = judge(rows, ambient=ambient)
     assert list(found["verdict"]) == [
-        *("supported", "suggestive", "suggestive", "inconclusive", "not testable"),
-        *("suggestive", "suggestive"),
+        *("supported", "suggestive", "inconclusive", "inconclusive", "not testable"),
+        *("inconclusive", "suggestive"),
     ]
     assert list(found["doubts"]) == [
         "",
         "permutation p 0.08; p 0.3 without P1",
-        "FDR 0.3",
+        "",
         "",
         "",
         "may be ambient RNA",
