@@ -140,7 +140,7 @@ def baseline_difference(
     message = (
         f"In {where}, {measure.population} cells are {means[0]:.3g} % (mean) of "
         f"{measure.denominator} cells in {counted(int(lacks.sum()), 'patients')} left out "
-        f"for want of the other sample, and {means[1]:.3g} % in "
+        f"because the other sample is missing, and {means[1]:.3g} % in "
         f"{counted(int((~lacks).sum()), 'complete patients')}"
     )
     message += f" (odds ratio {odds:.2f}, p = {p:.2g})." if np.isfinite(p) else "."

@@ -417,7 +417,7 @@ def gene_set_rows(n_sets: int = 3) -> pd.DataFrame:
 def losses_table() -> pd.DataFrame:
     """Make rows of `design/losses.tsv`."""
     row = {"contrast": "baseline", "item": "lost_populations", "value": "B", "status": "warning"}
-    message = "Lost on one side for want of cells (under 10 cells): B, 0 of 4 and 4 of 4."
+    message = "One side lacks cells (under 10 cells): B (enough in 0 of 4 and 4 of 4)."
     enough = {"item": "lost_denominators", "value": "0", "status": "ok", "message": "None lost."}
     return pd.DataFrame([row | {"message": message}, row | enough])
 

@@ -1,4 +1,4 @@
-"""Audit the patients lost for want of cells: whether one arm loses more than the other."""
+"""Audit the patients lost because of too few cells: whether one arm loses more than the other."""
 
 from snakemake.iocontainers import Snakemake
 

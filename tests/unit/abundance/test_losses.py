@@ -1,4 +1,4 @@
-"""Patients lost for want of cells, by arm."""
+"""Patients lost because of too few cells, by arm."""
 
 from typing import Any
 

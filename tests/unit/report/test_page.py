@@ -916,7 +916,7 @@ def test_incomplete_patients_are_beside_the_row_only_where_there_are_any(cohort:
 def test_patients_lost_for_want_of_cells_are_above_the_results(
     make_report: Callable[..., str],
 ) -> None:
-    lost = "Lost on one side for want of cells"
+    lost = "One side lacks cells"
     words = words_of(make_report())
     assert lost in words[: words.index("Comparisons")]
     assert lost not in words_of(make_report(losses=losses_table().iloc[:0]))
