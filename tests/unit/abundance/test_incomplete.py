@@ -176,5 +176,5 @@ def test_nobody_who_lacks_the_second_sample_leaves_nothing_to_compare() -> None:
     assert diagnosis(CHANGE, ["n0_pre"], high=[]) == []
     assert diagnosis(BASELINE, ["n0_post"], high=[]) == []
     (one,) = diagnosis(PAIRED, ["n0_post"], high=[])
-    assert "in 1 patient left out for want" in one["message"]
+    assert "in 1 patient left out because the other sample is missing" in one["message"]
     assert "p = " not in one["message"]
