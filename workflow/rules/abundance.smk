@@ -156,7 +156,7 @@ rule test_robustness:
 
 
 rule audit_losses:
-    """Audit the patients lost for want of cells: whether one arm loses more than the other."""
+    """Audit the patients lost because of too few cells: whether one arm loses more than the other."""
     input:
         counts="<results>/abundance/counts.tsv",
         samples="<results>/design/samples.tsv",
