@@ -116,7 +116,7 @@ def _no_trend_by_arm(model: Model) -> str:
     arm = model.sides["arm"].to_numpy(dtype=str)
     arms = np.unique(arm)
     if len(arms) < 2:
-        return "there is one arm"
+        return "the contrast has one arm"
     for name in arms:
         own = arm == name
         if residual_df(model.design.to_numpy()[own]) < 1:

@@ -13,7 +13,7 @@ from tests.unit.example_pseudobulks import LIMMA, make_pseudobulk
 
 LAMM: dict[str, Any] = {"populations": ("LAMM",), "n_genes": 400}
 SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "max_ambient_share": 0.25}
-BY_ARM: dict[str, Any] = {"engine": "limma_voom_by_arm", "threads": 2}
+BY_ARM: dict[str, Any] = {**LIMMA, "engine": "limma_voom_by_arm"}
 
 
 @pytest.mark.parametrize("entry", [BASELINE, {**BASELINE, "adjust": ["product"]}, CHANGE])
@@ -38,7 +38,7 @@ def test_pairs_have_one_trend_and_the_log_says_so(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO, logger="lammscope"):
         one, each = (run_test(data, comparison, **SETTINGS, **engine) for engine in (LIMMA, BY_ARM))
     assert each.equals(one)
-    assert "LAMM: one mean-variance trend for all samples, since pairs have one arm" in caplog.text
+    assert "LAMM: one mean-variance trend for all samples, since the contrast has one arm" in caplog.text
 
 
 def test_an_arm_without_residual_degrees_of_freedom_has_the_common_trend(

@@ -24,7 +24,7 @@ NEEDS_PYEDGER = pytest.mark.skipif(
 )
 LAMM: dict[str, Any] = {"populations": ("LAMM",), "n_genes": 300}
 SETTINGS: dict[str, Any] = {"min_cells": 10, "exclude": [], "max_ambient_share": 0.25}
-EDGER: dict[str, Any] = {"engine": "edger_ql", "threads": 2}
+EDGER: dict[str, Any] = {**LIMMA, "engine": "edger_ql"}
 
 
 @NEEDS_PYEDGER
