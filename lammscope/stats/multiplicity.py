@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from lammscope.stats import Array
 
@@ -18,9 +17,14 @@ def benjamini_hochberg(p: ArrayLike) -> Array:
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjust p-values by Holm's step-down method, in their order."""
+    """Adjust p-values by Holm's step-down method, in their order (Holm 1979).
+
+    statsmodels' `multipletests` gives the same, but collects garbage at every call, which takes
+    half a second where tables are in memory.
+    """
     p = np.asarray(p, dtype=float)
-    adjusted, known = np.full(len(p), np.nan), np.isfinite(p)
-    if known.any():
-        adjusted[known] = multipletests(p[known], method="holm")[1]
+    adjusted, known = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    larger = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    adjusted[order] = np.minimum(larger, 1)
     return adjusted

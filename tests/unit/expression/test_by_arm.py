@@ -38,7 +38,10 @@ def test_pairs_have_one_trend_and_the_log_says_so(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO, logger="lammscope"):
         one, each = (run_test(data, comparison, **SETTINGS, **engine) for engine in (LIMMA, BY_ARM))
     assert each.equals(one)
-    assert "LAMM: one mean-variance trend for all samples, since the contrast has one arm" in caplog.text
+    assert (
+        "LAMM: one mean-variance trend for all samples, since the contrast has one arm"
+        in caplog.text
+    )
 
 
 def test_an_arm_without_residual_degrees_of_freedom_has_the_common_trend(
