@@ -74,12 +74,10 @@ def weighted_test(
             numbers = (found.estimate, found.se, found.df, found.t, found.p)
             result[:5, i] = np.concatenate(numbers)
     result[:, np.isnan(result[4])] = np.nan
-    return WeightedEffect(*result[:5], between=result[5:])
+    return WeightedEffect(*result[:5], result[5:])
 
 
-def _fit(
-    values: Array, sampling: Array, design: Array, parts: Array
-) -> tuple[Array, np.ndarray]:
+def _fit(values: Array, sampling: Array, design: Array, parts: Array) -> tuple[Array, np.ndarray]:
     """Maximize the restricted likelihood: variances between patients, and who converged.
 
     Variances are features x parts. The likelihood can have a maximum at 0 and another above, so

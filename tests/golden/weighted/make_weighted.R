@@ -30,7 +30,7 @@ for (i in seq_along(tau)) {
   add(model = "between", variances = "two", feature = names[i], estimate, se = sqrt(sum(se2)), df, p = 2 * pt(-abs(estimate) / sqrt(sum(se2)), df), tau2_first = arms[[1]]$tau2, tau2_second = arms[[2]]$tau2)
   # with covariates: the standard error there is that of known variances, which we do not use
   for (model in c("between", "adjusted")) {
-    f <- rma.mv(y, v, mods = models[[model]], random = ~ factor(arm) | id, struct = "DIAG", data = cbind(units, id), method = "REML", control = list(optimizer = "optim", optmethod = "BFGS", reltol = 1e-15, maxit = 10000))
+    f <- rma.mv(y, v, mods = models[[model]], random = ~ factor(arm) | id, struct = "DIAG", data = cbind(units, id), method = "REML", control = list(optimizer = "optim", optmethod = "Nelder-Mead", reltol = 1e-15, maxit = 10000))
     add(model, variances = "mv", feature = names[i], estimate = f$beta[2], se = NA, df = NA, p = NA, tau2_first = f$tau2[1], tau2_second = f$tau2[2])
   }
 }
