@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
-from lammscope.abundance.weighted import COLUMNS as WEIGHTED
 from lammscope.abundance.verdicts import judge_abundance
+from lammscope.abundance.weighted import COLUMNS as WEIGHTED
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import Between, Change, Paired
 from lammscope.cohort.contrasts import Contrast

@@ -44,9 +44,7 @@ def test_weights_are_those_of_the_cells_and_the_model_that_of_the_row(
     samples, counts, table = tables(entry)
     kind = entry["kind"]
     arm = samples["response"]
-    if kind == "paired":
-        samples = samples[arm == "non_responder"]
-    elif kind != "change":
+    if kind not in ("paired", "change"):
         samples = samples[samples["phase"] == "pre"]
     group = samples["phase"] if kind in ("paired", "trend") else samples["phase"] + arm
     own = of_samples(counts, samples, group.loc[samples.index]).set_index("patient")
@@ -89,7 +87,7 @@ def test_the_verdict_stays_that_of_the_row() -> None:
     samples, _, table = tables(BASELINE)
     contrast = asked(BASELINE, samples)
     judged = judge(table, contrast, denominator="immune")
-    other = table.assign(**{name: 0.001 for name in COLUMNS})
+    other = table.assign(**dict.fromkeys(COLUMNS, 0.001))
     changed = judge(other, contrast, denominator="immune")
     assert changed["verdict"].equals(judged["verdict"])
     assert changed["words"].equals(judged["words"])
