@@ -74,7 +74,8 @@ def weighted_test(
             numbers = (found.estimate, found.se, found.df, found.t, found.p)
             result[:5, i] = np.concatenate(numbers)
     result[:, np.isnan(result[4])] = np.nan
-    return WeightedEffect(*result[:5], result[5:])
+    estimate, se, df, t, p = result[:5]
+    return WeightedEffect(estimate, se, df, t, p, between=result[5:])
 
 
 def _fit(values: Array, sampling: Array, design: Array, parts: Array) -> tuple[Array, np.ndarray]:

@@ -94,8 +94,9 @@ def test_the_verdict_stays_that_of_the_row() -> None:
 
 
 def measure(count: list[int], total: list[int], *, ratio: bool = False) -> Measure:
-    sides = [np.array(each, dtype=float)[:, None] for each in (count, total)]
-    return Measure("A", "all", *sides, OFFSET, OFFSET * (1 if ratio else 2), True, ratio=ratio)
+    one, other = (np.array(each, dtype=float)[:, None] for each in (count, total))
+    offset = OFFSET * (1 if ratio else 2)
+    return Measure("A", "all", one, other, OFFSET, offset, partition=True, ratio=ratio)
 
 
 def test_a_count_that_is_low_by_chance_keeps_its_weight() -> None:
