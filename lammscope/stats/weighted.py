@@ -7,6 +7,7 @@ plus one between patients, which is estimated. Values are weighted by the invers
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from lammscope.stats import Array
 from lammscope.stats.effect import effect_test, two_arms
@@ -21,9 +22,10 @@ ROUNDING = 1e-10  # of -2 log likelihood
 class WeightedEffect:
     """Estimate, standard error, degrees of freedom, t and two-sided p, one value per feature.
 
-    `between` is the variance between patients, 2 x features for two arms (the arm with the smaller
-    value of the tested column first), else 1 x features. All are nan where the design does not
-    determine them or the fit does not converge.
+    `added` is the part of the squared standard error that is due to estimated weights. `between` is
+    the variance between patients, 2 x features for two arms (the arm with the smaller value of the
+    tested column first), else 1 x features. All are nan where the design does not determine them or
+    the fit does not converge.
     """
 
     estimate: Array
@@ -31,6 +33,7 @@ class WeightedEffect:
     df: Array
     t: Array
     p: Array
+    added: Array
     between: Array
 
 
@@ -43,8 +46,10 @@ def weighted_test(
     at least 0. Values and design are then divided by the root of each value's variance and tested
     by `effect_test`, where the spread of the residuals counts and not the fitted variance. With one
     variance this is the adjustment of Knapp and Hartung (2003, doi 10.1002/sim.1482), as in
-    `rma(method = "REML", test = "knha")` of R's metafor. If all values of an arm have the same
-    sampling variance, the test is that without weights.
+    `rma(method = "REML", test = "knha")` of R's metafor. It takes the weights to be known. So the
+    squared standard error has in addition what Kenward and Roger (1997, doi 10.2307/2533558) add
+    for estimated variances. If all values of an arm have the same sampling variance, nothing is
+    added, and without covariates the test is that without weights.
 
     Parameters
     ----------
@@ -61,21 +66,23 @@ def weighted_test(
     """
     arms = None if one_variance else two_arms(design[:, at])
     parts = np.ones((1, len(design))) if arms is None else arms
-    result = np.full((5 + len(parts), len(values)), np.nan)
+    result = np.full((6 + len(parts), len(values)), np.nan)
     if np.linalg.matrix_rank(design) == design.shape[1] < len(design):
         between, converged = _fit(values, sampling, design, parts)
-        result[5:] = np.where(converged, between.T, np.nan)
+        added = _added_variance(between, sampling, design, at, parts)
         roots = np.sqrt(sampling + between @ parts)
         for i in np.flatnonzero(converged):
             scaled = design / roots[i][:, None]
             found = effect_test(
                 (values[i] / roots[i])[None], scaled, at, one_variance=arms is None, arms=arms
             )
-            numbers = (found.estimate, found.se, found.df, found.t, found.p)
-            result[:5, i] = np.concatenate(numbers)
+            se = np.sqrt(found.se[0] ** 2 + added[i])
+            t, df = found.estimate[0] / se, found.df[0]
+            p = 2 * stats.t.sf(np.abs(t), df)
+            result[:, i] = [found.estimate[0], se, df, t, p, added[i], *between[i]]
     result[:, np.isnan(result[4])] = np.nan
-    estimate, se, df, t, p = result[:5]
-    return WeightedEffect(estimate, se, df, t, p, between=result[5:])
+    estimate, se, df, t, p, added = result[:6]
+    return WeightedEffect(estimate, se, df, t, p, added, between=result[6:])
 
 
 def _fit(values: Array, sampling: Array, design: Array, parts: Array) -> tuple[Array, np.ndarray]:
@@ -142,12 +149,8 @@ def _likelihood(
 
     The curvature is the observed and the expected information, features x parts x parts.
     """
-    weight = 1 / (sampling + between @ parts)
-    weighted = design * weight[..., None]
-    inverse = np.linalg.inv(design.T @ weighted)
-    projection = -(weighted @ inverse @ np.swapaxes(weighted, 1, 2))
+    weight, inverse, projection = _projection(between, sampling, design, parts)
     at = np.arange(len(design))
-    projection[:, at, at] += weight
     residual = (projection @ values[..., None])[..., 0]
     deviance = np.sum(values * residual, axis=1) - np.sum(np.log(weight), axis=1)
     deviance -= np.linalg.slogdet(inverse)[1]
@@ -156,3 +159,26 @@ def _likelihood(
     pulled = residual[:, None] * parts
     observed = pulled @ projection @ np.swapaxes(pulled, 1, 2) - expected
     return deviance, slope, observed, expected
+
+
+def _projection(
+    between: Array, sampling: Array, design: Array, parts: Array
+) -> tuple[Array, Array, Array]:
+    """Return weights (features x units), (X' W X)^-1, and W less what the design explains."""
+    weight = 1 / (sampling + between @ parts)
+    weighted = design * weight[..., None]
+    inverse = np.linalg.inv(design.T @ weighted)
+    projection = -(weighted @ inverse @ np.swapaxes(weighted, 1, 2))
+    at = np.arange(len(design))
+    projection[:, at, at] += weight
+    return weight, inverse, projection
+
+
+def _added_variance(between: Array, sampling: Array, design: Array, at: int, parts: Array) -> Array:
+    """Return what Kenward and Roger add to the variance of the tested coefficient."""
+    weight, inverse, projection = _projection(between, sampling, design, parts)
+    spread = np.linalg.pinv(parts @ projection**2 @ parts.T / 2, hermitian=True)  # of the variances
+    effect = np.einsum("fc,sc->fs", inverse[:, at], design) * weight  # d estimate / d value
+    scaled = effect[:, None] * parts  # features x parts x units
+    inner = scaled @ projection @ np.swapaxes(scaled, 1, 2)
+    return np.asarray(2 * np.maximum(np.sum(spread * inner, axis=(1, 2)), 0.0))

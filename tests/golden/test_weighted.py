@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from lammscope.stats import Array
 from lammscope.stats.weighted import WeightedEffect, weighted_test
@@ -30,20 +31,32 @@ def golden(model: str, variances: str) -> pd.DataFrame:
     return table.query(f"model == '{model}' & variances == '{variances}'")
 
 
+def check(got: WeightedEffect, expected: pd.DataFrame) -> None:
+    """Compare estimates, and standard errors and p with and without what weights add."""
+    for name in ("estimate", "df", "added"):
+        np.testing.assert_allclose(
+            getattr(got, name), expected[name], rtol=EXACT, atol=1e-12, err_msg=name
+        )
+    known = np.sqrt(got.se**2 - got.added)
+    np.testing.assert_allclose(known, expected["se"], rtol=EXACT)
+    p = 2 * stats.t.sf(np.abs(got.estimate / known), got.df)
+    np.testing.assert_allclose(p, expected["p"], rtol=EXACT)
+    whole = np.sqrt(expected["se"] ** 2 + expected["added"])
+    p = 2 * stats.t.sf(np.abs(expected["estimate"] / whole), expected["df"])
+    np.testing.assert_allclose(got.p, p, rtol=EXACT)
+
+
 @pytest.mark.parametrize("model", COLUMNS)
 def test_one_variance_is_knapp_and_hartung_of_metafor(model: str) -> None:
     expected = golden(model, "one")
     got = fit(model, expected["feature"], one_variance=True)
-    for name in ("estimate", "se", "df", "p"):
-        np.testing.assert_allclose(getattr(got, name), expected[name], rtol=EXACT, err_msg=name)
+    check(got, expected)
     np.testing.assert_allclose(got.between[0], expected["tau2_first"], rtol=EXACT, atol=1e-8)
 
 
 def test_arms_without_covariates_are_two_analyses_of_metafor() -> None:
     expected = golden("between", "two")
-    got = fit("between", expected["feature"], one_variance=False)
-    for name in ("estimate", "se", "df", "p"):
-        np.testing.assert_allclose(getattr(got, name), expected[name], rtol=EXACT, err_msg=name)
+    check(fit("between", expected["feature"], one_variance=False), expected)
 
 
 @pytest.mark.parametrize("model", ["between", "adjusted"])
