@@ -14,7 +14,7 @@ from lammscope.stats.effect import effect_test, two_arms
 
 MAX_STEPS = 500
 TOLERANCE = 1e-10  # of a step, relative to the largest variance, at convergence
-RIDGE = 1e-10  # least information on a variance, relative to the largest
+RIDGE = 1e-10  # least information on a variance, relative to the expected
 ROUNDING = 1e-10  # of -2 log likelihood
 
 
@@ -133,13 +133,13 @@ def _climb(
 def _step(slope: Array, observed: Array, expected: Array, fixed: np.ndarray) -> Array:
     """Return Newton's step, or that of Fisher's scoring where the curvature has no maximum."""
     at = np.arange(slope.shape[1])
-    scale = expected[:, at, at].max(axis=1)[:, None, None]
-    both = np.stack([observed, expected]) / scale
+    length = np.sqrt(np.maximum(expected[:, at, at], np.finfo(float).tiny))  # variances differ much
+    both = np.stack([observed, expected]) / (length[:, :, None] * length[:, None])
     both[:, fixed[:, :, None] | fixed[:, None]] = 0.0
     both[:, :, at, at] += np.where(fixed, 1.0, [[[0.0]], [[RIDGE]]])
     maximum = np.linalg.eigvalsh(both[0])[:, 0] > RIDGE
     information = np.where(maximum[:, None, None], *both)
-    return np.asarray(np.linalg.solve(information, slope[..., None] / scale)[..., 0])
+    return np.asarray(np.linalg.solve(information, (slope / length)[..., None])[..., 0] / length)
 
 
 def _likelihood(
