@@ -86,7 +86,7 @@ bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000, time 
 	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference)
 
 # Each part runs, whatever limits others miss. Parts on real cells need the data sets (DATA=folder).
-STATISTICS := abundance_null trend_null abundance_incomplete \
+STATISTICS := abundance_null trend_null abundance_incomplete abundance_weighted \
 	"abundance_power compare tests/golden/propeller/p.tsv.gz" \
 	"gene_sets_null $(if $(DATA),--data $(DATA))" "ambient_expression $(if $(DATA),--data $(DATA))"
 

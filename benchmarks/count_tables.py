@@ -18,6 +18,7 @@ from scipy import special
 from lammscope.abundance.comparisons import MIN_EXPECTED, SEPARABLE, compare
 from lammscope.abundance.fractions import Measure, families, unit_values
 from lammscope.abundance.populations import Question, test_abundance
+from lammscope.abundance.weighted import SCALES, add_weighted, sampling_variances
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrast_config import contrasts_from_config
@@ -28,6 +29,7 @@ from lammscope.core.names import LAMM, LAMM_ROWS
 from lammscope.simulate.plan import CAR_T_WEIGHT, CohortSettings
 from lammscope.simulate.profiles import read_programs
 from lammscope.stats.effect import effect_test
+from lammscope.stats.weighted import weighted_test
 
 Key = tuple[str, str, str]  # population, denominator, scale
 Floats = NDArray[np.float64]
@@ -84,6 +86,7 @@ class TableSettings:
     tails: float = np.inf  # degrees of freedom of the effects, at the same sd
     cells: float = 4000.0  # median cells per sample
     cells_sd: float = 0.4  # sd of their logarithm
+    shallow: float = 0.0  # share of samples with a tenth of their cells
     test_cells: float = 1.0  # factor of the cells of the test arm
     lamm_share: float | None = None  # fraction of all cells; None: as in the composition
     lamm_shift: float = 0.0  # shift of the log weight of LAMM in the test arm
@@ -186,6 +189,8 @@ def draw_counts(
     falls = (samples["phase"] == "post") & samples["response"].isin(settings.b_arms)
     logs[:, falls.to_numpy(), b] += settings.b_shift
     depth = settings.cells * np.exp(settings.cells_sd * rng.standard_normal(shape[:2]))
+    if settings.shallow:
+        depth *= np.where(rng.random(depth.shape) < settings.shallow, 0.1, 1.0)
     cells = np.rint(depth * np.where(test, settings.test_cells, 1.0)).astype(np.int64)
     return rng.multinomial(cells, special.softmax(logs, axis=2))
 
@@ -235,7 +240,7 @@ def run_many(
     counts
         Cohorts x samples x populations, populations as in `lineage`.
     kinds
-        Some of `P_VALUES`.
+        Some of `P_VALUES`, or `p_weighted`.
     populations
         Populations whose rows are tested; None for all.
 
@@ -350,6 +355,13 @@ def _p_values(
     table = design_matrix(units, contrast.adjust)
     design, at = table.to_numpy(), tested_column(table)
     found = {"p": effect_test(values, design, at).p}
+    if "p_weighted" in kinds:
+        groups = units["arm"].to_numpy()
+        sampling = sampling_variances(measure, np.ones(len(units), dtype=bool), groups).T
+        known = scale in SCALES
+        found["p_weighted"] = (
+            weighted_test(values, sampling, design, at).p if known else np.full(len(values), np.nan)
+        )
     if "p_permutation" in kinds:
         scheme = contrast.permutations(units, max_exact=TEST["max_exact"], n_draws=TEST["n_draws"])
         found["p_permutation"] = permutation_p(values, design, at, scheme, seed=TEST["seed"])
@@ -361,12 +373,15 @@ def _compared(
 ) -> dict[str, Floats]:
     """Compute each kind of p for each cohort with the patients that it keeps."""
     permutations = PERMUTATIONS if "p_permutation" in kinds else None
+    family = [_of(measure, i) for i in range(measure.count.shape[-1])]
     rows = compare(
-        [_of(measure, i) for i in range(measure.count.shape[-1])],
+        family,
         units,
         contrast,
         scale=scale,
         min_cells=TEST["min_cells"],
         permutations=permutations,
     )
+    if "p_weighted" in kinds:
+        rows = add_weighted(rows, family, units, contrast, min_cells=TEST["min_cells"])
     return {name: np.array([row[name] for row in rows], dtype=float) for name in kinds}

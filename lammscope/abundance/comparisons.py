@@ -10,6 +10,7 @@ from scipy import optimize, stats
 from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
 from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
+from lammscope.abundance.weighted import COLUMNS as WEIGHTED
 from lammscope.cohort.comparison import design_problem
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import (
@@ -35,7 +36,8 @@ COLUMNS = [
     *("fdr", "p_ordinary", "p_moderated", "fdr_moderated", "p_permutation", "p_floor"),
     *("permutation_scheme", "mean_test", "mean_reference", "sd_test", "sd_reference", "n_test"),
     *("n_reference", "influence_low", "influence_high", "influence_patient", "influence_p_max"),
-    *("detectable", "compositional", *CLOSURE, *INCOMPLETE, "status", "reason", "notes"),
+    *("detectable", "compositional", *CLOSURE, *INCOMPLETE, *WEIGHTED),
+    *("status", "reason", "notes"),
 ]
 
 TEXTS = ("permutation_scheme", "influence_patient", "without", "reason", "notes")
@@ -83,8 +85,7 @@ def compare(
     rows: dict[int, dict[str, Any]] = {}
     groups: dict[tuple[bool, ...], list[int]] = {}
     for i, measure in enumerate(family):
-        cells = measure.total + measure.count if measure.ratio else measure.total
-        groups.setdefault(tuple((cells >= min_cells).all(axis=1).tolist()), []).append(i)
+        groups.setdefault(tuple(measure.enough_cells(min_cells).tolist()), []).append(i)
     for flags, indices in groups.items():
         keep = np.array(flags, dtype=bool)
         kept, measures = units[keep], [family[i] for i in indices]

@@ -38,6 +38,11 @@ class Measure:
             return ("mean",)
         return ("log_ratio",) if self.ratio else ("logit", "arcsine")
 
+    def enough_cells(self, min_cells: int) -> np.ndarray:
+        """Tell which units have `min_cells` cells of the denominator on each side."""
+        cells = self.total + self.count if self.ratio else self.total
+        return np.asarray((cells >= min_cells).all(axis=1))
+
 
 def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:
     """Count cells per population as units x sides (two for pairs and changes), replicates summed.

@@ -13,6 +13,7 @@ from lammscope.abundance.closure import find_mover, nothing_without, without_mov
 from lammscope.abundance.comparisons import COLUMNS, compare, empty_row
 from lammscope.abundance.fractions import Measure, families, score_measure, unit_cells
 from lammscope.abundance.incomplete import add_incomplete
+from lammscope.abundance.weighted import add_weighted
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.permutation import Permutations
@@ -123,8 +124,9 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
 
     The values, one per patient (`between`) or one difference of test minus reference side per
     patient (`paired`, `change`), are tested in an ordinary linear model, which gives the p of the
-    row. Moderated p, a permutation test and the influence of single patients are added, and for
-    contrasts of two sides the estimate with patients who have only one.
+    row. Moderated p, a permutation test, the influence of single patients and a test with patients
+    weighted by their cells are added, and for contrasts of two sides the estimate with patients who
+    have only one.
 
     Returns
     -------
@@ -152,6 +154,7 @@ def test_abundance(question: Question, *, permutations: Permutations) -> pd.Data
                 found = add_incomplete(
                     found, family, singles, question.comparison, min_cells=question.min_cells
                 )
+                found = add_weighted(found, family, units, contrast, min_cells=question.min_cells)
                 rows += _test_without_mover(found, family, question, scale)
             partition += [measure.partition for measure in family]
     return _with_fdr(pd.DataFrame(rows, columns=COLUMNS), np.array(partition))

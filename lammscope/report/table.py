@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.cohort.contrasts import SIDES, Contrast
-from lammscope.core.names import LAMM_SCORE
+from lammscope.core.names import ALPHA, LAMM_SCORE
 from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import (
     NOTHING,
@@ -87,6 +87,7 @@ ABUNDANCE_COLUMNS = (
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
     Column("p_incomplete", "p, incomplete", "p", "with patients who have only one side, by REML"),
     Column("otherwise", "But", "words", "where these patients change the result"),
+    Column("p_weighted", "p, weighted", "p", "with patients weighted by their number of cells"),
     Column(
         "p_without", "p without", "p", "in the denominator without the population that moved most"
     ),
@@ -167,7 +168,7 @@ def abundance_rows(abundance: pd.DataFrame, *, contrast: Contrast) -> Table:
     arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
     if len(arcsine):
         rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
-    rows = _drop_incomplete(rows.assign(otherwise=otherwise_words(rows)))
+    rows = _drop_weighted(_drop_incomplete(rows.assign(otherwise=otherwise_words(rows))))
     is_ratio = rows["scale"] == "log_ratio"
     rows = rows.assign(
         population=rows["population"].map(population_words),
@@ -222,6 +223,15 @@ def _drop_incomplete(rows: pd.DataFrame) -> pd.DataFrame:
     """Leave out the columns on patients with only one side where none changes a row."""
     empty = [c for c in ("p_incomplete", "otherwise") if c in rows and rows[c].isna().all()]
     return rows.drop(columns=empty)
+
+
+def _drop_weighted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out p with weighted patients where in each row it is on the same side of 0.05 as p."""
+    if "p_weighted" not in rows:
+        return rows
+    known = rows["p_weighted"].notna()
+    differs = known & (rows["p_weighted"].lt(ALPHA) != rows["p"].lt(ALPHA))
+    return rows if differs.any() else rows.drop(columns="p_weighted")
 
 
 def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:

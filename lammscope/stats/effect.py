@@ -34,7 +34,14 @@ class Effect:
     spread: Array
 
 
-def effect_test(values: Array, design: Array, at: int, *, one_variance: bool = False) -> Effect:
+def effect_test(
+    values: Array,
+    design: Array,
+    at: int,
+    *,
+    one_variance: bool = False,
+    arms: Array | None = None,
+) -> Effect:
     """Test one coefficient of a linear model; between two arms, each has its own variance.
 
     The estimate is that of least squares. The variances of the arms are the unbiased combinations
@@ -53,6 +60,8 @@ def effect_test(values: Array, design: Array, at: int, *, one_variance: bool = F
         Position of the tested coefficient.
     one_variance
         Whether to use the ordinary t-test for two arms, too.
+    arms
+        Membership in the two arms, 2 x units, where the tested column no longer has two values.
 
     Notes
     -----
@@ -61,7 +70,9 @@ def effect_test(values: Array, design: Array, at: int, *, one_variance: bool = F
     8 % where the smaller arm varies more; this test 4.4 to 6.2 %.
     """
     others, x = split_column(design, at)
-    squared, arms = float(x @ x), None if one_variance else two_arms(design[:, at])
+    squared = float(x @ x)
+    if arms is None and not one_variance:
+        arms = two_arms(design[:, at])
     free = len(design) - others.shape[1] - 1
     if squared == 0 or free <= 0:
         unknown = np.full(len(values), np.nan)

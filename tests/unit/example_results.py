@@ -8,6 +8,7 @@ import pandas as pd
 
 from lammscope.abundance.incomplete import COLUMNS as INCOMPLETE
 from lammscope.abundance.verdicts import judge_abundance
+from lammscope.abundance.weighted import COLUMNS as WEIGHTED
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import Between, Change, Paired
 from lammscope.cohort.contrasts import Contrast
@@ -348,12 +349,15 @@ def abundance_table(counts: pd.DataFrame, *, seed: int = 0, status: str = "ok") 
     table["compositional"] = table["scale"] != "log_ratio"
     table["without"], table["estimate_without"], table["p_without"] = "", np.nan, np.nan
     table[list(INCOMPLETE)] = np.nan
+    beside = table["scale"].isin(["logit", "log_ratio"])
+    for name in WEIGHTED:
+        table[name] = table[name.removesuffix("_weighted")].where(beside)
     table["status"], table["reason"], table["notes"] = status, "", ""
     if status != "ok":
         tested = ["estimate", "se", "df", "ci_low", "ci_high", "t", "p", "fdr", "detectable"]
         tested += ["p_permutation", "influence_low", "influence_high", "influence_p_max"]
         untested = ["p_ordinary", "p_moderated", "fdr_moderated", "sd_test", "sd_reference"]
-        table[[*tested, *untested]] = np.nan
+        table[[*tested, *untested, *WEIGHTED]] = np.nan
         table["influence_patient"] = ""
         table["reason"] = "fewer than 3 patients in an arm, or too few for the model"
         table["notes"] = "under 20 cells of the denominator: P02 (non_responder)"

@@ -34,6 +34,7 @@ ABUNDANCE_COLUMNS = {
         "estimate_incomplete",
         "p_incomplete",
         "n_incomplete_test",
+        "p_weighted",
         "status",
         "reason",
         "p_holm",

@@ -23,7 +23,7 @@ from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrast_kinds import Paired
-from lammscope.core.names import NO_CAR_FEATURE
+from lammscope.core.names import ALPHA, NO_CAR_FEATURE
 from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
@@ -889,6 +889,20 @@ def test_corrected_numbers_stand_beside_called_ones_of_the_same_level() -> None:
     assert line.endswith("corrected for this 1.00 (95 % CI 0.37 to 2.72).")
     table.loc[table["analysis"] == "main", ends] = [1, 0, 2]  # the level of the main analysis
     assert "cells is 2.72" in robustness_line(pd.concat([table, corrected]), contrast=BASELINE)
+
+
+def test_p_with_weighted_patients_is_shown_only_where_it_is_on_the_other_side_of_the_level(
+    cohort: Example,
+) -> None:
+    plain = abundance_table(cohort.counts)
+    labels = [column.label for column in abundance_rows(plain, contrast=BASELINE).columns]
+    assert "p, weighted" not in labels
+    tested = plain["estimate"].notna() & (plain["scale"] == "logit")
+    first = plain.index[tested & (plain["p"] > ALPHA)][0]
+    plain.loc[first, "p_weighted"] = 0.0321
+    table = abundance_rows(plain, contrast=BASELINE)
+    at = [column.label for column in table.columns].index("p, weighted")
+    assert "0.032" in {row[at].text for row in table.rows}
 
 
 def test_incomplete_patients_are_beside_the_row_only_where_there_are_any(cohort: Example) -> None:
