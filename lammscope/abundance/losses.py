@@ -22,8 +22,8 @@ from lammscope.stats.multiplicity import holm
 
 DENOMINATORS, POPULATIONS = "lost_denominators", "lost_populations"  # items of the audit
 ADVICE = (
-    " A population that is missing in one arm is itself a finding, and patients who still have it "
-    "may not represent their arm."
+    " A population that is missing on one side is itself a finding, and patients who still have it "
+    "may not represent the others."
 )
 
 
