@@ -182,54 +182,59 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [stem.with_suffix(".png") for stem in stems]
 
 
+@pytest.fixture(scope="module")
+def run_tables(cohort: Example) -> dict[str, Any]:
+    """Return the tables of a run."""
+    raw: Any = np.expm1(cohort.definers).round()
+    population = cohort.cells["population"]
+    return {
+        "contrasts": CONTRASTS,
+        "samples": cohort.samples,
+        "cells": cohort.cells,
+        "counts": cohort.counts,
+        "qc_summary": cohort.qc_summary,
+        "qc_verdicts": verdict_table(cohort.qc_summary),
+        "gene_overlap": pd.DataFrame(),
+        "clusters": CLUSTERS,
+        "population_genes": levels_by_group(
+            sparse.csr_array(raw.to_numpy()),
+            totals=np.full(len(raw), 4000.0),
+            groups=population,
+            genes=list(raw),
+        ),
+        "calls": count_calls(
+            cohort.cells.assign(lamm_own_patient=0.8),
+            samples=cohort.samples["sample"],
+            reasons=["dc3"],
+            probability=0.9,
+        ),
+        "lamm_genes": LAMM_GENES,
+        "car": car_table(cohort.samples),
+        "state_genes": STATE_GENES,
+        "missing_markers": MISSING_MARKERS,
+        **joint_tables(),
+        "audit": audit_table(),
+        "losses": losses_table(),
+        "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
+        "robustness": {name: robustness_table() for name in CONTRASTS},
+        "lamm_results": judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1],
+        "calibration": calibration_table(),
+        "hierarchy": hierarchy_table(),
+        "expression": {name: expression_table() for name in CONTRASTS},
+        "neighborhoods_by_type": {name: neighborhood_rows() for name in CONTRASTS},
+        "missing": {name: missing_table() for name in CONTRASTS},
+        "gene_sets": {name: gene_set_rows() for name in CONTRASTS},
+    }
+
+
 @pytest.fixture
 def make_report(
-    cohort: Example, figures: list[Path], repository: Path, tmp_path: Path
+    run_tables: dict[str, Any], figures: list[Path], repository: Path, tmp_path: Path
 ) -> Callable[..., str]:
     """Write a report with some arguments changed, and return its text."""
 
     def make(**changes: Any) -> str:
-        raw: Any = np.expm1(cohort.definers).round()
-        population = cohort.cells["population"]
-        tables: dict[str, Any] = {
-            "contrasts": CONTRASTS,
-            "samples": cohort.samples,
-            "cells": cohort.cells,
-            "counts": cohort.counts,
-            "qc_summary": cohort.qc_summary,
-            "qc_verdicts": verdict_table(cohort.qc_summary),
-            "gene_overlap": pd.DataFrame(),
-            "clusters": CLUSTERS,
-            "population_genes": levels_by_group(
-                sparse.csr_array(raw.to_numpy()),
-                totals=np.full(len(raw), 4000.0),
-                groups=population,
-                genes=list(raw),
-            ),
-            "calls": count_calls(
-                cohort.cells.assign(lamm_own_patient=0.8),
-                samples=cohort.samples["sample"],
-                reasons=["dc3"],
-                probability=0.9,
-            ),
-            "lamm_genes": LAMM_GENES,
-            "car": car_table(cohort.samples),
-            "state_genes": STATE_GENES,
-            "missing_markers": MISSING_MARKERS,
-            **joint_tables(),
-            "audit": audit_table(),
-            "losses": losses_table(),
-            "abundance": {name: abundance_table(cohort.counts) for name in CONTRASTS},
-            "robustness": {name: robustness_table() for name in CONTRASTS},
-            "lamm_results": judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1],
-            "calibration": calibration_table(),
-            "hierarchy": hierarchy_table(),
-            "expression": {name: expression_table() for name in CONTRASTS},
-            "neighborhoods_by_type": {name: neighborhood_rows() for name in CONTRASTS},
-            "missing": {name: missing_table() for name in CONTRASTS},
-            "gene_sets": {name: gene_set_rows() for name in CONTRASTS},
-        }
-        tables |= {name: table for name, table in changes.items() if name in tables}
+        tables = run_tables | {key: new for key, new in changes.items() if key in run_tables}
         arguments: dict[str, Any] = {
             "template": repository / "lammscope" / "report" / "template.html.jinja",
             "config": CONFIG,
