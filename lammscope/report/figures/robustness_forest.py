@@ -86,11 +86,9 @@ def setting_words(row: Mapping[Any, Any], *, probability: float) -> str:
             return f"{setting}, as log odds"
         case "denominator":
             return f"LAMM {denominator_words(setting)}"
-        case "level":
-            return f"{setting} level"
         case "expected":
             return "sum of probabilities"
-        case "corrected":
+        case "level" | "corrected":
             return f"{setting.replace('_', '-')} level"
         case "threshold":
             if np.isclose(float(setting), 1 - probability):

@@ -41,8 +41,8 @@ GENE_SET_COLUMNS = (
 FAMILY_COLUMNS = (
     Column("cell_type", "Population", "name"),
     Column("n_tested", "Genes tested", "count"),
-    Column("n_genes_population", "Genes within the FDR", "count", "of the population alone"),
     Column("fdr_family", "FDR of the population", "small_p", "over all contrasts and populations"),
+    Column("n_genes_population", "Genes within the FDR", "count", "of the population alone"),
     Column("n_genes", "Of these, in the run", "count", "within the FDR over the whole run"),
     Column("n_supported", "Of these, supported", "count", "by permutation and without any patient"),
 )
