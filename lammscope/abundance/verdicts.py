@@ -12,6 +12,7 @@ from lammscope.abundance.incomplete import disagreement
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import LAMM, LAMM_ROWS, LAMM_SCORE
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, OTHERWISE, SUGGESTIVE, Evidence
+from lammscope.core.words import write_number
 from lammscope.stats.multiplicity import holm
 
 COLUMNS = [*comparisons.COLUMNS, "p_holm", "verdict", "words", "doubts"]
@@ -126,11 +127,12 @@ def _words(row: Mapping[str, Any], evidence: Evidence, contrast: Contrast) -> st
     if verdict == NOT_TESTABLE:
         return f"{verdict}: {row['reason']}"
     if verdict == INCONCLUSIVE:
-        low, high = float(row["ci_low"]), float(row["ci_high"])
-        what = "differences"
+        ends = float(row["ci_low"]), float(row["ci_high"])
         if row["scale"] in RATIOS:
-            low, high, what = float(np.exp(low)), float(np.exp(high)), "ratios"
-        return f"{verdict}; {what}{contrast.per} of {low:.2f} to {high:.2f} remain compatible"
+            what, (low, high) = "ratios", (write_number(end, "ratio") for end in ends)
+        else:
+            what, (low, high) = "differences", (f"{end:.2f}" for end in ends)
+        return f"{verdict}; {what} of {low} to {high}{contrast.per} remain compatible"
     direction = contrast.verdict("higher" if float(row["estimate"]) > 0 else "lower")
     if verdict == SUGGESTIVE:
         return f"{verdict}: {direction}; {'; '.join(evidence.doubts)}"
