@@ -23,7 +23,7 @@ from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, LAMM_ROWS, Array
 from lammscope.stats import linear
 from lammscope.stats.effect import effect_test
-from lammscope.stats.influence import leave_one_out
+from lammscope.stats.influence import largest_p, leave_one_out
 
 MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
 
@@ -170,6 +170,7 @@ def _test(
     test = effect_test(values[rows], full.to_numpy(), at)
     plain = linear.ordinary(linear.lm_fit(values[rows], full.to_numpy())).p_value[:, at]
     influence = leave_one_out(values[rows], full.to_numpy(), at)
+    largest, patient = largest_p(influence.p, units["patient"].to_numpy(dtype=object))
     moderated = np.array([measures[i].partition for i in rows])
     p_moderated = np.full(len(rows), np.nan)
     if moderated.sum() >= MIN_MODERATED:
@@ -190,13 +191,12 @@ def _test(
         results[i] |= {"p": test.p[j], "p_ordinary": plain[j], "p_moderated": p_moderated[j]}
         results[i]["detectable"] = detectable_difference(se, df)
         results[i] |= dict(zip(("sd_test", "sd_reference"), test.spread[::-1, j], strict=False))
-        estimates, p = influence.estimate[:, j], influence.p[:, j]
-        if np.isfinite(p).any():
+        if np.isfinite(largest[j]):
             results[i] |= {
-                "influence_low": np.nanmin(estimates),
-                "influence_high": np.nanmax(estimates),
-                "influence_patient": str(units["patient"].iloc[int(np.nanargmax(p))]),
-                "influence_p_max": np.nanmax(p),
+                "influence_low": np.nanmin(influence.estimate[:, j]),
+                "influence_high": np.nanmax(influence.estimate[:, j]),
+                "influence_patient": str(patient[j]),
+                "influence_p_max": largest[j],
             }
     return results
 

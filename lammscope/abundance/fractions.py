@@ -38,10 +38,14 @@ class Measure:
             return ("mean",)
         return ("log_ratio",) if self.ratio else ("logit", "arcsine")
 
+    @property
+    def cells(self) -> np.ndarray:
+        """Cells that a value rests on, units x sides: the denominator, or both of a ratio."""
+        return self.total + self.count if self.ratio else self.total
+
     def enough_cells(self, min_cells: int) -> np.ndarray:
         """Tell which units have `min_cells` cells of the denominator on each side."""
-        cells = self.total + self.count if self.ratio else self.total
-        return np.asarray((cells >= min_cells).all(axis=1))
+        return np.asarray((self.cells >= min_cells).all(axis=1))
 
 
 def unit_cells(wide: pd.DataFrame, units: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -67,8 +67,7 @@ def add_incomplete(
     groups: dict[bytes, list[int]] = {}
     present = []
     for i, measure in enumerate(whole):
-        cells = measure.total + measure.count if measure.ratio else measure.total
-        present.append(known & (cells >= max(min_cells, 1)))
+        present.append(known & (measure.cells >= max(min_cells, 1)))
         if rows[i]["status"] == "ok":
             groups.setdefault(present[i].tobytes(), []).append(i)
     for indices in groups.values():

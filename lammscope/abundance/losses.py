@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.abundance.fractions import Measure
 from lammscope.abundance.populations import Question
 from lammscope.cohort.audit import COLUMNS
 from lammscope.cohort.contrasts import SIDES, Contrast
@@ -75,17 +74,13 @@ def denominator_losses(question: Question) -> pd.DataFrame:
     for family, removed in zip(question.families, question.removed, strict=True):
         if removed or family[0].mean:  # the mean score has the monocytic cells
             continue
-        kept = np.min([_cells(measure) for measure in family], axis=0) >= question.min_cells
+        kept = np.min([measure.cells for measure in family], axis=0) >= question.min_cells
         name = family[0].denominator
         name = str(question.lineages[family[0].population]) if name == "parent" else name
         counts = kept_by_arm(_sides(question.units, kept, question.contrast), question.contrast)
         rows.append({"cell_type": name, **counts})
     table = pd.DataFrame(rows, columns=MISSING_COLUMNS)
     return table.drop_duplicates("cell_type", ignore_index=True)
-
-
-def _cells(measure: Measure) -> np.ndarray:
-    return measure.total + measure.count if measure.ratio else measure.total
 
 
 def _sides(units: pd.DataFrame, kept: np.ndarray, contrast: Contrast) -> pd.DataFrame:

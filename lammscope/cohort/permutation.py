@@ -8,7 +8,8 @@ differently, only such a statistic keeps its distribution (Janssen 1997; Chung a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, permutations, product
+from itertools import chain, combinations, permutations, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from lammscope.stats.effect import (
 TIE = 1e-9  # statistics that differ by less are ties
 
 ORDERS_AT_A_TIME = 1000
+NUMBERS_AT_A_TIME = 2_000_000  # 16 MB
 
 
 @dataclass(frozen=True)
@@ -106,18 +108,26 @@ def _permuted_statistics(
     """Yield the statistics under permutations, arrays of permutations x features."""
     rng = np.random.default_rng(seed)
     if scheme.kind != RESIDUALS:
-        yield assigned_statistics(values, design, at, scheme, assignments(scheme, rng=rng))
+        for assigned in _parts(assignments(scheme, rng=rng), len(values)):
+            yield assigned_statistics(values, design, at, scheme, assigned)
         return
     others, x = split_column(design, at)
     arms = np.array([~scheme.test, scheme.test], dtype=float)
     rest = residuals(values, others)
-    for orders in _orders(scheme, rng):
+    for orders in chain.from_iterable(_parts(o, values.size) for o in _orders(scheme, rng)):
         moved = residuals(rest[:, orders].swapaxes(0, 1).reshape(-1, len(design)), others)
         if scheme.numbers is not None:
             found = statistics_of_numbers(moved, others, x[None])
         else:
             found = statistics_of_arms(moved, others, x[None], arms[:, None])
         yield found.reshape(len(orders), len(values))
+
+
+def _parts(assigned: NDArray[Any], n_numbers: int) -> Iterator[NDArray[Any]]:
+    """Split assignments, each with so many numbers, into parts that take little memory."""
+    size = max(1, NUMBERS_AT_A_TIME // max(n_numbers, 1))
+    for start in range(0, len(assigned), size):
+        yield assigned[start : start + size]
 
 
 def _permuted_labels(scheme: Scheme, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -54,7 +54,7 @@ class Evidence:
 
     @classmethod
     def of_row(
-        cls, row: Mapping[str, Any], *, corrected: float, correction: str, explained: str = ""
+        cls, row: Mapping[Any, Any], *, corrected: float, correction: str, explained: str = ""
     ) -> "Evidence":
         """Read the evidence from a row of an abundance table."""
         return cls(

@@ -14,15 +14,14 @@ from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.gene_sets import GeneSet
 from lammscope.core.verdicts import NOT_TESTABLE
 from lammscope.expression.ambient_in_contrast import without_ambient
+from lammscope.expression.engines import limma_fit
 from lammscope.expression.models import FLAT, Model, Untested, plain_pseudobulks, population_model
 from lammscope.expression.set_scores import patient_values, set_scores
 from lammscope.expression.support import NO_EVIDENCE, judge
-from lammscope.stats import linear
 from lammscope.stats.camera import camera
 from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import largest_p, leave_one_out
 from lammscope.stats.multiplicity import benjamini_hochberg
-from lammscope.stats.voom import voom
 
 COLUMNS = [
     *("cell_type", "gene_set", "n_genes", "n_missing", "direction", "mean_log2fc", "p", "fdr"),
@@ -135,11 +134,9 @@ def _test_sets(
     min_genes: int,
     permutations: Permutations,
 ) -> pd.DataFrame:
-    design = model.design.to_numpy()
-    weighted = voom(model.counts, design, norm_factors=model.norm_factors)
-    fit = linear.lm_fit(weighted.y, design, weights=weighted.weights)
-    change = fit.coefficients[:, model.at]
-    sets = match_genes(gene_sets, genes=model.genes, symbols=model.symbols, level=fit.mean)
+    design, fit = model.design.to_numpy(), limma_fit(model)
+    change = fit.test.coefficients[:, 0]
+    sets = match_genes(gene_sets, genes=model.genes, symbols=model.symbols, level=fit.test.mean)
     n_others = len(change) - min_genes
     testable = {name: rows for name, rows in sets.items() if min_genes <= len(rows) <= n_others}
     about = pd.DataFrame(
@@ -156,9 +153,7 @@ def _test_sets(
     table = table.set_index("gene_set")
     if testable:
         found = _test_scores(model, contrast, testable, permutations)
-        found["p_camera"] = camera(
-            weighted.y, testable, design, model.at, weights=weighted.weights
-        )["p"]
+        found["p_camera"] = camera(fit.y, testable, design, model.at, weights=fit.weights)["p"]
         table.loc[found.index, list(found)] = found
     table["fdr"] = benjamini_hochberg(table["p"])
     table = pd.concat([table, judge(table)], axis=1)

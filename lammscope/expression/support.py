@@ -4,7 +4,6 @@ The evidence is that of abundance (`core.verdicts`): a permutation test, and the
 one patient. A gene can have a very small p because of one patient with thousands of its UMIs.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,6 @@ NO_EVIDENCE: dict[str, Any] = {
 EVIDENCE = list(NO_EVIDENCE)
 COLUMNS = [*EVIDENCE, "verdict", "doubts"]
 MAY_BE_AMBIENT = "may be ambient RNA"
-GENES_AT_A_TIME = 100  # permutations of more would need much memory
 
 
 def gene_support(
@@ -66,20 +64,13 @@ def gene_support(
     scheme = contrast.permutations(
         patients.units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
     )
-    p = [
-        permutation_p(
-            patients.values[rows[start : start + GENES_AT_A_TIME]],
-            patients.design,
-            patients.at,
-            scheme,
-            seed=permutations.seed,
-        )
-        for start in range(0, len(rows), GENES_AT_A_TIME)
-    ]
+    p = permutation_p(
+        patients.values[rows], patients.design, patients.at, scheme, seed=permutations.seed
+    )
     left_out, patient = without_patients(model, fit, rows)
     return pd.DataFrame(
         {
-            "p_permutation": np.concatenate([np.empty(0), *p]),
+            "p_permutation": p,
             "p_floor": scheme.floor,
             "influence_p_max": left_out,
             "influence_patient": patient,
@@ -147,10 +138,6 @@ def judge(rows: pd.DataFrame, *, ambient: NDArray[np.bool_] | None = None) -> pd
         doubts[(p < ALPHA) & ambient] = MAY_BE_AMBIENT
     candidates = np.flatnonzero(fdr < ALPHA)
     for i, row in zip(candidates, rows.iloc[candidates].to_dict("records"), strict=True):
-        evidence = _evidence(row)
+        evidence = Evidence.of_row(row, corrected=float(row["fdr"]), correction="FDR")
         verdict[i], doubts[i] = evidence.verdict, "; ".join(evidence.doubts)
     return pd.DataFrame({"verdict": verdict, "doubts": doubts}, index=rows.index)
-
-
-def _evidence(row: Mapping[Any, Any]) -> Evidence:
-    return Evidence.of_row(row, corrected=float(row["fdr"]), correction="FDR")

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from lammscope.stats import Array
+from lammscope.stats.reml import projection, uncertainty
 
 TOLERANCE = 1e-11  # largest relative step of a variance at convergence
 MAX_STEPS = 200
@@ -203,17 +204,6 @@ def _smallest_ratio(variances: Array) -> Array:
     return np.asarray(np.min(np.minimum(within, between) / larger, axis=1))
 
 
-def _projection(design: Array, parts: Array, variances: Array) -> tuple[Array, Array, Array]:
-    """Return weights (features x samples), (X' W X)^-1, and W less what the design explains."""
-    weight = 1 / (variances @ parts)
-    weighted = design * weight[..., None]
-    covariance = np.linalg.inv(design.T @ weighted)
-    projection = -(weighted @ covariance @ np.swapaxes(weighted, 1, 2))
-    at = np.arange(len(design))
-    projection[:, at, at] += weight
-    return weight, covariance, projection
-
-
 def _likelihood(
     values: Array, design: Array, parts: Array, variances: Array
 ) -> tuple[Array, Array, Array]:
@@ -222,16 +212,17 @@ def _likelihood(
     Both are those in the logarithms of the variances, which so stay positive. Where the observed
     curvature is not that of a maximum, it is the expected one.
     """
-    weight, covariance, projection = _projection(design, parts, variances)
-    residual = (projection @ values[..., None])[..., 0]
+    weight = 1 / (variances @ parts)
+    covariance, rest = projection(design, weight)
+    residual = (rest @ values[..., None])[..., 0]
     deviance = np.sum(values * residual, axis=1) - np.sum(np.log(weight), axis=1)
     deviance -= np.linalg.slogdet(covariance)[1]
     shares = variances[..., None] * parts  # features x parts x samples
-    trace = np.diagonal(projection, axis1=1, axis2=2)
+    trace = np.diagonal(rest, axis1=1, axis2=2)
     slope = np.einsum("fs,fks->fk", residual**2 - trace, shares) / 2
-    expected = shares @ projection**2 @ np.swapaxes(shares, 1, 2) / 2
+    expected = shares @ rest**2 @ np.swapaxes(shares, 1, 2) / 2
     pulled = shares * residual[:, None]
-    curvature = pulled @ projection @ np.swapaxes(pulled, 1, 2) - expected
+    curvature = pulled @ rest @ np.swapaxes(pulled, 1, 2) - expected
     at = np.arange(len(parts))
     curvature[:, at, at] -= slope
     expected[:, at, at] += RIDGE
@@ -249,17 +240,13 @@ def _kenward_roger(
     the expected information, and their scaling of F is 1.
     """
     with np.errstate(all="ignore"):
-        weight, covariance, projection = _projection(design, parts, variances)
+        weight = 1 / (variances @ parts)
+        covariance, rest = projection(design, weight)
         row = covariance[:, at]  # of the tested coefficient
         estimate = np.einsum("fc,fs,sc->f", row, values * weight, design)
-        information = parts @ projection**2 @ parts.T / 2
-        spread = np.linalg.pinv(information, hermitian=True)  # of the variances
         effect = np.einsum("fc,sc->fs", row, design) * weight  # d estimate / d value
+        spread, added = uncertainty(effect, rest, parts)
         slope = effect**2 @ parts.T  # d variance of the estimate / d variances
         variance = covariance[:, at, at]
         df = 2 * variance**2 / np.einsum("fk,fkl,fl->f", slope, spread, slope)
-        # sum over variances of W_kl (Q_kl - P_k Phi P_l), seen by the tested coefficient
-        scaled = effect[:, None] * parts  # features x parts x samples
-        inner = np.einsum("fki,fij,flj->fkl", scaled, projection, scaled)
-        adjusted = variance + 2 * np.einsum("fkl,fkl->f", spread, inner)
-        return estimate, np.sqrt(adjusted), df
+        return estimate, np.sqrt(variance + added), df

@@ -11,6 +11,7 @@ from scipy import stats
 
 from lammscope.stats import Array
 from lammscope.stats.effect import effect_test, two_arms
+from lammscope.stats.reml import projection, uncertainty
 
 MAX_STEPS = 500
 TOLERANCE = 1e-10  # of a step, relative to the largest variance, at convergence
@@ -149,36 +150,22 @@ def _likelihood(
 
     The curvature is the observed and the expected information, features x parts x parts.
     """
-    weight, inverse, projection = _projection(between, sampling, design, parts)
+    weight = 1 / (sampling + between @ parts)
+    inverse, rest = projection(design, weight)
     at = np.arange(len(design))
-    residual = (projection @ values[..., None])[..., 0]
+    residual = (rest @ values[..., None])[..., 0]
     deviance = np.sum(values * residual, axis=1) - np.sum(np.log(weight), axis=1)
     deviance -= np.linalg.slogdet(inverse)[1]
-    slope = (residual**2 - projection[:, at, at]) @ parts.T / 2
-    expected = parts @ projection**2 @ parts.T / 2
+    slope = (residual**2 - rest[:, at, at]) @ parts.T / 2
+    expected = parts @ rest**2 @ parts.T / 2
     pulled = residual[:, None] * parts
-    observed = pulled @ projection @ np.swapaxes(pulled, 1, 2) - expected
+    observed = pulled @ rest @ np.swapaxes(pulled, 1, 2) - expected
     return deviance, slope, observed, expected
-
-
-def _projection(
-    between: Array, sampling: Array, design: Array, parts: Array
-) -> tuple[Array, Array, Array]:
-    """Return weights (features x units), (X' W X)^-1, and W less what the design explains."""
-    weight = 1 / (sampling + between @ parts)
-    weighted = design * weight[..., None]
-    inverse = np.linalg.inv(design.T @ weighted)
-    projection = -(weighted @ inverse @ np.swapaxes(weighted, 1, 2))
-    at = np.arange(len(design))
-    projection[:, at, at] += weight
-    return weight, inverse, projection
 
 
 def _added_variance(between: Array, sampling: Array, design: Array, at: int, parts: Array) -> Array:
     """Return what Kenward and Roger add to the variance of the tested coefficient."""
-    weight, inverse, projection = _projection(between, sampling, design, parts)
-    spread = np.linalg.pinv(parts @ projection**2 @ parts.T / 2, hermitian=True)  # of the variances
+    weight = 1 / (sampling + between @ parts)
+    inverse, rest = projection(design, weight)
     effect = np.einsum("fc,sc->fs", inverse[:, at], design) * weight  # d estimate / d value
-    scaled = effect[:, None] * parts  # features x parts x units
-    inner = scaled @ projection @ np.swapaxes(scaled, 1, 2)
-    return np.asarray(2 * np.maximum(np.sum(spread * inner, axis=(1, 2)), 0.0))
+    return np.maximum(uncertainty(effect, rest, parts)[1], 0.0)

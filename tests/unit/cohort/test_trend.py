@@ -17,6 +17,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import TREND, design_matrix
 from lammscope.cohort.permutation import permutation_p
 from lammscope.cohort.schemes import Scheme
+from lammscope.cohort.trend import Trend
 from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import leave_one_out
 from tests.unit.example_cohorts import asked
@@ -84,9 +85,11 @@ def test_an_order_of_numbers_is_an_order_too() -> None:
 
 def test_numbers_are_in_standard_deviations_of_the_patients_whatever_the_covariates() -> None:
     samples = cohort(age=[60, np.nan, 55, 72, 38, 66, 49, 58])
-    contrast = asked(NUMBER, samples)
-    assert contrast.step == pytest.approx(np.std(LDH, ddof=1), rel=1e-5)  # type: ignore[attr-defined]
-    assert asked({**NUMBER, "adjust": ["age"]}, samples).step == contrast.step  # type: ignore[attr-defined]
+    contrast, adjusted = asked(NUMBER, samples), asked({**NUMBER, "adjust": ["age"]}, samples)
+    assert isinstance(contrast, Trend)
+    assert isinstance(adjusted, Trend)
+    assert contrast.step == pytest.approx(np.std(LDH, ddof=1), rel=1e-5)
+    assert adjusted.step == contrast.step
     units = Comparison(samples, contrast).units
     assert units[TREND].std() == pytest.approx(1, rel=1e-5)
     assert "LDH, estimates per SD (334 U/l)" in contrast.describe()

@@ -1,6 +1,5 @@
 """edgeR's quasi-likelihood test by pyedger, as an engine."""
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -115,8 +114,7 @@ def test_only_an_engine_that_cannot_run_is_refused(
     own_environment: bool,
     words: str | None,
 ) -> None:
-    finds: Callable[[str], object | None] = lambda name: name if found else None  # noqa: E731
-    monkeypatch.setattr(packages, "find_spec", finds)
+    monkeypatch.setattr(packages, "find_spec", lambda name: name if found else None)
     message = missing_package(engine, own_environment=own_environment)
     assert (words in message) if words else message == ""
 
