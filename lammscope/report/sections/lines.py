@@ -104,13 +104,14 @@ def incomplete_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
     p = float(row.get("p_incomplete", np.nan))
     if not np.isfinite(p):
         return ""
-    n = counted(int(row["n_incomplete_test"] + row["n_incomplete_reference"]), "patients")
+    n = int(row["n_incomplete_test"] + row["n_incomplete_reference"])
+    who = f"{counted(n, 'patients')} added who {'has' if n == 1 else 'have'}"
     ratio, low, high = (
         write_number(float(row[f"{name}_incomplete"]), "ratio")
         for name in ("estimate", "ci_low", "ci_high")
     )
     line = (
-        f"With {n} added who have only one of the two samples (a random effect of patients, REML), "
+        f"With {who} only one of the two samples (a random effect of patients, REML), "
         f"the {contrast.ratio()} is {ratio} (95 % CI {low} to {high}; p = {p:.2g})."
     )
     return line + " The verdict rests on complete patients." * (OTHERWISE in str(row["words"]))
