@@ -42,7 +42,8 @@ class Intake:
 
     `formats` gives the format of each matrix that was inspected, by sample, and `choices` what is
     read of files that hold several matrices. `inputs` has the state of each sample's files (see
-    `input_states`), if they were looked at.
+    `input_states`), if they were looked at. `known` names the samples that the last run has read in
+    from the same input, with the same thresholds.
     """
 
     config: dict[str, Any]
@@ -52,6 +53,7 @@ class Intake:
     formats: dict[str, str] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -141,6 +143,7 @@ def check_run(
         formats={sample: kind for sample, (kind, _) in looked.items()},
         choices={sample: choice for sample, (_, choice) in looked.items() if choice},
         inputs=input_states(sheets.samples, last, compare=compare) if look else {},
+        known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
     )
 
 

@@ -31,18 +31,19 @@ class PrincipalComponents:
 def principal_components(values: sparse.csr_array, *, n_components: int) -> PrincipalComponents:
     """Compute the principal components of one matrix, as in `principal_components_of_parts`.
 
-    A matrix with far fewer cells than genes is decomposed into singular values, which is faster.
+    With fewer cells than genes, the cross products of the cells are decomposed, which is faster.
     """
     n_cells, n_genes = values.shape
     if n_cells < 2:
         raise ValueError(TOO_FEW)
-    if 2 * n_cells > n_genes:
+    if n_cells >= n_genes:
         return principal_components_of_parts([values], n_components=n_components)
     mean = np.asarray(values.mean(axis=0), dtype=np.float64).ravel()
-    _, singular, axes = np.linalg.svd(values.toarray() - mean, full_matrices=False)
-    variance = singular**2 / (n_cells - 1)
-    n_components = min(n_components, n_cells - 1, len(variance))
-    return _oriented(axes[:n_components].T, mean, variance[:n_components])
+    centered = values.toarray() - mean
+    n_components = min(n_components, n_cells - 1)
+    squares, axes = _largest(centered @ centered.T, n_components=n_components)
+    loadings = centered.T @ axes / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
+    return _oriented(loadings, mean, squares / (n_cells - 1))
 
 
 def principal_components_of_parts(
@@ -65,9 +66,6 @@ def principal_components_of_parts(
     PrincipalComponents
         Largest variance first. A component's sign is fixed: its largest loading is positive.
     """
-    # imported here, because doublet detection in small channels needs only NumPy
-    from scipy import linalg
-
     cross, total = np.zeros((0, 0)), np.zeros(0)
     n_cells = 0
     for values in parts:
@@ -83,10 +81,18 @@ def principal_components_of_parts(
         raise ValueError(TOO_FEW)
     mean = total / n_cells
     covariance = (cross - n_cells * np.outer(mean, mean)) / (n_cells - 1)
-    size = len(covariance)
-    n_components = min(n_components, size, n_cells - 1)
-    variance, loadings = linalg.eigh(covariance, subset_by_index=(size - n_components, size - 1))
-    return _oriented(loadings[:, ::-1], mean, variance[::-1])
+    variance, loadings = _largest(covariance, n_components=min(n_components, n_cells - 1))
+    return _oriented(loadings, mean, variance)
+
+
+def _largest(matrix: np.ndarray, *, n_components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest eigenvalues of a symmetric matrix, in descending order, and vectors."""
+    from scipy import linalg  # imported here: most jobs that read this module need no components
+
+    size = len(matrix)
+    n_components = min(n_components, size)
+    values, vectors = linalg.eigh(matrix, subset_by_index=(size - n_components, size - 1))
+    return values[::-1], vectors[:, ::-1]
 
 
 def _oriented(loadings: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> PrincipalComponents:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 logger = logging.getLogger("lammscope")
 
@@ -62,6 +63,42 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
         logger.removeHandler(shown)
         logger.setLevel(level)
         handler.close()
+
+
+class Failures:
+    """Errors that a user can fix, of samples that share a job: all are reported, at the end.
+
+    The files of a sample that fails are not written, and the other samples are processed.
+
+    Examples
+    --------
+    >>> with Failures() as failures:  # doctest: +SKIP
+    ...     for sample in samples:
+    ...         with failures.of(sample):
+    ...             process(sample)
+    """
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Begin without failures."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Raise a `ValueError` with all messages, if there are any."""
+        if kind is None and self._messages:
+            raise ValueError("\nlammscope: ".join(self._messages))
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Keep a `ValueError` or `OSError` of the block, and name what it is about."""
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            logging.getLogger().error("%s: %s", name, traceback.format_exc())
+            text = str(error)
+            self._messages.append(text if name in text else f"{name}: {text}")
 
 
 def _peak() -> float:

@@ -15,6 +15,7 @@ from lammscope.core.indexed import CellIndex, write_index
 from lammscope.core.shards import read_shard
 from tests.matrices import small_shard, write_tenx_v3
 
+OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are not about barcodes
 TYPES = ("Classical_monocyte", "Macrophage", "NK")
 
 
@@ -23,48 +24,54 @@ def config() -> dict[str, Any]:
     return resolve_config({})
 
 
+def ingest_params(limits: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Return the params of `ingest_samples` for samples with these limits."""
+    settings = {
+        sample: {"qc": own, "genome": None, "layer": None} for sample, own in limits.items()
+    }
+    return {
+        "settings": settings,
+        "with_barcodes": [],
+        "seed": 1,
+        "compression": "lz4",
+        "compared": "size",
+    }
+
+
 @pytest.fixture
 def ingested(
     run_script: Callable[..., str], config: dict[str, Any], tmp_path: Path
 ) -> dict[str, dict[str, Path]]:
     """Ingest two small samples."""
     config["qc"] |= {"min_counts": 20, "min_genes": 10, "ambient_max_counts": 5}
-    of_samples = ("min_cells", "on_failed")
-    limits = {key: value for key, value in config["qc"].items() if key not in of_samples}
+    limits = {key: value for key, value in config["qc"].items() if key not in OF_SAMPLES}
     paths = {}
     for seed, sample in enumerate(("a", "b")):
         matrix = write_tenx_v3(small_shard(80, 200, seed=seed), tmp_path / f"{sample}.h5")
         paths[sample] = {
-            "shard": tmp_path / "shards" / f"{sample}.h5ad",
+            "shards": tmp_path / "shards" / f"{sample}.h5ad",
             "qc": tmp_path / "qc" / f"{sample}.parquet",
             "moments": tmp_path / "qc" / f"{sample}.moments.parquet",
             "contamination": tmp_path / "qc" / f"{sample}.contamination.tsv",
         }
         log = run_script(
-            "ingest_sample",
-            input={"matrix": str(matrix), "barcodes": []},
-            output=paths[sample],
-            params={
-                "qc": limits,
-                "seed": 1,
-                "genome": None,
-                "layer": None,
-                "compared": "size",
-            },
-            wildcards={"sample": sample},
+            "ingest_samples",
+            input={"matrices": [str(matrix)], "barcodes": []},
+            output={name: [path] for name, path in paths[sample].items()},
+            params=ingest_params({sample: limits}),
         )
         assert "barcodes pass" in log
     return paths
 
 
 def test_ingest_writes_shard_flags_and_moments(ingested: dict[str, dict[str, Path]]) -> None:
-    shard = read_shard(ingested["a"]["shard"])
+    shard = read_shard(ingested["a"]["shards"])
     qc = pd.read_parquet(ingested["a"]["qc"])
     moments = pd.read_parquet(ingested["a"]["moments"])
     assert len(qc) == shard.counts.shape[0]
     assert "ambient_counts" in shard.genes
     assert moments["n_cells"].iloc[0] == qc["passes"].sum()
-    assert not list(ingested["a"]["shard"].parent.glob(".*"))
+    assert not list(ingested["a"]["shards"].parent.glob(".*"))
     contamination = pd.read_csv(ingested["a"]["contamination"], sep="\t").iloc[0]
     assert contamination["sample"] == "a"
     assert contamination["ambient_profile"] == "all barcodes"
@@ -140,9 +147,13 @@ def test_samples_become_an_index_a_space_and_clusters(
     for sample in samples:
         run_script(
             "score_doublets",
-            input={"shards": [ingested[sample]["shard"]], "qc": [ingested[sample]["qc"]]},
-            output={"doublets": tmp_path / "doublets" / f"{sample}.parquet"},
-            params={"samples": [sample], "settings": config["doublets"], "seed": 1},
+            input={"shards": [ingested[sample]["shards"]], "qc": [ingested[sample]["qc"]]},
+            output={"doublets": [tmp_path / "doublets" / f"{sample}.parquet"]},
+            params={
+                "channels": {sample: [sample]},
+                "settings": {sample: config["doublets"]},
+                "seed": 1,
+            },
         )
     cells = tmp_path / "joint" / "cells.parquet"
     run_script(
@@ -200,7 +211,7 @@ def test_samples_become_an_index_a_space_and_clusters(
         run_script(
             "extract_genes",
             input={
-                "shards": [ingested[sample]["shard"] for sample in part],
+                "shards": [ingested[sample]["shards"] for sample in part],
                 "cells": cells,
                 "genes": genes,
                 "reference": reference,
@@ -271,7 +282,7 @@ def test_sums_of_lamm_cells_overlap_with_those_of_their_types(
     run_script(
         "sum_groups",
         input={
-            "shards": [ingested[sample]["shard"] for sample in ("b", "a")],
+            "shards": [ingested[sample]["shards"] for sample in ("b", "a")],
             "contamination": [ingested[sample]["contamination"] for sample in ("b", "a")],
             "index": path,
             "cells": path.with_name("annotated.parquet"),
@@ -291,7 +302,7 @@ def test_sums_of_lamm_cells_overlap_with_those_of_their_types(
     expected["LAMM"] = cells["lamm_call"] == "LAMM"
     expected["LAMM_macrophage_like"] = cells["lamm_macrophage_like"] >= 0.3
     assert sums["a"].groups.tolist() == list(expected)
-    counts = read_shard(ingested["a"]["shard"]).counts.toarray()[: len(cells)]
+    counts = read_shard(ingested["a"]["shards"]).counts.toarray()[: len(cells)]
     for row, inside in enumerate(expected.values()):
         assert sums["a"].n_cells[row] == inside.sum() > 0
         assert sums["a"].counts[row].sum() == counts[inside].sum()
@@ -313,18 +324,41 @@ def test_a_script_ends_with_one_line_on_a_wrong_matrix(
     (tmp_path / "x.h5").write_text("no matrix")
     with pytest.raises(SystemExit):
         run_script(
-            "ingest_sample",
-            input={"matrix": str(tmp_path / "x.h5"), "barcodes": []},
-            output={"shard": tmp_path / "out" / "x.h5ad"},
-            params={
-                "qc": config["qc"],
-                "seed": 1,
-                "genome": None,
-                "layer": None,
-                "compared": "size",
+            "ingest_samples",
+            input={"matrices": [str(tmp_path / "x.h5")], "barcodes": []},
+            output={
+                name: [tmp_path / "out" / name]
+                for name in ("shards", "qc", "moments", "contamination")
             },
+            params=ingest_params({"x": config["qc"]}),
         )
     printed = capsys.readouterr().err
     assert printed.startswith(f"lammscope: {tmp_path / 'x.h5'}: named .h5, but it is not HDF5")
     assert len(printed.splitlines()) == 1
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_each_sample_that_fails_is_named_and_the_others_are_read_in(
+    run_script: Callable[..., str],
+    config: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    limits = {key: config["qc"][key] for key in config["qc"] if key not in OF_SAMPLES}
+    matrices = {name: tmp_path / f"{name}.h5" for name in ("a", "b", "c")}
+    for name in ("a", "c"):
+        matrices[name].write_text("no matrix")
+    write_tenx_v3(small_shard(80, 200), matrices["b"])
+    names = ("shards", "qc", "moments", "contamination")
+    outputs = {name: [tmp_path / name / f"{sample}.tsv" for sample in matrices] for name in names}
+    with pytest.raises(SystemExit):
+        run_script(
+            "ingest_samples",
+            input={"matrices": list(map(str, matrices.values())), "barcodes": []},
+            output=outputs,
+            params=ingest_params(dict.fromkeys(matrices, limits)),
+        )
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"lammscope: {matrices['a']}: named .h5, but it is not HDF5")
+    assert second.startswith(f"lammscope: {matrices['c']}: named .h5, but it is not HDF5")
+    assert [path.exists() for path in outputs["shards"]] == [False, True, False]

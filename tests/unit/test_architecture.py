@@ -143,7 +143,7 @@ def loaded_by(path: Path) -> list[str]:
     return run.stdout.split()
 
 
-@pytest.mark.parametrize("script", ["ingest_sample", "count_cells", "write_report"])
+@pytest.mark.parametrize("script", ["ingest_samples", "count_cells", "write_report"])
 def test_scripts_that_run_often_or_last_load_no_heavy_library(script: str) -> None:
     assert loaded_by(PACKAGE.parent / "workflow" / "scripts" / f"{script}.py") == []
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
@@ -67,9 +68,12 @@ def run_snakemake(
 
 
 def planned(text: str) -> dict[str, int]:
-    """Parse the job table of a dry run: number of jobs by rule."""
+    """Parse the job table of a dry run: number of jobs by rule, without the number of its part."""
     table = text.split("Job stats:")[1].split("total")[0] if "Job stats:" in text else ""
-    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+    jobs = Counter[str]()
+    for name, number in re.findall(r"^(\w+?)(?:_\d{3})? +(\d+)$", table, re.M):
+        jobs[name] += int(number)
+    return dict(jobs)
 
 
 @pytest.fixture(scope="session")

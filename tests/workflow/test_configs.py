@@ -30,6 +30,7 @@ def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository: 
         for rule, body in found:
             # a rule without a name here is made in a loop: one for each method, with one script
             (name,) = [rule] if rule else re.findall(r'name:\s+f"(.+)"', body)
+            name = name.removesuffix("_{part}")
             (script,) = re.findall(r'"\.\./scripts/(\w+)\.py"', body)
             assert rule in (script, "")
             digest = rf'code\("{script}"[,)]|drawing_code\("{script.removeprefix("draw_")}"\)'

@@ -21,7 +21,7 @@ PARTS_OF_A_CLONE = ("Snakefile", "config", "lammscope", "profiles", "resources",
 UNCOMPARED = {"logs", "benchmarks"}  # contain times
 TABLES = {".tsv", ".gz", ".parquet", ".npz"}
 PANEL = "resources/markers/immune_blood_tumour.yaml"
-BLIND = {"ingest_sample", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
+BLIND = {"ingest_samples", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
 # Python imports a module of this name when it starts.
 KILLER = """
 import os, signal, sys
@@ -187,21 +187,37 @@ def test_an_older_matrix_in_the_place_of_another_is_read_in_again(
 ) -> None:
     """As `cp -p` and `rsync -a` put it there."""
     check = ("--config", f"inputs={{compare: {compare}}}")
-    assert "ingest_sample" not in plan(repository, moved, *check)
+    assert "ingest_samples" not in plan(repository, moved, *check)
     path = moved / "counts" / "P01_baseline.h5"
     content = path.read_bytes()
     same_size = content[:15] + b"\1" + content[16:]  # a byte of the superblock without a meaning
     path.write_bytes(content + b" " if compare == "size" else same_size)
     os.utime(path, (1, 1))
     run = run_snakemake(repository, moved, "--dry-run", *check)
-    assert planned(run.text)["ingest_sample"] == 1
+    assert planned(run.text)["ingest_samples"] == 1
     assert {"select_cells", "write_report"} <= set(planned(run.text))
     if compare == "checksum":
         assert plan(repository, moved) == {}  # the size alone does not tell
     target = "results/shards/P01_baseline.h5ad"
     assert run_snakemake(repository, moved, target, *check).code == 0
     for again in ((), check):
-        assert "ingest_sample" not in plan(repository, moved, *again)
+        assert "ingest_samples" not in plan(repository, moved, *again)
+
+
+def test_a_changed_matrix_beside_archived_ones_is_read_in_alone(
+    moved: Path, repository: Path
+) -> None:
+    (moved / "counts" / "P01_baseline.h5").unlink()
+    assert plan(repository, moved) == {}
+    path = moved / "counts" / "P01_day_7.h5"
+    path.write_bytes(path.read_bytes() + b" ")
+    target = "results/qc/P01_day_7.moments.parquet"
+    run = run_snakemake(repository, moved, "--dry-run", "--printshellcmds", target)
+    assert planned(run.text)["ingest_samples"] == 1
+    assert "counts/P01_day_7.h5" in run.text
+    assert "counts/P02" not in run.text
+    assert run_snakemake(repository, moved, target).code == 0
+    assert "ingest_samples" not in plan(repository, moved)
 
 
 def test_archived_matrices_are_asked_for_where_they_are_needed(
@@ -260,7 +276,7 @@ def test_a_missing_intermediate_is_made_anew(moved: Path, repository: Path) -> N
     for name in ("joint/harmony.npz", "shards/P01_baseline.h5ad", "figures/cohort/states.pdf"):
         (moved / "results" / name).unlink()
     rules = plan(repository, moved)
-    assert rules["ingest_sample"] == 1
+    assert rules["ingest_samples"] == 1
     assert {"integrate_harmony", "draw_evidence"} <= set(rules)
 
 

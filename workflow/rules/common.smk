@@ -2,12 +2,11 @@ import hashlib
 import inspect
 import re
 import sys
-from itertools import batched
 from pathlib import Path
 
 from snakemake.logging import logger as snakemake_log
 
-from lammscope.cohort import checks, contrast_checks, results_folder, sorts
+from lammscope.cohort import checks, contrast_checks, parts, results_folder, sorts
 from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
@@ -126,11 +125,15 @@ except ValueError as error:
 config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
-SAMPLES_PER_JOB = 4  # for steps in which starting a job takes longer than processing a sample
-PARTS = {
-    f"{number:03d}": list(part) for number, part in enumerate(batched(SAMPLES, SAMPLES_PER_JOB), 1)
-}
+PARTS = parts.divide_samples(SAMPLES, sizes=parts.sizes_of(SHEET["counts"]))  # one job each
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
+INGESTED = {  # what is written of each sample when it is read in
+    "shards": "<results>/shards/{sample}.h5ad",
+    "qc": "<results>/qc/{sample}.parquet",
+    "moments": "<results>/qc/{sample}.moments.parquet",
+    "contamination": "<results>/qc/{sample}.contamination.tsv",
+}
+DOUBLETS = "<results>/doublets/{channel}.parquet"
 CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
@@ -192,40 +195,36 @@ wildcard_constraints:
     contrast="|".join(map(re.escape, CONTRASTS)) or "none",
 
 
-def matrix_of(wildcards):
-    """Return the user's count matrix of a sample."""
-    return SHEET.at[wildcards.sample, "counts"]
+def to_ingest(part):
+    """Return the samples that the job of a part reads in: all, unless some matrices are archived.
 
-
-def state_of_input(wildcards):
-    """Return the size or checksum of a sample's files; as a param, a change reruns its ingest.
-
-    A file that was replaced by an older one has no newer time, which is all that Snakemake compares.
+    Samples with an archived matrix keep their files. If the others are unchanged, all stay as they
+    are: Snakemake plans no job that lacks input.
     """
-    return RUN.inputs.get(wildcards.sample, "")
+    unread = [sample for sample in PARTS[part] if sample not in RUN.known]
+    archived = [sample for sample in PARTS[part] if not Path(SHEET.at[sample, "counts"]).exists()]
+    return unread if archived and unread else PARTS[part]
 
 
-def barcodes_of(wildcards):
-    """Return the list of a sample's barcodes in a pooled channel; none if it has its own matrix."""
-    listed = given(wildcards, "barcodes")
-    return [] if listed is None else listed
-
-
-def genome_of(wildcards):
-    """Return the genome to use from a matrix with several genomes."""
-    return given(wildcards, "genome")
-
-
-def layer_of(wildcards):
-    """Return the matrix to read from an AnnData file with several."""
-    return given(wildcards, "layer")
-
-
-def qc_of(wildcards):
+def qc_of(sample):
     """Return the quality thresholds of a sample: the config's, or those in its own columns."""
     limits = {k: v for k, v in config["qc"].items() if k not in OF_SAMPLES}
-    own = SHEET.loc[wildcards.sample].filter(list(limits)).dropna()
+    own = SHEET.loc[sample].filter(list(limits)).dropna()
     return limits | own.astype(float).to_dict()
+
+
+def ingest_settings(sample):
+    """Return how a sample is read in.
+
+    `state` is the size or checksum of its files: one that was replaced by an older one has no newer
+    time, which is all that Snakemake compares.
+    """
+    return {
+        "qc": qc_of(sample),
+        "genome": given(sample, "genome"),
+        "layer": given(sample, "layer"),
+        "state": RUN.inputs.get(sample, ""),
+    }
 
 
 def verdicts_to_drop(wildcards):
@@ -236,9 +235,9 @@ def verdicts_to_drop(wildcards):
     return "<results>/qc/verdicts.tsv" if config["qc"]["on_failed"] == DROP else []
 
 
-def doublets_of(wildcards):
+def doublets_of(channel):
     """Return the settings of doublet detection in a channel: the config's and its samples' own."""
-    rows = SHEET.loc[CHANNELS[wildcards.channel]]
+    rows = SHEET.loc[CHANNELS[channel]]
     own = {
         name: float(rows[column].dropna().iloc[0])
         for column, name in {"expected_cells": "expected_cells", "doublet_rate": "rate"}.items()
@@ -247,15 +246,10 @@ def doublets_of(wildcards):
     return config["doublets"] | own
 
 
-def given(wildcards, column):
+def given(sample, column):
     """Return a sample's value in an optional column, or None."""
-    value = SHEET.at[wildcards.sample, column] if column in SHEET else None
+    value = SHEET.at[sample, column] if column in SHEET else None
     return value if isinstance(value, str) else None
-
-
-def shards_of_channel(wildcards):
-    """Return the per-sample count files of the samples that share a channel."""
-    return expand("<results>/shards/{sample}.h5ad", sample=CHANNELS[wildcards.channel])
 
 
 def samples_of_part(wildcards):
@@ -271,11 +265,6 @@ def shards_of_part(wildcards):
 def contamination_of_part(wildcards):
     """Return the contamination tables of the samples that one job processes."""
     return expand("<results>/qc/{sample}.contamination.tsv", sample=samples_of_part(wildcards))
-
-
-def qc_of_channel(wildcards):
-    """Return the QC tables of the samples that share a channel."""
-    return expand("<results>/qc/{sample}.parquet", sample=CHANNELS[wildcards.channel])
 
 
 def contrast_of(wildcards):
@@ -350,9 +339,10 @@ def every_result():
     scripts = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
     names = [*scripts, *(f"integrate_{method}" for method in METHODS)]
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
+    outputs = [INGESTED.values(), DOUBLETS, *(getattr(rules, name).output for name in wanted)]
     return [
         expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)
-        for output in (getattr(rules, name).output for name in wanted)
+        for output in outputs
     ]
 
 

@@ -1,56 +1,64 @@
-rule ingest_sample:
-    """Read the count matrix of a sample, flag its barcodes, and estimate moments and ambient RNA."""
-    input:
-        matrix=matrix_of,
-        barcodes=barcodes_of,
-    output:
-        shard="<results>/shards/{sample}.h5ad",
-        qc="<results>/qc/{sample}.parquet",
-        moments="<results>/qc/{sample}.moments.parquet",
-        contamination="<results>/qc/{sample}.contamination.tsv",
-    log:
-        "<logs>/ingest_sample/{sample}.log",
-    benchmark:
-        "<benchmarks>/ingest_sample/{sample}.tsv"
-    conda:
-        "../../envs/lammscope.yaml"
-    resources:
-        mem_mb=memory(500, 60),
-    params:
-        **named(
-            qc=qc_of,
-            seed=config["seed"],
-            genome=genome_of,
-            layer=layer_of,
-            state=state_of_input,
-            compared=config_path("inputs", "compare"),
-            code=code("ingest_sample"),
-        ),
-    script:
-        "../scripts/ingest_sample.py"
+for part in PARTS:
+
+    rule:
+        """Read the count matrices of some samples, flag barcodes, and estimate ambient RNA.
+
+        Each part has a rule of its own, whose files are named by sample.
+        """
+        name:
+            f"ingest_samples_{part}"
+        input:
+            matrices=[SHEET.at[sample, "counts"] for sample in to_ingest(part)],
+            barcodes=[path for sample in to_ingest(part) if (path := given(sample, "barcodes"))],
+        output:
+            **{name: expand(path, sample=to_ingest(part)) for name, path in INGESTED.items()},
+        log:
+            f"<logs>/ingest_samples/{part}.log",
+        benchmark:
+            f"<benchmarks>/ingest_samples/{part}.tsv"
+        conda:
+            "../../envs/lammscope.yaml"
+        resources:
+            mem_mb=memory(500, 60, of=max),
+        params:
+            **named(
+                settings={sample: ingest_settings(sample) for sample in to_ingest(part)},
+                with_barcodes=[sample for sample in to_ingest(part) if given(sample, "barcodes")],
+                seed=config["seed"],
+                compression=config["inputs"]["compression"],
+                compared=config_path("inputs", "compare"),
+                code=code("ingest_samples"),
+            ),
+        script:
+            "../scripts/ingest_samples.py"
 
 
-rule score_doublets:
-    """Score the cells of one channel as doublets."""
-    input:
-        shards=shards_of_channel,
-        qc=qc_of_channel,
-    output:
-        doublets="<results>/doublets/{channel}.parquet",
-    log:
-        "<logs>/score_doublets/{channel}.log",
-    benchmark:
-        "<benchmarks>/score_doublets/{channel}.tsv"
-    conda:
-        "../../envs/lammscope.yaml"
-    resources:
-        mem_mb=memory(500, 60),
-    params:
-        **named(
-            samples=lambda wildcards: CHANNELS[wildcards.channel],
-            settings=doublets_of,
-            seed=config["seed"],
-            code=code("score_doublets"),
-        ),
-    script:
-        "../scripts/score_doublets.py"
+for part, channels in parts.divide_channels(PARTS, channels=CHANNELS).items():
+    members = [sample for channel in channels for sample in CHANNELS[channel]]
+
+    rule:
+        """Score the cells of some channels as doublets, each channel on its own."""
+        name:
+            f"score_doublets_{part}"
+        input:
+            shards=expand(INGESTED["shards"], sample=members),
+            qc=expand(INGESTED["qc"], sample=members),
+        output:
+            doublets=expand(DOUBLETS, channel=channels),
+        log:
+            f"<logs>/score_doublets/{part}.log",
+        benchmark:
+            f"<benchmarks>/score_doublets/{part}.tsv"
+        conda:
+            "../../envs/lammscope.yaml"
+        resources:
+            mem_mb=memory(500, 60, of=max),
+        params:
+            **named(
+                channels={channel: CHANNELS[channel] for channel in channels},
+                settings={channel: doublets_of(channel) for channel in channels},
+                seed=config["seed"],
+                code=code("score_doublets"),
+            ),
+        script:
+            "../scripts/score_doublets.py"

@@ -1,21 +1,27 @@
-"""Score the cells of one channel as doublets."""
+"""Score the cells of some channels as doublets, each channel on its own."""
 
 import numpy as np
 from snakemake.iocontainers import Snakemake
 
 from lammscope.core.indexed import read_table, write_table
-from lammscope.core.runtime import job_log
+from lammscope.core.runtime import Failures, job_log
 from lammscope.core.shards import read_shard
 from lammscope.ingest.doublets import score_channel
 
 snakemake: Snakemake
-with job_log(snakemake.log[0]) as logger:
-    settings = {k: v for k, v in snakemake.params.settings.items() if k != "remove"}
-    shards, qc = map(read_shard, snakemake.input.shards), map(read_table, snakemake.input.qc)
-    table = score_channel(
-        zip(snakemake.params.samples, shards, qc, strict=True),
-        rng=np.random.default_rng(snakemake.params.seed),
-        **settings,
-    )
-    write_table(table, snakemake.output.doublets)
-    logger.info("%d of %d cells are called doublets", table["doublet"].sum(), len(table))
+with job_log(snakemake.log[0]) as logger, Failures() as failures:
+    params = snakemake.params
+    files = zip(snakemake.input.shards, snakemake.input.qc, strict=True)  # sample by sample
+    for (channel, samples), path in zip(
+        params.channels.items(), snakemake.output.doublets, strict=True
+    ):
+        own = [(sample, *next(files)) for sample in samples]
+        with failures.of(channel):
+            table = score_channel(
+                ((sample, read_shard(shard), read_table(qc)) for sample, shard, qc in own),
+                rng=np.random.default_rng(params.seed),
+                **{k: v for k, v in params.settings[channel].items() if k != "remove"},
+            )
+            write_table(table, path)
+            n_called = table["doublet"].sum()
+            logger.info("%s: %d of %d cells are called doublets", channel, n_called, len(table))

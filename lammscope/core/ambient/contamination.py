@@ -132,9 +132,9 @@ def posterior_densities(found: SpecificGenes, lacking: np.ndarray) -> np.ndarray
     rate = (PRIOR_RATE + used * expected)[:, None]
     logs = shape * np.log(rate) - gammaln(shape) + (shape - 1) * np.log(GRID) - rate * GRID
     genes = np.nonzero(lacking)[1]
-    sums = np.zeros((lacking.shape[1], len(GRID)))
-    np.add.at(sums, genes, np.exp(logs))
-    return sums[lacking.any(axis=0)]
+    of_genes = (np.ones(len(genes)), (genes, np.arange(len(genes))))
+    sums = sparse.csr_array(of_genes, shape=(lacking.shape[1], len(genes))) @ np.exp(logs)
+    return np.asarray(sums[lacking.any(axis=0)])
 
 
 def _peaks(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from lammscope.core.rates import gene_totals
+from lammscope.core.rates import gene_totals, take_cells
 
 BLOCK = 100_000  # barcodes processed at a time
 # Of the concentration. DropletUtils stops at 10,000; multinomial counts would then seem too even.
@@ -26,15 +26,18 @@ class LowBarcodes:
         Barcodes with a UMI.
     sums
         UMIs per gene.
-    gene_above
-        Genes x counts: barcodes with more than 0, 1, 2, ... UMIs of the gene.
+    gene, threshold, n_above
+        For each gene and each count from 0 to the one below its highest: the gene, the count, and
+        the barcodes with more UMIs of the gene than that.
     total_above
         Barcodes with more than 0, 1, 2, ... UMIs in total.
     """
 
     n_barcodes: int
     sums: np.ndarray
-    gene_above: np.ndarray
+    gene: np.ndarray
+    threshold: np.ndarray
+    n_above: np.ndarray
     total_above: np.ndarray
 
 
@@ -44,29 +47,37 @@ def summarize_low_barcodes(
     """Summarize the barcodes (rows of `counts`) that have 1 to `lower` UMIs in `totals`."""
     rows = np.flatnonzero((totals > 0) & (totals <= lower))
     n_genes = counts.shape[1]
-    sums = np.zeros(n_genes, dtype=np.int64)
-    gene_counts = np.zeros((n_genes, 1), dtype=np.int64)
-    for start in range(0, len(rows), BLOCK):
-        part = counts[rows[start : start + BLOCK]]
+    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    sums, highest = np.zeros((2, n_genes), dtype=np.int64)
+    for block in blocks:
+        part = take_cells(counts, block)
         sums += gene_totals(part)
-        size = int(part.data.max()) + 1
-        keys = part.indices.astype(np.int64) * size + part.data
-        block = np.bincount(keys, minlength=n_genes * size).reshape(n_genes, size)
-        gene_counts = _widened(gene_counts, size)
-        gene_counts[:, :size] += block
-    total_counts = np.bincount(totals[rows].astype(np.int64), minlength=1)
-    return LowBarcodes(len(rows), sums, _above(gene_counts), _above(total_counts))
-
-
-def _widened(table: np.ndarray, size: int) -> np.ndarray:
-    """Append columns of zeros up to `size` columns."""
-    return np.pad(table, ((0, 0), (0, max(size - table.shape[1], 0))))
+        np.maximum.at(highest, part.indices, part.data)
+    # counts 1, 2, ... of the first gene, then of the second, ...: their numbers of barcodes
+    ends = np.cumsum(highest)
+    numbers = np.zeros(ends[-1] if n_genes else 0, dtype=np.int64)
+    for block in blocks:
+        part = take_cells(counts, block)
+        filled = part.data > 0
+        place = (ends - highest)[part.indices[filled]] + part.data[filled] - 1
+        numbers += np.bincount(place, minlength=len(numbers))
+    gene = np.repeat(np.arange(n_genes), highest)
+    at_least = np.cumsum(numbers[::-1])[::-1]  # of this gene and those behind it
+    behind = np.append(at_least, 0)[ends]
+    total_above = _above(np.bincount(totals[rows].astype(np.int64), minlength=1))
+    return LowBarcodes(
+        n_barcodes=len(rows),
+        sums=sums,
+        gene=gene,
+        threshold=np.arange(len(gene)) - (ends - highest)[gene],
+        n_above=at_least - behind[gene],
+        total_above=total_above,
+    )
 
 
 def _above(numbers: np.ndarray) -> np.ndarray:
-    """Turn numbers with exactly 0, 1, 2, ... (last axis) into numbers with more than that."""
-    at_least = np.cumsum(numbers[..., ::-1], axis=-1)[..., ::-1]
-    return at_least[..., 1:]
+    """Turn numbers with exactly 0, 1, 2, ... into numbers with more than that."""
+    return np.cumsum(numbers[::-1])[::-1][1:]
 
 
 def fit_concentration(low: LowBarcodes, *, profile: np.ndarray) -> float:
@@ -89,15 +100,14 @@ def fit_concentration(low: LowBarcodes, *, profile: np.ndarray) -> float:
     """
     from scipy.optimize import minimize_scalar  # imported here: small jobs do without it
 
-    genes, above = np.nonzero(low.gene_above)
-    weights, shares = low.gene_above[genes, above], profile[genes]
+    shares = profile[low.gene]
     thresholds = np.arange(len(low.total_above))
 
     def loss(log_alpha: float) -> float:
         """Return the negative log-likelihood: log-gamma functions are sums over the counts."""
         alpha = np.exp(log_alpha)
         of_totals = low.total_above @ np.log(alpha + thresholds)
-        return float(of_totals - weights @ np.log(alpha * shares + above))
+        return float(of_totals - low.n_above @ np.log(alpha * shares + low.threshold))
 
     bounds = tuple(np.log(ALPHA_BOUNDS))
     fit = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": STEP})

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lammscope.core.names import ENSEMBL
+from lammscope.ingest.gene_names.memory import remember_genes
 
 # The majority of its entries decides what a column contains: some genes are transgenes, spike-ins
 # or CAR features with other names.
@@ -51,10 +52,17 @@ def name_genes(
         `gene` and `symbol`, text, numbered from 0; a missing symbol is replaced by the id. Row
         numbers are not ids: `gene` is then the symbol.
     """
-    columns = [_as_text(column) for column in (*ids, *symbols, *others)]
+    columns = enumerate((*ids, *symbols, *others))
+    table = pd.DataFrame({str(number): column.tolist() for number, column in columns})
+    return _name_genes(table, n_ids=len(ids), n_symbols=len(symbols))
+
+
+@remember_genes
+def _name_genes(table: pd.DataFrame, *, n_ids: int, n_symbols: int) -> pd.DataFrame:
+    columns = [_as_text(column) for _, column in table.items()]
     split = [_split(column) for column in columns]
     gene = next((found for found, _ in split if mostly_ensembl(found)), columns[0])
-    n_ids, n_named = len(ids), len(ids) + len(symbols)
+    n_named = n_ids + n_symbols
     ranked = [*split[n_ids:n_named], *split[:n_ids], *split[n_named:]]
     symbol = _best_symbols([found for _, found in ranked if found is not None])
     if symbol is None:

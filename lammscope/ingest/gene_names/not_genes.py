@@ -1,6 +1,7 @@
 """Rows and columns of count matrices that are neither genes nor cells."""
 
 import re
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,7 @@ def no_gene_or_cell(names: pd.Series) -> pd.Series:
     return known if not known.any() else known & (not are_numbered(names))
 
 
+@lru_cache(maxsize=2**17)  # the samples of a job mostly have the same genes
 def is_no_gene_or_cell(name: str) -> bool:
     """Test whether a name is known to be neither a gene nor a cell."""
     if COUNTING.fullmatch(name) or FAMILIES.fullmatch(name):

@@ -16,6 +16,7 @@ from lammscope.ingest.gene_names.genomes import (
     warn_of_other_ids,
     without_genomes,
 )
+from lammscope.ingest.gene_names.memory import remember_genes
 from lammscope.ingest.gene_names.other_names import refuse_other_names
 from lammscope.ingest.gene_names.symbols import normalize_symbols
 from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_genomes, large_genomes
@@ -121,9 +122,8 @@ def gene_shard(
         )
     if 0 in counts.shape:
         raise ValueError(f"the matrix has {counts.shape[0]} cells and {counts.shape[1]} genes")
-    genes = choose_genes(features, genome=genome)
+    genes = _chosen_genes(features, genome=genome)
     _log_other_types(features)
-    warn_of_other_ids(genes)
     places = genes.index.to_numpy()
     if (
         len(places) == places[-1] - places[0] + 1
@@ -133,6 +133,13 @@ def gene_shard(
     else:
         counts = counts[:, places]
     return Shard(counts, np.asarray(barcodes, dtype=str), genes[["gene", "symbol"]])
+
+
+@remember_genes
+def _chosen_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
+    genes = choose_genes(features, genome=genome)
+    warn_of_other_ids(genes)
+    return genes
 
 
 def _log_other_types(features: pd.DataFrame) -> None:

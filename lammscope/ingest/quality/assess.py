@@ -1,16 +1,57 @@
 """Quality control of one sample, from its count matrix to its flagged barcodes."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
 from lammscope.core.names import PROFILE
 from lammscope.core.shards import Shard
+from lammscope.ingest.matrices.barcodes import own_positions
 from lammscope.ingest.quality.ambient import find_ambient
 from lammscope.ingest.quality.contamination import ambient_genes, sample_contamination
 from lammscope.ingest.quality.deviance import profile_of_calls, relative_deviance
 from lammscope.ingest.quality.limits import Limits, flag_cells
 from lammscope.ingest.quality.lineages import are_small_cells, quick_lineages
-from lammscope.ingest.quality.metrics import cell_metrics, split_ambient
+from lammscope.ingest.quality.metrics import (
+    cell_metrics,
+    split_ambient,
+    warn_without_mitochondria,
+)
+
+
+def assess_sample(
+    matrix: Shard,
+    *,
+    sample: str,
+    barcodes: str | Sequence[str],
+    limits: Mapping[str, float],
+    rng: np.random.Generator,
+) -> tuple[Shard, pd.DataFrame, pd.DataFrame]:
+    """Assess a sample as `assess` does, given the values of its settings.
+
+    Parameters
+    ----------
+    matrix
+        Counts of all barcodes of a matrix.
+    sample
+        Name of the sample, for messages and for the column `sample` of `contamination`.
+    barcodes
+        The list of the sample's barcodes in a pooled channel; empty if it has its own matrix.
+    limits
+        Keys of the config's section `qc` that are about barcodes.
+    rng
+        Source of randomness.
+    """
+    values = dict(limits)
+    floor = int(values.pop("ambient_max_counts"))
+    own = own_positions(barcodes, matrix.barcodes)
+    shard, qc, contamination = assess(
+        matrix, own, Limits(**values), ambient_max_counts=floor, rng=rng
+    )
+    warn_without_mitochondria(shard, sample=sample)
+    contamination.insert(0, "sample", sample)
+    return shard, qc, contamination
 
 
 def assess(

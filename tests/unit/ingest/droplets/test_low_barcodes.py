@@ -28,11 +28,15 @@ def test_a_summary_counts_barcodes_above_each_number(monkeypatch: pytest.MonkeyP
     chosen = dense[(totals > 0) & (totals <= 10)]
     assert low.n_barcodes == len(chosen) < 60
     np.testing.assert_array_equal(low.sums, chosen.sum(axis=0))
-    for number in range(low.gene_above.shape[1]):
-        np.testing.assert_array_equal(low.gene_above[:, number], (chosen > number).sum(axis=0))
+    expected = [
+        (gene, number, (chosen[:, gene] > number).sum())
+        for gene in range(chosen.shape[1])
+        for number in range(chosen[:, gene].max())
+    ]
+    assert list(zip(low.gene, low.threshold, low.n_above, strict=True)) == expected
     for number, above in enumerate(low.total_above):
         assert above == (chosen.sum(axis=1) > number).sum()
-    assert low.gene_above.sum() == low.total_above.sum() == chosen.sum()
+    assert low.n_above.sum() == low.total_above.sum() == chosen.sum()
 
 
 def test_a_matrix_without_low_barcodes_has_an_empty_summary() -> None:
