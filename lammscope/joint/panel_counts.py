@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.indexed import CellIndex
+from lammscope.core.rates import gene_totals
 from lammscope.core.shards import Shard
 
 
@@ -85,17 +86,23 @@ def panel_counts(
     genes
         `gene`, `symbol`, `present` (whether the matrix has it).
     """
-    kept = shard.counts[positions]
-    totals = np.bincount(kept.indices, weights=kept.data, minlength=kept.shape[1])
-    order = np.argsort(-totals, kind="stable")
-    position = pd.Series(order, index=shard.genes["symbol"].to_numpy()[order])
+    is_car = is_car_feature(shard.genes["symbol"], car_features)
+    chosen = np.flatnonzero(shard.genes["symbol"].isin(symbols).to_numpy(dtype=bool) | is_car)
+    kept = shard.counts[positions][:, chosen]
+    own = shard.genes.iloc[chosen]
+    order = np.argsort(-gene_totals(kept), kind="stable")
+    position = pd.Series(order, index=own["symbol"].to_numpy()[order])
     position = position[~position.index.duplicated()].reindex(symbols)
     present = position.notna().to_numpy()
-    column = position.fillna(0).to_numpy(dtype=np.int64)
-    panel = kept[:, column] @ sparse.diags_array(present.astype(np.int32), dtype=np.int32)
-    car = np.flatnonzero(is_car_feature(shard.genes["symbol"], car_features))
+    found = position.dropna().to_numpy(dtype=np.int64)
+    placing = sparse.csr_array(
+        (np.ones(len(found), dtype=np.int32), (found, np.flatnonzero(present))),
+        shape=(len(chosen), len(symbols)),
+    )
+    car = np.flatnonzero(is_car[chosen])
     car_sum = sparse.csr_array(np.asarray(kept[:, car].sum(axis=1)).reshape(-1, 1))
-    names = np.where(present, shard.genes["gene"].to_numpy(dtype=str)[column], symbols)
+    names = np.array(symbols, dtype=object)
+    names[present] = own["gene"].to_numpy()[found]
     genes = pd.DataFrame(
         {
             "gene": [*names, "CAR"],
@@ -103,7 +110,7 @@ def panel_counts(
             "present": [*present, bool(len(car))],
         }
     )
-    return sparse.hstack([panel, car_sum], format="csr", dtype=np.int32), genes
+    return sparse.hstack([kept @ placing, car_sum], format="csr", dtype=np.int32), genes
 
 
 def is_car_feature(symbols: pd.Series, pattern: str) -> np.ndarray:
