@@ -82,8 +82,9 @@ format: .venv/dev.stamp ## format the code
 hooks: .venv/dev.stamp ## run the checks of .pre-commit-config.yaml at each commit
 	pre-commit install
 
-bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000, time that size to markers and compare with scanpy
-	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference)
+bench: .venv/base.stamp ## time the demo to the report; with CELLS=100000, time that size to markers beside scanpy (and pegasus: PEGASUS=python)
+	python -m benchmarks.scale --cores $(CORES) $(if $(CELLS),--cells $(CELLS) --to joint --reference) \
+		$(if $(PEGASUS),--pegasus $(PEGASUS))
 
 # Each part runs, whatever limits others miss. Parts on real cells need the data sets (DATA=folder).
 STATISTICS := abundance_null trend_null abundance_incomplete abundance_weighted \

@@ -10,6 +10,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -41,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in COMPRESSION:
             rows = []
             for shard in shards:
-                writing = least_time(lambda s=shard, c=name: write_shard(s, path, compression=c))
-                rows.append((writing, least_time(lambda: read_shard(path)), path.stat().st_size))
+                writing = least_time(partial(write_shard, shard, path, compression=name))
+                rows.append((writing, least_time(partial(read_shard, path)), path.stat().st_size))
             write, read, size = (mean(column) for column in zip(*rows, strict=True))
             print(f"{name}\t{write:.3f}\t{read:.3f}\t{size / 1e6:.1f}")
 

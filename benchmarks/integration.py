@@ -73,13 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not (run / "cohort").exists():
                 (run / "cohort").symlink_to(folder / "cohort")
             config = cohort_config(run, integration={"method": method, "candidates": []})
-            seconds = run_workflow(run, config, targets=TARGETS["joint"], cores=given.cores)
+            spent = run_workflow(run, config, targets=TARGETS["joint"], cores=given.cores)
             index, recall, purity = compare(run, truth)
             kept = index >= LOWEST and min(recall, purity) >= OWN
             missed |= not kept and method != "none"
             print(
                 f"{method:8s} adjusted Rand index {index:.3f}; {RARE} in one cluster "
-                f"{recall:.2f}, share of that cluster {purity:.2f}; {seconds:.0f} s",
+                f"{recall:.2f}, share of that cluster {purity:.2f}; {spent.wall:.0f} s",
                 flush=True,
             )
             scores = pd.read_csv(run / "results/joint/integration_scores.tsv", sep="\t")

@@ -1,30 +1,39 @@
-"""Cost of a cohort of a given size by rule, and of a scanpy script that does the same.
+"""Cost of a cohort of a given size by rule, and of scripts of other packages that do the same.
 
-    python -m benchmarks.scale [--cells N] [--samples N] [--to report] [--reference] [--work FOLDER]
+    python -m benchmarks.scale [--cells N] [--samples N] [--to report] [--reference]
+        [--pegasus PYTHON] [--repeats N] [--work FOLDER]
 
 Simulates a cohort (kept in FOLDER, so that a second run uses the same one), runs the workflow from
 its matrices, and prints wall time, processor time and peak memory per rule. `--reference` then runs
-`benchmarks.scanpy_reference` on the same matrices.
+`benchmarks.scanpy_reference` on the same matrices, and `--pegasus` `benchmarks.pegasus_reference`
+with the Python of its own environment (`benchmarks/peers.txt` pins the versions). With `--repeats`,
+all take turns, and medians are printed.
 """
 
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 import yaml
 
 from benchmarks.measures import rule_costs
-from benchmarks.workflow import ROOT, run_workflow
+from benchmarks.workflow import ROOT, Time, measured, run_workflow
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
+# Digests of the scripts of other packages, so that times of different versions are comparable.
+FROZEN = {
+    "scanpy_reference.py": "0e59f10313e6f9db763aee0b4149101c7e545c3f1490baa62fa1146ffca3e248",
+    "pegasus_reference.py": "683913452768029d7e057d12e5f3a7b95d6ebeeee67eb593e6338157578d02c6",
+}
 JOINT = [
     f"results/joint/{name}"
     for name in ("clusters.parquet", "umap.npz", "stability.tsv", "integration_scores.tsv")
@@ -74,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--method", default="harmony", help="integration.method")
     parser.add_argument("--reference", action="store_true", help="also time a scanpy script")
     parser.add_argument("--work", type=Path, help="folder to keep; default: a temporary one")
+    parser.add_argument("--pegasus", metavar="PYTHON", help="also time a pegasus script")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each, in turn")
     given = parser.parse_args(arguments)
     samples = given.samples or max(16, 4 * round(given.cells / 2083 / 4))
     with tempfile.TemporaryDirectory() as temporary:
@@ -81,23 +92,53 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         make_cohort(folder, cells=given.cells, samples=samples, threads=given.cores)
         config = cohort_config(folder, integration={"method": given.method})
-        seconds = run_workflow(folder, config, targets=TARGETS[given.to], cores=given.cores)
+        pythons = {"scanpy": sys.executable} if given.reference else {}
+        pythons |= {"pegasus": given.pegasus} if given.pegasus else {}
+        times: dict[str, list[Time]] = {"workflow": [], **{name: [] for name in pythons}}
+        for _ in range(given.repeats):
+            shutil.rmtree(folder / "results", ignore_errors=True)
+            times["workflow"].append(
+                run_workflow(folder, config, targets=TARGETS[given.to], cores=given.cores)
+            )
+            for name, python in pythons.items():
+                times[name].append(_run_peer(name, python, folder, threads=given.cores))
         kept = len(pd.read_parquet(folder / "results/joint/cells.parquet", columns=["cell"]))
         costs = rule_costs(folder / "results")
         print(f"{machine()}; {samples} samples, {kept:,} cells kept; to: {given.to}")
         print(costs.round(1).to_string(index=False))
-        print(
-            f"workflow {seconds:.0f} s on {given.cores} cores, {1e3 * seconds / kept:.2f} ms per "
-            f"cell, largest job {costs['peak_mib'].max():.0f} MiB",
-            flush=True,
+        print(f"jobs {costs['cpu_s'].sum():.0f} s of processor time, largest job ", end="")
+        print(f"{costs['peak_mib'].max():.0f} MiB")
+        print(_compared(times, n_cells=kept).to_string(index=False), flush=True)
+
+
+def _run_peer(name: str, python: str, folder: Path, *, threads: int) -> Time:
+    """Time the script of another package on the same matrices, with as many threads as cores."""
+    module = f"benchmarks.{name}_reference"
+    command = [python, "-m", module, str(folder / "cohort" / "samples.tsv")]
+    counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "NUMBA")}
+    with measured() as spent:
+        subprocess.run(
+            [*command, "--threads", str(threads)], cwd=ROOT, check=True, env=os.environ | counts
         )
-        if given.reference:
-            command = [sys.executable, "-m", "benchmarks.scanpy_reference"]
-            command += [str(folder / "cohort" / "samples.tsv"), "--threads", str(given.cores)]
-            start = time.perf_counter()
-            subprocess.run(command, cwd=ROOT, check=True)
-            other = time.perf_counter() - start
-            print(f"scanpy script {other:.0f} s, {other / seconds:.1f} times the workflow")
+    return spent
+
+
+def _compared(times: Mapping[str, Sequence[Time]], *, n_cells: int) -> pd.DataFrame:
+    """Tabulate medians of wall and processor time, and their ratios to the workflow's."""
+    rows = [
+        {
+            "program": name,
+            "runs": len(runs),
+            "wall_s": median(run.wall for run in runs),
+            "cpu_s": median(run.processor for run in runs),
+        }
+        for name, runs in times.items()
+    ]
+    table = pd.DataFrame(rows)
+    for column in ("wall", "cpu"):
+        table[f"{column}_ratio"] = (table[f"{column}_s"] / table[f"{column}_s"].iloc[0]).round(2)
+    table["cpu_ms_a_cell"] = (1e3 * table["cpu_s"] / n_cells).round(2)
+    return table.round({"wall_s": 1, "cpu_s": 1})
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     try:
         with _threads_limited(threads):
             yield logger
-        logger.info("done after %.1f s, peak memory %.0f MiB", time.monotonic() - start, _peak())
+        spent = (time.monotonic() - start, _processor_time(), _peak())
+        logger.info("done after %.1f s, processor time %.1f s, peak memory %.0f MiB", *spent)
     except (ValueError, OSError) as error:
         root.error("%s\n%s", error, traceback.format_exc())
         print(f"lammscope: {error}", file=sys.stderr)
@@ -99,6 +100,13 @@ class Failures:
             logging.getLogger().error("%s: %s", name, traceback.format_exc())
             text = str(error)
             self._messages.append(text if name in text else f"{name}: {text}")
+
+
+def _processor_time() -> float:
+    """Return the processor time of this process and its children since they began, in seconds."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    usages = [resource.getrusage(kind) for kind in kinds]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _peak() -> float:
