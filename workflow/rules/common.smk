@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.logging import logger as snakemake_log
 
-from lammscope.cohort import checks, contrast_checks, parts, results_folder, sorts
+from lammscope.cohort import checks, contrast_checks, disk_space, parts, results_folder, sorts
 from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
@@ -115,6 +115,17 @@ def check_results_folder():
     )
 
 
+def check_disk_space():
+    """Note if the per-sample count files may not fit on the disk."""
+    note = disk_space.lack_of_space(
+        workflow.pathvars.apply("<results>"),
+        samples=set(SAMPLES) - RUN.known,
+        sizes=SIZES,
+        compression=config["inputs"]["compression"],
+    )
+    RUN.notes.extend([note] if note else [])
+
+
 LAST_RUN = read_last_run(workflow.pathvars.apply("<results>"))  # its matrices may be archived
 try:
     RUN = checks.check_run(
@@ -125,7 +136,8 @@ except ValueError as error:
 config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
-PARTS = parts.divide_samples(SAMPLES, sizes=parts.sizes_of(SHEET["counts"]))  # one job each
+SIZES = parts.sizes_of(SHEET["counts"])
+PARTS = parts.divide_samples(SAMPLES, sizes=SIZES)  # one job each
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in
     "shards": "<results>/shards/{sample}.h5ad",
@@ -186,6 +198,7 @@ CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key not 
 TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['level']}"]
 if workflow.is_main_process:
     check_results_folder()
+    check_disk_space()
 
 
 wildcard_constraints:

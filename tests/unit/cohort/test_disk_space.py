@@ -1,0 +1,34 @@
+"""Space for the per-sample count files."""
+
+from pathlib import Path
+
+import pytest
+
+from lammscope.cohort.disk_space import lack_of_space
+
+SIZES = {"a": 2**30, "b": 3 * 2**30}
+
+
+@pytest.mark.parametrize(("compression", "fits"), [("lz4", True), ("gzip", True), ("none", False)])
+def test_uncompressed_count_files_need_more_space(
+    tmp_path: Path, compression: str, fits: bool
+) -> None:
+    note = lack_of_space(
+        tmp_path / "new", samples="ab", sizes=SIZES, compression=compression, free=6 * 2**30
+    )
+    assert (note is None) == fits
+    if note:
+        assert "need about 19.2 GiB, but 6.0 GiB are free" in note
+        assert "compression: lz4" in note
+
+
+def test_samples_that_are_read_in_already_need_none(tmp_path: Path) -> None:
+    note = lack_of_space(tmp_path, samples="a", sizes=SIZES, compression="lz4", free=2 * 2**30)
+    assert note is None
+
+
+def test_the_free_space_is_that_of_the_disk(tmp_path: Path) -> None:
+    huge = {"a": 10**18}
+    note = lack_of_space(tmp_path / "no" / "folder", samples="a", sizes=huge, compression="gzip")
+    assert note is not None
+    assert str(tmp_path) in note
