@@ -2,8 +2,8 @@
 
 It follows umap-learn, in NumPy: pairs are pulled together as often, with the same forces and steps.
 In an epoch the pulls of each cell follow one another and those of different cells are computed at
-once, then all cells are repelled. Nothing is compiled and one thread computes it, so a seed always
-gives the same layout.
+once; then all cells are repelled. Nothing is compiled, and one thread computes it, so that a seed
+always gives the same layout.
 """
 
 from collections.abc import Iterator
@@ -137,15 +137,16 @@ def _pulls(n_pulls: np.ndarray, neighbors: np.ndarray) -> Iterator[tuple[np.ndar
 def _attract(
     points: np.ndarray, cells: np.ndarray, neighbors: np.ndarray, *, curve: Curve, step: float
 ) -> None:
-    """Pull cells, each named once, to one neighbor each."""
+    """Pull cells, each named once, and a neighbor of each towards each other."""
     x, y = points
     dx, dy = x[cells] - x[neighbors], y[cells] - y[neighbors]
     squared = np.maximum(dx * dx + dy * dy, TINY)
     power = curve.a * squared**curve.b
     force = -2 * curve.b * power / (squared * (power + 1))
-    # twice, as umap-learn moves both cells of a pair, and each pair is there in both directions
-    x[cells] += 2 * step * np.clip(force * dx, -LONGEST, LONGEST)
-    y[cells] += 2 * step * np.clip(force * dy, -LONGEST, LONGEST)
+    for axis, difference in ((x, dx), (y, dy)):
+        pull = step * np.clip(force * difference, -LONGEST, LONGEST)
+        axis[cells] += pull
+        np.subtract.at(axis, neighbors, pull)  # cells may share a neighbor
 
 
 def _repel(
