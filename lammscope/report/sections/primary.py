@@ -18,7 +18,7 @@ POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
     "in blood are nearly all monocytes."
 )
-SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "umap-learn", "numpy")
+SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "numpy")
 
 
 def state_primary(results: Results, *, config: Mapping[str, Any]) -> str:

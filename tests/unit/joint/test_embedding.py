@@ -1,4 +1,4 @@
-"""Principal components, neighbours, clusters and the picture of the joint space."""
+"""Principal components, neighbors and clusters of the joint space."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from lammscope.core.rates import normalize
 from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
 from lammscope.joint.embedding import embed_samples
 from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
-from lammscope.joint.umap import project_umap
 from tests.matrices import small_shard
 
 
@@ -137,16 +136,3 @@ def test_clusters_are_the_planted_groups_largest_first_and_the_same_again() -> N
     sizes = pd.Series(clusters).value_counts()
     assert sizes.index[0] == "0"
     assert np.array_equal(clusters, cluster_cells(graph, resolution=0.3, seed=1))
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
-@pytest.mark.parametrize("max_cells", [10_000, 400], ids=["of all cells", "of cells drawn"])
-def test_the_picture_keeps_planted_groups_apart_and_is_the_same_again(max_cells: int) -> None:
-    space, label = blobs(300)
-    indices, distances = find_neighbors(space, n_neighbors=15, seed=1, threads=1)
-    settings: dict[str, Any] = {"min_dist": 0.3, "epochs": 100, "max_cells": max_cells, "seed": 1}
-    picture = project_umap(space, indices, distances, **settings)
-    _, nearest = cKDTree(picture).query(picture, 6)
-    assert (label[nearest[:, 1:]] == label[:, None]).mean() > 0.99
-    assert np.array_equal(picture, project_umap(space, indices, distances, **settings))
