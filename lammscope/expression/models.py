@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -133,14 +134,8 @@ def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Ps
     )
     genes = pseudobulk.var_names.astype(str).to_numpy()
     symbols = pseudobulk.var["symbol"].astype(str).to_numpy()
-    patterns = [re.compile(pattern, re.IGNORECASE) for pattern in exclude]
-    kept = np.array(
-        [
-            not any(p.fullmatch(name) for p in patterns for name in pair)
-            for pair in zip(genes, symbols, strict=True)
-        ],
-        dtype=bool,
-    )
+    left_out = _names_that_match((*genes, *symbols), tuple(exclude)).reshape(2, -1)
+    kept = ~left_out.any(axis=0)
     counts = sparse.csr_array(pseudobulk.X)
     ambient = pseudobulk.layers.get(AMBIENT)
     return Pseudobulks(
@@ -150,6 +145,17 @@ def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Ps
         genes[kept],
         symbols[kept],
     )
+
+
+@lru_cache(maxsize=2)  # all genes, and those that are tested
+def _names_that_match(names: tuple[str, ...], patterns: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Mark names that match one of the patterns; kept for all contrasts and permutations of a job.
+
+    The pattern of the sex genes has hundreds of alternatives.
+    """
+    compiled = [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+    found = [any(pattern.fullmatch(name) for pattern in compiled) for name in names]
+    return np.array(found, dtype=bool)
 
 
 def kept_sides(

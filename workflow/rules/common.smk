@@ -132,6 +132,11 @@ PARTS = {
 }
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
+CONTRASTS_PER_JOB = 4 if config["expression"]["engine"].startswith("limma") else 1
+EXPRESSION_JOBS = {  # those of other engines take minutes per contrast
+    f"test_expression_{number}": names
+    for number, names in enumerate(batched(CONTRASTS, CONTRASTS_PER_JOB), 1)
+}
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
 EXPRESSION_TESTS = {
@@ -278,9 +283,13 @@ def qc_of_channel(wildcards):
     return expand("<results>/qc/{sample}.parquet", sample=CHANNELS[wildcards.channel])
 
 
-def contrast_of(wildcards):
-    """Return the definition of a contrast as plain values."""
-    return CONTRASTS[wildcards.contrast]
+def contrast_figures(group, suffix):
+    """Return the contrasts and paths of the figures of a group."""
+    return [
+        (contrast, f"<results>/figures/{contrast}/{figure}.{suffix}")
+        for contrast in CONTRASTS
+        for figure in figure_names(group)
+    ]
 
 
 def memory(base, factor, of=sum):
@@ -348,7 +357,7 @@ def every_result():
     Snakemake does not recreate a missing file if the files made from it exist, so all are targets.
     """
     scripts = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
-    names = [*scripts, *(f"integrate_{method}" for method in METHODS)]
+    names = [*scripts, *(f"integrate_{method}" for method in METHODS), *EXPRESSION_JOBS]
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     return [
         expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)
