@@ -229,8 +229,8 @@ def layer_of(wildcards):
 def qc_of(wildcards):
     """Return the quality thresholds of a sample: the config's, or those in its own columns."""
     limits = {k: v for k, v in config["qc"].items() if k not in OF_SAMPLES}
-    own = SHEET.loc[wildcards.sample].filter(list(limits)).dropna()
-    return limits | own.astype(float).to_dict()
+    own = {name: SHEET[name].dropna().get(wildcards.sample) for name in limits if name in SHEET}
+    return limits | {name: float(value) for name, value in own.items() if value is not None}
 
 
 def verdicts_to_drop(wildcards):
@@ -243,13 +243,13 @@ def verdicts_to_drop(wildcards):
 
 def doublets_of(wildcards):
     """Return the settings of doublet detection in a channel: the config's and its samples' own."""
-    rows = SHEET.loc[CHANNELS[wildcards.channel]]
     own = {
-        name: float(rows[column].dropna().iloc[0])
+        name: SHEET.loc[CHANNELS[wildcards.channel], column].dropna()
         for column, name in {"expected_cells": "expected_cells", "doublet_rate": "rate"}.items()
-        if column in rows and rows[column].notna().any()
+        if column in SHEET
     }
-    return config["doublets"] | own
+    given_once = {name: float(values.iloc[0]) for name, values in own.items() if len(values)}
+    return config["doublets"] | given_once
 
 
 def given(wildcards, column):
