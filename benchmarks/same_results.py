@@ -1,9 +1,9 @@
 """Compare every result of two runs: `python -m benchmarks.same_results OLD NEW`.
 
 For changes of the code that must not change a number. Tables, arrays and figures must be equal byte
-for byte. Of `.h5ad` files and `.gz` tables the content is compared: HDF5 stores
-times, and the level of compression does not matter. The report is not
-compared, since its words may change. The exit status is 1 if anything differs.
+for byte. Of `.h5ad` files and packed tables the content is compared: HDF5 stores times, and tables
+may be packed at another level. The report is not compared, since its words may change. The exit
+status is 1 if anything differs.
 
 `--renamed FILE` names a YAML file of intended changes:
 

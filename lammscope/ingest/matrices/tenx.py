@@ -178,7 +178,7 @@ def _stored_features(group: h5py.Group, *, whole: bool) -> dict[str, np.ndarray]
         ids = column("genes")
         names = {"name": column("gene_names")} if "gene_names" in group else {}
         return {"id": ids, **names, "genome": np.full(len(ids), group.name.strip("/"), object)}
-    known = [name for name in ("feature_type", "genome") if name in group["features"]]
+    known = [name for name in ("feature_type", "genome") if f"features/{name}" in group]
     return {name: column(f"features/{name}") for name in ("id", "name", *known)}
 
 
