@@ -34,7 +34,8 @@ for job, contrasts in EXPRESSION_JOBS.items():
             samples="<results>/design/samples.tsv",
         output:
             tables=ensure(
-                collect("<results>/expression/{contrast}.tsv.gz", contrast=contrasts), non_empty=True
+                collect("<results>/expression/{contrast}.tsv.gz", contrast=contrasts),
+                non_empty=True,
             ),
             excluded=ensure(
                 collect("<results>/expression/excluded.{contrast}.tsv", contrast=contrasts),

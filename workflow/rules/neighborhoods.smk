@@ -44,7 +44,9 @@ rule test_neighborhoods:
             non_empty=True,
         ),
         by_type=ensure(
-            collect("<results>/abundance/neighborhoods_by_type.{contrast}.tsv", contrast=CONTRASTS),
+            collect(
+                "<results>/abundance/neighborhoods_by_type.{contrast}.tsv", contrast=CONTRASTS
+            ),
             non_empty=True,
         ),
     log:
