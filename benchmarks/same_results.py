@@ -1,8 +1,9 @@
 """Compare every result of two runs: `python -m benchmarks.same_results OLD NEW`.
 
 For changes of the code that must not change a number. Tables, arrays and figures must be equal byte
-for byte. Of `.h5ad` files the content is compared, since HDF5 stores times. The report is not
-compared, since its words may change. The exit status is 1 if anything differs.
+for byte. Of `.h5ad` files and packed tables the content is compared: HDF5 stores times, and tables
+may be packed at another level. The report is not compared, since its words may change. The exit
+status is 1 if anything differs.
 
 `--renamed FILE` names a YAML file of intended changes:
 
@@ -19,6 +20,7 @@ expression must match the whole old value, and the first one that does is used.
 
 import argparse
 import fnmatch
+import gzip
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -119,6 +121,8 @@ def same(
     if (columns or values or texts or added) and ".tsv" in old.name:
         before = renamed_table(old, columns=columns, values=values, texts=texts)
         return before == renamed_table(new, added=added)
+    if old.suffix == ".gz":
+        return gzip.decompress(old.read_bytes()) == gzip.decompress(new.read_bytes())
     return old.read_bytes() == new.read_bytes()
 
 

@@ -16,7 +16,7 @@ from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import MIN_PATIENTS, TREND
 from lammscope.core.names import ALPHA
 from lammscope.core.words import counted, readable
-from lammscope.expression.missing import EVERY, MISSING_COLUMNS, kept_by_arm
+from lammscope.expression.kept_patients import EVERY, MISSING_COLUMNS, kept_by_arm
 from lammscope.stats.multiplicity import holm
 
 DENOMINATORS, POPULATIONS = "lost_denominators", "lost_populations"  # items of the audit

@@ -20,6 +20,7 @@ from lammscope.core.runtime import whole_file
 
 INDEX_KEY = b"lammscope_index"
 
+GZIP_LEVEL = 4  # files are 3 to 6 % larger than at 9, the default, which takes 3 to 7 times as long
 ROW_GROUP = 20_000  # rows; lets a job read the cells of one sample without the whole table
 
 
@@ -33,7 +34,7 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
             # without name and time in the header, the same table gives the same bytes
             with (
                 temporary.open("wb") as handle,
-                gzip.GzipFile(filename="", mode="wb", fileobj=handle, mtime=0) as packed,
+                gzip.GzipFile("", "wb", GZIP_LEVEL, fileobj=handle, mtime=0) as packed,
             ):
                 packed.write(_as_tsv(frame).encode())
         else:

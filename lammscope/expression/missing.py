@@ -1,24 +1,15 @@
 """Missing pseudobulks of a comparison, and whether missingness differs between arms."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import stats
 
-from lammscope.cohort.associations import exact_association
 from lammscope.cohort.comparison import Comparison
-from lammscope.cohort.contrasts import SIDES, Contrast
-from lammscope.cohort.design import TREND
 from lammscope.cohort.selection import UNUSED
+from lammscope.expression.kept_patients import EVERY, MISSING_COLUMNS, kept_by_arm
 from lammscope.expression.models import kept_sides, plain_pseudobulks, stacked
 
 EXCLUDED_COLUMNS = ["cell_type", "patient", "arm", "side", "samples", "n_cells", "reason"]
-MISSING_COLUMNS = [
-    *("cell_type", "n_test", "n_reference", "kept_test", "kept_reference", "p"),
-]
-EVERY = "(all)"  # instead of a population, for samples missing from every population
 
 
 def excluded_pseudobulks(
@@ -81,63 +72,3 @@ def _without_covariate(comparison: Comparison) -> pd.DataFrame:
     lost = selection[(selection["use"] == UNUSED) & selection["reason"].isin(reasons)]
     lost = lost.rename(columns={"sample": "samples"})
     return lost.assign(cell_type=EVERY, n_cells=np.nan)[EXCLUDED_COLUMNS]
-
-
-def kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
-    """Count patients and kept patients of each arm, and test their difference.
-
-    Parameters
-    ----------
-    sides
-        `patient`, `arm`, `side`, `kept` (bool) and the numbers of a trend, of each patient and
-        side.
-    contrast
-        The contrast.
-
-    Returns
-    -------
-    dict
-        `MISSING_COLUMNS` but the population.
-    """
-    if contrast.has_numbers:
-        return _kept_by_number(sides)
-    if not contrast.has_arms:
-        return _kept_by_side(sides)
-    patients = sides.groupby("patient").agg(
-        arm=("arm", "first"), n_sides=("side", "nunique"), kept=("kept", "all")
-    )
-    if contrast.has_sides:
-        patients = patients[patients["n_sides"] == 2]
-    n, kept = (
-        [int((part["arm"] == arm).sum()) for arm in SIDES]
-        for part in (patients, patients[patients["kept"]])
-    )
-    lost = [all_ - some for all_, some in zip(n, kept, strict=True)]
-    p = stats.fisher_exact([kept, lost]).pvalue if min(n) else np.nan
-    return _row(n, kept, float(p))
-
-
-def _kept_by_number(sides: pd.DataFrame) -> dict[str, float]:
-    """Count patients and kept patients, and test whether the lost have other numbers."""
-    patients = sides.groupby("patient").agg(score=(TREND, "first"), kept=("kept", "all"))
-    n, n_kept = len(patients), int(patients["kept"].sum())
-    p = np.nan
-    if 0 < n_kept < n:
-        words = patients["kept"].map({True: "kept", False: "lost"})
-        p, _ = exact_association(words, patients["score"].astype(float))
-    return _row([n, n], [n_kept, n_kept], p)
-
-
-def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
-    """Count pairs and kept sides, and test whether one side is lost more often."""
-    kept = sides.pivot(index="patient", columns="side", values="kept")
-    kept = kept.reindex(columns=["test", "reference"], fill_value=False)
-    n_test_only = int((kept["test"] & ~kept["reference"]).sum())
-    n_one_only = n_test_only + int((kept["reference"] & ~kept["test"]).sum())
-    p = stats.binomtest(n_test_only, n_one_only).pvalue if n_one_only else 1.0
-    sizes = [int(kept[side].sum()) for side in SIDES]
-    return _row([len(kept), len(kept)], sizes, float(p) if len(kept) else np.nan)
-
-
-def _row(n: Sequence[int], kept: Sequence[int], p: float) -> dict[str, float]:
-    return dict(zip(MISSING_COLUMNS[1:], (*n, *kept, p), strict=True))

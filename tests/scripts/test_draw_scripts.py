@@ -98,7 +98,7 @@ def test_a_script_draws_every_figure_of_its_group(
     tmp_path: Path,
 ) -> None:
     files, samples = results
-    contrast = {"contrast": as_values(BASELINE)}
+    contrast = {"contrasts": [as_values(BASELINE)]}
     shown = {"max_points": 50, "seed": 1}
     thresholds = {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15}
     params: dict[str, dict[str, Any]] = {
@@ -124,10 +124,12 @@ def test_a_script_draws_every_figure_of_its_group(
             **contrast,
         },
     }
+    of_contrasts = {name: [files[name]] for name in ("abundance", "robustness", "expression")}
+    inputs = {"contrast": of_contrasts, "neighborhoods": {"tables": [files["neighborhoods"]]}}
     paths = [tmp_path / "figures" / f"{name}.png" for name in figure_names(group)]
     run_script(
         f"draw_{group}",
-        input=files | {"table": files["neighborhoods"]} if group == "neighborhoods" else files,
+        input=files | inputs.get(group, {}),
         output={"pngs": paths, "pdfs": [path.with_suffix(".pdf") for path in paths]},
         params={**params[group], "figures": drawing_functions(group), "dpi": 20},
     )

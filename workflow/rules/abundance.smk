@@ -126,25 +126,28 @@ rule test_abundance:
 
 
 rule test_robustness:
-    """Test LAMM cells again with one choice changed at a time, in one contrast."""
+    """Test LAMM cells again with one choice changed at a time, in all contrasts."""
     input:
         counts="<results>/abundance/counts.tsv",
         scores="<results>/abundance/scores.tsv",
         thresholds="<results>/abundance/counts.thresholds.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        table=ensure("<results>/abundance/robustness.{contrast}.tsv", non_empty=True),
+        tables=ensure(
+            collect("<results>/abundance/robustness.{contrast}.tsv", contrast=CONTRASTS),
+            non_empty=True,
+        ),
     log:
-        "<logs>/test_robustness/{contrast}.log",
+        "<logs>/test_robustness.log",
     benchmark:
-        "<benchmarks>/test_robustness/{contrast}.tsv"
+        "<benchmarks>/test_robustness.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(500, 4),
     params:
         **named(
-            contrast=contrast_of,
+            contrasts=list(CONTRASTS.values()),
             lamm={key: config["lamm"][key] for key in ("level", "probability")},
             denominator=config["primary"]["denominator"],
             settings=ABUNDANCE_TESTS,

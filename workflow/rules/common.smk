@@ -147,6 +147,11 @@ INGESTED = {  # what is written of each sample when it is read in
 }
 DOUBLETS = "<results>/doublets/{channel}.parquet"
 CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
+CONTRASTS_PER_JOB = 4 if config["expression"]["engine"].startswith("limma") else 1
+EXPRESSION_JOBS = {  # those of other engines take minutes per contrast
+    f"test_expression_{number}": names
+    for number, names in enumerate(batched(CONTRASTS, CONTRASTS_PER_JOB), 1)
+}
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
 EXPRESSION_TESTS = {
@@ -222,8 +227,8 @@ def to_ingest(part):
 def qc_of(sample):
     """Return the quality thresholds of a sample: the config's, or those in its own columns."""
     limits = {k: v for k, v in config["qc"].items() if k not in OF_SAMPLES}
-    own = SHEET.loc[sample].filter(list(limits)).dropna()
-    return limits | own.astype(float).to_dict()
+    own = {name: SHEET[name].dropna().get(sample) for name in limits if name in SHEET}
+    return limits | {name: float(value) for name, value in own.items() if value is not None}
 
 
 def ingest_settings(sample):
@@ -250,13 +255,13 @@ def verdicts_to_drop(wildcards):
 
 def doublets_of(channel):
     """Return the settings of doublet detection in a channel: the config's and its samples' own."""
-    rows = SHEET.loc[CHANNELS[channel]]
     own = {
-        name: float(rows[column].dropna().iloc[0])
+        name: SHEET.loc[CHANNELS[channel], column].dropna()
         for column, name in {"expected_cells": "expected_cells", "doublet_rate": "rate"}.items()
-        if column in rows and rows[column].notna().any()
+        if column in SHEET
     }
-    return config["doublets"] | own
+    given_once = {name: float(values.iloc[0]) for name, values in own.items() if len(values)}
+    return config["doublets"] | given_once
 
 
 def given(sample, column):
@@ -280,9 +285,13 @@ def contamination_of_part(wildcards):
     return expand("<results>/qc/{sample}.contamination.tsv", sample=samples_of_part(wildcards))
 
 
-def contrast_of(wildcards):
-    """Return the definition of a contrast as plain values."""
-    return CONTRASTS[wildcards.contrast]
+def contrast_figures(group, suffix):
+    """Return the contrasts and paths of the figures of a group."""
+    return [
+        (contrast, f"<results>/figures/{contrast}/{figure}.{suffix}")
+        for contrast in CONTRASTS
+        for figure in figure_names(group)
+    ]
 
 
 def memory(base, factor, of=sum):
@@ -350,7 +359,7 @@ def every_result():
     Snakemake does not recreate a missing file if the files made from it exist, so all are targets.
     """
     scripts = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
-    names = [*scripts, *(f"integrate_{method}" for method in METHODS)]
+    names = [*scripts, *(f"integrate_{method}" for method in METHODS), *EXPRESSION_JOBS]
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     outputs = [INGESTED.values(), DOUBLETS, *(getattr(rules, name).output for name in wanted)]
     return [

@@ -23,36 +23,49 @@ rule build_pseudobulk:
         "../scripts/build_pseudobulk.py"
 
 
-rule test_expression:
-    """Test the differential expression of genes within each population, in one contrast."""
-    input:
-        pseudobulk="<results>/expression/pseudobulk.h5ad",
-        samples="<results>/design/samples.tsv",
-    output:
-        table=ensure("<results>/expression/{contrast}.tsv.gz", non_empty=True),
-        excluded=ensure("<results>/expression/excluded.{contrast}.tsv", non_empty=True),
-        missing=ensure("<results>/expression/missing.{contrast}.tsv", non_empty=True),
-    log:
-        "<logs>/test_expression/{contrast}.log",
-    benchmark:
-        "<benchmarks>/test_expression/{contrast}.tsv"
-    conda:
-        "../../envs/lammscope.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=memory(800, 20),
-    params:
-        **named(
-            contrast=contrast_of,
-            settings=EXPRESSION_TESTS,
-            engine=config["expression"]["engine"],
-            threads=config["threads"],
-            permutation=PERMUTATION,
-            seed=config["seed"],
-            code=code("test_expression"),
-        ),
-    script:
-        "../scripts/test_expression.py"
+for job, contrasts in EXPRESSION_JOBS.items():
+
+    rule:
+        """Test the differential expression of genes within each population, in some contrasts."""
+        name:
+            job
+        input:
+            pseudobulk="<results>/expression/pseudobulk.h5ad",
+            samples="<results>/design/samples.tsv",
+        output:
+            tables=ensure(
+                collect("<results>/expression/{contrast}.tsv.gz", contrast=contrasts),
+                non_empty=True,
+            ),
+            excluded=ensure(
+                collect("<results>/expression/excluded.{contrast}.tsv", contrast=contrasts),
+                non_empty=True,
+            ),
+            missing=ensure(
+                collect("<results>/expression/missing.{contrast}.tsv", contrast=contrasts),
+                non_empty=True,
+            ),
+        log:
+            f"<logs>/{job}.log",
+        benchmark:
+            f"<benchmarks>/{job}.tsv"
+        conda:
+            "../../envs/lammscope.yaml"
+        threads: config["threads"]
+        resources:
+            mem_mb=memory(800, 20),
+        params:
+            **named(
+                contrasts=[CONTRASTS[name] for name in contrasts],
+                settings=EXPRESSION_TESTS,
+                engine=config["expression"]["engine"],
+                threads=config["threads"],
+                permutation=PERMUTATION,
+                seed=config["seed"],
+                code=code("test_expression"),
+            ),
+        script:
+            "../scripts/test_expression.py"
 
 
 rule gather_expression:
@@ -80,23 +93,26 @@ rule gather_expression:
 
 
 rule test_gene_sets:
-    """Test gene sets within each population, with the patient as the unit, in one contrast."""
+    """Test gene sets within each population, with the patient as the unit, in all contrasts."""
     input:
         pseudobulk="<results>/expression/pseudobulk.h5ad",
         samples="<results>/design/samples.tsv",
     output:
-        table=ensure("<results>/expression/gene_sets.{contrast}.tsv", non_empty=True),
+        tables=ensure(
+            collect("<results>/expression/gene_sets.{contrast}.tsv", contrast=CONTRASTS),
+            non_empty=True,
+        ),
     log:
-        "<logs>/test_gene_sets/{contrast}.log",
+        "<logs>/test_gene_sets.log",
     benchmark:
-        "<benchmarks>/test_gene_sets/{contrast}.tsv"
+        "<benchmarks>/test_gene_sets.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
     params:
         **named(
-            contrast=contrast_of,
+            contrasts=list(CONTRASTS.values()),
             settings=EXPRESSION_TESTS,
             min_genes=config["expression"]["min_set_genes"],
             permutation=PERMUTATION,

@@ -32,26 +32,34 @@ rule sample_neighborhoods:
 
 
 rule test_neighborhoods:
-    """Test the abundance of neighborhoods in one contrast, with the patient as the unit."""
+    """Test the abundance of neighborhoods in all contrasts, with the patient as the unit."""
     input:
         neighborhoods="<results>/joint/neighborhoods.npz",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         samples="<results>/design/samples.tsv",
     output:
-        table=ensure("<results>/abundance/neighborhoods.{contrast}.tsv", non_empty=True),
-        by_type=ensure("<results>/abundance/neighborhoods_by_type.{contrast}.tsv", non_empty=True),
+        tables=ensure(
+            collect("<results>/abundance/neighborhoods.{contrast}.tsv", contrast=CONTRASTS),
+            non_empty=True,
+        ),
+        by_type=ensure(
+            collect(
+                "<results>/abundance/neighborhoods_by_type.{contrast}.tsv", contrast=CONTRASTS
+            ),
+            non_empty=True,
+        ),
     log:
-        "<logs>/test_neighborhoods/{contrast}.log",
+        "<logs>/test_neighborhoods.log",
     benchmark:
-        "<benchmarks>/test_neighborhoods/{contrast}.tsv"
+        "<benchmarks>/test_neighborhoods.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(500, 8),
     params:
         **named(
-            contrast=contrast_of,
+            contrasts=list(CONTRASTS.values()),
             settings={
                 "min_expected": NEIGHBORHOODS["min_expected"],
                 "min_cells": config["abundance"]["min_cells"],
@@ -65,36 +73,34 @@ rule test_neighborhoods:
 
 
 rule draw_neighborhoods:
-    """Draw the neighborhoods of one contrast on the UMAP and by population."""
+    """Draw the neighborhoods of all contrasts on the UMAP and by population."""
     input:
-        table="<results>/abundance/neighborhoods.{contrast}.tsv",
+        tables=collect("<results>/abundance/neighborhoods.{contrast}.tsv", contrast=CONTRASTS),
         umap="<results>/joint/umap.npz",
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
     output:
-        pngs=report(
-            expand(
-                "<results>/figures/{{contrast}}/{figure}.png",
-                figure=figure_names("neighborhoods"),
-            ),
-            caption="../report/contrast.rst",
-            category="Contrasts",
-            subcategory="{contrast}",
-        ),
-        pdfs=expand(
-            "<results>/figures/{{contrast}}/{figure}.pdf", figure=figure_names("neighborhoods")
-        ),
+        pngs=[
+            report(
+                path,
+                caption="../report/contrast.rst",
+                category="Contrasts",
+                subcategory=contrast,
+            )
+            for contrast, path in contrast_figures("neighborhoods", "png")
+        ],
+        pdfs=[path for _, path in contrast_figures("neighborhoods", "pdf")],
     log:
-        "<logs>/draw_neighborhoods/{contrast}.log",
+        "<logs>/draw_neighborhoods.log",
     benchmark:
-        "<benchmarks>/draw_neighborhoods/{contrast}.tsv"
+        "<benchmarks>/draw_neighborhoods.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
     params:
         **named(
-            contrast=contrast_of,
+            contrasts=list(CONTRASTS.values()),
             limits={key: NEIGHBORHOODS[key] for key in ("max_spatial_fdr", "min_fraction")},
             max_points=config["report"]["max_points"],
             seed=config["seed"],

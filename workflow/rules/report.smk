@@ -175,32 +175,35 @@ rule draw_evidence:
 
 
 rule draw_contrast:
-    """Draw LAMM cells per patient, abundance and expression of one contrast."""
+    """Draw LAMM cells per patient, abundance and expression of all contrasts."""
     input:
         counts="<results>/abundance/counts.tsv",
-        abundance="<results>/abundance/{contrast}.tsv",
-        robustness="<results>/abundance/robustness.{contrast}.tsv",
-        expression="<results>/expression/{contrast}.tsv.gz",
+        abundance=collect("<results>/abundance/{contrast}.tsv", contrast=CONTRASTS),
+        robustness=collect("<results>/abundance/robustness.{contrast}.tsv", contrast=CONTRASTS),
+        expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/{{contrast}}/{figure}.png", figure=figure_names("contrast")),
-            caption="../report/contrast.rst",
-            category="Contrasts",
-            subcategory="{contrast}",
-        ),
-        pdfs=expand("<results>/figures/{{contrast}}/{figure}.pdf", figure=figure_names("contrast")),
+        pngs=[
+            report(
+                path,
+                caption="../report/contrast.rst",
+                category="Contrasts",
+                subcategory=contrast,
+            )
+            for contrast, path in contrast_figures("contrast", "png")
+        ],
+        pdfs=[path for _, path in contrast_figures("contrast", "pdf")],
     log:
-        "<logs>/draw_contrast/{contrast}.log",
+        "<logs>/draw_contrast.log",
     benchmark:
-        "<benchmarks>/draw_contrast/{contrast}.tsv"
+        "<benchmarks>/draw_contrast.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:
         mem_mb=memory(800, 20),
     params:
         **named(
-            contrast=contrast_of,
+            contrasts=list(CONTRASTS.values()),
             lamm={key: config["lamm"][key] for key in ("level", "probability")},
             min_cells=config["abundance"]["min_cells"],
             max_fdr=config["report"]["max_fdr"],

@@ -18,5 +18,5 @@ with job_log(snakemake.log[0]):
         ambient=read_ambient(snakemake.input.ambient, index),
     )
     with whole_file(snakemake.output.pseudobulk) as temporary:
-        pseudobulk.write_h5ad(temporary, compression="gzip")
+        pseudobulk.write_h5ad(temporary, compression="gzip", compression_opts=1)
     write_table(ambient_shares(pseudobulk), snakemake.output.ambient)

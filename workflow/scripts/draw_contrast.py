@@ -1,4 +1,6 @@
-"""Draw LAMM cells per patient, abundance and expression of one contrast."""
+"""Draw LAMM cells per patient, abundance and expression of all contrasts."""
+
+from itertools import batched
 
 from snakemake.iocontainers import Snakemake
 
@@ -12,17 +14,22 @@ from lammscope.report.figures.draw import draw_figures, save_figures
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
-    samples = read_sample_table(snakemake.input.samples)
-    data = ContrastData(
-        Comparison(samples, make_contrast(**snakemake.params.contrast)),
-        counts=read_table(snakemake.input.counts),
-        abundance=read_table(snakemake.input.abundance),
-        robustness=read_table(snakemake.input.robustness),
-        expression=read_table(snakemake.input.expression),
-        **snakemake.params.lamm,
-        min_cells=snakemake.params.min_cells,
-        max_fdr=snakemake.params.max_fdr,
-        n_labels=snakemake.params.n_labels,
-    )
-    figures = draw_figures(data, functions=snakemake.params.figures)
-    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)
+    params, inputs = snakemake.params, snakemake.input
+    samples, counts = read_sample_table(inputs.samples), read_table(inputs.counts)
+    contrasts = [make_contrast(**each) for each in params.contrasts]
+    tables = zip(inputs.abundance, inputs.robustness, inputs.expression, strict=True)
+    paths = batched(snakemake.output.pngs, len(params.figures))
+    for contrast, own, pngs in zip(contrasts, tables, paths, strict=True):
+        abundance, robustness, expression = map(read_table, own)
+        data = ContrastData(
+            Comparison(samples, contrast),
+            counts=counts,
+            abundance=abundance,
+            robustness=robustness,
+            expression=expression,
+            **params.lamm,
+            min_cells=params.min_cells,
+            max_fdr=params.max_fdr,
+            n_labels=params.n_labels,
+        )
+        save_figures(draw_figures(data, functions=params.figures), pngs, dpi=params.dpi)

@@ -1,4 +1,6 @@
-"""Draw the neighborhoods of one contrast on the UMAP and by population."""
+"""Draw the neighborhoods of all contrasts on the UMAP and by population."""
+
+from itertools import batched
 
 import numpy as np
 from snakemake.iocontainers import Snakemake
@@ -12,19 +14,21 @@ from lammscope.report.order import shown_cells
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
-    index = CellIndex(snakemake.input.index)
-    cells = index.read_table(snakemake.input.cells, columns=["cell", "population"])
-    data = NeighborhoodData(
-        table=read_table(snakemake.input.table),
-        contrast=make_contrast(**snakemake.params.contrast),
-        umap=index.read_arrays(snakemake.input.umap)["umap"],
-        cells=cells,
-        shown=shown_cells(
-            len(cells),
-            max_points=snakemake.params.max_points,
-            rng=np.random.default_rng(snakemake.params.seed),
-        ),
-        **snakemake.params.limits,
-    )
-    figures = draw_figures(data, functions=snakemake.params.figures)
-    save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)
+    params, inputs = snakemake.params, snakemake.input
+    index = CellIndex(inputs.index)
+    cells = index.read_table(inputs.cells, columns=["cell", "population"])
+    umap = index.read_arrays(inputs.umap)["umap"]
+    rng = np.random.default_rng(params.seed)
+    shown = shown_cells(len(cells), max_points=params.max_points, rng=rng)
+    contrasts = [make_contrast(**each) for each in params.contrasts]
+    paths = batched(snakemake.output.pngs, len(params.figures))
+    for contrast, table, pngs in zip(contrasts, inputs.tables, paths, strict=True):
+        data = NeighborhoodData(
+            table=read_table(table),
+            contrast=contrast,
+            umap=umap,
+            cells=cells,
+            shown=shown,
+            **params.limits,
+        )
+        save_figures(draw_figures(data, functions=params.figures), pngs, dpi=params.dpi)

@@ -1,4 +1,4 @@
-"""Test the differential expression of genes within each population, in one contrast."""
+"""Test the differential expression of genes within each population, in some contrasts."""
 
 import anndata
 from snakemake.iocontainers import Snakemake
@@ -13,21 +13,23 @@ from lammscope.expression.genes import test_expression
 from lammscope.expression.missing import excluded_pseudobulks, missingness
 
 snakemake: Snakemake
-with job_log(snakemake.log[0]):
-    samples = read_sample_table(snakemake.input.samples)
-    cohort = (
-        anndata.read_h5ad(snakemake.input.pseudobulk),
-        Comparison(samples, make_contrast(**snakemake.params.contrast)),
-    )
+with job_log(snakemake.log[0]) as log:
     params, settings, output = snakemake.params, snakemake.params.settings, snakemake.output
-    table = test_expression(
-        *cohort,
-        engine=params.engine,
-        threads=params.threads,
-        permutations=Permutations(**params.permutation, seed=params.seed),
-        **settings,
-    )
-    write_table(table, output.table)
-    excluded = excluded_pseudobulks(*cohort, min_cells=settings["min_cells"])
-    write_table(excluded, output.excluded)
-    write_table(missingness(*cohort, min_cells=settings["min_cells"]), output.missing)
+    samples = read_sample_table(snakemake.input.samples)
+    pseudobulk = anndata.read_h5ad(snakemake.input.pseudobulk)
+    contrasts = [make_contrast(**each) for each in params.contrasts]
+    paths = zip(output.tables, output.excluded, output.missing, strict=True)
+    for contrast, (of_genes, of_excluded, of_missing) in zip(contrasts, paths, strict=True):
+        log.info("contrast %s", contrast.name)
+        cohort = (pseudobulk, Comparison(samples, contrast))
+        table = test_expression(
+            *cohort,
+            engine=params.engine,
+            threads=params.threads,
+            permutations=Permutations(**params.permutation, seed=params.seed),
+            **settings,
+        )
+        write_table(table, of_genes)
+        excluded = excluded_pseudobulks(*cohort, min_cells=settings["min_cells"])
+        write_table(excluded, of_excluded)
+        write_table(missingness(*cohort, min_cells=settings["min_cells"]), of_missing)

@@ -1,4 +1,4 @@
-"""Test gene sets within each population, with the patient as the unit, in one contrast."""
+"""Test gene sets within each population, with the patient as the unit, in all contrasts."""
 
 import anndata
 from snakemake.iocontainers import Snakemake
@@ -14,15 +14,20 @@ from lammscope.core.runtime import job_log
 from lammscope.expression.gene_sets import test_gene_sets
 
 snakemake: Snakemake
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0]) as log:
     params = snakemake.params
     samples = read_sample_table(snakemake.input.samples)
-    table = test_gene_sets(
-        anndata.read_h5ad(snakemake.input.pseudobulk),
-        Comparison(samples, make_contrast(**params.contrast)),
-        gene_sets=read_gene_sets(map(find_resource, params.gene_sets)),
-        min_genes=params.min_genes,
-        permutations=Permutations(**params.permutation, seed=params.seed),
-        **params.settings,
-    )
-    write_table(table, snakemake.output.table)
+    pseudobulk = anndata.read_h5ad(snakemake.input.pseudobulk)
+    gene_sets = read_gene_sets(map(find_resource, params.gene_sets))
+    contrasts = [make_contrast(**each) for each in params.contrasts]
+    for contrast, path in zip(contrasts, snakemake.output.tables, strict=True):
+        log.info("contrast %s", contrast.name)
+        table = test_gene_sets(
+            pseudobulk,
+            Comparison(samples, contrast),
+            gene_sets=gene_sets,
+            min_genes=params.min_genes,
+            permutations=Permutations(**params.permutation, seed=params.seed),
+            **params.settings,
+        )
+        write_table(table, path)

@@ -1,4 +1,4 @@
-"""Test the abundance of neighborhoods in one contrast, with the patient as the unit."""
+"""Test the abundance of neighborhoods in all contrasts, with the patient as the unit."""
 
 from snakemake.iocontainers import Snakemake
 
@@ -11,17 +11,19 @@ from lammscope.core.indexed import CellIndex, write_table
 from lammscope.core.runtime import job_log
 
 snakemake: Snakemake
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0]) as log:
+    params, output = snakemake.params, snakemake.output
     index = CellIndex(snakemake.input.index)
     labels = index.read_table(snakemake.input.cells, columns=["cell", "sample", "population"])
-    samples = read_sample_table(snakemake.input.samples)
-    table = test_neighborhoods(
-        Neighborhoods(**index.read_arrays(snakemake.input.neighborhoods)),
-        labels,
-        Comparison(samples, make_contrast(**snakemake.params.contrast)),
-        **snakemake.params.settings,
-    )
-    write_table(table, snakemake.output.table)
     populations = labels["population"].unique()
-    summary = summarize_neighborhoods(table, populations, **snakemake.params.limits)
-    write_table(summary, snakemake.output.by_type)
+    neighborhoods = Neighborhoods(**index.read_arrays(snakemake.input.neighborhoods))
+    samples = read_sample_table(snakemake.input.samples)
+    contrasts = [make_contrast(**each) for each in params.contrasts]
+    for contrast, path, by_type in zip(contrasts, output.tables, output.by_type, strict=True):
+        log.info("contrast %s", contrast.name)
+        table = test_neighborhoods(
+            neighborhoods, labels, Comparison(samples, contrast), **params.settings
+        )
+        write_table(table, path)
+        summary = summarize_neighborhoods(table, populations, **params.limits)
+        write_table(summary, by_type)

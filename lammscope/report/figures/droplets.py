@@ -61,14 +61,14 @@ def _draw_knee(axis: Axes, qc: pd.DataFrame) -> None:
     if len(edges) < 2:
         starts, ends = np.array([0]), np.array([n_barcodes])
     left, right = np.log10(starts + 1), np.log10(ends + 1)
+    ranks = np.concatenate([left, right[-1:]])
     top = np.array([counts[a:b].mean() for a, b in zip(starts, ends, strict=True)])
     bottom = np.full(len(top), low)
     for name, color in CLASS_COLORS.items():
         inside = np.concatenate([[0], np.cumsum(classes == name)])
         height = (inside[ends] - inside[starts]) / (ends - starts) * (top - low)
-        axis.bar(left, height, right - left, bottom, align="edge", color=color, linewidth=0)
-        bottom += height
-    ranks = np.concatenate([left, right[-1:]])
+        axis.stairs(bottom + height, ranks, baseline=bottom, fill=True, color=color, linewidth=0)
+        bottom = bottom + height
     axis.stairs(top, ranks, baseline=None, color=INK, linewidth=0.8)
     log_axis(axis, which="x", low=0.0, high=max(float(right[-1]), 1.0))
     log_axis(axis, which="y", low=low, high=high)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -69,10 +70,23 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = stem.parent / f"{stem.name}.png", stem.parent / f"{stem.name}.pdf"
     with rc_context(STYLE):
+        lay_out(figure, dpi=dpi)
         figure.savefig(png, dpi=dpi, metadata={"Software": None})
-        figure.set_layout_engine("none")  # so that the PDF has the same layout
         figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
     return [png, pdf]
+
+
+def lay_out(figure: Figure, *, dpi: int) -> None:
+    """Place the parts of a figure by its layout engine, and remove the engine.
+
+    With an engine, matplotlib draws each file twice: once without output, for the layout.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        FigureCanvasAgg(figure)
+        figure.set_dpi(dpi)
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def population_colors(names: Iterable[Any]) -> dict[str, str]:

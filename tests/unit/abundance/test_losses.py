@@ -9,7 +9,7 @@ from scipy import stats
 
 from lammscope.abundance.losses import DENOMINATORS, POPULATIONS, audit_losses, denominator_losses
 from lammscope.cohort.audit import COLUMNS, STATUSES
-from lammscope.expression.missing import MISSING_COLUMNS
+from lammscope.expression.kept_patients import MISSING_COLUMNS
 from tests.unit.abundance.questions import ask
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples

@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection, PathCollection, PolyCollectio
 from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle, StepPatch
+from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 
 from lammscope.report.figures.catalog import drawing_functions, figure_names
@@ -131,12 +131,16 @@ def test_the_colors_below_a_knee_are_the_shares_of_its_barcodes(data: QualityDat
     ).sample(frac=1, random_state=1)
     (axis,) = panels_of(draw(knee, replace(data, qc={"S": qc}))).values()
     colors = {name: to_hex(color) for name, color in CLASS_COLORS.items()}
-    bars = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
-    tall = {
-        name: [b.get_x() for b in bars if to_hex(b.get_facecolor()) == color and b.get_height() > 0]
-        for name, color in colors.items()
+    areas = {
+        to_hex(patch.get_facecolor()): patch.get_data()
+        for patch in axis.patches
+        if isinstance(patch, StepPatch) and patch.get_fill()
     }
-    assert not tall[REMOVED]
+    tall = {}
+    for name, color in colors.items():
+        tops, ranks, bottoms = areas[color]
+        tall[name] = ranks[:-1][tops > bottoms]
+    assert not len(tall[REMOVED])
     assert max(tall[CELL]) < np.log10(n / 2) <= max(tall[AMBIENT])
     assert min(tall[AMBIENT]) > np.log10(n / 2) - 0.1
 
