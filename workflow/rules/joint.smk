@@ -207,13 +207,12 @@ rule embed_cells:
         "<benchmarks>/embed_cells.tsv"
     conda:
         "../../envs/lammscope.yaml"
-    threads: config["threads"]
     resources:
         mem_mb=memory(800, 20, of=max),
     params:
         **named(
             n_pcs=config["integration"]["n_pcs"],
-            threads=config["threads"],
+            threads=1,
             code=code("embed_cells"),
         ),
     script:
