@@ -130,8 +130,13 @@ def plot(jobs: Sequence[Job], cores: int, path: str | Path) -> None:
     first = min(job.start for job in jobs)
     links = chain(jobs)
     figure, (above, below) = plt.subplots(
-        2, figsize=(9, 1.5 + 0.2 * len(links)), sharex=True, height_ratios=[len(links) + 1, 4]
+        2,
+        figsize=(9, 1.5 + 0.2 * len(links)),
+        sharex=True,
+        height_ratios=[len(links) + 1, 4],
+        layout="constrained",
     )
+    above.margins(y=0.01)
     for row, (job, wait) in enumerate(links):
         above.barh(row, job.end - job.start, left=job.start - first, color="tab:blue")
         above.barh(row, wait, left=job.start - wait - first, color="lightgray")
@@ -140,7 +145,7 @@ def plot(jobs: Sequence[Job], cores: int, path: str | Path) -> None:
     times, busy = busy_cores(jobs, cores)
     below.step(times - first, busy, where="post")
     below.set(xlabel="seconds", ylabel="busy cores", ylim=(0, cores + 0.2))
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    figure.savefig(path, dpi=150)
     plt.close(figure)
 
 

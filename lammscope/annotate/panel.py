@@ -90,7 +90,9 @@ def load_panel(path: str | Path) -> Panel:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        # the C loader is ten times faster
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         where = str(getattr(error, "problem_mark", "")).strip()
         raise ValueError(f"{path}: not valid YAML ({where}); correct that line") from error
