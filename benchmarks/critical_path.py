@@ -52,7 +52,9 @@ class Job:
 def read_log(path: str | Path) -> tuple[list[Job], int]:
     """Read the jobs that ended, in the order of their start, and the number of cores."""
     text = Path(path).read_text(encoding="utf-8")
-    now, jobs, by_id, current = 0.0, [], {}, None
+    now, current = 0.0, None
+    jobs: list[Job] = []
+    by_id: dict[str, Job] = {}
     for line in text.splitlines():
         if found := TIME.fullmatch(line):
             now, current = datetime.strptime(found[1], "%a %b %d %H:%M:%S %Y").timestamp(), None
@@ -61,7 +63,7 @@ def read_log(path: str | Path) -> tuple[list[Job], int]:
             jobs.append(current)
         elif current and (found := FIELD.match(line)):
             current.fields[found[1]] = found[2]
-            by_id[current.fields.get("jobid")] = current
+            by_id[current.fields.get("jobid", "")] = current
         elif found := END.match(line):
             by_id.get(found[1], Job("", now)).end = now
     cores = CORES.search(text)
@@ -120,8 +122,8 @@ def by_stage(jobs: Sequence[Job], cores: int) -> pd.DataFrame:
         idle[running] += (end - start) * (cores - n_busy) / max(len(running), 1)
     table["idle"] = idle
     inside = {id(job) for job, _ in chain(jobs)}
-    of_chain = [id(job) in inside for job in jobs]
-    table["in_chain"] = table["seconds"].where(of_chain, 0.0)
+    of_chain = np.array([id(job) in inside for job in jobs])
+    table["in_chain"] = table["seconds"] * of_chain
     return table.groupby("stage", sort=False).sum().round(1)
 
 
@@ -177,8 +179,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # successive jobs of one sample and the next are one line
     several = table["rules"].duplicated(keep=False) & ~table["stage"].eq("")
     run = (table["stage"].ne(table["stage"].shift()) | ~several).cumsum()
-    each = {"rules": _listed, "start": "min", "end": "max", "longest_wait": "max"}
-    shown = table.groupby(run).agg(each).assign(jobs=table.groupby(run).size())
+    grouped = table.groupby(run)
+    shown = grouped.agg({"start": "min", "end": "max", "longest_wait": "max"})
+    shown.insert(0, "rules", grouped["rules"].agg(_listed))
+    shown["jobs"] = grouped.size()
     print(shown.to_string(index=False), by_stage(jobs, cores).to_string(), sep="\n\n")
     if given.plot:
         plot(jobs, cores, given.plot)

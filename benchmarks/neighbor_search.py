@@ -82,9 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(space) <= 120_000:
         ways["exact"] = lambda: exact(space)
     print(f"{len(space):,} cells, {space.shape[1]} components, {given.neighbors} neighbors")
-    search = {"n_neighbors": given.neighbors, "seed": SEED, "threads": given.threads}
     start = time.perf_counter()
-    found = np.column_stack([rows, find_neighbors(space, **search)[0][rows]])
+    indices, _ = find_neighbors(
+        space, n_neighbors=given.neighbors, seed=SEED, threads=given.threads
+    )
+    found = np.column_stack([rows, indices[rows]])
     spent = time.perf_counter() - start
     print(f"{'in use':34s} {spent:7.1f} s, recall {recall_of(found, truth):.3f}", flush=True)
     for name, make in ways.items():

@@ -140,8 +140,8 @@ def stability(
         )
         graph = shared_neighbor_graph(indices)
         of_draw = cluster_at(graph, resolutions=resolutions, seed=seed)
-        for resolution, clusters in zip(resolutions, of_draw, strict=True):
-            found[resolution].append(clusters)
+        for resolution, labels in zip(resolutions, of_draw, strict=True):
+            found[resolution].append(labels)
     shared = [
         np.intersect1d(one, other, assume_unique=True, return_indices=True)[1:]
         for one, other in combinations(draws, 2)
@@ -159,7 +159,7 @@ def stability(
                 "resolution": resolution,
                 "stability": np.mean(indexes),
                 "lowest": np.min(indexes),
-                "n_clusters_drawn": np.mean([len(set(labels)) for labels in clusters]),
+                "n_clusters_drawn": np.mean([len(set(drawn)) for drawn in clusters]),
                 "n_cells_drawn": size,
                 "n_draws": N_DRAWS,
             }

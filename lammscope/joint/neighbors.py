@@ -52,7 +52,7 @@ def find_neighbors(
     space = np.ascontiguousarray(space, dtype=np.float32)
     if n_cells <= EXACT_UP_TO:
         # products of large coordinates lose digits of small distances
-        centered = space - space.mean(axis=0)
+        centered = (space - space.mean(axis=0)).astype(np.float32)
         squared, indices = faiss.knn(centered, centered, n_neighbors + 1)
     elif n_cells <= GROUPS_UP_TO:
         squared, indices = _search_groups(space, n_neighbors + 1, seed=seed, threads=threads)
@@ -107,17 +107,18 @@ def _search_groups(
         max_points_per_centroid=GROUP_TRAINING_CELLS,
     )
     means.train(space)
-    own = means.assign(space)[1]
+    index, centers = means.index, np.asarray(means.centroids, dtype=np.float32)
+    own = index.search(space, 1)[1][:, 0]
     order = np.argsort(own, kind="stable")
     starts = np.searchsorted(own[order], np.arange(means.k + 1))
-    near = means.index.search(means.centroids, NEAR_GROUPS)[1]
+    near = index.search(centers, NEAR_GROUPS)[1]
     squared = np.empty((n_cells, n_found), dtype=np.float32)
     indices = np.empty((n_cells, n_found), dtype=np.int32)
 
     def search(group: int) -> None:
         rows = order[starts[group] : starts[group + 1]]
         others = np.concatenate([order[starts[each] : starts[each + 1]] for each in near[group]])
-        center = means.centroids[group]
+        center = centers[group]
         squared[rows], places = faiss.knn(space[rows] - center, space[others] - center, n_found)
         indices[rows] = others[places]
 

@@ -19,7 +19,9 @@ def space() -> np.ndarray:
     return (50 + centers[rng.integers(0, 5, 12_000)] + rng.normal(size=(12_000, 6))).astype("f4")
 
 
-def by_groups(space: np.ndarray, monkeypatch: pytest.MonkeyPatch, threads: int) -> tuple:
+def by_groups(
+    space: np.ndarray, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
     monkeypatch.setattr(neighbors, "EXACT_UP_TO", 1_000)
     return find_neighbors(space, **SEARCH, threads=threads)
 
