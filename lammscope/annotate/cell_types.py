@@ -170,11 +170,15 @@ def _annotate_sample(
     scorer = _Scorer(panel, genes)
     scale = _gene_scale(scorer.levels, *sample.by_cluster(), cluster_weight)
     likely = type_probabilities(sample.counts, sample.totals, panel=panel, genes=genes)
+    pooled = np.empty((len(sample.totals), len(genes)))
+    for rows, rates in sample.pooled_rates(neighbors, likely, cluster_weight=cluster_weight):
+        pooled[rows] = rates
+    # a table for each sample, not for each cluster: many clusters have few cells of a sample
     parts = [
-        scorer.choose(rates, scale, **thresholds).set_index(rows)
-        for rows, rates in sample.pooled_rates(neighbors, likely, cluster_weight=cluster_weight)
+        scorer.choose(pooled[start : start + CHUNK], scale, **thresholds)
+        for start in range(0, len(pooled), CHUNK)
     ]
-    cells = pd.concat(parts).sort_index()[["lineage", "cell_type", "margin"]]
+    cells = pd.concat(parts, ignore_index=True)[["lineage", "cell_type", "margin"]]
     against = _are_ruled_out(likely, scorer, cells["cell_type"])
     cells.loc[against, ["lineage", "cell_type"]] = UNASSIGNED
     states = name_states(sample.counts, sample.totals, panel=panel, genes=genes)

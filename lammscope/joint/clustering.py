@@ -38,14 +38,32 @@ def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> n
     ----------
     .. [1] Traag, Waltman, van Eck, Sci Rep 9, 5233 (2019), doi 10.1038/s41598-019-41695-z.
     """
-    igraph.set_random_number_generator(random.Random(seed))
-    communities = _to_igraph(graph).community_leiden(
-        objective_function="modularity",
-        weights="weight",
-        resolution=resolution,
-        n_iterations=N_ITERATIONS,
-    )
-    membership = np.array(communities.membership)
+    return cluster_at(graph, resolutions=[resolution], seed=seed)[0]
+
+
+def cluster_at(
+    graph: sparse.csr_array, *, resolutions: Sequence[float], seed: int
+) -> list[np.ndarray]:
+    """Cluster at several resolutions, as `cluster_cells`; the graph is converted once."""
+    edges = graph.tocoo()
+    weights = edges.data.astype(float).tolist()
+    converted = igraph.Graph(n=graph.shape[0], edges=np.column_stack([edges.row, edges.col]))
+    del edges
+    found = []
+    for resolution in resolutions:
+        igraph.set_random_number_generator(random.Random(seed))
+        communities = converted.community_leiden(
+            objective_function="modularity",
+            weights=weights,
+            resolution=resolution,
+            n_iterations=N_ITERATIONS,
+        )
+        found.append(_by_size(np.array(communities.membership)))
+    return found
+
+
+def _by_size(membership: np.ndarray) -> np.ndarray:
+    """Name clusters by their rank: "0" is the largest, ties are ordered by the first cell."""
     _, first, sizes = np.unique(membership, return_index=True, return_counts=True)
     order = np.lexsort((first, -sizes))
     rank = np.empty(len(order), dtype=int)
@@ -77,14 +95,9 @@ def compare_resolutions(
     DataFrame
         One row per cell, one column `resolution_R` per resolution.
     """
-    return pd.DataFrame(
-        {
-            f"resolution_{other:g}": clusters
-            if other == resolution
-            else cluster_cells(graph, resolution=other, seed=seed)
-            for other in resolutions
-        }
-    )
+    others = [other for other in resolutions if other != resolution]
+    found = dict(zip(others, cluster_at(graph, resolutions=others, seed=seed), strict=True))
+    return pd.DataFrame({f"resolution_{each:g}": found.get(each, clusters) for each in resolutions})
 
 
 def stability(
@@ -115,8 +128,6 @@ def stability(
     .. [1] Lange, Roth, Braun, Buhmann, Neural Comput 16, 1299-1323 (2004), doi
        10.1162/089976604773717621.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     rng = np.random.default_rng(seed)
     n_cells = min(len(space), STABILITY_CELLS)
     pool = rng.choice(len(space), n_cells, replace=False)
@@ -128,8 +139,9 @@ def stability(
             space[cells], n_neighbors=n_neighbors, seed=seed, threads=threads
         )
         graph = shared_neighbor_graph(indices)
-        for resolution, clusters in found.items():
-            clusters.append(cluster_cells(graph, resolution=resolution, seed=seed))
+        of_draw = cluster_at(graph, resolutions=resolutions, seed=seed)
+        for resolution, labels in zip(resolutions, of_draw, strict=True):
+            found[resolution].append(labels)
     shared = [
         np.intersect1d(one, other, assume_unique=True, return_indices=True)[1:]
         for one, other in combinations(draws, 2)
@@ -137,7 +149,7 @@ def stability(
     rows = []
     for resolution, clusters in found.items():
         indexes = [
-            adjusted_rand_score(one[in_one], other[in_other])
+            adjusted_rand_index(one[in_one], other[in_other])
             for (one, other), (in_one, in_other) in zip(
                 combinations(clusters, 2), shared, strict=True
             )
@@ -147,7 +159,7 @@ def stability(
                 "resolution": resolution,
                 "stability": np.mean(indexes),
                 "lowest": np.min(indexes),
-                "n_clusters_drawn": np.mean([len(set(labels)) for labels in clusters]),
+                "n_clusters_drawn": np.mean([len(set(drawn)) for drawn in clusters]),
                 "n_cells_drawn": size,
                 "n_draws": N_DRAWS,
             }
@@ -155,8 +167,35 @@ def stability(
     return pd.DataFrame(rows)
 
 
-def _to_igraph(graph: sparse.csr_array) -> igraph.Graph:
-    edges = graph.tocoo()
-    result = igraph.Graph(n=graph.shape[0], edges=np.column_stack([edges.row, edges.col]))
-    result.es["weight"] = edges.data.astype(float)
-    return result
+def adjusted_rand_index(one: np.ndarray, other: np.ndarray) -> float:
+    """Compute the adjusted Rand index of two clusterings of the same cells [1]_.
+
+    The numbers are those of scikit-learn, whose import takes longer than this.
+
+    References
+    ----------
+    .. [1] Hubert, Arabie, J Classif 2, 193-218 (1985), doi 10.1007/BF01908075.
+    """
+    rows, in_one = np.unique(one, return_inverse=True)
+    columns, in_other = np.unique(other, return_inverse=True)
+    pairs = np.bincount(in_one * len(columns) + in_other, minlength=len(rows) * len(columns))
+    table = pairs.reshape(len(rows), len(columns))
+    both, n_cells = _squares(table), len(one)
+    only_one, only_other = _squares(table.sum(axis=1)) - both, _squares(table.sum(axis=0)) - both
+    none = n_cells**2 - both - only_one - only_other
+    together = both - n_cells  # ordered pairs of two cells
+    if only_one == 0 and only_other == 0:
+        return 1.0
+    return (
+        2.0
+        * (together * none - only_one * only_other)
+        / (
+            (together + only_one) * (only_one + none)
+            + (together + only_other) * (only_other + none)
+        )
+    )
+
+
+def _squares(sizes: np.ndarray) -> int:
+    """Sum squares as a Python integer, which does not overflow."""
+    return int((sizes.astype(np.int64) ** 2).sum())

@@ -40,6 +40,7 @@ rule select_cells:
         "<logs>/select_cells.log",
     benchmark:
         "<benchmarks>/select_cells.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -67,6 +68,7 @@ rule match_genes:
         "<logs>/match_genes.log",
     benchmark:
         "<benchmarks>/match_genes.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -121,6 +123,7 @@ rule select_genes:
         "<logs>/select_genes.log",
     benchmark:
         "<benchmarks>/select_genes.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -148,6 +151,7 @@ rule extract_genes:
         "<logs>/extract_genes/{part}.log",
     benchmark:
         "<benchmarks>/extract_genes/{part}.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -205,15 +209,15 @@ rule embed_cells:
         "<logs>/embed_cells.log",
     benchmark:
         "<benchmarks>/embed_cells.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
-    threads: config["threads"]
     resources:
         mem_mb=memory(800, 20, of=max),
     params:
         **named(
             n_pcs=config["integration"]["n_pcs"],
-            threads=config["threads"],
+            threads=1,
             code=code("embed_cells"),
         ),
     script:
@@ -242,6 +246,7 @@ for name, method in METHODS.items():
             f"<logs>/integrate_{name}.log",
         benchmark:
             f"<benchmarks>/integrate_{name}.tsv"
+        priority: FIRST
         conda:
             f"../../envs/{method.environment}.yaml"
         threads: config["threads"]
@@ -278,6 +283,7 @@ rule score_integration:
         "<logs>/score_integration.log",
     benchmark:
         "<benchmarks>/score_integration.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -395,6 +401,7 @@ rule compare_resolutions:
         "<logs>/compare_resolutions.log",
     benchmark:
         "<benchmarks>/compare_resolutions.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
