@@ -71,7 +71,7 @@ def planned(text: str) -> dict[str, int]:
     """Parse the job table of a dry run: number of jobs by rule, without the number of its part."""
     table = text.split("Job stats:")[1].split("total")[0] if "Job stats:" in text else ""
     jobs = Counter[str]()
-    for name, number in re.findall(r"^(\w+?)(?:_\d{3})? +(\d+)$", table, re.M):
+    for name, number in re.findall(r"^(\w+?)(?:_\d+)? +(\d+)$", table, re.M):
         jobs[name] += int(number)
     return dict(jobs)
 

@@ -2,6 +2,7 @@ import hashlib
 import inspect
 import re
 import sys
+from itertools import batched
 from pathlib import Path
 
 from snakemake.logging import logger as snakemake_log
