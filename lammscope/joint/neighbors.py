@@ -8,9 +8,10 @@ from scipy import sparse
 
 # Times and recall are in docs/methods.md (`python -m benchmarks.neighbor_search`).
 EXACT_UP_TO = 20_000  # cells; above it cells are compared with those of near groups
-GROUPS_UP_TO = 200_000  # cells; above it groups miss more neighbors than an inverted file
-GROUP_CELLS = 200  # mean size of a group; near groups have so many cells to compare with:
-NEAR_GROUPS = 50  # 97 % of the neighbors at 102,000 cells, in half the time of an inverted file
+GROUPS_UP_TO = 300_000  # cells; the time grows with the square, and an inverted file's less
+GROUP_CELLS = 200  # mean size of a group
+NEAR_GROUPS = 0.1  # share of the groups that a cell is compared with, but at least
+LEAST_NEAR = 25  # groups: 96 to 98 % of the neighbors at 25,000 to 300,000 cells
 GROUP_ROUNDS = 6  # of the k-means that makes groups
 LISTS = 4  # times the square root of the number of cells; faiss recommends 4 to 16
 ROUNDS = 10  # of the k-means that divides the cells into lists: faiss's default for this index
@@ -111,7 +112,8 @@ def _search_groups(
     own = index.search(space, 1)[1][:, 0]
     order = np.argsort(own, kind="stable")
     starts = np.searchsorted(own[order], np.arange(means.k + 1))
-    near = index.search(centers, NEAR_GROUPS)[1]
+    n_near = min(max(round(NEAR_GROUPS * means.k), LEAST_NEAR), means.k)
+    near = index.search(centers, n_near)[1]
     squared = np.empty((n_cells, n_found), dtype=np.float32)
     indices = np.empty((n_cells, n_found), dtype=np.int32)
 
