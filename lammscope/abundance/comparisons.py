@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize
 
 from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
@@ -22,6 +22,7 @@ from lammscope.cohort.design import (
 from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, LAMM_ROWS, Array
 from lammscope.stats import linear
+from lammscope.stats.distributions import chi2_quantile, normal_lower, t_quantile
 from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import largest_p, leave_one_out
 
@@ -176,7 +177,7 @@ def _test(
     if moderated.sum() >= MIN_MODERATED:
         part = linear.lm_fit(values[rows[moderated]], full.to_numpy())
         p_moderated[moderated] = linear.moderate(part, robust=False, trend=False).p_value[:, at]
-    critical = stats.t.ppf(1 - ALPHA / 2, test.df)
+    critical = t_quantile(1 - ALPHA / 2, test.df)
     for j, i in enumerate(rows):
         estimate, df, se = (float(each[j]) for each in (test.estimate, test.df, test.se))
         if np.isnan(se):
@@ -243,12 +244,12 @@ def _quadrature() -> tuple[Array, Array]:
 @lru_cache(maxsize=1024)
 def _detectable_in_se(df: float) -> float:
     """Find the shift of a noncentral t with power 0.80, by quadrature over the standard error."""
-    critical = stats.t.ppf(1 - ALPHA / 2, df)
+    critical = float(t_quantile(1 - ALPHA / 2, df))
     nodes, weights = _quadrature()
-    spread = critical * np.sqrt(stats.chi2.ppf((nodes + 1) / 2, df) / df)
+    spread = critical * np.sqrt(chi2_quantile((nodes + 1) / 2, df) / df)
 
     def missing_power(shift: float) -> float:
-        power = stats.norm.cdf(shift - spread) + stats.norm.cdf(-shift - spread)
+        power = normal_lower(shift - spread) + normal_lower(-shift - spread)
         return float(weights @ power / 2 - 0.8)
 
     return float(optimize.brentq(missing_power, 0.1, 1.5 * critical + 2))

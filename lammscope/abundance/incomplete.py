@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lammscope.abundance.fractions import Measure, unit_values
 from lammscope.cohort.comparison import Comparison
@@ -20,6 +19,7 @@ from lammscope.cohort.design import design_matrix, tested_column
 from lammscope.core.names import ALPHA, Array
 from lammscope.core.verdicts import MOST_LEFT_OUT
 from lammscope.core.words import counted
+from lammscope.stats.distributions import t_quantile
 from lammscope.stats.effect import effect_test
 from lammscope.stats.random_effect import random_effect_test
 
@@ -193,6 +193,6 @@ def _test(
         patient=patient,
         arm=units["arm"].to_numpy()[patient],
     )
-    half = stats.t.ppf(1 - ALPHA / 2, found.df) * found.se
+    half = t_quantile(1 - ALPHA / 2, found.df) * found.se
     columns = (found.estimate, found.estimate - half, found.estimate + half, found.p)
     return [dict(zip(COLUMNS, map(float, row), strict=False)) for row in zip(*columns, strict=True)]

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from lammscope.abundance.fractions import Measure, unit_values
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, independent_columns, tested_column
 from lammscope.core.names import ALPHA, Array
+from lammscope.stats.distributions import t_quantile
 from lammscope.stats.weighted import weighted_test
 
 COLUMNS = ("estimate_weighted", "ci_low_weighted", "ci_high_weighted", "p_weighted")
@@ -57,7 +58,7 @@ def add_weighted(
             design.to_numpy(),
             tested_column(design),
         )
-        half = stats.t.ppf(1 - ALPHA / 2, found.df) * found.se
+        half = t_quantile(1 - ALPHA / 2, found.df) * found.se
         columns = (found.estimate, found.estimate - half, found.estimate + half, found.p)
         for i, numbers in zip(indices, zip(*columns, strict=True), strict=True):
             result[i] = rows[i] | dict(zip(COLUMNS, map(float, numbers), strict=True))

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lammscope.expression.models import Model
 from lammscope.expression.packages import missing_package
+from lammscope.stats.distributions import t_quantile
 
 QUANTILE = 0.975  # for 95 % intervals
 ESTIMATES = ["log2fc", "ci_low", "ci_high", "t", "df", "p"]
@@ -45,7 +45,7 @@ def fit_edger_ql(model: Model) -> pd.DataFrame:
     df = np.minimum(fit.df_prior + fit.df_residual_adj, np.sum(fit.df_residual))
     # without a difference, rounding may leave a statistic just below 0
     root = np.sqrt(np.maximum(found["F"].to_numpy(dtype=float), 0))
-    half = stats.t.ppf(QUANTILE, df) * _standard_errors(fit, design, at=model.at)
+    half = t_quantile(QUANTILE, df) * _standard_errors(fit, design, at=model.at)
     table = pd.DataFrame(
         {
             "mean_expression": model.log_cpm.mean(axis=1),

@@ -9,11 +9,11 @@ from functools import lru_cache, partial
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lammscope.expression.edger_ql import fit_edger_ql
 from lammscope.expression.models import MIN_GENES, Model
 from lammscope.stats import linear
+from lammscope.stats.distributions import normal_quantile, t_quantile
 from lammscope.stats.voom import Voom, residual_df, voom, voom_by_group
 
 logger = logging.getLogger("lammscope")
@@ -96,7 +96,7 @@ def fit_limma_voom_by_arm(model: Model) -> pd.DataFrame:
 def _limma_table(fit: LimmaFit) -> pd.DataFrame:
     test = fit.test
     change, p = test.coefficients[:, 0], test.p_value[:, 0]
-    half = stats.t.ppf(QUANTILE, test.df_total) * test.stdev_unscaled[:, 0] * np.sqrt(test.s2_post)
+    half = t_quantile(QUANTILE, test.df_total) * test.stdev_unscaled[:, 0] * np.sqrt(test.s2_post)
     return pd.DataFrame(
         {
             "mean_expression": test.mean,
@@ -146,7 +146,7 @@ def fit_pydeseq2(model: Model) -> pd.DataFrame:
     found = _wald_tests(model)
     if found is None:
         return table.assign(**dict.fromkeys(ESTIMATES, np.nan), status="not_converged")
-    half = stats.norm.ppf(QUANTILE) * found["se"]
+    half = normal_quantile(QUANTILE) * found["se"]
     table = table.assign(
         log2fc=found["change"],
         ci_low=found["change"] - half,

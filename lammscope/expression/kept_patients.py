@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lammscope.cohort.associations import exact_association
 from lammscope.cohort.contrasts import SIDES, Contrast
@@ -49,8 +48,8 @@ def kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
         for part in (patients, patients[patients["kept"]])
     )
     lost = [all_ - some for all_, some in zip(n, kept, strict=True)]
-    p = stats.fisher_exact([kept, lost]).pvalue if min(n) else np.nan
-    return _row(n, kept, float(p))
+    p = _fisher(kept, lost) if min(n) else np.nan
+    return _row(n, kept, p)
 
 
 def _kept_by_number(sides: pd.DataFrame) -> dict[str, float]:
@@ -70,9 +69,23 @@ def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
     kept = kept.reindex(columns=["test", "reference"], fill_value=False)
     n_test_only = int((kept["test"] & ~kept["reference"]).sum())
     n_one_only = n_test_only + int((kept["reference"] & ~kept["test"]).sum())
-    p = stats.binomtest(n_test_only, n_one_only).pvalue if n_one_only else 1.0
+    p = _mcnemar(n_test_only, n_one_only) if n_one_only else 1.0
     sizes = [int(kept[side].sum()) for side in SIDES]
-    return _row([len(kept), len(kept)], sizes, float(p) if len(kept) else np.nan)
+    return _row([len(kept), len(kept)], sizes, p if len(kept) else np.nan)
+
+
+def _fisher(kept: Sequence[int], lost: Sequence[int]) -> float:
+    if not any(lost):
+        return 1.0
+    from scipy import stats  # here: mostly nobody is lost, and the import takes half a second
+
+    return float(stats.fisher_exact([kept, lost]).pvalue)
+
+
+def _mcnemar(n_test_only: int, n_one_only: int) -> float:
+    from scipy import stats  # as above
+
+    return float(stats.binomtest(n_test_only, n_one_only).pvalue)
 
 
 def _row(n: Sequence[int], kept: Sequence[int], p: float) -> dict[str, float]:

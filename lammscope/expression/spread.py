@@ -2,11 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.expression.engines import limma_fit
 from lammscope.expression.models import Model
+from lammscope.stats.distributions import chi2_quantile
 from lammscope.stats.linear import lm_fit
 
 NOTABLE = 1.5  # ratio of standard deviations; real donors in equal arms exceed it in 0 to 10 %
@@ -34,7 +34,7 @@ def spread_ratio(model: Model) -> float:
         df = free[own].sum()
         if df < MIN_DF:
             return 0.0
-        return float(np.sqrt(np.median(squares[:, own].sum(axis=1)) / stats.chi2.median(df)))
+        return float(np.sqrt(np.median(squares[:, own].sum(axis=1)) / chi2_quantile(0.5, df)))
 
     test, reference = deviation(arm == "test"), deviation(arm == "reference")
     return test / reference if min(test, reference) > 0 else float("nan")

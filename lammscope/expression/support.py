@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import EFFECT, independent_columns
@@ -20,6 +19,7 @@ from lammscope.expression.engines import LimmaFit
 from lammscope.expression.models import Model
 from lammscope.expression.set_scores import patient_values
 from lammscope.stats import linear
+from lammscope.stats.distributions import t_two_sided
 from lammscope.stats.influence import largest_p
 
 NO_EVIDENCE: dict[str, Any] = {
@@ -109,7 +109,7 @@ def _without(
     variance = linear.squeeze(part, s2_prior=prior, df_prior=df_prior)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = part.coefficients[:, at] / (part.stdev_unscaled[:, at] * np.sqrt(variance))
-    return np.asarray(2 * stats.t.sf(np.abs(t), part.df_residual + df_prior))
+    return np.asarray(t_two_sided(t, part.df_residual + df_prior))
 
 
 def judge(rows: pd.DataFrame, *, ambient: NDArray[np.bool_] | None = None) -> pd.DataFrame:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, stats
+from scipy import linalg
 
 from lammscope.stats import Array
+from lammscope.stats.distributions import t_two_sided
 from lammscope.stats.linear import lm_fit, moderate
 from lammscope.stats.multiplicity import benjamini_hochberg
 
@@ -79,7 +80,7 @@ def _camera_row(statistic: Array, members: NDArray[np.generic]) -> tuple[int, st
     if not squares > 1e-20 * n * np.max(statistic**2):  # the statistics do not vary
         return size, "", np.nan
     t = shift / np.sqrt(squares / (n - 2) * (inflation / size + 1 / others))
-    return size, "Down" if t < 0 else "Up", float(2 * stats.t.sf(abs(t), n - 2))
+    return size, "Down" if t < 0 else "Up", float(t_two_sided(t, n - 2))
 
 
 def _to_normal(t: Array, df: float) -> Array:

@@ -8,9 +8,9 @@ Welch's test.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from lammscope.stats import Array
+from lammscope.stats.distributions import t_two_sided
 
 EMPTY = 1e-10  # squared length of a column that the others explain, relative to its own
 # Residual degrees of freedom that an arm needs, or its variance is not known. Our choice.
@@ -88,7 +88,7 @@ def effect_test(
         variances, variance, df = _of_arms(squares, others, x, arms)
     with np.errstate(divide="ignore", invalid="ignore"):  # no residual: t is infinite or nan
         t = estimate / np.sqrt(variance)
-        p = 2 * stats.t.sf(np.abs(t), df)
+        p = t_two_sided(t, df)
     return Effect(estimate, np.sqrt(variance), df, t, p, spread=np.sqrt(variances))
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, stats
+from scipy import linalg
 
 from lammscope.stats import Array
 from lammscope.stats.blocks import block_squares, variance_components
+from lammscope.stats.distributions import f_upper, t_two_sided
 from lammscope.stats.least_squares import disjoint_first, products, solve_normal_equations
 from lammscope.stats.prior import fit_prior
-from lammscope.stats.robust_prior import fit_prior_robustly
 
 ROUNDING = 1e-14  # residuals smaller than this fraction of y are set to zero
 
@@ -193,7 +193,10 @@ def moderate(fit: Fit, *, robust: bool, trend: bool) -> TestedFit:
             "no residual degrees of freedom: the design has as many coefficients as samples"
         )
     s2 = np.where(fit.df_residual > 0, fit.sigma, 0.0) ** 2
-    fit_variances = fit_prior_robustly if robust else fit_prior
+    fit_variances = fit_prior
+    if robust:  # imported here: the others do without scipy.stats
+        from lammscope.stats.robust_prior import fit_prior_robustly as fit_variances
+
     s2_prior, df_prior = fit_variances(s2, fit.df_residual, fit.mean if trend else None)
     s2_post = squeeze(fit, s2_prior=s2_prior, df_prior=df_prior)
     return _test(fit, s2_prior=s2_prior, df_prior=df_prior, s2_post=s2_post)
@@ -261,6 +264,8 @@ def duplicate_correlation(
     bounded = np.clip(values[np.isfinite(values)], 1 / (1 - sizes.max()) + 0.01, 0.99)
     if len(bounded) == 0:
         raise ValueError("no feature varies: the correlation within blocks cannot be estimated")
+    from scipy import stats  # here: most fits do without it
+
     consensus = np.tanh(stats.trim_mean(np.arctanh(bounded), 0.15))
     return BlockCorrelation(consensus=float(consensus), values=values)
 
@@ -324,7 +329,7 @@ def _test(fit: Fit, *, s2_prior: Array, df_prior: Array, s2_post: Array) -> Test
         s2_post=s2_post,
         t=t,
         df_total=df_total,
-        p_value=2 * stats.t.sf(np.abs(t), df_total[:, None]),
+        p_value=t_two_sided(t, df_total[:, None]),
         f=f,
-        f_p_value=stats.f.sf(f, seen.sum(), np.minimum(fit.df_residual + df_prior, 1e15)),
+        f_p_value=f_upper(f, seen.sum(), np.minimum(fit.df_residual + df_prior, 1e15)),
     )

@@ -2,18 +2,21 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from lammscope.stats import Array
 
 
 def benjamini_hochberg(p: ArrayLike) -> Array:
-    """Adjust p-values by Benjamini and Hochberg's method, in their order."""
+    """Adjust p-values by Benjamini and Hochberg's method, in their order (1995).
+
+    scipy's `false_discovery_control` gives the same, but its import takes half a second.
+    """
     p = np.asarray(p, dtype=float)
-    rates, known = np.full(len(p), np.nan), np.isfinite(p)
-    if known.any():
-        rates[known] = stats.false_discovery_control(p[known])
-    return rates
+    adjusted, known = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    ranked = p[order] * (len(order) / np.arange(1, len(order) + 1))
+    adjusted[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1)
+    return adjusted
 
 
 def holm(p: ArrayLike) -> Array:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import stats
 
 from lammscope.stats import Array
+from lammscope.stats.distributions import t_two_sided
 from lammscope.stats.reml import projection, uncertainty
 
 TOLERANCE = 1e-11  # largest relative step of a variance at convergence
@@ -90,7 +90,7 @@ def random_effect_test(
     estimate, se, df = (np.where(known, each, np.nan) for each in found)
     t = estimate / se
     variances = np.where(known, variances.T, np.nan)
-    p = 2 * stats.t.sf(np.abs(t), df)
+    p = t_two_sided(t, df)
     return MixedEffect(estimate, se, df, t, p, variances[:n_arms], variances[n_arms:])
 
 

@@ -7,9 +7,9 @@ plus one between patients, which is estimated. Values are weighted by the invers
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from lammscope.stats import Array
+from lammscope.stats.distributions import t_two_sided
 from lammscope.stats.effect import effect_test, two_arms
 from lammscope.stats.reml import projection, uncertainty
 
@@ -79,7 +79,7 @@ def weighted_test(
             )
             se = np.sqrt(found.se[0] ** 2 + added[i])
             t, df = found.estimate[0] / se, found.df[0]
-            p = 2 * stats.t.sf(np.abs(t), df)
+            p = t_two_sided(t, df)
             result[:, i] = [found.estimate[0], se, df, t, p, added[i], *between[i]]
     result[:, np.isnan(result[4])] = np.nan
     estimate, se, df, t, p, added = result[:6]
