@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from harmonypy.lisi import compute_lisi
 
 from lammscope.annotate.cell_types import annotate_cells
 from lammscope.annotate.lamm import call_lamm
 from lammscope.annotate.lamm_settings import CallSettings
+from lammscope.annotate.lisi import NEIGHBORS, local_inverse_simpson
 from lammscope.annotate.panel import Panel
 from lammscope.core.names import AUTO, LAMM, NONE
 from lammscope.joint.clustering import cluster_cells
@@ -23,9 +23,8 @@ from lammscope.joint.panel_counts import PanelCounts
 
 # All are our choice, except for the perplexity.
 MAX_PER_SAMPLE, MAX_CELLS = 1_000, 100_000  # drawn from larger cohorts, to limit time
-MIXING_CELLS = 5_000  # of those, for mixing, whose time grows with the square
+MIXING_CELLS = 5_000  # of those, for mixing
 PERPLEXITY = 30.0  # of LISI: the default of its authors (Korsunsky 2019) and of harmonypy
-NEIGHBORS = 3  # times the perplexity is the number of neighbors that LISI uses
 LABEL_RESOLUTION = 0.5  # of the clusters of each sample alone: coarse populations
 MIN_SAMPLE = 30  # cells of a sample that is clustered alone; its structure needs twice as many
 MIN_POPULATION = 10  # cells of a population that is scored
@@ -150,7 +149,7 @@ def score_integration(
                 "n_cells": len(space),
                 "n_batches": n_batches,
                 **mixing,
-                "structure": _structure(space, labels, sample),
+                "structure": _structure(space, labels, sample, seed=seed),
                 "n_populations": len(table),
                 "n_lost": int(gone.sum()),
                 "lamm_before": int(before.sum()),
@@ -249,10 +248,10 @@ def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, flo
         return dict.fromkeys(("ilisi", "ilisi_random", "mixing"), np.nan)
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(space), min(len(space), MIXING_CELLS), replace=False)
-    names = pd.DataFrame({"batch": batch[rows], "random": rng.permutation(batch[rows])})
-    found, random = np.median(
-        compute_lisi(space[rows], names, ["batch", "random"], perplexity=PERPLEXITY), axis=0
-    )
+    codes = np.unique(batch[rows], return_inverse=True)[1]
+    labels = np.column_stack([codes, rng.permutation(codes)])
+    lisi = local_inverse_simpson(space[rows], labels, perplexity=PERPLEXITY, seed=seed)
+    found, random = np.median(lisi, axis=0)
     return {
         "ilisi": found,
         "ilisi_random": random,
@@ -260,7 +259,7 @@ def _mixing(space: np.ndarray, batch: np.ndarray, *, seed: int) -> dict[str, flo
     }
 
 
-def _structure(space: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float:
+def _structure(space: np.ndarray, labels: np.ndarray, sample: np.ndarray, *, seed: int) -> float:
     """Compute the mean purity (0 to 1) of cells' surroundings in their sample's populations."""
     values = []
     for name in np.unique(sample):
@@ -269,8 +268,7 @@ def _structure(space: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> flo
         if n_labels < 2 or len(rows) < 2 * MIN_SAMPLE:
             continue
         perplexity = min(PERPLEXITY, (len(rows) - 1) / NEIGHBORS)
-        lisi = compute_lisi(
-            space[rows], pd.DataFrame({"label": labels[rows]}), ["label"], perplexity=perplexity
-        )
+        codes = np.unique(labels[rows], return_inverse=True)[1]
+        lisi = local_inverse_simpson(space[rows], codes[:, None], perplexity=perplexity, seed=seed)
         values.append((n_labels - lisi[:, 0]) / (n_labels - 1))
     return float(np.concatenate(values).mean()) if values else np.nan

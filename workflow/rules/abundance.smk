@@ -73,6 +73,7 @@ rule count_cells:
         "<logs>/count_cells.log",
     benchmark:
         "<benchmarks>/count_cells.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -106,6 +107,7 @@ rule test_abundance:
         "<logs>/test_abundance.log",
     benchmark:
         "<benchmarks>/test_abundance.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -141,6 +143,7 @@ rule test_robustness:
         "<logs>/test_robustness.log",
     benchmark:
         "<benchmarks>/test_robustness.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:

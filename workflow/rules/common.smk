@@ -148,8 +148,11 @@ INGESTED = {  # what is written of each sample when it is read in
 }
 DOUBLETS = "<results>/doublets/{channel}.parquet"
 CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
-CONTRASTS_PER_JOB = 4 if config["expression"]["engine"].startswith("limma") else 1
-EXPRESSION_JOBS = {  # those of other engines take minutes per contrast
+# The engines of limma take seconds per contrast, and are no faster with several threads; others take
+# minutes.
+IS_LIMMA = config["expression"]["engine"].startswith("limma")
+CONTRASTS_PER_JOB, EXPRESSION_THREADS = (4, 1) if IS_LIMMA else (1, config["threads"])
+EXPRESSION_JOBS = {
     f"test_expression_{number}": names
     for number, names in enumerate(batched(CONTRASTS, CONTRASTS_PER_JOB), 1)
 }

@@ -11,6 +11,7 @@ rule build_pseudobulk:
         "<logs>/build_pseudobulk.log",
     benchmark:
         "<benchmarks>/build_pseudobulk.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -49,9 +50,10 @@ for job, contrasts in EXPRESSION_JOBS.items():
             f"<logs>/{job}.log",
         benchmark:
             f"<benchmarks>/{job}.tsv"
+        priority: FIRST
         conda:
             "../../envs/lammscope.yaml"
-        threads: config["threads"]
+        threads: EXPRESSION_THREADS
         resources:
             mem_mb=memory(800, 20),
         params:
@@ -59,7 +61,7 @@ for job, contrasts in EXPRESSION_JOBS.items():
                 contrasts=[CONTRASTS[name] for name in contrasts],
                 settings=EXPRESSION_TESTS,
                 engine=config["expression"]["engine"],
-                threads=config["threads"],
+                threads=EXPRESSION_THREADS,
                 permutation=PERMUTATION,
                 seed=config["seed"],
                 code=code("test_expression"),

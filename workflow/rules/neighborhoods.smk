@@ -12,6 +12,7 @@ rule sample_neighborhoods:
         "<logs>/sample_neighborhoods.log",
     benchmark:
         "<benchmarks>/sample_neighborhoods.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     threads: config["threads"]
@@ -53,6 +54,7 @@ rule test_neighborhoods:
         "<logs>/test_neighborhoods.log",
     benchmark:
         "<benchmarks>/test_neighborhoods.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -94,6 +96,7 @@ rule draw_neighborhoods:
         "<logs>/draw_neighborhoods.log",
     benchmark:
         "<benchmarks>/draw_neighborhoods.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:

@@ -197,6 +197,7 @@ rule draw_contrast:
         "<logs>/draw_contrast.log",
     benchmark:
         "<benchmarks>/draw_contrast.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
