@@ -109,6 +109,7 @@ rule measure_recall:
         "<logs>/measure_recall.log",
     benchmark:
         "<benchmarks>/measure_recall.tsv"
+    priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
     resources:

@@ -15,7 +15,6 @@ rule sample_neighborhoods:
     priority: SOON
     conda:
         "../../envs/lammscope.yaml"
-    threads: config["threads"]
     resources:
         mem_mb=memory(800, 8),
     params:
@@ -25,7 +24,7 @@ rule sample_neighborhoods:
                 for key in ("share", "max_number", "cells_per_sample", "min_size")
             },
             seed=config["seed"],
-            threads=config["threads"],
+            threads=1,
             code=code("sample_neighborhoods"),
         ),
     script:
