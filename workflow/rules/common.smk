@@ -2,6 +2,7 @@ import hashlib
 import inspect
 import re
 import sys
+from functools import cache
 from itertools import batched
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def stages_of_rules():
     return {rule.name: Path(rule.snakefile).stem for rule in workflow.rules if rule.name != "all"}
 
 
+@cache
 def code(script, *functions, without=()):
     """Return a digest of a script and its imports; as a param, it makes an edit rerun the rule.
 

@@ -263,7 +263,7 @@ for name, method in METHODS.items():
                 settings={key: value for key, value in settings.items() if key != "covariates"},
                 seed=config["seed"],
                 threads=config["threads"],
-                code=code("integrate_cells", without=other_modules(name)),
+                code=code("integrate_cells", without=tuple(other_modules(name))),
             ),
         script:
             "../scripts/integrate_cells.py"

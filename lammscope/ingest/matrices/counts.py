@@ -180,6 +180,7 @@ def inspected_genes(n_genes: int) -> list[int]:
     return sorted({*range(0, n_genes, every), *range(n_genes)[-1:]})
 
 
+@remember_genes
 def choose_genes(features: pd.DataFrame, *, genome: str | None) -> pd.DataFrame:
     """Select the genes of one genome, and name them without it and as HGNC does.
 

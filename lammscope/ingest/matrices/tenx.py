@@ -1,7 +1,5 @@
 """The HDF5 files of Cell Ranger 2 (one group per genome) and of 3 and later (`matrix`)."""
 
-from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -72,7 +70,7 @@ def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
         kinds = _kinds(group)
         if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
             choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
-        _check_species(group, genome=genome)
+        choose_genes(_inspected_features(group, kinds), genome=genome)  # the species
         return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
@@ -80,7 +78,7 @@ def genes_of_tenx(path: Path, *, genome: str | None, layer: str | None) -> pd.Da
     """Return the inspected genes of a 10x HDF5 file."""
     with open_hdf5(path) as file:
         group, *_ = _matrices(file, genome=genome)
-        return choose_genes(_features(group, whole=False), genome=genome)
+        return choose_genes(_inspected_features(group, _kinds(group)), genome=genome)
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -159,48 +157,36 @@ def _kinds(group: h5py.Group) -> pd.DataFrame:
     )
 
 
-def _features(group: h5py.Group, *, whole: bool = True) -> pd.DataFrame:
-    """Read names of the features, and type and genome if the file has them.
+def _features(group: h5py.Group) -> pd.DataFrame:
+    """Read names of the features, and type and genome if the file has them."""
+    features = _names(group, whole=True)
+    if "genes" in group:
+        return features.assign(genome=group.name.strip("/"))
+    known = [name for name in ("feature_type", "genome") if name in group["features"]]
+    return features.assign(**{name: texts(group, f"features/{name}").astype(str) for name in known})
 
-    Without `whole`, only the `inspected_genes` are returned.
-    """
-    return _named_features(_stored_features(group, whole=whole))
+
+def _inspected_features(group: h5py.Group, kinds: pd.DataFrame) -> pd.DataFrame:
+    """Return the `inspected_genes` of the features, given all their kinds or the only one."""
+    if "genes" in group:
+        return _names(group, whole=False).assign(genome=group.name.strip("/"))
+    if len(kinds) > 1:
+        features = _features(group)
+        return features.iloc[inspected_genes(len(features))].reset_index(drop=True)
+    return _names(group, whole=False).assign(**kinds.iloc[0])
 
 
-def _stored_features(group: h5py.Group, *, whole: bool) -> dict[str, np.ndarray]:
-    """Read `id`, `name`, `feature_type` and `genome` of the features, those that the file has."""
+def _names(group: h5py.Group, *, whole: bool) -> pd.DataFrame:
+    """Read ids and symbols of all features, or of the `inspected_genes`."""
 
-    def column(name: str) -> np.ndarray:
-        values = np.asarray(dataset(group, name)[:])
-        return values if whole else values[inspected_genes(len(values))]
+    def column(name: str) -> pd.Series:
+        values = dataset(group, name)[:]
+        return pd.Series(_decoded(values if whole else values[inspected_genes(len(values))]))
 
     if "genes" in group:
-        ids = column("genes")
-        names = {"name": column("gene_names")} if "gene_names" in group else {}
-        return {"id": ids, **names, "genome": np.full(len(ids), group.name.strip("/"), object)}
-    known = [name for name in ("feature_type", "genome") if f"features/{name}" in group]
-    return {name: column(f"features/{name}") for name in ("id", "name", *known)}
-
-
-def _named_features(stored: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    columns = {name: pd.Series(_decoded(values)) for name, values in stored.items()}
-    features = name_genes([columns["id"]], [columns["name"]] if "name" in columns else [])
-    known = [name for name in ("feature_type", "genome") if name in columns]
-    return features.assign(**{name: columns[name].astype(str) for name in known})
-
-
-def _check_species(group: h5py.Group, *, genome: str | None) -> None:
-    """Refuse genes of another species, as far as the inspected genes show it."""
-    stored = _stored_features(group, whole=False)
-    _choose_inspected(tuple((k, tuple(v.tolist())) for k, v in stored.items()), genome)
-
-
-@lru_cache(maxsize=16)  # the matrices of a cohort have few references
-def _choose_inspected(
-    stored: tuple[tuple[str, tuple[bytes | str, ...]], ...], genome: str | None
-) -> None:
-    features = {name: np.array(values) for name, values in stored}
-    choose_genes(_named_features(features), genome=genome)
+        symbols = [column(name) for name in ("gene_names",) if name in group]
+        return name_genes([column("genes")], symbols)
+    return name_genes([column("features/id")], [column("features/name")])
 
 
 READER = Reader(
