@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401 - h5py reads count files compressed by LZ4 with it
 import numpy as np
 import pandas as pd
 import yaml
