@@ -78,7 +78,7 @@ def _mcnemar(n_test_only: int, n_one_only: int) -> float:
     """Compute the exact p, that of a binomial distribution, without the import of scipy.stats."""
     fewer = min(n_test_only, n_one_only - n_test_only)
     tail = sum(comb(n_one_only, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n_one_only)
+    return min(1.0, tail / (1 << (n_one_only - 1)))
 
 
 def _row(n: Sequence[int], kept: Sequence[int], p: float) -> dict[str, float]:
