@@ -35,7 +35,7 @@ def exact_association(groups: pd.Series, values: pd.Series) -> tuple[float, str]
         first = (groups == groups.min()).to_numpy()
         return _rank_sum_p(values.astype(float).rank().to_numpy(), first), "rank sum test"
     table = pd.crosstab(as_text(values), groups).to_numpy()
-    return _fisher_p(table.sum(axis=1).tolist(), table[:, 0].tolist())
+    return fisher_p(table.sum(axis=1).tolist(), table[:, 0].tolist())
 
 
 def covariates_of(samples: pd.DataFrame) -> list[str]:
@@ -179,11 +179,12 @@ def _rank_sum_p(ranks: np.ndarray, first: np.ndarray) -> float:
     return float(ways[n_first, extreme].sum() / ways[n_first].sum())
 
 
-def _fisher_p(sizes: list[int], first: list[int]) -> tuple[float, str]:
-    """Compute the p of a table with two columns, given row sums and the first column.
+def fisher_p(sizes: list[int], first: list[int]) -> tuple[float, str]:
+    """Compute Fisher's p of a table with two columns, given row sums and the first column.
 
     Tables are enumerated row by row and counted by the sum of column one and by their weight, the
-    product of binomial coefficients (an integer).
+    product of binomial coefficients (an integer). Also returns the name of the test, since very
+    many tables are not enumerated but simulated.
     """
     observed, n_first = prod(map(comb, sizes, first)), sum(first)
     tables, left = Counter({(0, 1): 1}), sum(sizes)

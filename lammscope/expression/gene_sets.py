@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -204,6 +205,7 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
+@lru_cache(maxsize=2**17)  # all populations have the same genes
 def _plain_id(gene: str) -> str:
     """Return the name of a gene in upper case, and an Ensembl id without version."""
     return re.sub(r"^(ENS[A-Z]*G\d+)\.\d+$", r"\1", gene.upper())

@@ -4,11 +4,12 @@ Apart from `missing`, since the audit of losses has no pseudobulks and does with
 """
 
 from collections.abc import Sequence
+from math import comb
 
 import numpy as np
 import pandas as pd
 
-from lammscope.cohort.associations import exact_association
+from lammscope.cohort.associations import exact_association, fisher_p
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import TREND
 
@@ -47,8 +48,7 @@ def kept_by_arm(sides: pd.DataFrame, contrast: Contrast) -> dict[str, float]:
         [int((part["arm"] == arm).sum()) for arm in SIDES]
         for part in (patients, patients[patients["kept"]])
     )
-    lost = [all_ - some for all_, some in zip(n, kept, strict=True)]
-    p = _fisher(kept, lost) if min(n) else np.nan
+    p = fisher_p(n, kept)[0] if min(n) else np.nan
     return _row(n, kept, p)
 
 
@@ -74,18 +74,11 @@ def _kept_by_side(sides: pd.DataFrame) -> dict[str, float]:
     return _row([len(kept), len(kept)], sizes, p if len(kept) else np.nan)
 
 
-def _fisher(kept: Sequence[int], lost: Sequence[int]) -> float:
-    if not any(lost):
-        return 1.0
-    from scipy import stats  # here: mostly nobody is lost, and the import takes half a second
-
-    return float(stats.fisher_exact([kept, lost]).pvalue)
-
-
 def _mcnemar(n_test_only: int, n_one_only: int) -> float:
-    from scipy import stats  # as above
-
-    return float(stats.binomtest(n_test_only, n_one_only).pvalue)
+    """Compute the exact p, that of a binomial distribution, without the import of scipy.stats."""
+    fewer = min(n_test_only, n_one_only - n_test_only)
+    tail = sum(comb(n_one_only, k) for k in range(fewer + 1))
+    return min(1.0, tail / (1 << (n_one_only - 1)))
 
 
 def _row(n: Sequence[int], kept: Sequence[int], p: float) -> dict[str, float]:

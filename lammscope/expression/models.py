@@ -289,7 +289,7 @@ def _ambient(
     """Sum the expected ambient UMIs of the tested genes, genes x sides; None without them."""
     if sums.ambient is None:
         return None
-    summed = (_membership(sums, population, kept) @ sums.ambient[:, tested]).toarray()
+    summed = (_membership(sums, population, kept) @ sums.ambient).toarray()[:, tested]
     return np.asarray(summed.T[:, used])
 
 

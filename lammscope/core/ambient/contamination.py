@@ -93,13 +93,14 @@ def estimate_contamination(
     if len(codes) == 0 or codes.max() == 0:
         return _unknown(0, 0, "cells of one population")
     found = find_specific_genes(counts, profile=profile, populations=codes)
+    densities = pair_densities(found)
     fraction, lacking = 0.0, np.zeros(found.observed.shape, dtype=bool)
     for fold in FOLDS:
         lacking = lacking_pairs(found, fraction=fraction, fold=fold)
         n_genes, n_pairs = int(lacking.any(axis=0).sum()), int(lacking.sum())
         if n_pairs < MIN_PAIRS or n_genes < MIN_GENES:
             return _unknown(n_genes, n_pairs, "too few genes that some population lacks")
-        density = posterior_densities(found, lacking)
+        density = densities.sum_genes(lacking)
         fraction = float(GRID[density.sum(axis=0).argmax()])
     used = lacking.any(axis=0)
     source = found.source[used] if own_profile else np.zeros(n_genes, dtype=int)
@@ -124,17 +125,40 @@ def lacking_pairs(found: SpecificGenes, *, fraction: float | np.ndarray, fold: f
     return np.asarray((rate < limit) & (found.expected >= MIN_EXPECTED))
 
 
-def posterior_densities(found: SpecificGenes, lacking: np.ndarray) -> np.ndarray:
-    """Sum the posterior densities of the chosen pairs: genes with any x fractions of `GRID`."""
-    observed, expected = found.observed[lacking], found.expected[lacking]
+@dataclass(frozen=True)
+class PairDensities:
+    """Posterior densities of the pairs of a population and a gene that it may lack.
+
+    Attributes
+    ----------
+    possible
+        Populations x genes: the pairs that have a density.
+    values
+        Pairs x fractions of `GRID`, in the order of `possible`.
+    """
+
+    possible: np.ndarray
+    values: np.ndarray
+
+    def sum_genes(self, lacking: np.ndarray) -> np.ndarray:
+        """Sum the densities of the chosen pairs: genes with any x fractions of `GRID`."""
+        genes, used = np.nonzero(self.possible)[1], np.flatnonzero(lacking[self.possible])
+        of_genes = (np.ones(len(used)), (genes[used], used))
+        shape = (lacking.shape[1], len(genes))
+        return np.asarray(
+            (sparse.csr_array(of_genes, shape=shape) @ self.values)[lacking.any(axis=0)]
+        )
+
+
+def pair_densities(found: SpecificGenes) -> PairDensities:
+    """Compute the densities of all pairs that `lacking_pairs` may choose."""
+    possible = lacking_pairs(found, fraction=MAX_CONTAMINATION, fold=1)
+    observed, expected = found.observed[possible], found.expected[possible]
     used = np.minimum(1, MAX_COUNT / np.maximum(observed, 1))
     shape = (PRIOR_SHAPE + used * observed)[:, None]
     rate = (PRIOR_RATE + used * expected)[:, None]
     logs = shape * np.log(rate) - gammaln(shape) + (shape - 1) * np.log(GRID) - rate * GRID
-    genes = np.nonzero(lacking)[1]
-    of_genes = (np.ones(len(genes)), (genes, np.arange(len(genes))))
-    sums = sparse.csr_array(of_genes, shape=(lacking.shape[1], len(genes))) @ np.exp(logs)
-    return np.asarray(sums[lacking.any(axis=0)])
+    return PairDensities(possible, np.exp(logs, out=logs))
 
 
 def _peaks(

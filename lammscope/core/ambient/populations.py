@@ -10,7 +10,7 @@ from lammscope.core.ambient.contamination import (
     GRID,
     MIN_GENES,
     lacking_pairs,
-    posterior_densities,
+    pair_densities,
 )
 from lammscope.core.ambient.shares import maximum_scale
 from lammscope.core.ambient.specific_genes import SpecificGenes, find_specific_genes
@@ -73,6 +73,7 @@ def ambient_umis(
 
 def _fractions(found: SpecificGenes, *, contamination: float) -> np.ndarray:
     """Estimate the fraction of each population, with the sample's where there are few genes."""
+    densities = pair_densities(found)
     fractions = np.full(len(found.observed), contamination)
     for fold in FOLDS:
         lacking = lacking_pairs(found, fraction=fractions[:, None], fold=fold)
@@ -81,7 +82,7 @@ def _fractions(found: SpecificGenes, *, contamination: float) -> np.ndarray:
         fractions = np.full(len(fractions), contamination)
         for row in np.flatnonzero(enough):
             own = lacking & (np.arange(len(lacking)) == row)[:, None]
-            fractions[row] = GRID[posterior_densities(found, own).sum(axis=0).argmax()]
+            fractions[row] = GRID[densities.sum_genes(own).sum(axis=0).argmax()]
     return fractions
 
 

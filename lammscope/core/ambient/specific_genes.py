@@ -70,7 +70,7 @@ def find_specific_genes(
     totals = cell_totals(counts).astype(np.float64)
     common = np.flatnonzero(profile >= MIN_SHARE)
     members = _membership(populations)
-    observed = (members @ counts[:, common]).toarray().astype(np.float64)
+    observed = (members @ counts).toarray()[:, common]
     expected = (members @ totals)[:, None] * profile[common]
     large = np.bincount(populations) >= MIN_CELLS
     highest = np.where(large[:, None], observed / np.maximum(expected, 1e-9), 0).max(axis=0)

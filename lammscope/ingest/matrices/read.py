@@ -11,6 +11,7 @@ from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.core.words import shortened
 from lammscope.ingest.gene_names.columns import ID, MAJORITY, mostly_ensembl
+from lammscope.ingest.gene_names.memory import remember_genes
 from lammscope.ingest.gene_names.not_genes import (
     OUT_OF_SCALE,
     cells_out_of_scale,
@@ -240,10 +241,15 @@ def _checked(shard: Shard, path: Path) -> Shard:
             "%s: %d gene symbols are dates (e.g. %s), which Excel makes of genes like MARCHF1",
             *(path, len(dates), dates.iloc[0]),
         )
+    return Shard(counts, barcodes.to_numpy(dtype=str), _final_names(genes))
+
+
+@remember_genes
+def _final_names(genes: pd.DataFrame) -> pd.DataFrame:
+    """Remove versions of Ensembl ids, and make ids unique."""
     for column in ("gene", "symbol"):  # a gene without a symbol has its id as symbol
         genes[column] = genes[column].str.replace(VERSION, r"\1\2", regex=True)
-    genes["gene"] = _make_unique(genes["gene"])
-    return Shard(counts, barcodes.to_numpy(dtype=str), genes)
+    return genes.assign(gene=_make_unique(genes["gene"]))
 
 
 def _only_genes(
