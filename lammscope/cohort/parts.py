@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-MOST = 8  # samples of a part: starting a job takes half as long as a sample of 500 cells
-LEAST = 4  # samples of a part that is closed before it is full
+MOST = 10  # samples of a part: starting a job takes as long as a sample of 500 cells
+LEAST = 7  # samples of a part that is closed before it is full
 CLOSING = 4  # one in so many names closes a part that has the least number of samples
 # Of the matrices of a part together. Some 15,000 cells as 10x HDF5: large samples have a job each,
 # so that jobs keep all cores busy.

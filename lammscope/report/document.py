@@ -18,7 +18,7 @@ All files are under `results/` (or the folder of `pathvars.results`). Tables are
 of their cell index and are refused with any other, so rows are never matched to the wrong cells.
 
 `{sample}`, `{channel}`, `{contrast}`, `{figure}` and `{method}` (of integration) stand for names,
-`{part}` for a group of up to eight samples, and `<word>` for any text in the name of a column.
+`{part}` for a group of up to ten samples, and `<word>` for any text in the name of a column.
 """
 
 
