@@ -28,6 +28,7 @@ PHASE_COLORS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
 NEUTRAL = "#56616a"
 INK = "#1f262b"  # text and main lines
 BACKGROUND = "#e4e6e9"
+PNG_OPTIONS = {"compress_level": 5}  # two thirds of the time of level 6, 0.7 % larger
 
 PROBABILITY_MAP = LinearSegmentedColormap.from_list(
     "probability", ["#e4e6e9", "#f3b5bf", "#e2506f", LAMM_COLOR]
@@ -71,7 +72,7 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
     png, pdf = stem.parent / f"{stem.name}.png", stem.parent / f"{stem.name}.pdf"
     with rc_context(STYLE):
         lay_out(figure, dpi=dpi)
-        figure.savefig(png, dpi=dpi, metadata={"Software": None})
+        figure.savefig(png, dpi=dpi, metadata={"Software": None}, pil_kwargs=PNG_OPTIONS)
         figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
     return [png, pdf]
 
