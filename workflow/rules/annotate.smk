@@ -146,6 +146,7 @@ rule describe_cells:
         "<logs>/describe_cells.log",
     benchmark:
         "<benchmarks>/describe_cells.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -179,6 +180,7 @@ rule score_states:
         "<logs>/score_states.log",
     benchmark:
         "<benchmarks>/score_states.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
