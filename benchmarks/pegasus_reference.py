@@ -42,7 +42,7 @@ def run(samples: Sequence[dict[str, str]], *, threads: int) -> io.MultimodalData
         pg.identify_robust_genes(data)
         pg.log_norm(data)
     with timed("doublets"):
-        pg.infer_doublets(data, channel_attr="Channel")
+        pg.infer_doublets(data, channel_attr="Channel", plot_hist=None)
         pg.mark_doublets(data)
         pg.qc_metrics(data, select_singlets=True)
         pg.filter_data(data)
