@@ -106,8 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         costs = rule_costs(folder / "results")
         print(f"{machine()}; {samples} samples, {kept:,} cells kept; to: {given.to}")
         print(costs.round(1).to_string(index=False))
-        print(f"jobs {costs['cpu_s'].sum():.0f} s of processor time, largest job ", end="")
-        print(f"{costs['peak_mib'].max():.0f} MiB")
+        total, begun = costs["cpu_s"].sum(), costs["start_s"].sum()
+        print(
+            f"jobs {total:.0f} s of processor time, {total - begun:.0f} s without their starts; ",
+            end="",
+        )
+        print(f"largest job {costs['peak_mib'].max():.0f} MiB")
         print(_compared(times, n_cells=kept).to_string(index=False), flush=True)
 
 

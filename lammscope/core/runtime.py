@@ -46,12 +46,14 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     level = logger.level
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    start = time.monotonic()
+    start, begun = time.monotonic(), _processor_time()
     try:
         with _threads_limited(threads), _rare_collections():
             yield logger
-        spent = (time.monotonic() - start, _processor_time(), _peak())
-        logger.info("done after %.1f s, processor time %.1f s, peak memory %.0f MiB", *spent)
+        logger.info(
+            "done after %.1f s, processor time %.1f s (%.1f s to start), peak memory %.0f MiB",
+            *(time.monotonic() - start, _processor_time(), begun, _peak()),
+        )
     except (ValueError, OSError) as error:
         root.error("%s\n%s", error, traceback.format_exc())
         print(f"lammscope: {error}", file=sys.stderr)
