@@ -154,9 +154,8 @@ CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
 # minutes.
 IS_LIMMA = config["expression"]["engine"].startswith("limma")
 CONTRASTS_PER_JOB, EXPRESSION_THREADS = (4, 1) if IS_LIMMA else (1, config["threads"])
-EXPRESSION_JOBS = {
-    f"test_expression_{number}": names
-    for number, names in enumerate(batched(CONTRASTS, CONTRASTS_PER_JOB), 1)
+CONTRAST_PARTS = {
+    f"{number:03d}": names for number, names in enumerate(batched(CONTRASTS, CONTRASTS_PER_JOB), 1)
 }
 PERMUTATION = {key: config["abundance"][key] for key in ("max_exact", "n_draws")}
 ABUNDANCE_TESTS = {key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")}
@@ -365,7 +364,8 @@ def every_result():
     Snakemake does not recreate a missing file if the files made from it exist, so all are targets.
     """
     scripts = sorted(path.stem for path in (HOME / "workflow" / "scripts").glob("*.py"))
-    names = [*scripts, *(f"integrate_{method}" for method in METHODS), *EXPRESSION_JOBS]
+    names = [*scripts, *(f"integrate_{method}" for method in METHODS)]
+    names += [f"test_expression_{part}" for part in CONTRAST_PARTS]
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     outputs = [INGESTED.values(), DOUBLETS, *(getattr(rules, name).output for name in wanted)]
     return [

@@ -24,12 +24,12 @@ rule build_pseudobulk:
         "../scripts/build_pseudobulk.py"
 
 
-for job, contrasts in EXPRESSION_JOBS.items():
+for part, contrasts in CONTRAST_PARTS.items():
 
     rule:
         """Test the differential expression of genes within each population, in some contrasts."""
         name:
-            job
+            f"test_expression_{part}"
         input:
             pseudobulk="<results>/expression/pseudobulk.h5ad",
             samples="<results>/design/samples.tsv",
@@ -47,9 +47,9 @@ for job, contrasts in EXPRESSION_JOBS.items():
                 non_empty=True,
             ),
         log:
-            f"<logs>/{job}.log",
+            f"<logs>/test_expression/{part}.log",
         benchmark:
-            f"<benchmarks>/{job}.tsv"
+            f"<benchmarks>/test_expression/{part}.tsv"
         priority: FIRST
         conda:
             "../../envs/lammscope.yaml"
