@@ -53,7 +53,9 @@ def pattern(path: str) -> re.Pattern[str]:
     methods = read_schema("config")["properties"]["integration"]["properties"]["method"]["enum"]
     text = re.escape(path.removesuffix("/")).replace(r"\{figure\}", r"[\w{}]+")
     text = text.replace(r"\{method\}", f"({'|'.join(methods)}|{{method}})")
-    # One job writes the abundance tables of all contrasts of the cohort.
+    # One job writes the files of several samples, or the tables of all contrasts of the cohort.
+    text = re.sub(r"\\{(sample|channel)\\}", r"(\\{\1\\}|P\\d\\d_\\w+)", text)
+    text = text.replace(r"\{part\}", r"({part}|\d{3})")
     text = text.replace(r"\{contrast\}", r"({contrast}|baseline|change|on_treatment|pre_to_post)")
     return re.compile(f"{text}(/.+)?" if path.endswith("/") else text)
 
