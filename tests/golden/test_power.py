@@ -74,7 +74,7 @@ def test_both_p_are_those_of_the_abundance_table() -> None:
         table.iloc[keys_of(table).index((name, "all", "logit"))] for name in ("LAMM", LAMM_TYPE)
     )
     assert called["p"] == pytest.approx(p["row p, all"], rel=1e-9)
-    assert of_type["p"] == called["p"]
+    assert of_type["p"] == pytest.approx(called["p"], rel=1e-12)  # rows differ in the last bit
     # only populations that are parts of a whole are moderated together
     assert of_type["p_moderated"] == pytest.approx(p["p_not_robust"], rel=1e-6)
     assert np.isnan(called["p_moderated"])
