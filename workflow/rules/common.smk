@@ -8,9 +8,16 @@ from pathlib import Path
 
 from snakemake.logging import logger as snakemake_log
 
-from lammscope.cohort import checks, contrast_checks, disk_space, parts, results_folder, sorts
+from lammscope.cohort import (
+    checks,
+    contrast_checks,
+    disk_space,
+    last_run,
+    parts,
+    results_folder,
+    sorts,
+)
 from lammscope.cohort.contrast_kinds import as_values
-from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern
 from lammscope.core.console import make_quiet
@@ -129,7 +136,8 @@ def check_disk_space():
     RUN.notes.extend([note] if note else [])
 
 
-LAST_RUN = read_last_run(workflow.pathvars.apply("<results>"))  # its matrices may be archived
+# Its matrices may be archived.
+LAST_RUN = last_run.read_last_run(workflow.pathvars.apply("<results>"))
 try:
     RUN = checks.check_run(
         config, sources=workflow.configfiles, look=workflow.is_main_process, last=LAST_RUN
@@ -236,18 +244,36 @@ def qc_of(sample):
     return limits | {name: float(value) for name, value in own.items() if value is not None}
 
 
-def ingest_settings(sample):
-    """Return how a sample is read in.
+def ingest_settings(part):
+    """Return how each sample of a part is read in.
 
     `state` is the size or checksum of its files: one that was replaced by an older one has no newer
     time, which is all that Snakemake compares.
     """
+    states = input_states(to_ingest(part))
     return {
-        "qc": qc_of(sample),
-        "genome": given(sample, "genome"),
-        "layer": given(sample, "layer"),
-        "state": RUN.inputs.get(sample, ""),
+        sample: {
+            "qc": qc_of(sample),
+            "genome": given(sample, "genome"),
+            "layer": given(sample, "layer"),
+            "state": state,
+        }
+        for sample, state in states.items()
     }
+
+
+def input_states(samples):
+    """Return the states of the inputs of samples that share a job.
+
+    They are those that were recorded, unless one of the samples is read in: then all are, and their
+    states are recorded again.
+    """
+    states = {sample: RUN.inputs.get(sample, "") for sample in samples}
+    known = [sample for sample in samples if sample in RUN.known]
+    if workflow.is_main_process and 0 < len(known) < len(samples):
+        table = SHEET.loc[known].reset_index(drop=True)
+        states |= last_run.input_states(table, None, compare=config["inputs"]["compare"])
+    return states
 
 
 def verdicts_to_drop(wildcards):

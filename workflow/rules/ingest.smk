@@ -22,7 +22,7 @@ for part in PARTS:
             mem_mb=memory(500, 60, of=max),
         params:
             **named(
-                settings={sample: ingest_settings(sample) for sample in to_ingest(part)},
+                settings=ingest_settings(part),
                 with_barcodes=[sample for sample in to_ingest(part) if given(sample, "barcodes")],
                 seed=config["seed"],
                 compression=config["inputs"]["compression"],
