@@ -1,6 +1,7 @@
 """The file formats of count matrices. To add one, write its module and add its reader here."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from lammscope.ingest.matrices import dense, h5ad, loom, mtx, rds, tenx, zarr_store
@@ -23,6 +24,12 @@ def choose_reader(path: Path) -> Reader:
     ValueError, OSError
         If no reader recognizes the file, or if it cannot be read.
     """
+    status = path.stat()
+    return _choose_reader(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)  # of a matrix, the checks before a run and reading it ask
+def _choose_reader(path: Path, size: int, changed: int) -> Reader:
     with opened_content(path) as content:
         for reader in READERS:
             if reader.recognizes(content):
