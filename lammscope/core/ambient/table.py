@@ -1,4 +1,4 @@
-"""The contamination fractions of samples, from the tables that `ingest_sample` writes."""
+"""The contamination fractions of samples, from the tables that `ingest_samples` writes."""
 
 from collections.abc import Iterable
 from pathlib import Path
