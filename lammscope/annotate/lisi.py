@@ -60,5 +60,5 @@ def _weights(distances: np.ndarray, entropy: float) -> np.ndarray:
             break
         is_wide = excess > 0
         low, high = np.where(is_wide, rate, low), np.where(is_wide, high, rate)
-        rate = np.where(np.isinf(high), 2 * rate, (low + np.minimum(high, 1e300)) / 2)
+        rate = np.where(np.isinf(high), 2 * rate, (low + high) / 2)
     return weights

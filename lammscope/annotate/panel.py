@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from lammscope.core.names import PER, UNASSIGNED
+from lammscope.core.yaml_text import load_yaml
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ def load_panel(path: str | Path) -> Panel:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        # the C loader is ten times faster
-        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = load_yaml(text)
     except yaml.YAMLError as error:
         where = str(getattr(error, "problem_mark", "")).strip()
         raise ValueError(f"{path}: not valid YAML ({where}); correct that line") from error

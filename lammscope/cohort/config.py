@@ -10,6 +10,7 @@ import yaml
 
 from lammscope.core.resources import HOME
 from lammscope.core.words import near
+from lammscope.core.yaml_text import LOADER, load_yaml
 
 SCHEMAS = HOME / "workflow" / "schemas"
 LABELS = (
@@ -36,7 +37,7 @@ Keys = tuple[str | int, ...]
 def read_schema(name: str) -> dict[str, Any]:
     """Read the JSON schema `config`, `samples` or `patients`."""
     text = (SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8")
-    schema: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    schema: dict[str, Any] = load_yaml(text)
     return schema
 
 
@@ -226,9 +227,8 @@ def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
 
 def _composed(path: str | Path) -> yaml.Node | None:
     """Return the nodes of a YAML file, which hold their lines, or None if it cannot be read."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=loader)
+        return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
 

@@ -4,7 +4,7 @@ A matrix that still exists must be the one that was read in: its size, or on dem
 compared with the record in the per-sample count file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,9 +107,15 @@ def input_states(samples: pd.DataFrame, last: LastRun | None, *, compare: str) -
 
 
 def find_ingested(samples: pd.DataFrame, last: LastRun | None) -> pd.Series:
-    """Return which samples the last run has read in from the same input (bool per sample)."""
-    known = set() if last is None else set(_origins(last.samples))
-    return pd.Series([origin in known for origin in _origins(samples)], index=samples.index)
+    """Return which samples the last run has read in from the same input (bool per sample).
+
+    Thresholds of their own, in columns of the sample sheet, must be the same, too.
+    """
+    if last is None:
+        return pd.Series(False, index=samples.index)
+    known = set(_with_limits(last.samples, limits=last.qc))
+    rows = _with_limits(samples, limits=last.qc)
+    return pd.Series([row in known for row in rows], index=samples.index)
 
 
 def _change(origin: Sequence[str], record: InputRecord, *, compare: str) -> str | None:
@@ -134,6 +140,15 @@ def _present_files(origin: Sequence[str]) -> list[Path]:
         return []
     files = input_files(counts, barcodes=barcodes, genome=genome or None, layer=layer or None)
     return files if all(path.is_file() for path in files) else []
+
+
+def _with_limits(
+    samples: pd.DataFrame, *, limits: Iterable[str]
+) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """Return the origin of each sample, and its own thresholds (-1 where it has none)."""
+    own = samples.reindex(columns=list(limits)).apply(pd.to_numeric, errors="coerce").fillna(-1)
+    rows = own.astype(float).itertuples(index=False, name=None)
+    return list(zip(_origins(samples), rows, strict=True))
 
 
 def _origins(samples: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lammscope.ingest.inputs import count_files, total_size
+
 MOST = 10  # samples of a part: starting a job takes as long as a sample of 500 cells
 LEAST = 7  # samples of a part that is closed before it is full
 CLOSING = 4  # one in so many names closes a part that has the least number of samples
@@ -60,13 +62,13 @@ def divide_channels(
 
 
 def sizes_of(matrices: Mapping[str, str]) -> dict[str, int]:
-    """Return the bytes of each sample's matrix, a file or a folder; 0 if it does not exist."""
+    """Return the bytes of each sample's matrix, a file or in a folder; 0 if there is none."""
     return {sample: _size(Path(path)) for sample, path in matrices.items()}
 
 
 def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    files = count_files(path) if path.is_dir() else [path]
+    return total_size([file for file in files if file.is_file()])
 
 
 def _closes(sample: str) -> bool:

@@ -68,8 +68,8 @@ def starting_layout(space: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         Cells x 2, float32, each axis from 0 to `WIDTH`.
     """
     layout = np.zeros((len(space), 2))
-    components = principal_components(sparse.csr_array(space), n_components=2)
-    scores = components.project(sparse.csr_array(space))
+    values = sparse.csr_array(space)
+    scores = principal_components(values, n_components=2).project(values)
     layout[:, : scores.shape[1]] = scores
     layout *= WIDTH / max(np.abs(layout).max(), TINY)
     layout += rng.normal(scale=NOISE, size=layout.shape)

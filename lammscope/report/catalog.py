@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from lammscope.core.yaml_text import load_yaml
 
 CATALOG = Path(__file__).parent / "results.yaml"
 
@@ -70,7 +70,7 @@ def read_catalog() -> dict[str, ResultFile]:
         If two files have the same name.
     """
     text = CATALOG.read_text(encoding="utf-8")
-    sections = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    sections = load_yaml(text)
     files: dict[str, ResultFile] = {}
     for section, entries in sections.items():
         for name, entry in entries.items():

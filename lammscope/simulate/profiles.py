@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
 from lammscope.core.resources import HOME
+from lammscope.core.yaml_text import load_yaml
 
 RESOURCES = HOME / "resources" / "simulation"
 PER_CELL = 10_000.0
@@ -89,8 +89,7 @@ def read_programs(folder: str | Path = RESOURCES) -> Programs:
     """
     folder = Path(folder)
     source = folder / "programmes.yaml"
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times faster
-    written = yaml.load(source.read_text(encoding="utf-8"), Loader=loader)
+    written = load_yaml(source.read_text(encoding="utf-8"))
     genes = pd.read_csv(folder / "genes.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
     car = pd.DataFrame({"gene": list(written["car"].values())}).drop_duplicates()
     genes = pd.concat([genes, car.assign(symbol=car["gene"])], ignore_index=True)

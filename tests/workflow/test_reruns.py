@@ -220,6 +220,27 @@ def test_a_changed_matrix_beside_archived_ones_is_read_in_alone(
     assert "ingest_samples" not in plan(repository, moved)
 
 
+def test_a_changed_threshold_of_a_sample_beside_archived_ones_is_heeded(
+    moved: Path, repository: Path
+) -> None:
+    (moved / "counts" / "P01_baseline.h5").unlink()
+    sheet = moved / "samples.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    own = ["900" if row.startswith("P01_day_7\t") else "" for row in rows]
+    lines = [f"{header}\tmin_counts", *map("\t".join, zip(rows, own, strict=True))]
+    sheet.write_text("\n".join(lines) + "\n")
+    run = run_snakemake(repository, moved, "--dry-run", "--printshellcmds")
+    assert planned(run.text)["ingest_samples"] == 1
+    (inputs,) = re.findall(r"rule ingest_samples_001:\n    input: (.*)", run.text)
+    assert inputs.split(", ") == ["counts/P01_day_7.h5"]
+    own = ["900" if row.startswith("P01_baseline\t") else "" for row in rows]
+    lines = [f"{header}\tmin_counts", *map("\t".join, zip(rows, own, strict=True))]
+    sheet.write_text("\n".join(lines) + "\n")
+    run = run_snakemake(repository, moved, "--dry-run")
+    assert run.code == 1
+    assert "P01_baseline.h5`, which does not exist" in run.text
+
+
 def test_archived_matrices_are_asked_for_where_they_are_needed(
     moved: Path, repository: Path
 ) -> None:

@@ -233,8 +233,10 @@ def to_ingest(part):
     are: Snakemake plans no job that lacks input.
     """
     unread = [sample for sample in PARTS[part] if sample not in RUN.known]
-    archived = [sample for sample in PARTS[part] if not Path(SHEET.at[sample, "counts"]).exists()]
-    return unread if archived and unread else PARTS[part]
+    files = [SHEET.at[sample, "counts"] for sample in PARTS[part]]
+    files += [path for sample in PARTS[part] if (path := given(sample, "barcodes"))]
+    is_whole = all(Path(path).exists() for path in files)
+    return PARTS[part] if is_whole or not unread else unread
 
 
 def qc_of(sample):

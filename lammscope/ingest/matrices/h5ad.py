@@ -1,11 +1,8 @@
 """AnnData files (`.h5ad`), read with h5py: importing anndata would take longer than reading."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import pandas as pd
 from scipy import sparse
 
@@ -71,35 +68,27 @@ def read_annotated(path: Path, *, genome: str | None, layer: str | None) -> Shar
     ValueError
         If no matrix contains counts, or if a part is missing.
     """
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         return read_store(file, path=path, genome=genome, layer=layer)
 
 
 def inspect_annotated(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Return the format of a file in which a matrix starts with counts."""
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         inspect_store(file, genome=genome, layer=layer)
         return "h5ad"
 
 
 def describe_annotated(path: Path, *, genome: str | None, layer: str | None) -> str:
     """Say which matrix is read, and which are left out."""
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         return choose_matrix(file, layer=layer).words
 
 
 def genes_of_annotated(path: Path, *, genome: str | None, layer: str | None) -> pd.DataFrame:
     """Return the inspected genes of the matrix that is read."""
-    with _opened(path) as file:
-        return inspect_store(file, genome=genome, layer=layer)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    import hdf5plugin  # noqa: F401  # only here: its filters decompress
-
     with open_hdf5(path) as file:
-        yield file
+        return inspect_store(file, genome=genome, layer=layer)
 
 
 def read_store(store: Group, *, path: Path, genome: str | None, layer: str | None) -> Shard:

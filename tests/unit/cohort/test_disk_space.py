@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lammscope.cohort.disk_space import lack_of_space
+from lammscope.cohort.config import read_schema
+from lammscope.cohort.disk_space import OF_MATRIX, lack_of_space
+from lammscope.core.shards import COMPRESSION
 
 SIZES = {"a": 2**30, "b": 3 * 2**30}
 
@@ -20,6 +22,11 @@ def test_uncompressed_count_files_need_more_space(
     if note:
         assert "need about 19.2 GiB, but 6.0 GiB are free" in note
         assert "compression: lz4" in note
+
+
+def test_each_compression_of_the_config_has_a_size() -> None:
+    known = read_schema("config")["properties"]["inputs"]["properties"]["compression"]["enum"]
+    assert set(OF_MATRIX) == set(COMPRESSION) == set(known)
 
 
 def test_samples_that_are_read_in_already_need_none(tmp_path: Path) -> None:
