@@ -9,9 +9,9 @@ from lammscope.ingest.inputs import count_files, total_size
 MOST = 10  # samples of a part: starting a job takes as long as a sample of 500 cells
 LEAST = 7  # samples of a part that is closed before it is full
 CLOSING = 4  # one in so many names closes a part that has the least number of samples
-# Of the matrices of a part together. Some 15,000 cells as 10x HDF5: large samples have a job each,
+# Of the matrices of a part together. Some 30,000 cells as 10x HDF5: large samples have a job each,
 # so that jobs keep all cores busy.
-MOST_BYTES = 48 * 2**20
+MOST_BYTES = 96 * 2**20
 
 
 def divide_samples(samples: Sequence[str], *, sizes: Mapping[str, int]) -> dict[str, list[str]]:

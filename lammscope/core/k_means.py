@@ -36,20 +36,21 @@ def _cluster(
 ) -> tuple[np.ndarray, float]:
     """Cluster from one start; return the labels and the sum of squared distances to the centers."""
     n_cells = len(points)
+    lengths = (points.astype(float) ** 2).sum(axis=1)[:, None]
     centers = points[rng.integers(n_cells)][None, :]
     while len(centers) < n_clusters:
-        distance = _distances(points, centers).min(axis=1)
+        distance = _distances(points, lengths, centers).min(axis=1)
         if not distance.any():
             break
         centers = np.vstack([centers, points[rng.choice(n_cells, p=distance / distance.sum())]])
     for _ in range(N_ITERATIONS):
-        labels = _distances(points, centers).argmin(axis=1)
+        labels = _distances(points, lengths, centers).argmin(axis=1)
         centers = np.array([points[labels == label].mean(axis=0) for label in np.unique(labels)])
-    distance = _distances(points, centers)
+    distance = _distances(points, lengths, centers)
     return distance.argmin(axis=1), float(distance.min(axis=1).sum())
 
 
-def _distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Compute squared distances (points x centers)."""
-    lengths = (points.astype(float) ** 2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
-    return np.asarray(np.maximum(lengths - 2 * points @ centers.T, 0))
+def _distances(points: np.ndarray, lengths: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Compute squared distances (points x centers), given the points' squared lengths (x 1)."""
+    squares = lengths + (centers**2).sum(axis=1)
+    return np.asarray(np.maximum(squares - 2 * points @ centers.T, 0))

@@ -75,13 +75,15 @@ def evidence_of_both(counts: sparse.csr_array, profiles: Profiles, pair: np.ndar
     """
     evidence = np.full(counts.shape[0], np.inf)
     totals = cell_totals(counts)
-    for number, both in enumerate(profiles.pairs):
+    for number in np.unique(pair):
+        both = profiles.pairs[number]
         members = np.flatnonzero(pair == number)
-        for one, other in (both, both[::-1]):
-            own, alone = profiles.shares[one], _rates_without(profiles, other)
-            genes = np.flatnonzero((own >= SPECIFIC_FOLD * alone) & (own >= MIN_RATE / PER))
-            for cells in np.array_split(members, len(members) // CHUNK + 1):
-                seen = counts[cells][:, genes].toarray() > 0
+        for cells in np.array_split(members, len(members) // CHUNK + 1):
+            chosen = counts[cells]
+            for one, other in (both, both[::-1]):
+                own, alone = profiles.shares[one], _rates_without(profiles, other)
+                genes = np.flatnonzero((own >= SPECIFIC_FOLD * alone) & (own >= MIN_RATE / PER))
+                seen = chosen[:, genes].toarray() > 0
                 ratio = _ratio(seen, totals[cells], own=own[genes], alone=alone[genes])
                 evidence[cells] = np.minimum(evidence[cells], ratio)
     return evidence

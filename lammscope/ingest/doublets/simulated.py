@@ -22,7 +22,7 @@ import faiss
 import numpy as np
 from scipy import sparse
 
-from lammscope.core.pca import principal_components
+from lammscope.core.pca import approximate_components, principal_components
 from lammscope.core.rates import cell_totals, normalize
 from lammscope.core.runtime import logger
 from lammscope.ingest.doublets.lineages import (
@@ -35,6 +35,10 @@ from lammscope.ingest.doublets.mixtures import evidence_of_both, find_mixtures
 from lammscope.ingest.doublets.threshold import MAX_RATE, KnownRate, call_threshold, estimate_rate
 
 CHUNK = 2_000  # cells or simulated doublets processed at a time
+EXACT_CELLS = 500  # of more, components are approximate; our choice: less is saved with fewer
+EXACT_POINTS = 10_000  # of more, neighbors are searched in an inverted file
+N_PROBES = 16  # its lists searched for each point: 99.8 % of the neighbors among 15,000 points
+TRAINING_POINTS = 40  # per list; faiss recommends 39 at least
 
 # Changes of the area under the curve (AUC), for telling hashed or simulated doublets from single
 # cells, were measured with one constant changed at a time.
@@ -155,7 +159,11 @@ def _simulate(
     counts = counts[:, columns]
     pairs = rng.integers(0, n_cells, size=(n_simulated, 2))
     values = _log_rates(counts[:, variable])
-    space = principal_components(values, n_components=min(n_pcs, n_cells - 1))
+    space = (
+        approximate_components(values, n_components=n_pcs, rng=rng)
+        if n_cells > EXACT_CELLS
+        else principal_components(values, n_components=min(n_pcs, n_cells - 1))
+    )
     points, parts = [space.project(values)], []
     thinned = _thinned(counts, rng=rng)
     for some in np.array_split(pairs, max(len(pairs) // CHUNK, 1)):
@@ -185,6 +193,11 @@ def _simulated_neighbors(points: np.ndarray, *, n_cells: int) -> np.ndarray:
     n_neighbors = max(MIN_NEIGHBORS, round(NEIGHBORS_PER_ROOT * np.sqrt(n_cells)))
     n_adjusted = round(n_neighbors * len(points) / n_cells)
     index = faiss.IndexFlatL2(points.shape[1])
+    if len(points) > EXACT_POINTS:
+        index = faiss.IndexIVFFlat(index, points.shape[1], int(np.sqrt(len(points))))
+        index.cp.max_points_per_centroid = TRAINING_POINTS
+        index.nprobe = N_PROBES
+        index.train(points)
     index.add(points)
     _, neighbors = index.search(points, n_adjusted + 1)
     n_simulated = (neighbors[:, 1:] >= n_cells).sum(axis=1)
@@ -314,11 +327,11 @@ def _variable(counts: sparse.csr_array, n_genes: int) -> np.ndarray:
     n_seen = np.zeros(size, dtype=np.int64)
     total, square = np.zeros((2, size))
     for start in range(0, n_cells, CHUNK):
-        block = counts[start : start + CHUNK]
-        values = block.data.astype(float)
-        n_seen += np.bincount(block.indices, minlength=size)
-        total += np.bincount(block.indices, weights=values, minlength=size)
-        square += np.bincount(block.indices, weights=values**2, minlength=size)
+        chosen = slice(counts.indptr[start], counts.indptr[min(start + CHUNK, n_cells)])
+        genes, values = counts.indices[chosen], counts.data[chosen].astype(float)
+        n_seen += np.bincount(genes, minlength=size)
+        total += np.bincount(genes, weights=values, minlength=size)
+        square += np.bincount(genes, weights=values**2, minlength=size)
     mean, seen = total / n_cells, n_seen >= MIN_SEEN
     fano = np.where(seen, (square / n_cells - mean**2) / np.maximum(mean, NO_MEAN), -np.inf)
     # variance above the Poisson expectation and a common biological variance, similar to a z-score

@@ -10,7 +10,11 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from lammscope.core.indexed import CellIndex, write_index
-from lammscope.core.pca import principal_components, principal_components_of_parts
+from lammscope.core.pca import (
+    approximate_components,
+    principal_components,
+    principal_components_of_parts,
+)
 from lammscope.core.rates import normalize
 from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
 from lammscope.joint.embedding import embed_samples
@@ -41,6 +45,28 @@ def test_components_equal_a_singular_value_decomposition_and_need_no_stacking() 
     )
 
 
+def test_approximate_components_hold_the_variance_of_exact_ones() -> None:
+    rng = np.random.default_rng(0)
+    groups, _ = blobs(900, n_groups=6, spread=1.0)
+    levels = np.exp(groups @ rng.normal(0, 0.05, (10, 400)) - 1)
+    values = sparse.csr_array(np.log1p(rng.poisson(levels)).astype(np.float32))
+    exact = principal_components(values, n_components=20)
+    found = approximate_components(values, n_components=20, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(found.loadings.T @ found.loadings, np.eye(20), atol=1e-5)
+    np.testing.assert_allclose(found.variance[:5], exact.variance[:5], rtol=1e-3)  # the groups
+    alike = np.abs((exact.loadings[:, :5] * found.loadings[:, :5]).sum(axis=0))
+    np.testing.assert_allclose(alike, 1, atol=1e-3)
+    assert found.variance.sum() > 0.95 * exact.variance.sum()  # the others are noise
+    scores = found.project(values)
+    np.testing.assert_allclose(scores.var(axis=0, ddof=1), found.variance, rtol=1e-3)
+    again = approximate_components(values, n_components=20, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(again.loadings, found.loadings)
+    few = approximate_components(values[:, :12], n_components=20, rng=rng)  # as exact ones
+    np.testing.assert_allclose(
+        few.variance, principal_components(values[:, :12], n_components=20).variance, rtol=1e-4
+    )
+
+
 def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path: Path) -> None:
     parts = {sample: small_shard(seed=ord(sample)) for sample in ("a", "b")}
     cells = [
@@ -67,8 +93,11 @@ def test_samples_are_embedded_in_the_order_of_the_cell_index(tmp_path: Path) -> 
 
 
 def test_one_cell_has_no_components() -> None:
+    one = sparse.csr_array(np.ones((1, 5), dtype=np.float32))
     with pytest.raises(ValueError, match="at least two cells"):
-        principal_components(sparse.csr_array(np.ones((1, 5), dtype=np.float32)), n_components=2)
+        principal_components(one, n_components=2)
+    with pytest.raises(ValueError, match="at least two cells"):
+        approximate_components(one, n_components=2, rng=np.random.default_rng(0))
 
 
 def test_neighbors_are_the_nearest_other_cells() -> None:
