@@ -73,10 +73,10 @@ def evidence_of_both(counts: sparse.csr_array, profiles: Profiles, pair: np.ndar
         Log likelihood ratio of the genes seen and not seen, for the lineage with less evidence:
         its cluster adds RNA, against the other lineage alone.
     """
-    evidence = np.full(counts.shape[0], np.inf)
+    evidence, pairs = np.full(counts.shape[0], np.inf), profiles.pairs
     totals = cell_totals(counts)
     for number in np.unique(pair):
-        both = profiles.pairs[number]
+        both = pairs[number]
         members = np.flatnonzero(pair == number)
         for cells in np.array_split(members, len(members) // CHUNK + 1):
             chosen = counts[cells]
