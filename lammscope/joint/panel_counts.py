@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -115,4 +116,9 @@ def panel_counts(
 
 def is_car_feature(symbols: pd.Series, pattern: str) -> np.ndarray:
     """Test which symbols are CAR transgenes, by a pattern for the whole symbol, ignoring case."""
-    return symbols.str.fullmatch(pattern, flags=re.IGNORECASE).to_numpy(dtype=bool)
+    return np.fromiter((_matches(symbol, pattern) for symbol in symbols), dtype=bool)
+
+
+@lru_cache(maxsize=2**17)  # the samples of a job mostly have the same genes
+def _matches(symbol: str, pattern: str) -> bool:
+    return re.fullmatch(pattern, symbol, flags=re.IGNORECASE) is not None
