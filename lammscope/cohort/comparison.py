@@ -1,8 +1,11 @@
 """The patients and samples that a contrast compares: sides, and one unit per patient."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import pandas as pd
 
@@ -140,6 +143,16 @@ class Comparison:
         matched = list(self.contrast.match)
         shared = self.samples.loc[self.samples["sample"] == sample, matched].iloc[0]
         return "/".join([str(patient), *as_text(shared).fillna("").map(str)])
+
+
+def _records_by(table: pd.DataFrame, keys: list[str]) -> Iterator[list[dict[Hashable, Any]]]:
+    """Yield the rows of each group, sorted by keys; rows without one are left out.
+
+    They are plain records: a DataFrame for each of hundreds of patients takes a second.
+    """
+    known = table.dropna(subset=keys).sort_values(keys, kind="stable")
+    for _, rows in groupby(known.to_dict("records"), key=itemgetter(*keys)):
+        yield list(rows)
 
 
 def compare(samples: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[Comparison]:

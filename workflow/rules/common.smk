@@ -1,5 +1,6 @@
 import hashlib
 import inspect
+import os
 import re
 import sys
 from functools import cache
@@ -226,6 +227,7 @@ wildcard_constraints:
     contrast="|".join(map(re.escape, CONTRASTS)) or "none",
 
 
+@cache
 def to_ingest(part):
     """Return the samples that the job of a part reads in: all, unless some matrices are archived.
 
@@ -335,9 +337,20 @@ def memory(base, factor, of=sum):
     """
 
     def mem_mb(wildcards, input, attempt):
-        return int((base + factor * of(input.size_files_mb)) * attempt)
+        return int((base + factor * of(sizes_mb(input))) * attempt)
 
     return mem_mb
+
+
+def sizes_mb(files):
+    """Return the sizes of input files; the first that is missing raises a FileNotFoundError.
+
+    Snakemake's own `size_files_mb` runs a task for each file, also if the first is missing, as in a
+    dry run. It is needed for files in remote storage.
+    """
+    if any(path.is_storage for path in files):
+        return files.size_files_mb
+    return [os.path.getsize(path) / 2**20 for path in files]
 
 
 def refuse_missing_packages():
