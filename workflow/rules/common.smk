@@ -1,3 +1,4 @@
+import gc
 import hashlib
 import inspect
 import os
@@ -32,6 +33,9 @@ from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 
+# Rules and jobs are hundreds of thousands of objects that stay; to look for garbage after each 700
+# new ones takes a tenth of the start.
+gc.set_threshold(50_000)
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # edits of these modules do not change results
 
 
