@@ -266,8 +266,9 @@ def _association_rows(
     groups = units["arm"].map({side: contrast.group(side) for side in SIDES})
     rows: list[Row] = []
     for column in (c for c in covariates_of(samples) if c not in skip):
+        values_of = by_sample[column].to_dict()
         sides = [
-            units[name].map(lambda names, c=column: by_sample.at[names[0], c]).rename(column)
+            units[name].map(lambda names, of=values_of: of[names[0]]).rename(column)
             for name in lists
         ]
         if contrast.has_numbers:

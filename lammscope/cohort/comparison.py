@@ -1,8 +1,11 @@
 """The patients and samples that a contrast compares: sides, and one unit per patient."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import pandas as pd
 
@@ -61,11 +64,11 @@ class Comparison:
         about = self.samples.assign(**contrast.numbers(self.samples))[["sample", *own]]
         taken = selection[takes_part(selection, contrast)].merge(about, on="sample", how="left")
         rows = []
-        for (patient, side), part in taken.groupby(["patient", "side"], sort=True):
-            row = {"patient": patient, "arm": part["arm"].iloc[0], "side": side}
-            row["samples"] = sorted(part["sample"])
-            row["complete"] = bool((part["use"] == USED).all())
-            row |= {column: part[column].iloc[0] for column in own}
+        for parts in _records_by(taken, ["patient", "side"]):
+            row = {key: parts[0][key] for key in ("patient", "arm", "side")}
+            row["samples"] = sorted(part["sample"] for part in parts)
+            row["complete"] = all(part["use"] == USED for part in parts)
+            row |= {column: parts[0][column] for column in own}
             rows.append(row)
         columns = ["patient", "arm", "side", "samples", "complete", *own]
         return pd.DataFrame(rows, columns=columns).astype({"complete": bool})
@@ -82,9 +85,9 @@ class Comparison:
         contrast, sides = self.contrast, self.sides[self.sides["complete"]]
         names = [f"samples_{side}" for side in SIDES] if contrast.has_sides else ["samples"]
         rows = []
-        for patient, part in sides.groupby("patient", sort=True):
-            by_side = dict(zip(part["side"], part["samples"], strict=True))
-            first = part.iloc[0]
+        for parts in _records_by(sides, ["patient"]):
+            by_side = {part["side"]: part["samples"] for part in parts}
+            first, patient = parts[0], parts[0]["patient"]
             lists = [by_side[side] for side in SIDES] if contrast.has_sides else [first["samples"]]
             row = {"patient": patient, "unit": patient, "arm": first["arm"]}
             row |= dict(zip(names, lists, strict=True))
@@ -140,6 +143,16 @@ class Comparison:
         matched = list(self.contrast.match)
         shared = self.samples.loc[self.samples["sample"] == sample, matched].iloc[0]
         return "/".join([str(patient), *as_text(shared).fillna("").map(str)])
+
+
+def _records_by(table: pd.DataFrame, keys: list[str]) -> Iterator[list[dict[Hashable, Any]]]:
+    """Yield the rows of each group, sorted by keys; rows without one are left out.
+
+    They are plain records: a DataFrame for each of hundreds of patients takes a second.
+    """
+    known = table.dropna(subset=keys).sort_values(keys, kind="stable")
+    for _, rows in groupby(known.to_dict("records"), key=itemgetter(*keys)):
+        yield list(rows)
 
 
 def compare(samples: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[Comparison]:

@@ -14,7 +14,7 @@ from lammscope.core.shards import InputRecord
 from lammscope.core.words import shortened
 from lammscope.ingest.inputs import count_files, main_files, total_size
 
-START = 2**20  # bytes that are compared first; files of one size rarely share them
+START = 2**16  # bytes that are compared first; files of one size rarely share them
 
 
 class Source(NamedTuple):

@@ -1,5 +1,7 @@
+import gc
 import hashlib
 import inspect
+import os
 import re
 import sys
 from functools import cache
@@ -31,6 +33,9 @@ from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 
+# Rules and jobs are hundreds of thousands of objects that stay; to look for garbage after each 700
+# new ones takes a tenth of the start.
+gc.set_threshold(50_000)
 WITHOUT_SCIENCE = ["lammscope.core.runtime"]  # edits of these modules do not change results
 
 
@@ -226,6 +231,7 @@ wildcard_constraints:
     contrast="|".join(map(re.escape, CONTRASTS)) or "none",
 
 
+@cache
 def to_ingest(part):
     """Return the samples that the job of a part reads in: all, unless some matrices are archived.
 
@@ -335,9 +341,20 @@ def memory(base, factor, of=sum):
     """
 
     def mem_mb(wildcards, input, attempt):
-        return int((base + factor * of(input.size_files_mb)) * attempt)
+        return int((base + factor * of(sizes_mb(input))) * attempt)
 
     return mem_mb
+
+
+def sizes_mb(files):
+    """Return the sizes of input files; the first that is missing raises a FileNotFoundError.
+
+    Snakemake's own `size_files_mb` runs a task for each file, also if the first is missing, as in a
+    dry run. It is needed for files in remote storage.
+    """
+    if any(path.is_storage for path in files):
+        return files.size_files_mb
+    return [os.path.getsize(path) / 2**20 for path in files]
 
 
 def refuse_missing_packages():

@@ -1,5 +1,6 @@
 """The HDF5 files of Cell Ranger 2 (one group per genome) and of 3 and later (`matrix`)."""
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,7 @@ import pandas as pd
 from lammscope.core.files import AGAIN, open_hdf5
 from lammscope.core.shards import Shard
 from lammscope.ingest.gene_names.columns import name_genes
+from lammscope.ingest.gene_names.memory import LISTS
 from lammscope.ingest.matrices.content import Content, named_hdf5_holds
 from lammscope.ingest.matrices.counts import (
     EXPRESSION,
@@ -26,6 +28,12 @@ from lammscope.ingest.matrices.small_genomes import join_genomes, large_genomes
 # reported. Our choice.
 PARTS = {"data", "indices", "indptr", "shape", "barcodes"}
 MIN_PARTS = 3
+# Datasets that describe the features, in version 2 and from version 3 on
+COLUMNS = (
+    *("genes", "gene_names"),
+    *(f"features/{name}" for name in ("id", "name", "feature_type", "genome")),
+)
+CHECKED: dict[Hashable, pd.DataFrame] = {}  # inspected genes of the last lists, at most `LISTS`
 
 
 def is_tenx(file: h5py.File) -> bool:
@@ -67,10 +75,7 @@ def inspect_tenx(path: Path, *, genome: str | None, layer: str | None) -> str:
         n_genes, n_cells = _values(group, "shape")
         if not n_genes or not n_cells:
             raise ValueError(f"the matrix has {n_cells} cells and {n_genes} genes")
-        kinds = _kinds(group)
-        if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
-            choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
-        choose_genes(_inspected_features(group, kinds), genome=genome)  # the species
+        _checked_genes(group, genome=genome)
         return "10x h5 v2" if "genes" in group else "10x h5 v3"
 
 
@@ -78,7 +83,41 @@ def genes_of_tenx(path: Path, *, genome: str | None, layer: str | None) -> pd.Da
     """Return the inspected genes of a 10x HDF5 file."""
     with open_hdf5(path) as file:
         group, *_ = _matrices(file, genome=genome)
-        return choose_genes(_inspected_features(group, _kinds(group)), genome=genome)
+        return _checked_genes(group, genome=genome).copy()
+
+
+def _checked_genes(group: h5py.Group, *, genome: str | None) -> pd.DataFrame:
+    """Return the inspected genes, whose kinds, genome and species are checked once per list.
+
+    Lists are compared as they are stored: to decompress those of 500 samples takes seconds.
+    """
+    columns = [group.get(name) for name in COLUMNS]
+    stored = [stored_bytes(c) if isinstance(c, h5py.Dataset) else None for c in columns]
+    key = (group.name, genome, *stored)
+    known = CHECKED.get(key)
+    if known is not None:
+        return known
+    kinds = _kinds(group)
+    if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
+        choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
+    genes = choose_genes(_inspected_features(group, kinds), genome=genome)  # the species
+    if len(CHECKED) == LISTS:
+        CHECKED.pop(next(iter(CHECKED)))
+    CHECKED[key] = genes
+    return genes
+
+
+def stored_bytes(column: h5py.Dataset) -> Hashable:
+    """Return what a dataset holds without decompressing it; equal only if the values are."""
+    if column.chunks is None or column.dtype.hasobject:
+        return column.dtype.str, tuple(np.ravel(column[()]).tolist())
+    made = column.id.get_create_plist()
+    filters = tuple(made.get_filter(number) for number in range(made.get_nfilters()))
+    chunks: list[h5py.h5d.StoreInfo] = []
+    column.id.chunk_iter(chunks.append)
+    parts = [column.id.read_direct_chunk(chunk.chunk_offset) for chunk in chunks]
+    places = tuple(chunk.chunk_offset for chunk in chunks)
+    return column.dtype.str, column.shape, column.chunks, filters, places, tuple(parts)
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
