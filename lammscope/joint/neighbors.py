@@ -173,8 +173,9 @@ def find_neighbors_within(
         Cells x `n_neighbors`, int32, nearest first; -1 where a group has no more cells.
     """
     found = np.full((len(space), n_neighbors), -1, dtype=np.int32)
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
+    names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
+    for group, rows in zip(names.tolist(), members, strict=True):
         if group == "" or len(rows) < 2:
             continue
         indices, _ = find_neighbors(
