@@ -113,18 +113,20 @@ def _search_groups(
     own = index.search(space, 1)[1][:, 0]
     order = np.argsort(own, kind="stable")
     starts = np.searchsorted(own[order], np.arange(means.k + 1))
+    ordered = space[order]  # the cells of a group are copied as one block
     n_near = min(max(round(NEAR_GROUPS * means.k), LEAST_NEAR), means.k)
     near = None if is_large else index.search(centers, n_near)[1]
     squared = np.empty((n_cells, n_found), dtype=np.float32)
     indices = np.empty((n_cells, n_found), dtype=np.int32)
 
     def search(group: int) -> None:
-        rows = order[starts[group] : starts[group + 1]]
-        found = _voted(index, space[rows[::VOTER]]) if near is None else near[group]
-        others = np.concatenate([order[starts[each] : starts[each + 1]] for each in found])
-        center = centers[group]
-        squared[rows], places = faiss.knn(space[rows] - center, space[others] - center, n_found)
-        indices[rows] = others[places]
+        own = slice(starts[group], starts[group + 1])
+        found = _voted(index, ordered[own][::VOTER]) if near is None else near[group]
+        others = [slice(starts[each], starts[each + 1]) for each in found]
+        points = np.concatenate([ordered[each] for each in others])
+        points -= centers[group]
+        squared[order[own]], places = faiss.knn(ordered[own] - centers[group], points, n_found)
+        indices[order[own]] = np.concatenate([order[each] for each in others])[places]
 
     with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
         list(pool.map(search, np.flatnonzero(np.diff(starts))))
