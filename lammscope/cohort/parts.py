@@ -12,6 +12,7 @@ CLOSING = 4  # one in so many names closes a part that has the least number of s
 # Of the matrices of a part together. Some 30,000 cells as 10x HDF5: large samples have a job each,
 # so that jobs keep all cores busy.
 MOST_BYTES = 96 * 2**20
+ENOUGH_JOBS = 24  # to keep all cores busy where a job does little more than read kept cells
 
 
 def divide_samples(samples: Sequence[str], *, sizes: Mapping[str, int]) -> dict[str, list[str]]:
@@ -48,6 +49,36 @@ def divide_samples(samples: Sequence[str], *, sizes: Mapping[str, int]) -> dict[
         total += size
         is_open = len(parts[-1]) < MOST and not (len(parts[-1]) >= LEAST and _closes(sample))
     return {f"{number:03d}": part for number, part in enumerate(parts, 1)}
+
+
+def join_parts(
+    parts: Mapping[str, Sequence[str]], *, sizes: Mapping[str, int]
+) -> dict[str, list[str]]:
+    """Join consecutive parts for jobs that read kept cells, half of whose time is to start.
+
+    Parts stay apart in cohorts of fewer than about a gigabyte, or 350,000 cells as 10x HDF5.
+
+    Parameters
+    ----------
+    parts
+        From `divide_samples`.
+    sizes
+        Bytes of the matrices, as there.
+
+    Returns
+    -------
+    dict
+        By number, as there: samples with at most one in `ENOUGH_JOBS` of all bytes, or one part.
+    """
+    most = sum(sizes.values()) / ENOUGH_JOBS
+    joined: list[list[str]] = []
+    for part in parts.values():
+        both = [*joined[-1], *part] if joined else []
+        if 0 < len(both) <= MOST and sum(sizes.get(sample, 0) for sample in both) <= most:
+            joined[-1] = both
+        else:
+            joined.append(list(part))
+    return {f"{number:03d}": part for number, part in enumerate(joined, 1)}
 
 
 def divide_channels(

@@ -26,13 +26,12 @@ def ambient_shares(pseudobulk: anndata.AnnData) -> pd.DataFrame:
         of its contamination, so that the share is at most this.
     """
     populations, codes = np.unique(pseudobulk.obs["population"].astype(str), return_inverse=True)
-    place = (codes, np.arange(len(codes)))
-    member = sparse.csr_array((np.ones(len(codes)), place), shape=(len(populations), len(codes)))
-    counts = sparse.csr_array(pseudobulk.X)
-    limits = sparse.csr_array(np.asarray(pseudobulk.obs[IS_LIMIT], dtype=float)[:, None] * counts)
-    sums = (member @ counts).toarray()
-    ambient = (member @ sparse.csr_array(pseudobulk.layers[AMBIENT])).toarray()
-    of_limits = (member @ limits).toarray()
+    counts, expected = pseudobulk.X, pseudobulk.layers[AMBIENT]
+    is_limit = np.asarray(pseudobulk.obs[IS_LIMIT], dtype=bool)
+    members = [np.flatnonzero(codes == number) for number in range(len(populations))]
+    sums = np.stack([_summed(counts, rows) for rows in members])
+    ambient = np.stack([_summed(expected, rows) for rows in members])
+    of_limits = np.stack([_summed(counts, rows[is_limit[rows]]) for rows in members])
     rows, columns = np.nonzero(sums)
     return pd.DataFrame(
         {
@@ -44,3 +43,9 @@ def ambient_shares(pseudobulk: anndata.AnnData) -> pd.DataFrame:
         },
         columns=COLUMNS,
     )
+
+
+def _summed(values: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
+    """Sum some rows, which are copied; a product with the whole matrix would copy it as floats."""
+    own = values[rows]
+    return np.bincount(own.indices, weights=own.data, minlength=values.shape[1])

@@ -46,30 +46,39 @@ def build_pseudobulk(
         If `ambient` is of other samples or populations.
     """
     known = pd.Index(genes["gene"])
-    rows, expected, labels = [], [], []
+    seen = np.zeros(len(known), dtype=bool)
+    pieces: dict[str, list[np.ndarray]] = {"counts": [], "columns": [], "expected": []}
+    sizes, labels = [np.zeros(1, dtype=np.int64)], []
     of_samples = iter(ambient or ())
     for sample, own in sums:
         columns = known.get_indexer(pd.Index(own.genes["gene"]))
         groups = {"sample": sample, "population": own.groups, "n_cells": own.n_cells}
-        rows.append(_in_columns(own.counts, columns, len(known)))
+        order = np.argsort(columns)
+        counts = own.counts[:, order]
+        place = np.nonzero(counts)
+        pieces["counts"].append(counts[place])
+        pieces["columns"].append(columns[order].astype(np.int32)[place[1]])
+        sizes.append(np.count_nonzero(counts, axis=1))
+        seen[pieces["columns"][-1]] = True
         if ambient is not None:
             other, found = next(of_samples, ("", None))
             if found is None or other != sample or found.groups.tolist() != own.groups.tolist():
                 raise ValueError(f"ambient RNA of sample {sample} is missing: run again")
-            expected.append(_in_columns(found.expected(own.counts), columns, len(known)))
+            pieces["expected"].append(found.expected(own.counts)[:, order][place])
             groups[IS_LIMIT] = found.is_limit
         labels.append(pd.DataFrame(groups))
     obs = pd.concat(labels, ignore_index=True)
     obs.index = pd.Index(obs["sample"].astype(str) + "|" + obs["population"].astype(str))
-    matrix = sparse.csr_matrix(sparse.vstack(rows, format="csr"))
-    seen = np.flatnonzero(np.asarray(matrix.sum(axis=0)).ravel())
-    var = genes.set_index("gene")[["symbol"]].iloc[seen]
-    layers = {AMBIENT: sparse.csr_matrix(sparse.vstack(expected))[:, seen]} if expected else None
-    return anndata.AnnData(matrix[:, seen], obs=obs, var=var, layers=layers)
-
-
-def _in_columns(values: np.ndarray, columns: np.ndarray, n_genes: int) -> sparse.csr_array:
-    """Return values of a sample's genes in the columns of the cohort's genes."""
-    own = sparse.coo_array(values)
-    parts = (own.data, (own.row, columns[own.col]))
-    return sparse.csr_array(parts, shape=(len(values), n_genes))
+    var = genes.set_index("gene")[["symbol"]].iloc[np.flatnonzero(seen)]
+    indices = (np.cumsum(seen, dtype=np.int32) - 1)[np.concatenate(pieces.pop("columns"))]
+    places, shape = (indices, np.cumsum(np.concatenate(sizes))), (len(obs), len(var))
+    matrix = sparse.csr_matrix((np.concatenate(pieces.pop("counts")), *places), shape=shape)
+    layers = {}
+    if ambient is not None:
+        values = np.concatenate(pieces.pop("expected"))
+        has_zeros = not values.all()  # of genes that are not in the ambient profile
+        places = (matrix.indices, matrix.indptr)  # shared with the counts if there are no zeros
+        layers[AMBIENT] = sparse.csr_matrix((values, *places), shape=shape, copy=has_zeros)
+        if has_zeros:
+            layers[AMBIENT].eliminate_zeros()
+    return anndata.AnnData(matrix, obs=obs, var=var, layers=layers)

@@ -1,17 +1,16 @@
 """Clusters of the neighborhood graph, and their stability."""
 
-import random
 from collections.abc import Sequence
 from itertools import combinations
 
-import igraph
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.joint.leiden import find_communities, find_communities_of_many
 from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
 
-N_ITERATIONS = 2  # of the Leiden algorithm: igraph's default
+MANY_CELLS = 300_000  # above it, groups of near cells are clustered, to limit time
 STABILITY_CELLS = 20_000  # drawn from larger cohorts, to limit time; our choice
 N_DRAWS = 5  # our choice: ten pairs to compare
 DRAWN = 0.8  # share of those cells in each draw; our choice: two draws share 64 %
@@ -45,21 +44,8 @@ def cluster_at(
     graph: sparse.csr_array, *, resolutions: Sequence[float], seed: int
 ) -> list[np.ndarray]:
     """Cluster at several resolutions, as `cluster_cells`; the graph is converted once."""
-    edges = graph.tocoo()
-    weights = edges.data.astype(float).tolist()
-    converted = igraph.Graph(n=graph.shape[0], edges=np.column_stack([edges.row, edges.col]))
-    del edges
-    found = []
-    for resolution in resolutions:
-        igraph.set_random_number_generator(random.Random(seed))
-        communities = converted.community_leiden(
-            objective_function="modularity",
-            weights=weights,
-            resolution=resolution,
-            n_iterations=N_ITERATIONS,
-        )
-        found.append(_by_size(np.array(communities.membership)))
-    return found
+    find = find_communities if graph.shape[0] <= MANY_CELLS else find_communities_of_many
+    return [_by_size(found) for found in find(graph, resolutions=resolutions, seed=seed)]
 
 
 def _by_size(membership: np.ndarray) -> np.ndarray:

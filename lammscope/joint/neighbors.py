@@ -8,16 +8,19 @@ from scipy import sparse
 
 # Times and recall are in docs/methods.md (`python -m benchmarks.neighbor_search`).
 EXACT_UP_TO = 20_000  # cells; above it cells are compared with those of near groups
-GROUPS_UP_TO = 300_000  # cells; the time grows with the square, and an inverted file's less
+SHARE_UP_TO = 300_000  # cells; the time for a share of the groups grows with the square
 GROUP_CELLS = 200  # mean size of a group
 NEAR_GROUPS = 0.1  # share of the groups that a cell is compared with, but at least
 LEAST_NEAR = 25  # groups: 96 to 98 % of the neighbors at 25,000 to 300,000 cells
+LARGE_GROUP_CELLS = 400  # above `SHARE_UP_TO`: fewer and larger products
+VOTES = 20  # of one cell in four of a group: the groups nearest to that cell
+VOTER = 4
+VOTED = 0.95  # share of the votes that the groups compared have: 96 % of the neighbors at a million
 GROUP_ROUNDS = 6  # of the k-means that makes groups
 LISTS = 4  # times the square root of the number of cells; faiss recommends 4 to 16
 ROUNDS = 10  # of the k-means that divides the cells into lists: faiss's default for this index
 TRAINING_CELLS = 64  # per list, for this k-means; faiss recommends 30 to 256
 GROUP_TRAINING_CELLS = 32  # per group
-N_PROBES = 40  # lists searched for each cell: 96 % of the neighbors at 988,000
 LANDMARK_PROBES = 8  # our choice: enough to place cells in a UMAP
 CHUNK = 20_000  # cells at a time: limits memory, does not change results
 # Matrix products, which faiss uses from this size of a search on, take a fifth of the time.
@@ -55,11 +58,8 @@ def find_neighbors(
         # products of large coordinates lose digits of small distances
         centered = (space - space.mean(axis=0)).astype(np.float32)
         squared, indices = faiss.knn(centered, centered, n_neighbors + 1)
-    elif n_cells <= GROUPS_UP_TO:
-        squared, indices = _search_groups(space, n_neighbors + 1, seed=seed, threads=threads)
     else:
-        index = _inverted_file(space, n_probes=N_PROBES, seed=seed)
-        squared, indices = index.search(space, n_neighbors + 1)
+        squared, indices = _search_groups(space, n_neighbors + 1, seed=seed, threads=threads)
     return _without_self(indices, np.sqrt(np.maximum(squared, 0)))
 
 
@@ -100,9 +100,10 @@ def _search_groups(
     distances and indices, cells x `n_found`.
     """
     n_cells, n_components = space.shape
+    is_large = n_cells > SHARE_UP_TO
     means = faiss.Kmeans(
         n_components,
-        n_cells // GROUP_CELLS,
+        n_cells // (LARGE_GROUP_CELLS if is_large else GROUP_CELLS),
         niter=GROUP_ROUNDS,
         seed=seed,
         max_points_per_centroid=GROUP_TRAINING_CELLS,
@@ -112,21 +113,34 @@ def _search_groups(
     own = index.search(space, 1)[1][:, 0]
     order = np.argsort(own, kind="stable")
     starts = np.searchsorted(own[order], np.arange(means.k + 1))
+    ordered = space[order]  # the cells of a group are copied as one block
     n_near = min(max(round(NEAR_GROUPS * means.k), LEAST_NEAR), means.k)
-    near = index.search(centers, n_near)[1]
+    near = None if is_large else index.search(centers, n_near)[1]
     squared = np.empty((n_cells, n_found), dtype=np.float32)
     indices = np.empty((n_cells, n_found), dtype=np.int32)
 
     def search(group: int) -> None:
-        rows = order[starts[group] : starts[group + 1]]
-        others = np.concatenate([order[starts[each] : starts[each + 1]] for each in near[group]])
-        center = centers[group]
-        squared[rows], places = faiss.knn(space[rows] - center, space[others] - center, n_found)
-        indices[rows] = others[places]
+        own = slice(starts[group], starts[group + 1])
+        found = _voted(index, ordered[own][::VOTER]) if near is None else near[group]
+        others = [slice(starts[each], starts[each + 1]) for each in found]
+        points = np.concatenate([ordered[each] for each in others])
+        points -= centers[group]
+        squared[order[own]], places = faiss.knn(ordered[own] - centers[group], points, n_found)
+        indices[order[own]] = np.concatenate([order[each] for each in others])[places]
 
     with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
         list(pool.map(search, np.flatnonzero(np.diff(starts))))
     return squared, indices
+
+
+def _voted(index: faiss.Index, cells: np.ndarray) -> np.ndarray:
+    """Return the groups that are nearest to the most of the cells, with `VOTED` of their votes.
+
+    Near the center of a large group and near its edge, other groups are near.
+    """
+    votes = np.bincount(index.search(cells, VOTES)[1].ravel(), minlength=index.ntotal)
+    ranked = np.argsort(-votes, kind="stable")
+    return ranked[: np.searchsorted(np.cumsum(votes[ranked]), VOTED * votes.sum()) + 1]
 
 
 def _inverted_file(points: np.ndarray, *, n_probes: int, seed: int) -> faiss.Index:
@@ -161,8 +175,9 @@ def find_neighbors_within(
         Cells x `n_neighbors`, int32, nearest first; -1 where a group has no more cells.
     """
     found = np.full((len(space), n_neighbors), -1, dtype=np.int32)
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
+    names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
+    for group, rows in zip(names.tolist(), members, strict=True):
         if group == "" or len(rows) < 2:
             continue
         indices, _ = find_neighbors(

@@ -29,9 +29,9 @@ rule annotate_cells:
     """Annotate clusters and cells with the types of the marker panel."""
     input:
         labels=collect(
-            "<results>/annotation/labels/{part}.parquet", part=PARTS if TYPE_MODEL else []
+            "<results>/annotation/labels/{part}.parquet", part=KEPT_PARTS if TYPE_MODEL else []
         ),
-        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         cells="<results>/joint/cells.parquet",
         space=JOINT_SPACE,
         clusters="<results>/joint/clusters.parquet",
@@ -63,7 +63,7 @@ rule annotate_cells:
 rule call_lamm:
     """Call LAMM cells within the monocytic lineage, and CAR-T cells, blind to response."""
     input:
-        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         cells="<results>/joint/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
         space=JOINT_SPACE,
@@ -98,7 +98,7 @@ rule call_lamm:
 rule measure_recall:
     """Measure how many macrophage-like cells are found by their number, and correct numbers for it."""
     input:
-        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         index="<results>/joint/cells.parquet",
         space=JOINT_SPACE,
         cells="<results>/annotation/cells.parquet",
@@ -131,7 +131,7 @@ rule measure_recall:
 rule describe_cells:
     """Describe the evidence for the calls: genes per cluster, calls and CAR status per sample."""
     input:
-        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         types="<results>/annotation/cluster_types.tsv",
@@ -168,7 +168,7 @@ rule describe_cells:
 rule score_states:
     """Score gene programs in myeloid cells, with their means in every population."""
     input:
-        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
@@ -231,7 +231,7 @@ rule sum_groups:
 rule find_markers:
     """Rank marker genes of the clusters by effect size over samples."""
     input:
-        sums=collect("<results>/annotation/sums/{part}.npz", part=PARTS),
+        sums=collect("<results>/annotation/sums/{part}.npz", part=KEPT_PARTS),
         cells="<results>/joint/cells.parquet",
     output:
         markers=ensure("<results>/annotation/markers.tsv", non_empty=True),

@@ -125,7 +125,12 @@ def check_results_folder():
         results_folder.out_of_date(
             folder,
             patterns=[path for entry in read_catalog().values() for path in entry.paths],
-            present={"sample": SAMPLES, "part": PARTS, "channel": CHANNELS, "contrast": CONTRASTS},
+            present={
+                "sample": SAMPLES,
+                "part": KEPT_PARTS,
+                "channel": CHANNELS,
+                "contrast": CONTRASTS,
+            },
         )
     )
 
@@ -153,7 +158,8 @@ config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
 SIZES = parts.sizes_of(SHEET["counts"])
-PARTS = parts.divide_samples(SAMPLES, sizes=SIZES)  # one job each
+PARTS = parts.divide_samples(SAMPLES, sizes=SIZES)  # one job each, to read matrices in
+KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept cells
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in
     "shards": "<results>/shards/{sample}.h5ad",
@@ -226,7 +232,7 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     sample="|".join(map(re.escape, SAMPLES)),
-    part="|".join(PARTS),
+    part="|".join(KEPT_PARTS),
     channel="|".join(map(re.escape, CHANNELS)),
     contrast="|".join(map(re.escape, CONTRASTS)) or "none",
 
@@ -311,7 +317,7 @@ def given(sample, column):
 
 def samples_of_part(wildcards):
     """Return the samples that one job processes, in the order of the cell index."""
-    return PARTS[wildcards.part]
+    return KEPT_PARTS[wildcards.part]
 
 
 def shards_of_part(wildcards):
@@ -414,7 +420,7 @@ def every_result():
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     outputs = [INGESTED.values(), DOUBLETS, *(getattr(rules, name).output for name in wanted)]
     return [
-        expand(output, sample=SAMPLES, part=PARTS, channel=CHANNELS, contrast=CONTRASTS)
+        expand(output, sample=SAMPLES, part=KEPT_PARTS, channel=CHANNELS, contrast=CONTRASTS)
         for output in outputs
     ]
 

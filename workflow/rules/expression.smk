@@ -1,8 +1,8 @@
 rule build_pseudobulk:
     """Gather the pseudobulks of all samples and populations, and the ambient RNA in them."""
     input:
-        sums=collect("<results>/expression/sums/{part}.npz", part=PARTS),
-        ambient=collect("<results>/expression/ambient/{part}.npz", part=PARTS),
+        sums=collect("<results>/expression/sums/{part}.npz", part=KEPT_PARTS),
+        ambient=collect("<results>/expression/ambient/{part}.npz", part=KEPT_PARTS),
         cells="<results>/joint/cells.parquet",
     output:
         pseudobulk="<results>/expression/pseudobulk.h5ad",

@@ -201,7 +201,7 @@ rule extract_panel:
 rule embed_cells:
     """Compute principal components of the variable genes over all cells."""
     input:
-        counts=collect("<results>/joint/hvg/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/hvg/{part}.npz", part=KEPT_PARTS),
         cells="<results>/joint/cells.parquet",
     output:
         pca="<results>/joint/pca.npz",
@@ -226,7 +226,7 @@ rule embed_cells:
 
 INTEGRATION_INPUT = {
     COMPONENTS: ["<results>/joint/pca.npz"],
-    COUNTS: collect("<results>/joint/hvg/{part}.npz", part=PARTS),
+    COUNTS: collect("<results>/joint/hvg/{part}.npz", part=KEPT_PARTS),
 }
 for name, method in METHODS.items():
     settings = config["integration"].get(name, {})
@@ -273,7 +273,7 @@ rule score_integration:
     """Compare embeddings: batches mixed, structure kept, populations and LAMM cells lost."""
     input:
         spaces=[SPACES[method] for method in COMPARED],
-        counts=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         cells="<results>/joint/cells.parquet",
     output:
         scores=ensure("<results>/joint/integration_scores.tsv", non_empty=True),

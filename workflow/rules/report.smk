@@ -100,7 +100,7 @@ rule draw_cohort:
         cells="<results>/annotation/cells.parquet",
         umap="<results>/joint/umap.npz",
         neighbors="<results>/joint/neighbors.npz",
-        panel=collect("<results>/joint/panel/{part}.npz", part=PARTS),
+        panel=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         qc=collect("<results>/qc/{sample}.parquet", sample=SAMPLES),
         summary="<results>/qc/summary.tsv",
         counts="<results>/abundance/counts.tsv",

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from lammscope.cohort.parts import (
+    ENOUGH_JOBS,
     LEAST,
     MOST,
     MOST_BYTES,
     divide_channels,
     divide_samples,
+    join_parts,
     sizes_of,
 )
 
@@ -43,6 +45,21 @@ def test_a_large_sample_has_a_job_of_its_own() -> None:
     parts = list(divide_samples(NAMES[:6], sizes=sizes).values())
     assert [NAMES[2]] in parts
     assert parts[0] == NAMES[:2]
+
+
+def test_parts_are_joined_in_large_cohorts_alone() -> None:
+    for n_bytes in (0, 10, MOST_BYTES // 4):
+        sizes = dict.fromkeys(NAMES, n_bytes)
+        parts = divide_samples(NAMES, sizes=sizes)
+        assert join_parts(parts, sizes=sizes) == parts
+    many = [f"P{number:03d}" for number in range(300)]
+    sizes = dict.fromkeys(many, MOST_BYTES // 3)
+    parts = divide_samples(many, sizes=sizes)
+    joined = join_parts(parts, sizes=sizes)
+    assert list(itertools.chain(*joined.values())) == many
+    assert ENOUGH_JOBS <= len(joined) < len(parts) / 2
+    assert max(map(len, joined.values())) <= MOST
+    assert list(joined)[:2] == ["001", "002"]
 
 
 def test_channels_follow_their_first_sample() -> None:
