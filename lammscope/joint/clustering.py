@@ -14,6 +14,7 @@ MANY_CELLS = 300_000  # above it, groups of near cells are clustered, to limit t
 STABILITY_CELLS = 20_000  # drawn from larger cohorts, to limit time; our choice
 N_DRAWS = 5  # our choice: ten pairs to compare
 DRAWN = 0.8  # share of those cells in each draw; our choice: two draws share 64 %
+SEARCHED = 3  # times the neighbors of each cell, so that each draw has enough of them
 
 
 def cluster_cells(graph: sparse.csr_array, *, resolution: float, seed: int) -> np.ndarray:
@@ -119,11 +120,14 @@ def stability(
     pool = rng.choice(len(space), n_cells, replace=False)
     size = max(2, round(DRAWN * n_cells))
     draws = [np.sort(rng.choice(pool, size, replace=False)) for _ in range(N_DRAWS)]
+    pool.sort()
+    search = {"seed": seed, "threads": threads}
+    near, _ = find_neighbors(space[pool], n_neighbors=SEARCHED * n_neighbors, **search)
     found: dict[float, list[np.ndarray]] = {resolution: [] for resolution in resolutions}
     for cells in draws:
-        indices, _ = find_neighbors(
-            space[cells], n_neighbors=n_neighbors, seed=seed, threads=threads
-        )
+        indices = neighbors_drawn(near, np.searchsorted(pool, cells), n_neighbors=n_neighbors)
+        if (indices < 0).any():
+            indices, _ = find_neighbors(space[cells], n_neighbors=n_neighbors, **search)
         graph = shared_neighbor_graph(indices)
         of_draw = cluster_at(graph, resolutions=resolutions, seed=seed)
         for resolution, labels in zip(resolutions, of_draw, strict=True):
@@ -151,6 +155,32 @@ def stability(
             }
         )
     return pd.DataFrame(rows)
+
+
+def neighbors_drawn(near: np.ndarray, drawn: np.ndarray, *, n_neighbors: int) -> np.ndarray:
+    """Return the nearest neighbors of some cells among each other.
+
+    Parameters
+    ----------
+    near
+        Cells x neighbors, of all cells among all, nearest first.
+    drawn
+        Positions of some cells, in ascending order.
+    n_neighbors
+        Neighbors per cell, at most the number of other drawn cells.
+
+    Returns
+    -------
+    ndarray
+        Drawn cells x neighbors: positions in `drawn`, nearest first; -1 for those that are not
+        among the given ones.
+    """
+    place = np.full(len(near), -1, dtype=np.int32)
+    place[drawn] = np.arange(len(drawn), dtype=np.int32)
+    neighbors = place[near[drawn]]
+    n_neighbors = min(n_neighbors, len(drawn) - 1)
+    first = np.argsort(neighbors < 0, axis=1, kind="stable")[:, :n_neighbors]
+    return np.take_along_axis(neighbors, first, axis=1)
 
 
 def adjusted_rand_index(one: np.ndarray, other: np.ndarray) -> float:

@@ -44,14 +44,16 @@ def find_communities(
     found = []
     for resolution in resolutions:
         igraph.set_random_number_generator(random.Random(seed))
-        communities = converted.community_leiden(
-            objective_function="modularity",
-            weights=memoryview(weights),
+        # without the wrapper, which makes Python objects of all nodes
+        membership, _ = igraph.GraphBase.community_leiden(
+            converted,
+            edge_weights=memoryview(weights),
             node_weights=None if strengths is None else memoryview(strengths),
             resolution=resolution,
+            normalize_resolution=True,  # modularity
             n_iterations=N_ITERATIONS,
         )
-        found.append(np.array(communities.membership))
+        found.append(np.array(membership))
     return found
 
 

@@ -16,7 +16,12 @@ from lammscope.core.pca import (
     principal_components_of_parts,
 )
 from lammscope.core.rates import normalize
-from lammscope.joint.clustering import cluster_cells, compare_resolutions, stability
+from lammscope.joint.clustering import (
+    cluster_cells,
+    compare_resolutions,
+    neighbors_drawn,
+    stability,
+)
 from lammscope.joint.embedding import embed_samples
 from lammscope.joint.neighbors import find_neighbors, shared_neighbor_graph
 from tests.matrices import small_shard
@@ -43,6 +48,19 @@ def test_components_equal_a_singular_value_decomposition_and_need_no_stacking() 
     np.testing.assert_allclose(
         components.project(values).var(axis=0, ddof=1), components.variance, rtol=1e-3
     )
+
+
+def test_neighbors_in_a_draw_are_the_nearest_drawn_cells() -> None:
+    space, _ = blobs(200)
+    near, _ = find_neighbors(space, n_neighbors=30, seed=0, threads=1)
+    drawn = np.sort(np.random.default_rng(1).choice(200, 160, replace=False))
+    expected, _ = find_neighbors(space[drawn], n_neighbors=10, seed=0, threads=1)
+    np.testing.assert_array_equal(neighbors_drawn(near, drawn, n_neighbors=10), expected)
+    few = neighbors_drawn(near[:, :10], drawn, n_neighbors=10)
+    assert (few < 0).any()
+    np.testing.assert_array_equal(few[few >= 0], expected[:, : few.shape[1]][few >= 0])
+    three = neighbors_drawn(near, drawn[:3], n_neighbors=10)
+    assert three.shape == (3, 2)  # there are no more
 
 
 def test_approximate_components_hold_the_variance_of_exact_ones() -> None:
