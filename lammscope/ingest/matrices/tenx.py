@@ -89,28 +89,35 @@ def genes_of_tenx(path: Path, *, genome: str | None, layer: str | None) -> pd.Da
 def _checked_genes(group: h5py.Group, *, genome: str | None) -> pd.DataFrame:
     """Return the inspected genes, whose kinds, genome and species are checked once per list.
 
-    Lists are compared as they are stored: to decompress those of 500 samples takes seconds.
+    Lists are compared as they are stored: to decompress those of 500 samples takes seconds. Text of
+    variable length is not compared, which would take as long as to check it.
     """
-    columns = [group.get(name) for name in COLUMNS]
-    stored = [stored_bytes(c) if isinstance(c, h5py.Dataset) else None for c in columns]
-    key = (group.name, genome, *stored)
-    known = CHECKED.get(key)
-    if known is not None:
-        return known
+    found = {name: group.get(name) for name in COLUMNS}
+    columns = {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
+    key = None
+    if not any(c.shape is None or c.dtype.hasobject for c in columns.values()):
+        stored = ((name, stored_bytes(column)) for name, column in columns.items())
+        key = (group.name, genome, *stored)
+        if key in CHECKED:
+            return CHECKED[key]
     kinds = _kinds(group)
     if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
         choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
     genes = choose_genes(_inspected_features(group, kinds), genome=genome)  # the species
-    if len(CHECKED) == LISTS:
-        CHECKED.pop(next(iter(CHECKED)))
-    CHECKED[key] = genes
+    if key is not None:
+        if len(CHECKED) == LISTS:
+            CHECKED.pop(next(iter(CHECKED)))
+        CHECKED[key] = genes
     return genes
 
 
 def stored_bytes(column: h5py.Dataset) -> Hashable:
-    """Return what a dataset holds without decompressing it; equal only if the values are."""
-    if column.chunks is None or column.dtype.hasobject:
-        return column.dtype.str, tuple(np.ravel(column[()]).tolist())
+    """Return what a dataset holds without decompressing it; equal only if the values are.
+
+    Its values have a fixed length.
+    """
+    if column.chunks is None:
+        return column.dtype.str, column.shape, column[()].tobytes()
     made = column.id.get_create_plist()
     filters = tuple(made.get_filter(number) for number in range(made.get_nfilters()))
     chunks: list[h5py.h5d.StoreInfo] = []
