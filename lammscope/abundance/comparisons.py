@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
 from lammscope.abundance.closure import COLUMNS as CLOSURE
 from lammscope.abundance.fractions import Measure, arm_means, thinnest_depth, unit_values
@@ -244,6 +243,8 @@ def _quadrature() -> tuple[Array, Array]:
 @lru_cache(maxsize=1024)
 def _detectable_in_se(df: float) -> float:
     """Find the shift of a noncentral t with power 0.80, by quadrature over the standard error."""
+    from scipy import optimize  # imported here: most jobs that read this module need no power
+
     critical = float(t_quantile(1 - ALPHA / 2, df))
     nodes, weights = _quadrature()
     spread = critical * np.sqrt(chi2_quantile((nodes + 1) / 2, df) / df)

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import yaml
 
 from lammscope.core.resources import HOME
 from lammscope.core.words import near
 from lammscope.core.yaml_text import LOADER, load_yaml
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 SCHEMAS = HOME / "workflow" / "schemas"
 LABELS = (
@@ -84,6 +86,8 @@ def check_config(
     mistakes
         One line each: file and line (or `config`, for the command line), key, value, remedy.
     """
+    import jsonschema  # imported here: jobs read only the labels and words of this module
+
     schema = read_schema("config")
     located = ConfigLines(sources)
     resolved = _with_numbers(_with_defaults(config, schema), schema)
@@ -131,7 +135,7 @@ def as_label(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def explain_value(error: jsonschema.ValidationError, name: str) -> str:
+def explain_value(error: "ValidationError", name: str) -> str:
     """Describe a wrong value and what is allowed; `name` is the key or the column."""
     value: Any = error.instance
     rule: Any = error.validator_value
@@ -164,7 +168,7 @@ def explain_value(error: jsonschema.ValidationError, name: str) -> str:
             return f"{name}: {error.message}"
 
 
-def _explained(error: jsonschema.ValidationError, path: Keys) -> Iterator[tuple[Keys, str]]:
+def _explained(error: "ValidationError", path: Keys) -> Iterator[tuple[Keys, str]]:
     """Yield the key path and message of each mistake in a schema error."""
     prefix = "".join(f"{part}." for part in path)
     value: Any = error.instance

@@ -3,10 +3,11 @@
 import random
 from collections.abc import Sequence
 
-import igraph
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
+
+from lammscope.joint.graph_library import igraph
 
 N_ITERATIONS = 2  # of the Leiden algorithm: igraph's default
 BATCH = 5_000_000  # edges at a time, of which igraph makes Python objects: 143 bytes each
