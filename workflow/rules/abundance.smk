@@ -173,6 +173,7 @@ rule audit_losses:
         "<logs>/audit_losses.log",
     benchmark:
         "<benchmarks>/audit_losses.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:

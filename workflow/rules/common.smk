@@ -160,6 +160,9 @@ SAMPLES = SHEET.index.tolist()
 SIZES = parts.sizes_of(SHEET["counts"])
 PARTS = parts.divide_samples(SAMPLES, sizes=SIZES)  # one job each, to read matrices in
 KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept cells
+# In a small cohort, steps on all cells take a second, and would wait until several cores are free.
+IS_SMALL = min(SIZES.values()) > 0 and sum(SIZES.values()) < 100 * 2**20  # some 30,000 cells
+JOINT_THREADS = 1 if IS_SMALL else config["threads"]
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in
     "shards": "<results>/shards/{sample}.h5ad",
@@ -212,7 +215,7 @@ OPTIONAL_RULES = {
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
-FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of long-running rules
+FIRST, SOON = 20, 10  # priorities of rules that many jobs wait for, and of most others
 TYPE_SETTINGS = {
     key: config["annotation"][key] for key in ("min_score", "min_margin", "cluster_weight")
 }

@@ -49,6 +49,7 @@ for part, channels in parts.divide_channels(PARTS, channels=CHANNELS).items():
             f"<logs>/score_doublets/{part}.log",
         benchmark:
             f"<benchmarks>/score_doublets/{part}.tsv"
+        priority: FIRST
         conda:
             "../../envs/lammscope.yaml"
         resources:

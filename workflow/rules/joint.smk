@@ -68,7 +68,7 @@ rule match_genes:
         "<logs>/match_genes.log",
     benchmark:
         "<benchmarks>/match_genes.tsv"
-    priority: FIRST
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -123,7 +123,7 @@ rule select_genes:
         "<logs>/select_genes.log",
     benchmark:
         "<benchmarks>/select_genes.tsv"
-    priority: FIRST
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -230,6 +230,7 @@ INTEGRATION_INPUT = {
 }
 for name, method in METHODS.items():
     settings = config["integration"].get(name, {})
+    threads_used = JOINT_THREADS if method.reads == COMPONENTS else config["threads"]
     model = {"model": directory(f"<results>/joint/{name}_model")} if method.saves_model else {}
 
     rule:
@@ -249,7 +250,7 @@ for name, method in METHODS.items():
         priority: FIRST
         conda:
             f"../../envs/{method.environment}.yaml"
-        threads: config["threads"]
+        threads: threads_used
         resources:
             mem_mb=memory(*method.memory),
         params:
@@ -262,7 +263,7 @@ for name, method in METHODS.items():
                 },
                 settings={key: value for key, value in settings.items() if key != "covariates"},
                 seed=config["seed"],
-                threads=config["threads"],
+                threads=threads_used,
                 code=code("integrate_cells", without=tuple(other_modules(name))),
             ),
         script:
@@ -347,14 +348,14 @@ rule find_neighbors:
     priority: FIRST
     conda:
         "../../envs/lammscope.yaml"
-    threads: config["threads"]
+    threads: JOINT_THREADS
     resources:
         mem_mb=memory(800, 8),
     params:
         **named(
             n_neighbors=config["clustering"]["n_neighbors"],
             seed=config["seed"],
-            threads=config["threads"],
+            threads=JOINT_THREADS,
             code=code("find_neighbors"),
         ),
     script:

@@ -74,6 +74,7 @@ rule draw_quality:
         "<logs>/draw_quality.log",
     benchmark:
         "<benchmarks>/draw_quality.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
@@ -116,6 +117,7 @@ rule draw_cohort:
         "<logs>/draw_cohort.log",
     benchmark:
         "<benchmarks>/draw_cohort.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:

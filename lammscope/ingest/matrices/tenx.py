@@ -1,6 +1,6 @@
 """The HDF5 files of Cell Ranger 2 (one group per genome) and of 3 and later (`matrix`)."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import h5py
@@ -33,7 +33,7 @@ COLUMNS = (
     *("genes", "gene_names"),
     *(f"features/{name}" for name in ("id", "name", "feature_type", "genome")),
 )
-CHECKED: dict[Hashable, pd.DataFrame] = {}  # inspected genes of the last lists, at most `LISTS`
+TABLES: dict[Hashable, pd.DataFrame] = {}  # of the last lists of features, at most `LISTS`
 
 
 def is_tenx(file: h5py.File) -> bool:
@@ -87,28 +87,37 @@ def genes_of_tenx(path: Path, *, genome: str | None, layer: str | None) -> pd.Da
 
 
 def _checked_genes(group: h5py.Group, *, genome: str | None) -> pd.DataFrame:
-    """Return the inspected genes, whose kinds, genome and species are checked once per list.
+    """Return the inspected genes, after checking their kinds, genome and species."""
+
+    def check() -> pd.DataFrame:
+        kinds = _kinds(group)
+        if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
+            choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
+        return choose_genes(_inspected_features(group, kinds), genome=genome)  # the species
+
+    return _once_per_list(group, ("checked", genome), check)
+
+
+def _once_per_list(
+    group: h5py.Group, what: Hashable, make: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """Return a table of the features, which is made once per list of features.
 
     Lists are compared as they are stored: to decompress those of 500 samples takes seconds. Text of
-    variable length is not compared, which would take as long as to check it.
+    variable length is not compared, which would take as long as to read it.
     """
     found = {name: group.get(name) for name in COLUMNS}
     columns = {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
-    key = None
-    if not any(c.shape is None or c.dtype.hasobject for c in columns.values()):
-        stored = ((name, stored_bytes(column)) for name, column in columns.items())
-        key = (group.name, genome, *stored)
-        if key in CHECKED:
-            return CHECKED[key]
-    kinds = _kinds(group)
-    if len(kinds) > 1 or kinds.to_dict("list").get("feature_type") != [EXPRESSION]:
-        choose_genes(kinds.assign(gene="", symbol=""), genome=genome)
-    genes = choose_genes(_inspected_features(group, kinds), genome=genome)  # the species
-    if key is not None:
-        if len(CHECKED) == LISTS:
-            CHECKED.pop(next(iter(CHECKED)))
-        CHECKED[key] = genes
-    return genes
+    if any(column.shape is None or column.dtype.hasobject for column in columns.values()):
+        return make()
+    stored = ((name, stored_bytes(column)) for name, column in columns.items())
+    key = (what, group.name, *stored)
+    if key not in TABLES:
+        made = make()
+        if len(TABLES) == LISTS:
+            TABLES.pop(next(iter(TABLES)))
+        TABLES[key] = made
+    return TABLES[key]
 
 
 def stored_bytes(column: h5py.Dataset) -> Hashable:
@@ -205,11 +214,16 @@ def _kinds(group: h5py.Group) -> pd.DataFrame:
 
 def _features(group: h5py.Group) -> pd.DataFrame:
     """Read names of the features, and type and genome if the file has them."""
-    features = _names(group, whole=True)
-    if "genes" in group:
-        return features.assign(genome=group.name.strip("/"))
-    known = [name for name in ("feature_type", "genome") if name in group["features"]]
-    return features.assign(**{name: texts(group, f"features/{name}").astype(str) for name in known})
+
+    def read() -> pd.DataFrame:
+        features = _names(group, whole=True)
+        if "genes" in group:
+            return features.assign(genome=group.name.strip("/"))
+        known = [name for name in ("feature_type", "genome") if name in group["features"]]
+        kinds = {name: texts(group, f"features/{name}").astype(str) for name in known}
+        return features.assign(**kinds)
+
+    return _once_per_list(group, "all", read).copy()
 
 
 def _inspected_features(group: h5py.Group, kinds: pd.DataFrame) -> pd.DataFrame:

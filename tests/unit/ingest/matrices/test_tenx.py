@@ -51,7 +51,7 @@ def test_stored_lists_are_equal_only_if_their_names_are(
 def test_genes_of_files_with_one_list_are_checked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tenx, "CHECKED", {})
+    monkeypatch.setattr(tenx, "TABLES", {})
     paths = [
         _compress(write_tenx_v3(small_shard(seed=seed), tmp_path / f"{seed}.h5"))
         for seed in range(3)
@@ -79,10 +79,10 @@ def test_another_species_is_refused_after_a_human_file(tmp_path: Path) -> None:
 
 
 def test_only_the_last_lists_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenx, "CHECKED", {})
+    monkeypatch.setattr(tenx, "TABLES", {})
     for n_genes in range(40, 50):
         path = write_tenx_v3(small_shard(n_genes=n_genes), tmp_path / f"{n_genes}.h5")
         inspect_matrix(path)
-        assert not tenx.CHECKED or n_genes > 40  # text of variable length is not compared
+        assert not tenx.TABLES or n_genes > 40  # text of variable length is not compared
         inspect_matrix(_compress(path))
-    assert len(tenx.CHECKED) == LISTS
+    assert len(tenx.TABLES) == LISTS
