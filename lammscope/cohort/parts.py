@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lammscope.core.shards import InputRecord
 from lammscope.ingest.inputs import count_files, total_size
 
 MOST = 10  # samples of a part: starting a job takes as long as a sample of 500 cells
@@ -92,9 +93,15 @@ def divide_channels(
     return divided
 
 
-def sizes_of(matrices: Mapping[str, str]) -> dict[str, int]:
-    """Return the bytes of each sample's matrix, a file or in a folder; 0 if there is none."""
-    return {sample: _size(Path(path)) for sample, path in matrices.items()}
+def sizes_of(matrices: Mapping[str, str], *, records: Mapping[str, InputRecord]) -> dict[str, int]:
+    """Return the bytes of each sample's matrix, a file or in a folder; 0 if there is none.
+
+    That of an archived matrix is in the record of the last run, so that parts stay the same.
+    """
+    recorded = {sample: record.size for sample, record in records.items()}
+    return {
+        sample: _size(Path(path)) or recorded.get(sample, 0) for sample, path in matrices.items()
+    }
 
 
 def _size(path: Path) -> int:

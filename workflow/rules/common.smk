@@ -157,11 +157,12 @@ except ValueError as error:
 config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
-SIZES = parts.sizes_of(SHEET["counts"])
+SIZES = parts.sizes_of(SHEET["counts"], records=LAST_RUN.records if LAST_RUN else {})
 PARTS = parts.divide_samples(SAMPLES, sizes=SIZES)  # one job each, to read matrices in
 KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept cells
-# In a small cohort, steps on all cells take a second, and would wait until several cores are free.
-IS_SMALL = min(SIZES.values()) > 0 and sum(SIZES.values()) < 100 * 2**20  # some 30,000 cells
+# Cores reserved for steps on all cells: in a small cohort they take a second, and to wait for another
+# core takes longer.
+IS_SMALL = sum(SIZES.values()) < 100 * 2**20  # some 30,000 cells as 10x HDF5
 JOINT_THREADS = 1 if IS_SMALL else config["threads"]
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in

@@ -230,7 +230,6 @@ INTEGRATION_INPUT = {
 }
 for name, method in METHODS.items():
     settings = config["integration"].get(name, {})
-    threads_used = JOINT_THREADS if method.reads == COMPONENTS else config["threads"]
     model = {"model": directory(f"<results>/joint/{name}_model")} if method.saves_model else {}
 
     rule:
@@ -250,7 +249,7 @@ for name, method in METHODS.items():
         priority: FIRST
         conda:
             f"../../envs/{method.environment}.yaml"
-        threads: threads_used
+        threads: JOINT_THREADS if method.reads == COMPONENTS else config["threads"]
         resources:
             mem_mb=memory(*method.memory),
         params:
@@ -263,7 +262,7 @@ for name, method in METHODS.items():
                 },
                 settings={key: value for key, value in settings.items() if key != "covariates"},
                 seed=config["seed"],
-                threads=threads_used,
+                threads=config["threads"],
                 code=code("integrate_cells", without=tuple(other_modules(name))),
             ),
         script:
@@ -355,7 +354,7 @@ rule find_neighbors:
         **named(
             n_neighbors=config["clustering"]["n_neighbors"],
             seed=config["seed"],
-            threads=JOINT_THREADS,
+            threads=config["threads"],
             code=code("find_neighbors"),
         ),
     script:

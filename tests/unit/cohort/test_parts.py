@@ -15,6 +15,7 @@ from lammscope.cohort.parts import (
     join_parts,
     sizes_of,
 )
+from lammscope.core.shards import InputRecord
 
 NAMES = [f"P{patient:02d}_{phase}" for patient in range(1, 41) for phase in ("post", "pre")]
 
@@ -70,10 +71,11 @@ def test_channels_follow_their_first_sample() -> None:
     assert divide_channels(parts, channels={"lane": ["a", "c", "e"]}) == {"001": ["lane"]}
 
 
-def test_sizes_are_of_files_and_of_folders(tmp_path: Path) -> None:
+def test_sizes_are_of_files_of_folders_and_of_archived_files(tmp_path: Path) -> None:
     (tmp_path / "folder" / "below").mkdir(parents=True)
     (tmp_path / "folder" / "below" / "matrix.mtx").write_bytes(b"12345")
     (tmp_path / "one.h5").write_bytes(b"123")
-    paths = {"a": "folder", "b": "one.h5", "c": "missing.h5"}
-    found = sizes_of({sample: str(tmp_path / path) for sample, path in paths.items()})
-    assert found == {"a": 5, "b": 3, "c": 0}
+    paths = {"a": "folder", "b": "one.h5", "c": "missing.h5", "d": "archived.h5"}
+    records = {sample: InputRecord("size", 7, "", "") for sample in ("b", "d")}
+    matrices = {sample: str(tmp_path / path) for sample, path in paths.items()}
+    assert sizes_of(matrices, records=records) == {"a": 5, "b": 3, "c": 0, "d": 7}
