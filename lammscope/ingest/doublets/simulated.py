@@ -34,7 +34,8 @@ from lammscope.ingest.doublets.lineages import (
 from lammscope.ingest.doublets.mixtures import evidence_of_both, find_mixtures
 from lammscope.ingest.doublets.threshold import MAX_RATE, KnownRate, call_threshold, estimate_rate
 
-CHUNK = 2_000  # cells or simulated doublets processed at a time
+CHUNK = 2_000  # cells processed at a time
+PART = 20_000  # simulated doublets processed at a time, and cells whose neighbors are searched
 EXACT_CELLS = 500  # of more, components are approximate; our choice: less is saved with fewer
 EXACT_POINTS = 10_000  # of more, neighbors are searched in an inverted file
 N_PROBES = 16  # its lists searched for each point: 99.8 % of the neighbors among 15,000 points
@@ -62,8 +63,10 @@ class Channel:
 
     Attributes
     ----------
-    cells, simulated
+    cells
         Counts (x genes) of variable genes and markers.
+    simulated
+        The same of simulated doublets, in parts of at most `PART` rows.
     symbols
         Those genes' symbols.
     points
@@ -73,7 +76,7 @@ class Channel:
     """
 
     cells: sparse.csr_array
-    simulated: sparse.csr_array
+    simulated: list[sparse.csr_array]
     symbols: np.ndarray
     points: np.ndarray
     share: np.ndarray
@@ -166,14 +169,13 @@ def _simulate(
     )
     points, parts = [space.project(values)], []
     thinned = _thinned(counts, rng=rng)
-    for some in np.array_split(pairs, max(len(pairs) // CHUNK, 1)):
+    for some in np.array_split(pairs, len(pairs) // PART + 1):
         sums = thinned[some[:, 0]] + thinned[some[:, 1]]
         parts.append(sums)
         points.append(space.project(_log_rates(sums[:, variable])))
     found = np.concatenate(points)
-    simulated = sparse.csr_array(sparse.vstack(parts, format="csr"))
     share = _simulated_neighbors(found, n_cells=n_cells)
-    return Channel(counts, simulated, symbols[columns], found, share)
+    return Channel(counts, parts, symbols[columns], found, share)
 
 
 def _thinned(counts: sparse.csr_array, *, rng: np.random.Generator) -> sparse.csr_array:
@@ -192,17 +194,26 @@ def _simulated_neighbors(points: np.ndarray, *, n_cells: int) -> np.ndarray:
     """Return the share of simulated doublets, which follow the cells, among the neighbors."""
     n_neighbors = max(MIN_NEIGHBORS, round(NEIGHBORS_PER_ROOT * np.sqrt(n_cells)))
     n_adjusted = round(n_neighbors * len(points) / n_cells)
-    index = faiss.IndexFlatL2(points.shape[1])
-    if len(points) > EXACT_POINTS:
-        index = faiss.IndexIVFFlat(index, points.shape[1], int(np.sqrt(len(points))))
-        index.cp.max_points_per_centroid = TRAINING_POINTS
-        index.nprobe = N_PROBES
-        index.train(points)
+    is_large = len(points) > EXACT_POINTS
+    index = _inverted_file(points) if is_large else faiss.IndexFlatL2(points.shape[1])
     index.add(points)
-    _, neighbors = index.search(points, n_adjusted + 1)
-    n_simulated = (neighbors[:, 1:] >= n_cells).sum(axis=1)
+    n_simulated = np.concatenate(
+        [
+            (index.search(some, n_adjusted + 1)[1][:, 1:] >= n_cells).sum(axis=1)
+            for some in np.array_split(points, len(points) // PART + 1)
+        ]
+    )
     # as in Scrublet, the posterior mean of the share under a flat prior
     return np.asarray((n_simulated + 1) / (n_adjusted + 2))
+
+
+def _inverted_file(points: np.ndarray) -> faiss.Index:
+    size = points.shape[1]
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(size), size, int(np.sqrt(len(points))))
+    index.cp.max_points_per_centroid = TRAINING_POINTS
+    index.nprobe = N_PROBES
+    index.train(points)
+    return index
 
 
 def _call(
@@ -273,7 +284,8 @@ def _rank_of_two(channel: Channel, profiles: Profiles) -> tuple[np.ndarray, np.n
         minus infinity if there is too little evidence.
     """
     cells, of_cells = _evidence(channel.cells, profiles)
-    simulated, of_simulated = _evidence(channel.simulated, profiles)
+    found = [_evidence(part, profiles) for part in channel.simulated]
+    simulated, of_simulated = (np.concatenate(values) for values in zip(*found, strict=True))
     ranks = np.full(len(cells), -np.inf), np.full(len(simulated), -np.inf)
     for number in np.unique(profiles.combinations):
         known = np.sort(simulated[(of_simulated == number) & np.isfinite(simulated)])
