@@ -1,4 +1,7 @@
-"""igraph without its drawing, which would import matplotlib into each job that clusters cells."""
+"""igraph without its drawing, which would import matplotlib into each job that clusters cells.
+
+In a process that has imported matplotlib before, igraph is as usual.
+"""
 
 import sys
 
