@@ -20,7 +20,8 @@ ROOMS = {
     "annotate": {"core", "joint"},
     "expression": {"core", "cohort", "annotate", "stats"},
     "abundance": {"core", "cohort", "stats", "expression"},
-    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression"},
+    "axis": {"core", "cohort", "joint", "annotate", "stats", "abundance", "expression"},
+    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression", "axis"},
     "simulate": {"core"},
 }
 DOORS = {"new_cohort.py", "check.py", "__init__.py"}
