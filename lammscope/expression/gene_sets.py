@@ -118,10 +118,10 @@ def match_genes(
     """
     order = np.argsort(level, kind="stable")  # higher rows overwrite lower ones
     rows = {symbols[row].upper(): row for row in order}
-    rows |= {_plain_id(genes[row]): row for row in order}
+    rows |= {plain_name(genes[row]): row for row in order}
     return {
         part.name: np.unique(
-            np.array([rows[name] for gene in part.genes if (name := _plain_id(gene)) in rows], int)
+            np.array([rows[name] for gene in part.genes if (name := plain_name(gene)) in rows], int)
         )
         for part in gene_sets
     }
@@ -206,6 +206,6 @@ def _mean(values: np.ndarray) -> float:
 
 
 @lru_cache(maxsize=2**17)  # all populations have the same genes
-def _plain_id(gene: str) -> str:
+def plain_name(gene: str) -> str:
     """Return the name of a gene in upper case, and an Ensembl id without version."""
     return re.sub(r"^(ENS[A-Z]*G\d+)\.\d+$", r"\1", gene.upper())

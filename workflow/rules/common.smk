@@ -191,6 +191,10 @@ EXPRESSION_TESTS = {
     ],
     "max_ambient_share": config["expression"]["max_ambient_share"],
 }
+AXIS_GROUPS = {role: config["axis"][role] for role in ("myeloid", "T", "other")}
+AXIS_PRIMARY = config["axis"]["primary"] | {
+    "contrast": config["axis"]["primary"]["contrast"] or config["primary"]["contrast"]
+}
 LAMM_GENES = [
     *config["lamm"]["definers"],
     *(gene for veto in config["lamm"]["vetoes"].values() for gene in veto["genes"]),

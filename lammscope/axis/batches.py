@@ -1,0 +1,346 @@
+"""Pairs that are compared in the same patients, and why some cannot be."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lammscope.abundance.fractions import thinnest_depth
+from lammscope.axis.pairs import Pair, Term
+from lammscope.axis.strength import GroupCounts, log_cpm, part_counts
+from lammscope.axis.terms import Groups
+from lammscope.cohort.comparison import Comparison, design_problem
+from lammscope.cohort.contrasts import SIDES
+from lammscope.cohort.design import (
+    MIN_PATIENTS,
+    design_matrix,
+    independent_columns,
+    tested_column,
+)
+from lammscope.core.names import Array
+from lammscope.expression.ambient_in_contrast import mark_ambient
+from lammscope.expression.models import Model
+from lammscope.expression.pseudobulk import IS_LIMIT
+from lammscope.stats.effect import effect_test
+
+# UMIs of each part per patient, at equal levels, in the arm with the fewest; with fewer, the prior
+# count determines the level.
+MIN_EXPECTED = 2
+REASONS = {
+    "shown": "shown only: nothing is tested (column `use` of the table of pairs)",
+    "too_few_patients": f"fewer than {MIN_PATIENTS} patients in an arm, or too few for the model",
+    "aliased": "the arms cannot be separated from a covariate",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class AxisQuestion:
+    """A comparison of pairs, with its settings.
+
+    Attributes
+    ----------
+    pairs
+        The pairs.
+    groups
+        Groups of cells that send and receive.
+    own
+        Counts of each group in the units of the comparison.
+    fractions
+        Log2 fraction of each group among immune cells, units x sides; a group without an entry has
+        no supply.
+    comparison
+        Who is compared with whom.
+    min_cells
+        Patients with fewer senders or receivers are left out, and named in `notes`.
+    max_ambient_share
+        As in `expression.ambient_in_contrast.mark_ambient`: terms whose UMIs ambient RNA may
+        explain are not tested.
+    """
+
+    pairs: Sequence[Pair]
+    groups: Groups
+    own: Mapping[str, GroupCounts]
+    fractions: Mapping[str, Array]
+    comparison: Comparison
+    min_cells: int
+    max_ambient_share: float
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """The units of the comparison."""
+        return self.comparison.units
+
+    def routes(self) -> Iterator[tuple[str, str, list[Pair]]]:
+        """Yield each sender and receiver with their pairs.
+
+        Groups of one role overlap (LAMM cells are monocytic cells), so within a role cells send to
+        their own group only.
+        """
+        by_role = self.groups.by_role
+        found: dict[tuple[str, str], list[Pair]] = {}
+        for pair in self.pairs:
+            for sending in pair.senders:
+                for receiving in pair.receivers:
+                    for sender in by_role.get(sending, ()):
+                        for receiver in by_role.get(receiving, ()):
+                            if sending != receiving or sender == receiver:
+                                found.setdefault((sender, receiver), []).append(pair)
+        for (sender, receiver), pairs in found.items():
+            yield sender, receiver, pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs of one sender and receiver that are compared in the same patients.
+
+    Attributes
+    ----------
+    question
+        The question.
+    sender, receiver
+        Names of groups.
+    pairs
+        The pairs.
+    keep
+        Which units have enough cells and known counts.
+    """
+
+    question: AxisQuestion
+    sender: str
+    receiver: str
+    pairs: Sequence[Pair]
+    keep: np.ndarray
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """The kept units."""
+        return self.question.units[self.keep]
+
+    @cached_property
+    def design(self) -> pd.DataFrame:
+        """The model of the kept units, with all covariates."""
+        return design_matrix(self.units, self.question.comparison.contrast.adjust)
+
+    @cached_property
+    def full(self) -> pd.DataFrame:
+        """Its independent columns."""
+        return independent_columns(self.design)
+
+    @cached_property
+    def problem(self) -> str:
+        """Why the kept units cannot be compared; empty if they can."""
+        return design_problem(self.units, self.design, self.question.comparison.contrast)
+
+    @cached_property
+    def of_sender(self) -> "TermSide":
+        """The senders' terms."""
+        return TermSide(self, self.sender, [pair.ligand for pair in self.pairs])
+
+    @cached_property
+    def of_receiver(self) -> "TermSide":
+        """The receivers' terms."""
+        return TermSide(self, self.receiver, [pair.receptor for pair in self.pairs])
+
+    @cached_property
+    def levels(self) -> dict[str, Array]:
+        """Levels of each measure, pairs x kept units x sides; no supply without fractions."""
+        sender, receiver = self.of_sender.levels, self.of_receiver.levels
+        found = {"sender": sender, "receiver": receiver, "sum": sender + receiver}
+        fraction = self.question.fractions.get(self.sender)
+        if fraction is not None:
+            found["supply"] = sender + fraction[self.keep]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class TermSide:
+    """The terms of a batch in one group of cells."""
+
+    batch: Batch
+    group: str
+    terms: Sequence[Term]
+
+    @cached_property
+    def own(self) -> GroupCounts:
+        """The counts of the group."""
+        return self.batch.question.own[self.group]
+
+    @cached_property
+    def parts(self) -> list[tuple[str, ...]]:
+        """All different parts of the terms."""
+        return list(dict.fromkeys(part for term in self.terms for part in term.parts))
+
+    @cached_property
+    def counts(self) -> tuple[Array, Array]:
+        """UMIs and ambient UMIs of the parts, parts x kept units x sides."""
+        counts, ambient = part_counts(self.own, Term(tuple(self.parts)))
+        return counts[:, self.batch.keep], ambient[:, self.batch.keep]
+
+    @cached_property
+    def part_levels(self) -> Array:
+        """Log2 counts per million of the parts, parts x kept units x sides."""
+        return log_cpm(self.counts[0], self.own.library[self.batch.keep])
+
+    @cached_property
+    def levels(self) -> Array:
+        """Levels of the terms, terms x kept units x sides: those of their weakest parts."""
+        rows = [[self.parts.index(part) for part in term.parts] for term in self.terms]
+        return np.array([self.part_levels[own].min(axis=0) for own in rows])
+
+    @cached_property
+    def problems(self) -> list[tuple[str, str]]:
+        """The status and reason of each term that cannot be tested; ("", "") if it can."""
+        found = {part: self._problem(i, part) for i, part in enumerate(self.parts)}
+        return [
+            next((found[part] for part in term.parts if found[part][0]), ("", ""))
+            for term in self.terms
+        ]
+
+    @cached_property
+    def ambient(self) -> list[str]:
+        """The part of each term that ambient RNA may explain, in words; empty without one."""
+        words = dict(zip(self.parts, self._ambient_words(), strict=True))
+        return [
+            next((words[part] for part in term.parts if words[part]), "") for term in self.terms
+        ]
+
+    def _problem(self, at: int, part: tuple[str, ...]) -> tuple[str, str]:
+        name = " or ".join(part)
+        counts, umi = self.counts[0][at], self.own.umi[self.batch.keep]
+        if not counts.sum():
+            return "no_counts", f"no UMI of {name} in {self.group}"
+        arm = self.batch.question.comparison.contrast.groups(self.batch.units)
+        expected = thinnest_depth(umi, arm) * counts.sum() / umi.sum()
+        if expected < MIN_EXPECTED:
+            return (
+                "too_few_counts",
+                f"{counts.sum():.0f} UMIs of {name} in {self.group} of {counts.shape[0]} patients: "
+                f"{expected:.1f} are expected of a patient, {MIN_EXPECTED} are needed",
+            )
+        return "", ""
+
+    def _ambient_words(self) -> list[str]:
+        """Say of each part whether ambient RNA may explain its UMIs."""
+        batch, own = self.batch, self.own
+        contrast = batch.question.comparison.contrast
+        (counts, ambient), keep = self.counts, batch.keep
+        names = SIDES if contrast.has_sides else ("",)
+        frames = [
+            batch.units.assign(
+                side=name or batch.units["arm"], **{IS_LIMIT: own.is_limit[keep][:, k]}
+            )
+            for k, name in enumerate(names)
+        ]
+        sides = pd.concat(frames, ignore_index=True)
+        sides["weight"] = contrast.weights(sides)
+
+        def flat(values: Array) -> Array:
+            return values.swapaxes(-1, -2).reshape(*values.shape[:-2], -1)
+
+        umi, ambient_umi = flat(own.umi[keep]), flat(own.ambient_umi[keep])
+        rest, rest_ambient = umi - flat(counts).sum(axis=0), ambient_umi - flat(ambient).sum(axis=0)
+        labels = np.array([*("|".join(part) for part in self.parts), "rest"])
+        model = Model(
+            population=self.group,
+            counts=np.vstack([flat(counts), np.maximum(rest, 0)]),
+            genes=labels,
+            symbols=labels,
+            design=batch.full,
+            block=None,
+            norm_factors=flat(own.library[keep]) / umi,
+            sides=sides,
+            ambient=np.vstack([flat(ambient), np.maximum(rest_ambient, 0)]),
+            n_test=0,
+            n_reference=0,
+        )
+        effect = effect_test(
+            unit_difference(self.part_levels), batch.full.to_numpy(), tested_column(batch.full)
+        )
+        marks = mark_ambient(
+            model,
+            np.append(effect.estimate, 0.0),
+            max_ambient_share=batch.question.max_ambient_share,
+        )
+        return [
+            f"ambient RNA may explain {' or '.join(part)} in {self.group} "
+            f"({100 * share:.0f} % of its UMIs where it is higher)"
+            if is_ambient
+            else ""
+            for part, is_ambient, share in zip(
+                self.parts, marks["ambient"], marks["ambient_share"], strict=False
+            )
+        ]
+
+
+def unit_difference(levels: Array) -> Array:
+    """Return the value of each unit, features x units: with two sides, their difference."""
+    return levels[..., 0] - levels[..., 1] if levels.shape[-1] == 2 else levels[..., 0]
+
+
+def make_batches(question: AxisQuestion) -> Iterator[Batch]:
+    """Divide the pairs of each sender and receiver by the patients in whom they are known."""
+    for sender, receiver, pairs in question.routes():
+        own = question.own[sender], question.own[receiver]
+        enough = [(each.n_cells >= question.min_cells).all(axis=1) for each in own]
+        by_keep: dict[tuple[bool, ...], list[Pair]] = {}
+        for pair in pairs:
+            terms = pair.ligand, pair.receptor
+            known = [
+                np.isfinite(each.counts[each.rows(term.genes)]).all(axis=(0, 2))
+                for each, term in zip(own, terms, strict=True)
+            ]
+            keep = enough[0] & enough[1] & known[0] & known[1]
+            by_keep.setdefault(tuple(keep.tolist()), []).append(pair)
+        for flags, chosen in by_keep.items():
+            yield Batch(question, sender, receiver, chosen, np.array(flags, dtype=bool))
+
+
+def find_problems(batch: Batch) -> list[tuple[str, str]]:
+    """Return the status and reason of each pair; ("", "") for those that can be tested."""
+    found = []
+    whole = _batch_problem(batch)
+    for i, pair in enumerate(batch.pairs):
+        missing = _missing_genes(batch, pair)
+        if missing:
+            found.append(("no_gene", f"no matrix has {', '.join(missing)}"))
+        elif not pair.is_tested:
+            found.append(("shown", REASONS["shown"]))
+        elif whole[0]:
+            found.append(whole)
+        else:
+            sides = batch.of_sender, batch.of_receiver
+            status = next((s.problems[i] for s in sides if s.problems[i][0]), ("", ""))
+            words = next((s.ambient[i] for s in sides if s.ambient[i]), "")
+            found.append(status if status[0] or not words else ("ambient", words))
+    return found
+
+
+def _missing_genes(batch: Batch, pair: Pair) -> list[str]:
+    """Return the genes of a pair that the matrices of no patient have."""
+    own = batch.question.own
+    return [
+        gene
+        for group, term in ((batch.sender, pair.ligand), (batch.receiver, pair.receptor))
+        for gene, row in zip(term.genes, own[group].rows(term.genes), strict=True)
+        if np.isnan(own[group].counts[row]).all() and own[group].counts[row].size
+    ]
+
+
+def _batch_problem(batch: Batch) -> tuple[str, str]:
+    """Return the status and reason if the patients cannot be compared."""
+    question = batch.question
+    contrast = question.comparison.contrast
+    for group in (batch.sender, batch.receiver):
+        if len(question.units) and not question.own[group].n_cells.any():
+            return "no_cells", f"no {group} cells in these samples"
+    if not batch.problem:
+        return "", ""
+    reason = contrast.reasons.get(batch.problem, REASONS.get(batch.problem, batch.problem))
+    if batch.problem == "too_few_patients":
+        reason = (
+            f"fewer than {contrast.requirement} have {question.min_cells} {batch.sender} and "
+            f"{question.min_cells} {batch.receiver} cells"
+        )
+    return batch.problem, reason

@@ -1,0 +1,137 @@
+"""Levels of terms in patients: what sender and receiver express of a pair.
+
+Levels are log2 counts per million of pseudobulks. The sum of two of them, of the sender's and the
+receiver's term, is the strength of a pair in a patient: co-expression that is compatible with
+signaling, not signaling itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lammscope.abundance.fractions import sum_sides
+from lammscope.axis.pairs import Term
+from lammscope.core.names import Array
+
+PRIOR = 0.5  # UMIs added to a library of mean size; to others in proportion
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """A group of cells in the units of a contrast; replicates are summed.
+
+    Attributes
+    ----------
+    genes
+        Names of the rows of `counts`.
+    counts, ambient
+        UMIs and expected ambient UMIs, genes x units x sides; nan if the matrix of a sample lacks
+        the gene.
+    library
+        Normalized UMIs of all genes, units x sides.
+    umi, ambient_umi
+        UMIs of all genes, and of them expected ambient ones, units x sides.
+    n_cells
+        Units x sides.
+    is_limit
+        Whether ambient UMIs are an upper limit, units x sides.
+    """
+
+    genes: tuple[str, ...]
+    counts: Array
+    ambient: Array
+    library: Array
+    umi: Array
+    ambient_umi: Array
+    n_cells: Array
+    is_limit: np.ndarray
+
+    def rows(self, genes: Sequence[str]) -> list[int]:
+        """Return the rows of some genes."""
+        return [self.genes.index(gene) for gene in genes]
+
+
+def group_counts(
+    libraries: pd.DataFrame, counts: pd.DataFrame, units: pd.DataFrame, *, group: str
+) -> GroupCounts:
+    """Sum the tables of `terms.count_terms` over the samples of each unit and side.
+
+    `units` come from `Comparison.units`.
+    """
+    own = counts[counts["group"] == group]
+    sizes = libraries[libraries["group"] == group].set_index("sample")
+    samples = sorted({name for side in _side_lists(units) for names in side for name in names})
+    without = [name for name in samples if name not in sizes.index]
+    columns = ["library", "umi", "ambient", "n_cells", "is_limit"]
+    wide = sizes[columns].astype(float).reindex(samples, fill_value=0.0)
+    library, umi, ambient_umi, n_cells, is_limit = sum_sides(wide, units).transpose(0, 2, 1)
+    genes = tuple(dict.fromkeys(counts["gene"]))
+    tables = {
+        name: own.pivot(index="sample", columns="gene", values=name).reindex(columns=genes)
+        for name in ("count", "ambient")
+    }
+    # a sample without such cells has none of their UMIs, one without the gene has no count
+    tables = {
+        name: pd.concat([table, pd.DataFrame(0.0, without, genes)]).reindex(samples)
+        for name, table in tables.items()
+    }
+    lacking = sum_sides(tables["count"].isna(), units).transpose(0, 2, 1) > 0
+    summed = {
+        name: sum_sides(table.fillna(0.0), units).transpose(0, 2, 1)
+        for name, table in tables.items()
+    }
+    return GroupCounts(
+        genes,
+        counts=np.where(lacking, np.nan, summed["count"]),
+        ambient=summed["ambient"],
+        library=library,
+        umi=umi,
+        ambient_umi=ambient_umi,
+        n_cells=n_cells,
+        is_limit=is_limit > 0,
+    )
+
+
+def _side_lists(units: pd.DataFrame) -> list[pd.Series]:
+    return [units[column] for column in units if str(column).startswith("samples")]
+
+
+def log_cpm(counts: Array, library: Array) -> Array:
+    """Compute log2 counts per million, with a prior count in proportion to the library.
+
+    The prior count is `PRIOR` in a library of mean size (edgeR's `cpm` with `log=TRUE`, Chen, Lun
+    and Smyth 2016, doi 10.12688/f1000research.8987.2), so that a gene without UMIs has the same
+    level in shallow and deep libraries. With the same prior count for all, it would be higher in
+    shallow ones, and arms of different depth would differ.
+
+    Parameters
+    ----------
+    counts
+        ... x units x sides.
+    library
+        Units x sides; those without UMIs have no level (nan).
+    """
+    size = np.where(library > 0, library, np.nan)
+    mean = np.nanmean(size) if np.isfinite(size).any() else 1.0
+    prior = PRIOR * size / mean
+    return np.asarray(np.log2((counts + prior) / (size + 2 * prior) * 1e6))
+
+
+def part_counts(own: GroupCounts, term: Term) -> tuple[Array, Array]:
+    """Sum UMIs and ambient UMIs over the genes of each part: parts x units x sides."""
+    rows = [own.rows(part) for part in term.parts]
+    return (
+        np.array([own.counts[row].sum(axis=0) for row in rows]),
+        np.array([own.ambient[row].sum(axis=0) for row in rows]),
+    )
+
+
+def term_level(parts: Array, library: Array) -> Array:
+    """Compute the level of a term: that of its weakest part, in each unit and side.
+
+    `parts` is parts x units x sides. A complex is as rare as its rarest part (Efremova 2020, doi
+    10.1038/s41596-020-0292-x), and an enzyme that is missing ends a synthesis.
+    """
+    return np.asarray(log_cpm(parts, library).min(axis=0))

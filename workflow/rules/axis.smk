@@ -1,0 +1,75 @@
+rule count_terms:
+    """Count the genes of ligand-receptor pairs in the groups of cells that send or receive."""
+    input:
+        pseudobulk="<results>/expression/pseudobulk.h5ad",
+        sums=collect("<results>/expression/sums/{part}.npz", part=KEPT_PARTS),
+        counts="<results>/abundance/counts.tsv",
+    output:
+        libraries=ensure("<results>/axis/libraries.tsv", non_empty=True),
+        terms=ensure("<results>/axis/terms.tsv.gz", non_empty=True),
+        supply=ensure("<results>/axis/supply.tsv", non_empty=True),
+    log:
+        "<logs>/count_terms.log",
+    benchmark:
+        "<benchmarks>/count_terms.tsv"
+    priority: SOON
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 10),
+    params:
+        **named(
+            groups=AXIS_GROUPS,
+            primary=AXIS_PRIMARY,
+            level=config["lamm"]["level"],
+            min_cells=config["expression"]["min_cells"],
+            pairs=config_path("axis", "pairs"),
+            pairs_content=content(*config["axis"]["pairs"]),
+            code=code("count_terms"),
+        ),
+    script:
+        "../scripts/count_terms.py"
+
+
+rule test_pairs:
+    """Test ligand-receptor pairs in all contrasts, with the patient as the unit."""
+    input:
+        libraries="<results>/axis/libraries.tsv",
+        terms="<results>/axis/terms.tsv.gz",
+        counts="<results>/abundance/counts.tsv",
+        samples="<results>/design/samples.tsv",
+    output:
+        tables=ensure(collect("<results>/axis/{contrast}.tsv", contrast=CONTRASTS), non_empty=True),
+        values=ensure(
+            collect("<results>/axis/values.{contrast}.tsv.gz", contrast=CONTRASTS),
+            non_empty=True,
+        ),
+    log:
+        "<logs>/test_pairs.log",
+    benchmark:
+        "<benchmarks>/test_pairs.tsv"
+    priority: SOON
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 10),
+    params:
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            groups=AXIS_GROUPS,
+            primary=AXIS_PRIMARY,
+            level=config["lamm"]["level"],
+            settings={
+                "min_cells": config["expression"]["min_cells"],
+                "max_ambient_share": config["expression"]["max_ambient_share"],
+                "exclude_pre_post": config["abundance"]["exclude_pre_post"],
+                "sorts": config["sorts"],
+            },
+            permutation=PERMUTATION,
+            seed=config["seed"],
+            pairs=config_path("axis", "pairs"),
+            pairs_content=content(*config["axis"]["pairs"]),
+            code=code("test_pairs"),
+        ),
+    script:
+        "../scripts/test_pairs.py"
