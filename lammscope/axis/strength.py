@@ -15,7 +15,7 @@ from lammscope.abundance.fractions import sum_sides
 from lammscope.axis.pairs import Term
 from lammscope.core.names import Array
 
-PRIOR = 0.5  # UMIs added to a library of mean size; to others in proportion
+PRIOR = 0.5  # UMIs added to each count
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,13 @@ def _side_lists(units: pd.DataFrame) -> list[pd.Series]:
 
 
 def log_cpm(counts: Array, library: Array) -> Array:
-    """Compute log2 counts per million, with a prior count in proportion to the library.
+    """Compute log2 counts per million with a prior count of 0.5, as in `voom`.
 
-    The prior count is `PRIOR` in a library of mean size (edgeR's `cpm` with `log=TRUE`, Chen, Lun
-    and Smyth 2016, doi 10.12688/f1000research.8987.2), so that a gene without UMIs has the same
-    level in shallow and deep libraries. With the same prior count for all, it would be higher in
-    shallow ones, and arms of different depth would differ.
+    Law et al. 2014 (doi 10.1186/gb-2014-15-2-r29). The mean logarithm of a Poisson count and a half
+    is the logarithm of its mean, but for less than 3 % from two expected UMIs on, so that levels do
+    not depend on the number or the depth of cells. A prior count in proportion to the library, as
+    in edgeR's `cpm`, has its own constant for genes without UMIs, but lowers the level of a gene
+    with ten expected UMIs in a cohort by a tenth where a sample has a third of the cells.
 
     Parameters
     ----------
@@ -114,9 +115,7 @@ def log_cpm(counts: Array, library: Array) -> Array:
         Units x sides; those without UMIs have no level (nan).
     """
     size = np.where(library > 0, library, np.nan)
-    mean = np.nanmean(size) if np.isfinite(size).any() else 1.0
-    prior = PRIOR * size / mean
-    return np.asarray(np.log2((counts + prior) / (size + 2 * prior) * 1e6))
+    return np.asarray(np.log2((counts + PRIOR) / (size + 2 * PRIOR) * 1e6))
 
 
 def part_counts(own: GroupCounts, term: Term) -> tuple[Array, Array]:
