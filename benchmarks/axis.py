@@ -25,7 +25,7 @@ from benchmarks.axis_levels import print_levels
 from benchmarks.figures import Figure, print_figures
 from benchmarks.real_cells import DATA
 from lammscope.axis.pair_tests import test_pairs
-from lammscope.axis.pairs import Pair, read_term
+from lammscope.cohort.pairs import Pair, read_term
 from lammscope.cohort.permutation import Permutations
 from lammscope.core.names import ALPHA
 from lammscope.core.verdicts import SUPPORTED

@@ -16,12 +16,12 @@ from scipy import sparse
 
 from benchmarks.gene_set_cohorts import Cells, read_cells
 from lammscope.axis.batches import AxisQuestion
-from lammscope.axis.pairs import Pair, read_pairs
 from lammscope.axis.question import Tables, ask
 from lammscope.axis.strength import GroupCounts
 from lammscope.axis.terms import Groups, count_terms, make_groups
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.cohort.pairs import Pair, read_pairs
 from lammscope.core.names import Array
 from lammscope.core.resources import HOME
 from lammscope.expression.models import Pseudobulks
@@ -199,12 +199,12 @@ def simulate_cohort(bench: Bench, rng: np.random.Generator) -> AxisQuestion:
         levels[group] = plan.level * np.array(list(own.values())) * np.exp2(log2) / 1e4
     # a tenth of the cells are LAMM cells, so their genes are in the soup at a tenth of the level
     profile = 0.1 * levels["LAMM_positive"] + 0.9 * levels["CD8"]
-    own = {}
+    counted = {}
     for group, rates in levels.items():
         umi = cells[group] * depth
         expected = profile * (soup * umi)[:, None]
         count = rng.poisson(rates * ((1 - soup) * umi)[:, None]) + rng.poisson(expected)
-        own[group] = GroupCounts(
+        counted[group] = GroupCounts(
             tuple(genes),
             counts=bench.by_unit(count.T.astype(float)),
             ambient=bench.by_unit(np.minimum(expected, count).T),
@@ -218,7 +218,7 @@ def simulate_cohort(bench: Bench, rng: np.random.Generator) -> AxisQuestion:
     return AxisQuestion(
         pairs=bench.pairs,
         groups=bench.groups,
-        own=own,
+        own=counted,
         fractions={
             group: bench.by_unit(np.log2((number + 0.5) / (n_immune + 1.5)))
             for group, number in cells.items()
@@ -264,8 +264,8 @@ def real_cohort(bench: Bench, cells: dict[str, Cells], rng: np.random.Generator)
         median, factor = sizes[population]
         n_cells = median * np.where(test, factor, 1) * rng.lognormal(0, 0.5, len(sheet))
         numbers[population] = np.maximum(n_cells, 10).round().astype(int)
-        genes, fold = halved[population]
-        at = np.isin(own.genes, genes)
+        names, fold = halved[population]
+        at = np.isin(own.genes, names)
         for i, (sample, patient) in enumerate(zip(sheet["sample"], sheet["patient"], strict=True)):
             rows = rng.choice(np.flatnonzero(own.donor == donors[patient]), numbers[population][i])
             summed = np.asarray(own.counts[rows].sum(axis=0)).ravel().astype(int)

@@ -40,7 +40,8 @@ def print_levels(data: Path) -> None:
         everyone = np.ones(len(total), dtype=bool)
         if name.startswith("CAR-T"):
             rows.append(_row("carpall", name, everyone, counts, total, set(own), names))
-    table = pd.DataFrame([row for row in rows if row["cells"] >= MIN_CELLS])
+    table = pd.DataFrame(rows)
+    table = table[table["cells"] >= MIN_CELLS]
     print(table.to_string(index=False))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance.fractions import thinnest_depth
-from lammscope.axis.pairs import Pair, Term
 from lammscope.axis.strength import GroupCounts, log_cpm, part_counts
 from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison, design_problem
@@ -19,6 +18,7 @@ from lammscope.cohort.design import (
     independent_columns,
     tested_column,
 )
+from lammscope.cohort.pairs import Pair, Term
 from lammscope.core.names import Array
 from lammscope.expression.ambient_in_contrast import mark_ambient
 from lammscope.expression.models import Model

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion
-from lammscope.axis.pairs import Pair
 from lammscope.axis.strength import GroupCounts, part_counts, term_level
 from lammscope.axis.terms import WHOLE
 from lammscope.cohort.design import MIN_PATIENTS
+from lammscope.cohort.pairs import Pair
 from lammscope.core.names import ALPHA
 from lammscope.stats.distributions import t_quantile
 from lammscope.stats.effect import effect_test

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance.fractions import sum_sides
-from lammscope.axis.pairs import Term
+from lammscope.cohort.pairs import Term
 from lammscope.core.names import Array
 
 PRIOR = 0.5  # UMIs added to each count

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance.fractions import OFFSET, unit_cells
-from lammscope.axis.pairs import Pair
 from lammscope.axis.strength import group_counts, part_counts, term_level
 from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.pairs import Pair
 from lammscope.cohort.sorts import Sorts, refused_denominators
 from lammscope.core.names import NOT_IMMUNE, Array
 

@@ -17,6 +17,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
+from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.gene_sets import read_gene_sets
@@ -33,7 +34,6 @@ FILE_KEYS = (
 )
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
-NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
+    mistakes += axis_mistakes(resolved, lines)
     mistakes += _signature_mistakes(resolved["lamm"]["state_genes"])
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
@@ -119,6 +120,8 @@ def check_run(
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
             )
+            names = [contrast.name for contrast in contrasts]
+            mistakes += axis_contrast_mistakes(resolved, names, lines)
             is_default = resolved["contrasts"] == DEFAULT
             mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
             if not contrasts and is_default:

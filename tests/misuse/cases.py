@@ -72,6 +72,7 @@ SHARD_RESULT = "results/shards/P01_baseline.h5ad"
 VERDICTS_RESULT = "results/qc/verdicts.tsv"
 GENES_RESULT = "results/joint/reference.tsv.gz"
 PANEL_RESULT = "results/joint/panel/001.npz"
+PAIRS_HEAD = "pair\tligand\treceptor\tsender\treceiver\n"
 ROW2 = "P01_baseline\tP01\tbaseline"
 
 
@@ -450,6 +451,35 @@ CONFIGS = {
     "a file of programmes that is not there": Case(
         config(annotation={"states": ["my_states.gmt"]}),
         "`annotation.states` names `my_states.gmt`, which does not exist",
+    ),
+    "a table of pairs that is not there": Case(
+        config(axis={"pairs": ["my_pairs.tsv"]}),
+        "`axis.pairs` names `my_pairs.tsv`, which does not exist",
+    ),
+    "a table of pairs with a synthase of all cells": Case(
+        both(
+            write("my_pairs.tsv", PAIRS_HEAD + "mine\tPTGES3\tPTGER4\tmyeloid\tT\n"),
+            config(axis={"pairs": ["my_pairs.tsv"]}),
+        ),
+        "my_pairs.tsv: row 2: pair `mine`: nearly all cells express PTGES2 and PTGES3",
+    ),
+    "a pair in both directions": Case(
+        both(
+            write(
+                "my_pairs.tsv",
+                PAIRS_HEAD + "a\tCD47\tSIRPA\tT\tmyeloid\nb\tSIRPA\tCD47\tmyeloid\tT\n",
+            ),
+            config(axis={"pairs": ["my_pairs.tsv"]}),
+        ),
+        "row 3: `b`, in the other direction, is the pair `a`",
+    ),
+    "a primary pair that is no pair": Case(
+        config(axis={"primary": {"pair": "PGE"}}),
+        "`axis.primary.pair` is `PGE`, which no table of `axis.pairs` has (did you mean `PGE2`?)",
+    ),
+    "a primary pair of no group": Case(
+        config(axis={"primary": {"receiver": "CD8_T"}}),
+        "`axis.primary.receiver` is `CD8_T`, which is not a group of `axis.T`",
     ),
     "a signature that is not there": Case(
         config(lamm={"state_genes": "mine.gmt"}),

@@ -3,9 +3,9 @@
 import anndata
 from snakemake.iocontainers import Snakemake
 
-from lammscope.axis.pairs import all_genes, read_pairs
 from lammscope.axis.supply import sample_supply
 from lammscope.axis.terms import count_terms, find_genes, lineages_of, make_groups
+from lammscope.cohort.pairs import all_genes, read_pairs
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log

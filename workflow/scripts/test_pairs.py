@@ -3,12 +3,12 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.axis.pair_tests import test_pairs
-from lammscope.axis.pairs import read_pairs
 from lammscope.axis.question import Tables, ask, primary_of
 from lammscope.axis.terms import lineages_of, make_groups
 from lammscope.axis.values import patient_values
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import make_contrast
+from lammscope.cohort.pairs import read_pairs
 from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table

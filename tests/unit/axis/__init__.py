@@ -1,0 +1,1 @@
+"""Tests of LAMM cells and T cells."""
