@@ -149,18 +149,18 @@ def read_sums(paths: Iterable[str | Path], index: CellIndex) -> Iterator[tuple[s
             yield sample, GroupSums(own["groups"].astype(str), own["n_cells"], genes, **sums)
 
 
-def sample_genes(paths: Iterable[str | Path]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each sample in files of `write_sums`, with its genes: `gene` and `symbol`."""
+def sample_genes(paths: Iterable[str | Path]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each sample in files of `write_sums`, with the ids and the symbols of its genes."""
     for path in paths:
         with np.load(path) as file:
             for number, sample in enumerate(file["samples"].tolist()):
-                names = {name: file[f"{number}.{name}"] for name in ("gene", "symbol")}
-                yield str(sample), pd.DataFrame(names, dtype="str")
+                genes, symbols = (file[f"{number}.{name}"].tolist() for name in ("gene", "symbol"))
+                yield str(sample), genes, symbols
 
 
 def all_genes(paths: Iterable[str | Path]) -> pd.DataFrame:
     """List all genes in the samples' sums: `gene` and `symbol`, sorted by gene."""
     known: dict[str, str] = {}
-    for _, genes in sample_genes(paths):
-        known |= dict(zip(genes["gene"].tolist(), genes["symbol"].tolist(), strict=True))
+    for _, genes, symbols in sample_genes(paths):
+        known |= dict(zip(genes, symbols, strict=True))
     return pd.DataFrame(sorted(known.items()), columns=["gene", "symbol"], dtype="str")

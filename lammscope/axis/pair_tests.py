@@ -91,28 +91,23 @@ def _test_batch(
     """Test the pairs of a batch: one row per pair, with a status where it cannot be tested."""
     contrast = batch.question.comparison.contrast
     status, reason = np.array(find_problems(batch), dtype=object).reshape(-1, 2).T
-    table = pd.DataFrame(
-        {
-            "pair": [pair.name for pair in batch.pairs],
-            "kind": [pair.kind for pair in batch.pairs],
-            "ligand": [str(pair.ligand) for pair in batch.pairs],
-            "receptor": [str(pair.receptor) for pair in batch.pairs],
-            "sender": batch.sender,
-            "receiver": batch.receiver,
-            "status": status,
-            "reason": reason,
-            "source": [pair.source for pair in batch.pairs],
-            "notes": _left_out(batch),
-        }
-    )
     empty = {f"{mark}{number}": np.nan for mark in MEASURES.values() for number in NUMBERS}
-    table = table.assign(
-        **empty,
-        **dict.fromkeys(EVIDENCE, np.nan),
-        **contrast.arm_sizes(batch.units),
-        **_means(batch),
-    )
-    table["permutation_scheme"] = table["influence_patient"] = ""
+    about = {
+        "pair": [pair.name for pair in batch.pairs],
+        "kind": [pair.kind for pair in batch.pairs],
+        "ligand": [str(pair.ligand) for pair in batch.pairs],
+        "receptor": [str(pair.receptor) for pair in batch.pairs],
+        "sender": batch.sender,
+        "receiver": batch.receiver,
+        "status": status,
+        "reason": reason,
+        "source": [pair.source for pair in batch.pairs],
+        "notes": _left_out(batch),
+        "permutation_scheme": "",
+        "influence_patient": "",
+    }
+    numbers = empty | dict.fromkeys(EVIDENCE, np.nan) | contrast.arm_sizes(batch.units)
+    table = pd.DataFrame(about | numbers | _means(batch))
     rows = np.flatnonzero((table["status"] == "").to_numpy())
     for measure, levels in batch.levels.items() if len(rows) else ():
         found = _test_values(unit_difference(levels[rows]), batch)

@@ -111,14 +111,15 @@ def count_terms(
         own |= {"umi": part.counts.sum(axis=1), "library": _libraries(part.counts)}
         own |= {"ambient": part.ambient.sum(axis=1), "is_limit": part.is_limit}
         libraries.append(pd.DataFrame(own))
-        for gene in genes:
-            place = rows[gene]
-            has_gene = [gene in known[name] for name in part.samples]
-            values = part.counts[:, place].sum(axis=1)
-            one: dict[str, Any] = {"sample": part.samples, "group": group, "gene": gene}
-            one |= {"count": np.where(has_gene, values, np.nan)}
-            one |= {"ambient": part.ambient[:, place].sum(axis=1)}
-            counts.append(pd.DataFrame(one))
+        has = np.array([[gene in known[name] for name in part.samples] for gene in genes])
+        values, ambient = (
+            np.array([sums[:, rows[gene]].sum(axis=1) for gene in genes])
+            for sums in (part.counts, part.ambient)
+        )
+        one = {"sample": np.tile(part.samples, len(genes)), "group": group}
+        one |= {"gene": np.repeat(list(genes), len(part.samples))}
+        one |= {"count": np.where(has, values, np.nan).ravel(), "ambient": ambient.ravel()}
+        counts.append(pd.DataFrame(one))
     return stacked(libraries, LIBRARY_COLUMNS), stacked(counts, COUNT_COLUMNS)
 
 
@@ -128,9 +129,13 @@ def find_genes(paths: Iterable[str | Path], genes: Sequence[str]) -> dict[str, s
     `genes` are symbols or Ensembl ids; case and versions of ids are ignored.
     """
     plain = {gene: plain_name(gene) for gene in genes}
-    found = {}
-    for sample, table in sample_genes(paths):
-        names = {plain_name(name) for column in table for name in table[column]}
+    found: dict[str, set[str]] = {}
+    listed: tuple[list[str], list[str]] = [], []
+    names: set[str] = set()
+    for sample, *own in sample_genes(paths):
+        if tuple(own) != listed:  # most samples have the same genes
+            listed = own[0], own[1]
+            names = {plain_name(name) for part in own for name in part}
         found[sample] = {gene for gene, name in plain.items() if name in names}
     return found
 

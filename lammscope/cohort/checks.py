@@ -90,9 +90,7 @@ def check_run(
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
-    mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
-    mistakes += axis_mistakes(resolved, lines)
-    mistakes += _signature_mistakes(resolved["lamm"]["state_genes"])
+    mistakes += _file_mistakes(resolved, lines)
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
     sheets = check_sheets(resolved, look=look, last=last)
@@ -193,6 +191,16 @@ def _same_libraries(samples: pd.DataFrame, sheet: str, *, last: LastRun | None) 
     records = {} if last is None else last.records
     found = [*copied_matrices(samples), *samples_of_same_cells(known, records)]
     return [f"{sheet}: {text}" for text in found]
+
+
+def _file_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
+    """Find files of the config that do not exist, and mistakes in the others."""
+    return [
+        *_missing_files(config, lines),
+        *_gene_set_mistakes(config, lines),
+        *axis_mistakes(config, lines),
+        *_signature_mistakes(config["lamm"]["state_genes"]),
+    ]
 
 
 def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
