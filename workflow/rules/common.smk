@@ -213,6 +213,7 @@ OPTIONAL_RULES = {
     **{f"integrate_{method}": method in COMPARED for method in METHODS},
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
+    "count_clones": "contigs" in SHEET and SHEET["contigs"].notna().any(),
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
