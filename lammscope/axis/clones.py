@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import binom
 
 from lammscope.axis.clone_doublets import find_two_clones
-from lammscope.core.names import Array
+from lammscope.core.names import UNKNOWN_CAR_T, Array
 
 T_LINEAGE = "T"  # the row of all T cells, and their lineage
 CAR_T = "CAR_T"
@@ -215,9 +215,11 @@ def measures_table(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `sample`, `population`, `measure`, `kind` (`mean`), `total` (value times cells) and
-        `n_cells` (with a clone); values that are missing have no row.
+        `n_cells` (with a clone). Values that are missing have no row, nor have T cells that may be
+        CAR-T cells, which are not tested.
     """
-    long = table.melt(
+    tested = table[table["population"] != UNKNOWN_CAR_T]
+    long = tested.melt(
         id_vars=["sample", "population", "n_with_clone"],
         value_vars=list(MEASURES),
         var_name="measure",

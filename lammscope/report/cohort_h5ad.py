@@ -32,7 +32,7 @@ LABELS = [
     ),
 ]
 # columns of the sample table; paths of one machine do not belong in a shared file
-LEFT_OUT = ["counts", "barcodes", "contigs", "patient"]
+LEFT_OUT = ["counts", "barcodes", "patient"]
 UNCORRECTED = "ambient_uncorrected"  # samples in `uns`
 ALIAS = "X_joint"  # of the embedding in use in `obsm`, whatever the method; `uns` has its name
 # gzip is the one compression that every reader of HDF5 has, R's among them
