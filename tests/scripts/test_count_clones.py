@@ -72,7 +72,8 @@ def cohort(tmp_path: Path) -> Cohort:
     about = kept[["cell", "sample", "lineage", "population", "car"]]
     index.write_table(about, tmp_path / "annotated.parquet")
     named = list(SAMPLES)[:3]
-    for sample, part in cells.groupby("sample"):
+    for sample in SAMPLES:
+        part = cells[cells["sample"] == sample]
         flags = part.assign(passes=True)[["barcode", "passes"]]
         flags.to_parquet(tmp_path / f"{sample}.qc.parquet")
         part[["cell", "doublet"]].to_parquet(tmp_path / f"{sample}.doublets.parquet")
@@ -111,7 +112,8 @@ def test_clones_are_measured_as_planted(run_script: Callable[..., str], cohort: 
     run_script("count_clones", input=cohort.inputs, output=cohort.outputs, params=params())
     table = pd.read_csv(cohort.outputs["clones"], sep="\t").set_index(["sample", "population"])
     assert set(table.index.get_level_values("sample")) == set(list(SAMPLES)[:3])
-    for (sample, population), row in table.iterrows():  # type: ignore[misc]
+    for sample, population in table.index:
+        row = table.loc[(sample, population)]
         own = cohort.cells[(cohort.cells["sample"] == sample) & (cohort.cells["lineage"] == "T")]
         own = own if population == "T" else own[own["population"] == population]
         assert row["n_cells"] == row["n_with_clone"] == len(own)

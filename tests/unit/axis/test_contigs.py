@@ -1,6 +1,7 @@
 """Contig tables: both formats give the same chains, and those of another sample are refused."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +119,9 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
         lambda name: f"GSM123_{name}",
     ],
 )
-def test_barcodes_are_found_with_other_prefixes_and_suffixes(rename: object) -> None:
+def test_barcodes_are_found_with_other_prefixes_and_suffixes(rename: Callable[[str], str]) -> None:
     cells = cells_of("s1", barcodes(50, seed=1))
-    names = pd.Index([rename(name) for name in cells["barcode"][::2]])  # type: ignore[operator]
+    names = pd.Index([rename(name) for name in cells["barcode"][::2]])
     found = find_cells(names, cells)
     assert found.tolist() == cells["cell"][::2].tolist()
     assert found.index.tolist() == names.tolist()
