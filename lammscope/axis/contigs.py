@@ -9,7 +9,6 @@ import pandas as pd
 from lammscope.cohort.contig_files import GIVE, read_contig_head
 from lammscope.core.barcodes import nucleotides_of
 from lammscope.core.files import named_errors, open_text
-from lammscope.core.words import shortened
 from lammscope.joint.shared_cells import BARCODES_OF_KIT
 
 CHAINS = ("TRA", "TRB")
@@ -217,8 +216,8 @@ def _refusal(
     own = by_sample[sample]["barcode"]
     return (
         f"{file}: contigs of sample `{sample}`: only {n_found} of {len(names)} barcodes with a "
-        f"receptor are among the sample's {len(own)} cells (contigs name {shortened(names, 1)}, "
-        f"the matrix {shortened(own, 1)}); they are likely the contigs of another sample{hint}. "
+        f"receptor are among the sample's {len(own)} cells (contigs name {names[0]}, the matrix "
+        f"{own.iloc[0]}); they are likely the contigs of another sample{hint}. "
         "Correct `contigs` in the sample sheet, or leave it empty"
     )
 

@@ -1,23 +1,3 @@
-# Samples with T-cell receptors; without any, no job of clones is planned.
-WITH_CONTIGS = [sample for sample in SAMPLES if given(sample, "contigs")]
-
-
-def contigs_by_sample():
-    """Return what is known of the samples with contigs; nothing of their response."""
-    rows = SHEET.loc[WITH_CONTIGS].reindex(
-        columns=["sample", "patient", "phase", "compartment", "day"]
-    )
-    return rows.astype(object).where(rows.notna(), None).to_dict("list")
-
-
-def contig_states():
-    """Return the size or checksum of each contig table, as of the matrices in `input_states`."""
-    files = {sample: given(sample, "contigs") for sample in WITH_CONTIGS}
-    if config["inputs"]["compare"] == "checksum":
-        return {sample: content(path) for sample, path in files.items()}
-    return {sample: f"{os.path.getsize(path)} bytes" for sample, path in files.items()}
-
-
 rule count_clones:
     """Find the clones of T cells, and measure and follow them within patients."""
     input:
@@ -47,7 +27,7 @@ rule count_clones:
     params:
         **named(
             samples=contigs_by_sample(),
-            states=contig_states() if workflow.is_main_process else {},
+            states=contig_states(),
             code=code("count_clones"),
         ),
     script:
