@@ -49,7 +49,7 @@ class Cohort:
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> Cohort:
-    """Make samples of 80 barcodes: 60 T cells, 15 others, and five doublets."""
+    """Make samples of 80 barcodes: 60 T cells, five of them doublets, and 20 others."""
     rng = np.random.default_rng(1)
     parts = []
     for i, (sample, (patient, phase, _)) in enumerate(SAMPLES.items()):
@@ -60,7 +60,7 @@ def cohort(tmp_path: Path) -> Cohort:
         if phase == "pre":
             part["population"] = part["population"].replace("CAR_T", "CD4_T")
         part["clone"] = rng.integers(0, 25, N_CELLS) + 1000 * (patient == "P2")
-        part["doublet"] = np.arange(N_CELLS) >= N_CELLS - 5
+        part["doublet"] = np.arange(N_CELLS) < 5
         parts.append(part.assign(order=i))
     cells = pd.concat(parts, ignore_index=True)
     cells["cell"] = cells["sample"] + "_" + cells["barcode"]
@@ -131,9 +131,12 @@ def test_clones_are_measured_as_planted(run_script: Callable[..., str], cohort: 
     negative = set(before) | set(after.loc[after["population"] == "CD8_T", "clone"])
     assert table.loc[("P1_post", "CAR_T"), "n_clones_of_negative"] == len(set(car) & negative)
     receptors = CellIndex(cohort.inputs["index"]).read_table(cohort.outputs["cells"])
-    assert len(receptors) == 3 * 60  # T cells that are no doublets
+    assert len(receptors) == 3 * 55  # T cells that are no doublets
     assert receptors["cell"].is_monotonic_increasing
     assert not receptors["two_clones"].any()
+    doublets = pd.read_csv(cohort.outputs["doublets"], sep="\t")
+    assert doublets["n_one_trb"].tolist() == [60] * 3
+    assert doublets["n_one_trb_called"].tolist() == [5] * 3
 
 
 def test_airr_tables_give_the_same_results_as_cell_ranger(
@@ -177,9 +180,11 @@ def test_cells_without_receptors_are_warned_of(
     run_script: Callable[..., str], cohort: Cohort
 ) -> None:
     path = Path(cohort.inputs["contigs"][0])
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:13]))  # six cells
+    path.write_text(
+        "".join(path.read_text().splitlines(keepends=True)[:23])
+    )  # eleven cells, five of them doublets
     log = run_script("count_clones", input=cohort.inputs, output=cohort.outputs, params=params())
-    assert "contigs of sample `P1_pre`: only 6 of 60 T cells have a beta chain" in log
+    assert "contigs of sample `P1_pre`: only 6 of 55 T cells have a beta chain" in log
     table = pd.read_csv(cohort.outputs["contigs"], sep="\t").set_index("sample")
-    assert table["n_t_with_trb"].tolist() == [6, 60, 60]
+    assert table["n_t_with_trb"].tolist() == [6, 55, 55]
     assert table["note"].isna().tolist() == [False, True, True]

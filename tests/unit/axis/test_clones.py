@@ -109,6 +109,30 @@ def test_clones_are_of_patients_and_numbered_by_size() -> None:
     ]
 
 
+def test_other_genes_make_another_clone() -> None:
+    chains, cells = cohort(("pre", "CD8_T", [1, 1, 1]))
+    chains.loc[chains["cell"] == "pre_1", "v"] = "TRBV9"
+    chains.loc[chains["cell"] == "pre_2", "j"] = "TRBJ2-7"
+    assert assign_clones(chains, cells, patients=PATIENTS)["clone"].nunique() == 3
+
+
+def test_doublets_that_are_not_kept_do_not_count_for_the_size_of_a_clone() -> None:
+    chains, cells = cohort(("pre", "CD8_T", [1, 1, 1, 2, 2]))
+    cells.loc[:1, "kept"] = False
+    clones = assign_clones(chains, cells, patients=PATIENTS)
+    assert clones["clone"].tolist() == ["P1_clone2"] * 3 + ["P1_clone1"] * 2
+
+
+def test_clones_of_car_t_cells_alone_are_not_those_of_negative_cells() -> None:
+    clones, cells = clones_of(
+        ("ip", "CAR_T", [1, 2]), ("post", "CAR_T", [1, 2, 3]), ("post", "CD8_T", [3]),
+        ("other", "CD8_T", [1]),
+    )  # fmt: skip
+    table = measure_clones(clones, cells).set_index(["sample", "population"])
+    shared = table["n_clones_of_negative"].dropna()
+    assert shared.to_dict() == {("ip", "CAR_T"): 0, ("post", "CAR_T"): 1}
+
+
 def test_permuting_cells_changes_no_clone() -> None:
     chains, cells = cohort(("pre", "CD8_T", [1, 1, 2, 3, 0, 4, 4]), ("ip", "CAR_T", [4, 5]))
     expected = assign_clones(chains, cells, patients=PATIENTS).set_index("cell")

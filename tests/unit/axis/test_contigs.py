@@ -134,6 +134,15 @@ def test_in_a_table_of_several_samples_barcodes_that_match_by_chance_are_left_ou
     assert find_cells(pd.Index(own + other), cells).index.tolist() == own
 
 
+def test_a_cell_that_several_libraries_name_is_left_out() -> None:
+    cells = cells_of("s1", barcodes(10, seed=1))
+    own = [f"A_{name}" for name in cells["barcode"][:6]]
+    other = [f"B_{name}" for name in cells["barcode"][5:]]
+    found = find_cells(pd.Index(own + other), cells)
+    assert cells["cell"][5] not in set(found)
+    assert len(found) == 9
+
+
 def test_cells_of_two_lanes_keep_their_own_contigs() -> None:
     names = barcodes(20, seed=1, suffix="-1")
     both = names + [f"{name[:-2]}-2" for name in names]
