@@ -16,7 +16,10 @@ N_DRAWS = 20_000
 
 MAX_RANKED = 100  # patients; above it, the rank sum is approximately normal
 
-NO_COVARIATES = {"sample", "patient", "counts", "barcodes", "response", "response_label", "phase"}
+NO_COVARIATES = {
+    *("sample", "patient", "counts", "barcodes", "contigs"),
+    *("response", "response_label", "phase"),
+}
 
 # Later outcomes of a patient follow the response, so they are not confounders.
 OUTCOME = re.compile(r"(best_)?(response|relapsed?|progression|pfs|os|efs|death|survival)(_|$)")

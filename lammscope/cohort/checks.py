@@ -11,6 +11,7 @@ import pandas as pd
 
 from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import ConfigLines, check_config
+from lammscope.cohort.contig_files import contig_mistakes
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
@@ -113,6 +114,7 @@ def check_run(
         if look:
             looked, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
             mistakes += found or _without_symbols(sheets.samples, resolved["samples"])
+            mistakes += contig_mistakes(sheets.samples, resolved["samples"])
             mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
             found = contrast_mistakes(

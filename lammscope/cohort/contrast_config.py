@@ -29,7 +29,7 @@ FILL_IN = {
     "phase": "set `timepoints` in the config",
 }
 
-IDENTIFIERS = {"sample", "patient", "counts", "barcodes"}
+IDENTIFIERS = {"sample", "patient", "counts", "barcodes", "contigs"}
 
 RESPONSE = ("response", "response_label")
 

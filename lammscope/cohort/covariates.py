@@ -107,7 +107,7 @@ def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> d
     """
     found = {}
     for column in table.columns:
-        if column in ("sample", "counts", "barcodes") or not _is_text(table[column]):
+        if column in ("sample", "counts", "barcodes", "contigs") or not _is_text(table[column]):
             continue
         values = table[column].dropna()
         plain = _plain_levels(values)

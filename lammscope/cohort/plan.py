@@ -9,6 +9,7 @@ import pandas as pd
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.checks import Intake
 from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contig_files import contig_line
 from lammscope.cohort.contrast_config import default_contrasts
 from lammscope.cohort.selection import USED, takes_part
 from lammscope.core.names import ARM_WORDS
@@ -41,6 +42,7 @@ def plan_text(run: Intake) -> str:
         f"Plan: {config['report']['title']}",
         *_cohort_lines(run.samples),
         *_matrix_lines(run),
+        *filter(None, [contig_line(run.samples)]),
         *_contrast_lines(run, audit),
         _primary_line(run),
         *_left_out_lines(run.comparisons),

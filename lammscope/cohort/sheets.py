@@ -94,10 +94,12 @@ def check_sheets(
     paths = Paths(samples_sheet.path, patients_sheet.path)
     known = find_ingested(samples, last)
     sought = samples[~known] if look else samples.iloc[:0]
+    read_anew = samples if look else samples.iloc[:0]  # contigs are not kept in other files
     mistakes += [
         *(f"{paths.samples}: {text}" for text in _sample_mistakes(samples)),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "counts")),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "barcodes")),
+        *(f"{paths.samples}: {text}" for text in _path_mistakes(read_anew, "contigs")),
         *(f"{paths.samples}: {text}" for text in _shared_matrices(samples, look=look)),
         *(f"{paths.samples}: {text}" for text in _channel_mistakes(samples)),
         *(f"{paths.patients}: {text}" for text in _patient_mistakes(patients)),
@@ -140,7 +142,7 @@ def _joined(
 ) -> pd.DataFrame:
     """Join the sheets: one row per sample with its patient's columns, phase and arm."""
     samples = fill_defaults(samples.assign(channel=_channels(samples)), read_schema("samples"))
-    for column in ("counts", "barcodes"):
+    for column in ("counts", "barcodes", "contigs"):
         if column in samples:
             samples[column] = samples[column].map(_plain_path, na_action="ignore").astype("str")
     own = patients[[c for c in patients.columns if c == "patient" or c not in samples]]

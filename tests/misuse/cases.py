@@ -256,6 +256,42 @@ SHEETS = {
         both(write("none.txt", "\n"), column("samples", "barcodes", lambda row: "none.txt")),
         "sample `P01_baseline`: barcodes none.txt: lists no barcode",
     ),
+    "contigs that do not exist": Case(
+        column("samples", "contigs", lambda row: f"counts/{row['sample']}.h6"),
+        "row 2: `contigs` is `counts/P01_baseline.h6`, which does not exist (did you mean "
+        "`P01_baseline.h5`?)",
+    ),
+    "a matrix as contigs": Case(
+        column("samples", "contigs", lambda row: MATRIX),
+        f"sample `P01_baseline`: contigs {MATRIX}: is not UTF-8 text",
+    ),
+    "an empty table of contigs": Case(
+        both(write("tcr.csv", ""), column("samples", "contigs", lambda row: "tcr.csv")),
+        "sample `P01_baseline`: contigs tcr.csv: is empty; give Cell Ranger's",
+    ),
+    "clonotypes in the place of contigs": Case(
+        both(
+            write("tcr.csv", "clonotype_id,frequency,proportion\nclonotype1,5,0.1\n"),
+            column("samples", "contigs", lambda row: "tcr.csv"),
+        ),
+        "sample `P01_baseline`: contigs tcr.csv: names no cells: it has neither a column",
+    ),
+    "contigs without UMIs": Case(
+        both(
+            write("tcr.tsv", "cell_id\tv_call\tj_call\tjunction\tproductive\n"),
+            column("samples", "contigs", lambda row: "tcr.tsv" if row["patient"] == "P02" else ""),
+        ),
+        "sample `P02_baseline`: contigs tcr.tsv: lacks columns of an AIRR rearrangement table with "
+        "cells: `umi_count` or `duplicate_count` or `consensus_count`",
+    ),
+    "contrasts of contigs": Case(
+        both(
+            write("tcr.csv", "barcode,chain,v_gene,j_gene,cdr3_nt,productive,umis\n"),
+            column("samples", "contigs", lambda row: "tcr.csv"),
+            contrast(**BASELINE, adjust=["contigs"]),
+        ),
+        "`adjust`: `contigs` identifies rows and is not a covariate; remove `contigs` from",
+    ),
     "a compartment in capitals": Case(
         replace("samples.tsv", "blood", "Blood"), "`compartment` is `Blood` (did you mean `blood`?)"
     ),

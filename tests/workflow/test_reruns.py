@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
 from lammscope.report.figures import catalog, evidence, umap
+from tests.contigs import chains_of, write_cell_ranger
 from tests.workflow.conftest import planned, run_snakemake, write_config
 
 pytestmark = pytest.mark.slow
@@ -285,6 +287,35 @@ def test_a_changed_covariate_reruns_statistics_only(moved: Path, repository: Pat
     assert rules["save_samples"] == 1
     assert {"audit_design", "test_abundance", "test_expression", "write_report"} <= set(rules)
     assert not set(rules) & BLIND
+
+
+def test_contigs_rerun_only_what_reads_them(moved: Path, repository: Path) -> None:
+    sheet, archive = moved / "samples.tsv", moved / "tcr.csv"
+    header, *rows = sheet.read_text().splitlines()
+    cells = pd.read_parquet(moved / "results" / "annotation" / "cells.parquet")
+    cells = cells[(cells["sample"] == "P01_day_7") & (cells["lineage"] == "T")]
+    names = cells["cell"].str.removeprefix("P01_day_7_").tolist()
+    write_cell_ranger(chains_of(names, [n % 9 for n in range(len(names))]), archive)
+    named = ["tcr.csv" if row.startswith("P01_day_7\t") else "" for row in rows]
+    lines = [f"{header}\tcontigs", *map("\t".join, zip(rows, named, strict=True))]
+    sheet.write_text("\n".join(lines) + "\n")
+    run = run_snakemake(repository, moved, "--dry-run")
+    assert planned(run.text) == {"count_clones": 1, "all": 1}
+    assert "T-cell receptors: contigs of 1 of 12 samples (without: P01_baseline," in run.text
+    run = run_snakemake(repository, moved)
+    assert run.code == 0, run.text[-3000:]
+    clones = pd.read_csv(moved / "results" / "axis" / "clones.tsv", sep="\t")
+    assert clones.set_index("population").at["T", "n_with_clone"] == len(names)
+    assert plan(repository, moved) == {}
+    path = moved / "patients.tsv"
+    path.write_text(path.read_text().replace("CR", "XX").replace("PD", "CR").replace("XX", "PD"))
+    assert not {"count_clones", *BLIND} & set(plan(repository, moved))
+    text = archive.read_text().splitlines(keepends=True)
+    archive.write_text("".join(text[:-2]))
+    os.utime(archive, (1, 1))  # as `cp -p` puts it there
+    assert "count_clones" in plan(repository, moved)
+    sheet.write_text("\n".join([header, *rows]) + "\n")
+    assert "count_clones" not in plan(repository, moved)
 
 
 def test_every_result_is_a_target_of_its_own(moved: Path, repository: Path) -> None:

@@ -12,6 +12,7 @@ rule save_samples:
     """Save the checked sample table: both sheets with phase and response of each sample.
 
     The table is a param and the sheets are not input, so that reruns depend only on content.
+    Statistics do not read contigs: added later, these rerun nothing else.
     """
     output:
         samples=ensure("<results>/design/samples.tsv", non_empty=True),
@@ -25,7 +26,7 @@ rule save_samples:
         mem_mb=memory(500, 4),
     params:
         **named(
-            table=sample_table_text(RUN.samples),
+            table=sample_table_text(RUN.samples.drop(columns="contigs", errors="ignore")),
             code=code("save_samples"),
         ),
     script:

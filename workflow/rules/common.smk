@@ -26,6 +26,7 @@ from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.names import AUTO, DROP, LAMM_ROWS, NONE
 from lammscope.core.resources import HOME, find_resource
+from lammscope.core.shards import CHECKSUM
 from lammscope.expression.packages import missing_package
 from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
@@ -213,10 +214,12 @@ SPACES = {
     method: f"<results>/joint/{'pca' if method == NONE else method}.npz"
     for method in (*COMPARED, METHOD)
 }
+WITH_CONTIGS = SHEET.index[SHEET["contigs"].notna()].tolist() if "contigs" in SHEET else []
 OPTIONAL_RULES = {
     **{f"integrate_{method}": method in COMPARED for method in METHODS},
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
+    "count_clones": bool(WITH_CONTIGS),
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
@@ -321,6 +324,23 @@ def given(sample, column):
     """Return a sample's value in an optional column, or None."""
     value = SHEET.at[sample, column] if column in SHEET else None
     return value if isinstance(value, str) else None
+
+
+def contigs_by_sample():
+    """Return what is known of the samples with contigs; nothing of their response."""
+    columns = ["sample", "patient", "phase", "compartment", "day"]
+    rows = SHEET.loc[WITH_CONTIGS].reindex(columns=columns).astype(object)
+    return rows.where(rows.notna(), None).to_dict("list")
+
+
+def contig_states():
+    """Return the size or checksum of each table of contigs, as of the matrices in `input_states`."""
+    if not workflow.is_main_process:
+        return {}
+    files = {sample: given(sample, "contigs") for sample in WITH_CONTIGS}
+    if config["inputs"]["compare"] == CHECKSUM:
+        return {sample: content(path) for sample, path in files.items()}
+    return {sample: f"{os.path.getsize(path)} bytes" for sample, path in files.items()}
 
 
 def samples_of_part(wildcards):

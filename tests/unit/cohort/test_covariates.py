@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lammscope.cohort.associations import covariates_of
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import resolve_config
@@ -37,6 +38,18 @@ CODES = {  # a column of a cohort of six patients per arm, and whether it may be
 def test_few_whole_values_may_be_codes(name: str) -> None:
     column, expected = CODES[name]
     assert ("site" in possible_codes(cohort(6, site=column), ["site"])) is expected
+
+
+def test_files_of_contigs_are_no_covariate() -> None:
+    paths = {"responder": ["a.csv", "A.csv"], "non_responder": ["b.csv", "B.csv"]}
+    samples = cohort(
+        6, contigs=lambda t: [paths[arm][n % 2] for n, arm in enumerate(t["response"])]
+    )
+    assert "contigs" not in covariates_of(samples)
+    assert spelled_alike(samples, {}) == {}
+    renamed = samples.rename(columns={"contigs": "site"})
+    assert "site" in covariates_of(renamed)
+    assert "site" in spelled_alike(renamed, {})
 
 
 def test_columns_that_are_numbers_by_definition_are_no_codes() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lammscope.cohort.config import resolve_config
-from lammscope.cohort.sheets import check_sheets, read_samples
+from lammscope.cohort.sheets import Sheets, check_sheets, read_samples
 
 SAMPLES = (
     "sample\tpatient\ttimepoint\tcounts\nA1\tA\tpre\ta.h5\nA2\tA\tpost\tb.h5\nB1\tB\tpre\tc.h5\n"
@@ -75,6 +75,26 @@ def test_samples_of_one_matrix_share_its_channel(
     samples = samples.replace("A1\tA\tpre\ta.h5", "A1\tA\tpre\t./a.h5\tlist.txt")
     table = read_samples(cohort(samples.replace("./a.h5", "a.h5")))
     assert table["channel"].tolist() == ["A1", "A1", "B1"]
+
+
+def test_contigs_are_optional_and_must_exist(
+    cohort: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "tcr.csv").touch()
+    header, *rows = SAMPLES.splitlines()
+
+    def checked(*ends: str) -> Sheets:
+        lines = [f"{row}\t{end}" for row, end in zip(rows, ends, strict=True)]
+        return check_sheets(cohort("\n".join([f"{header}\tcontigs", *lines, ""])))
+
+    sheets = checked("./tcr.csv", "", "NA")
+    assert sheets.mistakes == []
+    assert sheets.samples is not None
+    assert sheets.samples["contigs"].fillna("-").tolist() == ["tcr.csv", "-", "-"]
+    (mistake,) = checked("tcr.csv", "tcr.tsv", "").mistakes
+    assert (
+        "row 3: `contigs` is `tcr.tsv`, which does not exist (did you mean `tcr.csv`?)" in mistake
+    )
 
 
 def test_samples_of_a_channel_may_state_its_doublet_rate_once(
