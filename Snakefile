@@ -27,6 +27,7 @@ include: "workflow/rules/annotate.smk"
 include: "workflow/rules/abundance.smk"
 include: "workflow/rules/neighborhoods.smk"
 include: "workflow/rules/expression.smk"
+include: "workflow/rules/axis.smk"
 include: "workflow/rules/report.smk"
 
 

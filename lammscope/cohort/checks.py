@@ -19,7 +19,7 @@ from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
-from lammscope.core.gene_sets import read_gene_sets
+from lammscope.core.gene_sets import read_gene_sets, scored_names
 from lammscope.core.names import NO_SYMBOLS
 from lammscope.core.resources import find_resource
 from lammscope.core.signature_file import is_gene_set_file, read_signature
@@ -31,7 +31,7 @@ FILE_KEYS = (
     *(("annotation", "panel"), ("annotation", "celltypist_model")),
     *(("lamm", "references"), ("lamm", "state_genes")),
 )
-GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
+GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"), ("axis", "states"))
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
@@ -91,6 +91,7 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += _missing_files(resolved, lines) + _gene_set_mistakes(resolved, lines)
+    mistakes += _leading_mistakes(resolved, lines)
     mistakes += _signature_mistakes(resolved["lamm"]["state_genes"])
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
@@ -218,6 +219,21 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
         except ValueError as error:
             mistakes += str(error).splitlines()
     return list(dict.fromkeys(mistakes))
+
+
+def _leading_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
+    """Find states of T cells whose program is in none of the files of `axis.states`."""
+    files = [file for path in config["axis"]["states"] if (file := _find_file(path))]
+    try:
+        names = scored_names(each.name for each in read_gene_sets(files))
+    except ValueError:
+        return []  # reported by `_gene_set_mistakes`
+    return [
+        f"{lines.place(('axis', 'leading', state))}: `axis.leading.{state}` is `{name}`, which is "
+        f"no gene program of `axis.states`{near(name, names)}; programs: {', '.join(names)}"
+        for state, name in config["axis"]["leading"].items()
+        if name not in names
+    ]
 
 
 def _signature_mistakes(path: str) -> list[str]:
