@@ -217,8 +217,8 @@ def _correlate(joined: pd.DataFrame, permutations: Permutations) -> list[dict[st
     """Correlate all pairs of measures; those of the same patients share their permutations."""
     rows: list[dict[str, Any]] = []
     groups: dict[tuple[Any, ...], list[tuple[dict[str, Any], pd.DataFrame]]] = {}
-    for name, part in joined.groupby([*LAMM_KEYS, *T_KEYS, "t_kind"], sort=True):
-        part = part.sort_values("patient")
+    by_pair = joined.sort_values("patient").groupby([*LAMM_KEYS, *T_KEYS, "t_kind"], sort=True)
+    for name, part in by_pair:
         pair = dict(zip([*LAMM_KEYS, *T_KEYS, "t_kind"], name, strict=True))
         groups.setdefault((pair["lamm_measure"], *part["patient"]), []).append((pair, part))
     for pairs in groups.values():
@@ -237,7 +237,8 @@ def _correlate(joined: pd.DataFrame, permutations: Permutations) -> list[dict[st
         patients = counted(len(first), "patients")
         reason = f"{patients} of {needed} needed (covariates: {found.n_covariates})"
         for i, (pair, part) in enumerate(pairs):
-            rare = bool((part[["lamm_count", "t_count"]].mean() < MIN_EXPECTED).any())
+            expected = min(part["lamm_count"].mean(), part["t_count"].mean())
+            rare = bool(expected < MIN_EXPECTED)
             known = bool(np.isfinite(found.rho[i])) and not rare
             status = "too_few_cells" if rare else "too_few_patients" if few else "no_variation"
             row = pair | {"n": len(first), "n_covariates": found.n_covariates, "status": status}

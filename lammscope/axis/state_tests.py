@@ -27,7 +27,7 @@ COLUMNS = [
 ]
 SHARE = (T, CAR_T)  # of CAR-T cells among T cells
 NO_CAR_T = "there are no CAR-T cells before infusion to compare with"
-NO_CELLS = "no such cells in any sample"
+NO_CELLS = "no such cells in these samples"
 NO_SHARE = "the CAR status is not known: no CAR feature, or libraries sorted by the CAR"
 FEW_CELLS = "no patient has"
 OF_DEPTH = "fractions of states move with sequencing depth, mean scores do not"
@@ -92,10 +92,10 @@ def test_states(
     rows: list[dict[str, Any]] = []
     for kind, scale in SCALES.items():
         family = _family(measures, units, comparison, kind=kind)
-        refused = [_refusal(measure, contrast, removed) for measure in family]
+        refused = [_refusal(measure, comparison, removed) for measure in family]
         tested = [m for m, reason in zip(family, refused, strict=True) if not reason]
         found = compare(
-            [_after_only(measure) for measure in tested],
+            [_after_only(measure, comparison) for measure in tested],
             units,
             contrast,
             scale=scale,
@@ -153,15 +153,16 @@ def _is_share(measure: Measure) -> bool:
     return (measure.denominator, measure.population) == SHARE
 
 
-def _starts_at_none(measure: Measure) -> bool:
-    """Return whether it is the CAR-T share, which is 0 before infusion whatever the depth."""
-    two_sides = measure.count.shape[1] == 2
-    return _is_share(measure) and two_sides and not measure.count[:, 1].any()
+def _starts_at_none(measure: Measure, comparison: Comparison) -> bool:
+    """Return whether it is the CAR-T share, with a side before infusion, where it is always 0."""
+    two_sides = comparison.crosses_phases and measure.count.shape[1] == 2
+    known = two_sides and measure.total[:, 1].any()
+    return _is_share(measure) and bool(known) and not measure.count[:, 1].any()
 
 
-def _after_only(measure: Measure) -> Measure:
+def _after_only(measure: Measure, comparison: Comparison) -> Measure:
     """Return the CAR-T share after infusion alone, since the logit of 0 is a number of T cells."""
-    if not _starts_at_none(measure):
+    if not _starts_at_none(measure, comparison):
         return measure
     count, total = measure.count[:, :1], measure.total[:, :1]
     return Measure(
@@ -169,21 +170,23 @@ def _after_only(measure: Measure) -> Measure:
     )
 
 
-def _refusal(measure: Measure, contrast: Contrast, removed: Sequence[str]) -> str:
+def _refusal(measure: Measure, comparison: Comparison, removed: Sequence[str]) -> str:
     """Say why a measure is not tested at all; "" if it may be."""
     if removed:
         return f"sorting for {', '.join(removed)} removed T cells"
-    if not measure.total.any():
-        return NO_SHARE if _is_share(measure) else NO_CELLS
-    starts = _starts_at_none(measure) and not contrast.has_arms
-    has_none = measure.denominator == CAR_T and not measure.total[:, -1].any()
-    return NO_CAR_T if starts or has_none else ""
+    if _starts_at_none(measure, comparison):
+        return "" if comparison.contrast.has_arms else NO_CAR_T
+    if measure.total.any(axis=0).all():
+        return ""
+    if comparison.crosses_phases and measure.denominator == CAR_T and measure.total.any():
+        return NO_CAR_T
+    return NO_SHARE if _is_share(measure) else NO_CELLS
 
 
 def _notes(row: dict[str, Any], measure: Measure, comparison: Comparison) -> str:
     """Add to the notes of a tested row what its number depends on."""
     notes = [str(row["notes"])] if row["notes"] else []
-    if _starts_at_none(measure):
+    if _starts_at_none(measure, comparison):
         notes.append(AFTER_ONLY)
     elif not measure.mean and not _is_share(measure):
         notes.append(OF_DEPTH)

@@ -178,8 +178,8 @@ def sum_measures(
         The columns `MEASURES`: one row per sample, population (`T` is the whole lineage) and
         measure. `mean`: `total` is the sum of a program's score over `n_cells`. `fraction`: `total`
         of `n_cells` cells are in a state; the row `CAR_T` of the population `T` has the expected
-        number of CAR-T cells, the sum of their probabilities, which depends less on depth than the
-        number of called cells.
+        number of CAR-T cells, the sum of their probabilities, which take the depth of cells into
+        account; called cells are fewer the lower the depth.
     """
     is_t = (cells["lineage"] == T).to_numpy(dtype=bool)
     own, scored = cells[is_t], scores[is_t]
