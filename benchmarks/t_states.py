@@ -27,7 +27,7 @@ from lammscope.core.resources import find_resource
 from lammscope.joint.panel_counts import PanelCounts, read_panel
 
 MIN_CELLS = 50  # T cells of a sample that is thinned
-N_PCS, N_NEIGHBORS = 30, 20  # the defaults of the config
+N_PCS = 30  # the default of the config
 DRAWS = 4
 
 
@@ -71,16 +71,16 @@ def values(
     own = replace(panel, matrix=half(panel.matrix, thinned, rng), totals=totals)
     levels = normalize(half(genes, thinned, rng), totals)
     space = principal_components(levels, n_components=N_PCS).project(levels)
+    defaults = read_schema("config")["properties"]["axis"]["properties"]
     near = lineage_neighbors(
         space,
         cells=cells,
         lineage=T,
         within="sample",
-        n_neighbors=N_NEIGHBORS,
+        n_neighbors=defaults["n_neighbors"]["default"],
         seed=1,
         threads=1,
     )
-    defaults = read_schema("config")["properties"]["axis"]["properties"]
     sets = read_signatures(map(find_resource, defaults["states"]["default"]))
     rule = {key: defaults[key]["default"] for key in ("leading", "min_lead")}
     scores, _ = score_t_cells(own, cells=cells, neighbors=near, programs=TPrograms(sets, **rule))

@@ -128,7 +128,7 @@ def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int
 def differences(scores: pd.DataFrame) -> pd.DataFrame:
     """Combine pairs `X_up`, `X_down` into one column `X`, in the place of the first."""
     result = {}
-    for name in scored_names(scores):
+    for name in scored_names(map(str, scores)):
         is_pair = name not in scores
         result[name] = scores[name + UP] - scores[name + DOWN] if is_pair else scores[name]
     return pd.DataFrame(result, index=scores.index)

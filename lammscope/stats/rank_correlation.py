@@ -140,7 +140,7 @@ def _correlations(one: Array, others: Array) -> Array:
     products = one @ np.swapaxes(others, -1, -2)
     found = np.full(products.shape, np.nan)
     np.divide(products, lengths, out=found, where=lengths > 0)
-    return np.clip(found, -1, 1)
+    return np.asarray(np.clip(found, -1, 1))
 
 
 @lru_cache(maxsize=8)

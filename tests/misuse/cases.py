@@ -451,6 +451,18 @@ CONFIGS = {
         config(annotation={"states": ["my_states.gmt"]}),
         "`annotation.states` names `my_states.gmt`, which does not exist",
     ),
+    "a file of T-cell programs that is not there": Case(
+        config(axis={"states": ["my_states.gmt"]}),
+        "`axis.states` names `my_states.gmt`, which does not exist",
+    ),
+    "a state of T cells without a program": Case(
+        config(axis={"leading": {"memory": "T_memori", "exhausted": "T_exhaustion_terminal"}}),
+        "`axis.leading.memory` is `T_memori`, which is no gene program of `axis.states` (did you "
+        "mean `T_memory`?); programs: T_naive, T_memory,",
+    ),
+    "one state of T cells alone": Case(
+        config(axis={"leading": {"memory": "T_memory"}}), "`axis.leading`"
+    ),
     "a signature that is not there": Case(
         config(lamm={"state_genes": "mine.gmt"}),
         "`lamm.state_genes` is `mine.gmt`, which does not exist",

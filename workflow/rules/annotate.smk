@@ -197,7 +197,7 @@ rule score_states:
             programs=config_path("axis", "states"),
             programs_content=content(*config["axis"]["states"]),
             states={key: config["axis"][key] for key in ("leading", "min_lead")},
-            search=NEIGHBOR_SEARCH,
+            search=NEIGHBOR_SEARCH | {"n_neighbors": config["axis"]["n_neighbors"]},
             car_sorted=CAR_SORTED,
             code=code("score_states"),
         ),

@@ -12,7 +12,9 @@ rule test_states:
         quality="<results>/qc/summary.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        tables=ensure(collect("<results>/axis/states.{contrast}.tsv", contrast=CONTRASTS), non_empty=True),
+        tables=ensure(
+            collect("<results>/axis/states.{contrast}.tsv", contrast=CONTRASTS), non_empty=True
+        ),
         associations=ensure("<results>/axis/associations.tsv", non_empty=True),
         patients=ensure("<results>/axis/associations_patients.tsv.gz", non_empty=True),
     log:

@@ -28,8 +28,8 @@ with job_log(snakemake.log[0]):
     )
     means = describe_states(scores, cells=cells, min_cells=params.min_cells)
     programs = TPrograms(read_signatures(map(find_resource, params.programs)), **params.states)
-    near = {"cells": cells, "lineage": "T", "within": "sample", **params.search}
-    near = lineage_neighbors(arrays["space"]["space"], **near)
+    among = {"cells": cells, "lineage": "T", "within": "sample", **params.search}
+    near = lineage_neighbors(arrays["space"]["space"], **among)
     of_t, t_sets = score_t_cells(panel, cells=cells, neighbors=near, programs=programs)
     car = {"has_car": has_car, "car_sorted": params.car_sorted}
     measures = sum_measures(of_t, cells, states=list(programs.leading), **car)

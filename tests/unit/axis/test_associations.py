@@ -47,7 +47,7 @@ def make_cohort(samples: pd.DataFrame | None = None, **changed: Any) -> associat
     )
     scores = {"sample": names, "total_score": rng.normal(size=n) * 200, "n_scored": 200}
     quality = {"sample": names, "median_counts": rng.integers(2000, 5000, n)}
-    given = {
+    given: dict[str, Any] = {
         "counts": counts,
         "scores": pd.DataFrame(scores),
         "supply": SUPPLY,

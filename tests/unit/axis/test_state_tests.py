@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from lammscope.axis import state_tests
+from lammscope.axis.t_states import MEASURES
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.permutation import Permutations
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples
@@ -34,21 +35,22 @@ def make_measures(samples: pd.DataFrame, *, shift: float = 2.0) -> pd.DataFrame:
         for (name, kind), value in values.items()
     ]
     car_t = parts[0][after].assign(population="CAR_T", n_cells=N_CELLS)
-    return pd.concat([*parts, car_t], ignore_index=True)[state_tests.MEASURES]
+    return pd.concat([*parts, car_t], ignore_index=True)[MEASURES]
 
 
 def results_of(
     entry: dict[str, Any],
     measures: pd.DataFrame | None = None,
     samples: pd.DataFrame | None = None,
-    **options: Any,
+    min_cells: int = 10,
 ) -> pd.DataFrame:
     samples = make_samples() if samples is None else samples
     given = make_measures(samples) if measures is None else measures
     table = state_tests.test_states(
         given,
         Comparison(samples, asked(entry, samples)),
-        **{"min_cells": 10, "sorts": {}} | options,
+        min_cells=min_cells,
+        sorts={},
         permutations=Permutations(max_exact=1000, n_draws=200, seed=1),
     )
     return table.set_index(["population", "measure", "kind"])
@@ -146,4 +148,4 @@ def test_further_tables_are_joined_and_a_measure_given_twice_is_refused() -> Non
     assert ("T", "clonality", "mean") in results_of(BASELINE, joined).index
     with pytest.raises(ValueError, match="has `clonality` of T twice; rename one"):
         state_tests.read_measures([own, clones, clones])
-    assert list(state_tests.read_measures([])) == state_tests.MEASURES
+    assert list(state_tests.read_measures([])) == MEASURES
