@@ -222,16 +222,20 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
 
 
 def _leading_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Find states of T cells whose program is in none of the files of `axis.states`."""
+    """Find states of T cells without a program in the files of `axis.states`, or fewer than two."""
     files = [file for path in config["axis"]["states"] if (file := _find_file(path))]
     try:
         names = scored_names(each.name for each in read_gene_sets(files))
     except ValueError:
         return []  # reported by `_gene_set_mistakes`
-    return [
+    leading = config["axis"]["leading"]
+    few = (
+        f"{lines.place(('axis', 'leading'))}: `axis.leading` has under two states; name two or more"
+    )
+    return [few] * (len(leading) < 2) + [
         f"{lines.place(('axis', 'leading', state))}: `axis.leading.{state}` is `{name}`, which is "
         f"no gene program of `axis.states`{near(name, names)}; programs: {', '.join(names)}"
-        for state, name in config["axis"]["leading"].items()
+        for state, name in leading.items()
         if name not in names
     ]
 

@@ -461,7 +461,8 @@ CONFIGS = {
         "mean `T_memory`?); programs: T_naive, T_memory,",
     ),
     "one state of T cells alone": Case(
-        config(axis={"leading": {"memory": "T_memory"}}), "`axis.leading`"
+        config(axis={"leading": {"memory": "T_memory"}}),
+        "`axis.leading` has under two states; name two or more",
     ),
     "a signature that is not there": Case(
         config(lamm={"state_genes": "mine.gmt"}),
