@@ -106,7 +106,7 @@ def _judge(rows: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
         evidence = _evidence(row, explained)
         verdicts.append(evidence.verdict)
         beside = disagreement(row, contrast)
-        words.append(_words(row, evidence, contrast) + (OTHERWISE + beside) * bool(beside))
+        words.append(verdict_words(row, evidence, contrast) + (OTHERWISE + beside) * bool(beside))
         doubts.append("; ".join(evidence.doubts) if evidence.verdict == SUGGESTIVE else "")
     return rows.assign(verdict=verdicts, words=words, doubts=doubts)
 
@@ -121,8 +121,8 @@ def _evidence(row: Mapping[str, Any], explained: str) -> Evidence:
     return Evidence.of_row(row, corrected=corrected, correction=correction, explained=explained)
 
 
-def _words(row: Mapping[str, Any], evidence: Evidence, contrast: Contrast) -> str:
-    """Say the verdict in words: direction and doubts, compatible differences, or the reason."""
+def verdict_words(row: Mapping[str, Any], evidence: Evidence, contrast: Contrast) -> str:
+    """Return the verdict in words: direction and doubts, compatible differences, or the reason."""
     verdict = evidence.verdict
     if verdict == NOT_TESTABLE:
         return f"{verdict}: {row['reason']}"

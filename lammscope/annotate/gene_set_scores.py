@@ -7,18 +7,18 @@ every gene. Levels are those of the cell and its neighbors together, since singl
 counts of most genes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.annotate.levels import pooled_levels
+from lammscope.core.gene_sets import DOWN, UP, scored_names
 from lammscope.core.pooling import collapse_genes
 
 MYELOID = ("monocytic", "dendritic", "granulocytic")
 MIN_FOUND = 0.5  # share of a set's genes in the data, below which it has no score; our choice
-UP, DOWN = "_up", "_down"
 SET_COLUMNS = ["state", "n_genes", "n_found", "found", "missing", "status"]
 COLUMNS = ["population", "state", "mean", "sd", "n_samples", "n_cells"]
 
@@ -50,19 +50,7 @@ def score_states(
     sets : `state`, `n_genes`, `n_found`, `found`, `missing` (comma lists), `status` (`ok`, or
         `under half of its genes`).
     """
-    known = set(symbols)
-    members: dict[str, list[str]] = {}
-    rows = []
-    for name, genes in gene_sets.items():
-        found = [gene for gene in genes if gene in known]
-        missing = [gene for gene in genes if gene not in known]
-        enough = len(found) >= MIN_FOUND * len(genes)
-        if enough:
-            members[name] = found
-        status = "ok" if enough else "under half of its genes"
-        listed = (",".join(found), ",".join(missing))
-        rows.append((name, len(genes), len(found), *listed, status))
-    sets = pd.DataFrame(rows, columns=SET_COLUMNS)
+    members, sets = match_sets(gene_sets, symbols)
     myeloid = np.isin(np.asarray(lineage, dtype=str), MYELOID)
     scored = sorted({gene for found in members.values() for gene in found})
     values = np.full((len(myeloid), len(members)), np.nan)
@@ -82,7 +70,29 @@ def score_states(
             weights[[place[gene] for gene in found], column] = 1 / len(found)
         values[myeloid] = levels @ weights
     scores = pd.DataFrame(values, columns=list(members))
-    return _differences(scores), sets
+    return differences(scores), sets
+
+
+def match_sets(
+    gene_sets: Mapping[str, Sequence[str]], symbols: Iterable[str]
+) -> tuple[dict[str, list[str]], pd.DataFrame]:
+    """Return the genes of each scored set that are in the data, and the table of all sets.
+
+    The table has the columns `SET_COLUMNS`, as `score_states` returns them.
+    """
+    known = set(symbols)
+    members: dict[str, list[str]] = {}
+    rows = []
+    for name, genes in gene_sets.items():
+        found = [gene for gene in genes if gene in known]
+        missing = [gene for gene in genes if gene not in known]
+        enough = len(found) >= MIN_FOUND * len(genes)
+        if enough:
+            members[name] = found
+        status = "ok" if enough else "under half of its genes"
+        listed = (",".join(found), ",".join(missing))
+        rows.append((name, len(genes), len(found), *listed, status))
+    return members, pd.DataFrame(rows, columns=SET_COLUMNS)
 
 
 def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int) -> pd.DataFrame:
@@ -115,13 +125,10 @@ def describe_states(scores: pd.DataFrame, *, cells: pd.DataFrame, min_cells: int
     return long.reset_index()[COLUMNS]
 
 
-def _differences(scores: pd.DataFrame) -> pd.DataFrame:
+def differences(scores: pd.DataFrame) -> pd.DataFrame:
     """Combine pairs `X_up`, `X_down` into one column `X`, in the place of the first."""
     result = {}
-    for name in map(str, scores):
-        partner = f"{name.removesuffix(UP)}{DOWN}"
-        if name.endswith(UP) and partner in scores:
-            result[name.removesuffix(UP)] = scores[name] - scores[partner]
-        elif not (name.endswith(DOWN) and f"{name.removesuffix(DOWN)}{UP}" in scores):
-            result[name] = scores[name]
+    for name in scored_names(map(str, scores)):
+        is_pair = name not in scores
+        result[name] = scores[name + UP] - scores[name + DOWN] if is_pair else scores[name]
     return pd.DataFrame(result, index=scores.index)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.abundance.fractions import OFFSET, unit_cells
+from lammscope.axis.batches import MIN_EXPECTED
 from lammscope.axis.strength import group_counts, part_counts, term_level
 from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison
@@ -74,7 +75,8 @@ def sample_supply(
     counts
         From `abundance.counts.count_cells`.
     min_cells
-        Samples with fewer senders have no supply.
+        Samples with fewer senders have no supply. Nor has a ligand of which the samples have fewer
+        than `batches.MIN_EXPECTED` UMIs on average.
 
     Returns
     -------
@@ -90,8 +92,11 @@ def sample_supply(
         own = group_counts(libraries, terms, units, group=sender)
         n_cells = own.n_cells[:, 0]
         for pair in pairs:
-            value = term_level(part_counts(own, pair.ligand)[0], own.library) + fractions[sender]
+            parts = part_counts(own, pair.ligand)[0]
+            value = term_level(parts, own.library) + fractions[sender]
             known = (n_cells >= min_cells) & np.isfinite(value[:, 0])
+            if not known.any() or parts[:, known].mean(axis=(1, 2)).min() < MIN_EXPECTED:
+                continue
             rows += [
                 (
                     samples[i],

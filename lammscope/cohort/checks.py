@@ -21,7 +21,7 @@ from lammscope.cohort.last_run import LastRun, find_ingested, input_states, with
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
-from lammscope.core.gene_sets import read_gene_sets
+from lammscope.core.gene_sets import read_gene_sets, scored_names
 from lammscope.core.names import NO_SYMBOLS
 from lammscope.core.resources import find_resource
 from lammscope.core.signature_file import is_gene_set_file, read_signature
@@ -33,7 +33,7 @@ FILE_KEYS = (
     *(("annotation", "panel"), ("annotation", "celltypist_model")),
     *(("lamm", "references"), ("lamm", "state_genes")),
 )
-GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"))
+GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"), ("axis", "states"))
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 
 
@@ -201,6 +201,7 @@ def _file_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
         *_missing_files(config, lines),
         *_gene_set_mistakes(config, lines),
         *axis_mistakes(config, lines),
+        *_leading_mistakes(config, lines),
         *_signature_mistakes(config["lamm"]["state_genes"]),
     ]
 
@@ -231,6 +232,25 @@ def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[st
         except ValueError as error:
             mistakes += str(error).splitlines()
     return list(dict.fromkeys(mistakes))
+
+
+def _leading_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
+    """Find states of T cells without a program in the files of `axis.states`, or fewer than two."""
+    files = [file for path in config["axis"]["states"] if (file := _find_file(path))]
+    try:
+        names = scored_names(each.name for each in read_gene_sets(files))
+    except ValueError:
+        return []  # reported by `_gene_set_mistakes`
+    leading = config["axis"]["leading"]
+    few = (
+        f"{lines.place(('axis', 'leading'))}: `axis.leading` has under two states; name two or more"
+    )
+    return [few] * (len(leading) < 2) + [
+        f"{lines.place(('axis', 'leading', state))}: `axis.leading.{state}` is `{name}`, which is "
+        f"no gene program of `axis.states`{near(name, names)}; programs: {', '.join(names)}"
+        for state, name in leading.items()
+        if name not in names
+    ]
 
 
 def _signature_mistakes(path: str) -> list[str]:

@@ -132,6 +132,12 @@ def all_genes(pairs: Sequence[Pair]) -> list[str]:
     return list(dict.fromkeys(gene for pair in pairs for gene in pair.genes))
 
 
+def same_receptor(pairs: Sequence[Pair], name: str) -> list[Pair]:
+    """Return the tested pairs with the receptor of the pair of this name; none without it."""
+    receptors = {str(pair.receptor) for pair in pairs if pair.name == name}
+    return [pair for pair in pairs if pair.is_tested and str(pair.receptor) in receptors]
+
+
 def _read_pair(row: Mapping[Any, Any]) -> Pair:
     terms, roles, mistakes = {}, {}, []
     for column in ("ligand", "receptor"):

@@ -1,10 +1,12 @@
 """Gene sets in GMT files: name, source and genes, separated by tabs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lammscope.core.files import named_errors, open_text
+
+UP, DOWN = "_up", "_down"  # endings of the names of a pair of sets
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,24 @@ def read_gene_sets(paths: Iterable[str | Path]) -> list[GeneSet]:
 def read_signatures(paths: Iterable[str | Path]) -> dict[str, list[str]]:
     """Return the genes of each set of `read_gene_sets`, by name."""
     return {part.name: list(part.genes) for part in read_gene_sets(paths)}
+
+
+def scored_names(names: Iterable[str]) -> list[str]:
+    """Return the names of scores: sets `X_up`, `X_down` are one score `X`, in place of the first.
+
+    A set without a partner keeps its name.
+    """
+    given = list(names)
+    return list(dict.fromkeys(pair_name(name, given) for name in given))
+
+
+def pair_name(name: str, names: Collection[str]) -> str:
+    """Return the name of the score of a set: that of its pair, or its own."""
+    for suffix, other in ((UP, DOWN), (DOWN, UP)):
+        stem = name.removesuffix(suffix)
+        if name.endswith(suffix) and f"{stem}{other}" in names:
+            return stem
+    return name
 
 
 def _parsed(path: str | Path) -> Iterator[tuple[int, GeneSet | str]]:

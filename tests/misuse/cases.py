@@ -516,6 +516,18 @@ CONFIGS = {
     "a primary pair of no group": Case(
         config(axis={"primary": {"receiver": "CD8_T"}}),
         "`axis.primary.receiver` is `CD8_T`, which is not a group of `axis.T`",
+    "a file of T-cell programs that is not there": Case(
+        config(axis={"states": ["my_states.gmt"]}),
+        "`axis.states` names `my_states.gmt`, which does not exist",
+    ),
+    "a state of T cells without a program": Case(
+        config(axis={"leading": {"memory": "T_memori", "exhausted": "T_exhaustion_terminal"}}),
+        "`axis.leading.memory` is `T_memori`, which is no gene program of `axis.states` (did you "
+        "mean `T_memory`?); programs: T_naive, T_memory,",
+    ),
+    "one state of T cells alone": Case(
+        config(axis={"leading": {"memory": "T_memory"}}),
+        "`axis.leading` has under two states; name two or more",
     ),
     "a signature that is not there": Case(
         config(lamm={"state_genes": "mine.gmt"}),

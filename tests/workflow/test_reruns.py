@@ -141,6 +141,7 @@ def test_an_edit_of_what_holds_no_science_reruns_nothing(
         (PANEL, {"extract_panel", "annotate_cells", "draw_evidence"}, {"embed_cells"}),
         ("resources/lamm/reference_levels.tsv", {"call_lamm"}, {"annotate_cells"}),
         ("resources/signatures/myeloid.gmt", {"extract_panel", "score_states"}, {"embed_cells"}),
+        ("resources/signatures/t_cell.gmt", {"extract_panel", "score_states"}, {"embed_cells"}),
     ],
 )
 def test_a_shipped_file_reruns_what_reads_it(

@@ -166,16 +166,20 @@ rule describe_cells:
 
 
 rule score_states:
-    """Score gene programs in myeloid cells, with their means in every population."""
+    """Score gene programs in myeloid cells and in T cells, and sum those of T cells per sample."""
     input:
         counts=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
         neighbors="<results>/joint/neighbors.npz",
+        space=JOINT_SPACE,
     output:
         scores="<results>/annotation/states.parquet",
+        t_scores="<results>/annotation/t_states.parquet",
         means=ensure("<results>/annotation/states.tsv", non_empty=True),
         sets=ensure("<results>/annotation/state_genes.tsv", non_empty=True),
+        programs=ensure("<results>/axis/programs.tsv", non_empty=True),
+        measures=ensure("<results>/axis/measures.tsv", non_empty=True),
     log:
         "<logs>/score_states.log",
     benchmark:
@@ -190,6 +194,11 @@ rule score_states:
             min_cells=config["expression"]["min_cells"],
             gene_sets=config_path("annotation", "states"),
             gene_sets_content=content(*config["annotation"]["states"]),
+            programs=config_path("axis", "states"),
+            programs_content=content(*config["axis"]["states"]),
+            states={key: config["axis"][key] for key in ("leading", "min_lead")},
+            search=NEIGHBOR_SEARCH | {"n_neighbors": config["axis"]["n_neighbors"]},
+            car_sorted=CAR_SORTED,
             code=code("score_states"),
         ),
     script:

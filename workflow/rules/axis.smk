@@ -1,3 +1,7 @@
+# Measures of clones are tested beside those of states.
+CLONE_MEASURES = ["<results>/axis/clone_measures.tsv"] if WITH_CONTIGS else []
+
+
 rule count_terms:
     """Count the genes of ligand-receptor pairs in the groups of cells that send or receive."""
     input:
@@ -109,3 +113,43 @@ rule count_clones:
         ),
     script:
         "../scripts/count_clones.py"
+
+
+rule test_states:
+    """Test programs and states of T cells in all contrasts, and their associations with LAMM cells."""
+    input:
+        measures=["<results>/axis/measures.tsv", *CLONE_MEASURES],
+        supply=["<results>/axis/supply.tsv"],
+        counts="<results>/abundance/counts.tsv",
+        scores="<results>/abundance/scores.tsv",
+        quality="<results>/qc/summary.tsv",
+        samples="<results>/design/samples.tsv",
+    output:
+        tables=ensure(
+            collect("<results>/axis/states.{contrast}.tsv", contrast=CONTRASTS), non_empty=True
+        ),
+        associations=ensure("<results>/axis/associations.tsv", non_empty=True),
+        patients=ensure("<results>/axis/associations_patients.tsv.gz", non_empty=True),
+    log:
+        "<logs>/test_states.log",
+    benchmark:
+        "<benchmarks>/test_states.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            min_cells={
+                "lamm": ABUNDANCE_TESTS["min_cells"],
+                "t": EXPRESSION_TESTS["min_cells"],
+            },
+            permutation=PERMUTATION,
+            timepoints=config["timepoints"],
+            sorts=config["sorts"],
+            seed=config["seed"],
+            code=code("test_states"),
+        ),
+    script:
+        "../scripts/test_states.py"

@@ -192,6 +192,8 @@ rule extract_panel:
             panel_content=content(config["annotation"]["panel"]),
             signatures=config_path("annotation", "states"),
             signatures_content=content(*config["annotation"]["states"]),
+            programs=config_path("axis", "states"),
+            programs_content=content(*config["axis"]["states"]),
             code=code("extract_panel"),
         ),
     script:

@@ -5,7 +5,7 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.axis.supply import sample_supply
 from lammscope.axis.terms import count_terms, find_genes, lineages_of, make_groups
-from lammscope.cohort.pairs import all_genes, read_pairs
+from lammscope.cohort.pairs import all_genes, read_pairs, same_receptor
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
@@ -26,6 +26,6 @@ with job_log(snakemake.log[0]):
     )
     write_table(libraries, output.libraries)
     write_table(terms, output.terms)
-    chosen = [pair for pair in pairs if pair.name == params.primary["pair"]]
+    chosen = same_receptor(pairs, params.primary["pair"])
     supply = sample_supply(chosen, groups, libraries, terms, counts, min_cells=params.min_cells)
     write_table(supply, output.supply)

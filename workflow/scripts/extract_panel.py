@@ -17,15 +17,16 @@ from lammscope.joint.panel_counts import panel_counts
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
-    shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
+    params = snakemake.params
+    shards = dict(zip(params.samples, snakemake.input.shards, strict=True))
     index = CellIndex(snakemake.input.cells, samples=list(shards))
-    signatures = read_signatures(map(find_resource, snakemake.params.signatures))
-    panel, car = load_panel(find_resource(snakemake.params.panel)), snakemake.params.car_features
-    state = load_state(find_resource(snakemake.params.state_genes))
-    symbols = [*panel_symbols(panel), *snakemake.params.lamm_genes, *state.symbols]
-    symbols = list(dict.fromkeys([*symbols, *chain.from_iterable(signatures.values())]))
+    sets = [read_signatures(map(find_resource, p)) for p in (params.signatures, params.programs)]
+    panel = load_panel(find_resource(params.panel))
+    state = load_state(find_resource(params.state_genes))
+    symbols = [*panel_symbols(panel), *params.lamm_genes, *state.symbols]
+    symbols += chain.from_iterable(chain.from_iterable(each.values() for each in sets))
     samples = kept_cells(shards, cells=index.cells, reference=read_table(snakemake.input.reference))
-    options = {"symbols": symbols, "car_features": car}
+    options = {"symbols": list(dict.fromkeys(symbols)), "car_features": params.car_features}
     found = [panel_counts(shard, positions=rows, **options) for _, shard, rows in samples]
     counts, genes = zip(*found, strict=True)
     n_cells = np.array([part.shape[0] for part in counts])
