@@ -516,6 +516,7 @@ CONFIGS = {
     "a primary pair of no group": Case(
         config(axis={"primary": {"receiver": "CD8_T"}}),
         "`axis.primary.receiver` is `CD8_T`, which is not a group of `axis.T`",
+    ),
     "a file of T-cell programs that is not there": Case(
         config(axis={"states": ["my_states.gmt"]}),
         "`axis.states` names `my_states.gmt`, which does not exist",
