@@ -46,9 +46,12 @@ def row_of(table: pd.DataFrame, **keys: str) -> pd.Series:
     return row
 
 
-BOTH = {"LAMM_positive": {"LIG": arms(20, 60)}, "CD8": {"REC": arms(20, 60)}}
-SENDER = {"LAMM_positive": {"LIG": arms(10, 80)}, "CD8": {"REC": 30.0}}
-NONE = {"LAMM_positive": {"LIG": 30.0}, "CD8": {"REC": 30.0}}
+BOTH: dict[str, dict[str, Any]] = {
+    "LAMM_positive": {"LIG": arms(20, 60)},
+    "CD8": {"REC": arms(20, 60)},
+}
+SENDER: dict[str, dict[str, Any]] = {"LAMM_positive": {"LIG": arms(10, 80)}, "CD8": {"REC": 30.0}}
+NONE: dict[str, dict[str, Any]] = {"LAMM_positive": {"LIG": 30.0}, "CD8": {"REC": 30.0}}
 
 
 def test_a_pair_whose_terms_both_differ_is_supported() -> None:
@@ -109,7 +112,10 @@ def test_supply_is_not_known_where_sorting_removed_immune_cells() -> None:
 
 
 def test_a_complex_is_as_rare_as_its_rarest_part() -> None:
-    levels = {"LAMM_positive": {"LIG": arms(20, 60), "LIG2": 5.0}, "CD8": {"REC": arms(20, 60)}}
+    levels: dict[str, dict[str, Any]] = {
+        "LAMM_positive": {"LIG": arms(20, 60), "LIG2": 5.0},
+        "CD8": {"REC": arms(20, 60)},
+    }
     made = tables(SAMPLES, levels)
     both = primary_row(outcome(made, pair("LIG+LIG2")))
     either = primary_row(outcome(made, pair("LIG|LIG2")))
@@ -182,7 +188,9 @@ def test_patients_left_out_are_listed_with_their_arm() -> None:
 
 
 def test_a_patient_whose_matrix_lacks_the_gene_is_left_out_of_that_pair() -> None:
-    levels = BOTH | {"CD8": {"REC": np.where(SAMPLES["patient"] == "r3", np.nan, 40.0)}}
+    levels: dict[str, dict[str, Any]] = BOTH | {
+        "CD8": {"REC": np.where(SAMPLES["patient"] == "r3", np.nan, 40.0)}
+    }
     table = outcome(tables(SAMPLES, levels), pair(), pair("LIG", "LIG2", "other"))
     assert row_of(table, pair="pair", sender="LAMM_positive")["n_reference"] == 7
     assert row_of(table, pair="other", sender="LAMM_positive")["n_reference"] == 8
@@ -190,7 +198,10 @@ def test_a_patient_whose_matrix_lacks_the_gene_is_left_out_of_that_pair() -> Non
 
 def test_the_pre_specified_pair_is_not_corrected_and_others_need_an_fdr() -> None:
     pairs = [pair(), *(pair("LIG2", "REC", f"null{i}") for i in range(30))]
-    levels = {"LAMM_positive": {"LIG": arms(20, 45), "LIG2": 30.0}, "CD8": {"REC": arms(25, 40)}}
+    levels: dict[str, dict[str, Any]] = {
+        "LAMM_positive": {"LIG": arms(20, 45), "LIG2": 30.0},
+        "CD8": {"REC": arms(25, 40)},
+    }
     table = outcome(tables(SAMPLES, levels), *pairs)
     primary = primary_row(table)
     assert np.isnan(primary["fdr"])

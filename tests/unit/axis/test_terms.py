@@ -99,7 +99,7 @@ def test_libraries_are_normalized_as_by_edger_within_a_group() -> None:
     counts = sums.counts.toarray()[[1, 5]].T
     used = counts[counts.mean(axis=1) >= 1]
     expected = counts.sum(axis=0) * tmm(used)
-    found = [libraries.loc[(name, "CD8"), "library"] for name in "ab"]
+    found = libraries.loc[[("a", "CD8"), ("b", "CD8")], "library"].to_numpy(dtype=float)
     np.testing.assert_allclose(found, expected)
 
 
