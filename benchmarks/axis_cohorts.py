@@ -16,9 +16,10 @@ from scipy import sparse
 
 from benchmarks.gene_set_cohorts import Cells, read_cells
 from lammscope.axis.batches import AxisQuestion
+from lammscope.axis.groups import Groups, make_groups
 from lammscope.axis.question import Tables, ask
 from lammscope.axis.strength import GroupCounts
-from lammscope.axis.terms import Groups, count_terms, make_groups
+from lammscope.axis.terms import count_terms
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.pairs import Pair, read_pairs

@@ -1,17 +1,17 @@
 """Pairs that are compared in the same patients, and why some cannot be."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from lammscope.abundance.fractions import thinnest_depth
+from lammscope.axis.groups import Groups
 from lammscope.axis.strength import GroupCounts, log_cpm, part_counts
-from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison, design_problem
-from lammscope.cohort.contrasts import SIDES
+from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import (
     MIN_PATIENTS,
     design_matrix,
@@ -66,11 +66,27 @@ class AxisQuestion:
     comparison: Comparison
     min_cells: int
     max_ambient_share: float
+    _patients: dict[bytes, "Patients"] = field(default_factory=dict)
+    _sides: dict[Hashable, "TermSide"] = field(default_factory=dict)
 
     @property
     def units(self) -> pd.DataFrame:
         """The units of the comparison."""
         return self.comparison.units
+
+    @cached_property
+    def batches(self) -> list["Batch"]:
+        """The pairs of each sender and receiver, by the patients in whom they are known."""
+        return list(_make_batches(self))
+
+    def patients(self, keep: np.ndarray) -> "Patients":
+        """Return some of the units with their model; batches of the same units share it."""
+        return self._patients.setdefault(keep.tobytes(), Patients(self, keep))
+
+    def term_side(self, group: str, terms: Sequence[Term], patients: "Patients") -> "TermSide":
+        """Return terms in a group of cells and some of the units; batches share them."""
+        key = group, tuple(terms), patients.keep.tobytes()
+        return self._sides.setdefault(key, TermSide(patients, group, terms))
 
     def routes(self) -> Iterator[tuple[str, str, list[Pair]]]:
         """Yield each sender and receiver with their pairs.
@@ -92,26 +108,16 @@ class AxisQuestion:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Pairs of one sender and receiver that are compared in the same patients.
-
-    Attributes
-    ----------
-    question
-        The question.
-    sender, receiver
-        Names of groups.
-    pairs
-        The pairs.
-    keep
-        Which units have enough cells and known counts.
-    """
+class Patients:
+    """Some of the units of a question (`keep`, bool), and the model of them."""
 
     question: AxisQuestion
-    sender: str
-    receiver: str
-    pairs: Sequence[Pair]
     keep: np.ndarray
+
+    @property
+    def contrast(self) -> Contrast:
+        """The contrast."""
+        return self.question.comparison.contrast
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -119,29 +125,70 @@ class Batch:
         return self.question.units[self.keep]
 
     @cached_property
-    def design(self) -> pd.DataFrame:
-        """The model of the kept units, with all covariates."""
-        return design_matrix(self.units, self.question.comparison.contrast.adjust)
+    def arm(self) -> np.ndarray:
+        """The arm of each unit."""
+        return self.contrast.groups(self.units)
 
     @cached_property
-    def full(self) -> pd.DataFrame:
-        """Its independent columns."""
-        return independent_columns(self.design)
+    def _whole(self) -> pd.DataFrame:
+        return design_matrix(self.units, self.contrast.adjust)
 
     @cached_property
     def problem(self) -> str:
-        """Why the kept units cannot be compared; empty if they can."""
-        return design_problem(self.units, self.design, self.question.comparison.contrast)
+        """Why the units cannot be compared; empty if they can."""
+        return design_problem(self.units, self._whole, self.contrast)
 
     @cached_property
+    def full(self) -> pd.DataFrame:
+        """The design matrix, of full column rank."""
+        return independent_columns(self._whole)
+
+    @cached_property
+    def design(self) -> Array:
+        """The same as an array, units x coefficients."""
+        return self.full.to_numpy()
+
+    @cached_property
+    def at(self) -> int:
+        """The position of the tested coefficient."""
+        return tested_column(self.full)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs of one sender and receiver that are compared in the same patients.
+
+    Attributes
+    ----------
+    patients
+        The units with enough cells and known counts.
+    sender, receiver
+        Names of groups.
+    pairs
+        The pairs.
+    """
+
+    patients: Patients
+    sender: str
+    receiver: str
+    pairs: Sequence[Pair]
+
+    @property
+    def question(self) -> AxisQuestion:
+        """The question."""
+        return self.patients.question
+
+    @property
     def of_sender(self) -> "TermSide":
         """The senders' terms."""
-        return TermSide(self, self.sender, [pair.ligand for pair in self.pairs])
+        terms = [pair.ligand for pair in self.pairs]
+        return self.question.term_side(self.sender, terms, self.patients)
 
-    @cached_property
+    @property
     def of_receiver(self) -> "TermSide":
         """The receivers' terms."""
-        return TermSide(self, self.receiver, [pair.receptor for pair in self.pairs])
+        terms = [pair.receptor for pair in self.pairs]
+        return self.question.term_side(self.receiver, terms, self.patients)
 
     @cached_property
     def levels(self) -> dict[str, Array]:
@@ -150,22 +197,22 @@ class Batch:
         found = {"sender": sender, "receiver": receiver, "sum": sender + receiver}
         fraction = self.question.fractions.get(self.sender)
         if fraction is not None:
-            found["supply"] = sender + fraction[self.keep]
+            found["supply"] = sender + fraction[self.patients.keep]
         return found
 
 
 @dataclass(frozen=True, eq=False)
 class TermSide:
-    """The terms of a batch in one group of cells."""
+    """Terms in one group of cells of some patients."""
 
-    batch: Batch
+    patients: Patients
     group: str
     terms: Sequence[Term]
 
     @cached_property
     def own(self) -> GroupCounts:
         """The counts of the group."""
-        return self.batch.question.own[self.group]
+        return self.patients.question.own[self.group]
 
     @cached_property
     def parts(self) -> list[tuple[str, ...]]:
@@ -176,12 +223,12 @@ class TermSide:
     def counts(self) -> tuple[Array, Array]:
         """UMIs and ambient UMIs of the parts, parts x kept units x sides."""
         counts, ambient = part_counts(self.own, Term(tuple(self.parts)))
-        return counts[:, self.batch.keep], ambient[:, self.batch.keep]
+        return counts[:, self.patients.keep], ambient[:, self.patients.keep]
 
     @cached_property
     def part_levels(self) -> Array:
         """Log2 counts per million of the parts, parts x kept units x sides."""
-        return log_cpm(self.counts[0], self.own.library[self.batch.keep])
+        return log_cpm(self.counts[0], self.own.library[self.patients.keep])
 
     @cached_property
     def levels(self) -> Array:
@@ -208,11 +255,10 @@ class TermSide:
 
     def _problem(self, at: int, part: tuple[str, ...]) -> tuple[str, str]:
         name = " or ".join(part)
-        counts, umi = self.counts[0][at], self.own.umi[self.batch.keep]
+        counts, umi = self.counts[0][at], self.own.umi[self.patients.keep]
         if not counts.sum():
             return "no_counts", f"no UMI of {name} in {self.group}"
-        arm = self.batch.question.comparison.contrast.groups(self.batch.units)
-        expected = thinnest_depth(umi, arm) * counts.sum() / umi.sum()
+        expected = thinnest_depth(umi, self.patients.arm) * counts.sum() / umi.sum()
         if expected < MIN_EXPECTED:
             return (
                 "too_few_counts",
@@ -223,13 +269,13 @@ class TermSide:
 
     def _ambient_words(self) -> list[str]:
         """Say of each part whether ambient RNA may explain its UMIs."""
-        batch, own = self.batch, self.own
-        contrast = batch.question.comparison.contrast
-        (counts, ambient), keep = self.counts, batch.keep
+        own, patients = self.own, self.patients
+        contrast = patients.contrast
+        (counts, ambient), keep = self.counts, patients.keep
         names = SIDES if contrast.has_sides else ("",)
         frames = [
-            batch.units.assign(
-                side=name or batch.units["arm"], **{IS_LIMIT: own.is_limit[keep][:, k]}
+            patients.units.assign(
+                side=name or patients.units["arm"], **{IS_LIMIT: own.is_limit[keep][:, k]}
             )
             for k, name in enumerate(names)
         ]
@@ -247,7 +293,7 @@ class TermSide:
             counts=np.vstack([flat(counts), np.maximum(rest, 0)]),
             genes=labels,
             symbols=labels,
-            design=batch.full,
+            design=patients.full,
             block=None,
             norm_factors=flat(own.library[keep]) / umi,
             sides=sides,
@@ -255,13 +301,12 @@ class TermSide:
             n_test=0,
             n_reference=0,
         )
-        effect = effect_test(
-            unit_difference(self.part_levels), batch.full.to_numpy(), tested_column(batch.full)
-        )
+        levels = unit_difference(self.part_levels)
+        effect = effect_test(levels, patients.design, patients.at)
         marks = mark_ambient(
             model,
             np.append(effect.estimate, 0.0),
-            max_ambient_share=batch.question.max_ambient_share,
+            max_ambient_share=patients.question.max_ambient_share,
         )
         return [
             f"ambient RNA may explain {' or '.join(part)} in {self.group} "
@@ -279,8 +324,7 @@ def unit_difference(levels: Array) -> Array:
     return levels[..., 0] - levels[..., 1] if levels.shape[-1] == 2 else levels[..., 0]
 
 
-def make_batches(question: AxisQuestion) -> Iterator[Batch]:
-    """Divide the pairs of each sender and receiver by the patients in whom they are known."""
+def _make_batches(question: AxisQuestion) -> Iterator[Batch]:
     for sender, receiver, pairs in question.routes():
         own = question.own[sender], question.own[receiver]
         enough = [(each.n_cells >= question.min_cells).all(axis=1) for each in own]
@@ -294,7 +338,8 @@ def make_batches(question: AxisQuestion) -> Iterator[Batch]:
             keep = enough[0] & enough[1] & known[0] & known[1]
             by_keep.setdefault(tuple(keep.tolist()), []).append(pair)
         for flags, chosen in by_keep.items():
-            yield Batch(question, sender, receiver, chosen, np.array(flags, dtype=bool))
+            patients = question.patients(np.array(flags, dtype=bool))
+            yield Batch(patients, sender, receiver, chosen)
 
 
 def find_problems(batch: Batch) -> list[tuple[str, str]]:
@@ -335,12 +380,13 @@ def _batch_problem(batch: Batch) -> tuple[str, str]:
     for group in (batch.sender, batch.receiver):
         if len(question.units) and not question.own[group].n_cells.any():
             return "no_cells", f"no {group} cells in these samples"
-    if not batch.problem:
+    problem = batch.patients.problem
+    if not problem:
         return "", ""
-    reason = contrast.reasons.get(batch.problem, REASONS.get(batch.problem, batch.problem))
-    if batch.problem == "too_few_patients":
+    reason = contrast.reasons.get(problem, REASONS.get(problem, problem))
+    if problem == "too_few_patients":
         reason = (
             f"fewer than {contrast.requirement} have {question.min_cells} {batch.sender} and "
             f"{question.min_cells} {batch.receiver} cells"
         )
-    return batch.problem, reason
+    return problem, reason

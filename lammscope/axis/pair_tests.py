@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.axis.batches import AxisQuestion, Batch, find_problems, make_batches, unit_difference
+from lammscope.axis.batches import AxisQuestion, Batch, find_problems, unit_difference
 from lammscope.axis.specificity import COLUMNS as SPECIFICITY
 from lammscope.axis.specificity import specific_terms
 from lammscope.cohort.contrasts import SIDES, Contrast
-from lammscope.cohort.design import tested_column
 from lammscope.cohort.permutation import Permutations, permutation_p
 from lammscope.core.names import ALPHA, Array
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
@@ -70,10 +69,12 @@ def test_pairs(
         difference counts from an FDR below 0.05 on. `mean_sender_test` and so on are levels of
         patients with enough cells, also where nothing is tested.
     """
-    tables = [_test_batch(batch, permutations, primary) for batch in make_batches(question)]
-    if not tables:
+    parts = [_test_batch(batch, permutations, primary) for batch in question.batches]
+    if not parts:
         return pd.DataFrame(columns=COLUMNS)
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.DataFrame(
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    )
     secondary = (table["role"] == SECONDARY).to_numpy()
     table["fdr"] = np.nan
     table.loc[secondary, "fdr"] = benjamini_hochberg(table.loc[secondary, "p"])
@@ -87,48 +88,45 @@ def test_pairs(
 
 def _test_batch(
     batch: Batch, permutations: Permutations, primary: Mapping[str, str] | None
-) -> pd.DataFrame:
-    """Test the pairs of a batch: one row per pair, with a status where it cannot be tested."""
-    contrast = batch.question.comparison.contrast
-    status, reason = np.array(find_problems(batch), dtype=object).reshape(-1, 2).T
-    empty = {f"{mark}{number}": np.nan for mark in MEASURES.values() for number in NUMBERS}
-    about = {
-        "pair": [pair.name for pair in batch.pairs],
-        "kind": [pair.kind for pair in batch.pairs],
-        "ligand": [str(pair.ligand) for pair in batch.pairs],
-        "receptor": [str(pair.receptor) for pair in batch.pairs],
-        "sender": batch.sender,
-        "receiver": batch.receiver,
-        "status": status,
-        "reason": reason,
-        "source": [pair.source for pair in batch.pairs],
-        "notes": _left_out(batch),
-        "permutation_scheme": "",
-        "influence_patient": "",
+) -> dict[str, np.ndarray]:
+    """Test the pairs of a batch: columns of one row per pair, with a status if it is not tested."""
+    contrast, n_pairs = batch.patients.contrast, len(batch.pairs)
+    found = find_problems(batch)
+    status, reason = (np.array(own, dtype=object) for own in zip(*found, strict=True))
+    numbers = [f"{mark}{number}" for mark in MEASURES.values() for number in NUMBERS]
+    table: dict[str, np.ndarray] = {
+        name: np.full(n_pairs, np.nan) for name in (*numbers, *EVIDENCE)
     }
-    numbers = empty | dict.fromkeys(EVIDENCE, np.nan) | contrast.arm_sizes(batch.units)
-    table = pd.DataFrame(about | numbers | _means(batch))
-    rows = np.flatnonzero((table["status"] == "").to_numpy())
+    texts = {"permutation_scheme": "", "influence_patient": "", "notes": _left_out(batch)}
+    texts |= {"sender": batch.sender, "receiver": batch.receiver}
+    table |= {name: np.full(n_pairs, text, dtype=object) for name, text in texts.items()}
+    sizes = contrast.arm_sizes(batch.patients.units)
+    table |= {name: np.full(n_pairs, size) for name, size in sizes.items()} | _means(batch)
+    table |= {
+        name: np.array([str(getattr(pair, name)) for pair in batch.pairs], dtype=object)
+        for name in ("name", "kind", "ligand", "receptor", "source")
+    }
+    table["pair"] = table.pop("name")
+    rows = np.flatnonzero(status == "")
     for measure, levels in batch.levels.items() if len(rows) else ():
-        found = _test_values(unit_difference(levels[rows]), batch)
-        for number, values in found.items():
-            table.loc[rows, f"{MEASURES[measure]}{number}"] = values
-    is_flat = (table["status"] == "") & table["p"].isna()
-    table.loc[is_flat, "reason"] = "the patients do not differ"
-    table.loc[is_flat, "status"] = "no_variation"
-    table["status"] = table["status"].replace("", "ok")
-    is_primary = _is_primary(table, primary)
-    table["role"] = np.where(is_primary, PRIMARY, np.where(table["p"].notna(), SECONDARY, ""))
-    wanted = np.flatnonzero(((table["p"] < ALPHA) | (is_primary & table["p"].notna())).to_numpy())
+        for number, values in _test_values(unit_difference(levels[rows]), batch).items():
+            table[f"{MEASURES[measure]}{number}"][rows] = values
+    tested = np.isfinite(table["p"])
+    is_flat = (status == "") & ~tested
+    reason[is_flat] = "the patients do not differ"
+    status[is_flat], status[tested] = "no_variation", "ok"
+    is_primary = np.array([_is_primary(batch, pair.name, primary) for pair in batch.pairs])
+    role = np.where(is_primary, PRIMARY, np.where(tested, SECONDARY, "")).astype(object)
+    wanted = np.flatnonzero(tested & ((table["p"] < ALPHA) | is_primary))
     if len(wanted):
-        for name, values in _evidence(batch, wanted, permutations).items():
-            table.loc[wanted, name] = values
-    return table
+        for name, own in _evidence(batch, wanted, permutations).items():
+            table[name][wanted] = own
+    return table | {"status": status, "reason": reason, "role": role}
 
 
 def _test_values(values: Array, batch: Batch) -> dict[str, Array]:
     """Return the numbers of each row of values (rows x units); nan where patients do not differ."""
-    effect = effect_test(values, batch.full.to_numpy(), tested_column(batch.full))
+    effect = effect_test(values, batch.patients.design, batch.patients.at)
     half = t_quantile(1 - ALPHA / 2, effect.df) * effect.se
     low, high = effect.estimate - half, effect.estimate + half
     found = (effect.estimate, effect.se, low, high, effect.df, effect.p)
@@ -141,12 +139,13 @@ def _test_values(values: Array, batch: Batch) -> dict[str, Array]:
 def _evidence(batch: Batch, rows: np.ndarray, permutations: Permutations) -> dict[str, Any]:
     """Test the sums of some rows by permutation, and without each patient."""
     values = unit_difference(batch.levels["sum"][rows])
-    design, at = batch.full.to_numpy(), tested_column(batch.full)
-    scheme = batch.question.comparison.contrast.permutations(
-        batch.units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
+    patients = batch.patients
+    design, at = patients.design, patients.at
+    scheme = patients.contrast.permutations(
+        patients.units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
     )
     left_out = leave_one_out(values, design, at).p
-    largest, patient = largest_p(left_out, batch.units["patient"].to_numpy(dtype=object))
+    largest, patient = largest_p(left_out, patients.units["patient"].to_numpy(dtype=object))
     return {
         "p_permutation": permutation_p(values, design, at, scheme, seed=permutations.seed),
         "p_floor": scheme.floor,
@@ -156,10 +155,10 @@ def _evidence(batch: Batch, rows: np.ndarray, permutations: Permutations) -> dic
     }
 
 
-def _means(batch: Batch) -> dict[str, Any]:
+def _means(batch: Batch) -> dict[str, np.ndarray]:
     """Average the levels of both terms per arm; for pairs, per side."""
-    arm = batch.question.comparison.contrast.groups(batch.units)
-    found: dict[str, Any] = {}
+    arm = batch.patients.arm
+    found: dict[str, np.ndarray] = {}
     for term in ("sender", "receiver"):
         levels = batch.levels[term]
         if (arm == "pair").all() and len(arm):
@@ -168,14 +167,15 @@ def _means(batch: Batch) -> dict[str, Any]:
             values = unit_difference(levels)
             by_side = {side: values[:, arm == side] for side in SIDES}
         for side, own in by_side.items():
-            found[f"mean_{term}_{side}"] = own.mean(axis=1) if own.shape[1] else np.nan
+            unknown = np.full(len(own), np.nan)
+            found[f"mean_{term}_{side}"] = own.mean(axis=1) if own.shape[1] else unknown
     return found
 
 
 def _left_out(batch: Batch) -> str:
     """List the patients without enough cells (or without a gene in their matrix), and their arm."""
-    contrast = batch.question.comparison.contrast
-    dropped = batch.question.units[~batch.keep].to_dict("records")
+    contrast = batch.patients.contrast
+    dropped = batch.question.units[~batch.patients.keep].to_dict("records")
     if not dropped:
         return ""
     named = [
@@ -186,11 +186,9 @@ def _left_out(batch: Batch) -> str:
     return f"under {need} {batch.sender} or {need} {batch.receiver} cells: {', '.join(named)}"
 
 
-def _is_primary(table: pd.DataFrame, primary: Mapping[str, str] | None) -> pd.Series:
-    if primary is None:
-        return pd.Series(data=False, index=table.index)
-    same = [table[key] == primary[key] for key in ("pair", "sender", "receiver")]
-    return pd.concat(same, axis=1).all(axis=1)
+def _is_primary(batch: Batch, pair: str, primary: Mapping[str, str] | None) -> bool:
+    row = {"pair": pair, "sender": batch.sender, "receiver": batch.receiver}
+    return primary is not None and all(row[key] == primary[key] for key in row)
 
 
 def _judge(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:

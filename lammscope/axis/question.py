@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion
+from lammscope.axis.groups import Groups
 from lammscope.axis.strength import group_counts
 from lammscope.axis.supply import log_fractions
-from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.pairs import Pair
 from lammscope.cohort.sorts import Sorts

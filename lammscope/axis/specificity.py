@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion
+from lammscope.axis.groups import WHOLE
 from lammscope.axis.strength import GroupCounts, part_counts, term_level
-from lammscope.axis.terms import WHOLE
 from lammscope.cohort.design import MIN_PATIENTS
 from lammscope.cohort.pairs import Pair
 from lammscope.core.names import ALPHA

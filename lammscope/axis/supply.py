@@ -11,8 +11,8 @@ import pandas as pd
 
 from lammscope.abundance.fractions import OFFSET, unit_cells
 from lammscope.axis.batches import MIN_EXPECTED
+from lammscope.axis.groups import Groups
 from lammscope.axis.strength import group_counts, part_counts, term_level
-from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.pairs import Pair
 from lammscope.cohort.sorts import Sorts, refused_denominators

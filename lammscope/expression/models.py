@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -17,6 +17,9 @@ from lammscope.core.names import UNKNOWN_CAR_T
 from lammscope.expression.pseudobulk import AMBIENT, IS_LIMIT
 from lammscope.stats import linear
 from lammscope.stats.edger import filter_by_expression, tmm
+
+if TYPE_CHECKING:  # jobs without pseudobulks do not load anndata
+    from anndata import AnnData
 
 MIN_GENES = 10  # fewer cannot estimate the mean-variance trend
 FLAT = 1e-8  # log2 counts per million: a smaller standard deviation is due to rounding
@@ -114,7 +117,7 @@ class Untested:
     n_reference: int
 
 
-def plain_pseudobulks(pseudobulk: AnnData, *, exclude: Sequence[str] = ()) -> Pseudobulks:
+def plain_pseudobulks(pseudobulk: "AnnData", *, exclude: Sequence[str] = ()) -> Pseudobulks:
     """Extract counts, samples and genes from the pseudobulks of a cohort.
 
     Parameters

@@ -1,14 +1,17 @@
 """Pseudobulks: sums of raw counts per sample and population, in one AnnData object."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.annotate.ambient import AmbientSums
 from lammscope.annotate.sums import GroupSums
+
+if TYPE_CHECKING:
+    import anndata
 
 AMBIENT = "ambient"  # the layer of expected ambient UMIs
 IS_LIMIT = "ambient_is_limit"
@@ -19,7 +22,7 @@ def build_pseudobulk(
     *,
     genes: pd.DataFrame,
     ambient: Iterable[tuple[str, AmbientSums]] | None = None,
-) -> anndata.AnnData:
+) -> "anndata.AnnData":
     """Gather the sums of all samples.
 
     Parameters
@@ -45,6 +48,8 @@ def build_pseudobulk(
     ValueError
         If `ambient` is of other samples or populations.
     """
+    import anndata  # imported here: others read only the names of this module
+
     known = pd.Index(genes["gene"])
     seen = np.zeros(len(known), dtype=bool)
     pieces: dict[str, list[np.ndarray]] = {"counts": [], "columns": [], "expected": []}

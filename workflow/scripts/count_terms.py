@@ -3,8 +3,9 @@
 import anndata
 from snakemake.iocontainers import Snakemake
 
+from lammscope.axis.groups import lineages_of, make_groups
 from lammscope.axis.supply import sample_supply
-from lammscope.axis.terms import count_terms, find_genes, lineages_of, make_groups
+from lammscope.axis.terms import count_terms, find_genes
 from lammscope.cohort.pairs import all_genes, read_pairs, same_receptor
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.resources import find_resource

@@ -2,9 +2,9 @@
 
 from snakemake.iocontainers import Snakemake
 
+from lammscope.axis.groups import lineages_of, make_groups
 from lammscope.axis.pair_tests import test_pairs
 from lammscope.axis.question import Tables, ask, primary_of
-from lammscope.axis.terms import lineages_of, make_groups
 from lammscope.axis.values import patient_values
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import make_contrast

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion
+from lammscope.axis.groups import Groups
 from lammscope.axis.question import Tables, ask
-from lammscope.axis.terms import Groups
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.pairs import Pair, read_term

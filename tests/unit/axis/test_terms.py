@@ -8,8 +8,9 @@ import pytest
 from scipy import sparse
 
 from lammscope.annotate.sums import GroupSums, write_sums
+from lammscope.axis.groups import make_groups
 from lammscope.axis.supply import sample_supply
-from lammscope.axis.terms import count_terms, find_genes, make_groups
+from lammscope.axis.terms import count_terms, find_genes
 from lammscope.core.indexed import CellIndex, write_index
 from lammscope.expression.models import Pseudobulks
 from lammscope.stats.edger import tmm
