@@ -379,7 +379,8 @@ def _batch_problem(batch: Batch) -> tuple[str, str]:
     contrast = question.comparison.contrast
     for group in (batch.sender, batch.receiver):
         if len(question.units) and not question.own[group].n_cells.any():
-            return "no_cells", f"no {group} cells in these samples"
+            named = ", ".join(question.groups.populations[group])
+            return "no_cells", f"no {group} cells ({named}) in these samples"
     problem = batch.patients.problem
     if not problem:
         return "", ""

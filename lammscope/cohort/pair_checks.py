@@ -4,11 +4,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from lammscope.cohort.config import ConfigLines
+from yaml import YAMLError
+
+from lammscope.cohort.config import ConfigLines, read_schema
 from lammscope.cohort.pairs import ROLES, Pair, read_pairs
-from lammscope.core.names import LAMM
+from lammscope.core.names import LAMM, LAMM_ROWS
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
+from lammscope.core.yaml_text import load_yaml
 
 NO_FILE = "which does not exist; paths are relative to the folder where Snakemake runs"
 
@@ -34,8 +37,8 @@ def axis_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
     try:
         pairs = read_pairs(files)
     except ValueError as error:
-        return mistakes + str(error).splitlines() + _repeated_groups(axis, lines)
-    mistakes += _repeated_groups(axis, lines)
+        return mistakes + str(error).splitlines() + _group_mistakes(config, lines)
+    mistakes += _group_mistakes(config, lines)
     if mistakes or not axis["pairs"] or not axis["primary"]["pair"]:
         return mistakes
     return _primary_mistakes(axis, pairs, lines, level=config["lamm"]["level"])
@@ -54,20 +57,50 @@ def axis_contrast_mistakes(
     ]
 
 
-def _repeated_groups(axis: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Find groups that are named in two roles."""
+def _group_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
+    """Find groups in two roles, and names that are no type or lineage of the marker panel.
+
+    The shipped groups may name types that a panel of one's own lacks, and with a CellTypist model
+    the types are not known before the run.
+    """
+    axis, known = config["axis"], _known_names(config)
+    default = read_schema("config")["properties"]["axis"]["properties"]
     seen: dict[str, str] = {}
     mistakes = []
     for role in ROLES:
-        for group in axis[role]:
+        for group, names in axis[role].items():
+            place = lines.place(("axis", role, group))
             if group in seen:
-                place = lines.place(("axis", role, group))
                 mistakes.append(
                     f"{place}: group `{group}` is in `axis.{seen[group]}` and `axis.{role}`; "
                     "rename one"
                 )
             seen.setdefault(group, role)
+            mistakes += [
+                f"{place}: `axis.{role}.{group}` names `{name}`, which is no cell type, lineage or "
+                f"LAMM level{near(name, known)}; names: {', '.join(known)}"
+                for name in names
+                if known and name not in known and names != default[role]["default"].get(group)
+            ]
     return mistakes
+
+
+def _known_names(config: Mapping[str, Any]) -> list[str]:
+    """Return the types and lineages of the marker panel, and LAMM rows; empty if not known."""
+    annotation = config["annotation"]
+    if annotation["celltypist_model"]:
+        return []
+    try:
+        panel = load_yaml(find_resource(annotation["panel"]).read_text(encoding="utf-8"))
+        types = {
+            name: about["lineage"]
+            for branch in panel["branches"].values()
+            for name, about in branch["types"].items()
+        }
+        types |= {name: about["lineage"] for name, about in panel["external"].items()}
+    except (OSError, ValueError, YAMLError, KeyError, AttributeError, TypeError):
+        return []  # the checks of the panel say what is wrong with it
+    return list(dict.fromkeys([*types, *types.values(), *LAMM_ROWS]))
 
 
 def _primary_mistakes(

@@ -132,6 +132,7 @@ def test_without_pairs_the_primary_pair_is_not_looked_for() -> None:
         ({"primary": {"pair": "PGE2_PTGES3"}}, "is shown only"),
         ({"primary": {"receiver": "CD9"}}, "not a group of `axis.T`.*groups: CD4, CD8"),
         ({"primary": {"sender": "CD8"}}, "`axis.primary.sender` is `CD8`"),
+        ({"T": {"CD8": ["CD8T"]}}, "`axis.T.CD8` names `CD8T`.*did you mean `CD8_T`"),
         ({"other": {"CD8": ["CD8_T"]}}, "group `CD8` is in `axis.T` and `axis.other`"),
     ],
 )
@@ -139,6 +140,19 @@ def test_mistakes_of_the_config_are_named(axis: dict[str, Any], words: str) -> N
     (text,) = mistakes(**axis)
     assert text.startswith("config")
     assert re.search(words, text)
+
+
+def test_groups_may_name_types_lineages_and_lamm_levels() -> None:
+    groups = {"CD8": ["CD8_T"], "T_cells": ["T"], "CAR_T": ["CAR_T"], "LAMM": ["LAMM_positive"]}
+    assert mistakes(T=groups) == []
+
+
+def test_types_are_not_checked_where_a_model_names_them(tmp_path: Path) -> None:
+    config = resolve_config({**SHEETS, "axis": {"T": {"CD8": ["Tem CD8"]}}})
+    config["annotation"]["celltypist_model"] = "model.pkl"
+    assert axis_mistakes(config, ConfigLines([])) == []
+    config["annotation"] |= {"celltypist_model": "", "panel": str(tmp_path / "none.yaml")}
+    assert axis_mistakes(config, ConfigLines([])) == []
 
 
 def test_the_contrast_of_the_primary_pair_must_exist() -> None:
