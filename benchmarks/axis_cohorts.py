@@ -180,6 +180,7 @@ def simulate_cohort(bench: Bench, rng: np.random.Generator) -> AxisQuestion:
     patient = pd.factorize(sheet["patient"])[0]
     spread = np.where(arm, plan.test_spread, plan.spread)
     depth = plan.depth * np.where(test, plan.test_depth, 1) * rng.lognormal(0, 0.3, n)
+    wrong = rng.lognormal(0, 0.3, n)  # the estimate of the contamination
     soup = np.where(test, plan.test_ambient, plan.ambient) * rng.lognormal(0, 0.3, n)
     n_lamm = plan.n_lamm * np.where(test, plan.lamm_factor, 1) * rng.lognormal(0, 0.5, n)
     cells = {
@@ -205,13 +206,15 @@ def simulate_cohort(bench: Bench, rng: np.random.Generator) -> AxisQuestion:
         umi = cells[group] * depth
         expected = profile * (soup * umi)[:, None]
         count = rng.poisson(rates * ((1 - soup) * umi)[:, None]) + rng.poisson(expected)
+        estimated = np.minimum(soup * wrong, 0.5)
+        ambient = expected * (estimated / soup)[:, None]
         counted[group] = GroupCounts(
             tuple(genes),
             counts=bench.by_unit(count.T.astype(float)),
-            ambient=bench.by_unit(np.minimum(expected, count).T),
-            library=bench.by_unit(umi),
+            ambient=bench.by_unit(np.minimum(ambient, count).T),
+            library=bench.by_unit((1 - estimated) * umi),
             umi=bench.by_unit(umi),
-            ambient_umi=bench.by_unit(soup * umi),
+            ambient_umi=bench.by_unit(estimated * umi),
             n_cells=bench.by_unit(cells[group]),
             is_limit=bench.by_unit(np.zeros(n)) > 0,
         )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lammscope.abundance.fractions import thinnest_depth
 from lammscope.axis.groups import Groups
-from lammscope.axis.strength import GroupCounts, log_cpm, part_counts
+from lammscope.axis.strength import GroupCounts, log_cpm, part_counts, without_ambient
 from lammscope.cohort.comparison import Comparison, design_problem
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import (
@@ -227,8 +227,10 @@ class TermSide:
 
     @cached_property
     def part_levels(self) -> Array:
-        """Log2 counts per million of the parts, parts x kept units x sides."""
-        return log_cpm(self.counts[0], self.own.library[self.patients.keep])
+        """Log2 counts per million of the parts, without ambient RNA, parts x kept units x sides."""
+        keep, own = self.patients.keep, self.own
+        clean = without_ambient(*part_counts(own, Term(tuple(self.parts))), own)
+        return log_cpm(clean[:, keep], own.library[keep])
 
     @cached_property
     def levels(self) -> Array:

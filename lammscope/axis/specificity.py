@@ -5,7 +5,7 @@ import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion
 from lammscope.axis.groups import WHOLE
-from lammscope.axis.strength import GroupCounts, part_counts, term_level
+from lammscope.axis.strength import GroupCounts, part_counts, term_level, without_ambient
 from lammscope.cohort.design import MIN_PATIENTS
 from lammscope.cohort.pairs import Pair
 from lammscope.core.names import ALPHA
@@ -47,14 +47,17 @@ def _test(
 ) -> dict[str, float]:
     n_others = whole.n_cells - own.n_cells
     enough = (own.n_cells >= question.min_cells) & (n_others >= question.min_cells)
-    mine, all_cells = (part_counts(each, pair.ligand)[0] for each in (own, whole))
+    mine, all_cells = (
+        without_ambient(*part_counts(each, pair.ligand), each) for each in (own, whole)
+    )
     known = np.isfinite(all_cells).all(axis=(0, 2))
     keep = enough.all(axis=1) & known
     result = dict.fromkeys(NUMBERS, np.nan) | {"specificity_n": float(keep.sum())}
     if keep.sum() < MIN_PATIENTS or not all_cells[:, keep].sum():
         return result
     others = np.maximum(all_cells - mine, 0)[:, keep]
-    umi = own.umi[keep], (whole.umi - own.umi)[keep]
+    clean = [without_ambient(each.umi, each.ambient_umi, each) for each in (own, whole)]
+    umi = clean[0][keep], (clean[1] - clean[0])[keep]
     levels = [
         term_level(parts, size) for parts, size in zip((mine[:, keep], others), umi, strict=True)
     ]

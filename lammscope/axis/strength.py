@@ -30,7 +30,7 @@ class GroupCounts:
         UMIs and expected ambient UMIs, genes x units x sides; nan if the matrix of a sample lacks
         the gene.
     library
-        Normalized UMIs of all genes, units x sides.
+        Normalized UMIs of all genes without ambient RNA, units x sides.
     umi, ambient_umi
         UMIs of all genes, and of them expected ambient ones, units x sides.
     n_cells
@@ -125,6 +125,22 @@ def part_counts(own: GroupCounts, term: Term) -> tuple[Array, Array]:
         np.array([own.counts[row].sum(axis=0) for row in rows]),
         np.array([own.ambient[row].sum(axis=0) for row in rows]),
     )
+
+
+def without_ambient(counts: Array, ambient: Array, own: GroupCounts) -> Array:
+    """Take the expected ambient UMIs off, but not where they are an upper limit.
+
+    Ambient RNA is of all cells. Where there is more of it, the genes of a group of cells are
+    diluted, and its level would be lower.
+
+    Parameters
+    ----------
+    counts, ambient
+        ... x units x sides, of `own`.
+    own
+        The group of cells.
+    """
+    return np.asarray(np.maximum(counts - np.where(own.is_limit, 0.0, ambient), 0.0))
 
 
 def term_level(parts: Array, library: Array) -> Array:

@@ -12,7 +12,7 @@ import pandas as pd
 from lammscope.abundance.fractions import OFFSET, unit_cells
 from lammscope.axis.batches import MIN_EXPECTED
 from lammscope.axis.groups import Groups
-from lammscope.axis.strength import group_counts, part_counts, term_level
+from lammscope.axis.strength import group_counts, part_counts, term_level, without_ambient
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.pairs import Pair
 from lammscope.cohort.sorts import Sorts, refused_denominators
@@ -92,8 +92,9 @@ def sample_supply(
         own = group_counts(libraries, terms, units, group=sender)
         n_cells = own.n_cells[:, 0]
         for pair in pairs:
-            parts = part_counts(own, pair.ligand)[0]
-            value = term_level(parts, own.library) + fractions[sender]
+            parts, ambient = part_counts(own, pair.ligand)
+            clean = without_ambient(parts, ambient, own)
+            value = term_level(clean, own.library) + fractions[sender]
             known = (n_cells >= min_cells) & np.isfinite(value[:, 0])
             if not known.any() or parts[:, known].mean(axis=(1, 2)).min() < MIN_EXPECTED:
                 continue

@@ -48,9 +48,9 @@ def count_terms(
     Returns
     -------
     libraries
-        `sample`, `group`, `n_cells`, `umi` (of all genes), `library` (the same, normalized by TMM
-        over the samples with such cells), `ambient` (expected UMIs of ambient RNA), `is_limit`
-        (whether that is an upper limit).
+        `sample`, `group`, `n_cells`, `umi` (of all genes), `library` (the same without ambient RNA,
+        normalized by TMM over the samples with such cells), `ambient` (expected UMIs of ambient
+        RNA), `is_limit` (whether that is an upper limit, which is not taken off).
     counts
         `sample`, `group`, `gene`, `count` (missing if the sample's matrix lacks the gene),
         `ambient` (expected).
@@ -62,7 +62,7 @@ def count_terms(
     for group, populations in groups.items():
         part = _sum_group(sums, populations, sorted(known))
         own: dict[str, Any] = {"sample": part.samples, "group": group, "n_cells": part.n_cells}
-        own |= {"umi": part.counts.sum(axis=1), "library": _libraries(part.counts)}
+        own |= {"umi": part.counts.sum(axis=1), "library": _libraries(part)}
         own |= {"ambient": part.ambient.sum(axis=1), "is_limit": part.is_limit}
         libraries.append(pd.DataFrame(own))
         has = np.array([[gene in known[name] for name in part.samples] for gene in genes])
@@ -124,8 +124,12 @@ def _sum_group(sums: Pseudobulks, populations: Sequence[str], samples: Sequence[
     )
 
 
-def _libraries(counts: Array) -> Array:
-    """Return library sizes with TMM factors of the genes that a group expresses."""
+def _libraries(part: _GroupSums) -> Array:
+    """Return library sizes without ambient RNA, with TMM factors of the genes of a group.
+
+    Where ambient UMIs are an upper limit, they stay.
+    """
+    counts = np.maximum(part.counts - np.where(part.is_limit[:, None], 0.0, part.ambient), 0.0)
     library: Array = counts.sum(axis=1)
     used = counts.mean(axis=0) >= MIN_LEVEL if len(counts) else np.zeros(counts.shape[1], bool)
     if len(counts) < 2 or not used.any() or not counts[:, used].sum(axis=1).all():

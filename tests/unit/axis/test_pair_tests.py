@@ -180,6 +180,18 @@ def test_a_term_that_ambient_rna_explains_is_not_tested() -> None:
     )
 
 
+def test_expected_ambient_umis_are_taken_off_unless_they_are_a_limit() -> None:
+    made = tables(SAMPLES, NONE, ambient={"REC": 0.2})
+    plain, clean = (
+        patient_values(question(SAMPLES, BASE, each))["receiver_level"].to_numpy()
+        for each in (tables(SAMPLES, NONE), made)
+    )
+    np.testing.assert_allclose(clean - plain, np.log2(0.8), atol=0.02)
+    made.libraries["is_limit"] = True
+    limited = patient_values(question(SAMPLES, BASE, made))["receiver_level"].to_numpy()
+    np.testing.assert_allclose(limited, plain)
+
+
 def test_patients_left_out_are_listed_with_their_arm() -> None:
     few = np.where(SAMPLES["patient"] == "r3", 4, 50)
     row = row_of(outcome(tables(SAMPLES, BOTH, n_cells={"CD8": few})), sender="LAMM_positive")
