@@ -1,3 +1,7 @@
+T_STATES = []  # tables of tests of T-cell states, in the order of the contrasts
+ASSOCIATIONS = []  # the table of associations across patients, and the values behind it
+
+
 rule count_terms:
     """Count the genes of ligand-receptor pairs in the groups of cells that send or receive."""
     input:
@@ -73,3 +77,57 @@ rule test_pairs:
         ),
     script:
         "../scripts/test_pairs.py"
+
+
+rule draw_axis:
+    """Draw ligand-receptor pairs and T cells of all contrasts, and associations across patients."""
+    input:
+        libraries="<results>/axis/libraries.tsv",
+        terms="<results>/axis/terms.tsv.gz",
+        tables=collect("<results>/axis/{contrast}.tsv", contrast=CONTRASTS),
+        values=collect("<results>/axis/values.{contrast}.tsv.gz", contrast=CONTRASTS),
+        states=T_STATES,
+        associations=ASSOCIATIONS,
+        samples="<results>/design/samples.tsv",
+    output:
+        pngs=[
+            report(
+                path,
+                caption="../report/contrast.rst",
+                category="Contrasts",
+                subcategory=contrast,
+            )
+            for contrast, path in contrast_figures("axis", "png")
+        ],
+        pdfs=[path for _, path in contrast_figures("axis", "pdf")],
+        cohort_pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("associations")),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        cohort_pdfs=expand(
+            "<results>/figures/cohort/{figure}.pdf", figure=figure_names("associations")
+        ),
+    log:
+        "<logs>/draw_axis.log",
+    benchmark:
+        "<benchmarks>/draw_axis.tsv"
+    priority: SOON
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            groups={role: list(groups) for role, groups in AXIS_GROUPS.items()},
+            primary=AXIS_PRIMARY,
+            level=config["lamm"]["level"],
+            min_cells=config["expression"]["min_cells"],
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("axis"),
+            cohort_figures=drawing_functions("associations"),
+            code=drawing_code("axis", "associations"),
+        ),
+    script:
+        "../scripts/draw_axis.py"

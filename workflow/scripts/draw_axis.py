@@ -1,0 +1,40 @@
+"""Draw ligand-receptor pairs and T cells of all contrasts, and associations across patients."""
+
+from itertools import batched
+
+import pandas as pd
+from snakemake.iocontainers import Snakemake
+
+from lammscope.axis.question import primary_of
+from lammscope.cohort.comparison import Comparison
+from lammscope.cohort.contrast_kinds import make_contrast
+from lammscope.cohort.sample_table import read_sample_table
+from lammscope.core.indexed import read_table
+from lammscope.core.runtime import job_log
+from lammscope.report.axis_levels import Levels
+from lammscope.report.figures.associations import AssociationData
+from lammscope.report.figures.axis import AxisData
+from lammscope.report.figures.draw import draw_figures, save_figures
+
+snakemake: Snakemake
+with job_log(snakemake.log[0]):
+    params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+    samples = read_sample_table(inputs.samples)
+    counts = [read_table(inputs[name]) for name in ("libraries", "terms")]
+    states = map(read_table, inputs.states)
+    paths = batched(output.pngs, len(params.figures))
+    tables = zip(inputs.tables, inputs.values, strict=True)
+    for each, own, pngs in zip(params.contrasts, tables, paths, strict=True):
+        contrast = make_contrast(**each)
+        wanted = params.primary | {"contrast": contrast.name}
+        data = AxisData(
+            Levels(Comparison(samples, contrast), *counts, min_cells=params.min_cells),
+            *map(read_table, own),
+            groups=params.groups,
+            primary=primary_of(wanted, contrast.name, level=params.level),
+            states=next(states, pd.DataFrame()),
+        )
+        save_figures(draw_figures(data, functions=params.figures), pngs, dpi=params.dpi)
+    across = AssociationData(*map(read_table, inputs.associations))
+    figures = draw_figures(across, functions=params.cohort_figures)
+    save_figures(figures, output.cohort_pngs, dpi=params.dpi)
