@@ -63,7 +63,7 @@ class Levels:
     terms: pd.DataFrame
     min_cells: int
 
-    @property
+    @cached_property
     def slots(self) -> list[Slot]:
         """The slots: reference before test; of a change, before infusion and after it by arm."""
         contrast, units = self.comparison.contrast, self.comparison.units
@@ -87,7 +87,7 @@ class Levels:
 
         The level of a patient is that of the weakest part. It has a UMI if each part has one.
         """
-        own = self._own.get(group)
+        own = self._counts(group)
         if own is None or not set(term.genes) <= set(own.genes):
             return [Level(np.nan, np.nan, 0) for _ in self.slots]
         counts = part_counts(own, term)[0]
@@ -107,13 +107,17 @@ class Levels:
         return Level(float(rates[keep, slot.side].mean()), found, n)
 
     @cached_property
-    def _own(self) -> dict[str, GroupCounts]:
-        """The counts of each group that the cohort has."""
-        units = self.comparison.units
-        groups = self.libraries["group"].unique() if len(units) else ()
-        return {
-            group: group_counts(self.libraries, self.terms, units, group=group) for group in groups
-        }
+    def _known(self) -> dict[str, GroupCounts]:
+        return {}
+
+    def _counts(self, group: str) -> GroupCounts | None:
+        """Return the counts of a group, or None if no sample has its cells."""
+        if not len(self.comparison.units) or not (self.libraries["group"] == group).any():
+            return None
+        if group not in self._known:
+            units = self.comparison.units
+            self._known[group] = group_counts(self.libraries, self.terms, units, group=group)
+        return self._known[group]
 
 
 def level_rows(levels: Levels, wanted: Sequence[tuple[str, Term, str]]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.axis.pair_tests import PRIMARY
 from lammscope.axis.pairs import EITHER, NEEDED
+from lammscope.axis.primary import PRIMARY
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
 from lammscope.core.words import population_words, write_number
 
@@ -24,11 +24,13 @@ TEXTS = ("verdict", "words", "doubts", "notes", "role", "status", "reason", "inf
 def read_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `axis/{contrast}.tsv` with empty text where a file has none."""
     present = [name for name in TEXTS if name in table]
-    return table.assign(**{name: table[name].fillna("").astype(str) for name in present})
+    return table.assign(
+        **{name: table[name].astype(object).fillna("").astype(str) for name in present}
+    )
 
 
-def tested_rows(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the tested rows: the pre-specified one, supported and suggestive ones, smallest p."""
+def rows_in_order(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the tested rows: the pre-specified one, supported and suggestive ones, by p."""
     if pairs.empty:
         return pairs
     rows = pairs[pairs["p"].notna()]

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from lammscope.axis.question import primary_of
+from lammscope.axis.primary import primary_of
 from lammscope.cohort.comparison import Comparison
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable

@@ -5,7 +5,7 @@ from itertools import batched
 import pandas as pd
 from snakemake.iocontainers import Snakemake
 
-from lammscope.axis.question import primary_of
+from lammscope.axis.primary import primary_of
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.sample_table import read_sample_table

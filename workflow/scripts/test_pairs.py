@@ -4,7 +4,8 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.axis.pair_tests import test_pairs
 from lammscope.axis.pairs import read_pairs
-from lammscope.axis.question import Tables, ask, primary_of
+from lammscope.axis.primary import primary_of
+from lammscope.axis.question import Tables, ask
 from lammscope.axis.terms import lineages_of, make_groups
 from lammscope.axis.values import patient_values
 from lammscope.cohort.comparison import Comparison

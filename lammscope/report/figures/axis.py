@@ -13,14 +13,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
-from lammscope.axis.pair_tests import PRIMARY
+from lammscope.axis.primary import PRIMARY
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
 from lammscope.core.words import population_words, readable
 from lammscope.report.axis_levels import Levels
-from lammscope.report.axis_rows import fold_words, pair_words, read_rows, tested_rows
+from lammscope.report.axis_rows import fold_words, pair_words, read_rows, rows_in_order
 from lammscope.report.figures.style import (
     ARM_COLORS,
     INK,
@@ -85,7 +85,7 @@ class AxisData:
     @cached_property
     def tested(self) -> pd.DataFrame:
         """The tested pairs, the most important first."""
-        return tested_rows(self.pairs)
+        return rows_in_order(self.pairs)
 
 
 def side_color(contrast: Contrast, side: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.axis.pair_tests import PRIMARY
 from lammscope.axis.pairs import read_term
+from lammscope.axis.primary import PRIMARY
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
 from lammscope.core.words import counted, population_words, readable
@@ -21,8 +21,8 @@ from lammscope.report.axis_rows import (
     pair_words,
     read_rows,
     route_words,
+    rows_in_order,
     term_words,
-    tested_rows,
     told_rows,
 )
 from lammscope.report.table import Column, Table, build_table, name_columns
@@ -91,7 +91,7 @@ def axis_section(
     """
     contrast = levels.comparison.contrast
     pairs = read_rows(pairs)
-    tested = tested_rows(pairs)
+    tested = rows_in_order(pairs)
     row, beside = told_rows(pairs, primary)
     return {
         "nothing": _nothing(pairs, tested),
