@@ -115,8 +115,8 @@ class Levels:
         if not len(self.comparison.units) or not (self.libraries["group"] == group).any():
             return None
         if group not in self._known:
-            units = self.comparison.units
-            self._known[group] = group_counts(self.libraries, self.terms, units, group=group)
+            units, own = self.comparison.units, self.terms[self.terms["group"] == group]
+            self._known[group] = group_counts(self.libraries, own, units, group=group)
         return self._known[group]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from lammscope.axis.pairs import EITHER, NEEDED
 from lammscope.axis.primary import PRIMARY
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
-from lammscope.core.words import population_words, write_number
+from lammscope.core.words import population_words, readable, write_number
 
 CYCLOOXYGENASE = "PGE2_cyclooxygenase"  # shown where its synthase cannot be tested
 SIGNAL = "co-expression that is compatible with signaling"
@@ -77,6 +77,11 @@ def pair_words(name: object) -> str:
 def route_words(row: Mapping[Any, Any]) -> str:
     """Return sender and receiver of a row in words."""
     return f"{population_words(row['sender'])} to {population_words(row['receiver'])}"
+
+
+def reason_words(reason: object) -> str:
+    """Return why a row was not tested, with readable names of groups of cells."""
+    return readable(re.sub(r"LAMM_\w+", lambda found: readable(found[0]), str(reason)))
 
 
 def fold(value: float) -> str:

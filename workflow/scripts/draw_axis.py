@@ -20,18 +20,18 @@ snakemake: Snakemake
 with job_log(snakemake.log[0]):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     samples = read_sample_table(inputs.samples)
-    counts = [read_table(inputs[name]) for name in ("libraries", "terms")]
+    libraries, terms = read_table(inputs.libraries), read_table(inputs.terms)
     states = map(read_table, inputs.states)
     paths = batched(output.pngs, len(params.figures))
-    tables = zip(inputs.tables, inputs.values, strict=True)
-    for each, own, pngs in zip(params.contrasts, tables, paths, strict=True):
-        contrast = make_contrast(**each)
-        wanted = params.primary | {"contrast": contrast.name}
+    files = zip(params.contrasts, inputs.tables, inputs.values, paths, strict=True)
+    for each, table, values, pngs in files:
+        comparison = Comparison(samples, make_contrast(**each))
+        name = comparison.contrast.name
         data = AxisData(
-            Levels(Comparison(samples, contrast), *counts, min_cells=params.min_cells),
-            *map(read_table, own),
+            Levels(comparison, libraries, terms, params.min_cells),
+            *(read_table(table), read_table(values)),
             groups=params.groups,
-            primary=primary_of(wanted, contrast.name, level=params.level),
+            primary=primary_of(params.primary | {"contrast": name}, name, level=params.level),
             states=next(states, pd.DataFrame()),
         )
         save_figures(draw_figures(data, functions=params.figures), pngs, dpi=params.dpi)

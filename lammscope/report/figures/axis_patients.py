@@ -17,6 +17,7 @@ from lammscope.report.axis_rows import (
     fold_words,
     p_words,
     pair_words,
+    reason_words,
     route_words,
     term_words,
     told_rows,
@@ -44,7 +45,7 @@ def pair_patients(data: AxisData) -> Figure:
     name = f"{pair_words(row['pair'])}, {route_words(row)}"
     drawn = next((own for own in (row, beside) if own and np.isfinite(own["p"])), None)
     if drawn is None:
-        return sentence_figure(f"{name}, could not be tested: {readable(row['reason'])}.")
+        return sentence_figure(f"{name}, could not be tested: {reason_words(row['reason'])}.")
     points = patient_points(data, drawn)
     figure = Figure(figsize=(9.0, 3.7), layout="constrained")
     for axis, (measure, prefix) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
@@ -57,7 +58,7 @@ def pair_patients(data: AxisData) -> Figure:
         axis.set_xlabel(words, fontsize=7.5)
     words = f"{pair_words(drawn['pair'])}, {route_words(drawn)}: {_verdict(drawn)}"
     if drawn is not row:
-        words += f"\n{name}, could not be tested: {readable(row['reason'])}"
+        words += f"\n{name}, could not be tested: {reason_words(row['reason'])}"
     figure.suptitle(words, fontsize=8.5, color=INK, x=0.01, ha="left")
     return figure
 
@@ -110,7 +111,7 @@ def _draw_points(axis: Axes, points: pd.DataFrame, *, measure: str, data: AxisDa
         x = x + spread[points["unit"].map(units).to_numpy(dtype=int)]
     if contrast.has_sides:
         for rows in points.groupby("unit").indices.values():
-            at = rows[np.argsort(x[rows])]
+            at = np.asarray(rows)[np.argsort(x[rows])]
             color = points["color"].iloc[at[0]] if contrast.has_arms else NEUTRAL
             axis.plot(x[at], y[at], color=color, linewidth=0.9, alpha=0.55)
     axis.scatter(

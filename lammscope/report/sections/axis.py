@@ -20,6 +20,7 @@ from lammscope.report.axis_rows import (
     p_words,
     pair_words,
     read_rows,
+    reason_words,
     route_words,
     rows_in_order,
     term_words,
@@ -48,7 +49,6 @@ PAIR_COLUMNS = (
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("fdr", "FDR", "p", "Benjamini-Hochberg over the tested rows but the pre-specified one"),
     Column("verdict", "Verdict", "words"),
-    Column("doubts", "Not supported because", "words"),
     Column("sender_ratio", "Sender's term", "text", "ratio of its level per cell"),
     Column("sender_p", "p, sender", "p"),
     Column("receiver_ratio", "Receiver's term", "text", "ratio of its level per cell"),
@@ -64,6 +64,7 @@ PAIR_COLUMNS = (
     Column("p_permutation", "p, permutation", "p"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
     Column("n", "n", "text", "patients in {reference} / {test}, or pairs"),
+    Column("doubts", "Not supported because", "words"),
 )
 
 
@@ -192,9 +193,12 @@ def _nothing(pairs: pd.DataFrame, tested: pd.DataFrame) -> str:
         return ""
     if len(tested):
         return "None of the tested pairs is supported or suggestive in this contrast."
-    reasons = pairs.loc[~pairs["status"].isin([SHOWN, "ok"]), "reason"]
-    most = f": mostly, {reasons.value_counts().index[0]}" if len(reasons) else ""
-    return f"No ligand-receptor pair could be tested in this contrast{most}."
+    reasons = pairs.loc[~pairs["status"].isin([SHOWN, "ok"]), "status"]
+    if reasons.empty:
+        return "No ligand-receptor pair is to be tested."
+    most = reasons.value_counts().index[0]
+    words = UNTESTED.get(most, readable(most))
+    return f"No ligand-receptor pair could be tested in this contrast. Most often: {words}."
 
 
 def _differs(tested: pd.DataFrame) -> bool:
@@ -227,7 +231,7 @@ def _result_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
     role = " (specified in advance)" if row["role"] == PRIMARY else ""
     name = f"{pair_words(row['pair'])}, {route_words(row)}{role}"
     if not np.isfinite(row["p"]):
-        return f"{name}: not testable ({readable(row['reason'])})."
+        return f"{name}: not testable ({reason_words(row['reason'])})."
     sizes = contrast.patients(int(row["n_test"]), int(row["n_reference"]))
     verdict, _, rest = readable(row["words"]).partition(": ")
     verdict = f"{verdict} ({rest})" if rest else verdict.partition(";")[0]

@@ -112,7 +112,8 @@ def test_rows_of_the_dot_plot_are_tested_pairs_and_pge2_by_kind(baseline: AxisDa
 def test_dots_are_as_large_as_the_share_of_patients_with_a_umi() -> None:
     data = axis_data(BASELINE, without=["PTGES"])
     axes = pair_levels(data).axes[:2]
-    sizes = [np.asarray(axis.collections[0].get_sizes()) for axis in axes]
+    drawn: list[Any] = [axis.collections[0] for axis in axes]
+    sizes = [np.asarray(dots.get_sizes()) for dots in drawn]
     assert all((size > 0).all() for size in sizes)
     none = axes[0].lines[0]  # PTGES has no UMI in two groups and two arms
     assert len(np.asarray(none.get_xdata())) == 4

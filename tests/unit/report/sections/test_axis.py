@@ -71,7 +71,7 @@ def test_the_section_opens_with_the_pre_specified_pair_its_ratio_and_both_terms(
 def test_a_pair_without_a_synthase_is_not_testable_and_cyclooxygenases_stand_beside() -> None:
     section = section_of(axis_data(BASELINE, without=["PTGES"]))
     first, beside = section["lines"][:2]
-    assert "not testable (no UMI of PTGES in LAMM macrophage like)" in first
+    assert "not testable (no UMI of PTGES in LAMM (macrophage-like))" in first
     assert beside.startswith("Cyclooxygenase alone, LAMM (macrophage-like) to CD8: supported")
     assert beside.endswith("By itself this is no PGE2 signal.")
     assert section["has_patients"]
@@ -159,7 +159,8 @@ def test_an_empty_table_and_one_without_tests_say_why(baseline: AxisData) -> Non
     assert empty["lines"] == []
     few = section_of(axis_data(BASELINE, n_patients=2))
     assert few["nothing"].startswith("No ligand-receptor pair could be tested in this contrast")
-    assert "fewer than 3 patients in each arm" in few["nothing"]
+    assert few["nothing"].endswith("Most often: too few patients with enough of both cells.")
+    assert "fewer than 3 patients in each arm have 10 LAMM (macrophage-like)" in few["lines"][0]
     assert few["counts"].startswith("0 of 16")
 
 
