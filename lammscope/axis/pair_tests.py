@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion, Batch, find_problems, unit_difference
+from lammscope.axis.primary import PRIMARY, SECONDARY
 from lammscope.axis.specificity import COLUMNS as SPECIFICITY
 from lammscope.axis.specificity import specific_terms
 from lammscope.cohort.contrasts import SIDES, Contrast
@@ -26,7 +27,6 @@ from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import largest_p, leave_one_out
 from lammscope.stats.multiplicity import benjamini_hochberg
 
-PRIMARY, SECONDARY = "primary", "secondary"
 MEASURES = {"sum": "", "sender": "sender_", "receiver": "receiver_", "supply": "supply_"}
 NUMBERS = ("estimate", "se", "ci_low", "ci_high", "df", "p")
 EVIDENCE = ("p_permutation", "p_floor", "influence_p_max")

@@ -1,6 +1,6 @@
 """The question of a contrast: its pairs, with the counts of its patients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,7 +12,6 @@ from lammscope.axis.supply import log_fractions
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.pairs import Pair
 from lammscope.cohort.sorts import Sorts
-from lammscope.core.names import LAMM
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +52,3 @@ def ask(
         min_cells=min_cells,
         max_ambient_share=max_ambient_share,
     )
-
-
-def primary_of(primary: Mapping[str, str], contrast: str, *, level: str) -> dict[str, str] | None:
-    """Return the pre-specified pair, sender and receiver; None if it is of another contrast.
-
-    Parameters
-    ----------
-    primary
-        `contrast`, `pair`, `sender` and `receiver`. The sender `LAMM` stands for the group of LAMM
-        cells at the configured level.
-    level
-        That level.
-    """
-    if primary["contrast"] != contrast or not primary["pair"]:
-        return None
-    sender = f"LAMM_{level}" if primary["sender"] == LAMM else primary["sender"]
-    return {"pair": primary["pair"], "sender": sender, "receiver": primary["receiver"]}

@@ -20,6 +20,7 @@ RESERVED = {
     "cohort": "the figures and audit rows of the whole cohort",
     "counts": "the file `abundance/counts.tsv`",
     "lamm": "the file `abundance/lamm.tsv`",
+    "scores": "the file `abundance/scores.tsv`",
 }
 
 FIXED_VALUES = {"response": ("responder", "non_responder"), "phase": ("pre", "post")}

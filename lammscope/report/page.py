@@ -15,11 +15,15 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from lammscope.axis.primary import primary_of
+from lammscope.cohort.comparison import Comparison
 from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
+from lammscope.report.axis_levels import Levels
 from lammscope.report.figures.catalog import find_figure, placed_figures
 from lammscope.report.references import cited_references
-from lammscope.report.results import Results
+from lammscope.report.results import ContrastResults, Results
+from lammscope.report.sections.axis import axis_section
 from lammscope.report.sections.cells import (
     car_section,
     cohort_section,
@@ -151,12 +155,27 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
                 own,
                 audit=audit[audit["contrast"] == name],
                 hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
+                axis=_axis(results, own, config=config),
                 max_fdr=config["report"]["max_fdr"],
                 n_genes=config["report"]["n_genes"],
             )
             for name, own in results.of_contrast.items()
         ],
     }
+
+
+def _axis(results: Results, own: ContrastResults, *, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of the section on LAMM cells and T cells in a contrast."""
+    name = own.contrast.name
+    levels = Levels(
+        Comparison(results.samples, own.contrast),
+        libraries=results.axis_libraries,
+        terms=results.axis_terms,
+        min_cells=config["expression"]["min_cells"],
+    )
+    wanted = config["axis"]["primary"] | {"contrast": name}
+    primary = primary_of(wanted, name, level=config["lamm"]["level"])
+    return axis_section(own.pairs, levels=levels, primary=primary)
 
 
 def _unquote(text: str) -> str:

@@ -24,6 +24,7 @@ class ContrastResults:
     expression: pd.DataFrame
     missing: pd.DataFrame
     gene_sets: pd.DataFrame
+    pairs: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Results:
     calibration: pd.DataFrame
     lamm_results: pd.DataFrame
     hierarchy: pd.DataFrame
+    axis_libraries: pd.DataFrame
+    axis_terms: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
 
     @property

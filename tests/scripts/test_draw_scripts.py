@@ -14,6 +14,7 @@ from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.indexed import CellIndex, write_index, write_table
 from lammscope.report.figures.catalog import drawing_functions, figure_names
+from tests.unit.example_pairs import ROLES, association_tables, axis_data, state_table
 from tests.unit.example_results import (
     BASELINE,
     DEFINERS,
@@ -134,5 +135,51 @@ def test_a_script_draws_every_figure_of_its_group(
         params={**params[group], "figures": drawing_functions(group), "dpi": 20},
     )
     for path in paths:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("with_t_cells", [True, False])
+def test_pairs_and_associations_are_drawn_with_and_without_tables_of_t_cells(
+    run_script: Callable[..., str], tmp_path: Path, with_t_cells: bool
+) -> None:
+    data = axis_data(BASELINE)
+    tables = {
+        "libraries.tsv": data.levels.libraries,
+        "terms.tsv.gz": data.levels.terms,
+        "baseline.tsv": data.table,
+        "values.tsv.gz": data.values,
+        "states.tsv": state_table(),
+        **dict(zip(("associations.tsv", "patients.tsv.gz"), association_tables(), strict=True)),
+    }
+    for name, table in tables.items():
+        write_table(table, tmp_path / name)
+    samples = sample_table_text(data.comparison.samples.astype("str"))
+    (tmp_path / "samples.tsv").write_text(samples, encoding="utf-8")
+    files = {name.partition(".")[0]: str(tmp_path / name) for name in (*tables, "samples.tsv")}
+    pngs = [tmp_path / "baseline" / f"{name}.png" for name in figure_names("axis")]
+    of_cohort = [tmp_path / "cohort" / f"{name}.png" for name in figure_names("associations")]
+    run_script(
+        "draw_axis",
+        input={
+            **{name: files[name] for name in ("libraries", "terms", "samples")},
+            "tables": [files["baseline"]],
+            "values": [files["values"]],
+            "states": [files["states"]] * with_t_cells,
+            "associations": [files["associations"], files["patients"]] * with_t_cells,
+        },
+        output={"pngs": pngs, "cohort_pngs": of_cohort},
+        params={
+            "contrasts": [as_values(BASELINE)],
+            "groups": ROLES,
+            "primary": {"pair": "PGE2", "sender": "LAMM", "receiver": "CD8"},
+            "level": "macrophage_like",
+            "min_cells": 10,
+            "dpi": 20,
+            "figures": drawing_functions("axis"),
+            "cohort_figures": drawing_functions("associations"),
+        },
+    )
+    for path in (*pngs, *of_cohort):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")

@@ -99,10 +99,10 @@ def test_every_result_is_there_with_the_promised_columns(finished: Path) -> None
     assert means.loc["LA_TAM", "Macrophage"] == means.loc["LA_TAM"].max()
     clusters = pd.read_csv(results / "annotation" / "clusters.tsv", sep="\t")
     assert {"pct_lamm", "CSF1R_per_10k", "CD68_pct", "CD1C_pct"} <= set(clusters)
-    for figure in figure_names("quality", "cohort", "evidence"):
+    for figure in figure_names("quality", "cohort", "evidence", "associations"):
         for suffix in ("png", "pdf"):
             assert (results / "figures" / "cohort" / f"{figure}.{suffix}").stat().st_size > 1000
-    for figure in figure_names("contrast", "neighborhoods"):
+    for figure in figure_names("contrast", "neighborhoods", "axis"):
         assert (results / "figures" / "baseline" / f"{figure}.png").stat().st_size > 1000
     assert (results / "config.yaml").is_file()
     assert (results / "design" / "audit.tsv").is_file()

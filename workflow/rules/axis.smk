@@ -43,7 +43,7 @@ rule test_pairs:
         counts="<results>/abundance/counts.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        tables=ensure(collect("<results>/axis/{contrast}.tsv", contrast=CONTRASTS), non_empty=True),
+        tables=ensure(collect("<results>/axis/pairs.{contrast}.tsv", contrast=CONTRASTS), non_empty=True),
         values=ensure(
             collect("<results>/axis/values.{contrast}.tsv.gz", contrast=CONTRASTS),
             non_empty=True,
@@ -153,3 +153,60 @@ rule test_states:
         ),
     script:
         "../scripts/test_states.py"
+
+
+rule draw_axis:
+    """Draw ligand-receptor pairs and T cells of all contrasts, and associations across patients."""
+    input:
+        libraries="<results>/axis/libraries.tsv",
+        terms="<results>/axis/terms.tsv.gz",
+        tables=collect("<results>/axis/pairs.{contrast}.tsv", contrast=CONTRASTS),
+        values=collect("<results>/axis/values.{contrast}.tsv.gz", contrast=CONTRASTS),
+        states=collect("<results>/axis/states.{contrast}.tsv", contrast=CONTRASTS),
+        associations=[
+            "<results>/axis/associations.tsv",
+            "<results>/axis/associations_patients.tsv.gz",
+        ],
+        samples="<results>/design/samples.tsv",
+    output:
+        pngs=[
+            report(
+                path,
+                caption="../report/contrast.rst",
+                category="Contrasts",
+                subcategory=contrast,
+            )
+            for contrast, path in contrast_figures("axis", "png")
+        ],
+        pdfs=[path for _, path in contrast_figures("axis", "pdf")],
+        cohort_pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("associations")),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        cohort_pdfs=expand(
+            "<results>/figures/cohort/{figure}.pdf", figure=figure_names("associations")
+        ),
+    log:
+        "<logs>/draw_axis.log",
+    benchmark:
+        "<benchmarks>/draw_axis.tsv"
+    priority: SOON
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            groups={role: list(groups) for role, groups in AXIS_GROUPS.items()},
+            primary=AXIS_PRIMARY,
+            level=config["lamm"]["level"],
+            min_cells=config["expression"]["min_cells"],
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("axis"),
+            cohort_figures=drawing_functions("associations"),
+            code=drawing_code("axis", "associations"),
+        ),
+    script:
+        "../scripts/draw_axis.py"

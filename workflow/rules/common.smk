@@ -82,9 +82,10 @@ def code(script, *functions, without=()):
     )
 
 
-def drawing_code(group):
-    """Digest of the script that draws a group of figures, and of the functions that draw them."""
-    return code(f"draw_{group}", *drawing_functions(group).values())
+def drawing_code(group, *others):
+    """Digest of the script that draws a group of figures (and others), and of what draws them."""
+    functions = [drawing_functions(name) for name in (group, *others)]
+    return code(f"draw_{group}", *(path for own in functions for path in own.values()))
 
 
 def content(*paths):

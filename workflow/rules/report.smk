@@ -227,12 +227,12 @@ rule write_report:
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
-                figure=figure_names("quality", "cohort", "evidence"),
+                figure=figure_names("quality", "cohort", "evidence", "associations"),
             ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,
-                figure=figure_names("contrast", "neighborhoods"),
+                figure=figure_names("contrast", "neighborhoods", "axis"),
             ),
         ],
     output:

@@ -4,7 +4,8 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.axis.groups import lineages_of, make_groups
 from lammscope.axis.pair_tests import test_pairs
-from lammscope.axis.question import Tables, ask, primary_of
+from lammscope.axis.primary import primary_of
+from lammscope.axis.question import Tables, ask
 from lammscope.axis.values import patient_values
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import make_contrast

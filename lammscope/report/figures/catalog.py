@@ -18,8 +18,9 @@ class FigureEntry:
     Attributes
     ----------
     group
-        `quality`, `cohort`, `evidence`, `contrast` or `neighborhoods`; drawn by the rule
-        `draw_{group}`. The first three are figures of the cohort, the others of each contrast.
+        `quality`, `cohort`, `evidence`, `contrast`, `neighborhoods` or `axis`; drawn by the rule
+        `draw_{group}`; and `associations`, drawn by `draw_axis`. The first three and the last are
+        figures of the cohort, the others of each contrast.
     name
         Name of its files, without suffix.
     draw
@@ -298,6 +299,71 @@ CATALOG = (
         "rate.",
         alternative="UMAP of neighborhoods colored by their difference, and differences by "
         "population.",
+    ),
+    FigureEntry(
+        group="axis",
+        name="pair_patients",
+        draw=f"{FOLDER}.axis_patients.pair_patients",
+        section="axis_primary",
+        title="The pre-specified pair in patients",
+        caption="Expression of the sender's term and of the receiver's, and their product, in each "
+        "patient (point; lines join the samples of a patient). Of genes that are all needed, the "
+        "rarest counts. Black bars are geometric means; ratios have 95 % intervals. The pair is "
+        "supported only if both terms differ. PGE2 itself is not measured.",
+        alternative="Points of patients by arm: the sender's term, the receiver's, and both.",
+    ),
+    FigureEntry(
+        group="axis",
+        name="pairs",
+        draw=f"{FOLDER}.axis.wiring",
+        section="axis_pairs",
+        title="Ligand-receptor pairs that differ",
+        caption="Supported (solid) and suggestive (dashed) pairs, from sender to receiver. The "
+        "width is the fold change of their co-expression, which is given with its 95 % interval; "
+        "the color is its direction. The half of a line is gray if that term does not differ by "
+        "itself. Groups of myeloid cells overlap, so one of them is drawn for each pair and "
+        "partner. Co-expression is compatible with signaling and does not show it.",
+        alternative="Lines from sending to receiving cells, one per ligand-receptor pair that "
+        "differs.",
+    ),
+    FigureEntry(
+        group="axis",
+        name="pair_levels",
+        draw=f"{FOLDER}.axis_levels.pair_levels",
+        section="axis_levels",
+        title="Ligands and receptors by arm",
+        caption="Tested pairs, and PGE2, by group of cells and arm: ligands in the cells that "
+        "send, receptors in those that receive. The color is the mean level of the patients, the "
+        "size of a dot the share of patients with at least one UMI in these cells. Of genes that "
+        "are all needed, the rarest counts. Patients with too few cells are left out.",
+        alternative="Dot plot of ligands and receptors, one row per pair, one column per group of "
+        "cells and arm.",
+    ),
+    FigureEntry(
+        group="axis",
+        name="t_states",
+        draw=f"{FOLDER}.t_states.state_forest",
+        section="t_states",
+        title="Gene programs and states of T cells",
+        caption="Differences between the arms in mean scores of gene programs, and odds ratios of "
+        "the fractions of states, with 95 % intervals that are not adjusted for multiple testing. "
+        "Markers are filled where a difference is supported, half filled where it is suggestive, "
+        "and open where it is inconclusive. PGE2 response genes are also raised by T-cell "
+        "activation, so that score is never read alone.",
+        alternative="Forest plot of differences in programs and states of T cells.",
+    ),
+    FigureEntry(
+        group="associations",
+        name="associations",
+        draw=f"{FOLDER}.associations.association_scatter",
+        section="associations",
+        title="LAMM cells and T cells across patients",
+        caption="The correlations with the smallest p, a named point per patient. Points are "
+        "ranks less what arm and sequencing depth explain of them; rho is their correlation, with "
+        "its 95 % interval. These correlations were selected out of many, so their rho is too far "
+        "from 0. An association does not show a cause.",
+        alternative="Scatter plots of LAMM measures against measures of T cells, with patients "
+        "named.",
     ),
     FigureEntry(
         group="contrast",

@@ -17,8 +17,8 @@ def draw_figures(data: Any, *, functions: Mapping[str, str]) -> dict[str, Figure
     Parameters
     ----------
     data
-        Data of the group: `QualityData`, `CohortData`, `EvidenceData`, `ContrastData` or
-        `NeighborhoodData`.
+        Data of the group: `QualityData`, `CohortData`, `EvidenceData`, `ContrastData`,
+        `NeighborhoodData`, `AxisData` or `AssociationData`.
     functions
         Dotted names of functions that take `data` and return a `Figure`, by the name of the figure,
         from `catalog.drawing_functions`.

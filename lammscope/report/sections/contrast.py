@@ -34,6 +34,7 @@ def contrast_section(
     *,
     audit: pd.DataFrame,
     hierarchy: pd.DataFrame,
+    axis: dict[str, Any],
     max_fdr: float,
     n_genes: int,
 ) -> dict[str, Any]:
@@ -47,6 +48,8 @@ def contrast_section(
         Its rows of the design audit.
     hierarchy
         Its rows of `hierarchy.gather_expression`.
+    axis
+        From `axis.axis_section`.
     max_fdr
         False discovery rate up to which genes are colored.
     n_genes
@@ -68,6 +71,7 @@ def contrast_section(
         "gene_sets": gene_set_table(results.gene_sets, contrast=contrast),
         "missing": missing_lines(results.missing, contrast=contrast),
         "populations": family_table(hierarchy),
+        "axis": axis,
         "higher": contrast.toward("higher"),
         "per": contrast.per,
         **_gene_parts(results.expression, max_fdr=max_fdr, n_genes=n_genes),

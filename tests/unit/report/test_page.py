@@ -52,6 +52,7 @@ from lammscope.report.table import (
     top_genes,
     write_cell,
 )
+from tests.unit.example_pairs import axis_data
 from tests.unit.example_results import (
     BASELINE,
     CHANGE,
@@ -88,6 +89,7 @@ CONFIG: dict[str, Any] = {
         "state_genes": "resources/lamm/state_genes.tsv",
     },
     "primary": {"contrast": "baseline", "denominator": "monocytic"},
+    "axis": {"primary": {"contrast": "", "pair": "PGE2", "sender": "LAMM", "receiver": "CD8"}},
     "abundance": {"min_cells": 20, "exclude_pre_post": ["B", "CAR_T"]},
     "expression": {"engine": "limma_voom", "min_cells": 10, "max_ambient_share": 0.25},
     "report": {"title": "Demo cohort", "max_fdr": 0.05, "n_genes": 10},
@@ -172,8 +174,9 @@ def cohort() -> Example:
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("figures")
-    stems = [folder / "cohort" / name for name in figure_names("quality", "cohort", "evidence")]
-    names = figure_names("contrast", "neighborhoods")
+    of_cohort = figure_names("quality", "cohort", "evidence", "associations")
+    stems = [folder / "cohort" / name for name in of_cohort]
+    names = figure_names("contrast", "neighborhoods", "axis")
     stems += [folder / contrast / name for contrast in CONTRASTS for name in names]
     drawn = save_figure(sentence_figure("as good as any"), folder / "drawn", dpi=20)[0]
     for stem in stems:
@@ -187,6 +190,7 @@ def run_tables(cohort: Example) -> dict[str, Any]:
     """Return the tables of a run."""
     raw: Any = np.expm1(cohort.definers).round()
     population = cohort.cells["population"]
+    axis = {name: axis_data(contrast) for name, contrast in CONTRASTS.items()}
     return {
         "contrasts": CONTRASTS,
         "samples": cohort.samples,
@@ -224,6 +228,9 @@ def run_tables(cohort: Example) -> dict[str, Any]:
         "neighborhoods_by_type": {name: neighborhood_rows() for name in CONTRASTS},
         "missing": {name: missing_table() for name in CONTRASTS},
         "gene_sets": {name: gene_set_rows() for name in CONTRASTS},
+        "pairs": {name: pairs.table for name, pairs in axis.items()},
+        "axis_libraries": axis["baseline"].levels.libraries,
+        "axis_terms": axis["baseline"].levels.terms,
     }
 
 
@@ -300,16 +307,18 @@ def words_of(text: str) -> str:
 
 
 def test_page_is_well_formed_and_asks_the_network_for_nothing(
-    make_report: Callable[..., str], figures: list[Path]
+    make_report: Callable[..., str], figures: list[Path], run_tables: dict[str, Any]
 ) -> None:
     text = make_report()
     page = Page(text)
+    without = [not table["verdict"].isin(["supported", "suggestive"]).any()
+               for table in run_tables["pairs"].values()]  # fmt: skip
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert all(t.startswith(("#", "https://doi.org/")) for t in page.targets)
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|src=.http", text)
     assert {t[1:] for t in page.targets if t.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    assert len(page.images) == len(figures)
+    assert len(page.images) == len(figures) - sum(without)  # no lines to draw
     assert all(image["alt"] and int(str(image["width"])) > 0 for image in page.images)
     steps = np.diff(page.headings)
     assert page.headings[0] == 1
@@ -1103,3 +1112,24 @@ def test_the_report_cites_what_was_run(make_report: Callable[..., str]) -> None:
     for doi in ("bioinformatics/btad547", "s13059-014-0550-8", "science.abl5197"):
         assert doi not in page
         assert doi in make_report(config=changed)
+
+
+def test_lamm_cells_and_t_cells_have_their_section_in_each_contrast(
+    make_report: Callable[..., str], run_tables: dict[str, Any]
+) -> None:
+    text = make_report()
+    words = words_of(text)
+    assert text.count("<h4>LAMM cells and T cells</h4>") == len(CONTRASTS)
+    assert "PGE2, LAMM (macrophage-like) to CD8 (specified in advance): supported" in words
+    assert words.count("PGE2 itself is not measured; the expression of its enzymes") == 3
+    assert "shown, never enough for a PGE2 signal" in words
+    assert "LAMM cells and T cells across patients" in words
+    for figure in ("pair_patients", "pairs", "pair_levels", "t_states"):
+        assert f"figures/baseline/{figure}.pdf" in text
+    own = re.findall("<h4>LAMM cells and T cells</h4>.*?<h4>Expression</h4>", text, re.S)
+    assert not re.search("interaction strength|communicat|crosstalk|driv(es|en)", "".join(own))
+    nothing = {name: table.head(0) for name, table in run_tables["pairs"].items()}
+    empty = make_report(pairs=nothing, axis_terms=run_tables["axis_terms"].head(0))
+    assert words_of(empty).count("No ligand-receptor pairs are named in the config") == 3
+    assert "figures/baseline/pairs.pdf" not in empty
+    assert "figures/baseline/pair_patients.pdf" not in empty

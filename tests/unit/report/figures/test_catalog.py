@@ -7,6 +7,8 @@ from pkgutil import resolve_name
 
 import pytest
 
+from lammscope.report.figures.associations import AssociationData
+from lammscope.report.figures.axis import AxisData
 from lammscope.report.figures.catalog import (
     CATALOG,
     FigureEntry,
@@ -27,7 +29,10 @@ GROUPS = {
     "evidence": EvidenceData,
     "contrast": ContrastData,
     "neighborhoods": NeighborhoodData,
+    "axis": AxisData,
+    "associations": AssociationData,
 }
+OF_COHORT = ("quality", "cohort", "evidence", "associations")
 BY_NAME = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 
 
@@ -49,7 +54,7 @@ def test_the_page_has_the_section_of_a_figure(entry: FigureEntry, repository: Pa
     template = repository / "lammscope" / "report" / "template.html.jinja"
     text = template.read_text(encoding="utf-8")
     owners = re.findall(rf"plates\(([^()]+), '{entry.section}'\)", text)
-    of_cohort = entry.group in ("quality", "cohort", "evidence")
+    of_cohort = entry.group in OF_COHORT
     assert owners
     assert {owner == "'cohort'" for owner in owners} == {of_cohort}
 
