@@ -139,9 +139,9 @@ def test_a_script_draws_every_figure_of_its_group(
         assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
-@pytest.mark.parametrize("with_t_cells", [True, False])
-def test_pairs_and_associations_are_drawn_with_and_without_tables_of_t_cells(
-    run_script: Callable[..., str], tmp_path: Path, with_t_cells: bool
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_pairs_states_and_associations_are_drawn_with_and_without_rows(
+    run_script: Callable[..., str], tmp_path: Path, is_empty: bool
 ) -> None:
     data = axis_data(BASELINE)
     tables = {
@@ -153,7 +153,7 @@ def test_pairs_and_associations_are_drawn_with_and_without_tables_of_t_cells(
         **dict(zip(("associations.tsv", "patients.tsv.gz"), association_tables(), strict=True)),
     }
     for name, table in tables.items():
-        write_table(table, tmp_path / name)
+        write_table(table.iloc[:0] if is_empty else table, tmp_path / name)
     samples = sample_table_text(data.comparison.samples.astype("str"))
     (tmp_path / "samples.tsv").write_text(samples, encoding="utf-8")
     files = {name.partition(".")[0]: str(tmp_path / name) for name in (*tables, "samples.tsv")}
@@ -165,8 +165,8 @@ def test_pairs_and_associations_are_drawn_with_and_without_tables_of_t_cells(
             **{name: files[name] for name in ("libraries", "terms", "samples")},
             "tables": [files["baseline"]],
             "values": [files["values"]],
-            "states": [files["states"]] * with_t_cells,
-            "associations": [files["associations"], files["patients"]] * with_t_cells,
+            "states": [files["states"]],
+            "associations": [files["associations"], files["patients"]],
         },
         output={"pngs": pngs, "cohort_pngs": of_cohort},
         params={

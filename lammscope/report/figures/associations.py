@@ -96,6 +96,14 @@ def adjusted_ranks(points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
+def lamm_words(measure: object) -> str:
+    """Return a LAMM measure in words; the supply of a ligand by a group of cells in two lines."""
+    ligand, is_supply, sender = str(measure).partition("_supply of ")
+    if is_supply:
+        return f"supply, {readable(ligand)}, by\n{population_words(sender)}"
+    return LAMM_WORDS.get(ligand, readable(ligand))
+
+
 def _draw_panel(axis: Axes, points: pd.DataFrame, row: Mapping[Any, Any]) -> None:
     x, y = adjusted_ranks(points)
     colors = points["arm"].map(ARM_COLORS).fillna(NEUTRAL).tolist()
@@ -109,8 +117,7 @@ def _draw_panel(axis: Axes, points: pd.DataFrame, row: Mapping[Any, Any]) -> Non
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.margins(0.12)
     axis.grid(color="#eceef0", linewidth=0.6)
-    lamm = LAMM_WORDS.get(str(row["lamm_measure"]), readable(row["lamm_measure"]))
-    axis.set_xlabel(f"{lamm}, adjusted rank")
+    axis.set_xlabel(f"{lamm_words(row['lamm_measure'])}, adjusted rank")
     cells = {"T": "T cells", "CAR_T": "CAR-T cells"}
     name = cells.get(str(row["t_population"]), population_words(row["t_population"]))
     measure = SHARE if row["t_measure"] == "CAR_T" else measure_words(row["t_measure"])

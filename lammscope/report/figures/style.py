@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from fontTools.subset import Options
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,6 +29,10 @@ PHASE_COLORS = {"pre": "#7fb8ad", "post": "#1d4e5f"}
 NEUTRAL = "#56616a"
 INK = "#1f262b"  # text and main lines
 BACKGROUND = "#e4e6e9"
+# Tables of a font that lay text out, which matplotlib has done before. To cut them down to the
+# glyphs of a figure is two thirds of the time that it takes to embed a font in a PDF.
+LAYOUT_TABLES = ("GSUB", "GPOS", "GDEF", "kern")
+Options._drop_tables_default = [*Options._drop_tables_default, *LAYOUT_TABLES]
 PNG_OPTIONS = {"compress_level": 5}  # two thirds of the time of level 6, 0.7 % larger
 
 PROBABILITY_MAP = LinearSegmentedColormap.from_list(

@@ -18,6 +18,7 @@ from lammscope.report.figures.associations import (
     AssociationData,
     adjusted_ranks,
     association_scatter,
+    lamm_words,
 )
 from lammscope.report.figures.axis import PALE, AxisData, wired_rows, wiring
 from lammscope.report.figures.axis_levels import pair_levels, shown_pairs
@@ -234,3 +235,8 @@ def test_a_gene_that_no_matrix_has_leaves_its_level_out(baseline: AxisData) -> N
     levels = replace(baseline.levels, terms=terms)
     figure = pair_levels(replace(baseline, levels=levels))
     assert figure.axes[0].collections
+
+
+def test_the_supply_of_a_ligand_is_named_with_its_senders() -> None:
+    assert lamm_words("PGE2_supply of LAMM_positive") == "supply, PGE2, by\nLAMM (positive)"
+    assert lamm_words("LAMM_score") == "mean LAMM score"
