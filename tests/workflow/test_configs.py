@@ -33,7 +33,7 @@ def test_every_rule_has_a_script_of_its_name_and_each_script_a_rule(repository: 
             name = name.removesuffix("_{part}")
             (script,) = re.findall(r'"\.\./scripts/(\w+)\.py"', body)
             assert rule in (script, "")
-            digest = rf'code\("{script}"[,)]|drawing_code\("{script.removeprefix("draw_")}"\)'
+            digest = rf'code\("{script}"[,)]|drawing_code\("{script.removeprefix("draw_")}"[,)]'
             assert re.search(rf"code=({digest})", body.split("    params:")[1])
             assert re.search(rf'"<logs>/{re.escape(name)}[./]', body)
             assert re.search(rf'"<benchmarks>/{re.escape(name)}[./]', body)

@@ -50,8 +50,8 @@ def pair_levels(data: AxisData) -> Figure:
     axes = figure.subplots(1, 2, sharey=True, width_ratios=[max(len(own), 1) for own in names])
     for axis, dots, own in zip(axes, panels, names, strict=True):
         step = len(slots) + 0.8
-        x = dots["group"].map({name: i * step for i, name in enumerate(own)}) + dots["slot"]
-        _draw_dots(axis, dots.assign(x=x))
+        starts = dots["group"].map({name: i * step for i, name in enumerate(own)})
+        _draw_dots(axis, dots.assign(x=starts.astype(float) + dots["slot"].astype(float)))
         _columns(axis, own, [slot.label for slot in slots], top=y[0])
         axis.set_ylim(y[-1] + 0.7, y[0] - 1.9)
     axes[0].set_yticks(y, [_label(row) for row in rows.to_dict("records")])
