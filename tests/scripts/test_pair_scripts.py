@@ -79,7 +79,7 @@ def run_cohort(
             "counts": folder / "counts.tsv",
         },
         output=outputs,
-        params=params | {"min_cells": 10},
+        params=params | {"min_cells": 10, "pair": "PGE2"},
     )
     results = [folder / f"{name}.tsv" for name in ("baseline", "change")]
     values = [folder / f"values.{name}.tsv.gz" for name in ("baseline", "change")]

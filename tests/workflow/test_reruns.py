@@ -301,7 +301,8 @@ def test_contigs_rerun_only_what_reads_them(moved: Path, repository: Path) -> No
     lines = [f"{header}\tcontigs", *map("\t".join, zip(rows, named, strict=True))]
     sheet.write_text("\n".join(lines) + "\n")
     run = run_snakemake(repository, moved, "--dry-run")
-    assert planned(run.text) == {"count_clones": 1, "all": 1}
+    later = ("test_states", "draw_axis", "write_report", "all")
+    assert planned(run.text) == dict.fromkeys(("count_clones", *later), 1)
     assert "T-cell receptors: contigs of 1 of 12 samples (without: P01_baseline," in run.text
     run = run_snakemake(repository, moved)
     assert run.code == 0, run.text[-3000:]

@@ -24,7 +24,7 @@ rule count_terms:
     params:
         **named(
             groups=AXIS_GROUPS,
-            primary=AXIS_PRIMARY,
+            pair=AXIS_PRIMARY["pair"],
             level=config["lamm"]["level"],
             min_cells=config["expression"]["min_cells"],
             pairs=config_path("axis", "pairs"),

@@ -27,6 +27,6 @@ with job_log(snakemake.log[0]):
     )
     write_table(libraries, output.libraries)
     write_table(terms, output.terms)
-    chosen = same_receptor(pairs, params.primary["pair"])
+    chosen = same_receptor(pairs, params.pair)
     supply = sample_supply(chosen, groups, libraries, terms, counts, min_cells=params.min_cells)
     write_table(supply, output.supply)
