@@ -134,6 +134,7 @@ rule test_states:
         "<logs>/test_states.log",
     benchmark:
         "<benchmarks>/test_states.tsv"
+    priority: SOON
     conda:
         "../../envs/lammscope.yaml"
     resources:
