@@ -19,7 +19,7 @@ from lammscope.cohort.design import (
     tested_column,
 )
 from lammscope.cohort.pairs import Pair, Term
-from lammscope.core.names import Array
+from lammscope.core.names import LAMM_ROWS, Array
 from lammscope.expression.ambient_in_contrast import mark_ambient
 from lammscope.expression.models import Model
 from lammscope.expression.pseudobulk import IS_LIMIT
@@ -381,8 +381,9 @@ def _batch_problem(batch: Batch) -> tuple[str, str]:
     contrast = question.comparison.contrast
     for group in (batch.sender, batch.receiver):
         if len(question.units) and not question.own[group].n_cells.any():
-            named = ", ".join(question.groups.populations[group])
-            return "no_cells", f"no {group} cells ({named}) in these samples"
+            own = [p for p in question.groups.populations[group] if p not in (*LAMM_ROWS, group)]
+            named = f" ({', '.join(own)})" if own else ""
+            return "no_cells", f"no {group} cells{named} in these samples"
     problem = batch.patients.problem
     if not problem:
         return "", ""

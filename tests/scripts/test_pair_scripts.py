@@ -123,7 +123,7 @@ def test_all_pairs_of_a_cohort_are_tested(tmp_path: Path, run_script: Callable[.
 @pytest.mark.parametrize(
     ("lacking", "words"),
     [
-        (("Macrophage",), r"no LAMM_positive cells \(LAMM\) in these samples"),
+        (("Macrophage",), r"no LAMM_positive cells in these samples"),
         (("CD8_T", "CD4_T", "CAR_T"), r"no CD8 cells \(CD8_T\) in these samples"),
         (("Macrophage", "Classical_monocyte"), r"no LAMM_positive cells"),
     ],

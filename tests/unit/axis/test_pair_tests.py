@@ -148,7 +148,7 @@ def test_shown_pairs_have_levels_and_no_test() -> None:
         ({"CD8": {"REC": 0.0}}, 100, "no_counts", "no UMI of REC in CD8"),
         ({"CD8": {"REC": 0.5}}, 100, "too_few_counts", "UMIs of REC in CD8 of 16 patients"),
         ({"CD8": {"REC": np.nan}}, 100, "no_gene", "no matrix has REC"),
-        ({}, {"LAMM_positive": 0}, "no_cells", "no LAMM_positive cells (LAMM) in these samples"),
+        ({}, {"LAMM_positive": 0}, "no_cells", "no LAMM_positive cells in these samples"),
         ({}, {"CD8": 0}, "no_cells", "no CD8 cells (CD8_T) in these samples"),
         ({}, {"CD8": 9}, "too_few_patients", "have 10 LAMM_positive and 10 CD8 cells"),
         (
