@@ -28,6 +28,9 @@ from lammscope.stats.effect import effect_test
 # UMIs of each part per patient, at equal levels, in the arm with the fewest; with fewer, the prior
 # count determines the level.
 MIN_EXPECTED = 2
+# Share of the smaller arm that must express a part as much. Where only few patients do, the levels
+# of the others are those of the prior count, and so of their depth. Our choice.
+EXPRESSING = 0.8
 REASONS = {
     "shown": "shown only: nothing is tested (column `use` of the table of pairs)",
     "too_few_patients": f"fewer than {MIN_PATIENTS} patients in an arm, or too few for the model",
@@ -260,12 +263,18 @@ class TermSide:
         counts, umi = self.counts[0][at], self.own.umi[self.patients.keep]
         if not counts.sum():
             return "no_counts", f"no UMI of {name} in {self.group}"
-        expected = thinnest_depth(umi, self.patients.arm) * counts.sum() / umi.sum()
+        depth = thinnest_depth(umi, self.patients.arm)
+        arms, sizes = np.unique(self.patients.arm, return_counts=True)
+        share = sizes.min() / sizes.sum() if len(arms) > 1 else 0.5
+        rates = counts.sum(axis=1) / umi.sum(axis=1)
+        expressing = np.quantile(rates, 1 - EXPRESSING * share)
+        expected = depth * min(counts.sum() / umi.sum(), expressing)
         if expected < MIN_EXPECTED:
+            few = " in most of them" if expressing < counts.sum() / umi.sum() else ""
             return (
                 "too_few_counts",
                 f"{counts.sum():.0f} UMIs of {name} in {self.group} of {counts.shape[0]} patients: "
-                f"{expected:.1f} are expected of a patient, {MIN_EXPECTED} are needed",
+                f"{expected:.1f} are expected of a patient{few}, {MIN_EXPECTED} are needed",
             )
         return "", ""
 

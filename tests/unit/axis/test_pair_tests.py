@@ -169,6 +169,17 @@ def test_what_cannot_be_tested_says_why(
     assert row["words"] == f"not testable: {row['reason']}"
 
 
+def test_a_gene_of_few_patients_is_not_tested_and_one_of_an_arm_is() -> None:
+    few = np.where(SAMPLES["patient"].isin(["n0", "r0", "r1"]), 200.0, 0.0)
+    row = row_of(outcome(tables(SAMPLES, BOTH | {"CD8": {"REC": few}})), sender="LAMM_positive")
+    assert row["status"] == "too_few_counts"
+    assert "0.0 are expected of a patient in most of them" in row["reason"]
+    one_arm = {"CD8": {"REC": arms(0, 20)}}
+    row = row_of(outcome(tables(SAMPLES, BOTH | one_arm)), sender="LAMM_positive")
+    assert row["status"] == "ok"
+    assert row["receiver_p"] < 0.001
+
+
 def test_a_term_that_ambient_rna_explains_is_not_tested() -> None:
     table = outcome(tables(SAMPLES, BOTH, ambient={"REC": 0.6}))
     row = row_of(table, sender="LAMM_positive")
