@@ -39,9 +39,9 @@ def axis_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
     except ValueError as error:
         return mistakes + str(error).splitlines() + _group_mistakes(config, lines)
     mistakes += _group_mistakes(config, lines)
-    if mistakes or not axis["pairs"] or not axis["primary"]["pair"]:
+    if not pairs or not axis["primary"]["pair"]:
         return mistakes
-    return _primary_mistakes(axis, pairs, lines, level=config["lamm"]["level"])
+    return mistakes + _primary_mistakes(axis, pairs, lines, level=config["lamm"]["level"])
 
 
 def axis_contrast_mistakes(

@@ -43,7 +43,9 @@ rule test_pairs:
         counts="<results>/abundance/counts.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        tables=ensure(collect("<results>/axis/pairs.{contrast}.tsv", contrast=CONTRASTS), non_empty=True),
+        tables=ensure(
+            collect("<results>/axis/pairs.{contrast}.tsv", contrast=CONTRASTS), non_empty=True
+        ),
         values=ensure(
             collect("<results>/axis/values.{contrast}.tsv.gz", contrast=CONTRASTS),
             non_empty=True,

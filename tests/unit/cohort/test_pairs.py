@@ -142,6 +142,12 @@ def test_mistakes_of_the_config_are_named(axis: dict[str, Any], words: str) -> N
     assert re.search(words, text)
 
 
+def test_mistakes_of_groups_and_of_the_primary_pair_are_named_together() -> None:
+    found = mistakes(T={"CD8": ["CD8T"]}, primary={"pair": "PGE"})
+    assert ["CD8T" in text for text in found] == [True, False]
+    assert ["`PGE`" in text for text in found] == [False, True]
+
+
 def test_groups_may_name_types_lineages_and_lamm_levels() -> None:
     groups = {"CD8": ["CD8_T"], "T_cells": ["T"], "CAR_T": ["CAR_T"], "LAMM": ["LAMM_positive"]}
     assert mistakes(T=groups) == []
