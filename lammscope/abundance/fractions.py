@@ -63,12 +63,17 @@ def sum_sides(counts: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
     `units` come from `Comparison.units`. Two sides are in the order test, reference.
     """
     position = {name: i for i, name in enumerate(counts.index)}
-    sides = [column for column in units if str(column).startswith("samples")]
+    sides = side_columns(units)
     chosen = np.zeros((len(sides) * len(units), len(counts)))
     for row, names in zip(chosen, (n for side in sides for n in units[side]), strict=True):
         row[[position[name] for name in names]] = 1
     sums: np.ndarray = chosen @ counts.to_numpy(dtype=float)
     return sums.T.reshape(counts.shape[1], len(sides), len(units))
+
+
+def side_columns(units: pd.DataFrame) -> list[str]:
+    """Return the columns of `Comparison.units` that list samples, one per side."""
+    return [str(column) for column in units if str(column).startswith("samples")]
 
 
 def thinnest_depth(total: np.ndarray, arm: np.ndarray) -> float:

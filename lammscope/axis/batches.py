@@ -232,8 +232,7 @@ class TermSide:
     def part_levels(self) -> Array:
         """Log2 counts per million of the parts, without ambient RNA, parts x kept units x sides."""
         keep, own = self.patients.keep, self.own
-        clean = without_ambient(*part_counts(own, Term(tuple(self.parts))), own)
-        return log_cpm(clean[:, keep], own.library[keep])
+        return log_cpm(without_ambient(*self.counts, own.is_limit[keep]), own.library[keep])
 
     @cached_property
     def levels(self) -> Array:

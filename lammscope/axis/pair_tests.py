@@ -14,24 +14,21 @@ import numpy as np
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion, Batch, find_problems, unit_difference
+from lammscope.axis.effects import NUMBERS, effect_numbers
 from lammscope.axis.primary import PRIMARY, SECONDARY
 from lammscope.axis.specificity import COLUMNS as SPECIFICITY
 from lammscope.axis.specificity import specific_terms
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.permutation import Permutations, permutation_p
-from lammscope.core.names import ALPHA, Array
+from lammscope.core.names import ALPHA
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
 from lammscope.core.words import write_number
-from lammscope.stats.distributions import t_quantile
-from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import largest_p, leave_one_out
 from lammscope.stats.multiplicity import benjamini_hochberg
 
 MEASURES = {"sum": "", "sender": "sender_", "receiver": "receiver_", "supply": "supply_"}
-NUMBERS = ("estimate", "se", "ci_low", "ci_high", "df", "p")
 EVIDENCE = ("p_permutation", "p_floor", "influence_p_max")
 TEXTS = ("permutation_scheme", "influence_patient", "notes")
-FLAT = 1e-10  # log2 counts per million: a smaller standard error is due to rounding
 COLUMNS = [
     *("pair", "kind", "ligand", "receptor", "sender", "receiver", "role", "verdict", "words"),
     *(f"{mark}{number}" for mark in MEASURES.values() for number in NUMBERS),
@@ -109,8 +106,10 @@ def _test_batch(
     table["pair"] = table.pop("name")
     rows = np.flatnonzero(status == "")
     for measure, levels in batch.levels.items() if len(rows) else ():
-        for number, values in _test_values(unit_difference(levels[rows]), batch).items():
-            table[f"{MEASURES[measure]}{number}"][rows] = values
+        values = unit_difference(levels[rows])
+        tested_values = effect_numbers(values, batch.patients.design, batch.patients.at)
+        for number, own in tested_values.items():
+            table[f"{MEASURES[measure]}{number}"][rows] = own
     tested = np.isfinite(table["p"])
     is_flat = (status == "") & ~tested
     reason[is_flat] = "the patients do not differ"
@@ -122,18 +121,6 @@ def _test_batch(
         for name, own in _evidence(batch, wanted, permutations).items():
             table[name][wanted] = own
     return table | {"status": status, "reason": reason, "role": role}
-
-
-def _test_values(values: Array, batch: Batch) -> dict[str, Array]:
-    """Return the numbers of each row of values (rows x units); nan where patients do not differ."""
-    effect = effect_test(values, batch.patients.design, batch.patients.at)
-    half = t_quantile(1 - ALPHA / 2, effect.df) * effect.se
-    low, high = effect.estimate - half, effect.estimate + half
-    found = (effect.estimate, effect.se, low, high, effect.df, effect.p)
-    known = effect.se > FLAT
-    return {
-        number: np.where(known, own, np.nan) for number, own in zip(NUMBERS, found, strict=True)
-    }
 
 
 def _evidence(batch: Batch, rows: np.ndarray, permutations: Permutations) -> dict[str, Any]:

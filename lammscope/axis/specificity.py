@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 
 from lammscope.axis.batches import AxisQuestion
+from lammscope.axis.effects import effect_numbers
 from lammscope.axis.groups import WHOLE
 from lammscope.axis.strength import GroupCounts, part_counts, term_level, without_ambient
 from lammscope.cohort.design import MIN_PATIENTS
 from lammscope.cohort.pairs import Pair
-from lammscope.core.names import ALPHA
-from lammscope.stats.distributions import t_quantile
-from lammscope.stats.effect import effect_test
 
-NUMBERS = ("specificity", "specificity_low", "specificity_high", "specificity_p")
+NUMBERS = {
+    **{"specificity": "estimate", "specificity_low": "ci_low", "specificity_high": "ci_high"},
+    "specificity_p": "p",
+}
 COLUMNS = [*NUMBERS, "specificity_n"]
-LEAST = 1e-10  # a smaller standard error is due to rounding
 
 
 def specific_terms(question: AxisQuestion) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def _test(
     n_others = whole.n_cells - own.n_cells
     enough = (own.n_cells >= question.min_cells) & (n_others >= question.min_cells)
     mine, all_cells = (
-        without_ambient(*part_counts(each, pair.ligand), each) for each in (own, whole)
+        without_ambient(*part_counts(each, pair.ligand), each.is_limit) for each in (own, whole)
     )
     known = np.isfinite(all_cells).all(axis=(0, 2))
     keep = enough.all(axis=1) & known
@@ -56,16 +56,11 @@ def _test(
     if keep.sum() < MIN_PATIENTS or not all_cells[:, keep].sum():
         return result
     others = np.maximum(all_cells - mine, 0)[:, keep]
-    clean = [without_ambient(each.umi, each.ambient_umi, each) for each in (own, whole)]
+    clean = [without_ambient(each.umi, each.ambient_umi, each.is_limit) for each in (own, whole)]
     umi = clean[0][keep], (clean[1] - clean[0])[keep]
     levels = [
         term_level(parts, size) for parts, size in zip((mine[:, keep], others), umi, strict=True)
     ]
     difference = (levels[0] - levels[1]).mean(axis=1)
-    effect = effect_test(difference[None], np.ones((len(difference), 1)), 0)
-    if not effect.se[0] > LEAST:
-        return result
-    half = float(t_quantile(1 - ALPHA / 2, effect.df)[0] * effect.se[0])
-    estimate = float(effect.estimate[0])
-    numbers = estimate, estimate - half, estimate + half, float(effect.p[0])
-    return result | dict(zip(NUMBERS, numbers, strict=True))
+    found = effect_numbers(difference[None], np.ones((len(difference), 1)), 0)
+    return result | {name: float(found[key][0]) for name, key in NUMBERS.items()}

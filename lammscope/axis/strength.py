@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lammscope.abundance.fractions import sum_sides
+from lammscope.abundance.fractions import side_columns, sum_sides
 from lammscope.cohort.pairs import Term
 from lammscope.core.names import Array
 
@@ -62,7 +62,8 @@ def group_counts(
     """
     own = counts[counts["group"] == group]
     sizes = libraries[libraries["group"] == group].set_index("sample")
-    samples = sorted({name for side in _side_lists(units) for names in side for name in names})
+    lists = [units[column] for column in side_columns(units)]
+    samples = sorted({name for side in lists for names in side for name in names})
     without = [name for name in samples if name not in sizes.index]
     columns = ["library", "umi", "ambient", "n_cells", "is_limit"]
     wide = sizes[columns].astype(float).reindex(samples, fill_value=0.0)
@@ -94,18 +95,13 @@ def group_counts(
     )
 
 
-def _side_lists(units: pd.DataFrame) -> list[pd.Series]:
-    return [units[column] for column in units if str(column).startswith("samples")]
-
-
 def log_cpm(counts: Array, library: Array) -> Array:
     """Compute log2 counts per million with a prior count of 0.5, as in `voom`.
 
     Law et al. 2014 (doi 10.1186/gb-2014-15-2-r29). The mean logarithm of a Poisson count and a half
     is the logarithm of its mean, but for less than 3 % from two expected UMIs on, so that levels do
-    not depend on the number or the depth of cells. A prior count in proportion to the library, as
-    in edgeR's `cpm`, has its own constant for genes without UMIs, but lowers the level of a gene
-    with ten expected UMIs in a cohort by a tenth where a sample has a third of the cells.
+    not depend on the number or the depth of cells. `docs/statistics.md` says why the
+    prior count is not in proportion to the library, as in edgeR's `cpm`.
 
     Parameters
     ----------
@@ -127,7 +123,7 @@ def part_counts(own: GroupCounts, term: Term) -> tuple[Array, Array]:
     )
 
 
-def without_ambient(counts: Array, ambient: Array, own: GroupCounts) -> Array:
+def without_ambient(counts: Array, ambient: Array, is_limit: np.ndarray) -> Array:
     """Take the expected ambient UMIs off, but not where they are an upper limit.
 
     Ambient RNA is of all cells. Where there is more of it, the genes of a group of cells are
@@ -136,11 +132,11 @@ def without_ambient(counts: Array, ambient: Array, own: GroupCounts) -> Array:
     Parameters
     ----------
     counts, ambient
-        ... x units x sides, of `own`.
-    own
-        The group of cells.
+        Of any shape.
+    is_limit
+        Whether `ambient` is an upper limit; of a shape that fits.
     """
-    return np.asarray(np.maximum(counts - np.where(own.is_limit, 0.0, ambient), 0.0))
+    return np.asarray(np.maximum(counts - np.where(is_limit, 0.0, ambient), 0.0))
 
 
 def term_level(parts: Array, library: Array) -> Array:

@@ -81,8 +81,8 @@ def sample_supply(
     Returns
     -------
     DataFrame
-        `sample`, `population` (the sender), `measure` (`supply of` the pair), `kind` (mean),
-        `total` (the supply in log2 units times the cells) and `n_cells` (senders).
+        `sample`, `population` (the sender), `measure` (name of the pair and `_supply`), `kind`
+        (mean), `total` (the supply in log2 units times the cells) and `n_cells` (senders).
     """
     samples = sorted(libraries["sample"].unique())
     units = pd.DataFrame({"samples": [[name] for name in samples]})
@@ -93,22 +93,14 @@ def sample_supply(
         n_cells = own.n_cells[:, 0]
         for pair in pairs:
             parts, ambient = part_counts(own, pair.ligand)
-            clean = without_ambient(parts, ambient, own)
+            clean = without_ambient(parts, ambient, own.is_limit)
             value = term_level(clean, own.library) + fractions[sender]
             known = (n_cells >= min_cells) & np.isfinite(value[:, 0])
             if not known.any() or parts[:, known].mean(axis=(1, 2)).min() < MIN_EXPECTED:
                 continue
-            rows += [
-                (
-                    samples[i],
-                    sender,
-                    f"{pair.name}_supply",
-                    "mean",
-                    value[i, 0] * n_cells[i],
-                    n_cells[i],
-                )
-                for i in np.flatnonzero(known)
-            ]
+            about = (sender, f"{pair.name}_supply", "mean")
+            total = value[:, 0] * n_cells
+            rows += [(samples[i], *about, total[i], n_cells[i]) for i in np.flatnonzero(known)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n_cells": int})
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.annotate.sums import sample_genes
+from lammscope.axis.strength import without_ambient
 from lammscope.core.gene_sets import GeneSet
 from lammscope.core.names import Array
 from lammscope.expression.gene_sets import match_genes, plain_name
@@ -129,7 +130,7 @@ def _libraries(part: _GroupSums) -> Array:
 
     Where ambient UMIs are an upper limit, they stay.
     """
-    counts = np.maximum(part.counts - np.where(part.is_limit[:, None], 0.0, part.ambient), 0.0)
+    counts = without_ambient(part.counts, part.ambient, part.is_limit[:, None])
     library: Array = counts.sum(axis=1)
     used = counts.mean(axis=0) >= MIN_LEVEL if len(counts) else np.zeros(counts.shape[1], bool)
     if len(counts) < 2 or not used.any() or not counts[:, used].sum(axis=1).all():

@@ -7,7 +7,7 @@ from math import comb, prod
 import numpy as np
 import pandas as pd
 
-from lammscope.core.names import ALPHA
+from lammscope.core.names import ALPHA, FILE_COLUMNS
 from lammscope.core.words import as_text
 
 MAX_STATES = 50_000  # distinct sums and weights of tables; above it, Fisher's test is simulated
@@ -17,7 +17,7 @@ N_DRAWS = 20_000
 MAX_RANKED = 100  # patients; above it, the rank sum is approximately normal
 
 NO_COVARIATES = {
-    *("sample", "patient", "counts", "barcodes", "contigs"),
+    *("sample", "patient", *FILE_COLUMNS),
     *("response", "response_label", "phase"),
 }
 

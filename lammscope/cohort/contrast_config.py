@@ -11,6 +11,7 @@ from lammscope.cohort.contrast_kinds import KINDS, Between
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.selection import try_selection, used_samples
 from lammscope.cohort.sorts import Sorts, unsorted_labels
+from lammscope.core.names import FILE_COLUMNS
 from lammscope.core.words import as_text, near, shortened
 
 DEFAULT = "default"  # the value of `contrasts` in a config that names none
@@ -30,7 +31,7 @@ FILL_IN = {
     "phase": "set `timepoints` in the config",
 }
 
-IDENTIFIERS = {"sample", "patient", "counts", "barcodes", "contigs"}
+IDENTIFIERS = {"sample", "patient", *FILE_COLUMNS}
 
 RESPONSE = ("response", "response_label")
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.config import read_schema
+from lammscope.core.names import FILE_COLUMNS
 from lammscope.core.words import as_text, near, shortened
 
 MOST_CODES = 10  # distinct whole numbers that may be codes of categories
@@ -107,7 +108,7 @@ def spelled_alike(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> d
     """
     found = {}
     for column in table.columns:
-        if column in ("sample", "counts", "barcodes", "contigs") or not _is_text(table[column]):
+        if column in ("sample", *FILE_COLUMNS) or not _is_text(table[column]):
             continue
         values = table[column].dropna()
         plain = _plain_levels(values)

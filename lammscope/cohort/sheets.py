@@ -13,7 +13,7 @@ from lammscope.cohort.covariates import as_categories, category_mistakes, spelle
 from lammscope.cohort.identity import file_identity, listed
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
-from lammscope.core.names import ARMS, PHASES, UNSTATED
+from lammscope.core.names import ARMS, FILE_COLUMNS, PHASES, UNSTATED
 from lammscope.core.words import near, shortened
 
 OWN_NAMES = {"phase", "response_label", "arm", "side", "unit", "samples", "complete", "trend"}
@@ -142,7 +142,7 @@ def _joined(
 ) -> pd.DataFrame:
     """Join the sheets: one row per sample with its patient's columns, phase and arm."""
     samples = fill_defaults(samples.assign(channel=_channels(samples)), read_schema("samples"))
-    for column in ("counts", "barcodes", "contigs"):
+    for column in FILE_COLUMNS:
         if column in samples:
             samples[column] = samples[column].map(_plain_path, na_action="ignore").astype("str")
     own = patients[[c for c in patients.columns if c == "patient" or c not in samples]]

@@ -27,6 +27,7 @@ NO_SYMBOLS = (
     "matrix with ids and symbols (a 10x .h5, a folder with features.tsv, or an .h5ad with the "
     "symbols in a column `gene_symbols` of `var`)"
 )
+FILE_COLUMNS = ("counts", "barcodes", "contigs")  # of the sample sheet: paths, never covariates
 PROFILE = "ambient_profile"  # of genes of a sample: share of each in ambient RNA
 ALL_BARCODES = "all barcodes"  # source of that profile, for want of barcodes without a cell
 DROP = "drop"  # of `qc.on_failed`: the cells of samples that fail are left out

@@ -67,9 +67,11 @@ def pair_levels(data: AxisData) -> Figure:
 
 
 def shown_pairs(data: AxisData) -> pd.DataFrame:
-    """Return the pairs to show: `COLUMN`, `senders`, `receivers`, `from_myeloid`, `starts` (whether
-    a kind begins) and its `title`.
-    """  # noqa: D205
+    """Return the pairs to show.
+
+    Columns are `COLUMN`, `senders`, `receivers`, `from_myeloid`, `starts` (whether a kind begins)
+    and its `title`.
+    """
     wanted = {CYCLOOXYGENASE} | ({data.primary["pair"]} if data.primary else set())
     tested = list(dict.fromkeys(data.tested["pair"]))[:N_PAIRS] if len(data.tested) else []
     pairs = data.pairs
