@@ -21,7 +21,8 @@ ROOMS = {
     "expression": {"core", "cohort", "annotate", "stats"},
     "abundance": {"core", "cohort", "stats", "expression"},
     "axis": {"core", "cohort", "joint", "annotate", "stats", "abundance", "expression"},
-    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression", "axis"},
+    "outcome": {"core", "cohort", "annotate", "stats", "abundance", "expression"},
+    "report": {"core", "cohort", "joint", "annotate", "abundance", "expression", "axis", "outcome"},
     "simulate": {"core"},
 }
 DOORS = {"new_cohort.py", "check.py", "__init__.py"}

@@ -1,0 +1,1 @@
+"""Whether the conclusion stands: survival, other reasonable choices, and another cohort."""

@@ -1,0 +1,1 @@
+"""Tests of survival, other choices and replication."""
