@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 
 from benchmarks.figures import Figure, print_figures
+from benchmarks.outcome_planning import planning_figures
 
 # Each takes the number of cohorts and measures the figures of its part.
-PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {}
+PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
+    "planning": planning_figures,
+}
 
 
 def main() -> int:

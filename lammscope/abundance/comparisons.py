@@ -1,6 +1,5 @@
 """Test one population in one contrast: estimate, p of several kinds, and influence of patients."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,12 @@ from lammscope.cohort.design import (
     tested_column,
 )
 from lammscope.cohort.permutation import Permutations, permutation_p
-from lammscope.core.names import ALPHA, LAMM_ROWS, Array
+from lammscope.core.names import ALPHA, LAMM_ROWS, POWER
 from lammscope.stats import linear
-from lammscope.stats.distributions import chi2_quantile, normal_lower, t_quantile
+from lammscope.stats.distributions import t_quantile
 from lammscope.stats.effect import effect_test
 from lammscope.stats.influence import largest_p, leave_one_out
+from lammscope.stats.power import detectable_shift
 
 MIN_MODERATED = 5  # populations; fewer cannot estimate the prior variance
 
@@ -118,8 +118,8 @@ def empty_row(units: pd.DataFrame, contrast: Contrast, *, scale: str) -> dict[st
 
 
 def detectable_difference(se: float, df: float) -> float:
-    """Return the difference that a two-sided t-test at 0.05 detects with power 0.80."""
-    return se * _detectable_in_se(round(df, 6))
+    """Return the difference that a two-sided t-test at `ALPHA` detects with power `POWER`."""
+    return se * detectable_shift(round(df, 6), alpha=ALPHA, power=POWER)
 
 
 def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict[str, Any]:
@@ -232,25 +232,3 @@ def _reason(status: str, contrast: Contrast) -> str:
     if status == "too_few_patients" and not contrast.has_arms:
         return f"fewer than {MIN_PATIENTS} {contrast.needed}"
     return REASONS.get(status, "")
-
-
-@lru_cache(maxsize=1)
-def _quadrature() -> tuple[Array, Array]:
-    """Return nodes and weights of Gauss and Legendre, which take longer than their use."""
-    return np.polynomial.legendre.leggauss(400)
-
-
-@lru_cache(maxsize=1024)
-def _detectable_in_se(df: float) -> float:
-    """Find the shift of a noncentral t with power 0.80, by quadrature over the standard error."""
-    from scipy import optimize  # imported here: most jobs that read this module need no power
-
-    critical = float(t_quantile(1 - ALPHA / 2, df))
-    nodes, weights = _quadrature()
-    spread = critical * np.sqrt(chi2_quantile((nodes + 1) / 2, df) / df)
-
-    def missing_power(shift: float) -> float:
-        power = normal_lower(shift - spread) + normal_lower(-shift - spread)
-        return float(weights @ power / 2 - 0.8)
-
-    return float(optimize.brentq(missing_power, 0.1, 1.5 * critical + 2))

@@ -33,3 +33,4 @@ ALL_BARCODES = "all barcodes"  # source of that profile, for want of barcodes wi
 DROP = "drop"  # of `qc.on_failed`: the cells of samples that fail are left out
 PER = 10_000  # rates are UMIs per 10,000, as in Seurat and CellTypist
 ALPHA = 0.05  # significance level of intervals and verdicts
+POWER = 0.8  # of the difference that a row could have detected, and of plans
