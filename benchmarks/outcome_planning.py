@@ -1,15 +1,19 @@
 """Plans of cohorts: whether a planned cohort reaches its power, and how often a pilot's plan does.
 
-Simulated counts of cells: patients of an arm differ by a normal deviation of their log odds, and
-cells are drawn and called from it. The test is that of the rows of abundance tables.
+Real donors: cohorts are drawn, with replacement, from the cell fractions of 20 people (blood;
+Huang 2021, as in the propeller paper), and one arm is shifted. Simulated counts of cells: patients
+of an arm differ by a normal deviation of their log odds, and cells are drawn and called from it.
+The test is that of the rows of abundance tables.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.figures import Figure
+from benchmarks.real_cells import DATA
 from lammscope.core.names import ALPHA, POWER, Array
 from lammscope.outcome.planning import (
     CallErrors,
@@ -20,6 +24,9 @@ from lammscope.outcome.planning import (
 )
 from lammscope.stats.effect import effect_test
 
+DONORS = DATA / "abundance_propeller" / "speckle_pbmc_props.tsv"
+MYELOID = ("CD14", "CD16", "INTER", "CDC2")  # monocytes, and dendritic cells
+RATIO_OF_DONORS = float(np.log(2))
 CELLS = 500
 CLOSE = 0.03  # between planned and simulated power
 PILOT = 4  # patients per arm
@@ -51,6 +58,7 @@ SETTINGS = {
 def planning_figures(n_cohorts: int) -> Iterator[Figure]:
     """Measure plans: simulated minus planned power, and plans from pilots that reach the power."""
     rng = np.random.default_rng(1)
+    yield from _real_donors(n_cohorts, rng)
     for name, setting in SETTINGS.items():
         spread = _known_spread(setting)
         difference = _observed(setting, spread)
@@ -66,6 +74,26 @@ def planning_figures(n_cohorts: int) -> Iterator[Figure]:
     words = f"plans from {PILOT} and {PILOT} patients that reach {POWER:g}"
     yield Figure("planning", f"{words}: by the estimated spread", reached[0])
     yield Figure("planning", f"{words}: by its upper limit", reached[1], 0.75, 0.9)
+
+
+def _real_donors(n_cohorts: int, rng: np.random.Generator) -> Iterator[Figure]:
+    """Plan with the spread of real donors, and test cohorts that are drawn from them."""
+    if not DONORS.is_file():
+        return
+    fractions = pd.read_csv(DONORS, sep="\t", index_col=0)
+    for name in MYELOID:
+        row = fractions.loc[name].to_numpy(dtype=float)
+        values = np.log(row / (1 - row))
+        variance = float(values.var())
+        spread = Spread((variance,) * 2, (0.0, 0.0), (np.inf,) * 2, float(np.median(row)), np.nan)
+        sizes = patients_needed(spread, RATIO_OF_DONORS, power=POWER)
+        assert sizes is not None
+        arms = [rng.choice(values, (n_cohorts, n)) for n in sizes]
+        found = _share_found([arms[0] + RATIO_OF_DONORS, arms[1]])
+        planned = spread.power(RATIO_OF_DONORS, sizes)
+        words = f"real donors, {name}: {' + '.join(map(str, sizes))}, SD {variance**0.5:.2f}"
+        yield Figure("planning", f"{words}: planned power", planned, POWER)
+        yield Figure("planning", f"{words}: drawn minus planned", found - planned, -CLOSE, CLOSE)
 
 
 def _observed(setting: Setting, spread: Spread) -> float:
@@ -116,6 +144,12 @@ def _simulated_power(
 ) -> float:
     """Return the share of cohorts with p < 0.05, each tested as a row is."""
     arms = [_draw(setting, i, (n_cohorts, n), rng)[0] for i, n in enumerate(sizes)]
+    return _share_found(arms)
+
+
+def _share_found(arms: list[Array]) -> float:
+    """Return the share of cohorts with p < 0.05: one row per cohort in each arm (or of pairs)."""
+    sizes = [arm.shape[1] for arm in arms]
     ones = np.ones(sum(sizes))
     if len(sizes) == 1:
         p = effect_test(arms[0], ones[:, None], 0).p
