@@ -16,9 +16,12 @@ from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
+from lammscope.cohort.definition import definition_mistakes, replication_note, take_definition
+from lammscope.cohort.definition_file import Definition
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
+from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.gene_sets import read_gene_sets, scored_names
@@ -44,7 +47,8 @@ class Intake:
     `formats` gives the format of each matrix that was inspected, by sample, and `choices` what is
     read of files that hold several matrices. `inputs` has the state of each sample's files (see
     `input_states`), if they were looked at. `known` names the samples that the last run has read in
-    from the same input, with the same thresholds.
+    from the same input, with the same thresholds. `definition` is of the first cohort, whose result
+    this run replicates.
     """
 
     config: dict[str, Any]
@@ -55,6 +59,7 @@ class Intake:
     choices: dict[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    definition: Definition | None = None
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -88,9 +93,11 @@ def check_run(
     ValueError
         One line per mistake: the file, the line or row, the column, the value, and the remedy.
     """
+    config, definition, unread = take_definition(config)
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
+    mistakes += unread
     mistakes += _file_mistakes(resolved, lines)
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
@@ -109,6 +116,11 @@ def check_run(
                 )
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
+        if definition and look and not faulty:
+            sizes = sizes_of(sheets.samples.set_index("sample")["counts"], records={})
+            mistakes += definition_mistakes(
+                definition, resolved, contrasts, lines, sizes=list(sizes.values())
+            )
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
@@ -131,6 +143,7 @@ def check_run(
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
     adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
     notes = [
+        *([replication_note(definition)] if definition else []),
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),
@@ -147,6 +160,7 @@ def check_run(
         choices={sample: choice for sample, (_, choice) in looked.items() if choice},
         inputs=input_states(sheets.samples, last, compare=compare) if look else {},
         known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
+        definition=definition,
     )
 
 

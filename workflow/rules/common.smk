@@ -13,6 +13,7 @@ from snakemake.logging import logger as snakemake_log
 from lammscope.cohort import (
     checks,
     contrast_checks,
+    definition,
     disk_space,
     last_run,
     parts,
@@ -221,6 +222,7 @@ OPTIONAL_RULES = {
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
     "count_clones": bool(WITH_CONTIGS),
+    "test_replication": RUN.definition is not None,
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
