@@ -57,3 +57,32 @@ rule test_replication:
         ),
     script:
         "../scripts/test_replication.py"
+
+
+rule draw_replication:
+    """Draw the primary result of the first cohort and of this one."""
+    input:
+        replication="<results>/outcome/replication.tsv",
+    output:
+        pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("replication")),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("replication")),
+    log:
+        "<logs>/draw_replication.log",
+    benchmark:
+        "<benchmarks>/draw_replication.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        **named(
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("replication"),
+            code=drawing_code("replication"),
+        ),
+    script:
+        "../scripts/draw_replication.py"
