@@ -115,7 +115,8 @@ def check_run(
                     resolved["contrasts"], sheets.samples, sorts=resolved["sorts"]
                 )
             except ValueError as error:
-                mistakes += _located(str(error).splitlines(), lines)
+                found = _located(str(error).splitlines(), lines)
+                mistakes += [text + _of_definition(text, definition) for text in found]
         if definition and look and not faulty:
             sizes = sizes_of(sheets.samples.set_index("sample")["counts"], records={})
             mistakes += definition_mistakes(
@@ -169,6 +170,13 @@ def _of_default(mistake: str, is_default: bool) -> str:
     if not is_default or "contrast `" not in mistake:
         return ""
     return " (a default contrast: name your own under `contrasts` in the config)"
+
+
+def _of_definition(mistake: str, definition: Definition | None) -> str:
+    """Return the end of a message on the contrast of a definition."""
+    if definition is None or f"contrast `{definition.contrast}`" not in mistake:
+        return ""
+    return f" (the primary contrast of {definition.path})"
 
 
 def _still_valid(

@@ -153,9 +153,10 @@ def definition_mistakes(
 def replication_note(definition: Definition) -> str:
     """Say what a run replicates."""
     estimate = definition.estimate
+    ratio = str(estimate["unit"]).removeprefix("log ")
     return (
         f"{definition.path}: this run replicates its primary comparison ({definition.contrast}, "
-        f"{estimate['direction']}, {estimate['unit']} {math.exp(estimate['estimate']):.2f}) with "
+        f"{estimate['direction']}, {ratio} {math.exp(estimate['estimate']):.2f}) with "
         "its settings, in one one-sided test"
     )
 
@@ -250,22 +251,27 @@ def _changed_settings(
     """Name the frozen keys that differ, and arms that are exchanged."""
     name = config["primary"]["contrast"]
     primary = next((each for each in contrasts if each.name == name), None)
-    if primary is None:
-        return _missing_primary(definition, name, lines) if contrasts else []
     mine, first = frozen_settings(config, primary), definition.settings
-    if exchanged := _exchanged_arms(mine, first):
+    found: list[str] = []
+    if primary is None:  # other settings are compared, too
+        found += _missing_primary(definition, name, lines) if contrasts else []
+        parts = ("contrasts", "response", "categories")
+        first = {section: first[section] for section in first if section not in parts}
+        mine = {section: mine[section] for section in mine if section in first}
+    elif exchanged := _exchanged_arms(mine, first):
         place = lines.place(tuple(exchanged.split(".")))
         return [
             f"{place}: `{exchanged}`: the arms are exchanged against {definition.path}, so the "
             "direction of a difference would be reversed; exchange them back, or remove the key "
             "(it is then taken from there)"
         ]
-    found = [
-        f"{definition.path}: `estimate.{key}` is {definition.estimate[key]}, and this run has "
-        f"{own}; a result can be replicated in the same unit only"
-        for key, own in (("scale", SCALE), ("unit", unit_of(primary)))
-        if definition.estimate[key] != own
-    ]
+    else:
+        found += [
+            f"{definition.path}: `estimate.{key}` is {definition.estimate[key]}, and this run has "
+            f"{own}; a result can be replicated in the same unit only"
+            for key, own in (("scale", SCALE), ("unit", unit_of(primary)))
+            if definition.estimate[key] != own
+        ]
     return found + [
         f"{lines.place(tuple(key.split('.')))}: `{key}` is {written(own)}, but {written(theirs)} "
         f"in {definition.path}, which this run replicates; remove the key (it is then taken from "

@@ -156,6 +156,7 @@ def _differences(
     cohorts: pd.DataFrame, definitions: Mapping[str, Definition]
 ) -> dict[str, list[str]]:
     """Return what differs between the cohorts: kinds of samples, integration, versions."""
+    known = list(definitions.values())
     listed: dict[str, list[str]] = {
         "patients": [str(n) for n in cohorts["n_patients"]],
         **{
@@ -165,11 +166,9 @@ def _differences(
             ]
             for column in DESCRIBED
         },
-        "batch correction": [
-            str(each.record["integration"]["method"]) for each in definitions.values()
-        ],
+        "batch correction": [str(each.record["integration"]["method"]) for each in known],
     }
-    versions = [each.record["versions"] for each in definitions.values()]
+    versions = [each.record["versions"] for each in known]
     for name in dict.fromkeys(key for each in versions for key in each):
         listed[f"version of {name}"] = [str(each.get(name, "not known")) for each in versions]
     return {what: values for what, values in listed.items() if len(set(values)) > 1}

@@ -101,7 +101,11 @@ def _facts(row: Row) -> list[tuple[str, str, str]]:
     percent = [write_number(row[key], "fraction") for key in ("i2", "i2_low", "i2_high")]
     facts = [
         (_unit(row), _ratio(row["estimate"]), f"95 % CI {_interval(row, 'ci')}"),
-        ("p", write_number(row["p"], "p"), f"t with {row['df']:.0f} degrees of freedom"),
+        (
+            "p",
+            write_number(row["p"], "p"),
+            f"t with {row['df']:.0f} df",
+        ),
         ("I²", percent[0], f"95 % CI {percent[1]} to {percent[2]}"),
         ("between cohorts (SD of log odds)", f"{np.sqrt(row['tau2']):.2f}", _spread(row)),
     ]
@@ -115,7 +119,10 @@ def _notes(row: Row) -> list[str]:
     """Return what a reader should know of the numbers."""
     notes = ["The fixed effect assumes that all cohorts have the same effect."]
     if not np.isfinite(row["prediction_low"]):
-        notes.append("A prediction interval needs three cohorts.")
+        notes.append(
+            "Two cohorts hardly show how much cohorts differ, so the interval of the common effect "
+            "is very wide. A prediction interval needs three."
+        )
     return notes
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -79,9 +80,9 @@ def combine_effects(estimates: Array, se: Array, *, alpha: float) -> CommonEffec
     def excess(tau2: float, target: float) -> float:
         return _q(estimates, 1 / (variances + tau2)) - target
 
-    tau2 = _root(lambda value: excess(value, free))
+    tau2 = _root(partial(excess, target=free))
     quantiles = [float(chi2_quantile(level, free)) for level in (1 - alpha / 2, alpha / 2)]
-    profile = [_root(lambda value, at=at: excess(value, at)) for at in quantiles]  # type: ignore[misc]
+    profile = [_root(partial(excess, target=at)) for at in quantiles]
     weights, alone = 1 / (variances + tau2), 1 / variances
     mean, fixed = (float(w @ estimates / w.sum()) for w in (weights, alone))
     se_mean = float(1 / np.sqrt(weights.sum()))

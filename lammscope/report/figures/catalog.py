@@ -383,9 +383,9 @@ CATALOG = (
         draw=f"{FOLDER}.cohorts.replication",
         section="replication",
         title="The first cohort and this one",
-        caption="Estimates of the primary comparison with their 95 % intervals (n: reference / test "
-        "patients). The dotted line is half of the first effect: first effects that were noticed are "
-        "too large on average. Right: the ratios.",
+        caption="Estimates of the primary comparison with their 95 % intervals (n: reference / "
+        "test patients), as numbers at the right. The dotted line is half of the first effect: "
+        "first effects that were noticed are too large on average.",
         alternative="Two estimates with intervals, one below the other, and a line at half of the "
         "first.",
     ),

@@ -57,8 +57,8 @@ def replication_section(table: pd.DataFrame, *, path: str) -> dict[str, Any] | N
 def replication_sentence(row: Mapping[str, Any], *, unit: str) -> str:
     """Return the result of the one test in plain words."""
     first, first_detail = _effect(row, "first_")
-    start = f"The first cohort had LAMM cells {readable(row['direction'])} ({unit} {first}"
-    start += f", {first_detail})."
+    direction = readable(row["direction"])
+    start = f"First cohort: LAMM cells {direction}, {unit} {first} ({first_detail})."
     if row["verdict"] == NOT_TESTABLE:
         return (
             f"{start} In this cohort that was not tested: {row['reason']}. {MEANINGS[NOT_TESTABLE]}"
@@ -67,7 +67,7 @@ def replication_sentence(row: Mapping[str, Any], *, unit: str) -> str:
     p = write_number(float(row["p_one_sided"]), "p")
     p = p if p.startswith("<") else f"= {p}"
     return (
-        f"{start} In this cohort the same comparison, with the same settings, gives {unit} {own} "
+        f"{start} Here the same comparison, with the same settings, gives {unit} {own} "
         f"({detail}; one-sided p {p}): {row['verdict']}. {MEANINGS[str(row['verdict'])]}"
     )
 
