@@ -52,8 +52,8 @@ class Tested:
 
     @property
     def noticed(self) -> Array:
-        """Positions of the cohorts whose interval excludes 0."""
-        return np.flatnonzero((self.low > 0) | (self.high < 0))
+        """The estimates of the cohorts whose interval excludes 0."""
+        return self.estimate[(self.low > 0) | (self.high < 0)]
 
 
 def comparison(n_per_arm: int) -> Comparison:
@@ -93,7 +93,7 @@ def noticed_estimates(n_per_arm: int, effect: float, n: int, rng: np.random.Gene
     found: list[Array] = []
     while sum(map(len, found)) < n:
         tested = simulate(n_per_arm, np.full(n, effect), rng)
-        found.append(tested.estimate[tested.noticed])
+        found.append(tested.noticed)
     return np.concatenate(found)[:n]
 
 

@@ -108,20 +108,11 @@ def check_run(
     if sheets.samples is not None:
         mistakes += _located(_batch_mistakes(resolved, sheets.samples), lines)
         if not faulty:
-            unknown = label_mistakes(sheets.samples, resolved["sorts"])
-            mistakes += [f"{resolved['samples']}: {text}" for text in unknown]
-            try:
-                contrasts = contrasts_from_config(
-                    resolved["contrasts"], sheets.samples, sorts=resolved["sorts"]
-                )
-            except ValueError as error:
-                found = _located(str(error).splitlines(), lines)
-                mistakes += [text + _of_definition(text, definition) for text in found]
+            contrasts, found = _make_contrasts(resolved, sheets.samples, lines, definition)
+            mistakes += found
         if definition and look and not faulty:
-            sizes = sizes_of(sheets.samples.set_index("sample")["counts"], records={})
-            mistakes += definition_mistakes(
-                definition, resolved, contrasts, lines, sizes=list(sizes.values())
-            )
+            sizes = list(sizes_of(_matrices_of(sheets.samples), records={}).values())
+            mistakes += definition_mistakes(definition, resolved, contrasts, lines, sizes=sizes)
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
@@ -130,16 +121,7 @@ def check_run(
             mistakes += contig_mistakes(sheets.samples, resolved["samples"])
             mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
-            found = contrast_mistakes(
-                sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
-            )
-            names = [contrast.name for contrast in contrasts]
-            mistakes += axis_contrast_mistakes(resolved, names, lines)
-            is_default = resolved["contrasts"] == DEFAULT
-            mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
-            if not contrasts and is_default:
-                reason = reason_for_none(sheets.samples, sorts=resolved["sorts"])
-                mistakes.append(f"config: {reason}")
+            mistakes += _unanswerable(resolved, sheets.samples, contrasts, lines)
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
     adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
@@ -163,6 +145,45 @@ def check_run(
         known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
         definition=definition,
     )
+
+
+def _make_contrasts(
+    config: Mapping[str, Any],
+    samples: pd.DataFrame,
+    lines: ConfigLines,
+    definition: Definition | None,
+) -> tuple[list[Contrast], list[str]]:
+    """Return the contrasts, none if one is wrong, and mistakes in them and in labels of sorts."""
+    unknown = label_mistakes(samples, config["sorts"])
+    mistakes = [f"{config['samples']}: {text}" for text in unknown]
+    try:
+        made = contrasts_from_config(config["contrasts"], samples, sorts=config["sorts"])
+    except ValueError as error:
+        found = _located(str(error).splitlines(), lines)
+        return [], mistakes + [text + _of_definition(text, definition) for text in found]
+    return made, mistakes
+
+
+def _matrices_of(samples: pd.DataFrame) -> dict[str, str]:
+    """Return the matrix of each sample."""
+    matrices = zip(samples["sample"], samples["counts"], strict=True)
+    return {str(sample): path for sample, path in matrices if isinstance(path, str)}
+
+
+def _unanswerable(
+    config: Mapping[str, Any],
+    samples: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    lines: ConfigLines,
+) -> list[str]:
+    """Find contrasts that these patients cannot answer; sheets and contrasts must be valid."""
+    found = contrast_mistakes(samples, contrasts, primary=config["primary"], sorts=config["sorts"])
+    mistakes = axis_contrast_mistakes(config, [contrast.name for contrast in contrasts], lines)
+    is_default = config["contrasts"] == DEFAULT
+    mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
+    if not contrasts and is_default:
+        mistakes.append(f"config: {reason_for_none(samples, sorts=config['sorts'])}")
+    return mistakes
 
 
 def _of_default(mistake: str, is_default: bool) -> str:

@@ -1,7 +1,7 @@
 """Forest plots of one comparison in several cohorts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,17 +43,12 @@ class ReplicationData:
 def replication(data: ReplicationData) -> Figure:
     """Draw the estimates of both cohorts with their intervals, and half of the first effect."""
     row: Mapping[Any, Any] = data.replication.iloc[0].to_dict()
-    first = ForestRow(
-        f"First cohort\n({_sizes(row, 'first_')})",
-        *(float(row[f"first_{key}"]) for key in ("estimate", "ci_low", "ci_high")),
-    )
-    label = f"This cohort\n({_sizes(row, '')})"
-    if row["status"] == "ok":
-        second = ForestRow(label, *(float(row[key]) for key in ("estimate", "ci_low", "ci_high")))
-    else:
-        second = ForestRow(label, np.nan, np.nan, np.nan)
+    rows = [
+        _interval_row(f"{name}\n({_sizes(row, prefix)})", row, prefix)
+        for name, prefix in (("First cohort", "first_"), ("This cohort", ""))
+    ]
     unit = readable(str(row["unit"]).removeprefix("log "))
-    return forest([first, second], unit=unit, marked=float(row["half"]))
+    return forest(rows, unit=unit, marked=float(row["half"]))
 
 
 def combined_forest(cohorts: pd.DataFrame, combined: pd.DataFrame) -> Figure:
@@ -64,21 +59,18 @@ def combined_forest(cohorts: pd.DataFrame, combined: pd.DataFrame) -> Figure:
     cohorts, combined
         Tables of `outcome.meta.Combined`.
     """
-    rows = [
-        ForestRow(
-            f"{row['cohort']} ({_sizes(row, '')})",
-            *(float(row[key]) for key in ("estimate", "ci_low", "ci_high")),
-            weight=float(row["weight"]),
-        )
-        for row in cohorts.to_dict("records")
-    ]
+    rows = []
+    for row in cohorts.to_dict("records"):
+        drawn = _interval_row(f"{row['cohort']} ({_sizes(row, '')})", row)
+        rows.append(replace(drawn, weight=float(row["weight"])))
     whole: Mapping[Any, Any] = combined.iloc[0].to_dict()
     if whole["status"] == "ok":
-        ends = [float(whole[key]) for key in ("estimate", "ci_low", "ci_high")]
-        rows.append(ForestRow("Common effect", *ends, kind="common"))
-        beyond = [float(whole[f"prediction_{end}"]) for end in ("low", "high")]
-        if np.isfinite(beyond).all():
-            rows.append(ForestRow("Another cohort", ends[0], *beyond, kind="prediction"))
+        common = replace(_interval_row("Common effect", whole), kind="common")
+        low, high = (float(whole[f"prediction_{end}"]) for end in ("low", "high"))
+        rows.append(common)
+        if np.isfinite(low):
+            words = "Another cohort"
+            rows.append(replace(common, label=words, low=low, high=high, kind="prediction"))
     return forest(rows, unit=readable(str(whole["unit"]).removeprefix("log ")))
 
 
@@ -150,8 +142,16 @@ def _draw_row(axis: Axes, row: ForestRow, place: int, limits: tuple[float, float
     text = f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
     if row.kind == "prediction":
         text = f"{numbers[1]} to {numbers[2]}"
-    place_text = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 7.5}
-    axis.text(1.02, place, text, **place_text)
+    beside = axis.get_yaxis_transform()
+    axis.text(1.02, place, text, transform=beside, va="center", fontsize=7.5)
+
+
+def _interval_row(label: str, row: Mapping[Any, Any], prefix: str = "") -> ForestRow:
+    """Return a row with the estimate and the interval of a table."""
+    estimate, low, high = (
+        float(row[f"{prefix}{key}"]) for key in ("estimate", "ci_low", "ci_high")
+    )
+    return ForestRow(label, estimate, low, high)
 
 
 def _sizes(row: Mapping[Any, Any], prefix: str) -> str:

@@ -61,7 +61,7 @@ def replication_sentence(row: Mapping[str, Any], *, unit: str) -> str:
     start = f"First cohort: LAMM cells {direction}, {unit} {first} ({first_detail})."
     if row["verdict"] == NOT_TESTABLE:
         return (
-            f"{start} In this cohort that was not tested: {row['reason']}. {MEANINGS[NOT_TESTABLE]}"
+            f"{start} In this cohort it was not tested: {row['reason']}. {MEANINGS[NOT_TESTABLE]}"
         )
     own, detail = _effect(row, "")
     p = write_number(float(row["p_one_sided"]), "p")
