@@ -52,7 +52,7 @@ demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the 
 	@echo "Report: $(CURDIR)/results/report.html"
 
 $(DEMO)/replication/samples.tsv: | .venv/base.stamp
-	python -m lammscope.simulate $(DEMO)/replication --patients 6 --missing-post 6 --cells 250 --seed 2 --first-patient 21
+	python -m lammscope.simulate $(DEMO)/replication --patients 5 --missing-post 5 --cells 250 --seed 2 --first-patient 21
 
 demo-replication: demo $(DEMO)/replication/samples.tsv ## simulate a second cohort, test the demo's primary result in it, combine both
 	snakemake --cores $(CORES) --configfile config/replication.yaml

@@ -62,7 +62,7 @@ def combined_forest(cohorts: pd.DataFrame, combined: pd.DataFrame) -> Figure:
     rows = []
     for row in cohorts.to_dict("records"):
         drawn = _interval_row(f"{row['cohort']} ({_sizes(row, '')})", row)
-        rows.append(replace(drawn, weight=float(row["weight"])))
+        rows.append(replace(drawn, weight=np.nan_to_num(float(row["weight"]), nan=1.0)))
     whole: Mapping[Any, Any] = combined.iloc[0].to_dict()
     if whole["status"] == "ok":
         common = replace(_interval_row("Common effect", whole), kind="common")
@@ -157,4 +157,5 @@ def _interval_row(label: str, row: Mapping[Any, Any], prefix: str = "") -> Fores
 def _sizes(row: Mapping[Any, Any], prefix: str) -> str:
     """Return the patients per arm."""
     sizes = [row[f"{prefix}n_{arm}"] for arm in ("reference", "test")]
-    return f"n = {sizes[0]:.0f} / {sizes[1]:.0f}"
+    known = np.isfinite(sizes).all()
+    return f"n = {sizes[0]:.0f} / {sizes[1]:.0f}" if known else "no patients"
