@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-edger demo test test-fast test-oldest check lint format hooks bench bench-statistics lock clean FORCE
+.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -50,6 +50,14 @@ demo: .venv/base.stamp $(DEMO)/samples.tsv ## simulate the demo cohort, run the 
 	@python -m compileall -q lammscope
 	snakemake --cores $(CORES)
 	@echo "Report: $(CURDIR)/results/report.html"
+
+$(DEMO)/replication/samples.tsv: | .venv/base.stamp
+	python -m lammscope.simulate $(DEMO)/replication --patients 5 --missing-post 5 --cells 250 --seed 2 --first-patient 21
+
+demo-replication: demo $(DEMO)/replication/samples.tsv ## simulate a second cohort, test the demo's primary result in it, combine both
+	snakemake --cores $(CORES) --configfile config/replication.yaml
+	python -m lammscope.combine results $(DEMO)/replication/results --output $(DEMO)/combined
+	@echo "Reports: $(CURDIR)/$(DEMO)/replication/results/report.html and $(CURDIR)/$(DEMO)/combined/report.html"
 
 test: .venv/dev.stamp ## all tests: unit, script, workflow, and real data if present
 	@python -m compileall -q lammscope

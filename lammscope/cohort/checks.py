@@ -16,9 +16,12 @@ from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
+from lammscope.cohort.definition import definition_mistakes, replication_note, take_definition
+from lammscope.cohort.definition_file import Definition
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
+from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.gene_sets import read_gene_sets, scored_names
@@ -44,7 +47,8 @@ class Intake:
     `formats` gives the format of each matrix that was inspected, by sample, and `choices` what is
     read of files that hold several matrices. `inputs` has the state of each sample's files (see
     `input_states`), if they were looked at. `known` names the samples that the last run has read in
-    from the same input, with the same thresholds.
+    from the same input, with the same thresholds. `definition` is of the first cohort, whose result
+    this run replicates.
     """
 
     config: dict[str, Any]
@@ -55,6 +59,7 @@ class Intake:
     choices: dict[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    definition: Definition | None = None
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -88,9 +93,11 @@ def check_run(
     ValueError
         One line per mistake: the file, the line or row, the column, the value, and the remedy.
     """
+    config, definition, unread = take_definition(config)
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
+    mistakes += unread
     mistakes += _file_mistakes(resolved, lines)
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
@@ -101,14 +108,11 @@ def check_run(
     if sheets.samples is not None:
         mistakes += _located(_batch_mistakes(resolved, sheets.samples), lines)
         if not faulty:
-            unknown = label_mistakes(sheets.samples, resolved["sorts"])
-            mistakes += [f"{resolved['samples']}: {text}" for text in unknown]
-            try:
-                contrasts = contrasts_from_config(
-                    resolved["contrasts"], sheets.samples, sorts=resolved["sorts"]
-                )
-            except ValueError as error:
-                mistakes += _located(str(error).splitlines(), lines)
+            contrasts, found = _make_contrasts(resolved, sheets.samples, lines, definition)
+            mistakes += found
+        if definition and look and not faulty:
+            sizes = list(sizes_of(_matrices_of(sheets.samples), records={}).values())
+            mistakes += definition_mistakes(definition, resolved, contrasts, lines, sizes=sizes)
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
@@ -117,20 +121,12 @@ def check_run(
             mistakes += contig_mistakes(sheets.samples, resolved["samples"])
             mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
         if not mistakes:  # these checks need valid sheets and contrasts
-            found = contrast_mistakes(
-                sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
-            )
-            names = [contrast.name for contrast in contrasts]
-            mistakes += axis_contrast_mistakes(resolved, names, lines)
-            is_default = resolved["contrasts"] == DEFAULT
-            mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
-            if not contrasts and is_default:
-                reason = reason_for_none(sheets.samples, sorts=resolved["sorts"])
-                mistakes.append(f"config: {reason}")
+            mistakes += _unanswerable(resolved, sheets.samples, contrasts, lines)
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
     adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
     notes = [
+        *([replication_note(definition)] if definition else []),
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),
@@ -147,7 +143,47 @@ def check_run(
         choices={sample: choice for sample, (_, choice) in looked.items() if choice},
         inputs=input_states(sheets.samples, last, compare=compare) if look else {},
         known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
+        definition=definition,
     )
+
+
+def _make_contrasts(
+    config: Mapping[str, Any],
+    samples: pd.DataFrame,
+    lines: ConfigLines,
+    definition: Definition | None,
+) -> tuple[list[Contrast], list[str]]:
+    """Return the contrasts, none if one is wrong, and mistakes in them and in labels of sorts."""
+    unknown = label_mistakes(samples, config["sorts"])
+    mistakes = [f"{config['samples']}: {text}" for text in unknown]
+    try:
+        made = contrasts_from_config(config["contrasts"], samples, sorts=config["sorts"])
+    except ValueError as error:
+        found = _located(str(error).splitlines(), lines)
+        return [], mistakes + [text + _of_definition(text, definition) for text in found]
+    return made, mistakes
+
+
+def _matrices_of(samples: pd.DataFrame) -> dict[str, str]:
+    """Return the matrix of each sample."""
+    matrices = zip(samples["sample"], samples["counts"], strict=True)
+    return {str(sample): path for sample, path in matrices if isinstance(path, str)}
+
+
+def _unanswerable(
+    config: Mapping[str, Any],
+    samples: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    lines: ConfigLines,
+) -> list[str]:
+    """Find contrasts that these patients cannot answer; sheets and contrasts must be valid."""
+    found = contrast_mistakes(samples, contrasts, primary=config["primary"], sorts=config["sorts"])
+    mistakes = axis_contrast_mistakes(config, [contrast.name for contrast in contrasts], lines)
+    is_default = config["contrasts"] == DEFAULT
+    mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
+    if not contrasts and is_default:
+        mistakes.append(f"config: {reason_for_none(samples, sorts=config['sorts'])}")
+    return mistakes
 
 
 def _of_default(mistake: str, is_default: bool) -> str:
@@ -155,6 +191,13 @@ def _of_default(mistake: str, is_default: bool) -> str:
     if not is_default or "contrast `" not in mistake:
         return ""
     return " (a default contrast: name your own under `contrasts` in the config)"
+
+
+def _of_definition(mistake: str, definition: Definition | None) -> str:
+    """Return the end of a message on the contrast of a definition."""
+    if definition is None or f"contrast `{definition.contrast}`" not in mistake:
+        return ""
+    return f" (the primary contrast of {definition.path})"
 
 
 def _still_valid(

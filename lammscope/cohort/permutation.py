@@ -38,8 +38,10 @@ class Permutations:
     seed: int
 
 
-def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed: int) -> Array:
-    """Compute two-sided permutation p-values of one coefficient, one per feature.
+def permutation_p(
+    values: Array, design: Array, at: int, scheme: Scheme, *, seed: int, side: int = 0
+) -> Array:
+    """Compute permutation p-values of one coefficient, one per feature.
 
     Parameters
     ----------
@@ -54,41 +56,59 @@ def permutation_p(values: Array, design: Array, at: int, scheme: Scheme, *, seed
         From `Contrast.permutations` for the same units.
     seed
         Seed of the random permutations.
+    side
+        0 for a two-sided test; 1 or -1 for a one-sided test of a coefficient above or below 0.
 
     Returns
     -------
     ndarray
-        The share of all assignments, including the observed one, whose |t| is at least as large;
-        for random permutations (count + 1) / (draws + 1). nan without residual degrees of freedom.
+        The share of all assignments, including the observed one, whose |t| (or t on this side) is
+        at least as large; for random permutations (count + 1) / (draws + 1). nan without residual
+        degrees of freedom.
     """
     n_units, n_coefficients = design.shape
     if n_units <= n_coefficients:
         return np.full(len(values), np.nan)
-    observed = assigned_statistics(values, design, at, scheme, scheme.observed[None])[0]
+    observed = assigned_statistics(values, design, at, scheme, scheme.observed[None], side=side)[0]
     count, total = np.zeros(len(values)), 0
-    for permuted in _permuted_statistics(values, design, at, scheme, seed=seed):
+    for permuted in _permuted_statistics(values, design, at, scheme, seed=seed, side=side):
         count += (permuted >= observed - TIE).sum(axis=0)
         total += len(permuted)
     return count / total if scheme.exact else (count + 1) / (total + 1)
 
 
 def assigned_statistics(
-    values: Array, design: Array, at: int, scheme: Scheme, assigned: NDArray[np.bool_] | Array
+    values: Array,
+    design: Array,
+    at: int,
+    scheme: Scheme,
+    assigned: NDArray[np.bool_] | Array,
+    *,
+    side: int = 0,
 ) -> Array:
     """Compute t^2 / (1 + t^2) of each feature and assignment.
 
-    `assigned` is assignments x units, as from `assignments`. Returns assignments x features.
+    `assigned` is assignments x units, as from `assignments`. With a `side`, as in `permutation_p`,
+    it is negative where t is on the other one. Returns assignments x features.
     """
     if scheme.kind == SIGNS:
         signs = np.where(assigned, 1.0, -1.0)
-        return statistics_of_numbers(values, np.empty((len(design), 0)), signs)
+        found = statistics_of_numbers(values, np.empty((len(design), 0)), signs)
+        return _on_side(found, values, signs, side)
     others, _ = split_column(design, at)
     columns = assigned.astype(float)
     arms = np.array([1 - columns, columns])
     rest, columns = residuals(values, others), residuals(columns, others)
     if scheme.numbers is not None:
-        return statistics_of_numbers(rest, others, columns)
-    return statistics_of_arms(rest, others, columns, arms)
+        found = statistics_of_numbers(rest, others, columns)
+    else:
+        found = statistics_of_arms(rest, others, columns, arms)
+    return _on_side(found, rest, columns, side)
+
+
+def _on_side(found: Array, values: Array, columns: Array, side: int) -> Array:
+    """Make statistics negative where the coefficient is not on this side; 0: leave them."""
+    return found * np.sign(side * (columns @ values.T)) if side else found
 
 
 def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_] | Array:
@@ -103,13 +123,13 @@ def assignments(scheme: Scheme, *, rng: np.random.Generator) -> NDArray[np.bool_
 
 
 def _permuted_statistics(
-    values: Array, design: Array, at: int, scheme: Scheme, *, seed: int
+    values: Array, design: Array, at: int, scheme: Scheme, *, seed: int, side: int
 ) -> Iterator[Array]:
     """Yield the statistics under permutations, arrays of permutations x features."""
     rng = np.random.default_rng(seed)
     if scheme.kind != RESIDUALS:
         for assigned in _parts(assignments(scheme, rng=rng), len(values)):
-            yield assigned_statistics(values, design, at, scheme, assigned)
+            yield assigned_statistics(values, design, at, scheme, assigned, side=side)
         return
     others, x = split_column(design, at)
     arms = np.array([~scheme.test, scheme.test], dtype=float)
@@ -120,6 +140,7 @@ def _permuted_statistics(
             found = statistics_of_numbers(moved, others, x[None])
         else:
             found = statistics_of_arms(moved, others, x[None], arms[:, None])
+        found = _on_side(found, moved, x[None], side)
         yield found.reshape(len(orders), len(values))
 
 

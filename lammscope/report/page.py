@@ -42,6 +42,7 @@ from lammscope.report.sections.quality import (
     quality_table,
     sharing_rows,
 )
+from lammscope.report.sections.replication import replication_section
 from lammscope.report.sections.signature import signature_section
 from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
@@ -91,6 +92,7 @@ def write_report(
         **_sections(results, config=config),
         "versions": dict(versions),
         "primary": primary_section(results, sentence=primary_sentence, config=config),
+        "replication": replication_section(results.replication, path=config["definition"]),
         "references": cited_references(config, methods=results.integration_scores["method"]),
     }
     page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)

@@ -1,7 +1,7 @@
 """The tables of the report by name, and reading them from the files of a run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
@@ -56,6 +56,7 @@ class Results:
     axis_libraries: pd.DataFrame
     axis_terms: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
+    replication: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def contrasts(self) -> dict[str, Contrast]:
@@ -63,7 +64,10 @@ class Results:
         return {name: results.contrast for name, results in self.of_contrast.items()}
 
 
-COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]
+OPTIONAL_TABLES = ["replication"]  # empty in runs that do not make them
+COHORT_TABLES = [
+    part.name for part in fields(Results) if part.name not in ("of_contrast", *OPTIONAL_TABLES)
+]
 CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
 
 
@@ -74,7 +78,7 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
     ----------
     paths
         A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
-        in the order of `contrasts`.
+        in the order of `contrasts`. For each of `OPTIONAL_TABLES`, a list of one file or of none.
     index
         The cell index; the table `cells` must belong to it.
     contrasts
@@ -85,6 +89,9 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         "cells": index.read_table,
     }
     of_cohort = {name: special.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
+    of_cohort |= {
+        name: read_table(file) for name in OPTIONAL_TABLES for file in paths.get(name, [])
+    }
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
     of_contrast = {
         contrast.name: ContrastResults(contrast, *tables)

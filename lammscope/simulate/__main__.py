@@ -75,6 +75,7 @@ COHORT_OPTIONS = (
         "--capture-sd",
         "standard deviation of the capture of single such genes between libraries, natural log",
     ),
+    ("first_patient", "--first-patient", "number of the first patient"),
     ("seed", "--seed", "the same seed gives the same files"),
     ("missing_post", "--missing-post", "patients per arm without a sample after infusion"),
     (

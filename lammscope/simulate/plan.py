@@ -51,6 +51,7 @@ class CohortSettings:
     missing_post: int = 0  # patients per arm without a sample after infusion
     poor_libraries: int = 0  # samples with 50 cells among 4,600 barcodes of mostly ambient RNA
     unpaired: bool = False  # every patient has one sample, alternately pre and post
+    first_patient: int = 1  # number of the first patient, so that cohorts share no names
     seed: int = 1
     droplets: DropletSettings = field(default_factory=DropletSettings)
 
@@ -85,6 +86,7 @@ class CohortSettings:
             "the overlap of dying and living cells must be above 0 and at most 1": 0
             < self.droplets.dying_overlap
             <= 1,
+            "the first patient must have a number of at least 1": self.first_patient >= 1,
             "the seed must not be negative": self.seed >= 0,
             "doublets, dying, empty and ambient fractions must be from 0 to 1": all(
                 0 <= getattr(self.droplets, f"{name}_fraction") <= 1
@@ -118,7 +120,7 @@ def plan_samples(settings: CohortSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     for number in range(2 * settings.patients_per_arm):
         arm = list(ARMS)[number % 2]
         within = number // 2
-        patient = f"P{number + 1:02d}"
+        patient = f"P{number + settings.first_patient:02d}"
         rows.append(
             {
                 "patient": patient,

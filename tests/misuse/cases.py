@@ -12,6 +12,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
+import yaml
 from scipy.io import mmwrite
 from scipy.sparse import csr_array
 
@@ -19,6 +20,7 @@ from lammscope.annotate.panel import load_panel, panel_symbols
 from lammscope.core.resources import find_resource
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.read import read_matrix
+from tests.definitions import write_definition
 from tests.matrices import (
     mouse_symbols,
     small_shard,
@@ -90,6 +92,19 @@ class Case:
     fine: bool = False
     arguments: tuple[str, ...] = ()
     unprivileged: bool = False
+
+
+FIRST = "first/definition.yaml"
+
+
+def first_cohort(*spoils: Spoil, **estimate: float) -> Spoil:
+    """Write the definition of a first cohort that this one replicates, and break it."""
+
+    def define(folder: Path) -> None:
+        settings = yaml.safe_load((folder / "config.yaml").read_text())
+        write_definition(folder / FIRST, config=settings, **estimate)
+
+    return both(define, config(definition=FIRST, contrasts="default"), *spoils)
 
 
 SHEETS = {
@@ -447,6 +462,17 @@ CONFIGS = {
     ),
     "an unknown key": Case(
         config(qc={"min_count": 3}), "`qc.min_count` is not a key (did you mean `min_counts`?)"
+    ),
+    "a digit edited in a definition": Case(
+        first_cohort(replace(FIRST, "ci_low: 0.31", "ci_low: 0.41")),
+        "first/definition.yaml: `estimate.ci_low` was edited (it is 0.41",
+    ),
+    "arms exchanged against a definition": Case(
+        first_cohort(config(response={"responder": ["SD", "PD"], "non_responder": ["CR", "PR"]})),
+        "`response.responder`: the arms are exchanged against first/definition.yaml",
+    ),
+    "a definition without a difference": Case(
+        first_cohort(ci_low=-0.2), "first estimate (-0.20 to 1.69) includes 0, so there is no"
     ),
     "words for a number": Case(config(seed="one"), "`seed` is `one`; it must be a whole number"),
     "a number out of range": Case(

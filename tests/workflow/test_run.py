@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 OPTIONAL = {
     *("labels", "clones", "clone_cells", "clone_measures", "clone_tracking", "clone_doublets"),
     "contigs",
+    "replication",  # a run that replicates another one
 }
 CONTRASTS = ["baseline", "on_treatment", "change"]
 CELL_COLUMNS = {
@@ -57,6 +58,7 @@ STATISTICS = {
     "gather_expression",
     *("test_neighborhoods", "draw_neighborhoods"),
     *("test_pairs", "test_states", "draw_axis"),
+    "write_definition",
 }
 
 

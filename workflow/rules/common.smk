@@ -13,6 +13,7 @@ from snakemake.logging import logger as snakemake_log
 from lammscope.cohort import (
     checks,
     contrast_checks,
+    definition,
     disk_space,
     last_run,
     parts,
@@ -221,6 +222,7 @@ OPTIONAL_RULES = {
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
     "count_clones": bool(WITH_CONTIGS),
+    **dict.fromkeys(("test_replication", "draw_replication"), RUN.definition is not None),
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
@@ -240,6 +242,11 @@ TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['l
 if workflow.is_main_process:
     check_results_folder()
     check_disk_space()
+
+
+def if_replicating(*paths):
+    """Return files of a run that tests the result of a first cohort again; none in other runs."""
+    return list(paths) if RUN.definition else []
 
 
 wildcard_constraints:

@@ -223,6 +223,7 @@ rule write_report:
     """Write the report: one HTML file with all figures and tables."""
     input:
         **report_tables(),
+        replication=if_replicating("<results>/outcome/replication.tsv"),
         index="<results>/joint/cells.parquet",
         figures=[
             collect(
@@ -233,6 +234,11 @@ rule write_report:
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,
                 figure=figure_names("contrast", "neighborhoods", "axis"),
+            ),
+            if_replicating(
+                *expand(
+                    "<results>/figures/cohort/{figure}.png", figure=figure_names("replication")
+                )
             ),
         ],
     output:

@@ -5,9 +5,10 @@ from snakemake.iocontainers import Snakemake
 from lammscope.cohort.contrast_kinds import make_contrasts
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log
+from lammscope.core.versions import software_versions
 from lammscope.report.page import write_report
 from lammscope.report.results import read_results
-from lammscope.report.sections.primary import software_versions, state_primary
+from lammscope.report.sections.primary import state_primary
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):

@@ -19,8 +19,9 @@ class FigureEntry:
     ----------
     group
         `quality`, `cohort`, `evidence`, `contrast`, `neighborhoods` or `axis`; drawn by the rule
-        `draw_{group}`; and `associations`, drawn by `draw_axis`. The first three and the last are
-        figures of the cohort, the others of each contrast.
+        `draw_{group}`; `associations`, drawn by `draw_axis`; and `replication`, in runs that
+        replicate. The first three and the last two are figures of the cohort, the others of each
+        contrast.
     name
         Name of its files, without suffix.
     draw
@@ -375,6 +376,18 @@ CATALOG = (
         "the false discovery rate. Hollow points are genes that ambient RNA may explain; they are "
         "left out of it.",
         alternative="Volcano plots of gene expression for LAMM cells and the main populations.",
+    ),
+    FigureEntry(
+        group="replication",
+        name="replication",
+        draw=f"{FOLDER}.cohorts.replication",
+        section="replication",
+        title="The first cohort and this one",
+        caption="Estimates of the primary comparison with their 95 % intervals (n: reference / "
+        "test patients), as numbers at the right. The dotted line is half of the first effect: "
+        "first effects that were noticed are too large on average.",
+        alternative="Two estimates with intervals, one below the other, and a line at half of the "
+        "first.",
     ),
 )
 

@@ -1,13 +1,11 @@
 """Content of the primary result, and the software versions of the run."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lammscope import __version__
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 from lammscope.core.words import denominator_words, readable, write_number
@@ -18,7 +16,6 @@ POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
     "in blood are nearly all monocytes."
 )
-SOFTWARE = ("snakemake", "anndata", "harmonypy", "faiss-cpu", "igraph", "numpy")
 
 
 def state_primary(results: Results, *, config: Mapping[str, Any]) -> str:
@@ -88,11 +85,6 @@ def _verdict_sentence(row: Mapping[str, Any]) -> str:
     if row["verdict"] == INCONCLUSIVE:
         words += " This is no evidence that there is no difference."
     return words
-
-
-def software_versions() -> dict[str, str]:
-    """Return the versions of this package and of the packages that determine its numbers."""
-    return {"lammscope": __version__, **{name: version(name) for name in SOFTWARE}}
 
 
 def primary_section(

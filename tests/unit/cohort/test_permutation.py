@@ -10,8 +10,9 @@ from scipy import stats
 
 from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.design import design_matrix, independent_columns
 from lammscope.cohort.permutation import permutation_p
-from lammscope.cohort.schemes import Scheme
+from lammscope.cohort.schemes import Scheme, label_scheme
 from lammscope.stats.effect import effect_test
 
 
@@ -159,3 +160,25 @@ def test_without_residual_degrees_of_freedom_there_is_no_p() -> None:
     assert np.isnan(
         permutation_p(np.ones((3, 2)), design, 1, scheme_of(units, question()), seed=1)
     ).all()
+
+
+@pytest.mark.parametrize("adjust", [(), ("product",), ("age",)])
+def test_one_sided_p_counts_the_assignments_on_its_side_only(adjust: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(3)
+    arms = np.array(["test", "reference"] * 4)
+    units = pd.DataFrame(
+        {"arm": arms, "product": list("aabb") * 2, "age": rng.permuted(np.arange(30.0, 70, 5))}
+    )
+    design = independent_columns(design_matrix(units, adjust))
+    at = list(design).index("arm")
+    scheme = label_scheme(units, adjust, max_exact=50_000, n_draws=100)
+    values = rng.normal(size=(3, 8)) + 0.8 * (arms == "test")
+
+    def p(side: int) -> np.ndarray:
+        return permutation_p(values, design.to_numpy(), at, scheme, seed=1, side=side)
+
+    both, above, below = p(0), p(1), p(-1)
+    assert scheme.exact
+    estimate = np.linalg.lstsq(design.to_numpy(), values.T, rcond=None)[0][at]
+    assert (np.where(estimate > 0, above, below) < both).all()
+    assert (above + below >= 1).all()  # the observed assignment is on both sides

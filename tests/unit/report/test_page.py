@@ -78,6 +78,7 @@ from tests.unit.example_results import (
 SENTENCE = "LAMM cells made up more of the `monocytic` cells in non-responders: p = 0.03 & n < 9."
 CONFIG: dict[str, Any] = {
     "seed": 1,
+    "definition": "",
     "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},

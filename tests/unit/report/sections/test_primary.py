@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from lammscope.cohort.contrast_config import contrasts_from_config
+from lammscope.core.versions import software_versions
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, Results
-from lammscope.report.sections.primary import primary_sentence, software_versions, state_primary
+from lammscope.report.sections.primary import primary_sentence, state_primary
 from tests.unit.abundance.questions import judge, run_abundance
 from tests.unit.example_results import count_table, example, gather
 

@@ -1,0 +1,88 @@
+PRIMARY = config["primary"]["contrast"]
+PRIMARY_TABLES = [f"<results>/abundance/{PRIMARY}.tsv"] if PRIMARY in CONTRASTS else []
+
+
+rule write_definition:
+    """Write the definition of the primary comparison, with its result, for a second cohort."""
+    input:
+        abundance=PRIMARY_TABLES,
+        samples="<results>/design/samples.tsv",
+        shards=collect("<results>/shards/{sample}.h5ad", sample=SAMPLES),
+    output:
+        definition=ensure("<results>/definition.yaml", non_empty=True),
+    log:
+        "<logs>/write_definition.log",
+    benchmark:
+        "<benchmarks>/write_definition.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        **named(
+            config={key: RUN.config[key] for key in definition.SECTIONS_READ},
+            contrasts={name: each for name, each in CONTRASTS.items() if name == PRIMARY},
+            contents=content(*(config[section][key] for section, key in definition.FILES)),
+            code=code("write_definition"),
+        ),
+    script:
+        "../scripts/write_definition.py"
+
+
+rule test_replication:
+    """Test the primary result of a first cohort in this one: one row, in the first direction."""
+    input:
+        abundance=PRIMARY_TABLES,
+        counts="<results>/abundance/counts.tsv",
+        samples="<results>/design/samples.tsv",
+    output:
+        replication=ensure("<results>/outcome/replication.tsv", non_empty=True),
+    log:
+        "<logs>/test_replication.log",
+    benchmark:
+        "<benchmarks>/test_replication.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(500, 4),
+    params:
+        **named(
+            first=RUN.definition.estimate if RUN.definition else {},
+            contrast=CONTRASTS.get(PRIMARY, {}),
+            settings=ABUNDANCE_TESTS,
+            permutation=PERMUTATION,
+            sorts=config["sorts"],
+            seed=config["seed"],
+            code=code("test_replication"),
+        ),
+    script:
+        "../scripts/test_replication.py"
+
+
+rule draw_replication:
+    """Draw the primary result of the first cohort and of this one."""
+    input:
+        replication="<results>/outcome/replication.tsv",
+    output:
+        pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("replication")),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("replication")),
+    log:
+        "<logs>/draw_replication.log",
+    benchmark:
+        "<benchmarks>/draw_replication.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        **named(
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("replication"),
+            code=drawing_code("replication"),
+        ),
+    script:
+        "../scripts/draw_replication.py"
