@@ -9,10 +9,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
+from benchmarks import outcome_survival
 from benchmarks.figures import Figure, print_figures
 
 # Each takes the number of cohorts and measures the figures of its part.
-PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {}
+PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
+    outcome_survival.PART: outcome_survival.measure,
+}
 
 
 def main() -> int:
