@@ -9,14 +9,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import outcome_replication
+from benchmarks import outcome_planning, outcome_replication, outcome_survival
 from benchmarks.figures import Figure, print_figures
-from benchmarks.outcome_planning import planning_figures
 
 # Each takes the number of cohorts and measures the figures of its part.
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
-    "planning": planning_figures,
-    "replication": outcome_replication.figures,
+    "planning": outcome_planning.measure,
+    "replication": outcome_replication.measure,
+    "survival": outcome_survival.measure,
 }
 
 

@@ -55,7 +55,7 @@ SETTINGS = {
 }
 
 
-def planning_figures(n_cohorts: int) -> Iterator[Figure]:
+def measure(n_cohorts: int) -> Iterator[Figure]:
     """Measure plans: simulated minus planned power, and plans from pilots that reach the power."""
     rng = np.random.default_rng(1)
     yield from _real_donors(n_cohorts, rng)

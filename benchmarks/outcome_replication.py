@@ -172,7 +172,7 @@ def coverage_figures(n: int, rng: np.random.Generator) -> Iterator[Figure]:
                 yield Figure(PART_NAME, f"coverage of the prediction interval, {words}", share)
 
 
-def figures(n: int) -> Iterator[Figure]:
+def measure(n: int) -> Iterator[Figure]:
     """Measure all figures of this part with so many pairs of cohorts each."""
     rng = np.random.default_rng(1)
     yield from pair_figures(n, rng)

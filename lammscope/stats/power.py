@@ -1,7 +1,7 @@
 """Power of t-tests, by quadrature over the distribution of the standard error.
 
-The error is below 1e-6. `scipy.special.nctdtr` gives no number for one or two degrees of freedom and a large
-shift, and scipy.stats takes half a second to import.
+The error is below 1e-6. `scipy.special.nctdtr` gives no number for one or two degrees of freedom
+and a large shift, and scipy.stats takes half a second to import.
 """
 
 from functools import lru_cache
