@@ -122,7 +122,7 @@ def _cohort_row(name: str, definition: Definition) -> dict[str, Any]:
     row |= {key: estimate[key] for key in COHORT_COLUMNS if key in estimate}
     row |= {key: cohort[key] for key in ("n_patients", "n_samples")}
     row |= {
-        column: ", ".join(f"{value} {n}" for value, n in cohort[column].items())
+        column: ", ".join(f"{value} ({n})" for value, n in cohort[column].items())
         for column in DESCRIBED
         if column in cohort
     }
