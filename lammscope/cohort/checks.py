@@ -16,6 +16,7 @@ from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
+from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
@@ -44,7 +45,7 @@ class Intake:
     `formats` gives the format of each matrix that was inspected, by sample, and `choices` what is
     read of files that hold several matrices. `inputs` has the state of each sample's files (see
     `input_states`), if they were looked at. `known` names the samples that the last run has read in
-    from the same input, with the same thresholds.
+    from the same input, with the same thresholds. `endpoints` are those of survival.
     """
 
     config: dict[str, Any]
@@ -55,6 +56,7 @@ class Intake:
     choices: dict[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    endpoints: Sequence[Endpoint] = ()
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -147,6 +149,7 @@ def check_run(
         choices={sample: choice for sample, (_, choice) in looked.items() if choice},
         inputs=input_states(sheets.samples, last, compare=compare) if look else {},
         known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
+        endpoints=sheets.endpoints,
     )
 
 
