@@ -39,3 +39,8 @@ def normal_quantile(q: float) -> float:
 def normal_lower(z: ArrayLike) -> Array:
     """Return the lower tail of the standard normal distribution."""
     return np.asarray(special.ndtr(z))
+
+
+def chi2_upper(x: ArrayLike, df: ArrayLike) -> Array:
+    """Return the upper tail of the chi-squared distribution."""
+    return np.asarray(special.chdtrc(df, x))
