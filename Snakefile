@@ -28,6 +28,7 @@ include: "workflow/rules/abundance.smk"
 include: "workflow/rules/neighborhoods.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/axis.smk"
+include: "workflow/rules/outcome.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -206,8 +206,8 @@ def _competing_mistakes(patients: pd.DataFrame, endpoint: Endpoint) -> Iterator[
         values = sorted(set(events.dropna()))
         yield (
             f"`competing` of the endpoint `{endpoint.name}` is `{competing}`, which is neither a "
-            f"value of `{endpoint.event}` ({', '.join(values)}) nor a column of this sheet; correct "
-            "it in `survival.endpoints` of the config"
+            f"value of `{endpoint.event}` ({', '.join(values)}) nor a column of this sheet; "
+            "correct it in `survival.endpoints` of the config"
         )
 
 

@@ -55,6 +55,8 @@ class Results:
     hierarchy: pd.DataFrame
     axis_libraries: pd.DataFrame
     axis_terms: pd.DataFrame
+    survival: pd.DataFrame
+    survival_excluded: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
 
     @property
@@ -64,6 +66,7 @@ class Results:
 
 
 COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]
+SURVIVAL_TABLES = [name for name in COHORT_TABLES if name.startswith("survival")]  # may not exist
 CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
 
 
@@ -73,8 +76,8 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
     Parameters
     ----------
     paths
-        A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
-        in the order of `contrasts`.
+        A file for each of `COHORT_TABLES` (those of survival may be missing), and for each of
+        `CONTRAST_TABLES` a file per contrast, in the order of `contrasts`.
     index
         The cell index; the table `cells` must belong to it.
     contrasts
@@ -84,7 +87,11 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         "samples": read_sample_table,
         "cells": index.read_table,
     }
-    of_cohort = {name: special.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
+    of_cohort = {
+        name: special.get(name, read_table)(paths[name]) if name in paths else pd.DataFrame()
+        for name in COHORT_TABLES
+        if name in paths or name in SURVIVAL_TABLES
+    }
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
     of_contrast = {
         contrast.name: ContrastResults(contrast, *tables)

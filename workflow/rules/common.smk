@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import sys
+from dataclasses import asdict
 from functools import cache
 from itertools import batched
 from pathlib import Path
@@ -32,7 +33,7 @@ from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names
-from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, SURVIVAL_TABLES
 
 # Rules and jobs are hundreds of thousands of objects that stay; to look for garbage after each 700
 # new ones takes a tenth of the start.
@@ -197,6 +198,12 @@ AXIS_GROUPS = {role: config["axis"][role] for role in ("myeloid", "T", "other")}
 AXIS_PRIMARY = config["axis"]["primary"] | {
     "contrast": config["axis"]["primary"]["contrast"] or config["primary"]["contrast"]
 }
+ENDPOINTS = [asdict(endpoint) for endpoint in RUN.endpoints]
+# Columns of follow-up are no covariates, unless a contrast names them.
+FOLLOW_UP = sorted(
+    {column for endpoint in RUN.endpoints for column in endpoint.columns}
+    - {column for contrast in RUN.contrasts for column in contrast.columns}
+)
 LAMM_GENES = [
     *config["lamm"]["definers"],
     *(gene for veto in config["lamm"]["vetoes"].values() for gene in veto["genes"]),
@@ -221,6 +228,7 @@ OPTIONAL_RULES = {
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
     "count_clones": bool(WITH_CONTIGS),
+    "test_survival": bool(ENDPOINTS),
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
@@ -457,7 +465,8 @@ def every_result():
 def report_tables():
     """Return the tables of the report by name: one file of the cohort, or one per contrast."""
     catalog = read_catalog()
-    cohort = {name: f"<results>/{catalog[name].path}" for name in COHORT_TABLES}
+    tables = [name for name in COHORT_TABLES if ENDPOINTS or name not in SURVIVAL_TABLES]
+    cohort = {name: f"<results>/{catalog[name].path}" for name in tables}
     contrasts = {
         name: collect(f"<results>/{catalog[name].path}", contrast=CONTRASTS)
         for name in CONTRAST_TABLES

@@ -227,7 +227,10 @@ rule write_report:
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
-                figure=figure_names("quality", "cohort", "evidence", "associations"),
+                figure=figure_names(
+                    *("quality", "cohort", "evidence", "associations"),
+                    *(["survival"] if ENDPOINTS else []),
+                ),
             ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
