@@ -122,8 +122,7 @@ def check_run(
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
             )
-            names = [contrast.name for contrast in contrasts]
-            mistakes += axis_contrast_mistakes(resolved, names, lines)
+            mistakes += axis_contrast_mistakes(resolved, [c.name for c in contrasts], lines)
             is_default = resolved["contrasts"] == DEFAULT
             mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
             if not contrasts and is_default:

@@ -105,27 +105,24 @@ def follow_up_notes(
     patients: pd.DataFrame, samples: pd.DataFrame, config: Mapping[str, Any], *, path: str
 ) -> Iterator[str]:
     """Say what of the follow-up is not used, does not agree, or allows no covariates."""
-    if not config["survival"]["endpoints"]:
-        for name, pair in DEFAULT.items():
-            there = [column for column in pair if column in patients]
-            if len(there) == 1:
-                other = next(column for column in pair if column not in there)
-                yield (
-                    f"{path}: `{there[0]}` without `{other}`, so `{name}` is not analyzed; add that "
-                    "column"
-                )
+    named, adjust = config["survival"]["endpoints"], config["survival"]["adjust"]
+    for name, pair in DEFAULT.items() if not named else ():
+        there = [column for column in pair if column in patients]
+        if len(there) == 1:
+            other = next(column for column in pair if column not in there)
+            yield f"{path}: `{there[0]}` without `{other}`, so `{name}` is not analyzed; add it"
     endpoints = find_endpoints(config, list(patients.columns))
     sampled = patients["patient"].isin(samples["patient"])
+    n_terms = 1 + _n_terms(samples, adjust)
     for endpoint in endpoints:
-        if not {endpoint.time, endpoint.event} <= set(patients.columns):
+        if n_terms == 1 or not {endpoint.time, endpoint.event} <= set(patients.columns):
             continue
-        n_terms = 1 + _n_terms(samples, config["survival"]["adjust"])
         n_events = int((read_follow_up(patients, endpoint)["cause"][sampled] == EVENT).sum())
-        if n_terms > 1 and n_events < EVENTS_PER_TERM * n_terms:
+        if n_events < EVENTS_PER_TERM * n_terms:
             yield (
                 f"{path}: `{endpoint.name}` has {n_events} events, and a model with "
-                f"{', '.join(config['survival']['adjust'])} needs about {EVENTS_PER_TERM * n_terms}; "
-                "only the model without covariates can be fitted"
+                f"{', '.join(adjust)} needs about {EVENTS_PER_TERM * n_terms}; only the model "
+                "without covariates can be fitted"
             )
     yield from (f"{path}: {text}" for text in _disagreements(patients, samples, endpoints))
 
@@ -161,8 +158,8 @@ def _value_mistakes(patients: pd.DataFrame, endpoint: Endpoint) -> Iterator[str]
     follow_up = read_follow_up(patients, endpoint)
     has_time, has_event = (patients[column].notna() for column in endpoint.columns[:2])
     name, needed = endpoint.time, "days from infusion"
-    for row, value in patients.loc[has_time, name].items():
-        time = follow_up.at[row, "time"]
+    given = patients.loc[has_time, name]
+    for row, value, time in zip(given.index, given, follow_up.loc[has_time, "time"], strict=True):
         if pd.isna(time) and name not in known:
             kind = "a date" if re.fullmatch(LIKE_DATE, str(value)) else "not a number"
             yield f"row {row}: `{name}` is `{value}`, {kind}; give {needed}"
@@ -174,8 +171,8 @@ def _value_mistakes(patients: pd.DataFrame, endpoint: Endpoint) -> Iterator[str]
         allowed = "0, 1"
         if endpoint.competing and endpoint.competing not in patients:
             allowed += f", {endpoint.competing}"
-        for row in follow_up.index[has_event & follow_up["cause"].isna()]:
-            value = as_label(patients.at[row, endpoint.event])
+        unread = as_text(patients[endpoint.event])[has_event & follow_up["cause"].isna()]
+        for row, value in unread.items():
             yield f"row {row}: `{endpoint.event}` is `{value}`; allowed: {allowed}"
     yield from _competing_mistakes(patients, endpoint)
     for has, lacks, there, absent in (
@@ -221,16 +218,16 @@ def _impossible(
     death, time = follow_up["os"]["cause"] == EVENT, follow_up["os"]["time"]
     own = {each.name: each for each in endpoints}
     if "pfs" in follow_up:
-        later = death & (follow_up["pfs"]["time"] > time)
-        for row in patients.index[later]:
+        pfs = follow_up["pfs"]["time"]
+        for row in patients.index[death & (pfs > time)]:
             yield (
-                f"row {row}: `{own['pfs'].time}` is {follow_up['pfs']['time'][row]:g}, after the "
-                f"death on day {time[row]:g} (`{own['os'].time}`); correct one"
+                f"row {row}: `{own['pfs'].time}` is {pfs[row]:g}, after the death on day "
+                f"{time[row]:g} (`{own['os'].time}`); correct one"
             )
-    last = _last_day(patients, samples)
+    last, names = _last_day(patients, samples), as_text(patients["patient"])
     for row in patients.index[death & (time < last)]:
         yield (
-            f"row {row}: patient `{patients.at[row, 'patient']}` died on day {time[row]:g} "
+            f"row {row}: patient `{names[row]}` died on day {time[row]:g} "
             f"(`{own['os'].time}`), before the sample of day {last[row]:g}; correct one"
         )
 
@@ -245,7 +242,7 @@ def _disagreements(
     alive, time = follow_up["os"]["cause"] == CENSORED, follow_up["os"]["time"]
     seen = _last_day(patients, samples)
     if "pfs" in follow_up:
-        seen = np.fmax(seen, follow_up["pfs"]["time"])
+        seen = seen.combine(follow_up["pfs"]["time"], np.fmax)
     names = patients.loc[alive & (time < seen), "patient"].dropna().tolist()
     if names:
         column = next(each.time for each in endpoints if each.name == "os")

@@ -17,8 +17,8 @@ from lammscope.cohort.selection import nearest_to_infusion, try_selection
 from lammscope.cohort.sorts import Sorts, sorted_samples, unsorted_labels
 from lammscope.core.names import LAMM, LAMM_SCORE, PHASES
 from lammscope.core.words import as_text, readable
+from lammscope.outcome.names import BASELINE, LANDMARK
 
-BASELINE, LANDMARK = "baseline", "landmark"
 PRE, POST = PHASES
 SORTED_OUT = "sorting removed the cells of the denominator"
 

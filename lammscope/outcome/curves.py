@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from lammscope.cohort.follow_up import COMPETING, EVENT
+from lammscope.outcome.names import EVENT_FREE
 from lammscope.stats.competing_risks import cumulative_incidence
 from lammscope.stats.survival_curves import kaplan_meier, numbers_at_risk
 
-HALVES = ("low", "high")  # up to the median of the marker, and above it
-EVENT_FREE = "event_free"  # Kaplan-Meier
 INCIDENCE = {"event": EVENT, "competing_event": COMPETING}  # Aalen-Johansen, where events compete
 CURVE_COLUMNS = ["group", "curve", "time", "value", "ci_low", "ci_high", "at_risk", "n_events"]
 
@@ -68,8 +67,13 @@ def _incidences(time: np.ndarray, cause: np.ndarray) -> list[pd.DataFrame]:
     for name, code in INCIDENCE.items():
         found = cumulative_incidence(time, cause, of=code)
         at = np.searchsorted(found.times, times, side="right")
-        table = {"curve": name, "time": times, "value": np.append(0.0, found.incidence)[at]}
-        table |= {"ci_low": np.nan, "ci_high": np.nan, "at_risk": numbers_at_risk(time, times)}
-        table["n_events"] = [int(((time == t) & (cause == code)).sum()) for t in times]
-        tables.append(pd.DataFrame(table))
+        table = pd.DataFrame({"time": times, "value": np.append(0.0, found.incidence)[at]})
+        table = table.assign(
+            curve=name,
+            ci_low=np.nan,
+            ci_high=np.nan,
+            at_risk=numbers_at_risk(time, times),
+            n_events=[int(((time == t) & (cause == code)).sum()) for t in times],
+        )
+        tables.append(table)
     return tables

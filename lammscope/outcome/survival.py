@@ -13,23 +13,27 @@ from lammscope.core.names import ARMS, LAMM
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
 from lammscope.core.words import readable, write_number
 from lammscope.outcome.analyses import (
-    BASELINE,
-    LANDMARK,
     Analysis,
     Marker,
     Settings,
     find_analyses,
     measure_markers,
 )
-from lammscope.outcome.curves import CURVE_COLUMNS, HALVES, curves_of
+from lammscope.outcome.curves import CURVE_COLUMNS, curves_of
 from lammscope.outcome.endpoints import patient_follow_up
 from lammscope.outcome.landmark import start_at
+from lammscope.outcome.names import (
+    BASELINE,
+    HALVES,
+    KEYS,
+    LANDMARK,
+    PRIMARY,
+    RESPONSE,
+    SECONDARY,
+)
 from lammscope.outcome.survival_tests import NUMBERS, TEXTS, Patients, test_marker
 from lammscope.stats.multiplicity import holm
 
-PRIMARY, SECONDARY = "primary", "secondary"
-RESPONSE = "response"
-KEYS = ["endpoint", "analysis", "timepoint", "compartment", "marker", "denominator", "adjusted"]
 COLUMNS = [
     *("role", *KEYS, "landmark", *NUMBERS, "p_holm", *TEXTS, "verdict", "words", "doubts"),
 ]
@@ -171,13 +175,13 @@ def _by_response(follow_up: pd.DataFrame, day: float) -> tuple[pd.DataFrame, pd.
     Without that day nothing is drawn: to compare from infusion on would count the days that a
     responder had to live through as a benefit of response.
     """
-    empty = {"value": np.nan, "half": ""}
+    follow_up = follow_up.assign(value=np.nan, half="")
     if not day:
         reason = "the day on which response was assessed is not known"
-        table = follow_up.assign(**empty, day=np.nan, used=False, time=np.nan, reason=reason)
+        table = follow_up.assign(day=np.nan, used=False, time=np.nan, reason=reason)
     else:
         days = pd.Series(float(day), index=follow_up.index)
-        table = start_at(follow_up, days).assign(**empty, day=day)
+        table = start_at(follow_up, days).assign(day=day)
         no_arm = ~table["arm"].isin(ARMS)
         table["reason"] = table["reason"].mask(no_arm, "the response is in neither arm")
         table["used"] = table["reason"] == ""

@@ -111,7 +111,8 @@ def _columns(patients: Patients, sd: float) -> Array:
     """Return the marker per standard deviation and the covariates as numbers, one row each."""
     marker = patients.value / (sd if sd > 0 else 1.0)
     table = patients.covariates.assign(arm="pair")
-    design = design_matrix(table, list(patients.covariates)).drop(columns="intercept")
+    names = list(map(str, patients.covariates))
+    design = design_matrix(table, names).drop(columns="intercept")
     return np.column_stack([marker, design.to_numpy(dtype=float)])
 
 
@@ -135,7 +136,7 @@ def _problem(patients: Patients, x: Array) -> tuple[str, str] | None:
 def _permuted(patients: Patients, x: Array, permutations: Permutations) -> dict[str, Any]:
     """Return p by permutation, within strata of covariates that are text."""
     covariates = patients.covariates
-    texts = [c for c in covariates if not pd.api.types.is_numeric_dtype(covariates[c])]
+    texts = [str(c) for c in covariates if not pd.api.types.is_numeric_dtype(covariates[c])]
     units = covariates.assign(**{TREND: np.arange(len(x), dtype=float)})
     scheme = number_scheme(
         units, texts, max_exact=permutations.max_exact, n_draws=permutations.n_draws

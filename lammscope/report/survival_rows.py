@@ -7,8 +7,7 @@ import numpy as np
 
 from lammscope.core.names import LAMM
 from lammscope.core.words import denominator_words, readable, write_number
-from lammscope.outcome.analyses import BASELINE
-from lammscope.outcome.survival import RESPONSE
+from lammscope.outcome.names import BASELINE, RESPONSE
 
 ENDPOINTS = {"pfs": "progression-free survival", "os": "overall survival"}
 
@@ -19,9 +18,9 @@ def endpoint_words(name: object) -> str:
 
 
 def marker_words(row: Mapping[Any, Any]) -> str:
-    """Return what is measured, such as LAMM cells of immune cells, with the covariates."""
+    """Return what is measured, such as the LAMM fraction of immune cells, with the covariates."""
     if row["marker"] == LAMM:
-        words = f"LAMM cells {denominator_words(row['denominator'])}"
+        words = f"LAMM fraction {denominator_words(row['denominator'])}"
     else:
         words = f"mean {readable(row['marker'])}"
     return words + f", adjusted for {row['adjusted']}" * bool(row["adjusted"])

@@ -42,7 +42,7 @@ def draw_follow_up(
         progression = RESPONSE_DAY + 1 + rng.standard_exponential() / own
         death = progression + rng.standard_exponential() * MEDIAN_SURVIVAL / np.log(2)
         censored = rng.uniform(FIRST_CENSORED, LAST_CENSORED)
-        row = {}
+        row: dict[str, int] = {}
         for name, day in (("pfs", progression), ("os", death)):
             row |= {f"{name}_days": int(min(day, censored)), f"{name}_event": int(day < censored)}
         rows.append(row)

@@ -80,9 +80,7 @@ def kaplan_meier(time: Array, event: Events) -> Curve:
     hazard = np.log(np.where(inside, survival, 0.5))
     variance = np.cumsum(_greenwood(events, at_risk))
     wide = -normal_quantile(LEVEL / 2) * np.sqrt(variance) / np.abs(hazard)
-    low, high = (
-        np.where(inside, np.exp(hazard * np.exp(side * wide)), np.nan) for side in (1, -1)
-    )
+    low, high = (np.where(inside, np.exp(hazard * np.exp(side * wide)), np.nan) for side in (1, -1))
     return Curve(times, survival, at_risk, events, low, high)
 
 

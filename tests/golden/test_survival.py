@@ -69,9 +69,7 @@ def test_proportional_hazards_are_tested_as_in_cox_zph(name: str, transform: str
         coef=np.array([TESTS.loc[(name, f"coef{i}"), "value"] for i in (1, 2, 3)]),
         transform=transform,
     )
-    np.testing.assert_allclose(
-        [got.z**2, got.p], TESTS.loc[(name, f"zph_{transform}")], rtol=EXACT
-    )
+    np.testing.assert_allclose([got.z**2, got.p], TESTS.loc[(name, f"zph_{transform}")], rtol=EXACT)
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -96,9 +94,7 @@ def test_restricted_means_are_those_of_survfit(name: str) -> None:
     time, cause, table = cohort(name)
     high = (table["x1"] > table["x1"].median()).to_numpy()
     for arm, who in enumerate((~high, high)):
-        got = restricted_mean(
-            time[who], cause[who] > 0, until=TESTS.loc[(name, "until"), "value"]
-        )
+        got = restricted_mean(time[who], cause[who] > 0, until=TESTS.loc[(name, "until"), "value"])
         expected = [TESTS.loc[(name, f"{w}{arm}"), "value"] for w in ("rmean", "rmean_se")]
         np.testing.assert_allclose(got, expected, rtol=EXACT)
 

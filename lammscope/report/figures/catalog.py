@@ -19,8 +19,9 @@ class FigureEntry:
     ----------
     group
         `quality`, `cohort`, `evidence`, `contrast`, `neighborhoods` or `axis`; drawn by the rule
-        `draw_{group}`; `associations`, drawn by `draw_axis`, and `survival`, by `test_survival`. The
-        first three and the last two are figures of the cohort, the others of each contrast.
+        `draw_{group}`; `associations`, drawn by `draw_axis`, and `survival`, drawn by
+        `test_survival`. The first three and the last two are figures of the cohort, the others of
+        each contrast.
     name
         Name of its files, without suffix.
     draw
@@ -383,11 +384,11 @@ CATALOG = (
         section="survival",
         title="Follow-up by LAMM cells, and by response",
         caption="Kaplan-Meier curves of patients up to the median of LAMM cells and above it, with "
-        "the patients still at risk; small bars are patients censored. Where events compete, curves "
-        "are cumulative incidences. The median only serves the picture; the tests use the measure "
-        "itself. After infusion the clock starts on the day of the sample, and by response on the "
-        "day on which it was assessed, so that no group is credited with days that its patients "
-        "had to live through to belong to it.",
+        "the patients still at risk; small bars are patients censored. Where events compete, the "
+        "curves are cumulative incidences. The median only serves the picture; the tests use the "
+        "measure itself. After infusion the clock starts on the day of the sample, and by response "
+        "on the day on which it was assessed, so that no group is credited with days that its "
+        "patients had to live through to belong to it.",
         alternative="Curves of the share of patients without an event, by LAMM cells and response.",
     ),
     FigureEntry(

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lammscope.core.names import ARM_WORDS
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
-from lammscope.outcome.curves import EVENT_FREE, HALVES
-from lammscope.outcome.survival import PRIMARY, RESPONSE, Survival
+from lammscope.outcome.names import EVENT_FREE, HALVES, PRIMARY, RESPONSE
+from lammscope.outcome.survival import Survival
 from lammscope.report.figures.forest import draw_interval, write_result, write_words
 from lammscope.report.figures.style import (
     ARM_COLORS,
@@ -44,10 +44,10 @@ def survival_curves(data: Survival) -> Figure:
     if data.curves.empty or not panels:
         return sentence_figure("No patient has both a sample and follow-up.")
     n_columns = len(panels)
-    figure = Figure(figsize=(0.4 + 3.1 * n_columns, 0.15 + 3.05 * len(endpoints)))
+    figure = Figure(figsize=(0.4 + 3.1 * n_columns, 0.37 + 3.05 * len(endpoints)))
     height, width = figure.get_figheight(), figure.get_figwidth()
     figure.subplots_adjust(
-        left=0.75 / width, right=1 - 0.15 / width, top=1 - 0.5 / height, bottom=0.98 / height,
+        left=0.75 / width, right=1 - 0.15 / width, top=1 - 0.5 / height, bottom=1.2 / height,
         wspace=0.36, hspace=0.92,
     )  # fmt: skip
     axes = figure.subplots(len(endpoints), n_columns, squeeze=False)
@@ -68,9 +68,9 @@ def survival_forest(data: Survival) -> Figure:
     rows = tests.sort_values("endpoint", kind="stable", key=_order_of(tests["endpoint"]))
     first = (rows["endpoint"] != rows["endpoint"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
-    height = 0.75 + 0.2 * (places[-1] + 1.2)
+    height = 0.9 + 0.2 * (places[-1] + 1.2)
     figure = Figure(figsize=(9.0, height))
-    figure.subplots_adjust(left=0.45, right=0.745, top=1 - 0.1 / height, bottom=0.55 / height)
+    figure.subplots_adjust(left=0.45, right=0.745, top=1 - 0.1 / height, bottom=0.7 / height)
     axis = figure.subplots()
     ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float)
     widest = np.abs(ends[np.isfinite(ends)]).max(initial=0.0)
@@ -143,7 +143,7 @@ def _draw_panel(axis: Axes, curves: pd.DataFrame, row: Mapping[str, Any] | None)
     endpoint = endpoint_words(curves["endpoint"].iloc[0])
     when = when_words(row or curves.iloc[0].to_dict())
     title = f"{endpoint[0].upper()}{endpoint[1:]}, {when}"
-    words = hazard_words(row) if row else "from the day on which response was assessed"
+    words = hazard_words(row).partition(";")[0] if row else "from the day of its assessment on"
     axis.set_title(f"{title}\n{words}", fontsize=6.6, weight="normal")
     axis.set_xlabel("days from infusion" if _from_infusion(curves) else "days from the landmark")
     _numbers_at_risk(axis, curves, names)
@@ -161,7 +161,7 @@ def _numbers_at_risk(axis: Axes, curves: pd.DataFrame, names: list[str]) -> None
     for line, group in enumerate(names):
         own = curves[(curves["group"] == group) & (curves["curve"] == first)]
         below = -0.36 - 0.19 * line
-        where = {"transform": axis.transAxes, "va": "center", "fontsize": 6.3}
+        where: dict[str, Any] = {"transform": axis.transAxes, "va": "center", "fontsize": 6.3}
         color = COLORS[group]
         axis.text(0.0, below, f"{GROUPS[group]}, at risk:", color=color, **where)
         for tick, number in zip(ticks, at_risk(own, np.array(ticks)), strict=True):

@@ -1,11 +1,13 @@
 """Content of the section on follow-up."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lammscope.core.words import counted, readable
-from lammscope.outcome.survival import PRIMARY, RESPONSE
+from lammscope.core.words import as_text, counted, readable, write_number
+from lammscope.outcome.names import PRIMARY, RESPONSE
 from lammscope.report.survival_rows import endpoint_words, hazard_words, marker_words, when_words
 from lammscope.report.table import Column, Table, build_table
 
@@ -19,8 +21,13 @@ COLUMNS = (
     Column("p", "p", "p", "score test, patients permuted"),
     Column("p_holm", "p, Holm", "p", "over all rows but the pre-specified one"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
-    Column("rmst_difference", "Days", "number", "mean event-free days, above less up to median"),
-    Column("horizon", "Until day", "count", "time limit of these means"),
+    Column(
+        "days",
+        "Days",
+        "text",
+        "mean event-free days up to the limit, above the median of the measure less up to it",
+    ),
+    Column("horizon", "Limit", "count", "of these days"),
     Column("gray_p", "p, Gray", "p", "cumulative incidence, above and up to the median"),
     Column("ph_p", "p, constancy", "p", "whether the hazard ratio changes with time"),
     Column("verdict", "Verdict", "words"),
@@ -53,9 +60,9 @@ def survival_section(tests: pd.DataFrame, excluded: pd.DataFrame) -> dict[str, A
     """
     if tests.empty:
         return None
-    tests = tests.fillna(dict.fromkeys(["timepoint", "adjusted", "reason", "notes", "doubts"], ""))
+    tests = _with_text(tests, "timepoint", "adjusted", "reason", "notes", "doubts")
     first = tests.iloc[0].to_dict()
-    excluded = excluded.fillna(dict.fromkeys(["timepoint", "compartment", "adjusted"], ""))
+    excluded = _with_text(excluded, "timepoint", "compartment", "adjusted", "reason")
     response = excluded[excluded["analysis"] == RESPONSE]
     unknown = response[response["reason"].str.contains("not known")]
     return {
@@ -67,7 +74,12 @@ def survival_section(tests: pd.DataFrame, excluded: pd.DataFrame) -> dict[str, A
     }
 
 
-def _sentence(row: dict[Any, Any]) -> str:
+def _with_text(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return the table with empty text in these columns, which is missing in a file."""
+    return table.assign(**{name: as_text(table[name]).fillna("") for name in columns})
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
     """State the pre-specified result."""
     if row["role"] != PRIMARY:
         return "There is no pre-specified result: no sample before infusion could be used."
@@ -92,12 +104,23 @@ def _table(tests: pd.DataFrame) -> Table:
         interval=[
             text if row["status"] == "ok" else "" for text, row in zip(intervals, rows, strict=True)
         ],
+        days=[_days(row) for row in rows],
         remarks=[
             "; ".join(filter(None, [row["doubts"], row["notes"], row["reason"]])) for row in rows
         ],
     )
-    empty = [name for name in ("gray_p", "rmst_difference", "horizon") if table[name].isna().all()]
+    optional = ("gray_p", "days", "horizon", "p_holm")
+    empty = [name for name in optional if table[name].isin(["", np.nan]).all()]
     return build_table(table.drop(columns=empty), COLUMNS)
+
+
+def _days(row: Mapping[Any, Any]) -> str:
+    """Return the difference in mean days without an event, with its interval."""
+    keys = ("rmst_difference", "rmst_ci_low", "rmst_ci_high")
+    if not np.isfinite(row[keys[0]]):
+        return ""
+    days, low, high = (write_number(float(row[key]), "count") for key in keys)
+    return f"{days} ({low} to {high})"
 
 
 def _left_out(excluded: pd.DataFrame) -> Table | None:
