@@ -9,10 +9,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
+from benchmarks import outcome_landmark, outcome_survival
 from benchmarks.figures import Figure, print_figures
 
 # Each takes the number of cohorts and measures the figures of its part.
-PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {}
+PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
+    outcome_survival.PART: outcome_survival.measure,
+    outcome_landmark.PART: outcome_landmark.measure,
+}
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from lammscope.core.names import Array
 from lammscope.outcome.landmark import start_at
 from lammscope.stats.cox_tests import permutation_p
 
+PART = "landmark"
 N_PATIENTS = 40
 RESPONSE_DAY, FIRST_DAY, LAST_DAY = 30.0, 7.0, 90.0
 MEAN_DAYS = {"response": 90.0, "samples": 60.0}
@@ -31,13 +32,13 @@ N_DRAWS = 999
 ALPHA = 0.05
 
 
-def measure_landmark(n_cohorts: int) -> Iterator[Figure]:
+def measure(n_cohorts: int) -> Iterator[Figure]:
     """Measure false positives of both scenarios, with the landmark and without it."""
     for scenario in MEAN_DAYS:
         found = np.array([_p_values(scenario, seed) for seed in range(n_cohorts)])
         with_landmark, without = 100 * (found < ALPHA).mean(axis=0)
-        yield Figure("landmark", f"{scenario}: % p < 0.05, landmark", with_landmark, 4.0, 6.5)
-        yield Figure("landmark", f"{scenario}: % p < 0.05, from infusion", without, low=20.0)
+        yield Figure(PART, f"{scenario}: % p < 0.05, landmark", with_landmark, 4.0, 6.5)
+        yield Figure(PART, f"{scenario}: % p < 0.05, from infusion", without, low=20.0)
 
 
 def _p_values(scenario: str, seed: int) -> tuple[float, float]:

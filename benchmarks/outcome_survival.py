@@ -2,6 +2,7 @@
 
 Times are exponential in the marker, patients enter over a while, and follow-up ends with the last
 of the required events. In every second cohort, times are rounded up to months, so that many tie.
+With a covariate, it changes the hazard and is correlated with the marker, which has no effect.
 R's statistics are computed here in NumPy; `tests/golden/test_survival.py` compares them with R.
 """
 
@@ -23,6 +24,8 @@ PART = "survival"
 ALPHA = 0.05
 HAZARD_RATIO = 2.5  # per standard deviation of the marker
 SIZES = ((10, 5), (16, 5), (16, 10), (30, 5), (30, 10), (30, 20))  # patients and events
+ADJUSTED = ((16, 10), (30, 10), (30, 20))
+COVARIATE_EFFECT, CORRELATION = 0.7, 0.6
 N_DRAWS = 1999
 MEDIAN = 180.0  # days without an effect
 MONTH = 30.0
@@ -43,6 +46,9 @@ def measure(cohorts: int) -> Iterator[Figure]:
     for marker in ("normal", "skewed"):
         for n, n_events in SIZES:
             yield from _figures(cohorts, n, n_events, marker)
+        for n, n_events in ADJUSTED:
+            for covariate in ("numeric", "categorical"):
+                yield from _adjusted_figures(cohorts, n, n_events, marker, covariate)
 
 
 def draw(
@@ -50,9 +56,16 @@ def draw(
 ) -> Cohort:
     """Draw a cohort whose follow-up ends with the last of `n_events` events."""
     x = rng.normal(size=n) if marker == "normal" else rng.exponential(size=n) - 1
-    survival = rng.exponential(MEDIAN / np.log(2), n) * np.exp(-effect * x)
+    return follow(rng, x, effect * x, n_events, months=months)
+
+
+def follow(
+    rng: np.random.Generator, x: Array, log_hazard: Array, n_events: int, *, months: bool
+) -> Cohort:
+    """Draw times of patients with a marker and log hazards relative to the average."""
+    survival = rng.exponential(MEDIAN / np.log(2), len(x)) * np.exp(-log_hazard)
     end = np.sort(survival)[n_events - 1]
-    entry = rng.uniform(0, 0.4 * end, n)
+    entry = rng.uniform(0, 0.4 * end, len(x))
     end = np.sort(entry + survival)[n_events - 1]
     event = entry + survival <= end
     unit = MONTH if months else 1.0
@@ -107,10 +120,43 @@ def _figures(cohorts: int, n: int, n_events: int, marker: str) -> Iterator[Figur
     yield figure(f"{what}: power less the best of R's", ours - max(power.values()), -0.05)
 
 
+def _adjusted_figures(
+    cohorts: int, n: int, n_events: int, marker: str, kind: str
+) -> Iterator[Figure]:
+    """Measure the test given a covariate: residuals, or within the strata of a category."""
+    rng = np.random.default_rng([n, n_events, marker == "skewed", kind == "numeric", 9])
+    p, likelihood, covered = np.empty(cohorts), np.empty(cohorts), 0
+    for number in range(cohorts):
+        covariate = rng.normal(size=n)
+        orders = np.tile(np.arange(n), (N_DRAWS, 1))
+        if kind == "categorical":
+            covariate = (covariate > 0) * 2.0 - 1
+            if np.ptp(covariate) == 0:
+                covariate[0] *= -1
+        for level in np.unique(covariate) if kind == "categorical" else [None]:
+            members = np.flatnonzero((covariate == level) if level is not None else np.ones(n))
+            orders[:, members] = rng.permuted(orders[:, members], axis=1)
+        noise = rng.normal(size=n) if marker == "normal" else rng.exponential(size=n) - 1
+        x = CORRELATION * covariate + np.sqrt(1 - CORRELATION**2) * noise
+        hazard = COVARIATE_EFFECT * covariate
+        cohort = follow(rng, x, hazard, n_events, months=number % 2 == 1)
+        data = cohort.time, cohort.event
+        fit = firth_cox(*data, np.column_stack([x, covariate]))
+        others = covariate[:, None]
+        p[number] = permutation_p(*data, x, orders, covariates=others, exact=False).p
+        likelihood[number] = fit.p
+        covered += fit.ci_low <= 0 <= fit.ci_high
+    what = f"{n} patients, {n_events} events, {marker} marker, {kind} covariate"
+    yield Figure(PART, f"{what}: interval covers", covered / cohorts, 0.93, 0.97)
+    yield Figure(PART, f"{what}: p < 0.05", float(np.mean(p < ALPHA)), 0.035, 0.07)
+    share = float(np.mean(likelihood < ALPHA))
+    yield Figure(PART, f"{what}: p < 0.05, penalized likelihood ratio", share)
+
+
 def _run(
     cohorts: int, n: int, n_events: int, marker: str, *, effect: float
 ) -> tuple[dict[str, Array], float, float]:
-    """Return p of all cohorts by method, the coverage of intervals, and the share of finite fits."""
+    """Return p of all cohorts by method, and the shares of intervals that cover and finite fits."""
     rng = np.random.default_rng([n, n_events, marker == "skewed", effect > 0])
     orders = rng.permuted(np.tile(np.arange(n), (N_DRAWS, 1)), axis=1)
     rows: list[dict[str, float]] = []
@@ -132,5 +178,5 @@ def _likelihood(risk: RiskSets, coef: float) -> tuple[float, float, float]:
     weight, log_sum = risk.weights(np.array([coef]))
     mean = weight @ risk.x[:, 0]
     spread = (weight @ risk.x[:, 0] ** 2) - mean**2
-    height = float(risk.total[0] * coef - risk.deaths @ log_sum)
-    return height, float(risk.total[0] - risk.deaths @ mean), float(risk.deaths @ spread)
+    height = float(risk.total[0] * coef - log_sum.sum())
+    return height, float(risk.total[0] - mean.sum()), float(spread.sum())

@@ -75,7 +75,7 @@ def gray_test(
     group
         A number per patient, (n,).
     """
-    times, own, other, at_risk = _counts(time, cause, group, of)
+    _, own, other, at_risk = _counts(time, cause, group, of)
     n_groups = own.shape[1]
     before, after = _survival(own + other, at_risk)
     incidence = np.cumsum(_ratio(before * own, at_risk), axis=0)

@@ -1,7 +1,7 @@
 """Cox regression of few events, with Firth's penalty.
 
 With few events the ordinary estimate is biased away from 0, and infinite where the marker sorts all
-events (monotone likelihood). Firth's penalty keeps it finite. Tied times are Breslow's.
+events (monotone likelihood). Firth's penalty keeps it finite. Tied times are Efron's.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lammscope.stats import Array
 from lammscope.stats.distributions import chi2_quantile, chi2_upper
-from lammscope.stats.risk_sets import Events, RiskSets
+from lammscope.stats.risk_sets import Events, Penalized, RiskSets
 
 LEVEL = 0.05  # 1 - coverage of intervals
 MAX_STEPS = 100
@@ -52,9 +52,10 @@ class LeftOut:
 def firth_cox(time: Array, event: Events, x: Array, *, at: int = 0) -> CoxFit:
     """Fit a Cox regression with Firth's penalty and test one coefficient.
 
-    The penalized log likelihood is that of Breslow plus half the log determinant of the information
-    of all columns, also where the tested coefficient is fixed (Heinze and Schemper 2001, doi
-    10.1111/j.0006-341X.2001.00114.x; `coxphf` in R).
+    The penalized log likelihood is that of `coxph` in R plus half the log determinant of the
+    information of all columns, also where the tested coefficient is fixed (Heinze and Schemper
+    2001, doi 10.1111/j.0006-341X.2001.00114.x). R's `coxphf` does the same, but takes tied times as
+    Breslow does, which pulls estimates towards 0 where many times tie.
 
     Parameters
     ----------
@@ -72,26 +73,17 @@ def firth_cox(time: Array, event: Events, x: Array, *, at: int = 0) -> CoxFit:
     ValueError
         Where `why_not_estimable` gives a reason, or the fit does not converge.
     """
-    x = _columns(x)
-    if reason := why_not_estimable(time, event, x):
-        raise ValueError(f"Cox regression: {reason}")
-    spread = x.std(axis=0)
-    risk = RiskSets.of(time, event, x / spread)
-    coef = _maximize(risk, np.zeros(x.shape[1]), free=np.arange(x.shape[1]))
-    best = risk.penalized(coef)
+    x, spread, risk = _prepared(time, event, x)
+    coef, best, null = _maxima(risk, at)
     se = np.sqrt(np.diag(np.linalg.inv(best.information)))
-    free = np.delete(np.arange(x.shape[1]), at)
-    start = coef.copy()
-    start[at] = 0.0
-    null = risk.penalized(_maximize(risk, start, free=free)).likelihood
-    low, high = (_bound(risk, coef, best.likelihood, se[at] * s, at, free) for s in (-1, 1))
+    low, high = (_bound(risk, coef, best.likelihood, se[at] * side, at) for side in (-1, 1))
     return CoxFit(
         coef=coef / spread,
         se=se / spread,
         estimate=float(coef[at] / spread[at]),
         ci_low=float(low / spread[at]),
         ci_high=float(high / spread[at]),
-        p=float(chi2_upper(max(2 * (best.likelihood - null), 0.0), 1)),
+        p=_p(best, null),
         n=len(x),
         n_events=int(event.sum()),
     )
@@ -122,9 +114,33 @@ def leave_one_out(time: Array, event: Events, x: Array, *, at: int = 0) -> LeftO
     for patient in range(len(x)):
         others = np.arange(len(x)) != patient
         if why_not_estimable(time[others], event[others], x[others]) is None:
-            found = firth_cox(time[others], event[others], x[others], at=at)
-            estimate[patient], p[patient] = found.estimate, found.p
+            _, spread, risk = _prepared(time[others], event[others], x[others])
+            coef, best, null = _maxima(risk, at)
+            estimate[patient], p[patient] = coef[at] / spread[at], _p(best, null)
     return LeftOut(estimate, p)
+
+
+def _prepared(time: Array, event: Events, x: Array) -> tuple[Array, Array, RiskSets]:
+    """Return the columns, their standard deviations, and the risk sets of columns so scaled."""
+    x = _columns(x)
+    if reason := why_not_estimable(time, event, x):
+        raise ValueError(f"Cox regression: {reason}")
+    spread = x.std(axis=0)
+    return x, spread, RiskSets.of(time, event, x / spread)
+
+
+def _maxima(risk: RiskSets, at: int) -> tuple[Array, Penalized, Penalized]:
+    """Return the coefficients, the likelihood there, and the largest without the tested column."""
+    k = risk.x.shape[1]
+    coef = _maximize(risk, np.zeros(k), free=np.arange(k))
+    start = coef.copy()
+    start[at] = 0.0
+    null = _maximize(risk, start, free=np.delete(np.arange(k), at))
+    return coef, risk.penalized(coef), risk.penalized(null)
+
+
+def _p(best: Penalized, null: Penalized) -> float:
+    return float(chi2_upper(max(2 * (best.likelihood - null.likelihood), 0.0), 1))
 
 
 def _maximize(risk: RiskSets, coef: Array, *, free: NDArray[np.int64]) -> Array:
@@ -152,14 +168,13 @@ def _maximize(risk: RiskSets, coef: Array, *, free: NDArray[np.int64]) -> Array:
     raise ValueError("Cox regression: the penalized likelihood has no maximum that can be found")
 
 
-def _bound(
-    risk: RiskSets, coef: Array, best: float, step: float, at: int, free: NDArray[np.int64]
-) -> float:
+def _bound(risk: RiskSets, coef: Array, best: float, step: float, at: int) -> float:
     """Find where the profile of the penalized likelihood is as low as the interval allows.
 
     The search doubles its step from the estimate outward; then Newton's steps, halved intervals
     where those leave the bracket. The profile's slope is that of the likelihood at its maximum.
     """
+    free = np.delete(np.arange(len(coef)), at)
     target = best - float(chi2_quantile(1 - LEVEL, 1)) / 2
     inside, reach = coef[at], 2 * step
     coef = coef.copy()

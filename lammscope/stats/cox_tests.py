@@ -12,7 +12,7 @@ from lammscope.stats.risk_sets import Events, RiskSets
 from lammscope.stats.survival_curves import kaplan_meier
 
 TIE = 1e-9  # statistics that differ by less are ties
-NOTHING = 1e-12  # share of a marker's information that rounding leaves
+NOTHING = 1e-12  # information that rounding leaves, relative to a marker's sum of squares
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ def score_test(
 ) -> ScoreTest:
     """Test a marker by the score of a Cox regression.
 
-    The statistic is that of `coxph` in R with Breslow's ties. Arguments are those of
-    `score_permutations`.
+    The statistic is that of `coxph` in R. Arguments are those of `score_permutations`.
     """
     observed = np.arange(len(x))[None]
     z = float(score_permutations(time, event, x, observed, covariates=covariates)[0])
@@ -110,20 +109,18 @@ def score_permutations(
     design = np.column_stack([np.ones(len(x)), covariates])
     rest = x - design @ np.linalg.lstsq(design, x, rcond=None)[0]
     weight, mean, apart = risk.moments(coef)
-    hazard = weight * risk.deaths[:, None]
-    left = event - hazard.sum(axis=0)  # events less those expected
+    left = event - weight.sum(axis=0)  # events less those expected
     moved = rest[permutations]
     means = moved @ weight.T
     score = moved @ left
-    information = moved**2 @ hazard.sum(axis=0) - means**2 @ risk.deaths
-    whole = information.copy()
+    information = moved**2 @ weight.sum(axis=0) - np.sum(means**2, axis=1)
     if covariates.shape[1]:
-        both = np.einsum("tn,tni->ni", hazard, apart)
-        own = np.einsum("tn,tni,tnj->ij", hazard, apart, apart)
+        both = np.einsum("tn,tni->ni", weight, apart)
+        own = np.einsum("tn,tni,tnj->ij", weight, apart, apart)
         explained = np.linalg.solve(own, (moved @ both).T).T
-        score -= explained @ (risk.total - risk.deaths @ mean)
+        score -= explained @ (risk.total - mean.sum(axis=0))
         information -= np.sum(explained * (moved @ both), axis=1)
-    varies = information > NOTHING * np.maximum(whole, np.sum(rest**2))
+    varies = information > NOTHING * np.sum((x - x.mean()) ** 2)
     return np.where(varies, score / np.sqrt(np.where(varies, information, 1.0)), 0.0)
 
 
@@ -161,13 +158,11 @@ def hazards_proportional(
         coef = firth_cox(time, event, x, at=at).coef
     risk = RiskSets.of(time, event, x)
     weight, mean, apart = risk.moments(coef)
-    hazard = weight * risk.deaths[:, None]
-    times = np.unique(time[event])
-    moment = _transformed(time, event, times, transform)
-    moment = moment - moment @ risk.deaths / risk.deaths.sum()
-    seen = np.array([risk.x[event & (time == t)].sum(axis=0) for t in times])
-    scores = seen - risk.deaths[:, None] * mean
-    variance = np.einsum("tn,tni,tnj->tij", hazard, apart, apart)
+    moment = _transformed(time, event, risk.times, transform)
+    moment = moment - moment.mean()
+    seen = risk.x[event][np.argsort(time[event], kind="stable")]
+    scores = seen - mean
+    variance = np.einsum("tn,tni,tnj->tij", weight, apart, apart)
     own, both = variance.sum(axis=0), np.einsum("t,tij->ij", moment, variance)[at]
     explained = np.linalg.solve(own, both)
     score = moment @ scores[:, at] - explained @ scores.sum(axis=0)

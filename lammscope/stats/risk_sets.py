@@ -1,6 +1,7 @@
 """Who is at risk at the times of events, and the Cox likelihood with Firth's penalty.
 
-Tied times are Breslow's: all who have an event at a time are at risk for each of them.
+Events at the same time are taken as Efron (1977, doi 10.1080/01621459.1977.10480613) does: as if
+they followed each other in unknown order.
 """
 
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ class Penalized:
 
 @dataclass(frozen=True)
 class RiskSets:
-    """Who is at risk at each time with events.
+    """Who is at risk when each event happens, events in the order of time.
 
-    `at_risk` is m x n, `deaths` (m,), `x` n x k, and `total` (k,) the sum of `x` over events.
+    `times` is (m,), and `share` m x n: 1 for patients at risk, 0 for the others. Of d events at the
+    same time, the j-th (from 0) has a share of 1 - j / d of each of them. `x` is n x k, and `total`
+    (k,) its sum over events.
     """
 
-    at_risk: Events
-    deaths: Array
+    times: Array
+    share: Array
     x: Array
     total: Array
 
@@ -39,19 +42,22 @@ class RiskSets:
     def of(cls, time: Array, event: Events, x: Array) -> "RiskSets":
         """Return the risk sets of patients; columns are centered, which changes no estimate."""
         x = x - x.mean(axis=0)
-        times, deaths = np.unique(time[event], return_counts=True)
-        return cls(time >= times[:, None], deaths.astype(float), x, x[event].sum(axis=0))
+        distinct, deaths = np.unique(time[event], return_counts=True)
+        times = np.repeat(distinct, deaths)
+        gone = np.concatenate([np.arange(d) / d for d in deaths])
+        share = (time >= times[:, None]) - gone[:, None] * (event & (time == times[:, None]))
+        return cls(times, share, x, x[event].sum(axis=0))
 
     def weights(self, coef: Array) -> tuple[Array, Array]:
-        """Return each patient's share of the hazard at each time, and the log of the sum."""
-        score = np.where(self.at_risk, self.x @ coef, -np.inf)
+        """Return each patient's part of the hazard at each event, and the log of the sum."""
+        score = np.where(self.share > 0, self.x @ coef, -np.inf)
         most = score.max(axis=1, keepdims=True)
-        weight = np.exp(score - most)
+        weight = self.share * np.exp(score - most)
         total = weight.sum(axis=1, keepdims=True)
         return weight / total, (most + np.log(total))[:, 0]
 
     def moments(self, coef: Array) -> tuple[Array, Array, Array]:
-        """Return shares (m x n), means (m x k) and differences from them (m x n x k)."""
+        """Return parts of the hazard (m x n), means (m x k) and differences (m x n x k)."""
         weight, _ = self.weights(coef)
         mean = weight @ self.x
         return weight, mean, self.x - mean[:, None]
@@ -66,7 +72,6 @@ class RiskSets:
         weight, log_sum = self.weights(coef)
         mean = weight @ self.x
         apart = self.x - mean[:, None]
-        weight = weight * self.deaths[:, None]
         pairs = (apart[..., :, None] * apart[..., None, :]).reshape(*weight.shape, k * k)
         second = np.einsum("tn,tna->ta", weight, pairs)
         information = second.sum(axis=0).reshape(k, k)
@@ -77,15 +82,15 @@ class RiskSets:
         flat = pairs.reshape(-1, k * k)
         weighted = (flat * weight.reshape(-1, 1)).T
         third = (weighted @ apart.reshape(-1, k)).reshape(k, k, k)
-        outer = np.einsum("ta,tb->ab", second / self.deaths[:, None], second).reshape(k, k, k, k)
+        outer = np.einsum("ta,tb->ab", second, second).reshape(k, k, k, k)
         fourth = (weighted @ flat).reshape(k, k, k, k) - outer
         fourth -= outer.transpose(0, 2, 1, 3) + outer.transpose(0, 2, 3, 1)
         inverse = np.linalg.inv(information)
         inner = np.einsum("ij,jkr->ikr", inverse, third)
         bend = np.einsum("ij,ijrs->rs", inverse, fourth) - np.einsum("ikr,kis->rs", inner, inner)
         return Penalized(
-            float(self.total @ coef - self.deaths @ log_sum + log_det / 2),
-            self.total - self.deaths @ mean + np.einsum("iir->r", inner) / 2,
+            float(self.total @ coef - log_sum.sum() + log_det / 2),
+            self.total - mean.sum(axis=0) + np.einsum("iir->r", inner) / 2,
             information - bend / 2,
             information,
         )

@@ -21,7 +21,7 @@ w(cohorts, "cohorts.csv")
 
 # ---- Firth's penalty: log likelihood + half the log determinant of the information, from coxph itself ----
 penalized <- function(b, d, terms) {
-  f <- suppressWarnings(coxph(reformulate(terms, "Surv(time, any)"), d, init = b, ties = "breslow", control = coxph.control(iter.max = 0)))
+  f <- suppressWarnings(coxph(reformulate(terms, "Surv(time, any)"), d, init = b, ties = "efron", control = coxph.control(iter.max = 0)))
   f$loglik[2] - .5 * determinant(vcov(f))$modulus
 }
 profile <- function(b1, d, terms) {  # maximum over the other columns
@@ -32,12 +32,12 @@ profile <- function(b1, d, terms) {  # maximum over the other columns
   list(value = -o$value, par = c(b1, o$par))
 }
 firth <- function(d, terms) {
-  top <- optimize(function(b) profile(b, d, terms)$value, c(-6, 6), maximum = TRUE, tol = 1e-9)
+  top <- optimize(function(b) profile(b, d, terms)$value, c(-20, 20), maximum = TRUE, tol = 1e-9)
   # the maximum of a parabola through the neighbors is more exact than comparing likelihoods
-  for (h in c(1e-2, 1e-3)) { b <- top$maximum; f <- sapply(b + c(-2, -1, 0, 1, 2) * h, function(b) profile(b, d, terms)$value)
+  for (h in c(5e-2, 1e-2, 1e-2, 1e-3)) { b <- top$maximum; f <- sapply(b + c(-2, -1, 0, 1, 2) * h, function(b) profile(b, d, terms)$value)
     slope <- (f[1] - 8 * f[2] + 8 * f[4] - f[5]) / (12 * h); bend <- (-f[1] + 16 * f[2] - 30 * f[3] + 16 * f[4] - f[5]) / (12 * h^2); top$maximum <- b - slope / bend }
   best <- profile(top$maximum, d, terms)
-  f <- suppressWarnings(coxph(reformulate(terms, "Surv(time, any)"), d, init = best$par, ties = "breslow", control = coxph.control(iter.max = 0)))
+  f <- suppressWarnings(coxph(reformulate(terms, "Surv(time, any)"), d, init = best$par, ties = "efron", control = coxph.control(iter.max = 0)))
   se <- sqrt(vcov(f)[1, 1]); drop <- function(b) profile(b, d, terms)$value - best$value + qchisq(.95, 1) / 2
   bound <- function(side) uniroot(drop, sort(best$par[1] + side * c(0, 4 * se)), extendInt = if (side < 0) "upX" else "downX", tol = 1e-10)$root
   data.frame(coef1 = best$par[1], se = se, ci_low = bound(-1), ci_high = bound(1), p = pchisq(2 * (best$value - profile(0, d, terms)$value), 1, lower.tail = FALSE))
@@ -49,7 +49,7 @@ for (set in unique(cohorts$set)) {
   d <- cohorts[cohorts$set == set, ]; d$any <- d$cause > 0; d$test <- d$x1 > median(d$x1)
   for (terms in list("x1", c("x1", "x3"), c("x1", "x2", "x3"))) if (!(set == "n10" && length(terms) > 2))
     fits <- rbind(fits, data.frame(set, k = length(terms), firth(d, terms)))
-  f <- suppressWarnings(coxph(Surv(time, any) ~ x1, d, ties = "breslow")); three <- suppressWarnings(coxph(Surv(time, any) ~ x1 + x2 + x3, d, ties = "breslow"))
+  f <- suppressWarnings(coxph(Surv(time, any) ~ x1, d, ties = "efron")); three <- suppressWarnings(coxph(Surv(time, any) ~ x1 + x2 + x3, d, ties = "efron"))
   add <- function(what, value, p = NA) other <<- rbind(other, data.frame(set, what, value, p))
   add("score", f$score, pchisq(f$score, 1, lower.tail = FALSE))
   if (set != "monotone") {

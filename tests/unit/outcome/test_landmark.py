@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks.outcome_landmark import measure_landmark
+from benchmarks.outcome_landmark import measure
 from lammscope.outcome.landmark import start_at
 
 
@@ -32,7 +32,7 @@ def test_who_has_no_time_left_is_left_out_with_the_reason() -> None:
 
 
 def test_immortal_time_makes_findings_only_without_the_landmark() -> None:
-    values = {figure.what: figure.value for figure in measure_landmark(120)}
+    values = {figure.what: figure.value for figure in measure(120)}
     for scenario in ("response", "samples"):
         assert values[f"{scenario}: % p < 0.05, landmark"] < 12
         assert values[f"{scenario}: % p < 0.05, from infusion"] > 16
