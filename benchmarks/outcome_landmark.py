@@ -55,7 +55,7 @@ def _p_values(scenario: str, seed: int) -> tuple[float, float]:
         is_naive = np.ones(N_PATIENTS, dtype=bool)
     else:
         day = np.floor(rng.uniform(FIRST_DAY, LAST_DAY, N_PATIENTS))
-        marker = RISE * day + rng.standard_normal(N_PATIENTS)
+        marker = np.asarray(RISE * day + rng.standard_normal(N_PATIENTS), dtype=float)
         is_naive = follow_up["time"].to_numpy() > day
     started = start_at(follow_up, pd.Series(day))
     used = (started["reason"] == "").to_numpy()

@@ -109,9 +109,9 @@ class Analysis:
     @property
     def days(self) -> pd.Series:
         """The day of the sample of each patient; missing if not known."""
-        column = "day" if "day" in self.chosen else None
-        values = self.chosen[column] if column else pd.Series(np.nan, index=self.chosen.index)
-        return values.astype(float).groupby(self.chosen["patient"]).max()
+        own = self.chosen[_may_be_used(self.chosen, self.settings)]
+        values = own["day"] if "day" in own else pd.Series(np.nan, index=own.index)
+        return values.astype(float).groupby(own["patient"]).max()
 
     def compare(self, adjust: Sequence[str]) -> Comparison:
         """Return the patients of a model with these covariates."""
@@ -131,11 +131,9 @@ def find_analyses(samples: pd.DataFrame, settings: Settings) -> list[Analysis]:
     """
     for column, values in conditions(settings.where).items():
         samples = samples[as_text(samples[column]).isin(values)]
-    if "sort" not in settings.where:
-        is_sorted = samples["sample"].isin(sorted_samples(samples, settings.sorts))
-        samples = samples[~is_sorted]
     before, after = (samples[samples["phase"] == phase] for phase in (PRE, POST))
-    before = nearest_to_infusion(before, settings.timepoints)
+    usable = _may_be_used(before, settings)
+    before = pd.concat([nearest_to_infusion(before[usable], settings.timepoints), before[~usable]])
     label = as_text(after["timepoint"])
     times = [(BASELINE, "", before)]
     times += [(LANDMARK, str(t), after[label == t]) for t in settings.timepoints[POST]]
@@ -143,7 +141,15 @@ def find_analyses(samples: pd.DataFrame, settings: Settings) -> list[Analysis]:
         Analysis(kind, timepoint, str(compartment), own.reset_index(drop=True), settings)
         for kind, timepoint, rows in times
         for compartment, own in rows.groupby("compartment", sort=True)
+        if _may_be_used(own, settings).any()
     ]
+
+
+def _may_be_used(samples: pd.DataFrame, settings: Settings) -> pd.Series:
+    """Return which samples are not of sorted libraries, or all if `where` names `sort`."""
+    if "sort" in settings.where:
+        return pd.Series(True, index=samples.index)
+    return ~samples["sample"].isin(sorted_samples(samples, settings.sorts))
 
 
 @dataclass(frozen=True, eq=False)

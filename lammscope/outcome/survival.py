@@ -1,5 +1,6 @@
 """LAMM cells and follow-up: all tests of a cohort, the patients behind them, and curves."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.permutation import Permutations
 from lammscope.core.names import ARMS, LAMM
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, Evidence
-from lammscope.core.words import readable, write_number
+from lammscope.core.words import counted, readable, write_number
 from lammscope.outcome.analyses import (
     Analysis,
     Marker,
@@ -104,7 +105,7 @@ def test_survival(
                 keys = {"endpoint": endpoint.name, **analysis.keys, **marker.keys}
                 table = _patient_table(follow_up, marker, analysis)
                 used = table[table["used"]]
-                row = _test(used, marker, settings.horizon, permutations)
+                row = _test(table, marker, settings.horizon, permutations)
                 landmark = used["day"].median() if analysis.kind == LANDMARK else np.nan
                 rows.append(keys | {"landmark": landmark} | row)
                 parts.append(table.assign(**keys))
@@ -153,9 +154,10 @@ def _name_early(
 
 
 def _test(
-    used: pd.DataFrame, marker: Marker, horizon: float, permutations: Permutations
+    table: pd.DataFrame, marker: Marker, horizon: float, permutations: Permutations
 ) -> dict[str, Any]:
-    """Test a marker in the used patients."""
+    """Test a marker in the used patients of a table."""
+    used = table[table["used"]]
     patients = Patients(
         used["patient"].to_numpy(dtype=object),
         used["value"].to_numpy(dtype=float),
@@ -166,6 +168,9 @@ def _test(
     row = test_marker(patients, horizon=horizon, permutations=permutations)
     if marker.status and row["n"] == 0:
         row |= {"status": marker.status, "reason": marker.why}
+    elif row["n"] == 0:
+        reason, n = Counter(table["reason"]).most_common(1)[0]
+        row["reason"] = f"no patient can be used: {reason} ({counted(n, 'patients')})"
     return row
 
 

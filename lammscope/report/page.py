@@ -92,7 +92,11 @@ def write_report(
         **_sections(results, config=config),
         "versions": dict(versions),
         "primary": primary_section(results, sentence=primary_sentence, config=config),
-        "references": cited_references(config, methods=results.integration_scores["method"]),
+        "references": cited_references(
+            config,
+            methods=results.integration_scores["method"],
+            follow_up=not results.survival.empty,
+        ),
     }
     page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)
     with whole_file(path) as temporary:

@@ -171,6 +171,8 @@ def test_compartments_are_apart_and_sorted_libraries_are_left_out() -> None:
     more = counts[counts["sample"].isin(own)].assign(sample=lambda t: t["sample"].map(own))
     of_both = pd.concat([scores, scores[scores["sample"].isin(own)].replace({"sample": own})])
     found = analyze((both, pd.concat([counts, more]), of_both))
+    patients = found.patients[found.patients["compartment"] == "blood"]
+    assert "sorted library" not in set(patients["reason"])  # the patient has another one
     in_marrow = row_of(found.tests, analysis="baseline", compartment="marrow", marker="LAMM")
     in_blood = row_of(found.tests, analysis="baseline", compartment="blood", marker="LAMM")
     assert (in_marrow["n"], in_blood["n"]) == (5, 16)
@@ -198,3 +200,32 @@ def test_the_order_of_patients_does_not_matter() -> None:
     one = analyze((samples, counts, scores)).tests
     other = analyze((samples.sample(frac=1, random_state=3), counts, scores)).tests
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_patients_with_a_sorted_library_only_are_listed_as_such() -> None:
+    samples, counts, scores = followed(6)
+    is_sorted = samples["sample"] == "R1_D0"
+    sorted_one = samples.assign(sort=samples["sort"].mask(is_sorted, "CD3+"))
+    found = analyze((sorted_one, counts, scores))
+    patients = found.patients[found.patients["analysis"] == "baseline"].set_index("patient")
+    assert set(patients.loc["R1", "reason"]) == {"sorted library"}
+    asked = analyze((sorted_one, counts, scores), where={"sort": "none"})
+    assert asked.tests["n"].iloc[0] == 11
+
+
+@pytest.mark.parametrize(
+    ("columns", "changes", "reason"),
+    [
+        ({"day": np.nan}, {}, "the day of the sample is not known (12 patients)"),
+        ({"ldh": np.nan}, {"adjust": ["ldh"]}, "ldh is missing (12 patients)"),
+        ({"pfs_days": np.nan}, {}, "no follow-up (12 patients)"),
+    ],
+)
+def test_a_row_without_patients_says_why(
+    columns: dict[str, float], changes: dict[str, list[str]], reason: str
+) -> None:
+    samples, counts, scores = followed(6)
+    found = analyze((samples.assign(**columns), counts, scores), **changes)
+    rows = found.tests[(found.tests["n"] == 0) & (found.tests["marker"] == "LAMM")]
+    assert set(rows["status"]) == {"no_patients"}
+    assert set(rows["reason"]) == {f"no patient can be used: {reason}"}

@@ -80,6 +80,7 @@ SENTENCE = "LAMM cells made up more of the `monocytic` cells in non-responders: 
 CONFIG: dict[str, Any] = {
     "seed": 1,
     "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
+    "survival": {"adjust": []},
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},
     "annotation": {"celltypist_model": ""},

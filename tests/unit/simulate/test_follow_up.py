@@ -11,6 +11,7 @@ from lammscope.simulate.profiles import read_programs
 from lammscope.stats.cox import firth_cox
 
 PROGRAMS = read_programs()
+MONOCYTES = list(MONOCYTIC_TYPES)
 
 
 def drawn(settings: CohortSettings) -> tuple[pd.DataFrame, np.ndarray]:
@@ -19,8 +20,8 @@ def drawn(settings: CohortSettings) -> tuple[pd.DataFrame, np.ndarray]:
     fractions = draw_fractions(settings, PROGRAMS, patients=patients, samples=samples)
     found = draw_follow_up(settings, patients=patients, samples=samples, fractions=fractions)
     first = fractions.loc[samples.drop_duplicates("patient")["sample"]]
-    lamm = first["LAMM"] / first[list(MONOCYTIC_TYPES)].sum(axis=1)
-    return found, np.log(lamm / (1 - lamm)).to_numpy()
+    lamm, monocytic = (first[names].sum(axis=1).to_numpy() for names in (["LAMM"], MONOCYTES))
+    return found, np.log(np.maximum(lamm, 1e-9) / (monocytic - lamm))
 
 
 @pytest.mark.parametrize("planted", [1.0, 0.0])
