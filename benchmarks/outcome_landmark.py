@@ -13,9 +13,11 @@ without it, from infusion. Both use the permutation test of the workflow.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
 from lammscope.core.names import Array
@@ -50,23 +52,25 @@ def _p_values(scenario: str, seed: int) -> tuple[float, float]:
         {"time": np.minimum(event, censored), "cause": (event <= censored) * 1.0, "reason": ""}
     )
     if scenario == "response":
-        day = np.full(N_PATIENTS, RESPONSE_DAY)
-        marker = (rng.random(N_PATIENTS) < 0.5) * (follow_up["time"].to_numpy() > day) * 1.0
+        day: Array = np.full(N_PATIENTS, RESPONSE_DAY)
+        marker: Array = (rng.random(N_PATIENTS) < 0.5) * (follow_up["time"].to_numpy() > day) * 1.0
         is_naive = np.ones(N_PATIENTS, dtype=bool)
     else:
         day = np.floor(rng.uniform(FIRST_DAY, LAST_DAY, N_PATIENTS))
-        marker = np.asarray(RISE * day + rng.standard_normal(N_PATIENTS), dtype=float)
+        marker = RISE * day + rng.standard_normal(N_PATIENTS)
         is_naive = follow_up["time"].to_numpy() > day
     started = start_at(follow_up, pd.Series(day))
     used = (started["reason"] == "").to_numpy()
     return _p(started[used], marker[used], rng), _p(follow_up[is_naive], marker[is_naive], rng)
 
 
-def _p(follow_up: pd.DataFrame, marker: Array, rng: np.random.Generator) -> float:
+def _p(
+    follow_up: pd.DataFrame, marker: NDArray[np.floating[Any]], rng: np.random.Generator
+) -> float:
     """Return the permutation p of the score test; 1 if the marker does not vary."""
     time = follow_up["time"].to_numpy(dtype=float)
     event = (follow_up["cause"] == 1).to_numpy()
     if not event.any() or np.ptp(marker) == 0:
         return 1.0
     orders = rng.permuted(np.tile(np.arange(len(time)), (N_DRAWS, 1)), axis=1)
-    return permutation_p(time, event, marker, orders, exact=False).p
+    return permutation_p(time, event, marker.astype(np.float64), orders, exact=False).p
