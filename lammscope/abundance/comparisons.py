@@ -92,7 +92,7 @@ def compare(
         design = design_matrix(kept, contrast.adjust)
         problem, full = design_problem(kept, design, contrast), independent_columns(design)
         arm = contrast.groups(kept)
-        status = [_measure_problem(measure, keep, arm) or problem for measure in measures]
+        status = [measure_problem(measure, keep, arm) or problem for measure in measures]
         values = np.array(
             [
                 np.zeros(len(kept)) if untested else unit_values(measure, keep, scale)
@@ -133,7 +133,7 @@ def _left_out(dropped: pd.DataFrame, contrast: Contrast, min_cells: int) -> dict
     return {"notes": f"under {min_cells} cells of the denominator: {', '.join(listed)}"}
 
 
-def _measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
+def measure_problem(measure: Measure, keep: np.ndarray, arm: np.ndarray) -> str:
     """Return the status of a measure that cannot be tested in the kept units; empty if it can."""
     if measure.mean:
         return "" if keep.any() else "no_cells"

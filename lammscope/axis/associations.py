@@ -16,6 +16,7 @@ from lammscope.abundance.comparisons import MIN_EXPECTED
 from lammscope.abundance.fractions import OFFSET
 from lammscope.axis.t_states import CAR_T, FRACTION, MEAN, T
 from lammscope.cohort.permutation import Permutations
+from lammscope.cohort.selection import nearest_to_infusion
 from lammscope.cohort.sorts import Sorts, sorted_samples
 from lammscope.core.names import ALPHA, LAMM_LEVELS, LAMM_SCORE, NOT_IMMUNE, PHASES, Array
 from lammscope.core.words import counted, write_number
@@ -172,19 +173,8 @@ def _chosen_samples(cohort: Cohort) -> pd.DataFrame:
     samples = cohort.samples
     is_sorted = samples["sample"].isin(sorted_samples(samples, cohort.sorts))
     samples = samples[samples["phase"].isin(PHASES) & ~is_sorted]
-    order = {
-        (phase, label): place
-        for phase, labels in cohort.timepoints.items()
-        for place, label in enumerate(labels)
-    }
-    places = zip(samples["phase"], samples["timepoint"], strict=True)
-    place = pd.Series([order.get(each, 0) for each in places], index=samples.index, dtype=float)
-    if "day" in samples and samples["day"].notna().all():
-        place = samples["day"].astype(float)
-    nearness = place.where(samples["phase"] == POST, -place)
-    nearest = nearness.groupby([samples["patient"], samples["phase"], samples["compartment"]])
-    is_nearest = nearness == nearest.transform("min")
-    return samples.loc[is_nearest, ["sample", "patient", "phase", "compartment"]]
+    chosen = nearest_to_infusion(samples, cohort.timepoints)
+    return chosen[["sample", "patient", "phase", "compartment"]]
 
 
 def _changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,10 @@ NO_COVARIATES = {
 }
 
 # Later outcomes of a patient follow the response, so they are not confounders.
-OUTCOME = re.compile(r"(best_)?(response|relapsed?|progression|pfs|os|efs|death|survival)(_|$)")
+OUTCOME = re.compile(
+    r"(best_)?(response|relapsed?|progression|progressed|pfs|os|efs|dfs|rfs|dor|ttp|nrm|death|died"
+    r"|survival|follow_?up|event|censored)(_|$)"
+)
 
 Row = tuple[str, object, str, str]  # item, value, status, message
 

@@ -18,6 +18,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.definition import definition_mistakes, replication_note, take_definition
 from lammscope.cohort.definition_file import Definition
+from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
@@ -48,7 +49,7 @@ class Intake:
     read of files that hold several matrices. `inputs` has the state of each sample's files (see
     `input_states`), if they were looked at. `known` names the samples that the last run has read in
     from the same input, with the same thresholds. `definition` is of the first cohort, whose result
-    this run replicates.
+    this run replicates. `endpoints` are those of survival.
     """
 
     config: dict[str, Any]
@@ -60,6 +61,7 @@ class Intake:
     inputs: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     definition: Definition | None = None
+    endpoints: Sequence[Endpoint] = ()
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -144,6 +146,7 @@ def check_run(
         inputs=input_states(sheets.samples, last, compare=compare) if look else {},
         known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
         definition=definition,
+        endpoints=sheets.endpoints,
     )
 
 

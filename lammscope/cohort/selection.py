@@ -1,10 +1,12 @@
 """Selection of the samples that a contrast uses."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sorts import one_label
-from lammscope.core.names import UNSTATED
+from lammscope.core.names import PHASES, UNSTATED
 from lammscope.core.words import as_text
 
 REPLICATE = ("timepoint", "compartment", "sort")
@@ -118,6 +120,29 @@ def used_samples(samples: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame
 def used_sorts(samples: pd.DataFrame, selection: pd.DataFrame) -> list[str]:
     """Return the labels of the column `sort` in the samples that a selection uses."""
     return sorted(set(as_text(used_samples(samples, selection)["sort"]).dropna()))
+
+
+def nearest_to_infusion(
+    samples: pd.DataFrame, timepoints: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Return the samples of each patient at the time point nearest to infusion.
+
+    That is the last before and the first after it, for each compartment, by the day, or by the
+    order of `timepoints` (labels by phase) if the day of a sample is not known. `samples` have a
+    phase.
+    """
+    order = {
+        (phase, label): place
+        for phase, labels in timepoints.items()
+        for place, label in enumerate(labels)
+    }
+    places = zip(samples["phase"], samples["timepoint"], strict=True)
+    place = pd.Series([order.get(each, 0) for each in places], index=samples.index, dtype=float)
+    if "day" in samples and samples["day"].notna().all():
+        place = samples["day"].astype(float)
+    nearness = place.where(samples["phase"] == PHASES[1], -place)
+    nearest = nearness.groupby([samples["patient"], samples["phase"], samples["compartment"]])
+    return samples[nearness == nearest.transform("min")]
 
 
 def _leave_out(result: pd.DataFrame, rows: pd.Series, reason: str) -> None:

@@ -13,6 +13,7 @@ import jsonschema
 import pandas as pd
 
 from lammscope.cohort.config import explain_value
+from lammscope.cohort.covariates import LIKE_DATE
 from lammscope.cohort.missing import EMPTY, find_missing
 from lammscope.cohort.workbook import MARK, read_workbook
 from lammscope.core.words import near, shortened
@@ -26,6 +27,7 @@ EXCEL_DATE = re.compile(
 EXCEL_NUMBER = re.compile(r"\d+\.0+|\d(\.\d+)?E\+\d+")
 EXCEL_ERROR = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
 AS_WRITTEN = ("barcodes", "channel", "genome", "layer")  # never missing by a word
+FLAGS = {"yes": "1", "y": "1", "true": "1", "no": "0", "n": "0", "false": "0"}
 IDS = ("sample", "patient", "channel")  # names that a spreadsheet program must not change
 NO_FILE_NAME = (
     "cannot be used in file names; use letters, digits, `.`, `_`, `+`, `-`, and begin with a "
@@ -98,6 +100,7 @@ def read_sheet(
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
     notes += [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
     mistakes = [*_excel_marks(table), *_empty_values(table, schema), *_thousands(table, schema)]
+    _read_flags(table, schema)
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)
     mistakes.sort(key=lambda mistake: mistake[0])
@@ -296,6 +299,14 @@ def _thousands(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mista
             yield row, f"`{column}` is `{value}`: is that {whole}? write numbers without separators"
 
 
+def _read_flags(table: pd.DataFrame, schema: Mapping[str, Any]) -> None:
+    """Convert yes and no, true and false to 1 and 0 in place, in columns that hold 0 and 1."""
+    for column, part in schema["properties"].items():
+        if column in table and part.get("enum") == [0, 1]:
+            plain = table[column].str.lower().map(FLAGS)
+            table[column] = plain.fillna(table[column]).astype("str")
+
+
 def _read_numbers(table: pd.DataFrame, schema: Mapping[str, Any]) -> None:
     """Convert numeric columns in place; text in them is kept, so that it can be reported."""
     for column in list(table):
@@ -330,7 +341,11 @@ def _wrong_values(table: pd.DataFrame, schema: Mapping[str, Any]) -> Iterator[Mi
                 if error.validator == "pattern":
                     yield row, f"{column} `{value}` {NO_FILE_NAME}"
                 else:
-                    yield row, explain_value(error, f"`{column}`")
+                    is_date = error.validator == "type" and re.fullmatch(LIKE_DATE, str(plain))
+                    hint = (
+                        f", not a date: give {part['unit']}" if is_date and "unit" in part else ""
+                    )
+                    yield row, explain_value(error, f"`{column}`") + hint
             meant = _misspelled(str(value), [str(name) for name in part.get("examples", ())])
             if meant:
                 yield row, f"`{column}` is `{value}` (did you mean `{meant}`?); correct it"

@@ -1,6 +1,6 @@
 """Checks of both sheets, and one table with a row per sample."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -10,6 +10,7 @@ import pandas as pd
 
 from lammscope.cohort.config import as_label, read_schema
 from lammscope.cohort.covariates import as_categories, category_mistakes, spelled_alike
+from lammscope.cohort.follow_up import Endpoint, find_endpoints, follow_up_mistakes, follow_up_notes
 from lammscope.cohort.identity import file_identity, listed
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
@@ -24,13 +25,15 @@ OF_CHANNEL = ("expected_cells", "doublet_rate")  # columns that the samples of a
 class Sheets:
     """Both sheets: the table of samples (None if it cannot be made), mistakes and notes.
 
-    `alike` has a line for each column with levels that differ only in capitals or spaces.
+    `alike` has a line for each column with levels that differ only in capitals or spaces, and
+    `endpoints` the endpoints of survival.
     """
 
     samples: pd.DataFrame | None
     mistakes: list[str]
     notes: list[str]
     alike: dict[str, str] = field(default_factory=dict)
+    endpoints: Sequence[Endpoint] = ()
 
 
 class Paths(NamedTuple):
@@ -108,7 +111,9 @@ def check_sheets(
     ]
     table = _joined(samples, patients, config)
     mistakes += category_mistakes(table, config["categories"])
+    mistakes += follow_up_mistakes(patients, table, config, path=paths.patients)
     notes = [*samples_sheet.notes, *patients_sheet.notes, *_notes(table, patients, paths=paths)]
+    notes += follow_up_notes(patients, table, config, path=paths.patients)
     labels = {
         **named,
         "compartment": read_schema("samples")["properties"]["compartment"]["examples"],
@@ -125,7 +130,8 @@ def check_sheets(
             f"{paths.samples}: matrices that no longer exist: {len(archived)} (e.g. "
             f"{archived[0]}); data read from them by an earlier run are used"
         )
-    return Sheets(table, mistakes, notes, alike)
+    endpoints = find_endpoints(config, list(patients.columns))
+    return Sheets(table, mistakes, notes, alike, endpoints)
 
 
 def _named_values(config: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -44,6 +44,7 @@ from lammscope.report.sections.quality import (
 )
 from lammscope.report.sections.replication import replication_section
 from lammscope.report.sections.signature import signature_section
+from lammscope.report.sections.survival import survival_section
 from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
 TEMPLATE = Path(__file__).parent / "template.html.jinja"
@@ -67,8 +68,8 @@ def write_report(
     path
         The HTML file.
     results
-        The tables of the run. Those of a contrast and the tables `lamm_results`, `hierarchy` and
-        `calibration` may be empty.
+        The tables of the run. Those of a contrast and the tables `lamm_results`, `hierarchy`,
+        `calibration` and those of survival may be empty.
     config
         The resolved config.
     primary_sentence
@@ -93,7 +94,11 @@ def write_report(
         "versions": dict(versions),
         "primary": primary_section(results, sentence=primary_sentence, config=config),
         "replication": replication_section(results.replication, path=config["definition"]),
-        "references": cited_references(config, methods=results.integration_scores["method"]),
+        "references": cited_references(
+            config,
+            methods=results.integration_scores["method"],
+            follow_up=not results.survival.empty,
+        ),
     }
     page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)
     with whole_file(path) as temporary:
@@ -150,6 +155,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "signature": signature_section(results.lamm_genes, path=config["lamm"]["state_genes"]),
         "car": car_section(results.car),
+        "survival": survival_section(results.survival, results.survival_excluded),
         "state_line": state_line(results.state_genes),
         "marker_line": marker_line(results.missing_markers),
         "contrasts": [

@@ -66,6 +66,18 @@ CELLTYPIST: Reference = (
     "Domínguez Conde C, et al. Science 2022;376:eabl5197.",
     "10.1126/science.abl5197",
 )
+SURVIVAL: tuple[Reference, ...] = (
+    (
+        "Cox regression with few events (Firth's penalty)",
+        "Heinze G, Schemper M. Biometrics 2001;57:114.",
+        "10.1111/j.0006-341X.2001.00114.x",
+    ),
+    (
+        "Landmarks and immortal time",
+        "Dafni U. Circulation: Cardiovascular Quality and Outcomes 2011;4:363.",
+        "10.1161/CIRCOUTCOMES.110.957951",
+    ),
+)
 ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma is always used
     "limma_voom_by_arm": (
         (
@@ -92,7 +104,9 @@ ENGINES: dict[str, tuple[Reference, ...]] = {  # of `expression.engine`; limma i
 }
 
 
-def cited_references(config: Mapping[str, Any], *, methods: Iterable[str]) -> list[Reference]:
+def cited_references(
+    config: Mapping[str, Any], *, methods: Iterable[str], follow_up: bool
+) -> list[Reference]:
     """Return the papers of the methods that were run, as (what for, paper, DOI).
 
     Parameters
@@ -101,9 +115,12 @@ def cited_references(config: Mapping[str, Any], *, methods: Iterable[str]) -> li
         The resolved config.
     methods
         The integration methods whose embeddings were computed.
+    follow_up
+        Whether the cohort has follow-up.
     """
     run = set(methods)
     cited = (method.reference for name, method in METHODS.items() if name in run)
     engine = ENGINES.get(config["expression"]["engine"], ())
     types = [CELLTYPIST] if config["annotation"]["celltypist_model"] else []
-    return [*ALWAYS, *filter(None, cited), *engine, *types]
+    survival = SURVIVAL if follow_up else ()
+    return [*ALWAYS, *filter(None, cited), *engine, *types, *survival]

@@ -1,7 +1,8 @@
 """The tables of the report by name, and reading them from the files of a run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -55,8 +56,10 @@ class Results:
     hierarchy: pd.DataFrame
     axis_libraries: pd.DataFrame
     axis_terms: pd.DataFrame
+    survival: pd.DataFrame
+    survival_excluded: pd.DataFrame
+    replication: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
-    replication: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def contrasts(self) -> dict[str, Contrast]:
@@ -64,10 +67,12 @@ class Results:
         return {name: results.contrast for name, results in self.of_contrast.items()}
 
 
-OPTIONAL_TABLES = ["replication"]  # empty in runs that do not make them
-COHORT_TABLES = [
-    part.name for part in fields(Results) if part.name not in ("of_contrast", *OPTIONAL_TABLES)
-]
+# Tables of rules that not every run has, by their group of figures; empty without them.
+OPTIONAL_TABLES = {
+    "survival": ("survival", "survival_excluded"),
+    "replication": ("replication",),
+}
+COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]
 CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
 
 
@@ -77,8 +82,8 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
     Parameters
     ----------
     paths
-        A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
-        in the order of `contrasts`. For each of `OPTIONAL_TABLES`, a list of one file or of none.
+        A file for each of `COHORT_TABLES` (`OPTIONAL_TABLES` may be missing), and for each of
+        `CONTRAST_TABLES` a file per contrast, in the order of `contrasts`.
     index
         The cell index; the table `cells` must belong to it.
     contrasts
@@ -88,9 +93,12 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         "samples": read_sample_table,
         "cells": index.read_table,
     }
-    of_cohort = {name: special.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
+    optional = chain.from_iterable(OPTIONAL_TABLES.values())
+    of_cohort = {name: pd.DataFrame() for name in optional if name not in paths}
     of_cohort |= {
-        name: read_table(file) for name in OPTIONAL_TABLES for file in paths.get(name, [])
+        name: special.get(name, read_table)(paths[name])
+        for name in COHORT_TABLES
+        if name not in of_cohort
     }
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
     of_contrast = {

@@ -46,6 +46,11 @@ COHORT_OPTIONS = (
         "standard deviation between samples of a patient, log odds of LAMM",
     ),
     (
+        "hazard_log_ratio",
+        "--hazard",
+        "log hazard ratio of progression per unit of the log odds of LAMM",
+    ),
+    (
         "gene_effect",
         "--gene-effect",
         "multiplies the planted log2 fold changes inside LAMM cells",
@@ -101,7 +106,10 @@ DROPLET_OPTIONS = (
     ("depth", "--depth", "multiplies the UMIs of every cell (1: a median of about 3,400)"),
 )
 # What --null leaves out.
-PLANTED = ("lamm_log_odds", "change_log_odds", "monocytic_log_odds", "gene_effect")
+PLANTED = (
+    *("lamm_log_odds", "change_log_odds", "monocytic_log_odds", "gene_effect"),
+    "hazard_log_ratio",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ import yaml
 from lammscope.core.runtime import whole_file
 from lammscope.simulate.droplets import feature_columns, simulate_library, write_library
 from lammscope.simulate.effects import effect_table, gene_table
+from lammscope.simulate.follow_up import RESPONSE_DAY, draw_follow_up
 from lammscope.simulate.plan import (
     ARMS,
     PHASES,
@@ -84,9 +85,12 @@ def simulate_cohort(settings: CohortSettings, directory: str | Path, *, threads:
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         cells = pd.concat(pool.map(make, range(len(samples))), ignore_index=True)
+    follow_up = draw_follow_up(settings, patients=patients, samples=samples, fractions=fractions)
+    patients = pd.concat([patients, follow_up], axis="columns")
+    own = ["patient", "response", "product", "sex", "age", "ldh", *follow_up.columns]
     cohort = Cohort(
         samples=samples[["sample", "patient", "timepoint", "counts", "compartment", "day"]],
-        patients=patients[["patient", "response", "product", "sex", "age", "ldh"]],
+        patients=patients[own],
         cells=cells,
         composition=_composition(cells, fractions),
         effects=effect_table(
@@ -164,6 +168,7 @@ def _write_cohort(cohort: Cohort, settings: CohortSettings, directory: Path) -> 
             "non_responder": list(ARMS["non_responder"]),
         },
         "timepoints": {phase: [label] for phase, (label, _) in PHASES.items()},
+        "survival": {"response_day": RESPONSE_DAY},
     }
     text = "# A simulated cohort; its truth is in truth/. All other keys have their defaults.\n"
     _write_text(text + yaml.safe_dump(config, sort_keys=False), directory / "config.yaml")

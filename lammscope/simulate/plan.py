@@ -41,6 +41,7 @@ class CohortSettings:
     patient_sd: float = 0.35  # of the log odds of LAMM, between patients of an arm
     sample_sd: float = 0.15  # the same, between samples of a patient
     monocytic_fraction: float = 0.30  # of immune cells, midway between the arms
+    hazard_log_ratio: float = 1.0  # of progression, per unit of the log odds of LAMM
     gene_effect: float = 1.0  # multiplies the planted log2 fold changes inside LAMM cells
     lamm_distinctness: float = 1.0  # 1 as in the gene programs, 0 like classical monocytes
     batch_strength: float = 0.25  # sd of gene effects of a library, natural log units
@@ -72,8 +73,8 @@ class CohortSettings:
                 self.capture_range
             )
             and self.capture_range >= 1,
-            "log odds and the gene effect must be finite numbers": np.isfinite(
-                [*log_odds, self.gene_effect]
+            "log odds, the gene effect and the hazard must be finite numbers": np.isfinite(
+                [*log_odds, self.gene_effect, self.hazard_log_ratio]
             ).all(),
             "the LAMM distinctness must be from 0 to 1": 0 <= self.lamm_distinctness <= 1,
             "patients without a later sample must be from 0 to all of an arm": 0

@@ -176,6 +176,22 @@ SHEETS = {
         replace("samples.tsv", "compartment", "patient"), "column `patient` appears more than once"
     ),
     "a column without a name": Case(replace("samples.tsv", "compartment", ""), "has no name"),
+    "an event without a time": Case(
+        column("patients", "pfs_days", lambda row: "" if row["patient"] == "P01" else "60"),
+        "patients.tsv: row 2: `pfs_event` without `pfs_days`; fill in both, or leave both empty",
+    ),
+    "a date as follow-up": Case(
+        column("patients", "os_days", lambda row: "2024-03-01"),
+        "row 2: `os_days` is `2024-03-01`; it must be a number, not a date: give days",
+    ),
+    "a death before the sample": Case(
+        both(
+            column("patients", "pfs_days", lambda row: "3"),
+            column("patients", "os_days", lambda row: "3"),
+            column("patients", "os_event", lambda row: "1"),
+        ),
+        "row 2: patient `P01` died on day 3 (`os_days`), before the sample of day 7; correct one",
+    ),
     "a separator in a value": Case(
         replace("samples.tsv", "\tblood", "\tblood\tPB\tx"), "row 2: 8 fields for 6 columns"
     ),
@@ -455,6 +471,25 @@ SHEETS = {
 }
 
 CONFIGS = {
+    "an endpoint of a column that is not there": Case(
+        config(survival={"endpoints": {"relapse": {"time": "pfs_day", "event": "pfs_event"}}}),
+        "`survival.endpoints.relapse.time` is `pfs_day`, which is not a column of patients.tsv "
+        "(did you mean `pfs_days`?)",
+    ),
+    "an endpoint without its event": Case(
+        config(survival={"endpoints": {"relapse": {"time": "pfs_days"}}}),
+        "`survival.endpoints.relapse.event` is missing; add it",
+    ),
+    "survival adjusted for the response": Case(
+        config(survival={"adjust": ["response_label"]}),
+        "`survival.adjust` names `response_label`, which is no covariate but follow-up, the",
+    ),
+    "covariates of too few events": Case(
+        config(survival={"adjust": ["age", "ldh"]}),
+        "events, and a model with age, ldh needs about 24; only the model without covariates can",
+        target="results/config.yaml",
+        fine=True,
+    ),
     "tabs in the config": Case(write("config.yaml", "qc:\n\tmin_genes: 3\n"), "not valid JSON or"),
     "an empty config": Case(write("config.yaml", ""), "keys at top level"),
     "an unknown section": Case(

@@ -58,7 +58,7 @@ STATISTICS = {
     "gather_expression",
     *("test_neighborhoods", "draw_neighborhoods"),
     *("test_pairs", "test_states", "draw_axis"),
-    "write_definition",
+    *("test_survival", "write_definition"),
 }
 
 

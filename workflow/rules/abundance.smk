@@ -52,6 +52,7 @@ rule audit_design:
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
+            follow_up=FOLLOW_UP,
             permutation=PERMUTATION,
             sorts=config["sorts"],
             code=code("audit_design"),

@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import sys
+from dataclasses import asdict
 from functools import cache
 from itertools import batched
 from pathlib import Path
@@ -33,7 +34,7 @@ from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names
-from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, OPTIONAL_TABLES
 
 # Rules and jobs are hundreds of thousands of objects that stay; to look for garbage after each 700
 # new ones takes a tenth of the start.
@@ -198,6 +199,12 @@ AXIS_GROUPS = {role: config["axis"][role] for role in ("myeloid", "T", "other")}
 AXIS_PRIMARY = config["axis"]["primary"] | {
     "contrast": config["axis"]["primary"]["contrast"] or config["primary"]["contrast"]
 }
+ENDPOINTS = [asdict(endpoint) for endpoint in RUN.endpoints]
+# Columns of follow-up are no covariates, unless a contrast names them.
+FOLLOW_UP = sorted(
+    {column for endpoint in RUN.endpoints for column in endpoint.columns}
+    - {column for contrast in RUN.contrasts for column in contrast.columns}
+)
 LAMM_GENES = [
     *config["lamm"]["definers"],
     *(gene for veto in config["lamm"]["vetoes"].values() for gene in veto["genes"]),
@@ -217,12 +224,16 @@ SPACES = {
     for method in (*COMPARED, METHOD)
 }
 WITH_CONTIGS = SHEET.index[SHEET["contigs"].notna()].tolist() if "contigs" in SHEET else []
+# What not every run has: groups of figures and of tables of the report.
+MADE = {"survival": bool(ENDPOINTS), "replication": RUN.definition is not None}
+EXTRAS = [group for group, is_made in MADE.items() if is_made]
 OPTIONAL_RULES = {
     **{f"integrate_{method}": method in COMPARED for method in METHODS},
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
     "count_clones": bool(WITH_CONTIGS),
-    **dict.fromkeys(("test_replication", "draw_replication"), RUN.definition is not None),
+    **dict.fromkeys(("test_replication", "draw_replication"), "replication" in EXTRAS),
+    "test_survival": "survival" in EXTRAS,
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
@@ -242,11 +253,6 @@ TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['l
 if workflow.is_main_process:
     check_results_folder()
     check_disk_space()
-
-
-def if_replicating(*paths):
-    """Return files of a run that tests the result of a first cohort again; none in other runs."""
-    return list(paths) if RUN.definition else []
 
 
 wildcard_constraints:
@@ -464,7 +470,9 @@ def every_result():
 def report_tables():
     """Return the tables of the report by name: one file of the cohort, or one per contrast."""
     catalog = read_catalog()
-    cohort = {name: f"<results>/{catalog[name].path}" for name in COHORT_TABLES}
+    absent = {name for group, names in OPTIONAL_TABLES.items() if not MADE[group] for name in names}
+    tables = [name for name in COHORT_TABLES if name not in absent]
+    cohort = {name: f"<results>/{catalog[name].path}" for name in tables}
     contrasts = {
         name: collect(f"<results>/{catalog[name].path}", contrast=CONTRASTS)
         for name in CONTRAST_TABLES

@@ -223,22 +223,16 @@ rule write_report:
     """Write the report: one HTML file with all figures and tables."""
     input:
         **report_tables(),
-        replication=if_replicating("<results>/outcome/replication.tsv"),
         index="<results>/joint/cells.parquet",
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
-                figure=figure_names("quality", "cohort", "evidence", "associations"),
+                figure=figure_names("quality", "cohort", "evidence", "associations", *EXTRAS),
             ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,
                 figure=figure_names("contrast", "neighborhoods", "axis"),
-            ),
-            if_replicating(
-                *expand(
-                    "<results>/figures/cohort/{figure}.png", figure=figure_names("replication")
-                )
             ),
         ],
     output:

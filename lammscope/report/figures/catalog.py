@@ -19,9 +19,9 @@ class FigureEntry:
     ----------
     group
         `quality`, `cohort`, `evidence`, `contrast`, `neighborhoods` or `axis`; drawn by the rule
-        `draw_{group}`; `associations`, drawn by `draw_axis`; and `replication`, in runs that
-        replicate. The first three and the last two are figures of the cohort, the others of each
-        contrast.
+        `draw_{group}`; `associations`, drawn by `draw_axis`, and `replication` and `survival`, in
+        runs that replicate or have follow-up. `contrast`, `neighborhoods` and `axis` are figures of
+        each contrast, the others of the cohort.
     name
         Name of its files, without suffix.
     draw
@@ -365,6 +365,31 @@ CATALOG = (
         "from 0. An association does not show a cause.",
         alternative="Scatter plots of LAMM measures against measures of T cells, with patients "
         "named.",
+    ),
+    FigureEntry(
+        group="survival",
+        name="survival_forest",
+        draw=f"{FOLDER}.survival.survival_forest",
+        section="survival",
+        title="Hazard ratios",
+        caption="Hazard ratios per standard deviation of a LAMM measure between patients, with "
+        "95 % intervals: above 1, patients with more of it have their event sooner. The "
+        "pre-specified row is in color. No cut-point is chosen.",
+        alternative="Forest plot of hazard ratios by endpoint, time and LAMM measure.",
+    ),
+    FigureEntry(
+        group="survival",
+        name="survival_curves",
+        draw=f"{FOLDER}.survival.survival_curves",
+        section="survival",
+        title="Follow-up by LAMM cells, and by response",
+        caption="Kaplan-Meier curves of patients up to the median of LAMM cells and above it, with "
+        "the patients still at risk; small bars are patients censored. Where events compete, the "
+        "curves are cumulative incidences. The median only serves the picture; the tests use the "
+        "measure itself. After infusion the clock starts on the day of the sample, and by response "
+        "on the day on which it was assessed, so that no group is credited with days that its "
+        "patients had to live through to belong to it.",
+        alternative="Curves of the share of patients without an event, by LAMM cells and response.",
     ),
     FigureEntry(
         group="contrast",

@@ -42,7 +42,13 @@ def mistakes_of(*counts: Any, barcodes: Any = None) -> Any:
     Path("patients.tsv").write_text("\n".join(["patient\tresponse", *patients]) + "\n")
     labels = {"column": "response", "responder": ["CR"], "non_responder": ["PD"]}
     times = {"pre": ["pre"], "post": []}
-    config = {"samples": "samples.tsv", "patients": "patients.tsv", "sorts": {}, "categories": []}
+    config: dict[str, Any] = {
+        "samples": "samples.tsv",
+        "patients": "patients.tsv",
+        "sorts": {},
+        "categories": [],
+    }
+    config |= {"survival": {"endpoints": {}, "adjust": [], "where": {}}}
     return check_sheets({**config, "response": labels, "timepoints": times}).mistakes
 
 

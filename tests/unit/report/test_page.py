@@ -74,12 +74,14 @@ from tests.unit.example_results import (
     robustness_table,
     verdict_table,
 )
+from tests.unit.outcome.cohorts import analyze, followed
 
 SENTENCE = "LAMM cells made up more of the `monocytic` cells in non-responders: p = 0.03 & n < 9."
 CONFIG: dict[str, Any] = {
     "seed": 1,
     "definition": "",
     "response": {"column": "response", "responder": ["CR", "PR"], "non_responder": ["SD", "PD"]},
+    "survival": {"adjust": []},
     "qc": {"min_counts": 500, "min_genes": 250, "max_pct_mt": 15, "on_failed": "keep"},
     "integration": {"method": "harmony", "batch": "batch"},
     "annotation": {"celltypist_model": ""},
@@ -232,6 +234,8 @@ def run_tables(cohort: Example) -> dict[str, Any]:
         "pairs": {name: pairs.table for name, pairs in axis.items()},
         "axis_libraries": axis["baseline"].levels.libraries,
         "axis_terms": axis["baseline"].levels.terms,
+        "survival": pd.DataFrame(),
+        "survival_excluded": pd.DataFrame(),
     }
 
 
@@ -1134,3 +1138,11 @@ def test_lamm_cells_and_t_cells_have_their_section_in_each_contrast(
     assert words_of(empty).count("No ligand-receptor pairs are named in the config") == 3
     assert "figures/baseline/pairs.pdf" not in empty
     assert "figures/baseline/pair_patients.pdf" not in empty
+
+
+def test_follow_up_has_a_section_only_if_there_is_any(make_report: Callable[..., str]) -> None:
+    assert "follow-up" not in make_report().lower()
+    found = analyze(followed(6), n_draws=100)
+    page = make_report(survival=found.tests, survival_excluded=found.excluded)
+    assert "LAMM cells and follow-up" in page
+    assert "so they are not independent evidence" in page

@@ -441,7 +441,7 @@ def test_scanpy_reads_the_matrices(demo: Demo) -> None:
 def test_config_and_sheets_name_files_that_exist(demo: Demo) -> None:
     folder = Path(demo.cohort.samples["counts"].iloc[0]).parent.parent
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    assert set(config) == {"samples", "patients", "response", "timepoints"}
+    assert set(config) == {"samples", "patients", "response", "timepoints", "survival"}
     samples = pd.read_csv(config["samples"], sep="\t")
     patients = pd.read_csv(config["patients"], sep="\t")
     assert all(Path(path).is_file() for path in samples["counts"])
