@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
-from lammscope.core.names import Array
 from lammscope.outcome.landmark import start_at
 from lammscope.stats.cox_tests import permutation_p
 
