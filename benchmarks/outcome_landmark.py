@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
-from lammscope.core.names import Array
 from lammscope.outcome.landmark import start_at
 from lammscope.stats.cox_tests import permutation_p
 
@@ -52,8 +51,10 @@ def _p_values(scenario: str, seed: int) -> tuple[float, float]:
         {"time": np.minimum(event, censored), "cause": (event <= censored) * 1.0, "reason": ""}
     )
     if scenario == "response":
-        day: Array = np.full(N_PATIENTS, RESPONSE_DAY)
-        marker: Array = (rng.random(N_PATIENTS) < 0.5) * (follow_up["time"].to_numpy() > day) * 1.0
+        day: NDArray[np.floating[Any]] = np.full(N_PATIENTS, RESPONSE_DAY)
+        marker: NDArray[np.floating[Any]] = (
+            (rng.random(N_PATIENTS) < 0.5) * (follow_up["time"].to_numpy() > day) * 1.0
+        )
         is_naive = np.ones(N_PATIENTS, dtype=bool)
     else:
         day = np.floor(rng.uniform(FIRST_DAY, LAST_DAY, N_PATIENTS))

@@ -396,7 +396,7 @@ SHEETS = {
         column("patients", "age", lambda row: 200), "row 2: `age` is `200`; it must be at most 120"
     ),
     "an event that is no 0 or 1": Case(
-        column("patients", "os_event", lambda row: "yes"), "`os_event` is `yes`; allowed: 0, 1"
+        column("patients", "os_event", lambda row: "dead"), "`os_event` is `dead`; allowed: 0, 1"
     ),
     "a column in both sheets": Case(
         column("patients", "day", lambda row: 1), "column `day` is also in samples.tsv"

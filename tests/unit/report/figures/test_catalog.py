@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 
 import pytest
 
+from lammscope.outcome.survival import Survival
 from lammscope.report.figures.associations import AssociationData
 from lammscope.report.figures.axis import AxisData
 from lammscope.report.figures.catalog import (
@@ -31,8 +32,9 @@ GROUPS = {
     "neighborhoods": NeighborhoodData,
     "axis": AxisData,
     "associations": AssociationData,
+    "survival": Survival,
 }
-OF_COHORT = ("quality", "cohort", "evidence", "associations")
+OF_COHORT = ("quality", "cohort", "evidence", "associations", "survival")
 BY_NAME = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 
 
