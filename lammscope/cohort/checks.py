@@ -18,6 +18,7 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
+from lammscope.cohort.multiverse_checks import multiverse_mistakes
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
@@ -34,6 +35,7 @@ FILE_KEYS = (
     *(("lamm", "references"), ("lamm", "state_genes")),
 )
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"), ("axis", "states"))
+SAID = "is|names|lists|has|needs|repeats"  # after the key, in mistakes of the config
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 
 
@@ -109,6 +111,8 @@ def check_run(
                 )
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
+            found = multiverse_mistakes(resolved, sheets.samples, contrasts)
+            mistakes += _located(found, lines)
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
@@ -309,7 +313,7 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
     located = []
     for text in mistakes:
         contrast = re.match(r"contrast `([^`]+)`", text)
-        key = re.match(r"config: `([a-z_.]+)` (?:is|names)|config: .* in both `([a-z_.]+)`", text)
+        key = re.match(rf"config: `([\w.-]+)` (?:{SAID})|config: .* in both `([a-z_.]+)`", text)
         if contrast:
             located.append(f"{lines.place(('contrasts', contrast[1]))}: {text}")
         elif key:

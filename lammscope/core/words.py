@@ -25,7 +25,7 @@ DENOMINATORS = {
     "parent": "of their lineage",
     "T": "per T cell",
 }
-PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient|file)s\b")
+PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient|file|specification|folder)s\b")
 
 
 def readable(name: object) -> str:
