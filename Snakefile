@@ -28,6 +28,13 @@ include: "workflow/rules/abundance.smk"
 include: "workflow/rules/neighborhoods.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/axis.smk"
+
+
+if MULTIVERSE:
+
+    include: "workflow/rules/multiverse.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

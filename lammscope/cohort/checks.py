@@ -18,7 +18,8 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
-from lammscope.cohort.multiverse_checks import multiverse_mistakes
+from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
+from lammscope.cohort.multiverse_checks import multiverse_mistakes, primary_contrast
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
@@ -62,6 +63,14 @@ class Intake:
     def comparisons(self) -> list[Comparison]:
         """The contrasts applied to the samples; what a dry run needs of them is computed once."""
         return compare(self.samples, self.contrasts)
+
+    @cached_property
+    def multiverse(self) -> Multiverse | None:
+        """Other choices of the analysis; None if the config lists none."""
+        if not is_listed(self.config):
+            return None
+        contrast = primary_contrast(self.config, self.contrasts)
+        return read_multiverse(self.config, adjust=contrast.adjust if contrast else ())
 
 
 def check_run(

@@ -113,6 +113,10 @@ class Multiverse:
         wanted = self._key(folder, stage)
         return next(name for name in self.folders if self._key(name, stage) == wanted)
 
+    def held(self, stage: str) -> list[str]:
+        """Return the folders that hold files of a stage; not the run's own results."""
+        return [name for name in self.folders if name and self.holder(name, stage) == name]
+
     def n_jobs(self, *, n_parts: int, labels: bool) -> int:
         """Count the jobs that the folders add; `labels`: whether a CellTypist model is used."""
         jobs = {
@@ -123,12 +127,8 @@ class Multiverse:
             "calls": 1,
             "counts": 1,
         }
-        held = {
-            stage: [name for name in self.folders if name and self.holder(name, stage) == name]
-            for stage in STAGES
-        }
-        n_spaces = sum(self.needs_integration(name) for name in held["space"])
-        return n_spaces + sum(n * len(held[stage]) for stage, n in jobs.items())
+        n_spaces = sum(self.needs_integration(name) for name in self.held("space"))
+        return n_spaces + sum(n * len(self.held(stage)) for stage, n in jobs.items())
 
     def needs_integration(self, folder: str) -> bool:
         """Tell whether the embedding of a folder is computed there."""
@@ -236,4 +236,3 @@ def plan_line(multiverse: Multiverse, *, n_parts: int, labels: bool) -> str:
         f"{counted(multiverse.n_folders, 'folders')} of other cells and calls, {n_jobs + 1:,} more "
         "jobs"
     )
-

@@ -43,9 +43,7 @@ def multiverse_mistakes(
     ]
 
 
-def primary_contrast(
-    config: Mapping[str, Any], contrasts: Sequence[Contrast]
-) -> Contrast | None:
+def primary_contrast(config: Mapping[str, Any], contrasts: Sequence[Contrast]) -> Contrast | None:
     """Return the primary contrast, or None if the run has no such contrast."""
     name = config["primary"]["contrast"]
     return next((contrast for contrast in contrasts if contrast.name == name), None)

@@ -134,9 +134,7 @@ def _shares_of_variance(known: pd.DataFrame, varied: Sequence[str]) -> dict[str,
         return dict.fromkeys(varied, np.nan)
     whole = _unexplained(known, varied, estimates)
     return {
-        choice: max(
-            _unexplained(known, [c for c in varied if c != choice], estimates) - whole, 0.0
-        )
+        choice: max(_unexplained(known, [c for c in varied if c != choice], estimates) - whole, 0.0)
         / spread
         for choice in varied
     }

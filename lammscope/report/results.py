@@ -55,6 +55,9 @@ class Results:
     hierarchy: pd.DataFrame
     axis_libraries: pd.DataFrame
     axis_terms: pd.DataFrame
+    multiverse_specifications: pd.DataFrame
+    multiverse_summary: pd.DataFrame
+    multiverse_choices: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
 
     @property
@@ -64,6 +67,8 @@ class Results:
 
 
 COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]
+# Only in runs whose config lists other choices; else they are empty.
+MULTIVERSE_TABLES = [name for name in COHORT_TABLES if name.startswith("multiverse_")]
 CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
 
 
@@ -73,7 +78,7 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
     Parameters
     ----------
     paths
-        A file for each of `COHORT_TABLES`, and for each of `CONTRAST_TABLES` a file per contrast,
+        A file for each of `COHORT_TABLES` (of `MULTIVERSE_TABLES` none or all), and for each of `CONTRAST_TABLES` a file per contrast,
         in the order of `contrasts`.
     index
         The cell index; the table `cells` must belong to it.
@@ -84,7 +89,9 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         "samples": read_sample_table,
         "cells": index.read_table,
     }
-    of_cohort = {name: special.get(name, read_table)(paths[name]) for name in COHORT_TABLES}
+    given = [name for name in COHORT_TABLES if name in paths or name not in MULTIVERSE_TABLES]
+    of_cohort = dict.fromkeys(MULTIVERSE_TABLES, pd.DataFrame())
+    of_cohort |= {name: special.get(name, read_table)(paths[name]) for name in given}
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
     of_contrast = {
         contrast.name: ContrastResults(contrast, *tables)

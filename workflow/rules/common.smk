@@ -15,6 +15,7 @@ from lammscope.cohort import (
     contrast_checks,
     disk_space,
     last_run,
+    multiverse,
     parts,
     results_folder,
     sorts,
@@ -32,7 +33,7 @@ from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names
-from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
+from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, MULTIVERSE_TABLES
 
 # Rules and jobs are hundreds of thousands of objects that stay; to look for garbage after each 700
 # new ones takes a tenth of the start.
@@ -216,11 +217,15 @@ SPACES = {
     for method in (*COMPARED, METHOD)
 }
 WITH_CONTIGS = SHEET.index[SHEET["contigs"].notna()].tolist() if "contigs" in SHEET else []
+# Other choices of the analysis; None if the config lists none.
+MULTIVERSE = RUN.multiverse
+MULTIVERSE_FOLDERS = [] if MULTIVERSE is None else MULTIVERSE.held("counts")
 OPTIONAL_RULES = {
     **{f"integrate_{method}": method in COMPARED for method in METHODS},
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
     "count_clones": bool(WITH_CONTIGS),
+    "reassess_samples": False,  # intermediate files of folders of the multiverse
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
@@ -263,9 +268,9 @@ def to_ingest(part):
     return PARTS[part] if is_whole or not unread else unread
 
 
-def qc_of(sample):
+def qc_of(sample, qc=config["qc"]):
     """Return the quality thresholds of a sample: the config's, or those in its own columns."""
-    limits = {k: v for k, v in config["qc"].items() if k not in OF_SAMPLES}
+    limits = {k: v for k, v in qc.items() if k not in OF_SAMPLES}
     own = {name: SHEET[name].dropna().get(sample) for name in limits if name in SHEET}
     return limits | {name: float(value) for name, value in own.items() if value is not None}
 
@@ -397,7 +402,8 @@ def refuse_missing_packages():
     deployed = bool(workflow.deployment_settings.deployment_method)
     if message := missing_package(config["expression"]["engine"], own_environment=deployed):
         stop("lammscope: a package is missing; nothing was run:", [message])
-    needed = [method for name, method in METHODS.items() if name in COMPARED]
+    used = [*COMPARED, *(MULTIVERSE.choices["integration"] if MULTIVERSE else [])]
+    needed = [method for name, method in METHODS.items() if name in used]
     missing = [method.missing for method in needed if not method.is_installed()]
     if missing and not deployed:
         stop("lammscope: a package is missing; nothing was run:", missing)
@@ -449,7 +455,14 @@ def every_result():
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     outputs = [INGESTED.values(), DOUBLETS, *(getattr(rules, name).output for name in wanted)]
     return [
-        expand(output, sample=SAMPLES, part=KEPT_PARTS, channel=CHANNELS, contrast=CONTRASTS)
+        expand(
+            output,
+            sample=SAMPLES,
+            part=KEPT_PARTS,
+            channel=CHANNELS,
+            contrast=CONTRASTS,
+            folder=MULTIVERSE_FOLDERS,
+        )
         for output in outputs
     ]
 
@@ -457,7 +470,8 @@ def every_result():
 def report_tables():
     """Return the tables of the report by name: one file of the cohort, or one per contrast."""
     catalog = read_catalog()
-    cohort = {name: f"<results>/{catalog[name].path}" for name in COHORT_TABLES}
+    names = [name for name in COHORT_TABLES if MULTIVERSE or name not in MULTIVERSE_TABLES]
+    cohort = {name: f"<results>/{catalog[name].path}" for name in names}
     contrasts = {
         name: collect(f"<results>/{catalog[name].path}", contrast=CONTRASTS)
         for name in CONTRAST_TABLES
