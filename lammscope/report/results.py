@@ -78,8 +78,8 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
     Parameters
     ----------
     paths
-        A file for each of `COHORT_TABLES` (of `MULTIVERSE_TABLES` none or all), and for each of `CONTRAST_TABLES` a file per contrast,
-        in the order of `contrasts`.
+        A file for each of `COHORT_TABLES` (of `MULTIVERSE_TABLES` none or all), and for each of
+        `CONTRAST_TABLES` a file per contrast, in the order of `contrasts`.
     index
         The cell index; the table `cells` must belong to it.
     contrasts

@@ -42,7 +42,7 @@ def effects_of_arms(values: Array, others: Array, assigned: Array) -> AssignedEf
     arms = np.array([1 - second, second])
     maker = np.eye(n_units) - others @ others.T
     maker = maker - columns[:, :, None] * (columns / squared[:, None])[:, None, :]
-    # Expected squares of the residuals of an arm for a unit variance in another, assignments x 2 x 2.
+    # Expected squares of the residuals of an arm for a unit variance in another.
     expected = np.einsum("iau,auv,jav->aij", arms, maker**2, arms, optimize=True)
     known &= expected.diagonal(axis1=1, axis2=2).min(axis=1) >= LEAST
     expected = np.where(known[:, None, None], expected, np.eye(2))
@@ -52,7 +52,7 @@ def effects_of_arms(values: Array, others: Array, assigned: Array) -> AssignedEf
     squares = _squares_by_arm(rest, estimate, columns, arms)
     variances = np.maximum(np.einsum("aij,jaf->iaf", inverse, squares), 0.0)
     variance = np.einsum("ai,iaf->af", share, variances)
-    # The variance is a quadratic form of the residuals; these are the terms of that form's variance.
+    # The variance is a quadratic form of the residuals; this is the variance of that form.
     weight = np.einsum("aij,aj,iau->au", inverse, share, arms, optimize=True)
     form = maker @ (weight[:, :, None] * maker)
     inner = np.einsum("iau,auv,jav->aij", arms, form**2, arms, optimize=True)

@@ -219,6 +219,7 @@ SPACES = {
 WITH_CONTIGS = SHEET.index[SHEET["contigs"].notna()].tolist() if "contigs" in SHEET else []
 # Other choices of the analysis; None if the config lists none.
 MULTIVERSE = RUN.multiverse
+OTHER_CHOICES = ["multiverse"] if MULTIVERSE else []  # a group of figures
 MULTIVERSE_FOLDERS = [] if MULTIVERSE is None else MULTIVERSE.held("counts")
 OPTIONAL_RULES = {
     **{f"integrate_{method}": method in COMPARED for method in METHODS},

@@ -24,13 +24,17 @@ def in_folder(folder, path):
     return path.replace("<results>", f"<results>/multiverse/{folder}") if folder else path
 
 
-def of_stage(stage, path):
-    """Return a function for the paths of a stage's files in the folder that holds them."""
+def of_stage(stage, path, several=False):
+    """Return a function for the path of a stage's file in the folder that holds it.
+
+    For a path with a wildcard, or `several`, a list: of all parts, samples or channels.
+    """
 
     def paths(wildcards):
         found = in_folder(MULTIVERSE.holder(wildcards.folder, stage), path)
-        part = getattr(wildcards, "part", KEPT_PARTS)
-        return expand(found, part=part, sample=SAMPLES, channel=CHANNELS)
+        if not several and "{" not in path:
+            return found
+        return expand(found, part=KEPT_PARTS, sample=SAMPLES, channel=CHANNELS)
 
     return paths
 
@@ -237,7 +241,7 @@ for name, method in OWN_METHODS.items():
         name:
             f"integrate_{name}_again"
         input:
-            data=of_stage("cells", read),
+            data=of_stage("cells", read, several=True),
             cells=of_stage("cells", "<results>/joint/cells.parquet"),
         output:
             **({"model": directory(model)} if method.saves_model else {}),
@@ -422,3 +426,34 @@ rule test_multiverse:
         ),
     script:
         "../scripts/test_multiverse.py"
+
+
+rule draw_multiverse:
+    """Draw the specification curve of the primary result."""
+    input:
+        specifications="<results>/multiverse/specifications.tsv",
+    output:
+        pngs=report(
+            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("multiverse")),
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+        pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("multiverse")),
+    log:
+        "<logs>/draw_multiverse.log",
+    benchmark:
+        "<benchmarks>/draw_multiverse.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            contrast=CONTRASTS[config["primary"]["contrast"]],
+            choices=dict(MULTIVERSE.choices),
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("multiverse"),
+            code=drawing_code("multiverse"),
+        ),
+    script:
+        "../scripts/draw_multiverse.py"

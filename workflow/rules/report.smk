@@ -227,7 +227,9 @@ rule write_report:
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",
-                figure=figure_names("quality", "cohort", "evidence", "associations"),
+                figure=figure_names(
+                    "quality", "cohort", "evidence", "associations", *OTHER_CHOICES
+                ),
             ),
             collect(
                 "<results>/figures/{contrast}/{figure}.png",

@@ -6,7 +6,7 @@ from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import Failures, job_log
 from lammscope.core.shards import read_shard
 from lammscope.ingest.moments import gene_moments
-from lammscope.ingest.quality.assess import reassess
+from lammscope.ingest.quality.reassess import reassess
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as logger, Failures() as failures:

@@ -19,8 +19,9 @@ class FigureEntry:
     ----------
     group
         `quality`, `cohort`, `evidence`, `contrast`, `neighborhoods` or `axis`; drawn by the rule
-        `draw_{group}`; and `associations`, drawn by `draw_axis`. The first three and the last are
-        figures of the cohort, the others of each contrast.
+        `draw_{group}`; so is `multiverse`, if the config lists other choices; and `associations`,
+        drawn by `draw_axis`. The first three and the last two are figures of the cohort, the others
+        of each contrast.
     name
         Name of its files, without suffix.
     draw
@@ -364,6 +365,20 @@ CATALOG = (
         "from 0. An association does not show a cause.",
         alternative="Scatter plots of LAMM measures against measures of T cells, with patients "
         "named.",
+    ),
+    FigureEntry(
+        group="multiverse",
+        name="specification_curve",
+        draw=f"{FOLDER}.multiverse.specification_curve",
+        section="multiverse",
+        title="The primary result under other choices",
+        caption="Each column is a specification, a combination of choices: its estimate with a "
+        "95 % interval above, the values of its choices below. Columns are in the order of their "
+        "estimates; dark intervals have p < 0.05. The diamond and the dotted line are the run's "
+        "own choices. All columns use the same patients. Specifications that could not be computed "
+        "stand on the right.",
+        alternative="Estimates of all specifications from the smallest to the largest, above a "
+        "matrix of the choices that each makes.",
     ),
     FigureEntry(
         group="contrast",

@@ -46,4 +46,5 @@ def test_an_assignment_that_leaves_an_arm_empty_has_no_numbers() -> None:
     assigned = np.array([[False] * 6, [True, False, False, False, True, True]])
     values = np.random.default_rng(3).normal(size=(2, 6))
     found = effects_of_arms(values, split_column(np.ones((6, 2)), 1)[0], assigned)
-    assert np.isnan(found.t[0]).all() and np.isfinite(found.t[1]).all()
+    assert np.isnan(found.t[0]).all()
+    assert np.isfinite(found.t[1]).all()
