@@ -9,10 +9,11 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
+from benchmarks import outcome_multiverse
 from benchmarks.figures import Figure, print_figures
 
 # Each takes the number of cohorts and measures the figures of its part.
-PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {}
+PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {"multiverse": outcome_multiverse.measure}
 
 
 def main() -> int:

@@ -133,11 +133,12 @@ def _shares_of_variance(known: pd.DataFrame, varied: Sequence[str]) -> dict[str,
     if not spread > 0:
         return dict.fromkeys(varied, np.nan)
     whole = _unexplained(known, varied, estimates)
-    return {
-        choice: max(_unexplained(known, [c for c in varied if c != choice], estimates) - whole, 0.0)
-        / spread
-        for choice in varied
-    }
+    shares = dict.fromkeys(varied, np.nan)
+    for choice in varied:
+        if known[choice].nunique() > 1:
+            left = _unexplained(known, [c for c in varied if c != choice], estimates)
+            shares[choice] = max(left - whole, 0.0) / spread
+    return shares
 
 
 def _unexplained(known: pd.DataFrame, choices: Sequence[str], estimates: np.ndarray) -> float:

@@ -113,7 +113,7 @@ def _scheme(
 def _groups(
     defined: Sequence[Defined], place: dict[str, int]
 ) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Yield the specifications that share patients and covariates, and the places of the patients."""
+    """Yield the specifications that share patients and covariates, and these patients' places."""
     shared: dict[tuple[tuple[str, ...], bytes], list[int]] = {}
     for i, each in enumerate(defined):
         shared.setdefault((each.patients, each.others.tobytes()), []).append(i)

@@ -75,6 +75,7 @@ class Asker:
     settings: Mapping[str, Any]
     covariates: Mapping[str, Sequence[str]]
     asked: dict[tuple[str, str], Question] = field(default_factory=dict)
+    counted: dict[tuple[str, str, str, str], np.ndarray] = field(default_factory=dict)
 
     def question(self, folder: str, adjust: str) -> Question:
         """Return the question about the cells of a folder with some covariates."""
@@ -91,11 +92,13 @@ class Asker:
         main = question.measure(LAMM, choices["denominator"])
         if main is None:
             return None
-        calls = self.tables[folder].thresholds
-        level, probability = choices["level"], float(choices["probability"])
-        own = calls[(calls["level"] == level) & np.isclose(calls["threshold"], probability)]
-        wide = own.set_index("sample")[["n_cells"]]
-        return replace(main, count=unit_cells(wide, question.units)["n_cells"])
+        key = (choices["level"], choices["probability"], folder, choices["adjust"])
+        if key not in self.counted:
+            calls = self.tables[folder].thresholds
+            same = np.isclose(calls["threshold"], float(choices["probability"]))
+            own = calls[(calls["level"] == choices["level"]) & same].set_index("sample")
+            self.counted[key] = unit_cells(own[["n_cells"]], question.units)["n_cells"]
+        return replace(main, count=self.counted[key])
 
 
 def test_specifications(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.multiverse import CHOICES
+from lammscope.cohort.multiverse import CHOICES, value_text
 from lammscope.core.names import ALPHA
 from lammscope.core.words import choice_words, readable
 from lammscope.outcome.specifications import OK
@@ -67,8 +67,8 @@ def specification_curve(data: MultiverseData) -> Figure:
     if n_left:
         middle = places[len(known) :].mean()
         above.annotate(
-            f"not defined\n({n_left})", (middle, 0.5), xycoords=("data", "axes fraction"),
-            ha="center", va="center", fontsize=7, color=NEUTRAL,
+            f"not defined\n({n_left})", (middle, 0.97), xycoords=("data", "axes fraction"),
+            ha="center", va="top", fontsize=7, color=NEUTRAL,
         )  # fmt: skip
     above.set_xlim(-1.2, places[-1] + 1.2)
     above.set_title(
@@ -100,9 +100,12 @@ def _draw_curve(axis: Axes, known: pd.DataFrame, places: np.ndarray, contrast: C
         own = estimates[main][0]
         axis.axhline(own, color=LAMM_COLOR, linewidth=0.8, linestyle=":", zorder=0)
         axis.scatter(places[main], [own], s=34, c=LAMM_COLOR, marker="D", zorder=3)
+    # Both directions are named beside the axis, so each has at least two fifths of the other.
+    bottom = min(max(1.05 * np.nanmin(low), -reach), -0.4 * min(np.nanmax(high), reach))
+    top = max(min(1.05 * np.nanmax(high), reach), 0.4 * -bottom)
     ratios = RATIOS if reach < np.log(25) else FEW_RATIOS
-    ratios = ratios[np.abs(np.log(ratios)) <= reach]
-    axis.set_ylim(-reach, reach)
+    ratios = ratios[(np.log(ratios) >= bottom) & (np.log(ratios) <= top)]
+    axis.set_ylim(bottom, top)
     axis.set_yticks(np.log(ratios), [f"{ratio:g}" for ratio in ratios])
     axis.set_ylabel(
         f"{contrast.ratio()}, 95 % interval\n← {contrast.toward('lower')}   "
@@ -129,7 +132,7 @@ def _draw_matrix(
             weight="bold", annotation_clip=False,
         )  # fmt: skip
         for value in values:
-            has = (shown[choice].astype(str) == value).to_numpy()
+            has = (shown[choice].map(value_text) == value).to_numpy()
             axis.scatter(places[has & ~own], np.full((has & ~own).sum(), row), s=size, c=NEUTRAL,
                          marker="|" if len(shown) > 150 else "o", linewidths=0.6)  # fmt: skip
             axis.scatter(places[has & own], np.full((has & own).sum(), row), s=34, c=LAMM_COLOR,
