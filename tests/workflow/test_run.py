@@ -18,8 +18,9 @@ from tests.workflow.conftest import Run, planned
 
 pytestmark = pytest.mark.slow
 
-# Tables of a CellTypist model, and of T-cell receptors.
+# Tables of a CellTypist model, of T-cell receptors, and of other choices.
 OPTIONAL = {
+    *("multiverse_specifications", "multiverse_summary", "multiverse_choices"),
     *("labels", "clones", "clone_cells", "clone_measures", "clone_tracking", "clone_doublets"),
     "contigs",
 }

@@ -11,7 +11,9 @@ OWN_METHODS = {
     for name, values in FOLDERS.items()
     if MULTIVERSE.needs_integration(name)
 }
-SPECIFIED = [MULTIVERSE.holder(MULTIVERSE.folder_of(s), "counts") for s in MULTIVERSE.specifications]
+SPECIFIED = [
+    MULTIVERSE.holder(MULTIVERSE.folder_of(s), "counts") for s in MULTIVERSE.specifications
+]
 MORE_THRESHOLDS = sorted({*THRESHOLDS, *map(float, MULTIVERSE.choices["probability"])})
 
 
@@ -94,9 +96,9 @@ for part, samples in KEPT_PARTS.items():
             qc=expand(in_folder("{{folder}}", INGESTED["qc"]), sample=samples),
             moments=expand(in_folder("{{folder}}", INGESTED["moments"]), sample=samples),
         log:
-            f"<logs>/multiverse/{{folder}}/reassess_samples/{part}.log",
+            f"<logs>/reassess_samples/{{folder}}/{part}.log",
         benchmark:
-            f"<benchmarks>/multiverse/{{folder}}/reassess_samples/{part}.tsv"
+            f"<benchmarks>/reassess_samples/{{folder}}/{part}.tsv"
         conda:
             "../../envs/lammscope.yaml"
         resources:
@@ -123,9 +125,9 @@ for part, channels in parts.divide_channels(PARTS, channels=CHANNELS).items():
         output:
             doublets=expand(in_folder("{{folder}}", DOUBLETS), channel=channels),
         log:
-            f"<logs>/multiverse/{{folder}}/score_doublets/{part}.log",
+            f"<logs>/score_doublets_again/{{folder}}/{part}.log",
         benchmark:
-            f"<benchmarks>/multiverse/{{folder}}/score_doublets/{part}.tsv"
+            f"<benchmarks>/score_doublets_again/{{folder}}/{part}.tsv"
         conda:
             "../../envs/lammscope.yaml"
         resources:
@@ -151,9 +153,9 @@ use rule select_cells as select_cells_again with:
         summary="<results>/multiverse/{folder}/qc/summary.tsv",
         lineages="<results>/multiverse/{folder}/qc/lineages.tsv",
     log:
-        "<logs>/multiverse/{folder}/select_cells.log",
+        "<logs>/select_cells_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/select_cells.tsv"
+        "<benchmarks>/select_cells_again/{folder}.tsv"
     params:
         **named(
             samples=SAMPLES,
@@ -171,9 +173,9 @@ use rule select_genes as select_genes_again with:
     output:
         genes=ensure("<results>/multiverse/{folder}/joint/genes.tsv", non_empty=True),
     log:
-        "<logs>/multiverse/{folder}/select_genes.log",
+        "<logs>/select_genes_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/select_genes.tsv"
+        "<benchmarks>/select_genes_again/{folder}.tsv"
 
 
 use rule extract_genes as extract_genes_again with:
@@ -185,9 +187,9 @@ use rule extract_genes as extract_genes_again with:
     output:
         counts="<results>/multiverse/{folder}/joint/hvg/{part}.npz",
     log:
-        "<logs>/multiverse/{folder}/extract_genes/{part}.log",
+        "<logs>/extract_genes_again/{folder}/{part}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/extract_genes/{part}.tsv"
+        "<benchmarks>/extract_genes_again/{folder}/{part}.tsv"
 
 
 use rule extract_panel as extract_panel_again with:
@@ -198,9 +200,9 @@ use rule extract_panel as extract_panel_again with:
     output:
         counts="<results>/multiverse/{folder}/joint/panel/{part}.npz",
     log:
-        "<logs>/multiverse/{folder}/extract_panel/{part}.log",
+        "<logs>/extract_panel_again/{folder}/{part}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/extract_panel/{part}.tsv"
+        "<benchmarks>/extract_panel_again/{folder}/{part}.tsv"
 
 
 use rule label_cells as label_cells_again with:
@@ -211,9 +213,9 @@ use rule label_cells as label_cells_again with:
     output:
         labels="<results>/multiverse/{folder}/annotation/labels/{part}.parquet",
     log:
-        "<logs>/multiverse/{folder}/label_cells/{part}.log",
+        "<logs>/label_cells_again/{folder}/{part}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/label_cells/{part}.tsv"
+        "<benchmarks>/label_cells_again/{folder}/{part}.tsv"
 
 
 use rule embed_cells as embed_cells_again with:
@@ -223,9 +225,9 @@ use rule embed_cells as embed_cells_again with:
     output:
         pca="<results>/multiverse/{folder}/joint/pca.npz",
     log:
-        "<logs>/multiverse/{folder}/embed_cells.log",
+        "<logs>/embed_cells_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/embed_cells.tsv"
+        "<benchmarks>/embed_cells_again/{folder}.tsv"
 
 
 for name, method in OWN_METHODS.items():
@@ -247,9 +249,9 @@ for name, method in OWN_METHODS.items():
             **({"model": directory(model)} if method.saves_model else {}),
             space=f"<results>/multiverse/{{folder}}/joint/{name}.npz",
         log:
-            f"<logs>/multiverse/{{folder}}/integrate_{name}.log",
+            f"<logs>/integrate_{name}_again/{{folder}}.log",
         benchmark:
-            f"<benchmarks>/multiverse/{{folder}}/integrate_{name}.tsv"
+            f"<benchmarks>/integrate_{name}_again/{{folder}}.tsv"
         conda:
             f"../../envs/{method.environment}.yaml"
         threads: JOINT_THREADS if method.reads == COMPONENTS else config["threads"]
@@ -279,9 +281,9 @@ use rule find_neighbors as find_neighbors_again with:
     output:
         neighbors="<results>/multiverse/{folder}/joint/neighbors.npz",
     log:
-        "<logs>/multiverse/{folder}/find_neighbors.log",
+        "<logs>/find_neighbors_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/find_neighbors.tsv"
+        "<benchmarks>/find_neighbors_again/{folder}.tsv"
     params:
         **named(
             n_neighbors=of_config("clustering", "n_neighbors"),
@@ -298,9 +300,9 @@ use rule cluster_cells as cluster_cells_again with:
     output:
         clusters="<results>/multiverse/{folder}/joint/clusters.parquet",
     log:
-        "<logs>/multiverse/{folder}/cluster_cells.log",
+        "<logs>/cluster_cells_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/cluster_cells.tsv"
+        "<benchmarks>/cluster_cells_again/{folder}.tsv"
     params:
         **named(
             resolution=of_config("clustering", "resolution"),
@@ -323,9 +325,9 @@ use rule annotate_cells as annotate_cells_again with:
         clusters="<results>/multiverse/{folder}/annotation/cluster_types.tsv",
         missing="<results>/multiverse/{folder}/annotation/missing_markers.tsv",
     log:
-        "<logs>/multiverse/{folder}/annotate_cells.log",
+        "<logs>/annotate_cells_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/annotate_cells.tsv"
+        "<benchmarks>/annotate_cells_again/{folder}.tsv"
     params:
         **named(
             settings=TYPE_SETTINGS,
@@ -346,9 +348,9 @@ use rule call_lamm as call_lamm_again with:
     output:
         cells="<results>/multiverse/{folder}/annotation/cells.parquet",
     log:
-        "<logs>/multiverse/{folder}/call_lamm.log",
+        "<logs>/call_lamm_again/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/call_lamm.tsv"
+        "<benchmarks>/call_lamm_again/{folder}.tsv"
     params:
         **named(
             settings=calls_of_folder,
@@ -373,9 +375,9 @@ rule count_calls:
             "<results>/multiverse/{folder}/abundance/counts.thresholds.tsv", non_empty=True
         ),
     log:
-        "<logs>/multiverse/{folder}/count_calls.log",
+        "<logs>/count_calls/{folder}.log",
     benchmark:
-        "<benchmarks>/multiverse/{folder}/count_calls.tsv"
+        "<benchmarks>/count_calls/{folder}.tsv"
     conda:
         "../../envs/lammscope.yaml"
     resources:

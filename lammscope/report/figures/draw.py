@@ -18,7 +18,7 @@ def draw_figures(data: Any, *, functions: Mapping[str, str]) -> dict[str, Figure
     ----------
     data
         Data of the group: `QualityData`, `CohortData`, `EvidenceData`, `ContrastData`,
-        `NeighborhoodData`, `AxisData` or `AssociationData`.
+        `NeighborhoodData`, `AxisData`, `AssociationData` or `MultiverseData`.
     functions
         Dotted names of functions that take `data` and return a `Figure`, by the name of the figure,
         from `catalog.drawing_functions`.

@@ -20,6 +20,7 @@ from lammscope.report.figures.catalog import (
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.evidence import EvidenceData
+from lammscope.report.figures.multiverse import MultiverseData
 from lammscope.report.figures.neighborhoods import NeighborhoodData
 from lammscope.report.figures.quality import QualityData
 
@@ -31,8 +32,9 @@ GROUPS = {
     "neighborhoods": NeighborhoodData,
     "axis": AxisData,
     "associations": AssociationData,
+    "multiverse": MultiverseData,
 }
-OF_COHORT = ("quality", "cohort", "evidence", "associations")
+OF_COHORT = ("quality", "cohort", "evidence", "associations", "multiverse")
 BY_NAME = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 
 
