@@ -120,8 +120,7 @@ def check_run(
                 )
             except ValueError as error:
                 mistakes += _located(str(error).splitlines(), lines)
-            found = multiverse_mistakes(resolved, sheets.samples, contrasts)
-            mistakes += _located(found, lines)
+            mistakes += _located(multiverse_mistakes(resolved, sheets.samples, contrasts), lines)
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
@@ -133,8 +132,7 @@ def check_run(
             found = contrast_mistakes(
                 sheets.samples, contrasts, primary=resolved["primary"], sorts=resolved["sorts"]
             )
-            names = [contrast.name for contrast in contrasts]
-            mistakes += axis_contrast_mistakes(resolved, names, lines)
+            mistakes += axis_contrast_mistakes(resolved, [c.name for c in contrasts], lines)
             is_default = resolved["contrasts"] == DEFAULT
             mistakes += [text + _of_default(text, is_default) for text in _located(found, lines)]
             if not contrasts and is_default:

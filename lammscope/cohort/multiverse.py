@@ -39,6 +39,7 @@ STAGES = {
 OWN = "own"  # the run's own quality limits; also the folder of its counts at other probabilities
 RUN = ""  # the name of the run's own results among the folders
 SCALES = ("logit", "arcsine")
+OK, UNDEFINED = "ok", "not_defined"  # status of a specification
 Values = Mapping[str, str]
 
 
@@ -233,6 +234,6 @@ def plan_line(multiverse: Multiverse, *, n_parts: int, labels: bool) -> str:
     words = ", ".join(multiverse.varied).replace("_", " ")
     return (
         f"Multiverse: {counted(multiverse.n_specifications, 'specifications')} ({words}); "
-        f"{counted(multiverse.n_folders, 'folders')} of other cells and calls, {n_jobs + 1:,} more "
+        f"{counted(multiverse.n_folders, 'folders')} of other cells and calls, {n_jobs + 2:,} more "
         "jobs"
     )

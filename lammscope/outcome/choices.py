@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.cohort.multiverse import CHOICES
+from lammscope.cohort.multiverse import CHOICES, OK
 from lammscope.core.names import ALPHA
 from lammscope.outcome.joint_test import JointTest
-from lammscope.outcome.specifications import OK
 
 SUMMARY = [
     *("contrast", "n_specifications", "n_defined", "n_folders", "main_estimate", "main_p"),

@@ -13,13 +13,12 @@ from lammscope.abundance.populations import Question
 from lammscope.abundance.robustness import log_odds_slope
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.design import design_matrix, independent_columns, tested_column
-from lammscope.cohort.multiverse import CHOICES, SCALES
+from lammscope.cohort.multiverse import CHOICES, OK, SCALES, UNDEFINED
 from lammscope.core.names import LAMM, Array
 from lammscope.stats.effect import split_column
 
 RESULT = ["estimate", "se", "ci_low", "ci_high", "df", "p", "n_test", "n_reference"]
 COLUMNS = ["specification", "is_main", "folder", *CHOICES, *RESULT, "status", "reason"]
-OK, UNDEFINED = "ok", "not_defined"
 NO_SCALE = "a ratio to T cells has no arcsine scale"
 NO_MEASURE = "these samples have no such denominator, or sorting removed its cells"
 

@@ -1,4 +1,4 @@
-"""The scripts of the multiverse outside Snakemake: counts, other limits, the test and its figure."""
+"""The scripts of the multiverse outside Snakemake: counts, limits, the test and its figure."""
 
 from collections.abc import Callable
 from pathlib import Path

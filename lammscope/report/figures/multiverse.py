@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.multiverse import CHOICES, value_text
+from lammscope.cohort.multiverse import CHOICES, OK, value_text
 from lammscope.core.names import ALPHA
 from lammscope.core.words import choice_words, readable
-from lammscope.outcome.specifications import OK
 from lammscope.report.figures.forest import FEW_RATIOS, RATIOS
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
+from lammscope.cohort.multiverse import OK
 from lammscope.core.words import choice_words, write_number
-from lammscope.outcome.specifications import OK
 from lammscope.report.table import Column, build_table
 
 COLUMNS = (
