@@ -23,16 +23,19 @@ from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrast_kinds import Paired
+from lammscope.cohort.multiverse import CHOICES
 from lammscope.core.names import ALPHA, NO_CAR_FEATURE
 from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
+from lammscope.outcome.choices import explain_choices, summarize
 from lammscope.report.figures import catalog
 from lammscope.report.figures.catalog import FigureEntry, drawing_functions, figure_names
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
+from lammscope.report.results import MULTIVERSE_TABLES
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
     gene_set_table,
@@ -241,7 +244,8 @@ def make_report(
     """Write a report with some arguments changed, and return its text."""
 
     def make(**changes: Any) -> str:
-        tables = run_tables | {key: new for key, new in changes.items() if key in run_tables}
+        known = {*run_tables, *MULTIVERSE_TABLES}
+        tables = run_tables | {key: new for key, new in changes.items() if key in known}
         arguments: dict[str, Any] = {
             "template": repository / "lammscope" / "report" / "template.html.jinja",
             "config": CONFIG,
@@ -1133,3 +1137,19 @@ def test_lamm_cells_and_t_cells_have_their_section_in_each_contrast(
     assert words_of(empty).count("No ligand-receptor pairs are named in the config") == 3
     assert "figures/baseline/pairs.pdf" not in empty
     assert "figures/baseline/pair_patients.pdf" not in empty
+
+
+def test_other_choices_have_a_section_if_the_config_lists_some(
+    make_report: Callable[..., str],
+) -> None:
+    values = dict.fromkeys(CHOICES, ("own",)) | {"resolution": ("1", "0.5")}
+    rows = [dict.fromkeys(CHOICES, "own") | {"resolution": each} for each in ("1", "0.5")]
+    table = pd.DataFrame(rows).assign(estimate=[1.0, 0.8], p=0.01, status="ok", folder="run")
+    text = make_report(
+        multiverse_specifications=table,
+        multiverse_summary=summarize(table, None, contrast="baseline"),
+        multiverse_choices=explain_choices(table, values),
+    )
+    assert '<h2 id="multiverse">Other choices</h2>' in text
+    assert "2 combinations of choices" in text
+    assert 'id="multiverse"' not in make_report()
