@@ -19,7 +19,7 @@ from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.design import MIN_PATIENTS
 from lammscope.cohort.permutation import Permutations
-from lammscope.core.names import ALPHA, LAMM
+from lammscope.core.names import ALPHA, LAMM, Array
 from lammscope.outcome.joint_test import test_jointly
 from lammscope.outcome.specifications import Defined
 
@@ -50,7 +50,7 @@ def measure(n_cohorts: int) -> Iterator[Figure]:
                 found.append((joint.p_median, joint.p_share))
             whole = [each.values for each in defined if len(each.values) == n_test + n_reference]
             if len(whole) > 1:
-                alike.append(np.median(np.corrcoef(whole)[np.triu_indices(len(whole), 1)]))
+                alike.append(_middle_correlation(np.array(whole)))
         arms = f"{n_test}+{n_reference} patients"
         names = ("median estimate", "share with p < 0.05")
         for name, p in zip(names, np.array(found).T, strict=True):
@@ -58,6 +58,12 @@ def measure(n_cohorts: int) -> Iterator[Figure]:
             yield Figure(PART, f"joint p < 0.05, {name}, {arms}", share, *LIMITS)
         yield Figure(PART, f"median correlation of specifications, {arms}", float(np.mean(alike)))
         yield Figure(PART, f"cohorts tested, {arms}", float(len(found)), low=0.99 * n_cohorts)
+
+
+def _middle_correlation(values: Array) -> float:
+    """Return the median correlation between rows."""
+    between = np.asarray(np.corrcoef(values))
+    return float(np.median(between[np.triu_indices(len(values), 1)]))
 
 
 def _comparison(n_test: int, n_reference: int) -> Comparison:

@@ -113,7 +113,7 @@ def _adjust_mistakes(
         return [words] * any(lists)
     response = config["response"]["column"]
     hidden = {"response", "response_label", "phase", "sample", "patient", contrast.column, response}
-    columns = [name for name in samples if name not in hidden and name not in FILE_COLUMNS]
+    columns = [str(name) for name in samples if name not in hidden and name not in FILE_COLUMNS]
     found = []
     for column in dict.fromkeys(column for each in lists for column in each):
         said = f"{KEY}.adjust` names `{column}`"

@@ -182,8 +182,9 @@ def _primary_line(run: Intake) -> str:
 def _multiverse_lines(run: Intake) -> list[str]:
     if run.multiverse is None:
         return []
-    sizes = sizes_of(run.samples.set_index("sample")["counts"], records={})
-    parts = join_parts(divide_samples(run.samples["sample"].tolist(), sizes=sizes), sizes=sizes)
+    samples = run.samples["sample"].tolist()
+    sizes = sizes_of(dict(zip(samples, run.samples["counts"], strict=True)), records={})
+    parts = join_parts(divide_samples(samples, sizes=sizes), sizes=sizes)
     labels = bool(run.config["annotation"]["celltypist_model"])
     return [plan_line(run.multiverse, n_parts=len(parts), labels=labels)]
 

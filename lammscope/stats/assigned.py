@@ -7,6 +7,7 @@ column: estimate, t and degrees of freedom, so that their p can be compared betw
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lammscope.stats import Array
 from lammscope.stats.effect import EMPTY, LEAST, residuals
@@ -21,7 +22,7 @@ class AssignedEffects:
     df: Array
 
 
-def effects_of_arms(values: Array, others: Array, assigned: Array) -> AssignedEffects:
+def effects_of_arms(values: Array, others: Array, assigned: NDArray[np.bool_]) -> AssignedEffects:
     """Test the difference between two arms, each with its own variance.
 
     Parameters
@@ -71,7 +72,7 @@ def effects_of_numbers(values: Array, others: Array, assigned: Array) -> Assigne
     return _effects(estimate, left / max(free, 1) / squared, float(free), 1.0, known)
 
 
-def effects_of_signs(values: Array, assigned: Array) -> AssignedEffects:
+def effects_of_signs(values: Array, assigned: NDArray[np.bool_]) -> AssignedEffects:
     """Test the mean of values whose signs are flipped where `assigned` is False."""
     n_units = values.shape[1]
     signs = np.where(assigned, 1.0, -1.0)

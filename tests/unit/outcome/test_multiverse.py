@@ -232,7 +232,7 @@ def test_too_few_cells_in_one_folder_lose_a_patient_there_alone() -> None:
 
 
 def test_the_choice_that_moves_the_estimates_explains_their_variance() -> None:
-    values = dict.fromkeys(CHOICES, ("own",))
+    values: dict[str, tuple[str, ...]] = dict.fromkeys(CHOICES, ("own",))
     values |= {"resolution": ("1", "0.5"), "denominator": ("immune", "all", "T")}
     rows = [
         dict.fromkeys(CHOICES, "own")
@@ -254,7 +254,7 @@ def test_a_choice_with_one_defined_value_explains_nothing_that_is_known() -> Non
     found, _ = compute(
         specification(), specification(probability="0.6"), specification(level="macrophage_like")
     )
-    values = dict.fromkeys(CHOICES, ("own",))
+    values: dict[str, tuple[str, ...]] = dict.fromkeys(CHOICES, ("own",))
     values |= {"level": ("positive", "macrophage_like"), "probability": ("0.9", "0.6")}
     shares = explain_choices(found.table, values).groupby("choice")["share_of_variance"].first()
     assert np.isnan(shares["level"])
