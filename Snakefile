@@ -29,6 +29,13 @@ include: "workflow/rules/neighborhoods.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/axis.smk"
 include: "workflow/rules/outcome.smk"
+
+
+if MULTIVERSE:
+
+    include: "workflow/rules/multiverse.smk"
+
+
 include: "workflow/rules/report.smk"
 
 

@@ -9,15 +9,22 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import outcome_landmark, outcome_planning, outcome_replication, outcome_survival
+from benchmarks import (
+    outcome_landmark,
+    outcome_multiverse,
+    outcome_planning,
+    outcome_replication,
+    outcome_survival,
+)
 from benchmarks.figures import Figure, print_figures
 
 # Each takes the number of cohorts and measures the figures of its part.
 PARTS: dict[str, Callable[[int], Iterator[Figure]]] = {
-    "planning": outcome_planning.measure,
-    "replication": outcome_replication.measure,
     "survival": outcome_survival.measure,
     "landmark": outcome_landmark.measure,
+    "multiverse": outcome_multiverse.measure,
+    "replication": outcome_replication.measure,
+    "planning": outcome_planning.measure,
 }
 
 

@@ -174,10 +174,18 @@ def _row(analysis: Analysis, min_cells: int) -> dict[str, Any]:
     )
     row: dict[str, Any] = {name: result[name] for name in COLUMNS if name in result}
     row |= {"analysis": analysis.analysis, "setting": analysis.setting}
-    total = float(analysis.measure.total.sum())
-    share = float(analysis.measure.count.sum()) / total if total else 0.0
-    slope = np.nan if analysis.measure.mean else 1.0
-    if analysis.scale == "arcsine" and 0 < share < 1:
-        slope = 2 / float(np.sqrt(share * (1 - share)))  # d logit(p) / d asin(sqrt(p))
+    slope = log_odds_slope(analysis.measure, scale=analysis.scale)
     names = {"log_odds": "estimate", "log_odds_low": "ci_low", "log_odds_high": "ci_high"}
     return row | {to: slope * float(result[of]) for to, of in names.items()}
+
+
+def log_odds_slope(measure: Measure, *, scale: str) -> float:
+    """Return the log odds per unit of an estimate on a scale; nan for a mean, which has none.
+
+    On the arcsine scale, by the delta method at the mean fraction of all units.
+    """
+    total = float(measure.total.sum())
+    share = float(measure.count.sum()) / total if total else 0.0
+    if scale == "arcsine" and 0 < share < 1:
+        return 2 / float(np.sqrt(share * (1 - share)))  # d logit(p) / d asin(sqrt(p))
+    return np.nan if measure.mean else 1.0

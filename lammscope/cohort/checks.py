@@ -21,6 +21,8 @@ from lammscope.cohort.definition_file import Definition
 from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
+from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
+from lammscope.cohort.multiverse_checks import multiverse_mistakes, primary_contrast
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets
@@ -38,6 +40,7 @@ FILE_KEYS = (
     *(("lamm", "references"), ("lamm", "state_genes")),
 )
 GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"), ("axis", "states"))
+SAID = "is|names|lists|has|needs|repeats"  # after the key, in mistakes of the config
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 
 
@@ -67,6 +70,14 @@ class Intake:
     def comparisons(self) -> list[Comparison]:
         """The contrasts applied to the samples; what a dry run needs of them is computed once."""
         return compare(self.samples, self.contrasts)
+
+    @cached_property
+    def multiverse(self) -> Multiverse | None:
+        """Other choices of the analysis; None if the config lists none."""
+        if not is_listed(self.config):
+            return None
+        contrast = primary_contrast(self.config, self.contrasts)
+        return read_multiverse(self.config, adjust=contrast.adjust if contrast else ())
 
 
 def check_run(
@@ -112,6 +123,7 @@ def check_run(
         if not faulty:
             contrasts, found = _make_contrasts(resolved, sheets.samples, lines, definition)
             mistakes += found
+            mistakes += _located(multiverse_mistakes(resolved, sheets.samples, contrasts), lines)
         if definition and look and not faulty:
             sizes = list(sizes_of(_matrices_of(sheets.samples), records={}).values())
             mistakes += definition_mistakes(definition, resolved, contrasts, lines, sizes=sizes)
@@ -355,7 +367,7 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
     located = []
     for text in mistakes:
         contrast = re.match(r"contrast `([^`]+)`", text)
-        key = re.match(r"config: `([a-z_.]+)` (?:is|names)|config: .* in both `([a-z_.]+)`", text)
+        key = re.match(rf"config: `([\w.-]+)` (?:{SAID})|config: .* in both `([a-z_.]+)`", text)
         if contrast:
             located.append(f"{lines.place(('contrasts', contrast[1]))}: {text}")
         elif key:

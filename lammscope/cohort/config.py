@@ -220,6 +220,8 @@ def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
         other = schema.get("additionalProperties")
         other = other if isinstance(other, Mapping) else {}
         return {key: _with_numbers(item, parts.get(key, other)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        return [_with_numbers(item, schema["items"]) for item in value]
     if not isinstance(value, str) or schema.get("type") not in ("number", "integer", "boolean"):
         return value
     try:

@@ -11,6 +11,8 @@ from lammscope.cohort.checks import Intake
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contig_files import contig_line
 from lammscope.cohort.contrast_config import default_contrasts
+from lammscope.cohort.multiverse import plan_line
+from lammscope.cohort.parts import divide_samples, join_parts, sizes_of
 from lammscope.cohort.selection import USED, takes_part
 from lammscope.core.names import ARM_WORDS
 from lammscope.core.words import as_text, counted, denominator_words, shortened
@@ -45,6 +47,7 @@ def plan_text(run: Intake) -> str:
         *filter(None, [contig_line(run.samples)]),
         *_contrast_lines(run, audit),
         _primary_line(run),
+        *_multiverse_lines(run),
         *_left_out_lines(run.comparisons),
         *_note_lines(run, audit),
     ]
@@ -174,6 +177,16 @@ def _primary_line(run: Intake) -> str:
         f"Primary result: none, since `{name}` is not among the contrasts; set `primary.contrast` "
         f"to one of {shortened(names, MOST_LABELS)}"
     )
+
+
+def _multiverse_lines(run: Intake) -> list[str]:
+    if run.multiverse is None:
+        return []
+    samples = run.samples["sample"].tolist()
+    sizes = sizes_of(dict(zip(samples, run.samples["counts"], strict=True)), records={})
+    parts = join_parts(divide_samples(samples, sizes=sizes), sizes=sizes)
+    labels = bool(run.config["annotation"]["celltypist_model"])
+    return [plan_line(run.multiverse, n_parts=len(parts), labels=labels)]
 
 
 def _left_out_lines(comparisons: Sequence[Comparison]) -> list[str]:

@@ -25,13 +25,25 @@ DENOMINATORS = {
     "parent": "of their lineage",
     "T": "per T cell",
 }
-PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient|file)s\b")
+CHOICE_WORDS = {
+    "qc": "quality limits",
+    "n_neighbors": "neighbors",
+    "ambient": "times ambient RNA",
+    "level": "LAMM level",
+    "adjust": "adjusted for",
+}
+PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient|file|specification|folder)s\b")
 
 
 def readable(name: object) -> str:
     """Turn a name of the tables into words, such as `non_responder` into `non-responder`."""
     words = str(name).replace("non_responder", "non-responder")
     return WORDS.get(words, words.replace("_", " "))
+
+
+def choice_words(name: object) -> str:
+    """Return a choice of the config's section `multiverse` in words."""
+    return CHOICE_WORDS.get(str(name), readable(name))
 
 
 def population_words(name: object) -> str:

@@ -35,6 +35,7 @@ from lammscope.report.sections.contrast import contrast_section
 from lammscope.report.sections.design import audit_rows, design_section, gene_section, warning_rows
 from lammscope.report.sections.joint import joint_section
 from lammscope.report.sections.lines import calibration_rows, lamm_table
+from lammscope.report.sections.multiverse import multiverse_section
 from lammscope.report.sections.primary import primary_section
 from lammscope.report.sections.quality import (
     empty_line,
@@ -158,6 +159,12 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
         "survival": survival_section(results.survival, results.survival_excluded),
         "state_line": state_line(results.state_genes),
         "marker_line": marker_line(results.missing_markers),
+        "multiverse": multiverse_section(
+            results.multiverse_specifications,
+            summary=results.multiverse_summary,
+            choices=results.multiverse_choices,
+            contrasts=contrasts,
+        ),
         "contrasts": [
             contrast_section(
                 own,

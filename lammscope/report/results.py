@@ -58,6 +58,9 @@ class Results:
     axis_terms: pd.DataFrame
     survival: pd.DataFrame
     survival_excluded: pd.DataFrame
+    multiverse_specifications: pd.DataFrame
+    multiverse_summary: pd.DataFrame
+    multiverse_choices: pd.DataFrame
     replication: pd.DataFrame
     of_contrast: Mapping[str, ContrastResults]
 
@@ -70,6 +73,7 @@ class Results:
 # Tables of rules that not every run has, by their group of figures; empty without them.
 OPTIONAL_TABLES = {
     "survival": ("survival", "survival_excluded"),
+    "multiverse": ("multiverse_specifications", "multiverse_summary", "multiverse_choices"),
     "replication": ("replication",),
 }
 COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]

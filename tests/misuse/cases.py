@@ -591,6 +591,37 @@ CONFIGS = {
         config(axis={"leading": {"memory": "T_memory"}}),
         "`axis.leading` has under two states; name two or more",
     ),
+    "a misspelled choice of the multiverse": Case(
+        config(multiverse={"resolutoin": [0.5]}),
+        "`multiverse.resolutoin` is not a key (did you mean `resolution`?)",
+    ),
+    "a misspelled value of the multiverse": Case(
+        config(multiverse={"integration": ["harmny"]}),
+        "`multiverse.integration.0` is `harmny` (did you mean `harmony`?)",
+    ),
+    "a misspelled covariate of the multiverse": Case(
+        config(multiverse={"adjust": [["prodct"]]}),
+        "`multiverse.adjust` names `prodct`, which is not a column of either sheet (did you mean "
+        "`product`?)",
+    ),
+    "the response as a covariate of the multiverse": Case(
+        config(multiverse={"adjust": [["response"]]}),
+        "`multiverse.adjust` names `response`, which is what the primary contrast compares",
+    ),
+    "too many folders of the multiverse": Case(
+        config(multiverse={"resolution": [0.5, 2, 3], "n_neighbors": [10, 30], "max_folders": 8}),
+        "`multiverse.max_folders` is 8, but the listed choices make 11 folders of other cells and "
+        "calls; shorten a list, or set `multiverse.crossing: single` to change one choice at a "
+        "time, or raise `multiverse.max_folders`",
+    ),
+    "a multiverse of the run's own settings alone": Case(
+        config(multiverse={"resolution": [1]}),
+        "`multiverse` lists only the run's own settings, so there is nothing to compare",
+    ),
+    "an empty set of quality limits": Case(
+        config(multiverse={"qc": {"strict": {}}}),
+        "`multiverse.qc.strict` has no threshold; give at least one key of `qc`",
+    ),
     "a signature that is not there": Case(
         config(lamm={"state_genes": "mine.gmt"}),
         "`lamm.state_genes` is `mine.gmt`, which does not exist",

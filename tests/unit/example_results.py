@@ -19,7 +19,13 @@ from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.quality import QualityData
 from lammscope.report.order import drawing_order
-from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, ContrastResults, Results
+from lammscope.report.results import (
+    COHORT_TABLES,
+    CONTRAST_TABLES,
+    OPTIONAL_TABLES,
+    ContrastResults,
+    Results,
+)
 
 LINEAGES = {
     "LAMM": "monocytic",
@@ -507,4 +513,6 @@ def gather(tables: dict[str, Any]) -> Results:
         name: ContrastResults(contrast, **{key: tables[key][name] for key in CONTRAST_TABLES})
         for name, contrast in tables["contrasts"].items()
     }
-    return Results(**{key: tables[key] for key in COHORT_TABLES}, of_contrast=of_contrast)
+    of_cohort = {name: pd.DataFrame() for names in OPTIONAL_TABLES.values() for name in names}
+    of_cohort |= {key: tables[key] for key in COHORT_TABLES if key in tables}
+    return Results(**of_cohort, of_contrast=of_contrast)

@@ -43,7 +43,8 @@ def outputs(
     folder = Path(shutil.copytree(sound_cohort, tmp_path_factory.mktemp("read") / "cohort"))
     snakefile = folder / "Snakefile"
     snakefile.write_text(READER.format(snakefile=repository / "Snakefile"))
-    run = run_snakemake(repository, folder, "--dry-run", snakefile=snakefile)
+    choices = "multiverse={resolution: [0.5], qc: {strict: {min_genes: 300}}}"
+    run = run_snakemake(repository, folder, "--dry-run", "--config", choices, snakefile=snakefile)
     assert run.code == 0, run.text[-3000:]
     return json.loads((folder / "outputs.json").read_text())
 

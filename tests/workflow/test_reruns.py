@@ -13,7 +13,7 @@ import yaml
 
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
-from lammscope.report.figures import catalog, evidence, umap
+from lammscope.report.figures import cohort_entries, evidence, umap
 from tests.contigs import chains_of, write_cell_ranger
 from tests.workflow.conftest import planned, run_snakemake, write_config
 
@@ -113,7 +113,11 @@ def test_a_changed_constant_reruns_the_rules_that_use_it(
 def test_a_changed_caption_reruns_the_report_alone(
     clone: Path, moved: Path, repository: Path
 ) -> None:
-    edit(in_clone(clone, repository, catalog), "Barcodes kept and removed", "Barcodes of samples")
+    edit(
+        in_clone(clone, repository, cohort_entries),
+        "Barcodes kept and removed",
+        "Barcodes of samples",
+    )
     assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
 

@@ -17,6 +17,7 @@ from lammscope.cohort import (
     definition,
     disk_space,
     last_run,
+    multiverse,
     parts,
     results_folder,
     sorts,
@@ -224,8 +225,15 @@ SPACES = {
     for method in (*COMPARED, METHOD)
 }
 WITH_CONTIGS = SHEET.index[SHEET["contigs"].notna()].tolist() if "contigs" in SHEET else []
+# Other choices of the analysis; None if the config lists none.
+MULTIVERSE = RUN.multiverse
+MULTIVERSE_FOLDERS = [] if MULTIVERSE is None else MULTIVERSE.held("counts")
 # What not every run has: groups of figures and of tables of the report.
-MADE = {"survival": bool(ENDPOINTS), "replication": RUN.definition is not None}
+MADE = {
+    "survival": bool(ENDPOINTS),
+    "multiverse": MULTIVERSE is not None,
+    "replication": RUN.definition is not None,
+}
 EXTRAS = [group for group, is_made in MADE.items() if is_made]
 OPTIONAL_RULES = {
     **{f"integrate_{method}": method in COMPARED for method in METHODS},
@@ -234,6 +242,7 @@ OPTIONAL_RULES = {
     "count_clones": bool(WITH_CONTIGS),
     **dict.fromkeys(("test_replication", "draw_replication"), "replication" in EXTRAS),
     "test_survival": "survival" in EXTRAS,
+    "reassess_samples": False,  # intermediate files of folders of the multiverse
 }
 JOINT_SPACE = SPACES[METHOD]
 OF_SAMPLES = ("min_cells", "on_failed")  # keys of `qc` that are about samples, not barcodes
@@ -276,9 +285,9 @@ def to_ingest(part):
     return PARTS[part] if is_whole or not unread else unread
 
 
-def qc_of(sample):
+def qc_of(sample, qc=config["qc"]):
     """Return the quality thresholds of a sample: the config's, or those in its own columns."""
-    limits = {k: v for k, v in config["qc"].items() if k not in OF_SAMPLES}
+    limits = {k: v for k, v in qc.items() if k not in OF_SAMPLES}
     own = {name: SHEET[name].dropna().get(sample) for name in limits if name in SHEET}
     return limits | {name: float(value) for name, value in own.items() if value is not None}
 
@@ -410,7 +419,8 @@ def refuse_missing_packages():
     deployed = bool(workflow.deployment_settings.deployment_method)
     if message := missing_package(config["expression"]["engine"], own_environment=deployed):
         stop("lammscope: a package is missing; nothing was run:", [message])
-    needed = [method for name, method in METHODS.items() if name in COMPARED]
+    used = [*COMPARED, *(MULTIVERSE.choices["integration"] if MULTIVERSE else [])]
+    needed = [method for name, method in METHODS.items() if name in used]
     missing = [method.missing for method in needed if not method.is_installed()]
     if missing and not deployed:
         stop("lammscope: a package is missing; nothing was run:", missing)
@@ -462,7 +472,14 @@ def every_result():
     wanted = [name for name in names if rules.has(name) and OPTIONAL_RULES.get(name, True)]
     outputs = [INGESTED.values(), DOUBLETS, *(getattr(rules, name).output for name in wanted)]
     return [
-        expand(output, sample=SAMPLES, part=KEPT_PARTS, channel=CHANNELS, contrast=CONTRASTS)
+        expand(
+            output,
+            sample=SAMPLES,
+            part=KEPT_PARTS,
+            channel=CHANNELS,
+            contrast=CONTRASTS,
+            folder=MULTIVERSE_FOLDERS,
+        )
         for output in outputs
     ]
 

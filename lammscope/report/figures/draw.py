@@ -18,7 +18,8 @@ def draw_figures(data: Any, *, functions: Mapping[str, str]) -> dict[str, Figure
     ----------
     data
         Data of the group: `QualityData`, `CohortData`, `EvidenceData`, `ContrastData`,
-        `NeighborhoodData`, `AxisData`, `AssociationData` or `outcome.survival.Survival`.
+        `NeighborhoodData`, `AxisData`, `AssociationData`, `MultiverseData` or
+        `outcome.survival.Survival`.
     functions
         Dotted names of functions that take `data` and return a `Figure`, by the name of the figure,
         from `catalog.drawing_functions`.

@@ -69,6 +69,12 @@ def test_a_resolved_config_resolves_to_itself_and_the_schema_is_never_changed() 
     assert resolve_config(resolve_config({})) == resolve_config({})
 
 
+def test_numbers_of_the_command_line_are_read_in_lists_too() -> None:
+    config = resolve_config({"multiverse": {"resolution": ["0.5"], "n_neighbors": ["10"]}})
+    assert config["multiverse"]["resolution"] == [0.5]
+    assert config["multiverse"]["n_neighbors"] == [10]
+
+
 def test_labels_may_be_numbers() -> None:
     config = resolve_config({"timepoints": {"pre": [0], "post": [7, 28.0]}})
     assert config["timepoints"]["post"] == ["7", "28"]

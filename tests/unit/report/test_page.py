@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,20 @@ from lammscope.annotate.levels import levels_by_group
 from lammscope.cohort.audit import audit_design
 from lammscope.cohort.comparison import compare
 from lammscope.cohort.contrast_kinds import Paired
+from lammscope.cohort.multiverse import CHOICES
 from lammscope.core.names import ALPHA, NO_CAR_FEATURE
 from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
+from lammscope.outcome.choices import explain_choices, summarize
 from lammscope.report.figures import catalog
-from lammscope.report.figures.catalog import FigureEntry, drawing_functions, figure_names
+from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.draw import draw_figures, save_figures
+from lammscope.report.figures.entry import FigureEntry
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
+from lammscope.report.results import OPTIONAL_TABLES
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
     gene_set_table,
@@ -234,8 +239,6 @@ def run_tables(cohort: Example) -> dict[str, Any]:
         "pairs": {name: pairs.table for name, pairs in axis.items()},
         "axis_libraries": axis["baseline"].levels.libraries,
         "axis_terms": axis["baseline"].levels.terms,
-        "survival": pd.DataFrame(),
-        "survival_excluded": pd.DataFrame(),
     }
 
 
@@ -246,7 +249,8 @@ def make_report(
     """Write a report with some arguments changed, and return its text."""
 
     def make(**changes: Any) -> str:
-        tables = run_tables | {key: new for key, new in changes.items() if key in run_tables}
+        known = {*run_tables, *chain.from_iterable(OPTIONAL_TABLES.values())}
+        tables = run_tables | {key: new for key, new in changes.items() if key in known}
         arguments: dict[str, Any] = {
             "template": repository / "lammscope" / "report" / "template.html.jinja",
             "config": CONFIG,
@@ -1146,3 +1150,19 @@ def test_follow_up_has_a_section_only_if_there_is_any(make_report: Callable[...,
     page = make_report(survival=found.tests, survival_excluded=found.excluded)
     assert "LAMM cells and follow-up" in page
     assert "so they are not independent evidence" in page
+
+
+def test_other_choices_have_a_section_if_the_config_lists_some(
+    make_report: Callable[..., str],
+) -> None:
+    values = dict.fromkeys(CHOICES, ("own",)) | {"resolution": ("1", "0.5")}
+    rows = [dict.fromkeys(CHOICES, "own") | {"resolution": each} for each in ("1", "0.5")]
+    table = pd.DataFrame(rows).assign(estimate=[1.0, 0.8], p=0.01, status="ok", folder="run")
+    text = make_report(
+        multiverse_specifications=table,
+        multiverse_summary=summarize(table, None, contrast="baseline"),
+        multiverse_choices=explain_choices(table, values),
+    )
+    assert '<h2 id="multiverse">Other choices</h2>' in text
+    assert "2 combinations of choices" in text
+    assert 'id="multiverse"' not in make_report()

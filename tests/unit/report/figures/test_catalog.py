@@ -12,7 +12,6 @@ from lammscope.report.figures.associations import AssociationData
 from lammscope.report.figures.axis import AxisData
 from lammscope.report.figures.catalog import (
     CATALOG,
-    FigureEntry,
     drawing_functions,
     figure_names,
     find_figure,
@@ -20,7 +19,9 @@ from lammscope.report.figures.catalog import (
 )
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.figures.entry import FigureEntry
 from lammscope.report.figures.evidence import EvidenceData
+from lammscope.report.figures.multiverse import MultiverseData
 from lammscope.report.figures.neighborhoods import NeighborhoodData
 from lammscope.report.figures.quality import QualityData
 
@@ -33,8 +34,9 @@ GROUPS = {
     "axis": AxisData,
     "associations": AssociationData,
     "survival": Survival,
+    "multiverse": MultiverseData,
 }
-OF_COHORT = ("quality", "cohort", "evidence", "associations", "survival")
+OF_COHORT = ("quality", "cohort", "evidence", "associations", "survival", "multiverse")
 BY_NAME = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 
 
