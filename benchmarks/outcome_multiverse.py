@@ -3,7 +3,8 @@
 Simulated tables of counts: patients differ in their monocytic and LAMM cells, folders (other cells
 and calls) agree with each other as those of the demo and of real cohorts do, two levels, two
 probabilities, two denominators and two scales. Eight patients against eight, four against four, and
-five against eleven; some patients have too few cells in some folders.
+five against eleven; some patients have too few cells in some folders. Where the smaller arm varies
+twice as much, values are drawn themselves: a wider spread of parts would shift mean fractions.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ from lammscope.outcome.joint_test import test_jointly
 from lammscope.outcome.specifications import Defined
 
 PART = "multiverse"
-ARMS = ((4, 4), (8, 8), (5, 11))  # non-responders, responders
+# Non-responders, responders, and how much more the former vary.
+ARMS = ((4, 4, 1.0), (8, 8, 1.0), (5, 11, 1.0), (5, 11, 2.0))
 LIMITS = 0.035, 0.07
 N_FOLDERS = 3
 SPREAD, OF_FOLDER = 0.8, 0.15  # standard deviations of log odds: of patients, and of folders
@@ -33,17 +35,22 @@ SHARES = np.array([0.24, 0.45, 0.21, 0.10])  # monocytic cells, T, B, NK
 UNCERTAIN = 0.15  # of cells that are not called, those that a lower probability calls
 SCALES = ((False, "logit"), (False, "arcsine"), (True, "log_ratio"))
 MIN_CELLS = 50
+ALIKE = 0.8  # correlation of specifications whose values are drawn
 N_DRAWS = 499  # p in steps of 1 in 500; 4 against 4 patients have 70 assignments
 
 
 def measure(n_cohorts: int) -> Iterator[Figure]:
     """Yield the share of cohorts with a joint p under 0.05, for both statistics."""
-    for n_test, n_reference in ARMS:
+    for n_test, n_reference, wider in ARMS:
         comparison = _comparison(n_test, n_reference)
         rng = np.random.default_rng(19)
         found, alike = [], []
         for _ in range(n_cohorts):
-            defined = list(_specifications(comparison, rng))
+            defined = list(
+                _wider_values(comparison, wider, rng)
+                if wider != 1
+                else _specifications(comparison, rng)
+            )
             draws = Permutations(max_exact=100, n_draws=N_DRAWS, seed=int(rng.integers(2**31)))
             joint = test_jointly(defined, comparison, draws)
             if joint is not None:
@@ -51,7 +58,7 @@ def measure(n_cohorts: int) -> Iterator[Figure]:
             whole = [each.values for each in defined if len(each.values) == n_test + n_reference]
             if len(whole) > 1:
                 alike.append(_middle_correlation(np.array(whole)))
-        arms = f"{n_test}+{n_reference} patients"
+        arms = f"{n_test}+{n_reference} patients" + f", spread x {wider:g}" * (wider != 1)
         names = ("median estimate", "share with p < 0.05")
         for name, p in zip(names, np.array(found).T, strict=True):
             share = float((p < ALPHA).mean())
@@ -85,8 +92,21 @@ def _comparison(n_test: int, n_reference: int) -> Comparison:
     return Comparison(samples, contrast)
 
 
+def _wider_values(
+    comparison: Comparison, wider: float, rng: np.random.Generator
+) -> Iterator[Defined]:
+    """Draw values of specifications that agree with each other, more spread in the test arm."""
+    patients = tuple(comparison.units["patient"].astype(str))
+    n, n_specifications = len(patients), N_FOLDERS * 2 * 2 * len(SCALES)
+    spread = SPREAD * np.where(comparison.units["arm"] == "test", wider, 1.0)
+    common, others = rng.normal(size=n), np.full((n, 1), 1 / np.sqrt(n))
+    for _ in range(n_specifications):
+        own = np.sqrt(ALIKE) * common + np.sqrt(1 - ALIKE) * rng.normal(size=n)
+        yield Defined(patients, spread * own, others, 1.0)
+
+
 def _specifications(comparison: Comparison, rng: np.random.Generator) -> Iterator[Defined]:
-    """Simulate a cohort in which no arm differs, and yield the values of its specifications."""
+    """Simulate a cohort without a difference, and yield the values of its specifications."""
     patients = comparison.units["patient"].to_numpy(dtype=str)
     arm = comparison.units["arm"].to_numpy(dtype=str)
     n = len(patients)

@@ -52,8 +52,9 @@ class Tested:
 
     @property
     def noticed(self) -> Array:
-        """The estimates of the cohorts whose interval excludes 0."""
-        return self.estimate[(self.low > 0) | (self.high < 0)]
+        """The cohorts whose interval excludes 0: estimates, and their bounds nearer to 0."""
+        nearest = np.where(self.low > 0, self.low, self.high)
+        return np.array([self.estimate, nearest])[:, (self.low > 0) | (self.high < 0)]
 
 
 def comparison(n_per_arm: int) -> Comparison:
@@ -89,20 +90,20 @@ def simulate(n_per_arm: int, effects: Array, rng: np.random.Generator) -> Tested
 
 
 def noticed_estimates(n_per_arm: int, effect: float, n: int, rng: np.random.Generator) -> Array:
-    """Return the estimates of so many first cohorts whose interval excludes 0."""
-    found: list[Array] = []
-    while sum(map(len, found)) < n:
+    """Return so many first cohorts whose interval excludes 0, 2 x n: see `Tested.noticed`."""
+    found = [np.empty((2, 0))]
+    while sum(each.shape[1] for each in found) < n:
         tested = simulate(n_per_arm, np.full(n, effect), rng)
         found.append(tested.noticed)
-    return np.concatenate(found)[:n]
+    return np.concatenate(found, axis=1)[:, :n]
 
 
 def verdicts(first: Array, second: Tested) -> pd.Series:
     """Return the shares of the verdicts on pairs of cohorts."""
-    numbers = zip(first, second.estimate, second.se, second.df, strict=True)
+    numbers = zip(*first, second.estimate, second.se, second.df, strict=True)
     found = [
-        judge_replication(one, estimate=estimate, se=se, df=df)["verdict"]
-        for one, estimate, se, df in numbers
+        judge_replication(one, nearest, estimate=estimate, se=se, df=df)["verdict"]
+        for one, nearest, estimate, se, df in numbers
     ]
     return pd.Series(found).value_counts(normalize=True)
 
@@ -125,7 +126,7 @@ def pair_figures(n: int, rng: np.random.Generator) -> Iterator[Figure]:
         yield Figure(
             PART_NAME, f"replicated, same effect, {words}", float(same.get(REPLICATED, 0.0))
         )
-        mean = float(first.mean() / EFFECT)
+        mean = float(first[0].mean() / EFFECT)
         yield Figure(PART_NAME, f"first estimate relative to the truth, {words}", mean)
 
 
@@ -134,7 +135,7 @@ def weak_figures(n: int, rng: np.random.Generator) -> Iterator[Figure]:
     for effect, size in ((0.5, 20), (0.25, 20), (0.25, 60)):
         words = f"effect {effect}, 8 then {size} patients per arm"
         first = noticed_estimates(8, effect, n, rng)
-        share = float((PART * first > effect).mean())
+        share = float((PART * first[0] > effect).mean())
         yield Figure(PART_NAME, f"half of the first estimate exceeds the truth, {words}", share)
         second = simulate(size, np.full(n, effect), rng)
         share = float(verdicts(first, second).get(CONTRADICTED, 0.0))

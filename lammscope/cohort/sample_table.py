@@ -57,6 +57,14 @@ def read_sample_table(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def read_with_follow_up(samples: str | Path, follow_up: str | Path | None = None) -> pd.DataFrame:
+    """Read a saved sample table with the saved follow-up of its patients, if there is any."""
+    table = read_sample_table(samples)
+    if follow_up is None:
+        return table
+    return table.merge(read_sample_table(follow_up), on="patient", how="left", validate="m:1")
+
+
 def _fields(column: pd.Series) -> list[str]:
     """Return the values of a column as written in the file; missing values are empty."""
     if isinstance(column.dtype, pd.StringDtype):

@@ -33,7 +33,7 @@ COLUMNS = [
 
 
 def judge_replication(
-    first: float, *, estimate: float, se: float, df: float, alpha: float = ALPHA
+    first: float, nearest: float, *, estimate: float, se: float, df: float, alpha: float = ALPHA
 ) -> dict[str, Any]:
     """Test the direction of a first estimate in a second cohort, and judge.
 
@@ -41,6 +41,8 @@ def judge_replication(
     ----------
     first
         The estimate of the first cohort.
+    nearest
+        The bound of its interval that is nearer to 0.
     estimate, se, df
         Estimate of the second cohort, its standard error and degrees of freedom.
     alpha
@@ -50,8 +52,13 @@ def judge_replication(
     -------
     dict
         `half` (of the first estimate), `p_one_sided` in its direction, `power_at_half`, `ci_low`,
-        `ci_high` and `verdict`: `replicated` if p < alpha; else `contradicted` if the whole
-        interval lies on the other side of half of the first estimate; else `inconclusive`.
+        `ci_high` and `verdict`: `replicated` if p < alpha; else `contradicted` if the interval
+        excludes half of the first estimate and all of its interval; else `inconclusive`.
+
+    Notes
+    -----
+    Half of the first estimate is not enough: where a first cohort was much too small, it is seen
+    only if its estimate is several times too large, and then half of it exceeds the truth, too.
     """
     side, half = float(np.sign(first)), PART * first
     t = side * estimate / se
@@ -59,7 +66,8 @@ def judge_replication(
     p = p if t > 0 else 1 - p
     reach = float(t_quantile(1 - alpha / 2, df)) * se
     verdict = REPLICATED if p < alpha else INCONCLUSIVE
-    if p >= alpha and side * estimate + reach < side * half:
+    least = min(side * half, side * nearest)
+    if p >= alpha and side * estimate + reach < least:
         verdict = CONTRADICTED
     return {
         "half": half,
@@ -105,7 +113,8 @@ def test_replication(
         result["words"] = f"{NOT_TESTABLE}: {row['reason']}"
         return pd.DataFrame([result], columns=COLUMNS)
     numbers = {key: float(row[key]) for key in ("estimate", "se", "df")}
-    result |= numbers | judge_replication(float(first["estimate"]), **numbers)
+    nearest = min((float(first[key]) for key in ("ci_low", "ci_high")), key=abs)
+    result |= numbers | judge_replication(float(first["estimate"]), nearest, **numbers)
     measure = question.measure(LAMM, str(first["denominator"]))
     if measure is not None:
         side = 1 if first["estimate"] > 0 else -1
@@ -121,11 +130,14 @@ def verdict_words(row: Mapping[str, Any]) -> str:
         p = write_number(float(row["p_one_sided"]), "p")
         return f"{REPLICATED}: {row['direction']} in this cohort, too (one-sided p {p})"
     if row["verdict"] == CONTRADICTED:
-        return f"{CONTRADICTED}: the interval excludes half of the first effect (ratio {half})"
+        return (
+            f"{CONTRADICTED}: the interval excludes half of the first effect (ratio {half}), and "
+            "all of its interval"
+        )
     power = write_number(float(row["power_at_half"]), "fraction")
     return (
-        f"{INCONCLUSIVE}: no difference in this direction was found, and half of the first effect "
-        f"(ratio {half}) remains possible; the power to find it was {power}"
+        f"{INCONCLUSIVE}: no difference in this direction was found, and effects of the first "
+        f"cohort remain possible; the power to find half of its estimate (ratio {half}) was {power}"
     )
 
 

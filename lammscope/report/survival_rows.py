@@ -17,6 +17,11 @@ def endpoint_words(name: object) -> str:
     return ENDPOINTS.get(str(name), readable(name))
 
 
+def endpoint_name(name: object) -> str:
+    """Return an endpoint as it is abbreviated, such as PFS."""
+    return str(name).upper() if str(name) in ENDPOINTS else readable(name)
+
+
 def marker_words(row: Mapping[Any, Any]) -> str:
     """Return what is measured, such as the LAMM fraction of immune cells, with the covariates."""
     if row["marker"] == LAMM:
@@ -26,11 +31,11 @@ def marker_words(row: Mapping[Any, Any]) -> str:
     return words + f", adjusted for {row['adjusted']}" * bool(row["adjusted"])
 
 
-def when_words(row: Mapping[Any, Any]) -> str:
+def when_words(row: Mapping[Any, Any], *, compartment: bool = True) -> str:
     """Return when and in which compartment, and from which day the clock runs."""
     if row["analysis"] == RESPONSE:
         return "by response"
-    where = f", {readable(row['compartment'])}"
+    where = f", {readable(row['compartment'])}" if compartment else ""
     if row["analysis"] == BASELINE:
         return f"before infusion{where}"
     day = float(row.get("landmark", np.nan))
@@ -42,7 +47,12 @@ def hazard_words(row: Mapping[Any, Any]) -> str:
     """Return the hazard ratio per standard deviation with its interval and p."""
     if not np.isfinite(row["estimate"]):
         return f"not tested: {row['reason']}"
+    return f"hazard ratio {ratio_words(row)} per SD, p {write_number(float(row['p']), 'p')}"
+
+
+def ratio_words(row: Mapping[Any, Any]) -> str:
+    """Return the hazard ratio with its interval."""
     ratio, low, high = (
         write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
     )
-    return f"hazard ratio {ratio} ({low} to {high}) per SD, p {write_number(float(row['p']), 'p')}"
+    return f"{ratio} ({low} to {high})"

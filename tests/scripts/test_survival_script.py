@@ -13,9 +13,13 @@ from tests.unit.outcome.cohorts import PFS, followed, settings
 def test_survival_is_tested_and_drawn(run_script: Callable[..., str], tmp_path: Path) -> None:
     samples, counts, scores = followed(6)
     texts = dict.fromkeys(samples.select_dtypes(exclude="number"), "str")
-    text = sample_table_text(samples.astype(texts))
-    paths = {name: tmp_path / f"{name}.tsv" for name in ("samples", "counts", "scores")}
+    samples = samples.astype(texts)
+    patients = samples[["patient", *PFS.columns]].drop_duplicates("patient")
+    names = ("samples", "follow_up", "counts", "scores")
+    paths = {name: tmp_path / f"{name}.tsv" for name in names}
+    text = sample_table_text(samples.drop(columns=list(PFS.columns)))
     paths["samples"].write_text(text, encoding="utf-8")
+    paths["follow_up"].write_text(sample_table_text(patients), encoding="utf-8")
     write_table(counts, paths["counts"])
     write_table(scores, paths["scores"])
     tables = ("tests", "patients", "excluded", "curves")

@@ -294,6 +294,16 @@ def test_a_changed_covariate_reruns_statistics_only(moved: Path, repository: Pat
     assert not set(rules) & BLIND
 
 
+def test_a_later_follow_up_reruns_only_what_reads_it(moved: Path, repository: Path) -> None:
+    sheet = moved / "patients.tsv"
+    header, first, *rows = sheet.read_text().splitlines()
+    values = dict(zip(header.split("\t"), first.split("\t"), strict=True))
+    values["os_days"] = str(int(values["os_days"]) + 1)
+    sheet.write_text("\n".join([header, "\t".join(values.values()), *rows]) + "\n")
+    later = ("save_follow_up", "test_survival", "assemble_cohort", "write_report", "all")
+    assert plan(repository, moved) == dict.fromkeys(later, 1)
+
+
 def test_contigs_rerun_only_what_reads_them(moved: Path, repository: Path) -> None:
     sheet, archive = moved / "samples.tsv", moved / "tcr.csv"
     header, *rows = sheet.read_text().splitlines()

@@ -12,7 +12,7 @@ rule save_samples:
     """Save the checked sample table: both sheets with phase and response of each sample.
 
     The table is a param and the sheets are not input, so that reruns depend only on content.
-    Statistics do not read contigs: added later, these rerun nothing else.
+    Contigs and follow-up are left out: added or changed later, they rerun only what reads them.
     """
     output:
         samples=ensure("<results>/design/samples.tsv", non_empty=True),
@@ -26,7 +26,9 @@ rule save_samples:
         mem_mb=memory(500, 4),
     params:
         **named(
-            table=sample_table_text(RUN.samples.drop(columns="contigs", errors="ignore")),
+            table=sample_table_text(
+                RUN.samples.drop(columns=["contigs", *FOLLOW_UP], errors="ignore")
+            ),
             code=code("save_samples"),
         ),
     script:
@@ -52,7 +54,6 @@ rule audit_design:
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
-            follow_up=FOLLOW_UP,
             permutation=PERMUTATION,
             sorts=config["sorts"],
             code=code("audit_design"),

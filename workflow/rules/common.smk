@@ -201,7 +201,7 @@ AXIS_PRIMARY = config["axis"]["primary"] | {
     "contrast": config["axis"]["primary"]["contrast"] or config["primary"]["contrast"]
 }
 ENDPOINTS = [asdict(endpoint) for endpoint in RUN.endpoints]
-# Columns of follow-up are no covariates, unless a contrast names them.
+# Columns that only survival reads, unless a contrast names them. They change with each data cut.
 FOLLOW_UP = sorted(
     {column for endpoint in RUN.endpoints for column in endpoint.columns}
     - {column for contrast in RUN.contrasts for column in contrast.columns}
@@ -240,6 +240,7 @@ OPTIONAL_RULES = {
     "choose_space": METHOD == AUTO,
     "label_cells": bool(TYPE_MODEL),
     "count_clones": bool(WITH_CONTIGS),
+    "save_follow_up": "survival" in EXTRAS,
     **dict.fromkeys(("test_replication", "draw_replication"), "replication" in EXTRAS),
     "test_survival": "survival" in EXTRAS,
     "reassess_samples": False,  # intermediate files of folders of the multiverse

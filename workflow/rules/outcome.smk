@@ -88,6 +88,29 @@ rule draw_replication:
         "../scripts/draw_replication.py"
 
 
+rule save_follow_up:
+    """Save the follow-up of each patient, as `save_samples` does the other columns."""
+    output:
+        follow_up=ensure("<results>/design/follow_up.tsv", non_empty=True),
+    log:
+        "<logs>/save_follow_up.log",
+    benchmark:
+        "<benchmarks>/save_follow_up.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        **named(
+            table=sample_table_text(
+                RUN.samples[["patient", *FOLLOW_UP]].drop_duplicates("patient")
+            ),
+            code=code("save_follow_up"),
+        ),
+    script:
+        "../scripts/save_follow_up.py"
+
+
 rule test_survival:
     """Test LAMM cells against follow-up, before infusion and from landmarks after it, and draw both.
 
@@ -97,6 +120,7 @@ rule test_survival:
         counts="<results>/abundance/counts.tsv",
         scores="<results>/abundance/scores.tsv",
         samples="<results>/design/samples.tsv",
+        follow_up="<results>/design/follow_up.tsv",
     output:
         tests=ensure("<results>/outcome/survival.tsv", non_empty=True),
         patients=ensure("<results>/outcome/survival_patients.tsv", non_empty=True),

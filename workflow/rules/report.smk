@@ -31,7 +31,10 @@ rule assemble_cohort:
         space=JOINT_SPACE,
         scores="<results>/joint/integration_scores.tsv",
         umap="<results>/joint/umap.npz",
-        samples="<results>/design/samples.tsv",
+        sheets=[
+            "<results>/design/samples.tsv",
+            *["<results>/design/follow_up.tsv"] * ("survival" in EXTRAS),
+        ],
         pseudobulk=["<results>/expression/pseudobulk.h5ad"] * config["ambient"]["correct"],
     output:
         cohort="<results>/cohort.h5ad",

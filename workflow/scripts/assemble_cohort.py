@@ -2,7 +2,7 @@
 
 from snakemake.iocontainers import Snakemake
 
-from lammscope.cohort.sample_table import read_sample_table
+from lammscope.cohort.sample_table import read_with_follow_up
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
@@ -18,7 +18,7 @@ with job_log(snakemake.log[0]):
     cohort = describe_cohort(
         index.cells,
         index.read_table(snakemake.input.cells),
-        read_sample_table(snakemake.input.samples),
+        read_with_follow_up(*snakemake.input.sheets),
         reference=reference,
         variable=read_table(snakemake.input.genes)["gene"],
         spaces={

@@ -15,7 +15,6 @@ snakemake: Snakemake
 with job_log(snakemake.log[0]):
     contrasts = [make_contrast(**definition) for definition in snakemake.params.contrasts]
     samples = read_sample_table(snakemake.input.samples)
-    samples = samples.drop(columns=snakemake.params.follow_up)
     audit = audit_design(
         samples,
         compare(samples, contrasts),

@@ -4,7 +4,7 @@ from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.permutation import Permutations
-from lammscope.cohort.sample_table import read_sample_table
+from lammscope.cohort.sample_table import read_with_follow_up
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
 from lammscope.outcome.analyses import Settings
@@ -15,7 +15,7 @@ snakemake: Snakemake
 with job_log(snakemake.log[0]):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     found = test_survival(
-        read_sample_table(inputs.samples),
+        read_with_follow_up(inputs.samples, inputs.follow_up),
         read_table(inputs.counts),
         read_table(inputs.scores),
         endpoints=[Endpoint(**each) for each in params.endpoints],

@@ -13,13 +13,14 @@ from lammscope.report.table import Column, build_table
 COLUMNS = (
     Column("what", "Choice", "text"),
     Column("value", "Value", "words"),
-    Column("use", "", "text"),
     Column("median_estimate", "Median {ratio}", "ratio", "of the specifications with this value"),
-    Column("alone_estimate", "{ratio}, alone", "ratio", "if only this choice differs"),
+    Column("alone_estimate", "{ratio} if only this differs", "ratio", "from the run's own choices"),
     Column("same_sign", "Same direction", "fraction", "of those that could be computed"),
     Column("significant", "p < 0.05", "fraction", "of those that could be computed"),
     Column("n", "Computed", "text"),
-    Column("share_of_variance", "Explains", "fraction", "of the variance of all estimates"),
+    Column(
+        "share_of_variance", "Variance explained", "fraction", "of all estimates, by this choice"
+    ),
 )
 
 
@@ -49,7 +50,7 @@ def multiverse_section(
     lines.append(_joint_line(row))
     named = choices.assign(
         what=choices["choice"].map(choice_words),
-        use=choices["is_main"].map({True: "the run's own", False: ""}),
+        value=choices["value"].astype(str) + choices["is_main"].map({True: " (own)", False: ""}),
         n=choices["n_defined"].astype(str) + " of " + choices["n_specifications"].astype(str),
     )
     columns = [
@@ -114,7 +115,7 @@ def _joint_line(row: pd.Series) -> str:
     return (
         "The specifications share their patients, so their p are not independent evidence. One "
         "test of all of them asks how often so strong a curve arises if responses are exchanged "
-        f"between patients ({row['permutation_scheme']}): p = {middle} for the median estimate, "
+        f"between patients ({row['permutation_scheme']}): p = {middle} for the median estimate in standard errors, "
         f"and p = {share} for the share with p < 0.05. This test cannot give less than "
         f"p = {write_number(float(row['p_floor']), 'p')}."
     )

@@ -8,7 +8,14 @@ import pandas as pd
 
 from lammscope.core.words import as_text, counted, readable, write_number
 from lammscope.outcome.names import PRIMARY, RESPONSE
-from lammscope.report.survival_rows import endpoint_words, hazard_words, marker_words, when_words
+from lammscope.report.survival_rows import (
+    endpoint_name,
+    endpoint_words,
+    hazard_words,
+    marker_words,
+    ratio_words,
+    when_words,
+)
 from lammscope.report.table import Column, Table, build_table
 
 COLUMNS = (
@@ -16,22 +23,23 @@ COLUMNS = (
     Column("when", "Samples"),
     Column("what", "Measure"),
     Column("events", "Events / patients"),
-    Column("estimate", "Hazard ratio", "ratio", "per standard deviation between patients"),
-    Column("interval", "95 % CI", "text", "profile of the penalized likelihood"),
+    Column(
+        "hazard",
+        "Hazard ratio (95 % CI)",
+        "text",
+        "per standard deviation between patients, with the profile of the penalized likelihood",
+    ),
     Column("p", "p", "p", "score test, patients permuted"),
     Column("p_holm", "p, Holm", "p", "over all rows but the pre-specified one"),
     Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
     Column(
         "days",
-        "Days",
+        "Days (95 % CI)",
         "text",
-        "mean event-free days up to the limit, above the median of the measure less up to it",
+        "mean event-free days, above the median of the measure less up to it",
     ),
-    Column("horizon", "Limit", "count", "of these days"),
     Column("gray_p", "p, Gray", "p", "cumulative incidence, above and up to the median"),
-    Column("ph_p", "p, constancy", "p", "whether the hazard ratio changes with time"),
-    Column("verdict", "Verdict", "words"),
-    Column("remarks", "Remarks", "words"),
+    Column("remarks", "Verdict", "words"),
 )
 LEFT_OUT = (
     Column("endpoint", "Endpoint"),
@@ -95,32 +103,31 @@ def _sentence(row: Mapping[Any, Any]) -> str:
 
 def _table(tests: pd.DataFrame) -> Table:
     rows = tests.to_dict("records")
-    intervals = [hazard_words(row).partition("(")[2].partition(")")[0] for row in rows]
+    one_place = tests["compartment"].nunique() < 2
     table = tests.assign(
-        endpoint=[endpoint_words(row["endpoint"]) for row in rows],
-        when=[when_words(row) for row in rows],
+        endpoint=[endpoint_name(row["endpoint"]) for row in rows],
+        when=[when_words(row, compartment=not one_place) for row in rows],
         what=[marker_words(row) + " *" * (row["role"] == PRIMARY) for row in rows],
         events=[f"{row['n_events']:.0f} / {row['n']:.0f}" for row in rows],
-        interval=[
-            text if row["status"] == "ok" else "" for text, row in zip(intervals, rows, strict=True)
-        ],
+        hazard=[ratio_words(row) if row["status"] == "ok" else "" for row in rows],
         days=[_days(row) for row in rows],
         remarks=[
-            "; ".join(filter(None, [row["doubts"], row["notes"], row["reason"]])) for row in rows
+            "; ".join(filter(None, [row["verdict"], row["doubts"], row["notes"], row["reason"]]))
+            for row in rows
         ],
     )
-    optional = ("gray_p", "days", "horizon", "p_holm")
+    optional = ("gray_p", "days", "p_holm")
     empty = [name for name in optional if table[name].isin(["", np.nan]).all()]
     return build_table(table.drop(columns=empty), COLUMNS)
 
 
 def _days(row: Mapping[Any, Any]) -> str:
-    """Return the difference in mean days without an event, with its interval."""
+    """Return the difference in mean days without an event, its interval, and up to which day."""
     keys = ("rmst_difference", "rmst_ci_low", "rmst_ci_high")
     if not np.isfinite(row[keys[0]]):
         return ""
     days, low, high = (write_number(float(row[key]), "count") for key in keys)
-    return f"{days} ({low} to {high})"
+    return f"{days} ({low} to {high}) of {write_number(float(row['horizon']), 'count')}"
 
 
 def _left_out(excluded: pd.DataFrame) -> Table | None:

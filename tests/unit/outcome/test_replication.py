@@ -37,10 +37,17 @@ SETTINGS: dict[str, Any] = {
 def test_a_verdict_depends_on_the_direction_of_the_first(
     estimate: float, se: float, verdict: str, side: int
 ) -> None:
-    judged = judge_replication(side * 1.0, estimate=side * estimate, se=se, df=10)
+    judged = judge_replication(side * 1.0, side * 0.3, estimate=side * estimate, se=se, df=10)
     assert judged["verdict"] == verdict
     assert judged["p_one_sided"] == pytest.approx(stats.t.sf(estimate / se, 10))
     assert judged["half"] == side * 0.5
+
+
+def test_a_first_effect_that_was_hardly_seen_is_not_contradicted_by_half_of_it() -> None:
+    judged = judge_replication(1.0, 0.02, estimate=0.1, se=0.1, df=30)
+    assert judged["ci_high"] < judged["half"]
+    assert judged["verdict"] == "inconclusive"
+    assert judge_replication(1.0, 0.02, estimate=-0.3, se=0.1, df=30)["verdict"] == "contradicted"
 
 
 def cohort(n_per_arm: int = 5, *, lamm: float = 0.5) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -100,7 +107,7 @@ def test_an_inconclusive_cohort_states_its_power() -> None:
     row = replicate(counts, samples, estimate=0.2, ci_low=0.1, ci_high=0.3)
     assert row["verdict"] == "inconclusive"
     assert 0.05 < row["power_at_half"] < 0.5
-    assert "the power to find it was" in row["words"]
+    assert "the power to find half of its estimate" in row["words"]
 
 
 def test_a_cohort_that_cannot_be_tested_says_why_without_an_estimate() -> None:
