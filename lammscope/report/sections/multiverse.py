@@ -115,7 +115,7 @@ def _joint_line(row: pd.Series) -> str:
     return (
         "The specifications share their patients, so their p are not independent evidence. One "
         "test of all of them asks how often so strong a curve arises if responses are exchanged "
-        f"between patients ({row['permutation_scheme']}): p = {middle} for the median estimate in standard errors, "
-        f"and p = {share} for the share with p < 0.05. This test cannot give less than "
-        f"p = {write_number(float(row['p_floor']), 'p')}."
+        f"between patients ({row['permutation_scheme']}): p = {middle} for the median estimate in "
+        f"standard errors, and p = {share} for the share with p < 0.05. This test cannot give less "
+        f"than p = {write_number(float(row['p_floor']), 'p')}."
     )
