@@ -30,7 +30,10 @@ COLORS = {HALVES[0]: "#3f7f93", HALVES[1]: LAMM_COLOR} | ARM_COLORS
 LINES = {EVENT_FREE: "-", "event": "-", "competing_event": ":"}
 KEYS = ("estimate", "ci_low", "ci_high")
 RATIOS = np.array([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50])
-NAMES_AT, COUNTS_AT, RATIO_AT, P_AT = -1.42, -0.2, 1.04, 1.6  # the plot is from 0 to 1
+COUNTS_AT, RATIO_AT, P_AT = -0.2, 1.04, 1.6  # the plot is from 0 to 1
+PLOT, RIGHT = 2.65, 2.3  # width of the plot of the forest, and of the numbers, in inches
+LETTER, LEAST = 0.062, 3.2  # width of a letter of a name, and of all names at least
+MOST_LETTERS = 110
 
 
 def survival_curves(data: Survival) -> Figure:
@@ -69,18 +72,31 @@ def survival_forest(data: Survival) -> Figure:
     first = (rows["endpoint"] != rows["endpoint"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
     height = 0.9 + 0.2 * (places[-1] + 1.2)
-    figure = Figure(figsize=(9.0, height))
-    figure.subplots_adjust(left=0.45, right=0.745, top=1 - 0.1 / height, bottom=0.7 / height)
+    one_place = tests["compartment"].nunique() < 2
+    names = [_row_name(row, compartment=not one_place) for row in rows.to_dict("records")]
+    names_width = max(LEAST, LETTER * max(map(len, names)))
+    left = 0.3 + names_width - COUNTS_AT * PLOT
+    width, names_at = left + PLOT + RIGHT, COUNTS_AT - names_width / PLOT
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(
+        left=left / width,
+        right=(left + PLOT) / width,
+        top=1 - 0.1 / height,
+        bottom=0.7 / height,
+    )
     axis = figure.subplots()
     ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float)
     widest = np.abs(ends[np.isfinite(ends)]).max(initial=0.0)
     reach = float(np.clip(1.05 * widest, 1.0, np.log(50)))
-    for place, starts, row in zip(places, first, rows.to_dict("records"), strict=True):
+    records = rows.to_dict("records")
+    for place, starts, name, row in zip(places, first, names, records, strict=True):
         if starts:
             words = endpoint_words(row["endpoint"])
             write_words(
-                axis, NAMES_AT, place - 1, words[0].upper() + words[1:], weight="bold", fontsize=8
+                axis, names_at, place - 1, words[0].upper() + words[1:], weight="bold", fontsize=8
             )
+        weight, color = ("bold", LAMM_COLOR) if row["role"] == PRIMARY else ("normal", INK)
+        write_words(axis, names_at + 0.02, place, name, fontsize=6.6, weight=weight, color=color)
         _forest_row(axis, place, row, reach=reach)
     _forest_frame(axis, reach=reach, bottom=places[-1] + 0.8)
     return figure
@@ -176,12 +192,14 @@ def _order_of(values: pd.Series) -> Any:
     return lambda column: column.map(order)
 
 
+def _row_name(row: Mapping[Any, Any], *, compartment: bool) -> str:
+    """Return the name of a row of the forest; long lists of covariates are cut."""
+    words = f"{marker_words(row)}, {when_words(row, compartment=compartment)}"
+    return words if len(words) <= MOST_LETTERS else f"{words[: MOST_LETTERS - 3]}..."
+
+
 def _forest_row(axis: Axes, place: float, row: Mapping[Any, Any], *, reach: float) -> None:
     is_primary = row["role"] == PRIMARY
-    weight = "bold" if is_primary else "normal"
-    color = LAMM_COLOR if is_primary else INK
-    words = f"{marker_words(row)}, {when_words(row)}"
-    write_words(axis, NAMES_AT + 0.02, place, words, fontsize=6.6, weight=weight, color=color)
     events = f"{row['n_events']:.0f} of {row['n']:.0f}"
     write_words(axis, COUNTS_AT, place, events, ha="left")
     write_result(axis, place, row, keys=KEYS, ratio_at=RATIO_AT, p_at=P_AT)
