@@ -158,7 +158,7 @@ def test_a_shipped_file_reruns_what_reads_it(
 
 
 def test_a_changed_template_reruns_the_report(clone: Path, moved: Path) -> None:
-    (path,) = clone.glob("lammscope/**/*.jinja")
+    (path,) = clone.glob("lammscope/**/template.html.jinja")
     path.write_text(f"{path.read_text()}\n")
     assert plan(clone, moved) == {"write_report": 1, "all": 1}
 
@@ -166,7 +166,8 @@ def test_a_changed_template_reruns_the_report(clone: Path, moved: Path) -> None:
 def test_an_own_panel_counts_by_its_content_and_not_by_its_path(clone: Path, moved: Path) -> None:
     own = Path(shutil.copy(clone / PANEL, moved / "own.yaml"))
     write_config(moved, annotation={"panel": "own.yaml"})  # which sorts the keys, too
-    assert plan(clone, moved) == {"save_config": 1, "write_report": 1, "all": 1}
+    later = ("save_config", "write_definition", "write_report", "all")  # a definition names it
+    assert plan(clone, moved) == dict.fromkeys(later, 1)
     own.write_text(f"{own.read_text()}\n")
     assert {"extract_panel", "annotate_cells"} <= set(plan(clone, moved))
 

@@ -172,6 +172,32 @@ def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]
     assert "Nothing to be done" in run.text
 
 
+def test_other_choices_run_in_folders_of_their_own_and_nothing_of_the_run_again(
+    finished: Path, snakemake: Callable[..., Run], tmp_path: Path
+) -> None:
+    config = tmp_path / "choices.yaml"
+    config.write_text(
+        "multiverse:\n  resolution: [0.5]\n  doublets: [kept]\n  probability: [0.6]\n"
+        "  denominator: [all]\n"
+    )
+    run = snakemake(finished, "--dry-run", more_configs=(config,))
+    assert run.code == 0, run.text[-2000:]
+    assert "Multiverse: 16 specifications" in run.text
+    jobs = planned(run.text)
+    assert {name: n for name, n in jobs.items() if not name.endswith("_again")} == {
+        **{"count_calls": 3, "test_multiverse": 1, "draw_multiverse": 1},
+        **{"save_config": 1, "write_report": 1, "all": 1},
+    }
+    again = {name.removesuffix("_again"): n for name, n in jobs.items() if name.endswith("_again")}
+    assert again["cluster_cells"] == again["annotate_cells"] == again["call_lamm"] == 3
+    assert again["select_cells"] == again["embed_cells"] == again["integrate_harmony"] == 1
+    assert again["find_neighbors"] == 1
+    assert "select_genes" not in again  # quality limits are those of the run
+    said = re.search(r"folders of\s+other\s+cells and calls, (\d+)\s+more\s+jobs", run.text)
+    assert said
+    assert int(said[1]) == sum(jobs.values()) - 3  # not the config, the report and `all`
+
+
 def test_no_job_upstream_of_the_counts_sees_the_response(
     finished: Path, snakemake: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -232,29 +258,3 @@ def test_one_core_gives_the_same_bytes_as_two(
     assert planned(run.text)["ingest_samples"] == 2
     for name, content in before.items():
         assert (finished / name).read_bytes() == content, name
-
-
-def test_other_choices_run_in_folders_of_their_own_and_nothing_of_the_run_again(
-    finished: Path, snakemake: Callable[..., Run], tmp_path: Path
-) -> None:
-    config = tmp_path / "choices.yaml"
-    config.write_text(
-        "multiverse:\n  resolution: [0.5]\n  doublets: [kept]\n  probability: [0.6]\n"
-        "  denominator: [all]\n"
-    )
-    run = snakemake(finished, "--dry-run", more_configs=(config,))
-    assert run.code == 0, run.text[-2000:]
-    assert "Multiverse: 16 specifications" in run.text
-    jobs = planned(run.text)
-    assert {name: n for name, n in jobs.items() if not name.endswith("_again")} == {
-        **{"count_calls": 3, "test_multiverse": 1, "draw_multiverse": 1},
-        **{"save_config": 1, "write_report": 1, "all": 1},
-    }
-    again = {name.removesuffix("_again"): n for name, n in jobs.items() if name.endswith("_again")}
-    assert again["cluster_cells"] == again["annotate_cells"] == again["call_lamm"] == 3
-    assert again["select_cells"] == again["embed_cells"] == again["integrate_harmony"] == 1
-    assert again["find_neighbors"] == 1
-    assert "select_genes" not in again  # quality limits are those of the run
-    said = re.search(r"folders of\s+other\s+cells and calls, (\d+)\s+more\s+jobs", run.text)
-    assert said
-    assert int(said[1]) == sum(jobs.values()) - 3  # not the config, the report and `all`

@@ -10,7 +10,7 @@ from lammscope.report.catalog import Columns, ResultFile, read_catalog
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES
 from tests.result_tables import column_mistakes
 
-WILDCARDS = {"sample", "channel", "part", "contrast", "figure", "method"}
+WILDCARDS = {"sample", "channel", "part", "contrast", "figure", "method", "folder"}
 
 
 def test_every_table_of_the_report_is_in_the_catalog() -> None:

@@ -18,6 +18,7 @@ from lammscope.report.figures.catalog import (
     placed_figures,
 )
 from lammscope.report.figures.cohort import CohortData
+from lammscope.report.figures.cohorts import ReplicationData
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.entry import FigureEntry
 from lammscope.report.figures.evidence import EvidenceData
@@ -35,8 +36,17 @@ GROUPS = {
     "associations": AssociationData,
     "survival": Survival,
     "multiverse": MultiverseData,
+    "replication": ReplicationData,
 }
-OF_COHORT = ("quality", "cohort", "evidence", "associations", "survival", "multiverse")
+OF_COHORT = (
+    "quality",
+    "cohort",
+    "evidence",
+    "associations",
+    "survival",
+    "multiverse",
+    "replication",
+)
 BY_NAME = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 
 
