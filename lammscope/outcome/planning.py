@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from lammscope.core.names import ALPHA, Array
 from lammscope.stats.distributions import chi2_quantile
-from lammscope.stats.power import t_power
+from lammscope.stats.power import t_power, welch_power
 
 CONFIDENCE = 0.8  # of the upper limit of the spread, after Browne (1995)
 MOST = 2000  # patients per arm that are tried
@@ -84,18 +84,19 @@ class Spread:
     def power(self, difference: float, sizes: tuple[int, ...]) -> float:
         """Return the power of the two-sided test with a number of patients in each arm.
 
-        The test is that of `stats.effect`: Welch's for two arms, with Satterthwaite's degrees of
-        freedom at the expected variances, and Student's otherwise.
+        The test is that of `stats.effect`: Welch's for two arms, Student's otherwise. Each arm
+        loses its share of the degrees of freedom that covariates take.
         """
         n = np.array(sizes, dtype=float)
-        variance = (np.array(self.patients) + np.array(self.counting)) / n
-        whole = float(variance.sum())
-        df = whole**2 / float((variance**2 / (n - 1)).sum()) if whole else float((n - 1).sum())
-        df -= self.spent
-        if df < 1 or smallest_p(sizes) >= ALPHA:
+        df = n - 1 - self.spent * n / n.sum()
+        if df.min() <= 0 or smallest_p(sizes) >= ALPHA:
             return 0.0
-        se = np.sqrt(self.inflation * whole)
-        return t_power(abs(difference) / se, df, alpha=ALPHA) if se else 1.0
+        variance = self.inflation * (np.array(self.patients) + np.array(self.counting)) / n
+        if not variance.any():
+            return 1.0
+        if len(n) == 2:
+            return welch_power(abs(difference), variance, df, alpha=ALPHA)
+        return t_power(abs(difference) / float(np.sqrt(variance[0])), float(df[0]), alpha=ALPHA)
 
 
 def counting_variance(count: Array, total: Array) -> Array:

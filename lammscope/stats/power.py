@@ -11,6 +11,8 @@ import numpy as np
 from lammscope.stats import Array
 from lammscope.stats.distributions import chi2_quantile, normal_lower, t_quantile
 
+ARM_NODES = 60  # of the quadrature over the variance of an arm
+
 
 def t_power(shift: float, df: float, *, alpha: float, one_sided: bool = False) -> float:
     """Return the power of a t-test whose estimate is `shift` standard errors from 0.
@@ -30,6 +32,35 @@ def t_power(shift: float, df: float, *, alpha: float, one_sided: bool = False) -
     if not one_sided:
         power = power + normal_lower(-shift - spread)
     return float(weights @ power / 2)
+
+
+def welch_power(difference: float, variance: Array, df: Array, *, alpha: float) -> float:
+    """Return the power of Welch's two-sided test, for values that are normal in each arm.
+
+    The test estimates the degrees of freedom, too, so its power is an average over the estimated
+    variances of both arms, here by a product of quadratures.
+
+    Parameters
+    ----------
+    difference
+        Of the means.
+    variance
+        True variance of each mean, (2,): that of the values over their number.
+    df
+        Degrees of freedom with which each variance is estimated, (2,).
+    alpha
+        Level of the test.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(ARM_NODES)
+    found = [v * chi2_quantile((nodes + 1) / 2, d) / d for v, d in zip(variance, df, strict=True)]
+    first, second = np.meshgrid(*found, indexing="ij")
+    estimated = first + second
+    satterthwaite = estimated**2 / (first**2 / df[0] + second**2 / df[1])
+    truth = float(np.sqrt(np.sum(variance)))
+    critical = t_quantile(1 - alpha / 2, satterthwaite) * np.sqrt(estimated) / truth
+    shift = difference / truth
+    power = normal_lower(shift - critical) + normal_lower(-shift - critical)
+    return float(weights @ power @ weights / 4)
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.multiverse import OK
+from lammscope.cohort.multiverse import OK, OWN
 from lammscope.core.words import choice_words, write_number
 from lammscope.report.table import Column, build_table
 
@@ -50,7 +50,9 @@ def multiverse_section(
     lines.append(_joint_line(row))
     named = choices.assign(
         what=choices["choice"].map(choice_words),
-        value=choices["value"].astype(str) + choices["is_main"].map({True: " (own)", False: ""}),
+        value=[
+            _value_words(*pair) for pair in zip(choices["value"], choices["is_main"], strict=True)
+        ],
         n=choices["n_defined"].astype(str) + " of " + choices["n_specifications"].astype(str),
     )
     columns = [
@@ -58,6 +60,13 @@ def multiverse_section(
         for each in COLUMNS
     ]
     return {"lines": list(filter(None, lines)), "table": build_table(named, columns)}
+
+
+def _value_words(value: object, is_main: bool) -> str:
+    """Return a value of a choice, and whether it is the run's own."""
+    if value == OWN:
+        return "the run's"
+    return f"{value} (the run's)" if is_main else str(value)
 
 
 def _size_line(row: pd.Series, specifications: pd.DataFrame) -> str:
@@ -114,8 +123,8 @@ def _joint_line(row: pd.Series) -> str:
     )
     return (
         "The specifications share their patients, so their p are not independent evidence. One "
-        "test of all of them asks how often so strong a curve arises if responses are exchanged "
-        f"between patients ({row['permutation_scheme']}): p = {middle} for the median estimate in "
+        "permutation test of all of them asks how often chance gives so strong a curve "
+        f"({row['permutation_scheme']}): p = {middle} for the median estimate in "
         f"standard errors, and p = {share} for the share with p < 0.05. This test cannot give less "
         f"than p = {write_number(float(row['p_floor']), 'p')}."
     )
