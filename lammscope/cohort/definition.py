@@ -16,6 +16,7 @@ from lammscope.cohort.contrast_config import DEFAULT
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.definition_file import NAME, TESTED, Content, Definition, read_definition
 from lammscope.core.digests import file_digest
+from lammscope.core.names import PRIMARY_SCALE
 from lammscope.core.resources import find_resource
 
 # Keys of the config that are frozen, by section. Files are compared by content.
@@ -40,7 +41,6 @@ FILES = (
 # Sections of the config that a definition holds, with those that are recorded only.
 SECTIONS_READ = (*FROZEN, "categories", "integration", "clustering", "sorts", "seed")
 RESPONSE = ("response", "response_label")  # columns that `response` of the config makes
-SCALE = "logit"  # of the primary result
 PER_SD = " per SD"  # of the cohort's own patients, so another unit in each cohort
 SAME_COHORT = 0.5  # share of samples with matrices of the same size: the same cohort
 
@@ -269,7 +269,7 @@ def _changed_settings(
         found += [
             f"{definition.path}: `estimate.{key}` is {definition.estimate[key]}, and this run has "
             f"{own}; a result can be replicated in the same unit only"
-            for key, own in (("scale", SCALE), ("unit", unit_of(primary)))
+            for key, own in (("scale", PRIMARY_SCALE), ("unit", unit_of(primary)))
             if definition.estimate[key] != own
         ]
     return found + [

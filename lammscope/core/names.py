@@ -12,6 +12,7 @@ LEVELS = ("positive", "macrophage_like")  # of LAMM calls
 LAMM = "LAMM"  # a call at the configured level, and its row in tables
 LAMM_LEVELS = ("LAMM_positive", "LAMM_macrophage_like")  # rows of both levels in abundance tables
 LAMM_ROWS = (LAMM, *LAMM_LEVELS)  # they overlap with populations
+PRIMARY_SCALE = "logit"  # of the primary result
 LAMM_SCORE = "LAMM_score"  # row of the mean score of monocytic cells
 NONE, AUTO = "none", "auto"  # no integration; the method chosen by integration scores
 UNSTATED = "unstated"  # the compartment of samples without one in the sheet

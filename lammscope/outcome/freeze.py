@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from lammscope.abundance.primary import primary_row
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
-from lammscope.cohort.definition import SCALE, unit_of
+from lammscope.cohort.definition import unit_of
 from lammscope.cohort.definition_file import NOT_TESTED, TESTED, Content
-from lammscope.core.names import LAMM
+from lammscope.core.names import LAMM, PRIMARY_SCALE
 from lammscope.core.shards import read_record
 from lammscope.core.words import as_text
 
@@ -19,16 +20,6 @@ NUMBERS = (  # of the estimate, as in `abundance/{contrast}.tsv`
     *("mean_test", "mean_reference", "sd_test", "sd_reference"),
 )
 DESCRIBED = ("compartment", "sort", "timepoint", "product", "chemistry")  # columns of the sheets
-
-
-def primary_row(table: pd.DataFrame, *, denominator: str) -> dict[str, Any]:
-    """Return the primary row of an abundance table: LAMM cells in the denominator, as log odds."""
-    chosen = table[
-        (table["population"] == LAMM)
-        & (table["denominator"] == denominator)
-        & (table["scale"] == SCALE)
-    ]
-    return {str(key): value for key, value in chosen.iloc[0].items()}
 
 
 def frozen_estimate(
@@ -53,7 +44,7 @@ def frozen_estimate(
         per arm, their mean fractions and standard deviations, and its direction in words.
     """
     found: dict[str, Any] = {"population": LAMM, "denominator": primary["denominator"]}
-    found |= {"scale": SCALE}
+    found |= {"scale": PRIMARY_SCALE}
     if table is None or contrast is None:
         reason = f"the cohort has no contrast `{primary['contrast']}`"
         return {"status": NOT_TESTED, "reason": reason, **found, "unit": ""}

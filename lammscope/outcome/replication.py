@@ -8,11 +8,10 @@ import pandas as pd
 
 from lammscope.abundance.fractions import Measure, unit_values
 from lammscope.abundance.populations import Question
-from lammscope.cohort.definition import SCALE
 from lammscope.cohort.definition_file import Content
 from lammscope.cohort.design import design_matrix, independent_columns, tested_column
 from lammscope.cohort.permutation import Permutations, permutation_p
-from lammscope.core.names import ALPHA, LAMM
+from lammscope.core.names import ALPHA, LAMM, PRIMARY_SCALE
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE
 from lammscope.core.words import write_number
 from lammscope.stats.distributions import t_quantile, t_two_sided
@@ -151,7 +150,7 @@ def _permuted(
     scheme = contrast.permutations(
         units, max_exact=permutations.max_exact, n_draws=permutations.n_draws
     )
-    values = unit_values(measure, keep, SCALE)[None]
+    values = unit_values(measure, keep, PRIMARY_SCALE)[None]
     at = tested_column(full)
     p = permutation_p(values, full.to_numpy(), at, scheme, seed=permutations.seed, side=side)
     return float(p[0])

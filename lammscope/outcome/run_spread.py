@@ -10,6 +10,7 @@ import yaml
 
 from lammscope.abundance.fractions import Measure
 from lammscope.abundance.populations import Question
+from lammscope.abundance.primary import primary_row
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
@@ -113,11 +114,12 @@ def run_basis(run: Run, name: str) -> Basis:
         exclude_pre_post=run.config["abundance"]["exclude_pre_post"],
         sorts=run.config["sorts"],
     )
-    measure, row = question.measure(LAMM, run.denominator), _tested_row(run, name)
+    table = read_table(run.folder / "abundance" / f"{name}.tsv")
+    measure = question.measure(LAMM, run.denominator)
+    row = primary_row(table, denominator=run.denominator)
     errors = call_errors(run, question.comparison.used["sample"])
-    if row is None or measure is None or row["status"] != "ok":
-        reason = "there are no such cells" if row is None else str(row["reason"])
-        return Basis(contrast, run.denominator, (), None, errors, reason=reason)
+    if measure is None or row["status"] != "ok":
+        return Basis(contrast, run.denominator, (), None, errors, reason=str(row["reason"]))
     spread, sizes = _spread(measure, question, row)
     return Basis(contrast, run.denominator, sizes, spread, errors)
 
@@ -141,17 +143,6 @@ def call_errors(run: Run, samples: pd.Series) -> CallErrors:
         sensitivity=float(probability[called].sum() / expected) if expected else 1.0,
         false_rate=float((1 - probability[called]).sum() / others) if others else 0.0,
     )
-
-
-def _tested_row(run: Run, name: str) -> dict[str, Any] | None:
-    """Return the row of the contrast's table that a plan is for."""
-    table = read_table(run.folder / "abundance" / f"{name}.tsv")
-    rows = table[
-        (table["population"] == LAMM)
-        & (table["denominator"] == run.denominator)
-        & (table["scale"] == "logit")
-    ]
-    return {str(key): value for key, value in rows.iloc[0].items()} if len(rows) else None
 
 
 def _spread(

@@ -3,13 +3,13 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.abundance.populations import Question
+from lammscope.abundance.primary import primary_row
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrast_kinds import make_contrast
 from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
-from lammscope.outcome.freeze import primary_row
 from lammscope.outcome.replication import test_replication
 
 snakemake: Snakemake

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lammscope.abundance.primary import primary_row
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
 from lammscope.core.words import denominator_words, readable, write_number
@@ -31,16 +32,6 @@ def state_primary(results: Results, *, config: Mapping[str, Any]) -> str:
     own = results.of_contrast[name]
     sentence = primary_sentence(own.abundance, own.contrast, denominator=primary["denominator"])
     return f"{sentence} {POSITIVE}" if level == "positive" else sentence
-
-
-def primary_row(table: pd.DataFrame, *, denominator: str) -> Mapping[str, Any]:
-    """Return the pre-specified row: LAMM cells in the primary denominator, on the logit scale."""
-    chosen = table[
-        (table["population"] == "LAMM")
-        & (table["denominator"] == denominator)
-        & (table["scale"] == "logit")
-    ]
-    return {str(key): value for key, value in chosen.iloc[0].items()}
 
 
 def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: str) -> str:
@@ -100,15 +91,9 @@ def primary_section(
     if own is None or own.abundance.empty:
         return result
     contrast, table = own.contrast, own.abundance
-    rows = table[
-        (table["population"] == "LAMM")
-        & (table["denominator"] == denominator)
-        & (table["scale"] == "logit")
-        & table["estimate"].notna()
-    ]
-    if rows.empty:
+    row = primary_row(table, denominator=denominator)
+    if not np.isfinite(row["estimate"]):
         return result
-    row = rows.iloc[0]
     for side in ("reference", "test"):
         value = write_number(float(row[f"mean_{side}"]), contrast.mean_unit)
         what = f"LAMM cells, % {denominator_words(denominator)} ({contrast.mean_words})"
@@ -125,7 +110,7 @@ def primary_section(
     facts.append(("p", write_number(float(row["p"]), "p"), test))
     verdict, _, doubts = str(row["words"]).partition("; ")
     facts.append(("verdict", str(row["verdict"]), readable(doubts or verdict)))
-    lines = [line(row.to_dict(), contrast=contrast) for line in (influence_line, incomplete_line)]
+    lines = [line(row, contrast=contrast) for line in (influence_line, incomplete_line)]
     if not own.robustness.empty:
         lines.append(robustness_line(own.robustness, contrast=contrast))
     beside += [line for line in lines if line]

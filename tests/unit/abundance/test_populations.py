@@ -9,8 +9,9 @@ from scipy import special, stats
 
 from lammscope.abundance.comparisons import COLUMNS, detectable_difference
 from lammscope.abundance.counts import count_cells
+from lammscope.abundance.primary import primary_row
 from lammscope.core.names import UNKNOWN_CAR_T
-from lammscope.report.sections.primary import primary_row, primary_sentence
+from lammscope.report.sections.primary import primary_sentence
 from tests.unit.abundance.questions import judge
 from tests.unit.abundance.questions import run_abundance as run_test
 from tests.unit.example_cohorts import BASELINE, CHANGE, PAIRED, asked, make_samples

@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from lammscope.abundance.calibration import _other_labels, diagnose_abundance
+from lammscope.abundance.primary import primary_row
 from lammscope.cohort.design import TREND
 from lammscope.cohort.permutation import Permutations, assignments
-from lammscope.report.sections.primary import primary_row, primary_sentence
+from lammscope.report.sections.primary import primary_sentence
 from tests.unit.abundance.questions import ask, judge, run_abundance, run_robustness
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
 from tests.unit.abundance.test_robustness import thresholds_of

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from lammscope.abundance.populations import Question
+from lammscope.abundance.primary import primary_row
 from lammscope.cohort.comparison import Comparison
 from lammscope.outcome import replication
-from lammscope.outcome.freeze import primary_row
 from lammscope.outcome.replication import COLUMNS, judge_replication
 from tests.definitions import definition_content
 from tests.unit.abundance.questions import permutations, run_abundance
