@@ -20,6 +20,7 @@ KINDS = {  # wildcards whose files become out of date, and what they stand for
     "channel": "channels that are not in the sample sheet",
     "part": "groups of samples that do not exist",
     "contrast": "contrasts that are not in the config",
+    "folder": "choices that `multiverse` in the config does not list",
 }
 
 
@@ -88,7 +89,7 @@ def out_of_date(
     patterns
         Paths of all kinds of results below the folder, with wildcards such as `{sample}`.
     present
-        Names of this run by wildcard: `sample`, `channel`, `part` and `contrast`.
+        Names of this run by wildcard: those of `KINDS`.
 
     Returns
     -------
@@ -132,9 +133,12 @@ def _matrices(samples: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _files(results: Path, patterns: Iterable[str]) -> set[str]:
-    """Return the files below a folder that match a pattern with a name of this run or another."""
+    """Return the files below a folder that match a pattern with a name of this run or another.
+
+    A pattern that ends with a slash is that of a folder.
+    """
     return {
-        path.relative_to(results).as_posix()
+        path.relative_to(results).as_posix() + "/" * pattern.endswith("/")
         for pattern in patterns
         if set(WILDCARD.findall(pattern)) & set(KINDS)
         for path in results.glob(WILDCARD.sub("*", pattern))

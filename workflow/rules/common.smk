@@ -135,6 +135,7 @@ def check_results_folder():
                 "part": KEPT_PARTS,
                 "channel": CHANNELS,
                 "contrast": CONTRASTS,
+                "folder": MULTIVERSE_FOLDERS,
             },
         )
     )

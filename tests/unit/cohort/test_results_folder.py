@@ -17,7 +17,10 @@ from lammscope.cohort.sample_table import sample_table_text
 from lammscope.report.catalog import read_catalog
 
 PATTERNS = [path for entry in read_catalog().values() for path in entry.paths]
-PRESENT = {"sample": ["A1", "B.2"], "channel": ["A1", "B.2"], "part": ["001"], "contrast": ["base"]}
+PRESENT = {
+    **{"sample": ["A1", "B.2"], "channel": ["A1", "B.2"], "part": ["001"], "contrast": ["base"]},
+    "folder": ["doublets_kept"],
+}
 
 
 def table(*names: Any, folder: str = "data", **columns: Any) -> Any:
@@ -81,6 +84,7 @@ CURRENT = (
     *("abundance/base.tsv", "abundance/counts.tsv", "abundance/robustness.base.tsv"),
     *("abundance/counts.thresholds.tsv", "figures/base/lamm.png", "figures/cohort/umap.png"),
     *("joint/hvg/001.npz", "expression/base.tsv.gz", "logs/x.log", "study/shards/C1.h5ad"),
+    *("multiverse/doublets_kept/abundance/counts.tsv", "multiverse/specifications.tsv"),
 )
 FORMER = {  # files, the note
     "a sample": (
@@ -94,6 +98,11 @@ FORMER = {  # files, the note
         "contrasts that are not in the config: late (3 files)",
     ),
     "a group of samples": (["joint/hvg/002.npz"], "groups of samples that do not exist: 002 (1"),
+    "choices": (
+        ["multiverse/resolution_2/joint/clusters.parquet", "multiverse/resolution_2/qc.tsv"],
+        "choices that `multiverse` in the config does not list: resolution_2 (1 file); they are "
+        "not updated, so remove them (e.g. multiverse/resolution_2/)",
+    ),
     "nothing": ([], ""),
     "notes of a person": (["abundance/my notes.docx", "todo.txt", "abundance/a b.tsv"], ""),
 }
