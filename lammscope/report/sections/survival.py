@@ -22,6 +22,7 @@ COLUMNS = (
     Column("endpoint", "Endpoint"),
     Column("when", "Samples"),
     Column("what", "Measure"),
+    Column("verdict", "Verdict", "words"),
     Column("events", "Events / patients"),
     Column(
         "hazard",
@@ -31,15 +32,15 @@ COLUMNS = (
     ),
     Column("p", "p", "p", "score test, patients permuted"),
     Column("p_holm", "p, Holm", "p", "over all rows but the pre-specified one"),
-    Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
+    Column("influence_p_max", "p, one out", "p", "largest p with one patient left out"),
     Column(
         "days",
-        "Days (95 % CI)",
+        "Days",
         "text",
         "mean event-free days, above the median of the measure less up to it",
     ),
     Column("gray_p", "p, Gray", "p", "cumulative incidence, above and up to the median"),
-    Column("remarks", "Verdict", "words"),
+    Column("remarks", "Remarks", "words"),
 )
 LEFT_OUT = (
     Column("endpoint", "Endpoint"),
@@ -112,8 +113,7 @@ def _table(tests: pd.DataFrame) -> Table:
         hazard=[ratio_words(row) if row["status"] == "ok" else "" for row in rows],
         days=[_days(row) for row in rows],
         remarks=[
-            "; ".join(filter(None, [row["verdict"], row["doubts"], row["notes"], row["reason"]]))
-            for row in rows
+            "; ".join(filter(None, [row["doubts"], row["notes"], row["reason"]])) for row in rows
         ],
     )
     optional = ("gray_p", "days", "p_holm")
@@ -122,12 +122,11 @@ def _table(tests: pd.DataFrame) -> Table:
 
 
 def _days(row: Mapping[Any, Any]) -> str:
-    """Return the difference in mean days without an event, its interval, and up to which day."""
-    keys = ("rmst_difference", "rmst_ci_low", "rmst_ci_high")
-    if not np.isfinite(row[keys[0]]):
+    """Return the difference in mean days without an event, and of how many days."""
+    if not np.isfinite(row["rmst_difference"]):
         return ""
-    days, low, high = (write_number(float(row[key]), "count") for key in keys)
-    return f"{days} ({low} to {high}) of {write_number(float(row['horizon']), 'count')}"
+    days, of = (write_number(float(row[key]), "count") for key in ("rmst_difference", "horizon"))
+    return f"{days} of {of}"
 
 
 def _left_out(excluded: pd.DataFrame) -> Table | None:
