@@ -286,6 +286,14 @@ def _model_mistakes(
     settings = config["survival"]
     names = [str(name) for name in samples.columns]
     follow_up = {column for endpoint in endpoints for column in endpoint.columns}
+    contrasts = config["contrasts"] if isinstance(config["contrasts"], Mapping) else {}
+    for contrast, entry in contrasts.items():
+        for name in sorted(follow_up & {str(each) for each in entry.get("adjust") or []}):
+            yield (
+                f"config: `contrasts.{contrast}.adjust` names `{name}`, which is follow-up: it "
+                "comes after what is compared, and to adjust for it biases the comparison; remove "
+                "it"
+            )
     for name in settings["adjust"]:
         said = f"config: `survival.adjust` names `{name}`"
         if name not in names:

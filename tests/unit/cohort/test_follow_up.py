@@ -28,14 +28,15 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Shee
     """Check a cohort with these columns of follow-up: a header and a row per patient."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*lines: str, **survival: Any) -> Sheets:
+    def run(*lines: str, contrasts: Any = "default", **survival: Any) -> Sheets:
         (tmp_path / "samples.tsv").write_text(SAMPLES)
         header, *rows = lines
         starts = [f"{name}\t{response}\t{100 + i}\t" for i, (name, response) in
                   enumerate(zip("ABCD", ("CR", "PD", "CR", "PD"), strict=True))]  # fmt: skip
         text = [HEAD + header, *(a + b for a, b in zip(starts, rows, strict=True))]
         (tmp_path / "patients.tsv").write_text("\n".join(text) + "\n")
-        config = {"samples": "samples.tsv", "patients": "patients.tsv", "survival": survival}
+        config: dict[str, Any] = {"samples": "samples.tsv", "patients": "patients.tsv"}
+        config |= {"survival": survival, "contrasts": contrasts}
         return check_sheets(resolve_config(config), look=False)
 
     return run
@@ -120,6 +121,13 @@ def test_all_mistakes_of_an_endpoint_are_told_with_their_rows(
     ):
         assert message in told
     assert "row 3: `days` is `-5`" in told
+
+
+def test_follow_up_is_no_covariate_of_a_contrast(check: Callable[..., Sheets]) -> None:
+    entry = {"kind": "between", "test": "non_responder", "reference": "responder"}
+    assert check(*SOUND, contrasts={"late": entry | {"adjust": ["ldh"]}}).mistakes == []
+    (mistake,) = check(*SOUND, contrasts={"late": entry | {"adjust": ["pfs_event"]}}).mistakes
+    assert "`contrasts.late.adjust` names `pfs_event`, which is follow-up" in mistake
 
 
 def test_an_endpoint_of_other_columns_is_refused_with_the_nearest(
