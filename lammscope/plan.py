@@ -86,7 +86,10 @@ def _check(options: argparse.Namespace) -> None:
         "--arms must be above 0": options.arms > 0,
         "--cells must be at least 1": options.cells is None or options.cells >= 1,
         "--sd must be above 0": all(sd > 0 for sd in options.sd or []),
-        "--fraction must lie between 0 and 1": 0 < (options.fraction or 0.5) < 1,
+        "--fraction must lie between 0 and 1": options.fraction is None or 0 < options.fraction < 1,
+        "--sensitivity must be above 0 and at most 1": options.sensitivity is None
+        or 0 < options.sensitivity <= 1,
+        "--false-rate must be at least 0 and below 1": 0 <= (options.false_rate or 0) < 1,
     }
     for message, kept in limits.items():
         if not kept:

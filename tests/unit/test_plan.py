@@ -130,6 +130,18 @@ REFUSED = {
     "sd": (["--kind", "paired", *GIVEN, "--sd", "0"], "--sd must be above 0"),
     "ratio": (["--kind", "paired", *GIVEN, "--ratio", "1"], "--ratio must be above 0 and not 1"),
     "power": (["--kind", "paired", *GIVEN, "--power", "80"], "--power must lie between 0.05 and"),
+    "fraction": (
+        ["--kind", "paired", "--sd", "0.6", "--fraction", "0"],
+        "--fraction must lie between 0 and 1",
+    ),
+    "sensitivity": (
+        ["--kind", "paired", *GIVEN, "--sensitivity", "1.5"],
+        "--sensitivity must be above 0 and at most 1",
+    ),
+    "false rate": (
+        ["--kind", "paired", *GIVEN, "--false-rate", "-0.2"],
+        "--false-rate must be at least 0 and below 1",
+    ),
     "false calls": (
         ["--kind", "paired", *GIVEN, "--false-rate", "0.2"],
         "a fraction of 0.1 in the reference does not fit calls",
