@@ -13,7 +13,7 @@ from lammscope.cohort.comparison import Comparison, compare
 from lammscope.cohort.config import ConfigLines, check_config
 from lammscope.cohort.contig_files import contig_mistakes
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
-from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config
+from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config, primary_contrast
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.definition import definition_mistakes, replication_note, take_definition
@@ -22,7 +22,7 @@ from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
-from lammscope.cohort.multiverse_checks import multiverse_mistakes, primary_contrast
+from lammscope.cohort.multiverse_checks import multiverse_mistakes
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets

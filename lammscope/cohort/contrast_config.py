@@ -81,6 +81,12 @@ def contrasts_from_config(
     return [_settled(contrast, samples) for contrast in made]
 
 
+def primary_contrast(config: Mapping[str, Any], contrasts: Sequence[Contrast]) -> Contrast | None:
+    """Return the primary contrast, or None if the run has no such contrast."""
+    name = config["primary"]["contrast"]
+    return next((contrast for contrast in contrasts if contrast.name == name), None)
+
+
 def default_contrasts(samples: pd.DataFrame, *, sorts: Sorts) -> list[Contrast]:
     """Return the contrasts of a config that names none, as far as the cohort allows them.
 

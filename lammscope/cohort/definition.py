@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lammscope.cohort.config import ConfigLines, as_label
-from lammscope.cohort.contrast_config import DEFAULT
+from lammscope.cohort.contrast_config import DEFAULT, primary_contrast
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.definition_file import NAME, TESTED, Content, Definition, read_definition
 from lammscope.core.digests import file_digest
@@ -250,7 +250,7 @@ def _changed_settings(
 ) -> list[str]:
     """Name the frozen keys that differ, and arms that are exchanged."""
     name = config["primary"]["contrast"]
-    primary = next((each for each in contrasts if each.name == name), None)
+    primary = primary_contrast(config, contrasts)
     mine, first = frozen_settings(config, primary), definition.settings
     found: list[str] = []
     if primary is None:  # other settings are compared, too

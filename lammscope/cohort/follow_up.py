@@ -11,11 +11,12 @@ import pandas as pd
 from lammscope.cohort.associations import NO_COVARIATES
 from lammscope.cohort.config import as_label, read_schema
 from lammscope.cohort.covariates import LIKE_DATE
+from lammscope.cohort.sheet_file import FLAGS
 from lammscope.core.words import as_text, near, shortened
 
 DEFAULT = {"pfs": ("pfs_days", "pfs_event"), "os": ("os_days", "os_event")}
 CENSORED, EVENT, COMPETING = 0, 1, 2
-CODES = {"0": 0, "no": 0, "n": 0, "false": 0, "1": 1, "yes": 1, "y": 1, "true": 1}
+CODES = {"0": CENSORED, "1": EVENT, **{word: int(flag) for word, flag in FLAGS.items()}}
 MOST_DAYS = 15_000  # 41 years; a larger number is a date of a spreadsheet, or a year
 EVENTS_PER_TERM = 8  # of a model with covariates, the marker included; our choice
 KEY = "config: `survival.endpoints"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from lammscope.cohort.contrast_config import primary_contrast
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.multiverse import OWN, Multiverse, is_listed, read_multiverse
 from lammscope.core.names import AUTO, FILE_COLUMNS
@@ -41,12 +42,6 @@ def multiverse_mistakes(
         *_contrast_mistakes(config, contrasts, contrast),
         *(_adjust_mistakes(config, samples, contrast) if contrast else []),
     ]
-
-
-def primary_contrast(config: Mapping[str, Any], contrasts: Sequence[Contrast]) -> Contrast | None:
-    """Return the primary contrast, or None if the run has no such contrast."""
-    name = config["primary"]["contrast"]
-    return next((contrast for contrast in contrasts if contrast.name == name), None)
 
 
 def _size_mistakes(given: Mapping[str, Any], multiverse: Multiverse) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammscope.stats import Array
-from lammscope.stats.effect import EMPTY, LEAST, residuals
+from lammscope.stats.effect import EMPTY, LEAST, expected_squares, residuals, squares_by_arm
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,13 @@ def effects_of_arms(values: Array, others: Array, assigned: NDArray[np.bool_]) -
     arms = np.array([1 - second, second])
     maker = np.eye(n_units) - others @ others.T
     maker = maker - columns[:, :, None] * (columns / squared[:, None])[:, None, :]
-    # Expected squares of the residuals of an arm for a unit variance in another.
-    expected = np.einsum("iau,auv,jav->aij", arms, maker**2, arms, optimize=True)
+    expected = np.moveaxis(expected_squares(others, columns, arms), -1, 0)
     known &= expected.diagonal(axis1=1, axis2=2).min(axis=1) >= LEAST
     expected = np.where(known[:, None, None], expected, np.eye(2))
     estimate = columns @ rest.T / squared[:, None]
     share = np.array([np.sum(arm * columns**2, axis=1) for arm in arms]).T / squared[:, None] ** 2
     inverse = np.linalg.inv(expected)
-    squares = _squares_by_arm(rest, estimate, columns, arms)
+    squares = squares_by_arm(rest, estimate, columns, arms)
     variances = np.maximum(np.einsum("aij,jaf->iaf", inverse, squares), 0.0)
     variance = np.einsum("ai,iaf->af", share, variances)
     # The variance is a quadratic form of the residuals; this is the variance of that form.
@@ -81,18 +80,6 @@ def effects_of_signs(values: Array, assigned: NDArray[np.bool_]) -> AssignedEffe
     known = np.full(len(signs), n_units > 1)
     variance = left / max(n_units - 1, 1) / n_units
     return _effects(estimate, variance, float(n_units - 1), 1.0, known)
-
-
-def _squares_by_arm(rest: Array, estimate: Array, columns: Array, arms: Array) -> Array:
-    """Sum the squared residuals of each arm: arms x assignments x features."""
-    return np.array(
-        [
-            arm @ rest.T**2
-            - 2 * estimate * ((arm * columns) @ rest.T)
-            + estimate**2 * np.sum(arm * columns**2, axis=1)[:, None]
-            for arm in arms
-        ]
-    )
 
 
 def _effects(

@@ -142,15 +142,9 @@ def statistics_of_arms(values: Array, others: Array, columns: Array, arms: Array
     squared = np.sum(columns**2, axis=1)
     squared = np.where(squared > EMPTY, squared, 1.0)[:, None]
     estimates = columns @ values.T / squared
-    parts = [
-        arm @ values.T**2
-        - 2 * estimates * ((arm * columns) @ values.T)
-        + estimates**2 * np.sum(arm * columns**2, axis=1)[:, None]
-        for arm in arms
-    ]
-    first, second = np.maximum(parts, 0.0)
+    first, second = np.maximum(squares_by_arm(values, estimates, columns, arms), 0.0)
     share = [np.sum(arm * columns**2, axis=1)[:, None] / squared**2 for arm in arms]
-    expected = _expected_squares(others, columns, arms)[..., None]
+    expected = expected_squares(others, columns, arms)[..., None]
     (a, b), (_, d) = expected
     known = np.minimum(a, d) >= LEAST
     determinant = np.where(known, a * d - b * b, 1.0)
@@ -188,7 +182,23 @@ def share_of_squares(estimate: Array, variance: Array) -> Array:
     return np.asarray(estimate**2 / np.where(whole > 0, whole, 1.0))
 
 
-def _expected_squares(others: Array, columns: Array, arms: Array) -> Array:
+def squares_by_arm(values: Array, estimates: Array, columns: Array, arms: Array) -> Array:
+    """Sum the squared residuals of each arm: 2 x assignments x features.
+
+    `values` are features x units and `columns` assignments x units, both without what the other
+    columns of a design explain, and `estimates` assignments x features.
+    """
+    return np.array(
+        [
+            arm @ values.T**2
+            - 2 * estimates * ((arm * columns) @ values.T)
+            + estimates**2 * np.sum(arm * columns**2, axis=1)[:, None]
+            for arm in arms
+        ]
+    )
+
+
+def expected_squares(others: Array, columns: Array, arms: Array) -> Array:
     """Return the expected sum of squared residuals of an arm for a unit variance in another.
 
     Shape 2 x 2 x assignments: the squares of the residual maker, summed over both arms' units. Its
@@ -217,7 +227,7 @@ def _of_arms(squares: Array, others: Array, x: Array, arms: Array) -> tuple[Arra
     `squares` are squared residuals, features x units. All are nan if an arm has too few degrees of
     freedom.
     """
-    expected = _expected_squares(others, x[None], arms[:, None])[..., 0]
+    expected = expected_squares(others, x[None], arms[:, None])[..., 0]
     if expected.diagonal().min() < LEAST:
         unknown = np.full((2, len(squares)), np.nan)
         return unknown, unknown[0], unknown[0]

@@ -1,11 +1,4 @@
-# Include the configured probability, and one minus it, from which cells are uncertain.
-THRESHOLDS = sorted(
-    {
-        *config["robustness"]["thresholds"],
-        config["lamm"]["probability"],
-        round(1 - config["lamm"]["probability"], 9),
-    }
-)
+THRESHOLDS = multiverse.counted_thresholds(config)
 
 
 rule save_samples:
