@@ -1,15 +1,12 @@
 """The page of several cohorts: one HTML file, with its tables and its forest plot."""
 
 import base64
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from matplotlib import rc_context
 
 from lammscope import __version__
@@ -19,8 +16,8 @@ from lammscope.core.words import denominator_words, readable, write_number
 from lammscope.outcome.meta import Combined
 from lammscope.report.figures.cohorts import combined_forest
 from lammscope.report.figures.style import STYLE, save_figure
+from lammscope.report.rendering import render_page
 
-FOLDER = Path(__file__).parent
 DPI = 150
 LABELS = {  # of the columns that the page shows
     "cohort": "Cohort",
@@ -72,17 +69,10 @@ def combined_sentence(row: Row) -> str:
 
 def _page(combined: Combined, png: bytes) -> str:
     """Return the text of the page."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["readable"] = readable
-    template = (FOLDER / "combined.html.jinja").read_text(encoding="utf-8")
-    report = (FOLDER / "template.html.jinja").read_text(encoding="utf-8")
-    style = re.search(r"<style>.*?</style>", report, re.DOTALL)
     row = {str(key): value for key, value in combined.combined.iloc[0].items()}
-    return environment.from_string(template).render(
+    return render_page(
+        "combined",
         title="The primary comparison in several cohorts",
-        style=Markup(style[0] if style else ""),
         version=__version__,
         sentence=combined_sentence(row),
         contrast=row["contrast"],

@@ -5,7 +5,6 @@ same results give the same file.
 """
 
 import base64
-import re
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,15 +12,14 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, StrictUndefined
 
 from lammscope.axis.primary import primary_of
 from lammscope.cohort.comparison import Comparison
 from lammscope.core.runtime import whole_file
-from lammscope.core.words import readable
 from lammscope.report.axis_levels import Levels
 from lammscope.report.figures.catalog import find_figure, placed_figures
 from lammscope.report.references import cited_references
+from lammscope.report.rendering import TEMPLATES, render_page
 from lammscope.report.results import ContrastResults, Results
 from lammscope.report.sections.axis import axis_section
 from lammscope.report.sections.cells import (
@@ -48,7 +46,6 @@ from lammscope.report.sections.signature import signature_section
 from lammscope.report.sections.survival import survival_section
 from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
-TEMPLATE = Path(__file__).parent / "template.html.jinja"
 CSS_PIXELS_PER_INCH = 116  # so that 7-point text is 11 pixels tall
 
 
@@ -60,7 +57,7 @@ def write_report(
     primary_sentence: str,
     versions: Mapping[str, str],
     figures: Sequence[str | Path],
-    template: str | Path = TEMPLATE,
+    templates: str | Path = TEMPLATES,
 ) -> None:
     """Write the report as one HTML file, completely or not at all.
 
@@ -80,15 +77,10 @@ def write_report(
     figures
         PNG files: `.../cohort/{figure}.png` of the cohort and `.../{contrast}/{figure}.png` of each
         contrast. Missing figures are left out.
+    templates
+        Folder of the templates.
     """
     images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["readable"] = readable
-    environment.filters["unquote"] = _unquote
-    environment.globals["figure"] = lambda group, name: _figure(images, group, name)
-    environment.globals["placed_figures"] = placed_figures
     context = {
         **_settings(config),
         **_sections(results, config=config),
@@ -101,7 +93,11 @@ def write_report(
             follow_up=not results.survival.empty,
         ),
     }
-    page = environment.from_string(Path(template).read_text(encoding="utf-8")).render(context)
+    functions = {
+        "figure": lambda group, name: _figure(images, group, name),
+        "placed_figures": placed_figures,
+    }
+    page = render_page("page", folder=templates, functions=functions, **context)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -191,11 +187,6 @@ def _axis(results: Results, own: ContrastResults, *, config: Mapping[str, Any]) 
     wanted = config["axis"]["primary"] | {"contrast": name}
     primary = primary_of(wanted, name, level=config["lamm"]["level"])
     return axis_section(own.pairs, levels=levels, primary=primary)
-
-
-def _unquote(text: str) -> str:
-    """Replace backticks by quotation marks, and the space in `5 %` by a no-break space."""
-    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", re.sub(r"`([^`]+)`", r"“\1”", text))
 
 
 def _plain(value: Any) -> Any:

@@ -157,8 +157,9 @@ def test_a_shipped_file_reruns_what_reads_it(
     assert not rules & kept
 
 
-def test_a_changed_template_reruns_the_report(clone: Path, moved: Path) -> None:
-    (path,) = clone.glob("lammscope/**/template.html.jinja")
+@pytest.mark.parametrize("name", ["sections/quality.html.jinja", "scripts/tables.js"])
+def test_a_changed_template_reruns_the_report(clone: Path, moved: Path, name: str) -> None:
+    path = clone / "lammscope" / "report" / "template" / name
     path.write_text(f"{path.read_text()}\n")
     assert plan(clone, moved) == {"write_report": 1, "all": 1}
 

@@ -1,3 +1,6 @@
+TEMPLATES = HOME / "lammscope" / "report" / "template"
+
+
 rule save_config:
     """Save the config with all defaults."""
     output:
@@ -252,7 +255,7 @@ rule write_report:
         **named(
             config=RUN.config,
             contrasts=CONTRASTS,
-            template=content(HOME / "lammscope" / "report" / "template.html.jinja"),
+            templates=content(*sorted(TEMPLATES.rglob("*.*"))),
             code=code("write_report"),
         ),
     script:

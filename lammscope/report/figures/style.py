@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from lammscope.core.words import readable
+from lammscope.report.figures.points import point_metadata
 from lammscope.report.order import POPULATION_COLORS, population_order
 
 UNKNOWN_COLORS = ("#7a8288", "#99a1a6", "#606a70", "#aeb5b9")
@@ -77,7 +78,8 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
     png, pdf = stem.parent / f"{stem.name}.png", stem.parent / f"{stem.name}.pdf"
     with rc_context(STYLE):
         lay_out(figure, dpi=dpi)
-        figure.savefig(png, dpi=dpi, metadata={"Software": None}, pil_kwargs=PNG_OPTIONS)
+        options = {**PNG_OPTIONS, "pnginfo": point_metadata(figure)}
+        figure.savefig(png, dpi=dpi, pil_kwargs=options)
         figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
     return [png, pdf]
 

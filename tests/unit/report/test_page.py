@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
 from matplotlib.figure import Figure
 from scipy import sparse
 
@@ -37,6 +38,7 @@ from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.entry import FigureEntry
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
+from lammscope.report.rendering import TEMPLATES
 from lammscope.report.results import OPTIONAL_TABLES
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
@@ -252,7 +254,6 @@ def make_report(
         known = {*run_tables, *chain.from_iterable(OPTIONAL_TABLES.values())}
         tables = run_tables | {key: new for key, new in changes.items() if key in known}
         arguments: dict[str, Any] = {
-            "template": repository / "lammscope" / "report" / "template.html.jinja",
             "config": CONFIG,
             "versions": {"lammscope": "0.1.0", "numpy": "2.0"},
             "primary_sentence": SENTENCE,
@@ -647,10 +648,11 @@ def test_samples_without_a_compartment_are_not_called_blood(
 
 
 def test_failing_template_leaves_no_file(make_report: Any, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.jinja"
-    broken.write_text("{{ nothing.like.this }}", encoding="utf-8")
-    with pytest.raises(Exception, match="nothing"):
-        make_report(template=broken)
+    broken = tmp_path / "broken"
+    shutil.copytree(TEMPLATES, broken)
+    (broken / "page.html.jinja").write_text("{{ nothing.like.this }}", encoding="utf-8")
+    with pytest.raises(UndefinedError, match="nothing"):
+        make_report(templates=broken)
     assert not (tmp_path / "report.html").exists()
 
 

@@ -25,6 +25,7 @@ from lammscope.report.figures.evidence import EvidenceData
 from lammscope.report.figures.multiverse import MultiverseData
 from lammscope.report.figures.neighborhoods import NeighborhoodData
 from lammscope.report.figures.quality import QualityData
+from lammscope.report.rendering import TEMPLATES
 
 GROUPS = {
     "quality": QualityData,
@@ -65,8 +66,7 @@ def test_a_figure_is_named_in_the_list_of_files(entry: FigureEntry, repository: 
 
 @BY_NAME
 def test_the_page_has_the_section_of_a_figure(entry: FigureEntry, repository: Path) -> None:
-    template = repository / "lammscope" / "report" / "template.html.jinja"
-    text = template.read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.rglob("*.jinja"))
     owners = re.findall(rf"plates\(([^()]+), '{entry.section}'\)", text)
     of_cohort = entry.group in OF_COHORT
     assert owners

@@ -1,0 +1,72 @@
+"""Names of the points of a figure, which the report shows where a reader points at them.
+
+They are kept in the figure's PNG file, as text of its metadata, so they cannot be lost or belong to
+another version of the figure.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+KEY = "Points"  # of the text in the PNG file
+DIGITS = 4  # of positions, which are fractions of the figure's width and height
+
+Named = tuple[Axes, np.ndarray, list[str]]
+_NAMED: WeakKeyDictionary[Figure, list[Named]] = WeakKeyDictionary()
+
+
+def name_points(
+    axis: Axes,
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
+    names: Sequence[str],
+) -> None:
+    """Name points of an axis, at their data coordinates. Points that are not finite are left out.
+
+    Parameters
+    ----------
+    axis
+        The axis that the points are drawn on.
+    x, y
+        Coordinates of `n` points.
+    names
+        A text per point, such as `P03: 12 % of 340 cells`.
+    """
+    figure = axis.get_figure(root=True)
+    if figure is None:
+        raise ValueError("name_points: the axis belongs to no figure.")
+    places = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    known = np.isfinite(places).all(axis=1)
+    kept = [name for name, is_known in zip(names, known, strict=True) if is_known]
+    _NAMED.setdefault(figure, []).append((axis, places[known], kept))
+
+
+def point_metadata(figure: Figure) -> PngInfo:
+    """Return the metadata of the PNG file: the named points of a figure after its layout."""
+    size = np.array([figure.bbox.width, figure.bbox.height])
+    points = []
+    for axis, places, names in _NAMED.get(figure, []):
+        at = axis.transData.transform(places) / size
+        at[:, 1] = 1 - at[:, 1]
+        points += [
+            (round(float(x), DIGITS), round(float(y), DIGITS), name)
+            for (x, y), name in zip(at, names, strict=True)
+        ]
+    metadata = PngInfo()
+    if points:
+        metadata.add_itxt(KEY, json.dumps(points, ensure_ascii=False), zip=True)
+    return metadata
+
+
+def read_points(png: str | Path) -> list[tuple[float, float, str]]:
+    """Read the named points of a PNG file: fractions from its left and its top, and the name."""
+    with Image.open(png) as image:
+        text = image.info.get(KEY)
+    return [(x, y, name) for x, y, name in json.loads(text)] if text else []

@@ -1,0 +1,9 @@
+if ("IntersectionObserver" in window) {
+  const links = new Map([...document.querySelectorAll("nav a")].map(link => [link.hash.slice(1), link]));
+  const watch = new IntersectionObserver(seen => seen.forEach(entry => {
+    if (!entry.isIntersecting) return;
+    links.forEach(link => link.classList.remove("here"));
+    links.get(entry.target.id)?.classList.add("here");
+  }), { rootMargin: "0px 0px -70% 0px" });
+  document.querySelectorAll("main [id]").forEach(part => links.has(part.id) && watch.observe(part));
+}
