@@ -1,7 +1,7 @@
 """Pages from the templates of the folder `template`, with their style and scripts in the file."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from lammscope.core.words import readable
 
 TEMPLATES = Path(__file__).parent / "template"
 # In the order in which they are put into the page.
+STYLES = ("base", "card", "tables", "figures", "media")
 SCRIPTS = ("tables", "figures", "volcano", "navigation")
 
 
@@ -28,9 +29,9 @@ def render_page(
     ----------
     name
         Name of its template, without `.html.jinja`. The template has the variables `style` and
-        `script`: the content of `style.css`, and that of all scripts.
+        `script`: the content of all style sheets, and of all scripts.
     folder
-        The templates, `style.css` and the folder `scripts`.
+        The templates, and the folders `styles` and `scripts`.
     functions
         Functions that templates and their macros call, by name.
     context
@@ -53,8 +54,8 @@ def render_page(
     environment.filters["unquote"] = unquote
     environment.globals.update(functions or {})
     return environment.get_template(f"{name}.html.jinja").render(
-        style=_source(folder / "style.css"),
-        script=Markup("").join(_source(folder / "scripts" / f"{part}.js") for part in SCRIPTS),
+        style=_sources(folder / "styles", STYLES, suffix=".css"),
+        script=_sources(folder / "scripts", SCRIPTS, suffix=".js"),
         **context,
     )
 
@@ -64,6 +65,7 @@ def unquote(text: str) -> str:
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", re.sub(r"`([^`]+)`", r"“\1”", text))
 
 
-def _source(path: Path) -> Markup:
-    """Return our own style or script as it is."""
-    return Markup(path.read_text(encoding="utf-8"))
+def _sources(folder: Path, names: Iterable[str], *, suffix: str) -> Markup:
+    """Return our own style sheets or scripts as they are."""
+    texts = ((folder / f"{name}{suffix}").read_text(encoding="utf-8") for name in names)
+    return Markup("").join(map(Markup, texts))
