@@ -1,3 +1,11 @@
+const contents = document.querySelector("nav .contents");
+if (contents) {
+  const narrow = matchMedia("(max-width: 62rem)"); // as in media.css
+  const fold = () => { contents.open = !narrow.matches; };
+  fold();
+  narrow.addEventListener("change", fold);
+  contents.addEventListener("click", event => { if (narrow.matches && event.target.matches("a")) contents.open = false; });
+}
 if ("IntersectionObserver" in window) {
   const links = new Map([...document.querySelectorAll("nav a")].map(link => [link.hash.slice(1), link]));
   const watch = new IntersectionObserver(seen => seen.forEach(entry => {
