@@ -52,6 +52,7 @@ def render_page(
     )
     environment.filters["readable"] = readable
     environment.filters["unquote"] = unquote
+    environment.filters["css_string"] = css_string
     environment.globals.update(functions or {})
     return environment.get_template(f"{name}.html.jinja").render(
         style=_sources(folder / "styles", STYLES, suffix=".css"),
@@ -63,6 +64,11 @@ def render_page(
 def unquote(text: str) -> str:
     """Replace backticks by quotation marks, and the space in `5 %` by a no-break space."""
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", re.sub(r"`([^`]+)`", r"“\1”", text))
+
+
+def css_string(text: str) -> str:
+    """Return the content of a string in a style sheet; only letters and digits stay as they are."""
+    return "".join(letter if letter.isalnum() else f"\\{ord(letter):x} " for letter in text)
 
 
 def _sources(folder: Path, names: Iterable[str], *, suffix: str) -> Markup:
