@@ -17,7 +17,6 @@ from tests.unit.example_results import (
     gene_set_rows,
 )
 from tests.unit.report import test_page
-from tests.unit.report.test_page import figures, make_report, run_tables  # noqa: F401
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -42,7 +41,7 @@ def test_a_cohort_without_a_result(
     make_report: Callable[..., str],
     cohort: Example,
     browser: "Browser",
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     missing = {"response": None, "response_label": None, "phase": None}
     make_report(
@@ -61,7 +60,7 @@ def test_a_cohort_of_many_samples(
     make_report: Callable[..., str],
     cohort: Example,
     browser: "Browser",
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     assert len(cohort.samples) == 60
     make_report()
@@ -72,7 +71,7 @@ def test_long_names_and_names_with_code(
     make_report: Callable[..., str],
     cohort: Example,
     browser: "Browser",
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     abundance = abundance_table(cohort.counts).replace({"population": {"B": HOSTILE}})
     make_report(
