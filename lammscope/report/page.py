@@ -5,6 +5,7 @@ same results give the same file.
 """
 
 import base64
+import json
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,10 @@ from lammscope.axis.primary import primary_of
 from lammscope.cohort.comparison import Comparison
 from lammscope.core.runtime import whole_file
 from lammscope.report.axis_levels import Levels
+from lammscope.report.explorer import pack_explorers
 from lammscope.report.figures.catalog import find_figure, placed_figures
+from lammscope.report.figures.points import read_points
+from lammscope.report.packing import as_json
 from lammscope.report.references import cited_references
 from lammscope.report.rendering import TEMPLATES, render_page
 from lammscope.report.results import ContrastResults, Results
@@ -47,6 +51,7 @@ from lammscope.report.sections.survival import survival_section
 from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
 CSS_PIXELS_PER_INCH = 116  # so that 7-point text is 11 pixels tall
+UNIT = 10_000  # of the places of points; scripts/figures.js has the same
 
 
 def write_report(
@@ -57,6 +62,7 @@ def write_report(
     primary_sentence: str,
     versions: Mapping[str, str],
     figures: Sequence[str | Path],
+    cell_map: Mapping[str, Any] | None = None,
     templates: str | Path = TEMPLATES,
 ) -> None:
     """Write the report as one HTML file, completely or not at all.
@@ -77,6 +83,8 @@ def write_report(
     figures
         PNG files: `.../cohort/{figure}.png` of the cohort and `.../{contrast}/{figure}.png` of each
         contrast. Missing figures are left out.
+    cell_map
+        The interactive map of the cells, from `cell_map.pack_cell_map`; left out if None.
     templates
         Folder of the templates.
     """
@@ -85,6 +93,7 @@ def write_report(
         **_settings(config),
         **_sections(results, config=config),
         "versions": dict(versions),
+        "cell_map": _cell_map(cell_map),
         "primary": primary_section(results, sentence=primary_sentence, config=config),
         "replication": replication_section(results.replication, path=config["definition"]),
         "references": cited_references(
@@ -167,12 +176,27 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
                 audit=audit[audit["contrast"] == name],
                 hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
                 axis=_axis(results, own, config=config),
-                max_fdr=config["report"]["max_fdr"],
                 n_genes=config["report"]["n_genes"],
             )
             for name, own in results.of_contrast.items()
         ],
+        "explorers": _explorers(results),
     }
+
+
+def _explorers(results: Results) -> dict[str, Any]:
+    """Return the genes of the interactive volcano plots: `symbols`, and JSON by contrast."""
+    tables = {name: own.expression for name, own in results.of_contrast.items()}
+    packed = pack_explorers(tables)
+    contrasts = {name: as_json(data) for name, data in packed["contrasts"].items()}
+    return packed | {"contrasts": contrasts}
+
+
+def _cell_map(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the interactive map as JSON, with its numbers of cells; None without one."""
+    if data is None:
+        return None
+    return {"text": as_json(data), "n_shown": data["n_shown"], "n_all": data["n_all"]}
 
 
 def _axis(results: Results, own: ContrastResults, *, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +223,7 @@ def _plain(value: Any) -> Any:
 
 
 def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> dict[str, str] | None:
-    """Return an image as a data URI with its caption and alternative text."""
+    """Return an image as a data URI with its caption, alternative text and named points."""
     file = images.get((group, name))
     if file is None:
         return None
@@ -210,11 +234,18 @@ def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> di
         "source": f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}",
         "width": str(width),
         "height": str(height),
+        "points": _points(file),
         "title": entry.title,
         "caption": entry.caption,
         "alternative": entry.alternative + ("" if group == "cohort" else f" Contrast: {group}."),
         "file": f"figures/{group}/{name}.pdf",
     }
+
+
+def _points(png: Path) -> str:
+    """Return the named points of an image as JSON, places in 1/10,000; empty without any."""
+    points = [(round(UNIT * x), round(UNIT * y), name) for x, y, name in read_points(png)]
+    return json.dumps(points, separators=(",", ":"), ensure_ascii=False) if points else ""
 
 
 def _display_size(png: bytes) -> tuple[int, int]:

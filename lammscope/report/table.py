@@ -299,29 +299,3 @@ def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:
     rank = (best["cell_type"] != "LAMM").astype(int)
     ordered = best.assign(_rank=rank).sort_values(["_rank", "cell_type", "p"], kind="stable")
     return ordered.drop(columns="_rank")
-
-
-def explorer_points(
-    expression: pd.DataFrame, *, types: Sequence[str], max_fdr: float
-) -> dict[str, Any]:
-    """Return the points of the interactive volcano plot, thinned where they overlap.
-
-    A gene at the same position as one with a smaller p is left out, unless its false discovery rate
-    is at most `max_fdr`.
-    """
-    points = {}
-    for name in types:
-        genes = expression[(expression["cell_type"] == name) & expression["p"].notna()]
-        genes = genes.sort_values(["p", "symbol"], kind="stable")
-        height = -np.log10(genes["p"].clip(lower=1e-300))
-        spot = pd.DataFrame({"x": (genes["log2fc"] / 0.06).round(), "y": (height / 0.1).round()})
-        kept = (genes["fdr"] <= max_fdr) | ~spot.duplicated()
-        genes, height = genes[kept], height[kept]
-        points[readable(name)] = {
-            "symbol": genes["symbol"].astype(str).tolist(),
-            "x": genes["log2fc"].round(3).tolist(),
-            "y": height.round(3).tolist(),
-            "fdr": [float(f"{value:.2g}") for value in genes["fdr"].fillna(1.0)],
-            "ambient": genes["ambient"].astype(int).tolist(),
-        }
-    return points

@@ -144,6 +144,35 @@ rule draw_cohort:
         "../scripts/draw_cohort.py"
 
 
+rule gather_cell_map:
+    """Gather what the interactive map of the cells shows."""
+    input:
+        index="<results>/joint/cells.parquet",
+        cells="<results>/annotation/cells.parquet",
+        umap="<results>/joint/umap.npz",
+        panel=collect("<results>/joint/panel/{part}.npz", part=KEPT_PARTS),
+        clusters="<results>/annotation/clusters.tsv",
+        samples="<results>/design/samples.tsv",
+    output:
+        data="<results>/figures/cohort/cell_map.json",
+    log:
+        "<logs>/gather_cell_map.log",
+    benchmark:
+        "<benchmarks>/gather_cell_map.tsv"
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            definers=config["lamm"]["definers"],
+            seed=config["seed"],
+            code=code("gather_cell_map"),
+        ),
+    script:
+        "../scripts/gather_cell_map.py"
+
+
 rule draw_evidence:
     """Draw the evidence for cell types and LAMM calls."""
     input:
@@ -230,6 +259,7 @@ rule write_report:
     input:
         **report_tables(),
         index="<results>/joint/cells.parquet",
+        cell_map="<results>/figures/cohort/cell_map.json",
         figures=[
             collect(
                 "<results>/figures/cohort/{figure}.png",

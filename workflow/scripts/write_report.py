@@ -1,5 +1,8 @@
 """Write the report: one HTML file with all figures and tables."""
 
+import json
+from pathlib import Path
+
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.contrast_kinds import make_contrasts
@@ -23,4 +26,5 @@ with job_log(snakemake.log[0]):
         primary_sentence=state_primary(results, config=config),
         versions=software_versions(),
         figures=snakemake.input.figures,
+        cell_map=json.loads(Path(snakemake.input.cell_map).read_text(encoding="utf-8")),
     )

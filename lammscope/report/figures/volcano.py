@@ -7,12 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lammscope.core.words import readable
+from lammscope.core.words import readable, write_number
 from lammscope.report.figures.contrast import ContrastData
+from lammscope.report.figures.points import name_points
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 from lammscope.report.order import volcano_types
 
 UP_COLOR, DOWN_COLOR = "#a3432a", "#3d6f8e"
+N_NAMED = 40  # genes per population that the report names where a reader points at them
 
 
 def volcano(data: ContrastData) -> Figure:
@@ -70,9 +72,22 @@ def _volcano_panel(
         color=NEUTRAL,
     )
     symbols = genes["symbol"].astype(str).tolist()
+    _name_genes(axis, genes, y, n_named=N_NAMED)
     chosen = [side[np.argsort(-y[side], kind="stable")][:n_labels]
               for side in (np.flatnonzero(up), np.flatnonzero(down))]  # fmt: skip
     _label_points(axis, x, y, symbols, np.concatenate(chosen))
+
+
+def _name_genes(axis: Axes, genes: pd.DataFrame, y: np.ndarray, *, n_named: int) -> None:
+    """Name the genes with the smallest p, for the report."""
+    first = np.argsort(-y, kind="stable")[:n_named]
+    best = genes.iloc[first]
+    names = [
+        f"{row['symbol']}: log₂ fold change {write_number(row['log2fc'], 'signed')}, "
+        f"p {write_number(row['p'], 'small_p')}"
+        for row in best[["symbol", "log2fc", "p"]].to_dict("records")
+    ]
+    name_points(axis, best["log2fc"].to_numpy(dtype=float), y[first], names)
 
 
 def _label_points(

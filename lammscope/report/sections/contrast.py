@@ -1,13 +1,10 @@
 """Content of the section on one contrast."""
 
-import json
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from lammscope.core.words import readable
-from lammscope.report.order import volcano_types
 from lammscope.report.results import ContrastResults
 from lammscope.report.sections.design import audit_rows
 from lammscope.report.sections.lines import (
@@ -23,7 +20,6 @@ from lammscope.report.table import (
     abundance_rows,
     build_table,
     dropped_lines,
-    explorer_points,
     lamm_lines,
     top_genes,
 )
@@ -35,7 +31,6 @@ def contrast_section(
     audit: pd.DataFrame,
     hierarchy: pd.DataFrame,
     axis: dict[str, Any],
-    max_fdr: float,
     n_genes: int,
 ) -> dict[str, Any]:
     """Return the content of the section on one contrast.
@@ -50,8 +45,6 @@ def contrast_section(
         Its rows of `hierarchy.gather_expression`.
     axis
         From `axis.axis_section`.
-    max_fdr
-        False discovery rate up to which genes are colored.
     n_genes
         Number of genes listed per population.
     """
@@ -74,7 +67,7 @@ def contrast_section(
         "axis": axis,
         "higher": contrast.toward("higher"),
         "per": contrast.per,
-        **_gene_parts(results.expression, max_fdr=max_fdr, n_genes=n_genes),
+        **_gene_parts(results.expression, n_genes=n_genes),
     }
     if not abundance.empty and abundance["estimate"].notna().any():
         result["abundance"] = abundance_rows(abundance, contrast=contrast)
@@ -85,9 +78,9 @@ def contrast_section(
     return result
 
 
-def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
+def _gene_parts(expression: pd.DataFrame, *, n_genes: int) -> dict[str, Any]:
     """Return the genes that differ, those of ambient RNA, and untested populations."""
-    result: dict[str, Any] = {"untested": [], "genes": None, "explorer": None}
+    result: dict[str, Any] = {"untested": [], "genes": None}
     result["ambient_counts"] = []
     if expression.empty:
         return result
@@ -101,8 +94,4 @@ def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> di
         return result
     result["genes"] = build_table(top_genes(expression, n_genes=n_genes), GENE_COLUMNS)
     result["ambient_counts"] = ambient_counts(rows)
-    types = volcano_types(expression, n_types=8)
-    points = explorer_points(expression, types=types, max_fdr=max_fdr)
-    text = json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")
-    result["explorer"] = Markup(text)
     return result

@@ -1,0 +1,32 @@
+"""Gather what the interactive map of the cells shows."""
+
+import json
+
+import numpy as np
+from snakemake.iocontainers import Snakemake
+
+from lammscope.annotate.levels import definer_counts, log_levels
+from lammscope.cohort.sample_table import read_sample_table
+from lammscope.core.indexed import CellIndex, read_table
+from lammscope.core.runtime import job_log, whole_file
+from lammscope.report.cell_map import choose_cells, choose_genes, pack_cell_map
+
+snakemake: Snakemake
+with job_log(snakemake.log[0]):
+    params = snakemake.params
+    index = CellIndex(snakemake.input.index)
+    cells = index.read_table(snakemake.input.cells)
+    counts, genes, arrays = index.stack_counts(snakemake.input.panel)
+    present = genes["symbol"][arrays["present"].any(axis=0)]
+    clusters = read_table(snakemake.input.clusters)
+    chosen = choose_genes(clusters, definers=params.definers, present=present)
+    umis = definer_counts([(counts, genes)], definers=chosen)
+    data = pack_cell_map(
+        cells,
+        umap=index.read_arrays(snakemake.input.umap)["umap"],
+        samples=read_sample_table(snakemake.input.samples),
+        levels=log_levels(umis, total_counts=index.cells["total_counts"].to_numpy()),
+        shown=choose_cells(cells, rng=np.random.default_rng(params.seed)),
+    )
+    with whole_file(snakemake.output.data) as temporary:
+        temporary.write_text(json.dumps(data), encoding="utf-8")
