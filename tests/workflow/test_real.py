@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from benchmarks import lamm_calls, real_cells
+from tests.browser.pages import check_report, open_browser
 from tests.workflow.conftest import COARSE, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
@@ -73,6 +74,11 @@ def test_the_contrast_finds_them_in_four_pairs_and_says_what_a_permutation_canno
     assert row["p_floor"] == pytest.approx(2 / 16)
     report = (carpall / "report.html").read_text(encoding="utf-8")
     assert "2/16" in report
+
+
+def test_the_report_works_in_a_browser_on_a_phone_and_on_paper(carpall: Path) -> None:
+    with open_browser() as browser:
+        check_report(browser, carpall / "report.html", most_pages=30)
 
 
 def test_very_poor_libraries_stay_in_every_table(carpall: Path) -> None:

@@ -13,6 +13,8 @@ from snakemake.io import expand
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.report.catalog import read_catalog
 from lammscope.report.figures.catalog import figure_names
+from tests.browser import reader
+from tests.browser.pages import PHONE, check_report, open_browser, open_page
 from tests.result_tables import column_mistakes, read_columns
 from tests.workflow.conftest import Run, planned
 
@@ -164,6 +166,24 @@ def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished:
     assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
     assert "odds ratio" in text
     assert "cannot give less than p = 0.1" in text  # three against three patients
+
+
+def test_the_report_works_in_a_browser_on_a_phone_and_on_paper(finished: Path) -> None:
+    report = finished / "results" / "report.html"
+    with open_browser() as browser:
+        check_report(browser, report, most_pages=30)
+        for use in (
+            reader.read_card,
+            reader.use_tables,
+            reader.point_at_figure,
+            reader.color_cells,
+            reader.explore_genes,
+            reader.choose_colors,
+        ):
+            with open_page(browser, report) as page:
+                use(page)
+        with open_page(browser, report, width=PHONE) as page:
+            reader.use_contents(page)
 
 
 def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]) -> None:
