@@ -25,8 +25,11 @@ FEW_ROWS = "document.querySelectorAll('tbody tr:nth-child(n+4)').forEach(row => 
 # Pictures and canvases in sight that show nothing.
 BLANK = """() => {
   const inSight = part => part.checkVisibility();
-  const isBlank = canvas => !canvas.width || !canvas.getContext("2d")
-    .getImageData(0, 0, canvas.width, canvas.height).data.some(value => value);
+  const isBlank = canvas => {
+    const empty = document.createElement("canvas");
+    Object.assign(empty, { width: canvas.width, height: canvas.height });
+    return canvas.toDataURL() === empty.toDataURL();
+  };
   return [
     ...[...document.images].filter(image => !image.naturalWidth),
     ...[...document.querySelectorAll("canvas")].filter(inSight).filter(isBlank),
