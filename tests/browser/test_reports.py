@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lammscope.combine import main
 from tests.browser.pages import check_report, open_browser
 from tests.unit.example_results import (
     CONTRASTS,
@@ -17,6 +18,7 @@ from tests.unit.example_results import (
     gene_set_rows,
 )
 from tests.unit.report import test_page
+from tests.unit.test_combine import write_results
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -84,3 +86,13 @@ def test_long_names_and_names_with_code(
         clusters=test_page.CLUSTERS.assign(cell_type=HOSTILE),
     )
     check_report(browser, tmp_path / "report.html", most_pages=20)
+
+
+def test_the_page_of_combined_cohorts(browser: "Browser", tmp_path: Path) -> None:
+    folders = [
+        str(write_results(tmp_path / name / "results", name, estimate))
+        for name, estimate in (("one", 1.0), ("two", 1.1), ("three", 1.2))
+    ]
+    assert main([*folders, "--output", str(tmp_path / "combined")]) == 0
+    report = tmp_path / "combined" / "report.html"
+    check_report(browser, report, most_pages=2, first="common effect")
