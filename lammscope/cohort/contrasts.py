@@ -56,6 +56,9 @@ class Contrast:
     unit_words, minimum, needed, lacking
         Words for the units, for what a test needs at least (a number and what of), and for what a
         missing patient does not have.
+    plenty
+        Words for units that are enough for a permutation p below 0.05, without covariates
+        (`docs/verdicts.md`).
     reasons
         Why a row has no result, by status, if other words than usual are needed.
     per
@@ -85,6 +88,7 @@ class Contrast:
     minimum: ClassVar[str] = f"{MIN_PATIENTS}"
     needed: ClassVar[str] = "patients in each arm"
     lacking: ClassVar[str] = "no sample in this contrast"
+    plenty: ClassVar[str] = f"{MIN_PATIENTS + 1} {needed}"
     reasons: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -329,9 +333,13 @@ class Contrast:
         arm = str(unit["arm"])
         return {"test": self.test, "reference": self.reference}.get(arm, arm)
 
+    def side_name(self, side: str) -> str:
+        """Name a side of the result."""
+        return readable(self.value_of(side))
+
     def side_label(self, side: str, n: int) -> str:
         """Name a side of the result, with its number of patients or pairs."""
-        return f"{readable(self.value_of(side))} (n = {n})"
+        return f"{self.side_name(side)} (n = {n})"
 
     def kept_words(self, row: Mapping[str, Any]) -> str:
         """Say how many patients have enough cells; `row` is of `expression.missing`."""
@@ -377,6 +385,18 @@ class Contrast:
             f"{test} status {verb} associated with a {direction} fraction of LAMM cells among "
             f"{whole} than {reference} status"
         )
+
+    def asks(self, whole: str) -> str:
+        """State the question in a sentence; `whole` names the denominator."""
+        test, reference = map(self.group, SIDES)
+        return (
+            f"Does the fraction of LAMM cells among {whole} differ between {test} and "
+            f"{reference}{self._among()}?"
+        )
+
+    def _among(self) -> str:
+        """Return words for the samples of `where`, to end a question."""
+        return f", in samples{self._conditions()}" if self.where else ""
 
     def directions(self) -> tuple[str, str]:
         """Return the meaning of a negative and of a positive estimate."""
