@@ -337,10 +337,6 @@ class Contrast:
         """Name a side of the result."""
         return readable(self.value_of(side))
 
-    def side_label(self, side: str, n: int) -> str:
-        """Name a side of the result, with its number of patients or pairs."""
-        return f"{self.side_name(side)} (n = {n})"
-
     def kept_words(self, row: Mapping[str, Any]) -> str:
         """Say how many patients have enough cells; `row` is of `expression.missing`."""
         counts = " and ".join(
@@ -396,7 +392,8 @@ class Contrast:
 
     def _among(self) -> str:
         """Return words for the samples of `where`, to end a question."""
-        return f", in samples{self._conditions()}" if self.where else ""
+        when, others = self._when(), self._others()
+        return f", {when}" * bool(when) + f", in samples with {others}" * bool(others)
 
     def directions(self) -> tuple[str, str]:
         """Return the meaning of a negative and of a positive estimate."""
@@ -420,14 +417,20 @@ class Contrast:
 
     def _conditions(self) -> str:
         """Describe the samples of `where`, such as ` from before infusion with sort CD3+`."""
-        phases = [PHASE_WORDS.get(value, value) for value in self.where.get("phase", ())]
-        others = [
+        when, others = self._when(), self._others()
+        return f" from {when}" * bool(when) + f" with {others}" * bool(others)
+
+    def _when(self) -> str:
+        """Return the phases of `where` in words."""
+        return " or ".join(PHASE_WORDS.get(value, value) for value in self.where.get("phase", ()))
+
+    def _others(self) -> str:
+        """Return the other columns of `where` with their values."""
+        return ", ".join(
             f"{'arm' if key == 'response' else readable(key)} {' or '.join(map(readable, values))}"
             for key, values in self.where.items()
             if key != "phase"
-        ]
-        when = f" from {' or '.join(phases)}" if phases else ""
-        return when + (f" with {', '.join(others)}" if others else "")
+        )
 
     def _question(self) -> str:
         test, reference = readable(self.test), readable(self.reference)

@@ -325,10 +325,6 @@ class Trend(Contrast):
         """Name an end."""
         return self.group(side)
 
-    def side_label(self, side: str, n: int) -> str:
-        """Name an end; `n` are the patients of the whole trend."""
-        return self.side_name(side)
-
     def kept_words(self, row: Mapping[str, Any]) -> str:
         """Say how many patients have enough cells."""
         counts = f"{row['kept_test']:.0f} of {row['n_test']:.0f} patients have enough cells"

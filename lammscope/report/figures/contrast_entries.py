@@ -9,8 +9,8 @@ OF_CONTRASTS = (
         draw=f"{FOLDER}.fractions.lamm_primary",
         section="card",
         title="LAMM fractions of patients",
-        caption="Each point is a sample, each line a patient. Black bars and bold numbers are "
-        "means of patients. Hollow points are not part of the test.",
+        caption="Each point is a sample, each line a patient; bars and bold numbers are means of "
+        "patients. Hollow points are not part of the test.",
         alternative="LAMM cells as a percentage of the primary denominator, one point per sample, "
         "with the means of the groups that are compared.",
     ),

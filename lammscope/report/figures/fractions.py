@@ -63,7 +63,7 @@ def lamm_primary(data: ContrastData) -> Figure:
     if joined.empty or joined["n_monocytic"].sum() == 0:
         return sentence_figure(NO_MONOCYTES)
     width = 4.8 if data.contrast.is_scattered else max(4.8, 1.4 * joined["slot"].nunique())
-    figure = Figure(figsize=(min(width, 9.0), 3.6), layout=ConstrainedLayoutEngine(w_pad=W_PAD))
+    figure = Figure(figsize=(min(width, 9.0), 3.3), layout=ConstrainedLayoutEngine(w_pad=W_PAD))
     table = _panel(figure.subplots(), joined, data, denominator=data.denominator, names=True)
     _contrast_legend(figure, table, data)
     return figure
@@ -194,10 +194,11 @@ def _write_mean(axis: Axes, x: float, mean: float) -> None:
 
 
 def _write_names(axis: Axes, table: pd.DataFrame, slots: Sequence[str]) -> None:
-    """Name the points of a slot beside its bar, moved apart, where there are few.
+    """Name the tested points of a slot beside its bar, moved apart, where there are few.
 
-    A unit with points in several slots is named in the last of them.
+    A unit with points in several slots is named in the last of them. Without a test, all are named.
     """
+    table = table[table["full"]] if table["full"].any() else table
     last = table[table["rank"] == table.groupby("unit")["rank"].transform("max")]
     height = LINE * axis.get_ylim()[1]
     for slot, points in last.groupby("slot"):
@@ -281,7 +282,8 @@ def _draw_points(axis: Axes, table: pd.DataFrame) -> None:
         edgecolors=table.loc[~full, "arm"].tolist(), linewidths=0.9, zorder=3,
     )  # fmt: skip
     name_points(axis, table["x"], table["y"], table["name"].tolist())
-    axis.set_ylim(0, max(1.08 * table["y"].max(), 1.0) if len(table) else 1.0)
+    top = max(1.08 * table["y"].max(), 1.0) if len(table) else 1.0
+    axis.set_ylim(-0.02 * top, top)  # points at zero stand clear of the axis
     axis.yaxis.set_major_locator(MaxNLocator(5))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
     axis.grid(axis="y", color="#eceef0", linewidth=0.6)
@@ -308,5 +310,5 @@ def _point_legend(
         handles.append(
             Line2D([], [], color=NEUTRAL, markerfacecolor="white", label=hollow, **style)
         )
-    columns = len(handles) if figure.get_figwidth() > 6 else 2
+    columns = len(handles) if figure.get_figwidth() > 6 else min(len(handles), 3)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)

@@ -29,11 +29,13 @@ from lammscope.report.sections.quality import sharing_rows
 
 Message = dict[str, str]
 MOST_CAVEATS = 3  # on the card; the others stand below it
+MOST_OF_GENES = 1  # of them, only if there are no others: they concern the tests of genes
 LONGEST = 210  # characters of a caveat on the card: about one line and a half
 MOST_NAMES = 8  # failed samples that the card names
 MARKS = {SUPPORTED: "●", SUGGESTIVE: "◐", INCONCLUSIVE: "○", NOT_TESTABLE: NOTHING}
 ABOUT_GENES = {AMBIENT, LOST_POPULATIONS}  # items of the audit that concern expression tests
 TOO_FEW = ("too_few_patients", "too_few_values")
+NOTHING_SERIOUS = "Checks of design, libraries and calibration found nothing serious{}."
 UNADJUSTED = "Unadjusted, so exploratory: other differences between the patients may explain it."
 WITHIN = "Each patient is compared with their own samples; what stays the same in a patient cancels"
 
@@ -58,8 +60,8 @@ def card_section(
     -------
     dict
         `contrast` and whether it was `made`; `sentence`; `question`, `verdict`, `numbers` and
-        `details` (empty without a primary row); `caveats` and `failed`, shown above the numbers;
-        and `warnings`: those that the card does not show in full.
+        `details` (empty without a primary row); `points`, shown above the numbers; and `warnings`:
+        those that the card does not show in full.
     """
     name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
     own = results.of_contrast.get(name)
@@ -73,9 +75,7 @@ def card_section(
         "verdict": None,
         "numbers": None,
         "details": [],
-        "caveats": [row | {"message": _short(row["message"])} for row in caveats],
-        "failed": failed_line(results, own, on_failed=config["qc"]["on_failed"]),
-        "n_failed": len(failed_samples(results.qc_verdicts)),
+        "points": _points(results, own, caveats, on_failed=config["qc"]["on_failed"]),
         "warnings": [row for row in warnings if (row["contrast"], row["message"]) not in whole],
     }
     row = _row_of(own, denominator=denominator)
@@ -94,7 +94,8 @@ def primary_caveats(
     """Return what a reader of the primary result must know first, the most serious first.
 
     First come messages that question the comparison itself, then its calibration and the patients
-    left out, then messages of the cohort, and last those that concern the tests of genes.
+    left out, then messages of the cohort. One that concerns the tests of genes is returned only if
+    there are no others.
     """
     contrasts, audit = results.contrasts, pd.concat([results.audit, results.losses])
     if own is None:
@@ -106,16 +107,46 @@ def primary_caveats(
     calibration = results.calibration.query("status == 'warning' and contrast == @name")
     of_genes = calibration["test"].astype(str).str.startswith("genes")
     serious = [row for row in found if row["status"] != "warning"]
-    return [
+    first = [
         *serious,
         *calibration_rows(calibration[~of_genes]),
         *_left_out(own, denominator=denominator),
         *(row for row in found if row["status"] == "warning"),
         *warning_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
         *sharing_rows(results.qc_summary),
-        *warning_rows(design[is_about_genes], contrasts=contrasts),
-        *calibration_rows(calibration[of_genes]),
     ]
+    about_genes = [
+        *calibration_rows(calibration[of_genes]),
+        *warning_rows(design[is_about_genes], contrasts=contrasts),
+    ]
+    return first or about_genes[:MOST_OF_GENES]
+
+
+def _points(
+    results: Results, own: ContrastResults | None, caveats: Sequence[Message], *, on_failed: str
+) -> list[Message]:
+    """Return what stands above the numbers, with its status, tag and field, the worst first."""
+    failed = {"field": "failed-samples", "status": "", "tag": "quality"}
+    failed["message"] = failed_line(results, own, on_failed=on_failed)
+    if failed_samples(results.qc_verdicts):
+        failed |= {"status": "failed", "tag": "failed"}
+    nothing = NOTHING_SERIOUS.format(" for this comparison" if own is not None else "")
+    shown = [
+        {
+            "field": "caveat",
+            "status": row["status"],
+            "tag": readable(row["status"]),
+            "message": textwrap.shorten(row["message"], LONGEST, placeholder=" …"),
+        }
+        for row in caveats
+    ] or [{"field": "caveat", "status": "", "tag": "checks", "message": nothing}]
+    rank = {"warning": 2, "failed": 1, "": 3}
+    points = sorted([*shown, failed], key=lambda point: rank.get(point["status"], 0))
+    if own is None:
+        return points
+    adjustment = adjustment_line(own.contrast)
+    covariates = {"field": "adjustment", "status": "", "tag": "covariates", "message": adjustment}
+    return [*points, covariates]
 
 
 def failed_line(results: Results, own: ContrastResults | None, *, on_failed: str) -> str:
@@ -137,12 +168,12 @@ def failed_line(results: Results, own: ContrastResults | None, *, on_failed: str
     if on_failed == DROP:
         return f"{line} Their cells are left out of all results."
     if not compared:
-        where = ", but not of this comparison" if own is not None else ""
+        where = ", but none is in this comparison" if own is not None else ""
         return f"{line} Their cells are part of the results{where}."
-    part = "all" if len(compared) == len(failed) else f"{len(compared)}"
-    which = "" if len(failed) == 1 else f" ({part} of them: {shortened(compared, MOST_NAMES)})"
-    which = "" if part == "all" else which
-    return f"{line} Their cells are part of all results, this comparison included{which}."
+    if len(compared) == len(failed):
+        return f"{line} Their cells are part of all results, this comparison included."
+    named = shortened(compared, MOST_NAMES)
+    return f"{line} Their cells are part of all results; in this comparison, those of {named}."
 
 
 def _verdict(row: Mapping[str, Any], contrast: Contrast, *, denominator: str) -> dict[str, str]:
@@ -154,10 +185,9 @@ def _verdict(row: Mapping[str, Any], contrast: Contrast, *, denominator: str) ->
     if verdict == NOT_TESTABLE:
         reason = f"{row['reason'] or doubts}"
         if row["status"] in TOO_FEW:
-            words["needed"] = (
-                f"Needed for a test: at least {contrast.requirement}. With {contrast.plenty}, a "
-                "difference can be supported."
-            )
+            enough = f" With {contrast.plenty}, a difference can be supported."
+            words["needed"] = f"Needed for a test: at least {contrast.requirement}."
+            words["needed"] += enough * (not contrast.adjust)
         return words | {"meaning": f"{reason[0].upper()}{reason[1:]}."}
     direction = "higher" if float(row["estimate"]) > 0 else "lower"
     if verdict == INCONCLUSIVE:
@@ -181,15 +211,14 @@ def _numbers(row: Mapping[str, Any], contrast: Contrast, *, denominator: str) ->
             "label": contrast.side_name(side),
             "n": f"{int(row[f'n_{side}'])}",
             "mean": write_number(float(row[f"mean_{side}"]), contrast.mean_unit),
-            "what": f"{contrast.mean_words}, LAMM cells {denominator_words(denominator)}",
+            "what": f"{contrast.mean_words}, % {denominator_words(denominator)}",
         }
         for side in reversed(SIDES)
     ]
     numbers: dict[str, Any] = {
         "sides": sides,
         "units": contrast.unit_words,
-        "per_side": contrast.has_arms,
-        "adjustment": adjustment_line(contrast),
+        "per_side": not contrast.has_numbers,
         "effect": "",
     }
     if not np.isfinite(float(row["estimate"])):
@@ -203,8 +232,8 @@ def _numbers(row: Mapping[str, Any], contrast: Contrast, *, denominator: str) ->
         "interval": f"{low} to {high}",
         "p": write_number(float(row["p"]), "p"),
         "permutation": write_number(float(row["p_permutation"]), "p"),
-        "floor": write_number(float(row["p_floor"]), "p"),
-        "influence": influence_line(row, contrast=contrast),
+        "floor": write_number(float(row["p_floor"]), "small_p"),
+        "left_out": _left_out_tile(row, contrast),
     }
 
 
@@ -217,11 +246,24 @@ def adjustment_line(contrast: Contrast) -> str:
     return UNADJUSTED
 
 
+def _left_out_tile(row: Mapping[str, Any], contrast: Contrast) -> dict[str, str] | None:
+    """Return how the result depends on one patient; None if it is not known."""
+    if not np.isfinite(float(row["influence_p_max"])):
+        return None
+    low, high = (write_number(float(row[f"influence_{end}"]), "ratio") for end in ("low", "high"))
+    p = write_number(float(row["influence_p_max"]), "p").removeprefix("< ")
+    return {
+        "range": f"{low} to {high}",
+        "detail": f"{contrast.ratio()}; p at most {p}, without {row['influence_patient']}",
+    }
+
+
 def _details(row: Mapping[str, Any], own: ContrastResults) -> list[str]:
     """Return the lines that most readers do not need."""
-    lines = [incomplete_line(row, contrast=own.contrast)]
+    contrast = own.contrast
+    lines = [line(row, contrast=contrast) for line in (influence_line, incomplete_line)]
     if not own.robustness.empty:
-        lines.append(robustness_line(own.robustness, contrast=own.contrast))
+        lines.append(robustness_line(own.robustness, contrast=contrast))
     return [line for line in lines if line]
 
 
@@ -252,7 +294,3 @@ def _whole(denominator: str) -> str:
 
 def _is_long(row: Message) -> bool:
     return len(row["message"]) > LONGEST
-
-
-def _short(message: str) -> str:
-    return textwrap.shorten(message, LONGEST, placeholder=" \N{HORIZONTAL ELLIPSIS}")
