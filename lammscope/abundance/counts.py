@@ -1,6 +1,6 @@
 """Count cells per sample and population, and LAMM fractions for figures."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -104,8 +104,13 @@ def _count(cells: pd.DataFrame, names: list[str]) -> pd.Series:
 # --- LAMM fractions -------------------------------------------------------------------------------
 
 
-def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
+def lamm_fractions(
+    counts: pd.DataFrame, *, level: str, excluded: Collection[str] = ()
+) -> pd.DataFrame:
     """Compute LAMM cells per sample at a level, and their fractions.
+
+    Populations in `excluded` are left out of denominators, but for monocytic ones, since LAMM cells
+    may be among them (as in `fractions.families`).
 
     Returns
     -------
@@ -113,7 +118,8 @@ def lamm_fractions(counts: pd.DataFrame, *, level: str) -> pd.DataFrame:
         Indexed by `sample`: `n_lamm`; and for `monocytic`, `immune` and `all` cells `n_immune`, ...
         and `of_immune`, ... (0 to 1; missing if the denominator is empty).
     """
-    parts = counts[counts["partition"].astype(bool)]
+    left_out = counts["population"].isin(list(excluded)) & (counts["lineage"] != "monocytic")
+    parts = counts[counts["partition"].astype(bool) & ~left_out]
     rows = counts[counts["population"] == f"LAMM_{level}"]
     table = pd.DataFrame({"n_all": parts.groupby("sample")["n_cells"].sum()})
     lineage = parts["lineage"]

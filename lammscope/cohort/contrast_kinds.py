@@ -46,6 +46,7 @@ class Paired(Contrast):
     has_sides = True
     unit_words = "pairs"
     needed = "complete pairs"
+    plenty = "6 complete pairs"
 
     @property
     def shared_by_sides(self) -> list[str]:
@@ -113,6 +114,14 @@ class Paired(Contrast):
         return (
             f"{test} samples {had} a {direction} fraction of LAMM cells among {whole} than the "
             f"same patients' {reference} samples"
+        )
+
+    def asks(self, whole: str) -> str:
+        """State the question in a sentence; `whole` names the denominator."""
+        test, reference = readable(self.test), readable(self.reference)
+        return (
+            f"Does the fraction of LAMM cells among {whole} differ between the {test} and the "
+            f"{reference} samples of the same patient{self._among()}?"
         )
 
     def _question(self) -> str:
@@ -196,6 +205,14 @@ class Change(Contrast):
             f"{test} status {verb} associated with a {direction} change in the fraction of LAMM "
             f"cells among {whole} from before to after infusion than {reference} status (a higher "
             "change is a larger increase or a smaller decrease)"
+        )
+
+    def asks(self, whole: str) -> str:
+        """State the question in a sentence; `whole` names the denominator."""
+        test, reference = map(self.group, SIDES)
+        return (
+            f"Does the fraction of LAMM cells among {whole} change differently, from before to "
+            f"after infusion, in {test} and in {reference}{self._among()}?"
         )
 
     def directions(self) -> tuple[str, str]:

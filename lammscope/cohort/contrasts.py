@@ -56,6 +56,9 @@ class Contrast:
     unit_words, minimum, needed, lacking
         Words for the units, for what a test needs at least (a number and what of), and for what a
         missing patient does not have.
+    plenty
+        Words for units that are enough for a permutation p below 0.05, without covariates
+        (`docs/verdicts.md`).
     reasons
         Why a row has no result, by status, if other words than usual are needed.
     per
@@ -85,6 +88,7 @@ class Contrast:
     minimum: ClassVar[str] = f"{MIN_PATIENTS}"
     needed: ClassVar[str] = "patients in each arm"
     lacking: ClassVar[str] = "no sample in this contrast"
+    plenty: ClassVar[str] = f"{MIN_PATIENTS + 1} {needed}"
     reasons: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -329,9 +333,9 @@ class Contrast:
         arm = str(unit["arm"])
         return {"test": self.test, "reference": self.reference}.get(arm, arm)
 
-    def side_label(self, side: str, n: int) -> str:
-        """Name a side of the result, with its number of patients or pairs."""
-        return f"{readable(self.value_of(side))} (n = {n})"
+    def side_name(self, side: str) -> str:
+        """Name a side of the result."""
+        return readable(self.value_of(side))
 
     def kept_words(self, row: Mapping[str, Any]) -> str:
         """Say how many patients have enough cells; `row` is of `expression.missing`."""
@@ -378,6 +382,19 @@ class Contrast:
             f"{whole} than {reference} status"
         )
 
+    def asks(self, whole: str) -> str:
+        """State the question in a sentence; `whole` names the denominator."""
+        test, reference = map(self.group, SIDES)
+        return (
+            f"Does the fraction of LAMM cells among {whole} differ between {test} and "
+            f"{reference}{self._among()}?"
+        )
+
+    def _among(self) -> str:
+        """Return words for the samples of `where`, to end a question."""
+        when, others = self._when(), self._others()
+        return f", {when}" * bool(when) + f", in samples with {others}" * bool(others)
+
     def directions(self) -> tuple[str, str]:
         """Return the meaning of a negative and of a positive estimate."""
         test, reference = readable(self.test), readable(self.reference)
@@ -400,14 +417,20 @@ class Contrast:
 
     def _conditions(self) -> str:
         """Describe the samples of `where`, such as ` from before infusion with sort CD3+`."""
-        phases = [PHASE_WORDS.get(value, value) for value in self.where.get("phase", ())]
-        others = [
+        when, others = self._when(), self._others()
+        return f" from {when}" * bool(when) + f" with {others}" * bool(others)
+
+    def _when(self) -> str:
+        """Return the phases of `where` in words."""
+        return " or ".join(PHASE_WORDS.get(value, value) for value in self.where.get("phase", ()))
+
+    def _others(self) -> str:
+        """Return the other columns of `where` with their values."""
+        return ", ".join(
             f"{'arm' if key == 'response' else readable(key)} {' or '.join(map(readable, values))}"
             for key, values in self.where.items()
             if key != "phase"
-        ]
-        when = f" from {' or '.join(phases)}" if phases else ""
-        return when + (f" with {', '.join(others)}" if others else "")
+        )
 
     def _question(self) -> str:
         test, reference = readable(self.test), readable(self.reference)

@@ -60,6 +60,7 @@ class Trend(Contrast):
     has_numbers = True
     minimum = f"{FEWEST_PATIENTS} patients with {FEWEST_VALUES} different values"
     needed = ""
+    plenty = f"{FEWEST_PATIENTS} patients with different values"
     reasons: ClassVar[Mapping[str, str]] = {
         "too_few_patients": f"fewer than {FEWEST_PATIENTS} patients, or too few for the model",
         "too_few_values": f"fewer than {FEWEST_VALUES} different values; two values are two groups "
@@ -320,8 +321,8 @@ class Trend(Contrast):
         value = self.order[int(score) - 1] if self.order else write_plain(self._number(score))
         return f"{readable(self.column)} {value}"
 
-    def side_label(self, side: str, n: int) -> str:
-        """Name an end; `n` are the patients of the whole trend."""
+    def side_name(self, side: str) -> str:
+        """Name an end."""
         return self.group(side)
 
     def kept_words(self, row: Mapping[str, Any]) -> str:
@@ -363,6 +364,11 @@ class Trend(Contrast):
         if not (self.order or self.log):
             scale = f" (one SD is {self._one_sd})"
         return f"the fraction of LAMM cells among {whole} {numerically}{form} {self._over}{scale}"
+
+    def asks(self, whole: str) -> str:
+        """State the question in a sentence; `whole` names the denominator."""
+        among = f"the fraction of LAMM cells among {whole}"
+        return f"Does {among} rise or fall {self._over}{self._among()}?"
 
     def directions(self) -> tuple[str, str]:
         """Return the meaning of a negative and of a positive estimate."""

@@ -26,6 +26,7 @@ from lammscope.report.references import cited_references
 from lammscope.report.rendering import TEMPLATES, render_page
 from lammscope.report.results import ContrastResults, Results
 from lammscope.report.sections.axis import axis_section
+from lammscope.report.sections.card import card_section
 from lammscope.report.sections.cells import (
     car_section,
     cohort_section,
@@ -38,7 +39,6 @@ from lammscope.report.sections.design import audit_rows, design_section, gene_se
 from lammscope.report.sections.joint import joint_section
 from lammscope.report.sections.lines import calibration_rows, lamm_table
 from lammscope.report.sections.multiverse import multiverse_section
-from lammscope.report.sections.primary import primary_section
 from lammscope.report.sections.quality import (
     empty_line,
     failure_rows,
@@ -89,12 +89,18 @@ def write_report(
         Folder of the templates.
     """
     images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
+    sections = _sections(results, config=config)
     context = {
         **_settings(config),
-        **_sections(results, config=config),
+        **sections,
         "versions": dict(versions),
         "cell_map": _cell_map(cell_map),
-        "primary": primary_section(results, sentence=primary_sentence, config=config),
+        "primary": card_section(
+            results,
+            sentence=primary_sentence,
+            config=config,
+            warnings=sections["warnings"],
+        ),
         "replication": replication_section(results.replication, path=config["definition"]),
         "references": cited_references(
             config,

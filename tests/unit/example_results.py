@@ -177,6 +177,8 @@ def contrast_data(cohort: Example, name: str = "baseline", **changes: Any) -> Co
         level="macrophage_like",
         probability=0.9,
         min_cells=5,
+        denominator="monocytic",
+        exclude_pre_post=("B", "CAR_T"),
         max_fdr=0.05,
         n_labels=8,
     )

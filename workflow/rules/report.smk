@@ -243,7 +243,8 @@ rule draw_contrast:
         **named(
             contrasts=list(CONTRASTS.values()),
             lamm={key: config["lamm"][key] for key in ("level", "probability")},
-            min_cells=config["abundance"]["min_cells"],
+            denominator=config["primary"]["denominator"],
+            cells={key: config["abundance"][key] for key in ("min_cells", "exclude_pre_post")},
             max_fdr=config["report"]["max_fdr"],
             n_labels=config["report"]["n_labels"],
             dpi=config["report"]["dpi"],

@@ -28,7 +28,8 @@ with job_log(snakemake.log[0]):
             robustness=robustness,
             expression=expression,
             **params.lamm,
-            min_cells=params.min_cells,
+            **params.cells,
+            denominator=params.denominator,
             max_fdr=params.max_fdr,
             n_labels=params.n_labels,
         )

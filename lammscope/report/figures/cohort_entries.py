@@ -193,11 +193,12 @@ OF_COHORT = (
     FigureEntry(
         group="cohort",
         name="lamm_patients",
-        draw=f"{FOLDER}.contrast.lamm_patients",
+        draw=f"{FOLDER}.fractions.lamm_patients",
         section="patients",
         title="LAMM fractions of patients",
-        caption="Each point is a sample, each line a patient. Pre and post: before and after "
-        "infusion. Hollow points have too few cells in the denominator to be tested.",
+        caption="Each point is a sample, each line a patient; black bars are means. Pre and post: "
+        "before and after infusion. Hollow points have too few cells in the denominator to be "
+        "tested.",
         alternative="LAMM fractions by arm and phase at both levels, with a line for each patient.",
     ),
     FigureEntry(

@@ -5,12 +5,24 @@ from lammscope.report.figures.entry import FOLDER, FigureEntry
 OF_CONTRASTS = (
     FigureEntry(
         group="contrast",
+        name="lamm_primary",
+        draw=f"{FOLDER}.fractions.lamm_primary",
+        section="card",
+        title="LAMM fractions of patients",
+        caption="Each point is a sample, each line a patient; bars and bold numbers are means of "
+        "patients. Hollow points are not part of the test.",
+        alternative="LAMM cells as a percentage of the primary denominator, one point per sample, "
+        "with the means of the groups that are compared.",
+    ),
+    FigureEntry(
+        group="contrast",
         name="lamm",
-        draw=f"{FOLDER}.contrast.lamm_contrast",
+        draw=f"{FOLDER}.fractions.lamm_contrast",
         section="fractions",
         title="LAMM fractions",
-        caption="Each point is a sample, each line a patient (or a pair); black bars are medians. "
-        "For a trend over numbers, the black line is fitted to the log odds of the tested samples. "
+        caption="Each point is a sample, each line a patient (or a pair); black bars are means. "
+        "For a trend over numbers, the black line is fitted to the log odds of the tested samples, "
+        "and dotted lines are means of the lowest and the highest third. "
         "Pre and post: before and after infusion. Hollow points are not part of this test.",
         alternative="LAMM cells as a percentage of immune cells and of monocytic cells, one point "
         "per sample.",

@@ -1,4 +1,4 @@
-"""Content of the primary result, and the software versions of the run."""
+"""The primary result as a paragraph."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,8 @@ import pandas as pd
 from lammscope.abundance.primary import primary_row
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
-from lammscope.core.words import denominator_words, readable, write_number
+from lammscope.core.words import readable
 from lammscope.report.results import Results
-from lammscope.report.sections.lines import incomplete_line, influence_line, robustness_line
 
 POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
@@ -76,42 +75,3 @@ def _verdict_sentence(row: Mapping[str, Any]) -> str:
     if row["verdict"] == INCONCLUSIVE:
         words += " This is no evidence that there is no difference."
     return words
-
-
-def primary_section(
-    results: Results, *, sentence: str, config: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the primary result and, if it was tested, its numbers and its robustness."""
-    name, denominator = config["primary"]["contrast"], config["primary"]["denominator"]
-    own = results.of_contrast.get(name)
-    facts: list[tuple[str, str, str]] = []
-    beside: list[str] = []
-    result = {"sentence": sentence, "contrast": name, "made": own is not None}
-    result |= {"facts": facts, "beside": beside}
-    if own is None or own.abundance.empty:
-        return result
-    contrast, table = own.contrast, own.abundance
-    row = primary_row(table, denominator=denominator)
-    if not np.isfinite(row["estimate"]):
-        return result
-    for side in ("reference", "test"):
-        value = write_number(float(row[f"mean_{side}"]), contrast.mean_unit)
-        what = f"LAMM cells, % {denominator_words(denominator)} ({contrast.mean_words})"
-        label = contrast.side_label(side, int(row[f"n_{side}"]))
-        facts.append((label, value, what))
-    ratio, low, high = (
-        write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
-    )
-    facts.append((contrast.ratio(), ratio, f"95 % CI {low} to {high}"))
-    test = "patient-level model"
-    permuted = float(row.get("p_permutation", np.nan))
-    if np.isfinite(permuted):
-        test += f"; permutation test: {write_number(permuted, 'p')}"
-    facts.append(("p", write_number(float(row["p"]), "p"), test))
-    verdict, _, doubts = str(row["words"]).partition("; ")
-    facts.append(("verdict", str(row["verdict"]), readable(doubts or verdict)))
-    lines = [line(row, contrast=contrast) for line in (influence_line, incomplete_line)]
-    if not own.robustness.empty:
-        lines.append(robustness_line(own.robustness, contrast=contrast))
-    beside += [line for line in lines if line]
-    return result

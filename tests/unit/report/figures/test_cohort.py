@@ -20,9 +20,10 @@ from lammscope.abundance.counts import lamm_fractions
 from lammscope.annotate.levels import definer_counts, definer_levels, levels_by_group, log_levels
 from lammscope.cohort.comparison import Comparison
 from lammscope.report.figures.catalog import drawing_functions, figure_names
-from lammscope.report.figures.contrast import contrast_slots, lamm_contrast
+from lammscope.report.figures.contrast import contrast_slots
 from lammscope.report.figures.draw import draw_figures
 from lammscope.report.figures.forest import abundance_forest
+from lammscope.report.figures.fractions import lamm_contrast
 from lammscope.report.figures.robustness_forest import robustness_forest
 from lammscope.report.figures.style import ARM_COLORS, LAMM_COLOR, population_colors, save_figure
 from lammscope.report.figures.umap import umap_lamm

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from lammscope.cohort.comparison import Comparison
-from lammscope.report.figures.contrast import ContrastData, contrast_slots, lamm_contrast
+from lammscope.report.figures.contrast import ContrastData, contrast_slots
 from lammscope.report.figures.forest import abundance_forest, ratio_heading
+from lammscope.report.figures.fractions import lamm_contrast
 from lammscope.report.table import abundance_rows
 from tests.unit.abundance.questions import judge, run_abundance
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
@@ -26,6 +27,7 @@ def data_of(entry: dict[str, Any], samples: pd.DataFrame) -> ContrastData:
     return ContrastData(
         Comparison(samples, contrast), counts, judge(table, contrast, denominator="immune"),
         robustness=empty, expression=empty, level="positive", probability=0.9, min_cells=20,
+        denominator="immune", exclude_pre_post=(),
         max_fdr=0.05, n_labels=3,
     )  # fmt: skip
 
