@@ -1,0 +1,30 @@
+"""Settings of the documents' site: `make docs` builds it into `site/`.
+
+The source folder is the repository, so that the links which work on GitHub work here, too.
+Nothing is loaded from the network, neither to build the site nor to read it.
+"""
+
+project = "LAMMscope"
+author = "LAMMscope"
+extensions = ["myst_parser", "sphinx_external_toc", "sphinx_copybutton"]
+include_patterns = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/**.md",
+    "config/README.md",
+    "benchmarks/README.md",
+    "resources/lamm/README.md",
+    "tests/golden/README.md",
+]
+external_toc_path = "docs/toc.yml"
+myst_heading_anchors = 4
+myst_links_external_new_tab = True
+
+html_theme = "sphinx_book_theme"
+html_title = "LAMMscope"
+html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
+html_theme_options = {"use_download_button": False, "use_fullscreen_button": False}
+pygments_style = "default"
