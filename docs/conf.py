@@ -4,6 +4,10 @@ The source folder is the repository, so that the links which work on GitHub work
 Nothing is loaded from the network, neither to build the site nor to read it.
 """
 
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 project = "LAMMscope"
 author = "LAMMscope"
 extensions = ["myst_parser", "sphinx_external_toc", "sphinx_copybutton"]
@@ -23,8 +27,21 @@ myst_links_external_new_tab = True
 
 html_theme = "sphinx_book_theme"
 html_title = "LAMMscope"
+html_context = {"default_mode": "auto"}
 html_copy_source = False
+html_show_search_summary = False  # it would be fetched, which a browser refuses for local files
 html_show_copyright = False
 html_show_sphinx = False
 html_theme_options = {"use_download_button": False, "use_fullscreen_button": False}
 pygments_style = "default"
+
+
+def setup(app: Sphinx) -> None:
+    """Let the site's folder open at the README."""
+    app.connect("build-finished", write_index)
+
+
+def write_index(app: Sphinx, _: Exception | None) -> None:
+    """Write the page that leads to the first one."""
+    text = '<!doctype html><meta http-equiv="refresh" content="0; url=README.html">\n'
+    (Path(app.outdir) / "index.html").write_text(text)
