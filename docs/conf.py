@@ -28,11 +28,21 @@ myst_links_external_new_tab = True
 html_theme = "sphinx_book_theme"
 html_title = "LAMMscope"
 html_context = {"default_mode": "auto"}
+html_static_path = ["style"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_search_summary = False  # it would be fetched, which a browser refuses for local files
 html_show_copyright = False
 html_show_sphinx = False
-html_theme_options = {"use_download_button": False, "use_fullscreen_button": False}
+html_theme_options = {
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{page: [] for page in ("config/README", "docs/files", "docs/comparison")},  # wide tables
+    },
+    "navbar_persistent": [],  # the search field is in the sidebar
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+}
 pygments_style = "default"
 
 
