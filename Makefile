@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks bench bench-statistics lock clean FORCE
+.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +40,10 @@ setup-edger: .venv/edger.stamp ## add pyedger, for `expression.engine: edger_ql`
 
 .venv/edger.stamp: .venv/base.stamp requirements-edger.lock
 	@sh envs/setup.sh requirements.lock requirements-edger.lock
+	@touch $@
+
+.venv/docs.stamp: .venv/base.stamp requirements-docs.lock
+	@sh envs/setup.sh requirements.lock requirements-docs.lock
 	@touch $@
 
 $(DEMO)/samples.tsv: | .venv/base.stamp
@@ -87,6 +91,14 @@ format: .venv/dev.stamp ## format the code
 	ruff format .
 	snakefmt Snakefile workflow
 
+docs: .venv/docs.stamp ## build the documents as a site that works offline, site/index.html; a broken link is an error
+	@rm -rf site
+	sphinx-build -q -W --keep-going -c docs -d .sphinx . site
+	@echo "Documents: $(CURDIR)/site/index.html"
+
+picture: demo ## take the picture of the demo's report for README.md (needs Chromium or Chrome)
+	python docs/picture.py results/report.html
+
 hooks: .venv/dev.stamp ## run the checks of .pre-commit-config.yaml at each commit
 	pre-commit install
 
@@ -104,11 +116,12 @@ bench-statistics: .venv/base.stamp ## print the figures of the statistics: false
 		python -m benchmarks.$$part || missed="$$missed$${part%% *} "; done; \
 	test -z "$$missed" || { echo "Limits missed in: $$missed"; exit 1; }
 
-lock: .venv/base.stamp ## update the four lock files
+lock: .venv/base.stamp ## update the five lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group dev -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group docs -o requirements-docs.lock
 	python envs/pin_conda.py
 
 # Subfolders of results/ with a sample table of their own are other cohorts.

@@ -10,7 +10,7 @@ A state needs more counts than a cell has. Each cell is therefore taken together
 cells of the same sample, weighted by UMIs, which is the same as to sum their counts. The leading
 program of these scores is the state, if it is above the average T cell of the cohort and leads by
 enough. With fewer counts neighborhoods mix, so fractions of states depend on depth, unlike mean
-scores (`docs/methods.md` has figures).
+scores (`docs/benchmarks.md` has figures).
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 ROLES = ("myeloid", "T", "other")  # groups of cells; `axis` in the config lists their populations
 NEEDED, EITHER = "+", "|"
 GENE = re.compile(r"[A-Za-z][A-Za-z0-9.-]*|[0-9]+[A-Za-z][A-Za-z0-9.-]*")
-# Nearly all cells express these synthases, so they show no PGE2 (`docs/methods.md`).
+# Nearly all cells express these synthases, so they show no PGE2 (`docs/methods/axis.md`).
 UBIQUITOUS = frozenset({"PTGES2", "PTGES3"})
 RECEPTORS_OF_PGE2 = frozenset({"PTGER1", "PTGER2", "PTGER3", "PTGER4"})
 

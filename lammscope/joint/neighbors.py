@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 from scipy import sparse
 
-# Times and recall are in docs/methods.md (`python -m benchmarks.neighbor_search`).
+# Times and recall are in docs/benchmarks.md (`python -m benchmarks.neighbor_search`).
 EXACT_UP_TO = 20_000  # cells; above it cells are compared with those of near groups
 SHARE_UP_TO = 300_000  # cells; the time for a share of the groups grows with the square
 GROUP_CELLS = 200  # mean size of a group

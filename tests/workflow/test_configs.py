@@ -69,7 +69,7 @@ def test_the_conda_environment_is_pinned_like_the_lock(repository: Path) -> None
     assert (repository / "envs" / "scvi.yaml").read_text() == conda_environment(group="scvi")
 
 
-@pytest.mark.parametrize("name", ["", "-dev", "-scvi", "-edger"])
+@pytest.mark.parametrize("name", ["", "-dev", "-docs", "-scvi", "-edger"])
 def test_locks_pin_by_hash_and_name_no_index(repository: Path, name: str) -> None:
     text = (repository / f"requirements{name}.lock").read_text()
     pins = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,]+\])?==", text, re.M)
