@@ -96,7 +96,7 @@ def open_page(
         "console",
         lambda line: problems.append(line.text) if line.type in ("error", "warning") else None,
     )
-    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
     page.on(
         "request",
         lambda sent: None if sent.url.startswith(LOCAL) else problems.append(sent.url),
