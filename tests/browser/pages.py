@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 REQUIRED = "LAMMSCOPE_BROWSER"  # environment variable; if set, a missing browser is a failure
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -87,6 +87,11 @@ def open_page(
 ) -> Iterator["Page"]:
     """Open a report without a network. Errors, and requests beyond the file, fail at the end."""
     problems: list[str] = []
+
+    def refuse(dialog: "Dialog") -> None:
+        problems.append(dialog.message)
+        dialog.dismiss()
+
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
     )
@@ -96,7 +101,7 @@ def open_page(
         "console",
         lambda line: problems.append(line.text) if line.type in ("error", "warning") else None,
     )
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    page.on("dialog", refuse)
     page.on(
         "request",
         lambda sent: None if sent.url.startswith(LOCAL) else problems.append(sent.url),
