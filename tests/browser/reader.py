@@ -8,8 +8,10 @@ from tests.browser.pages import overflow
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-CARD = ("question", "verdict", "n-reference", "n-test", "effect", "interval", "p", "p-permutation")
-CARD += ("adjustment", "influence", "caveat", "failed-samples")
+CARD = (
+    *("question", "verdict", "n-reference", "n-test", "effect", "interval", "p", "p-permutation"),
+    *("adjustment", "influence", "caveat", "failed-samples"),
+)
 UNIT = 10_000  # of the positions of named points
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(20, 25, 29)"
 
@@ -79,8 +81,7 @@ def point_at_figure(page: "Page") -> None:
     box = image.bounding_box()
     assert box is not None
     x, y, name = json.loads(str(figure.locator("[data-points]").get_attribute("data-points")))[0]
-    at = {"x": x / UNIT * box["width"], "y": y / UNIT * box["height"]}
-    image.hover(position=at)
+    image.hover(position={"x": x / UNIT * box["width"], "y": y / UNIT * box["height"]})
     assert name in figure.locator(".tooltip").inner_text()
     image.click(position={"x": 3, "y": 3})
     assert page.get_by_role("dialog").is_visible()
