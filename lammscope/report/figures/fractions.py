@@ -140,9 +140,9 @@ def _points(
         full=tested & enough.to_numpy(dtype=bool),
         arm=table["response"].map(ARM_COLORS, na_action="ignore").fillna(NEUTRAL),
         name=[
-            f"{row.patient} ({row.sample}): {write_number(row.y, 'percent')}, "
-            f"{row.n:,} of {row.total:,} {whole}"
-            for row in table[["patient", "sample", "y", "n", "total"]].itertuples()
+            f"{row['patient']} ({row['sample']}): {write_number(float(row['y']), 'percent')}, "
+            f"{row['n']:,} of {row['total']:,} {whole}"
+            for row in table[["patient", "sample", "y", "n", "total"]].to_dict("records")
         ],
     )
     return table.dropna(subset=["y"])
@@ -189,12 +189,7 @@ def _write_mean(axis: Axes, x: float, mean: float, *, beside: bool) -> None:
         fontsize=7.5,
         fontweight="bold",
         color=INK,
-        bbox={
-            "boxstyle": "square,pad=0.1",
-            "facecolor": "white",
-            "edgecolor": "none",
-            "alpha": 0.7,
-        },
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         zorder=2.5,  # below the points
     )
 
@@ -287,7 +282,8 @@ def _draw_points(axis: Axes, table: pd.DataFrame) -> None:
         table.loc[~full, "x"], table.loc[~full, "y"], s=22, facecolors="white",
         edgecolors=table.loc[~full, "arm"].tolist(), linewidths=0.9, zorder=3,
     )  # fmt: skip
-    name_points(axis, table["x"], table["y"], table["name"].tolist())
+    places = table[["x", "y"]].to_numpy(dtype=float)
+    name_points(axis, places[:, 0], places[:, 1], table["name"].tolist())
     top = max(1.08 * table["y"].max(), 1.0) if len(table) else 1.0
     axis.set_ylim(-0.02 * top, top)  # points at zero stand clear of the axis
     axis.yaxis.set_major_locator(MaxNLocator(5))
