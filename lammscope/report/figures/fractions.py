@@ -140,9 +140,9 @@ def _points(
         full=tested & enough.to_numpy(dtype=bool),
         arm=table["response"].map(ARM_COLORS, na_action="ignore").fillna(NEUTRAL),
         name=[
-            f"{row.patient} ({row.sample}): {write_number(row.y, 'percent')}, "
-            f"{row.n:,} of {row.total:,} {whole}"
-            for row in table[["patient", "sample", "y", "n", "total"]].itertuples()
+            f"{row['patient']} ({row['sample']}): {write_number(float(row['y']), 'percent')}, "
+            f"{row['n']:,} of {row['total']:,} {whole}"
+            for row in table[["patient", "sample", "y", "n", "total"]].to_dict("records")
         ],
     )
     return table.dropna(subset=["y"])
@@ -162,7 +162,7 @@ def _slotted_points(axis: Axes, table: pd.DataFrame, *, names: bool = False) -> 
         at, mean = slots.index(str(slot)), _mean_of_units(points)
         axis.plot([at - BAR, at + BAR], [mean, mean], color=INK, linewidth=1.8)
         if names:
-            _write_mean(axis, at - BAR, mean)
+            _write_mean(axis, at - BAR, mean, beside=len(slots) <= 2)
     _draw_points(axis, table)
     if names:
         _write_names(axis, table, slots)
@@ -177,19 +177,20 @@ def _mean_of_units(points: pd.DataFrame) -> float:
     return float((100 * sums["n"] / sums["total"]).mean())
 
 
-def _write_mean(axis: Axes, x: float, mean: float) -> None:
+def _write_mean(axis: Axes, x: float, mean: float, *, beside: bool) -> None:
+    """Write a mean at the left end of its bar: beside it, or above it where slots are narrow."""
     axis.annotate(
         write_number(mean, "percent"),
         (x, mean),
-        xytext=(-3, 0),
+        xytext=(-3, 0) if beside else (0, 3),
         textcoords="offset points",
-        ha="right",
-        va="center",
+        ha="right" if beside else "left",
+        va="center" if beside else "bottom",
         fontsize=7.5,
         fontweight="bold",
         color=INK,
         bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
-        zorder=4,
+        zorder=2.5,  # below the points
     )
 
 
@@ -281,7 +282,8 @@ def _draw_points(axis: Axes, table: pd.DataFrame) -> None:
         table.loc[~full, "x"], table.loc[~full, "y"], s=22, facecolors="white",
         edgecolors=table.loc[~full, "arm"].tolist(), linewidths=0.9, zorder=3,
     )  # fmt: skip
-    name_points(axis, table["x"], table["y"], table["name"].tolist())
+    places = table[["x", "y"]].to_numpy(dtype=float)
+    name_points(axis, places[:, 0], places[:, 1], table["name"].tolist())
     top = max(1.08 * table["y"].max(), 1.0) if len(table) else 1.0
     axis.set_ylim(-0.02 * top, top)  # points at zero stand clear of the axis
     axis.yaxis.set_major_locator(MaxNLocator(5))
@@ -310,5 +312,6 @@ def _point_legend(
         handles.append(
             Line2D([], [], color=NEUTRAL, markerfacecolor="white", label=hollow, **style)
         )
-    columns = len(handles) if figure.get_figwidth() > 6 else min(len(handles), 3)
+    narrow = min(len(handles), 2 if dotted else 3)
+    columns = len(handles) if figure.get_figwidth() > 6 else narrow
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
