@@ -18,7 +18,7 @@ from lammscope.cohort.comparison import Comparison
 from lammscope.core.runtime import whole_file
 from lammscope.report.axis_levels import Levels
 from lammscope.report.figures.catalog import find_figure, placed_figures
-from lammscope.report.references import cited_references
+from lammscope.report.methods.text import HOW_TO_CITE, Methods
 from lammscope.report.rendering import TEMPLATES, render_page
 from lammscope.report.results import ContrastResults, Results
 from lammscope.report.sections.axis import axis_section
@@ -55,7 +55,8 @@ def write_report(
     *,
     config: Mapping[str, Any],
     primary_sentence: str,
-    versions: Mapping[str, str],
+    methods: Methods,
+    checksums: Mapping[str, str],
     figures: Sequence[str | Path],
     templates: str | Path = TEMPLATES,
 ) -> None:
@@ -72,8 +73,10 @@ def write_report(
         The resolved config.
     primary_sentence
         The primary result in words, from `state_primary`.
-    versions
-        Versions of the software by name.
+    methods
+        The methods of the run in words, with the versions of the software.
+    checksums
+        The SHA-256 of files by path, as `sha256sum` prints it.
     figures
         PNG files: `.../cohort/{figure}.png` of the cohort and `.../{contrast}/{figure}.png` of each
         contrast. Missing figures are left out.
@@ -84,14 +87,12 @@ def write_report(
     context = {
         **_settings(config),
         **_sections(results, config=config),
-        "versions": dict(versions),
+        "versions": dict(methods.versions),
         "primary": primary_section(results, sentence=primary_sentence, config=config),
         "replication": replication_section(results.replication, path=config["definition"]),
-        "references": cited_references(
-            config,
-            methods=results.integration_scores["method"],
-            follow_up=not results.survival.empty,
-        ),
+        "methods": methods,
+        "how_to_cite": HOW_TO_CITE,
+        "checksums": dict(checksums),
     }
     functions = {
         "figure": lambda group, name: _figure(images, group, name),
