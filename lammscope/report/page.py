@@ -6,7 +6,7 @@ same results give the same file.
 
 import base64
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def write_report(
         "how_to_cite": HOW_TO_CITE,
         "checksums": dict(checksums),
     }
-    functions = {
+    functions: dict[str, Callable[..., Any]] = {
         "figure": lambda group, name: _figure(images, group, name),
         "placed_figures": placed_figures,
     }

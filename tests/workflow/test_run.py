@@ -1,5 +1,6 @@
 """The tiny cohort from matrices to the report: complete, idle afterwards, blind to response."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,19 @@ def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished:
     assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
     assert "odds ratio" in text
     assert "cannot give less than p = 0.1" in text  # three against three patients
+
+
+def test_a_run_says_what_made_it_and_how(finished: Path) -> None:
+    made = json.loads((finished / "results" / "provenance.json").read_text(encoding="utf-8"))
+    assert made["run"]["outcome"] == "finished"
+    assert made["run"]["command"].startswith("snakemake ")
+    assert {"samples", "patients", "annotation.panel"} <= {each["what"] for each in made["inputs"]}
+    assert all(each.get("sha256") for each in made["inputs"])
+    samples = read_sample_table(finished / "results" / "design" / "samples.tsv")["sample"]
+    assert [each["sample"] for each in made["matrices"]] == samples.tolist()
+    assert all(each["digest"] for each in made["matrices"])
+    text = (finished / "results" / "methods.md").read_text(encoding="utf-8")
+    assert f"{len(samples)} samples of " in text
 
 
 def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]) -> None:

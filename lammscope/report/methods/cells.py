@@ -153,7 +153,7 @@ def _embedding(facts: Facts) -> Iterator[str]:
             "sex-linked, mitochondrial, ribosomal and hemoglobin genes",
             *("MALAT1", "NEAT1"),
         ]
-    left_out = ", ".join([*excluded, "CAR features"])
+    left_out = listing([*excluded, "CAR features"])
     yield (
         "Genes were matched across samples by Ensembl id without version, and by symbol where a "
         "sample had no ids. A sample had to share "

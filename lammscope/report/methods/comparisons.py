@@ -9,6 +9,7 @@ from typing import Any
 from lammscope.cohort.multiverse import CHOICES
 from lammscope.core.words import choice_words, counted, denominator_words, readable
 from lammscope.report.methods.facts import Facts, file_name, listing, number
+from lammscope.report.survival_rows import endpoint_words
 
 Section = tuple[str, str]  # a heading and its paragraph
 
@@ -45,15 +46,16 @@ def _contrasts(facts: Facts) -> Iterator[str]:
         yield "No contrasts were tested."
         return
     for name, contrast in facts.contrasts.items():
-        scheme = facts.schemes.get(name, "")
-        permuted = f" Permutation of {scheme}." if scheme else ""
-        yield f"Contrast {name}: {contrast.describe()}{permuted}"
+        scheme = facts.schemes.get(name)
+        permuted = f" Permutation test: {scheme}." if scheme else ""
+        tested = permuted if name in facts.schemes else " It was not tested."
+        yield f"Contrast {name}: {contrast.describe()}{tested}"
     primary = facts.config["primary"]
     yield (
         "The primary result, specified in advance, was that of LAMM cells as a fraction "
         f"{denominator_words(primary['denominator'])} in the contrast {primary['contrast']}."
     )
-    yield "Contrasts with fewer than 3 patients in an arm (or 3 pairs) were not tested."
+    yield "A test needed 3 patients in each arm (or 3 pairs), and a trend 5 patients."
 
 
 def _abundance(facts: Facts) -> Iterator[str]:
@@ -252,10 +254,10 @@ def _survival(facts: Facts) -> Iterator[str]:
     first, *others = facts.endpoints
     columns = survival["endpoints"].get(first, {})
     given = f" ({columns['time']}, {columns['event']})" if columns else ""
-    rest = f"; secondary endpoints: {listing(map(readable, others))}" if others else ""
+    rest = f"; secondary endpoints: {listing(map(endpoint_words, others))}" if others else ""
     adjust = listing(map(readable, survival["adjust"])) if survival["adjust"] else "no covariates"
     yield (
-        f"The pre-specified endpoint was {readable(first)}{given}{rest}. Hazard ratios per "
+        f"The pre-specified endpoint was {endpoint_words(first)}{given}{rest}. Hazard ratios per "
         "standard deviation of the log odds of LAMM cells before infusion in the primary "
         "denominator were from Cox regression with Firth's penalty [@firth] and intervals of the "
         f"profile likelihood, with {adjust} in the pre-specified model. p was that of the score "
@@ -276,9 +278,9 @@ def _survival(facts: Facts) -> Iterator[str]:
         yield f"Only these samples were used: {where}."
     if survival["response_day"]:
         day = number(survival["response_day"])
-        yield f"Curves of responders and non-responders start on day {day} [@landmark]."
+        yield f"Curves of responders and non-responders started on day {day} [@landmark]."
     horizon = number(survival["horizon"])
-    until = f"up to {horizon} days" if survival["horizon"] else "as long as both curves are known"
+    until = f"up to {horizon} days" if survival["horizon"] else "as long as both curves were known"
     yield f"Mean times without an event were compared between halves of patients {until}."
 
 

@@ -37,7 +37,8 @@ class Facts:
         Columns of the sample sheet that replace values of the config, with the number of samples
         that have one.
     schemes
-        What was permuted for the primary population, by contrast.
+        What was permuted for the primary population, by contrast; without those that were not
+        tested.
     endpoints
         The endpoints of survival, the pre-specified one first; empty without follow-up.
     n_specifications
@@ -87,6 +88,7 @@ def facts_of(results: Results, *, config: Mapping[str, Any], versions: Mapping[s
         schemes={
             name: _scheme(table.abundance, denominator=config["primary"]["denominator"])
             for name, table in results.of_contrast.items()
+            if table.abundance["p"].notna().any()
         },
         endpoints=tuple(dict.fromkeys(map(str, endpoints))),
         n_specifications=len(results.multiverse_specifications),
@@ -96,7 +98,7 @@ def facts_of(results: Results, *, config: Mapping[str, Any], versions: Mapping[s
 
 
 def _scheme(abundance: pd.DataFrame, *, denominator: str) -> str:
-    """Return what was permuted for LAMM cells in the primary denominator; empty if nothing was."""
+    """Return what was permuted for LAMM cells in the primary denominator; empty if not known."""
     rows = abundance[
         (abundance["population"] == LAMM)
         & (abundance["denominator"] == denominator)

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from lammscope import __version__
 from lammscope.abundance import calibration, comparisons
 from lammscope.annotate import car_probability, cell_types, integration_scores, macrophage_state
 from lammscope.axis import batches, strength
 from lammscope.cohort.config import read_schema, resolve_config
 from lammscope.cohort.design import MIN_PATIENTS
+from lammscope.cohort.trend import FEWEST_PATIENTS
 from lammscope.core.names import ALPHA
 from lammscope.core.verdicts import MOST_LEFT_OUT, VERDICTS
 from lammscope.ingest.doublets import simulated
@@ -197,7 +201,7 @@ def test_numbers_that_the_code_fixes_are_those_of_the_code(facts: Facts) -> None
         (cell_types.RULED_OUT, 0.001, "probability below 0.001"),
         (macrophage_state.N_NEIGHBORS, 20, "the 20 nearest monocytic cells"),
         (car_probability.SHAPE, 2.2, "shape 2.2"),
-        (MIN_PATIENTS, 3, "fewer than 3 patients in an arm"),
+        ((MIN_PATIENTS, FEWEST_PATIENTS), (3, 5), "needed 3 patients in each arm"),
         (comparisons.MIN_EXPECTED, 2, "fewer than 2 expected cells per sample"),
         ((ALPHA, MOST_LEFT_OUT), (0.05, 0.1), "below 0.1 without any one patient"),
         (calibration.N_COHORTS, 2000, "2,000 simulated cohorts"),
@@ -271,6 +275,28 @@ def test_the_file_has_headings_and_numbered_references(facts: Facts) -> None:
     assert "\n1. McCarthy DJ" in text
     assert "https://doi.org/10.1093/bioinformatics/btw777\n" in text
     assert "LAMMscope 0.1.0 (numpy 2.0)" in text
+
+
+def test_a_contrast_says_how_it_was_permuted_or_that_it_was_not_tested(facts: Facts) -> None:
+    text = words(write_methods(facts))
+    baseline, change = (text.split(f"Contrast {name}: ")[1] for name in ("baseline", "change"))
+    scheme = " Permutation test: labels of patients: exact, 70 assignments."
+    assert scheme in baseline.split("Contrast ")[0]
+    assert "It was not tested." not in baseline.split("Contrast ")[0]
+    assert "It was not tested." in change
+
+
+def test_the_citation_file_names_this_version_and_papers_that_the_text_cites(
+    repository: Path,
+) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
+    texts = {paper.doi: paper.text for paper in REFERENCES.values()}
+    assert citation["version"] == __version__
+    assert len(citation["references"]) > 10
+    for paper in citation["references"]:
+        assert paper["title"] in texts[paper["doi"]]
+        assert f"({paper['year']})" in texts[paper["doi"]]
+        assert paper["authors"][0]["family-names"] in texts[paper["doi"]]
 
 
 def test_numbers_and_lists_read_as_a_person_writes_them() -> None:

@@ -16,6 +16,7 @@ function sayBriefly(button, words) {
 document.querySelectorAll("[data-copy]").forEach(button => {
   const element = document.getElementById(button.dataset.copy);
   button.addEventListener("click", async () => {
+    element.closest("details")?.setAttribute("open", "");  // hidden text has no line breaks
     try {
       await navigator.clipboard.writeText(element.innerText);
       sayBriefly(button, "Copied");
