@@ -9,8 +9,8 @@ from lammscope.report.methods.facts import Facts
 from lammscope.report.methods.references import Reference, number_citations
 
 HOW_TO_CITE = (
-    "Please cite LAMMscope (file CITATION.cff of the repository) with its version, and the papers "
-    "below whose methods were used."
+    "Please cite LAMMscope with its version (CITATION.cff in the repository has the entry), and the "
+    "papers that the methods text cites."
 )
 
 

@@ -1122,9 +1122,10 @@ def test_the_methods_text_stands_in_the_page_and_can_be_copied(
     make_report: Callable[..., str],
 ) -> None:
     page = make_report()
-    text = page.partition('<div id="methods-text">')[2].partition("</div>")[0]
+    text = page.partition('<div id="methods-text">')[2].partition("</details>")[0]
     assert "<h4>Quality control</h4>" in text
     assert "Barcodes of “&lt;b&gt;x&lt;/b&gt;” needed 500 UMIs [1]." in text
+    assert "<p>1. McCarthy DJ" in text
     assert "https://doi.org/10.1093/bioinformatics/btw777" in text
     assert 'data-copy="methods-text"' in page
     assert f"{'0' * 64}  design/samples.tsv" in page
