@@ -9,7 +9,7 @@ from lammscope.report.methods.facts import Facts
 from lammscope.report.methods.references import Reference, number_citations
 
 HOW_TO_CITE = (
-    "Please cite LAMMscope with its version (CITATION.cff in the repository has the entry), and the "
+    "Please cite LAMMscope with its version (CITATION.cff in the repository has the entry) and the "
     "papers that the methods text cites."
 )
 
