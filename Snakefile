@@ -46,6 +46,14 @@ onstart:
     refuse_missing_packages()
 
 
+onsuccess:
+    save_run("finished", log)
+
+
+onerror:
+    save_run("failed", log)
+
+
 rule all:
     default_target: True
     input:

@@ -23,6 +23,7 @@ from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
 from lammscope.cohort.multiverse_checks import multiverse_mistakes
+from lammscope.cohort.named_files import FILE_KEYS, GENE_SET_KEYS
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets
@@ -35,11 +36,6 @@ from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
 from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, lacks_symbols
 
-FILE_KEYS = (
-    *(("annotation", "panel"), ("annotation", "celltypist_model")),
-    *(("lamm", "references"), ("lamm", "state_genes")),
-)
-GENE_SET_KEYS = (("annotation", "states"), ("expression", "gene_sets"), ("axis", "states"))
 SAID = "is|names|lists|has|needs|repeats"  # after the key, in mistakes of the config
 SIZE = "size"  # the default of `inputs.compare`, for a config with mistakes
 

@@ -7,7 +7,7 @@ same results give the same file.
 import base64
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ from lammscope.report.axis_levels import Levels
 from lammscope.report.explorer import pack_explorers
 from lammscope.report.figures.catalog import find_figure, placed_figures
 from lammscope.report.figures.points import read_points
+from lammscope.report.methods.text import HOW_TO_CITE, Methods
 from lammscope.report.packing import as_json
-from lammscope.report.references import cited_references
-from lammscope.report.rendering import TEMPLATES, render_page
+from lammscope.report.rendering import render_page
 from lammscope.report.results import ContrastResults, Results
 from lammscope.report.sections.axis import axis_section
 from lammscope.report.sections.card import card_section
@@ -60,10 +60,10 @@ def write_report(
     *,
     config: Mapping[str, Any],
     primary_sentence: str,
-    versions: Mapping[str, str],
+    methods: Methods,
+    checksums: Mapping[str, str],
     figures: Sequence[str | Path],
     cell_map: Mapping[str, Any] | None = None,
-    templates: str | Path = TEMPLATES,
 ) -> None:
     """Write the report as one HTML file, completely or not at all.
 
@@ -78,22 +78,22 @@ def write_report(
         The resolved config.
     primary_sentence
         The primary result in words, from `state_primary`.
-    versions
-        Versions of the software by name.
+    methods
+        The methods of the run in words, with the versions of the software.
+    checksums
+        The SHA-256 of files by path, as `sha256sum` prints it.
     figures
         PNG files: `.../cohort/{figure}.png` of the cohort and `.../{contrast}/{figure}.png` of each
         contrast. Missing figures are left out.
     cell_map
         The interactive map of the cells, from `cell_map.pack_cell_map`; left out if None.
-    templates
-        Folder of the templates.
     """
     images = {(Path(file).parent.name, Path(file).stem): Path(file) for file in figures}
     sections = _sections(results, config=config)
     context = {
         **_settings(config),
         **sections,
-        "versions": dict(versions),
+        "versions": dict(methods.versions),
         "cell_map": _cell_map(cell_map),
         "primary": card_section(
             results,
@@ -102,17 +102,15 @@ def write_report(
             warnings=sections["warnings"],
         ),
         "replication": replication_section(results.replication, path=config["definition"]),
-        "references": cited_references(
-            config,
-            methods=results.integration_scores["method"],
-            follow_up=not results.survival.empty,
-        ),
+        "methods": methods,
+        "how_to_cite": HOW_TO_CITE,
+        "checksums": dict(checksums),
     }
-    functions = {
+    functions: dict[str, Callable[..., Any]] = {
         "figure": lambda group, name: _figure(images, group, name),
         "placed_figures": placed_figures,
     }
-    page = render_page("page", folder=templates, functions=functions, **context)
+    page = render_page("page", functions=functions, **context)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

@@ -13,7 +13,7 @@ from lammscope.core.words import readable
 TEMPLATES = Path(__file__).parent / "template"
 # In the order in which they are put into the page.
 STYLES = ("base", "card", "tables", "figures", "media")
-SCRIPTS = ("packed", "tables", "figures", "cells", "volcano", "navigation")
+SCRIPTS = ("packed", "tables", "figures", "cells", "volcano", "navigation", "copy")
 
 
 def render_page(

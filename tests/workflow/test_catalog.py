@@ -11,6 +11,7 @@ from lammscope.cohort.config import read_schema
 from lammscope.report.catalog import read_catalog
 from tests.workflow.conftest import run_snakemake
 
+WITHOUT_RULE = {"provenance.json"}  # it has a date; written when a run ends
 # Included by a Snakefile, the rules can be read without running any.
 READER = """
 import json
@@ -74,4 +75,4 @@ def test_a_rule_writes_each_path_of_the_catalog(outputs: dict[str, list[str]]) -
     assert len(outputs) > 30
     for file in read_catalog().values():
         for path in file.paths:
-            assert any(map(pattern(path).fullmatch, written)), path
+            assert path in WITHOUT_RULE or any(map(pattern(path).fullmatch, written)), path

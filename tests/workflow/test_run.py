@@ -1,5 +1,6 @@
 """The tiny cohort from matrices to the report: complete, idle afterwards, blind to response."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,19 @@ def test_the_report_works_in_a_browser_on_a_phone_and_on_paper(finished: Path) -
                 use(page)
         with open_page(browser, report, width=PHONE) as page:
             reader.use_contents(page)
+
+
+def test_a_run_says_what_made_it_and_how(finished: Path) -> None:
+    made = json.loads((finished / "results" / "provenance.json").read_text(encoding="utf-8"))
+    assert made["run"]["outcome"] == "finished"
+    assert made["run"]["command"].startswith("snakemake ")
+    assert {"samples", "patients", "annotation.panel"} <= {each["what"] for each in made["inputs"]}
+    assert all(each.get("sha256") for each in made["inputs"])
+    samples = read_sample_table(finished / "results" / "design" / "samples.tsv")["sample"]
+    assert [each["sample"] for each in made["matrices"]] == samples.tolist()
+    assert all(each["digest"] for each in made["matrices"])
+    text = (finished / "results" / "methods.md").read_text(encoding="utf-8")
+    assert f"{len(samples)} samples of " in text
 
 
 def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]) -> None:

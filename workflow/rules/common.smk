@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from itertools import batched
 from pathlib import Path
@@ -23,6 +24,7 @@ from lammscope.cohort import (
     sorts,
 )
 from lammscope.cohort.contrast_kinds import as_values
+from lammscope.cohort.named_files import named_files
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern
 from lammscope.core.console import make_quiet

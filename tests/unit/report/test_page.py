@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
@@ -37,8 +38,12 @@ from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.entry import FigureEntry
 from lammscope.report.figures.style import save_figure, sentence_figure
+from lammscope.report.methods.facts import facts_of
+from lammscope.report.methods.references import REFERENCES
+from lammscope.report.methods.text import Methods
+from lammscope.report import page
 from lammscope.report.page import write_report
-from lammscope.report.rendering import TEMPLATES
+from lammscope.report.rendering import TEMPLATES, render_page
 from lammscope.report.results import OPTIONAL_TABLES
 from lammscope.report.sections.design import SERIOUS, design_section, warning_rows
 from lammscope.report.sections.lines import (
@@ -104,6 +109,11 @@ CONFIG: dict[str, Any] = {
     "expression": {"engine": "limma_voom", "min_cells": 10, "max_ambient_share": 0.25},
     "report": {"title": "Demo cohort", "max_fdr": 0.05, "n_genes": 10},
 }
+METHODS = Methods(
+    (("Quality control", "Barcodes of “<b>x</b>” needed 500 UMIs [1]."),),
+    (REFERENCES["scater"],),
+    {"lammscope": "0.1.0", "numpy": "2.0"},
+)
 CLUSTERS = pd.DataFrame(
     {"cluster": ["0"], "cell_type": ["CD4_T"], "n_cells": [10], "top_markers": ["IL7R, CD3E"]}
 )
@@ -255,7 +265,8 @@ def make_report(
         tables = run_tables | {key: new for key, new in changes.items() if key in known}
         arguments: dict[str, Any] = {
             "config": CONFIG,
-            "versions": {"lammscope": "0.1.0", "numpy": "2.0"},
+            "methods": METHODS,
+            "checksums": {"design/samples.tsv": "0" * 64},
             "primary_sentence": SENTENCE,
             "figures": figures,
         }
@@ -649,12 +660,15 @@ def test_samples_without_a_compartment_are_not_called_blood(
     assert f"The compartment of {n_unstated} of {len(table)} samples is not stated" in words
 
 
-def test_failing_template_leaves_no_file(make_report: Any, tmp_path: Path) -> None:
+def test_failing_template_leaves_no_file(
+    make_report: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(TEMPLATES, broken)
     (broken / "page.html.jinja").write_text("{{ nothing.like.this }}", encoding="utf-8")
+    monkeypatch.setattr(page, "render_page", partial(render_page, folder=broken))
     with pytest.raises(UndefinedError, match="nothing"):
-        make_report(templates=broken)
+        make_report()
     assert not (tmp_path / "report.html").exists()
 
 
@@ -1111,20 +1125,32 @@ def test_samples_that_share_barcodes_are_a_warning_and_in_the_table(
     assert f"{names[2]} 45 %" in page
 
 
-def test_the_report_cites_what_was_run(make_report: Callable[..., str]) -> None:
-    cited = {"Harmony": "s41592-019-0619-0", "scVI": "s41592-018-0229-2"}
+def test_the_methods_text_stands_in_the_page_and_can_be_copied(
+    make_report: Callable[..., str],
+) -> None:
     page = make_report()
-    assert cited["Harmony"] in page
-    assert cited["scVI"] not in page
-    scores = joint_tables()["integration_scores"].replace("harmony", "scvi")
-    page = make_report(integration_scores=scores)
-    assert cited["scVI"] in page
-    assert cited["Harmony"] not in page
-    expression = {**CONFIG["expression"], "engine": "pydeseq2"}
-    changed = {**CONFIG, "expression": expression, "annotation": {"celltypist_model": "a.pkl"}}
-    for doi in ("bioinformatics/btad547", "s13059-014-0550-8", "science.abl5197"):
-        assert doi not in page
-        assert doi in make_report(config=changed)
+    text = page.partition('<div id="methods-text">')[2].partition("</details>")[0]
+    assert "<h4>Quality control</h4>" in text
+    assert "Barcodes of “&lt;b&gt;x&lt;/b&gt;” needed 500 UMIs [1]." in text
+    assert "<p>1. McCarthy DJ" in text
+    assert "https://doi.org/10.1093/bioinformatics/btw777" in text
+    assert 'data-copy="methods-text"' in page
+    assert f"{'0' * 64}  design/samples.tsv" in page
+
+
+def test_the_methods_text_is_written_from_what_the_run_did(run_tables: dict[str, Any]) -> None:
+    facts = facts_of(gather(run_tables), config=CONFIG, versions={"numpy": "2.0"})
+    assert (facts.n_samples, facts.n_patients, facts.n_batches) == (16, 8, 16)
+    assert (facts.embedding, facts.compared) == ("harmony", ("none", "harmony"))
+    assert set(facts.contrasts) == set(facts.schemes) == set(CONTRASTS)
+    assert facts.endpoints == ()
+    assert (facts.n_specifications, facts.is_replication) == (0, False)
+    samples = run_tables["samples"].assign(min_counts=[300.0, *[np.nan] * 15])
+    survival = pd.DataFrame({"endpoint": ["pfs", "os", "pfs"]})
+    tables = run_tables | {"samples": samples, "survival": survival}
+    facts = facts_of(gather(tables), config=CONFIG, versions={})
+    assert facts.own == {"min_counts": 1}
+    assert facts.endpoints == ("pfs", "os")
 
 
 def test_lamm_cells_and_t_cells_have_their_section_in_each_contrast(
