@@ -54,6 +54,8 @@ rule assemble_cohort:
             samples=SAMPLES,
             obsm={method: obsm_name(method) for method in COMPARED},
             log_normalised=config["assembly"]["log_normalised"],
+            title=config["report"]["title"],
+            cell_ontology=content("resources/markers/cell_ontology.tsv"),
             code=code("assemble_cohort"),
         ),
     script:
@@ -70,11 +72,7 @@ rule draw_quality:
         verdicts="<results>/qc/verdicts.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("quality")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("quality"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("quality")),
     log:
         "<logs>/draw_quality.log",
@@ -113,11 +111,7 @@ rule draw_cohort:
         counts="<results>/abundance/counts.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("cohort")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("cohort"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("cohort")),
     log:
         "<logs>/draw_cohort.log",
@@ -155,11 +149,7 @@ rule draw_evidence:
         states="<results>/annotation/states.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("evidence")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("evidence"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("evidence")),
     log:
         "<logs>/draw_evidence.log",
@@ -191,15 +181,7 @@ rule draw_contrast:
         expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
         samples="<results>/design/samples.tsv",
     output:
-        pngs=[
-            report(
-                path,
-                caption="../report/contrast.rst",
-                category="Contrasts",
-                subcategory=contrast,
-            )
-            for contrast, path in contrast_figures("contrast", "png")
-        ],
+        pngs=shown_by_contrast("contrast"),
         pdfs=[path for _, path in contrast_figures("contrast", "pdf")],
     log:
         "<logs>/draw_contrast.log",
@@ -242,7 +224,12 @@ rule write_report:
             ),
         ],
     output:
-        report="<results>/report.html",
+        report=report(
+            "<results>/report.html",
+            caption="../report/report.rst",
+            category="1 Report",
+            labels={"file": "report.html"},
+        ),
     log:
         "<logs>/write_report.log",
     benchmark:
