@@ -68,7 +68,7 @@ def add_schema_terms(
         are named in the log.
     """
     obs = cohort.obs
-    cohort.uns["title"] = title
+    cohort.uns |= {"title": title, "default_embedding": "X_umap"}
     organism = _organism(cohort)
     if organism:
         cohort.uns[ORGANISM] = organism
