@@ -1,8 +1,10 @@
 """The tiny cohort from matrices to the report: complete, idle afterwards, blind to response."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import anndata
 import numpy as np
@@ -164,6 +166,30 @@ def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished:
     assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
     assert "odds ratio" in text
     assert "cannot give less than p = 0.1" in text  # three against three patients
+
+
+def test_snakemakes_report_opens_with_the_result_and_says_what_each_figure_is(
+    finished: Path, snakemake: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = snakemake(finished, "--report", str(tmp_path / "made.zip"))
+    assert run.code == 0, run.text[-2000:]
+    assert not [line for line in run.text.splitlines() if "warning" in line.lower()]
+    with ZipFile(tmp_path / "made.zip") as archive:
+        text = archive.read("made/report.html").decode()
+    items, categories = (
+        json.JSONDecoder().raw_decode("{" + text.split(f"var {name} = {{")[1])[0]
+        for name in ("results", "categories")
+    )
+    assert "LAMMscope: how the results were made" in text
+    assert sorted(categories) == ["1 Report", "2 Contrasts", "3 Cohort"]
+    assert categories.pop("1 Report") == {"Other": ["results/report.html"]}
+    assert set(categories["2 Contrasts"]) == set(CONTRASTS)
+    for parts in categories.values():
+        for part, paths in parts.items():
+            assert part != "Other"
+            labels = [tuple(sorted(items[path]["labels"].items())) for path in paths]
+            assert len(set(labels)) == len(labels) > 0
+    assert all("<p>" in item["caption"] for item in items.values())
 
 
 def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]) -> None:
