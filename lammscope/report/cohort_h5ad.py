@@ -35,6 +35,7 @@ LABELS = [
 LEFT_OUT = ["counts", "barcodes", "patient"]
 UNCORRECTED = "ambient_uncorrected"  # samples in `uns`
 ALIAS = "X_joint"  # of the embedding in use in `obsm`, whatever the method; `uns` has its name
+FILTERED = "feature_is_filtered"
 # gzip is the one compression that every reader of HDF5 has, R's among them
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1 << 17,)}
 
@@ -72,9 +73,9 @@ def describe_cohort(
     Returns
     -------
     AnnData
-        `var` is named by gene id and has `feature_name` (symbol), `feature_is_filtered` (false,
-        because no gene was removed from `X`), `highly_variable` and `n_samples` (samples whose
-        matrix has the gene), named as in the CELLxGENE schema [1]_.
+        `var` is named by gene id and has `feature_name` (symbol, with the id if several genes share
+        it), `feature_is_filtered` (false, because no gene was removed from `X`), `highly_variable`
+        and `n_samples` (samples whose matrix has the gene), named as in the CELLxGENE schema [1]_.
 
     References
     ----------
@@ -87,15 +88,18 @@ def describe_cohort(
     obs = obs.set_index("cell").drop(columns="position")
     for name in obs.select_dtypes(exclude="number").columns.drop("barcode"):
         obs[name] = obs[name].astype("str").astype("category")
-    var = (
-        reference[["gene", "symbol", "n_samples"]]
-        .set_index("gene")
-        .rename(columns={"symbol": "feature_name"})
-    )
-    var.insert(1, "feature_is_filtered", False)
+    var = reference[["gene", "n_samples"]].set_index("gene")
+    var.insert(0, "feature_name", _unique_names(reference).to_numpy())
+    var.insert(1, FILTERED, False)
     var.insert(2, "highly_variable", var.index.isin(variable))
     arrays: dict[str, Any] = {name: np.asarray(space) for name, space in spaces.items()}
     return anndata.AnnData(obs=obs, var=var, obsm=arrays, uns={ALIAS: in_use})
+
+
+def _unique_names(reference: pd.DataFrame) -> pd.Series:
+    """Return each gene's symbol, or `symbol_id` where several share it, as CELLxGENE does."""
+    shared = reference["symbol"].duplicated(keep=False)
+    return reference["symbol"].mask(shared, reference["symbol"] + "_" + reference["gene"])
 
 
 def write_cohort(
@@ -123,7 +127,8 @@ def write_cohort(
     correction
         What to subtract as ambient RNA: gives the layer `ambient_corrected` (float) of the counts.
     """
-    cohort.write_h5ad(path, compression="gzip")
+    with anndata.settings.override(allow_write_nullable_strings=False):  # R cannot read these
+        cohort.write_h5ad(path, compression="gzip")
     genes = pd.Index(cohort.var_names)
     totals = cohort.obs["total_counts"].to_numpy()
     labels = [np.asarray(cohort.obs[name], dtype=str) for name in ("sample", "population")]
@@ -186,6 +191,9 @@ def _raw_counts(file: h5py.File) -> h5py.Group:
     raw.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
     file.copy("var", raw)
     file.copy("varm", raw)
+    genes = raw["var"]  # the schema of CELLxGENE wants no `feature_is_filtered` here
+    del genes[FILTERED]
+    genes.attrs["column-order"] = [name for name in genes.attrs["column-order"] if name != FILTERED]
     return _values(raw, "X")
 
 

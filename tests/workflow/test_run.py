@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import anndata
 import numpy as np
@@ -198,6 +199,30 @@ def test_a_run_says_what_made_it_and_how(finished: Path) -> None:
     assert all(each["digest"] for each in made["matrices"])
     text = (finished / "results" / "methods.md").read_text(encoding="utf-8")
     assert f"{len(samples)} samples of " in text
+
+
+def test_snakemakes_report_opens_with_the_result_and_says_what_each_figure_is(
+    finished: Path, snakemake: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = snakemake(finished, "--report", str(tmp_path / "made.zip"))
+    assert run.code == 0, run.text[-2000:]
+    assert not [line for line in run.text.splitlines() if "warning" in line.lower()]
+    with ZipFile(tmp_path / "made.zip") as archive:
+        text = archive.read("made/report.html").decode()
+    items, categories = (
+        json.JSONDecoder().raw_decode("{" + text.split(f"var {name} = {{")[1])[0]
+        for name in ("results", "categories")
+    )
+    assert "LAMMscope: how the results were made" in text
+    assert sorted(categories) == ["1 Report", "2 Contrasts", "3 Cohort"]
+    assert categories.pop("1 Report") == {"Other": ["results/report.html"]}
+    assert set(categories["2 Contrasts"]) == set(CONTRASTS)
+    for parts in categories.values():
+        for part, paths in parts.items():
+            assert part != "Other"
+            labels = [tuple(sorted(items[path]["labels"].items())) for path in paths]
+            assert len(set(labels)) == len(labels) > 0
+    assert all("<p>" in item["caption"] for item in items.values())
 
 
 def test_a_second_run_does_nothing(finished: Path, snakemake: Callable[..., Run]) -> None:

@@ -172,21 +172,9 @@ rule draw_axis:
         ],
         samples="<results>/design/samples.tsv",
     output:
-        pngs=[
-            report(
-                path,
-                caption="../report/contrast.rst",
-                category="Contrasts",
-                subcategory=contrast,
-            )
-            for contrast, path in contrast_figures("axis", "png")
-        ],
+        pngs=shown_by_contrast("axis"),
         pdfs=[path for _, path in contrast_figures("axis", "pdf")],
-        cohort_pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("associations")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        cohort_pngs=shown("associations"),
         cohort_pdfs=expand(
             "<results>/figures/cohort/{figure}.pdf", figure=figure_names("associations")
         ),

@@ -36,7 +36,7 @@ from lammscope.expression.packages import missing_package
 from lammscope.joint.integration import METHODS, obsm_name, other_modules
 from lammscope.joint.integration.method import COMPONENTS, COUNTS
 from lammscope.report.catalog import read_catalog
-from lammscope.report.figures.catalog import drawing_functions, figure_names
+from lammscope.report.figures.catalog import drawing_functions, figure_names, find_figure
 from lammscope.report.results import COHORT_TABLES, CONTRAST_TABLES, OPTIONAL_TABLES
 
 # Rules and jobs are hundreds of thousands of objects that stay; to look for garbage after each 700
@@ -259,6 +259,15 @@ NEIGHBOR_SEARCH = {  # within samples or patients
     "seed": config["seed"],
     "threads": 1,
 }
+REPORT_PARTS = {  # of the cohort's figures in `snakemake --report`, by section
+    "quality": "Quality control",
+    "types": "Cell types",
+    **dict.fromkeys(("calls", "definers", "patients", "programs"), "LAMM cells"),
+    "associations": "LAMM cells and T cells",
+    "survival": "Follow-up",
+    "multiverse": "Other choices",
+    "replication": "Replication",
+}
 CALL_FILES = ("references", "state_genes")  # keys of `lamm`
 CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key not in CALL_FILES}
 # LAMM at the configured level, and the row of the other level.
@@ -392,6 +401,34 @@ def contrast_figures(group, suffix):
         for contrast in CONTRASTS
         for figure in figure_names(group)
     ]
+
+
+def shown(*groups):
+    """Return the cohort's figures of some groups as items of `snakemake --report`."""
+    return [
+        shown_figure(
+            f"<results>/figures/cohort/{name}.png",
+            category="3 Cohort",
+            subcategory=REPORT_PARTS[find_figure(name).section],
+        )
+        for name in figure_names(*groups)
+    ]
+
+
+def shown_by_contrast(group):
+    """Return the figures of a group, for each contrast, as items of `snakemake --report`."""
+    return [
+        shown_figure(path, category="2 Contrasts", subcategory=contrast, contrast=contrast)
+        for contrast, path in contrast_figures(group, "png")
+    ]
+
+
+def shown_figure(path, *, category, subcategory, **labels):
+    """Return a figure as an item of `snakemake --report`, with the title that it has in the report."""
+    entry = find_figure(Path(path).stem)
+    caption = f"../report/{entry.group}.rst"
+    labels = {"figure": entry.title, **labels}
+    return report(path, caption=caption, category=category, subcategory=subcategory, labels=labels)
 
 
 def memory(base, factor, of=sum):

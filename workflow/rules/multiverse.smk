@@ -435,11 +435,7 @@ rule draw_multiverse:
     input:
         specifications="<results>/multiverse/specifications.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("multiverse")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("multiverse"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("multiverse")),
     log:
         "<logs>/draw_multiverse.log",

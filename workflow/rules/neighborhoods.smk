@@ -81,15 +81,7 @@ rule draw_neighborhoods:
         index="<results>/joint/cells.parquet",
         cells="<results>/annotation/cells.parquet",
     output:
-        pngs=[
-            report(
-                path,
-                caption="../report/contrast.rst",
-                category="Contrasts",
-                subcategory=contrast,
-            )
-            for contrast, path in contrast_figures("neighborhoods", "png")
-        ],
+        pngs=shown_by_contrast("neighborhoods"),
         pdfs=[path for _, path in contrast_figures("neighborhoods", "pdf")],
     log:
         "<logs>/draw_neighborhoods.log",

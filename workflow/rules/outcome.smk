@@ -64,11 +64,7 @@ rule draw_replication:
     input:
         replication="<results>/outcome/replication.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("replication")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("replication"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("replication")),
     log:
         "<logs>/draw_replication.log",
@@ -126,11 +122,7 @@ rule test_survival:
         patients=ensure("<results>/outcome/survival_patients.tsv", non_empty=True),
         excluded=ensure("<results>/outcome/survival_excluded.tsv", non_empty=True),
         curves=ensure("<results>/outcome/curves.tsv", non_empty=True),
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("survival")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("survival"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("survival")),
     log:
         "<logs>/test_survival.log",

@@ -89,6 +89,8 @@ rule assemble_cohort:
             samples=SAMPLES,
             obsm={method: obsm_name(method) for method in COMPARED},
             log_normalised=config["assembly"]["log_normalised"],
+            title=config["report"]["title"],
+            cell_ontology=content("resources/markers/cell_ontology.tsv"),
             code=code("assemble_cohort"),
         ),
     script:
@@ -105,11 +107,7 @@ rule draw_quality:
         verdicts="<results>/qc/verdicts.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("quality")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("quality"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("quality")),
     log:
         "<logs>/draw_quality.log",
@@ -148,11 +146,7 @@ rule draw_cohort:
         counts="<results>/abundance/counts.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("cohort")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("cohort"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("cohort")),
     log:
         "<logs>/draw_cohort.log",
@@ -219,11 +213,7 @@ rule draw_evidence:
         states="<results>/annotation/states.tsv",
         samples="<results>/design/samples.tsv",
     output:
-        pngs=report(
-            expand("<results>/figures/cohort/{figure}.png", figure=figure_names("evidence")),
-            caption="../report/cohort.rst",
-            category="Cohort",
-        ),
+        pngs=shown("evidence"),
         pdfs=expand("<results>/figures/cohort/{figure}.pdf", figure=figure_names("evidence")),
     log:
         "<logs>/draw_evidence.log",
@@ -255,15 +245,7 @@ rule draw_contrast:
         expression=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
         samples="<results>/design/samples.tsv",
     output:
-        pngs=[
-            report(
-                path,
-                caption="../report/contrast.rst",
-                category="Contrasts",
-                subcategory=contrast,
-            )
-            for contrast, path in contrast_figures("contrast", "png")
-        ],
+        pngs=shown_by_contrast("contrast"),
         pdfs=[path for _, path in contrast_figures("contrast", "pdf")],
     log:
         "<logs>/draw_contrast.log",
@@ -308,7 +290,12 @@ rule write_report:
             ),
         ],
     output:
-        report="<results>/report.html",
+        report=report(
+            "<results>/report.html",
+            caption="../report/report.rst",
+            category="1 Report",
+            labels={"file": "report.html"},
+        ),
         methods="<results>/methods.md",
     log:
         "<logs>/write_report.log",

@@ -7,6 +7,7 @@ from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.joint.gene_names import kept_cells
 from lammscope.report.ambient_counts import read_correction
+from lammscope.report.cellxgene import add_schema_terms, read_cell_ontology
 from lammscope.report.cohort_h5ad import describe_cohort, write_cohort
 
 snakemake: Snakemake
@@ -28,6 +29,7 @@ with job_log(snakemake.log[0]):
         },
         in_use=in_use,
     )
+    add_schema_terms(cohort, cell_types=read_cell_ontology(), title=snakemake.params.title)
     paths = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     with_cells = {sample: paths[sample] for sample in index.cells["sample"].unique()}
     samples = kept_cells(with_cells, cells=index.cells, reference=reference)
