@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lammscope.core.words import readable
+from lammscope.report.catalog import result_path
 from lammscope.report.order import volcano_types
 from lammscope.report.results import ContrastResults
 from lammscope.report.sections.design import audit_rows
@@ -19,13 +20,11 @@ from lammscope.report.sections.lines import (
     robustness_line,
 )
 from lammscope.report.table import (
-    GENE_COLUMNS,
     abundance_rows,
-    build_table,
     dropped_lines,
     explorer_points,
+    gene_rows,
     lamm_lines,
-    top_genes,
 )
 
 
@@ -35,6 +34,7 @@ def contrast_section(
     audit: pd.DataFrame,
     hierarchy: pd.DataFrame,
     axis: dict[str, Any],
+    level: str,
     max_fdr: float,
     n_genes: int,
 ) -> dict[str, Any]:
@@ -50,6 +50,8 @@ def contrast_section(
         Its rows of `hierarchy.gather_expression`.
     axis
         From `axis.axis_section`.
+    level
+        That of LAMM cells, `lamm.level` in the config.
     max_fdr
         False discovery rate up to which genes are colored.
     n_genes
@@ -74,10 +76,11 @@ def contrast_section(
         "axis": axis,
         "higher": contrast.toward("higher"),
         "per": contrast.per,
-        **_gene_parts(results.expression, max_fdr=max_fdr, n_genes=n_genes),
+        **_gene_parts(results, max_fdr=max_fdr, n_genes=n_genes),
     }
     if not abundance.empty and abundance["estimate"].notna().any():
-        result["abundance"] = abundance_rows(abundance, contrast=contrast)
+        file = result_path("abundance", contrast=contrast.name)
+        result["abundance"] = abundance_rows(abundance, contrast=contrast, level=level, file=file)
         result["lamm"] = lamm_lines(abundance, contrast=contrast)
         result["dropped"] = dropped_lines(abundance)
     if not results.robustness.empty:
@@ -85,8 +88,9 @@ def contrast_section(
     return result
 
 
-def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
+def _gene_parts(results: ContrastResults, *, max_fdr: float, n_genes: int) -> dict[str, Any]:
     """Return the genes that differ, those of ambient RNA, and untested populations."""
+    expression, contrast = results.expression, results.contrast
     result: dict[str, Any] = {"untested": [], "genes": None, "explorer": None}
     result["ambient_counts"] = []
     if expression.empty:
@@ -99,7 +103,8 @@ def _gene_parts(expression: pd.DataFrame, *, max_fdr: float, n_genes: int) -> di
     ]
     if rows.empty:
         return result
-    result["genes"] = build_table(top_genes(expression, n_genes=n_genes), GENE_COLUMNS)
+    file = result_path("expression", contrast=contrast.name)
+    result["genes"] = gene_rows(expression, contrast=contrast, n_genes=n_genes, file=file)
     result["ambient_counts"] = ambient_counts(rows)
     types = volcano_types(expression, n_types=8)
     points = explorer_points(expression, types=types, max_fdr=max_fdr)
