@@ -95,7 +95,7 @@ def _p_text(p: float) -> str:
     """
     if p < 0.0001:
         return "< 0.0001"
-    close = p < 0.001 or (p != 0.05 and f"{p:.3f}" == "0.050")
+    close = p < 0.00095 or (p != 0.05 and f"{p:.3f}" == "0.050")
     return f"{p:.4f}" if close else f"{p:.3f}"
 
 

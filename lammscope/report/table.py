@@ -23,7 +23,9 @@ from lammscope.report.table_cells import (
     beside,
     effect_cells,
     p_with,
+    size_cells,
     verdict_cells,
+    with_notes,
     worst_left_out,
     write_cell,
 )
@@ -120,7 +122,8 @@ def build_table(
         if place and texts == {(NOTHING, "")}:
             continue
         if column.constant and len(cells) > 1 and len(texts) == 1:
-            lines.append(f"{column.label}: {cells[0].text} in all rows.")
+            hint = f" ({column.help})" if column.help else ""
+            lines.append(f"{column.label}{hint}: {cells[0].text} in all rows.")
             continue
         present.append(column)
         written.append(cells)
@@ -160,11 +163,11 @@ ABUNDANCE_COLUMNS = (
     Column("denominator", "Fraction", "text", choice=True),
     Column("effect", "{ratio} (95 % CI)", "ratio", "exponential of the logit estimate"),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
-    Column("fdr", "FDR", "p", "Benjamini-Hochberg within contrast and denominator"),
+    Column("corrected", "FDR or Holm's p", "p", "false discovery rate (Benjamini-Hochberg) within "
+           "contrast and denominator; of LAMM rows Holm's p, over all but the primary one"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
     Column("means", "{mean}, {reference} / {test}", "number"),
-    Column("n", "n", "text", "patients in {reference} / {test}, or pairs", constant=True),
-    Column("p_holm", "p, Holm", "p", "of LAMM rows, over all but the primary one", True),
+    Column("n", "n", "number", "patients in {reference} / {test}, or pairs", constant=True),
     Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
     Column(
         "p_incomplete", "p, incomplete", "p", "with patients who have only one side, by REML", True
@@ -188,7 +191,7 @@ GENE_COLUMNS = (
     Column("p_permutation", "p, permutation", "p", "computed where the FDR is below 0.05"),
     Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
     Column("mean_expression", "Mean log₂ CPM", "number", more=True),
-    Column("n", "n", "text", "patients in {reference} / {test}, or pairs", constant=True),
+    Column("n", "n", "number", "patients in {reference} / {test}, or pairs", constant=True),
 )
 CLUSTER_COLUMNS = (
     Column("cluster", "Cluster", "count"),
@@ -257,6 +260,7 @@ def abundance_rows(
         denominator=rows["denominator"].map(denominator_words),
         verdict=verdict_cells(rows["words"], rows["doubts"], _otherwise(rows)),
         effect=effect_cells(rows, kind="ratio"),
+        corrected=_corrected(rows),
         means=beside(*means, kind=contrast.mean_unit),
         left_out=worst_left_out(rows),
         p_without=p_with(rows["p_without"], rows["without"].map(readable, na_action="ignore")),
@@ -264,6 +268,13 @@ def abundance_rows(
     )
     columns = _columns_of(ABUNDANCE_COLUMNS, contrast)
     return build_table(rows, columns, caption=doubled, file=file)
+
+
+def _corrected(rows: pd.DataFrame) -> list[Cell]:
+    """Return the false discovery rates of populations, and Holm's p of LAMM rows."""
+    holm = rows["p_holm"].notna()
+    cells = [write_cell(p, "p") for p in rows["fdr"].mask(holm, rows["p_holm"])]
+    return with_notes(cells, holm.map({True: "Holm", False: ""}))
 
 
 def gene_rows(expression: pd.DataFrame, *, contrast: Contrast, n_genes: int, file: str) -> Table:
@@ -360,9 +371,9 @@ def dropped_lines(abundance: pd.DataFrame) -> list[str]:
     ]
 
 
-def _sizes(rows: pd.DataFrame, contrast: Contrast) -> list[str]:
+def _sizes(rows: pd.DataFrame, contrast: Contrast) -> list[Cell]:
     n_test, n_reference = (rows[f"n_{side}"].map("{:.0f}".format) for side in SIDES)
-    return list(map(contrast.size_cell, n_test, n_reference))
+    return size_cells(map(contrast.size_cell, n_test, n_reference))
 
 
 def top_genes(expression: pd.DataFrame, *, n_genes: int) -> pd.DataFrame:

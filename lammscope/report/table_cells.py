@@ -1,5 +1,6 @@
 """Cells of the report's tables: a value as text, several values in one cell, and verdicts."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from lammscope.core.verdicts import VERDICTS
 from lammscope.core.words import NOTHING, readable, write_number
 
 TEXTS = ("text", "name", "words")
+LONG_WORD = 20  # letters; longer ones are broken
+WORDY = 24  # letters of a verdict that needs a wide column
 ESTIMATE = ("estimate", "ci_low", "ci_high")
 
 
@@ -52,8 +55,10 @@ def write_cell(value: Any, kind: str) -> Cell:
         return MISSING_TEXT if kind in TEXTS else MISSING
     if kind in TEXTS:
         text = str(value) if kind == "text" else readable(value)
-        lamm = " lamm" if kind == "name" and text.startswith("LAMM") else ""
-        return Cell(text, text.lower(), "left wrap" if kind == "words" else f"left{lamm}")
+        style = "left" + " wrap" * (kind == "words")
+        style += " lamm" * (kind == "name" and text.startswith("LAMM"))
+        style += " long" * any(len(word) > LONG_WORD for word in text.split())
+        return Cell(text, text.lower(), style)
     return Cell(write_number(float(value), kind), sort_key(float(value), kind))
 
 
@@ -115,6 +120,7 @@ def verdict_cells(
             readable(reason) for reason in reasons if isinstance(reason, str) and reason
         )
         style = f"left wrap verdict {verdict.replace(' ', '-')}"
+        style += " wordy" * (len(text) > WORDY)
         cells.append(Cell(text, f"{rank} {text.lower()}", style, note, verdict))
     return cells
 
@@ -142,6 +148,11 @@ def counted_share(counts: pd.Series, shares: pd.Series, *, kind: str = "fraction
         else write_cell(count, "count")
         for count, share in zip(counts.astype(float), shares.astype(float), strict=True)
     ]
+
+
+def size_cells(texts: Iterable[str]) -> list[Cell]:
+    """Return numbers of patients, such as `4 / 5` or `8 pairs`, sorted by the first of them."""
+    return [Cell(text, found[0] if (found := re.match(r"\d+", text)) else "") for text in texts]
 
 
 def worst_left_out(rows: pd.DataFrame) -> list[Cell]:

@@ -29,7 +29,14 @@ from lammscope.report.axis_rows import (
 )
 from lammscope.report.catalog import result_path
 from lammscope.report.table import Column, Table, build_table, name_columns
-from lammscope.report.table_cells import effect_cells, verdict_cells, worst_left_out
+from lammscope.report.table_cells import (
+    effect_cells,
+    size_cells,
+    verdict_cells,
+    with_notes,
+    worst_left_out,
+    write_cell,
+)
 
 N_ROWS = 30  # tested pairs in the table, the most important first
 SHOWN = "shown"  # status of pairs whose levels are shown and nothing is tested
@@ -53,7 +60,7 @@ PAIR_COLUMNS = (
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("fdr", "FDR", "p", "Benjamini-Hochberg over the tested rows but the pre-specified one"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
-    Column("n", "n", "text", "patients in {reference} / {test}, or pairs", constant=True),
+    Column("n", "n", "number", "patients in {reference} / {test}, or pairs", constant=True),
     Column("sender_effect", "Sender's term", "ratio", "ratio of its level per cell", True),
     Column("sender_p", "p, sender", "p", more=True),
     Column("receiver_effect", "Receiver's term", "ratio", "ratio of its level per cell", True),
@@ -131,12 +138,17 @@ def pair_table(tested: pd.DataFrame, *, contrast: Contrast) -> Table | None:
         return None
     rows = tested.to_dict("records")
     table = tested.assign(
-        pair=[_named(row) for row in rows],
+        pair=with_notes(
+            [write_cell(pair_words(row["pair"]), "text") for row in rows],
+            ["specified in advance" * (row["role"] == PRIMARY) for row in rows],
+        ),
         verdict=verdict_cells(tested["words"], tested["doubts"]),
         sender=tested["sender"].map(population_words),
         receiver=tested["receiver"].map(population_words),
         left_out=worst_left_out(tested),
-        n=[contrast.size_cell(f"{row['n_test']:.0f}", f"{row['n_reference']:.0f}") for row in rows],
+        n=size_cells(
+            contrast.size_cell(f"{row['n_test']:.0f}", f"{row['n_reference']:.0f}") for row in rows
+        ),
         **{
             f"{measure}effect": effect_cells(
                 tested, kind="ratio", keys=effect_keys(measure.removesuffix("_")), unit=np.log(2)
@@ -272,8 +284,3 @@ def _result(row: Mapping[str, Any], measure: str = "", p: str = "p") -> str:
 
 def _ratio(contrast: Contrast) -> str:
     return contrast.ratio("expression")
-
-
-def _named(row: Mapping[Any, Any]) -> str:
-    mark = " *" if row["role"] == PRIMARY else ""
-    return f"{pair_words(row['pair'])}{mark}"

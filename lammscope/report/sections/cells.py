@@ -243,6 +243,8 @@ def marker_line(missing: pd.DataFrame) -> str:
 
 def cluster_rows(clusters: pd.DataFrame) -> Table:
     """Return the table of clusters."""
+    markers = clusters["top_markers"].str.replace(r",\s*", ", ", regex=True)
+    clusters = clusters.assign(top_markers=markers)
     return build_table(clusters, CLUSTER_COLUMNS, file=result_path("clusters"))
 
 

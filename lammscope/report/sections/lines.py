@@ -14,6 +14,7 @@ from lammscope.report.catalog import result_path
 from lammscope.report.order import population_order
 from lammscope.report.table import Column, Table, build_table, name_columns, without_doubles
 from lammscope.report.table_cells import (
+    Cell,
     effect_cells,
     verdict_cells,
     with_notes,
@@ -57,7 +58,8 @@ LAMM_COLUMNS = (
         "effect",
         "Ratio (95 % CI)",
         "ratio",
-        "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling",
+        "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling; of "
+        "the LAMM score, the difference",
     ),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
@@ -235,7 +237,20 @@ def lamm_table(results: pd.DataFrame, *, level: str) -> Table | None:
         contrast=with_notes(names, roles),
         denominator=rows["denominator"].map(denominator_words),
         verdict=verdict_cells(rows["words"], rows["doubts"]),
-        effect=effect_cells(rows, kind="ratio"),
+        effect=_ratios_or_differences(rows),
+        detectable=rows["detectable"].mask(rows["scale"] == "mean"),
         left_out=worst_left_out(rows),
     )
     return build_table(rows, LAMM_COLUMNS, caption=doubled, file=result_path("lamm_results"))
+
+
+def _ratios_or_differences(rows: pd.DataFrame) -> list[Cell]:
+    """Return ratios with their intervals; of the mean LAMM score, the difference."""
+    ratios = effect_cells(rows, kind="ratio")
+    differences = effect_cells(rows, kind="signed")
+    differences = with_notes(differences, ["difference"] * len(rows))
+    of_means = rows["scale"].eq("mean") & rows["estimate"].notna()
+    return [
+        difference if of_mean else ratio
+        for ratio, difference, of_mean in zip(ratios, differences, of_means, strict=True)
+    ]

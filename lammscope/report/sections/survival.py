@@ -17,7 +17,14 @@ from lammscope.report.survival_rows import (
     when_words,
 )
 from lammscope.report.table import Column, Table, build_table
-from lammscope.report.table_cells import effect_cells, verdict_cells, worst_left_out
+from lammscope.report.table_cells import (
+    effect_cells,
+    size_cells,
+    verdict_cells,
+    with_notes,
+    worst_left_out,
+    write_cell,
+)
 
 COLUMNS = (
     Column("what", "Measure", "words"),
@@ -32,7 +39,7 @@ COLUMNS = (
     ),
     Column("p", "p", "p", "score test, patients permuted"),
     Column("p_holm", "p, Holm", "p", "over all rows but the pre-specified one"),
-    Column("events", "Events / patients"),
+    Column("events", "Events / patients", "number"),
     Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
     Column(
         "days",
@@ -108,11 +115,14 @@ def _table(tests: pd.DataFrame) -> Table:
     one_place = tests["compartment"].nunique() < 2
     known = tests.where(tests["status"].eq("ok"))
     table = tests.assign(
-        what=[marker_words(row) + " *" * (row["role"] == PRIMARY) for row in rows],
+        what=with_notes(
+            [write_cell(marker_words(row), "words") for row in rows],
+            ["specified in advance" * (row["role"] == PRIMARY) for row in rows],
+        ),
         verdict=verdict_cells(tests["words"], tests["doubts"], tests["notes"]),
         endpoint=[endpoint_name(row["endpoint"]) for row in rows],
         when=[when_words(row, compartment=not one_place) for row in rows],
-        events=[f"{row['n_events']:.0f} / {row['n']:.0f}" for row in rows],
+        events=size_cells(f"{row['n_events']:.0f} / {row['n']:.0f}" for row in rows),
         hazard=effect_cells(known, kind="ratio"),
         left_out=worst_left_out(tests),
         days=[_days(row) for row in rows],

@@ -53,6 +53,7 @@
     if (value === "\u2013") return "";
     const number = value.replace("\u2212", "-").replace(/,(?=\d{3})/g, "");
     if (/^[+-]?\d+(\.\d+)?( %)?$/.test(number)) return number.replace("+", "");
+    if (/^\d+ \/ \d+$/.test(value)) return value.replace("/", "|"); // 4 / 4 would become a date
     const unsigned = value.replace(/^\+(?=\d)/, "");
     return /^[=+@-]/.test(unsigned) ? `'${unsigned}` : unsigned;
   }
