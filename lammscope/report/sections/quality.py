@@ -18,7 +18,7 @@ def quality_table(qc_summary: pd.DataFrame, verdicts: pd.DataFrame) -> Table:
     table = qc_summary.merge(verdicts[["sample", *OF_VERDICTS]], on="sample", how="left")
     table["verdict"] = with_notes(
         [write_cell(verdict, "words") for verdict in table["verdict"]],
-        table["reasons"].fillna("").map(readable),
+        table["reasons"].fillna("").str.replace(",", ", ").map(readable),
     )
     if not _sharing(qc_summary):
         table = table.drop(columns=SHARED)
