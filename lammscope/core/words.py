@@ -61,7 +61,8 @@ def write_number(value: float, kind: str) -> str:
 
     Kinds: `count`; `percent` (from 0 to 100); `fraction` (from 0 to 1, shown as percent); `points`
     (a difference of fractions, as percentage points); `p`; `signed`; `ratio` (the exponential of a
-    log ratio); `number`. Infinite and missing values become an en dash.
+    log ratio); `plain` (three digits, no decimals that it does not need); `number`. Infinite and
+    missing values become an en dash.
     """
     if not np.isfinite(value):
         return NOTHING
@@ -83,6 +84,8 @@ def write_number(value: float, kind: str) -> str:
             decimals = 3 if ratio < 0.1 else 2 if ratio < 10 else 1 if ratio < 100 else 0
             text = f"{ratio:,.{decimals}f}" if ratio >= 0.0005 else "< 0.001"
             text = "> 1,000,000" if ratio > 1e6 else text
+        case "plain":
+            text = write_plain(value)
         case _:
             text = f"{value:.2f}"
     return text.replace("-", MINUS)

@@ -20,6 +20,7 @@ from lammscope.core.words import (
 from lammscope.report.order import order_rows
 from lammscope.report.table_cells import (
     Cell,
+    Cells,
     beside,
     effect_cells,
     p_with,
@@ -91,6 +92,11 @@ class Table:
         return any(column.more for column in self.columns)
 
     @property
+    def hints(self) -> list[Column]:
+        """The columns that are explained."""
+        return [column for column in self.columns if column.help]
+
+    @property
     def choices(self) -> list[Choice]:
         """The filters of a long table, with their values as they are sorted."""
         if len(self.rows) <= FEW_ROWS:
@@ -153,8 +159,8 @@ def without_doubles(rows: pd.DataFrame, *, level: str) -> tuple[pd.DataFrame, st
     doubled = rows["population"].eq(name) & known.isin(known[rows["population"] == "LAMM"])
     if not doubled.any():
         return rows, ""
-    words = readable(name)
-    return rows[~doubled], f"In this run LAMM is {words}, whose rows are the same and not repeated."
+    words = readable(level)
+    return rows[~doubled], f"LAMM means the {words} level here, so its rows are not given twice."
 
 
 ABUNDANCE_COLUMNS = (
@@ -167,7 +173,7 @@ ABUNDANCE_COLUMNS = (
            "contrast and denominator; of LAMM rows Holm's p, over all but the primary one"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
     Column("means", "{mean}, {reference} / {test}", "number"),
-    Column("n", "n", "number", "patients in {reference} / {test}, or pairs", constant=True),
+    Column("n", "n", "number", "{sizes}", constant=True),
     Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
     Column(
         "p_incomplete", "p, incomplete", "p", "with patients who have only one side, by REML", True
@@ -191,7 +197,7 @@ GENE_COLUMNS = (
     Column("p_permutation", "p, permutation", "p", "computed where the FDR is below 0.05"),
     Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
     Column("mean_expression", "Mean log₂ CPM", "number", more=True),
-    Column("n", "n", "number", "patients in {reference} / {test}, or pairs", constant=True),
+    Column("n", "n", "number", "{sizes}", constant=True),
 )
 CLUSTER_COLUMNS = (
     Column("cluster", "Cluster", "count"),
@@ -270,7 +276,7 @@ def abundance_rows(
     return build_table(rows, columns, caption=doubled, file=file)
 
 
-def _corrected(rows: pd.DataFrame) -> list[Cell]:
+def _corrected(rows: pd.DataFrame) -> Cells:
     """Return the false discovery rates of populations, and Holm's p of LAMM rows."""
     holm = rows["p_holm"].notna()
     cells = [write_cell(p, "p") for p in rows["fdr"].mask(holm, rows["p_holm"])]
@@ -296,6 +302,7 @@ def _columns_of(columns: Sequence[Column], contrast: Contrast) -> list[Column]:
         "reference": readable(contrast.reference),
         "ratio": contrast.ratio()[0].upper() + contrast.ratio()[1:],
         "mean": contrast.mean_words.capitalize(),
+        "sizes": size_words(contrast),
     }
     return name_columns(columns, **words)
 
@@ -371,7 +378,17 @@ def dropped_lines(abundance: pd.DataFrame) -> list[str]:
     ]
 
 
-def _sizes(rows: pd.DataFrame, contrast: Contrast) -> list[Cell]:
+def size_words(contrast: Contrast) -> str:
+    """Say what the numbers of `Contrast.size_cell` are, if they do not say so themselves."""
+    match contrast.size_cell("1", "1"):
+        case "1 / 1":
+            return f"patients in {readable(contrast.reference)} / {readable(contrast.test)}"
+        case "1":
+            return "patients"
+    return ""
+
+
+def _sizes(rows: pd.DataFrame, contrast: Contrast) -> Cells:
     n_test, n_reference = (rows[f"n_{side}"].map("{:.0f}".format) for side in SIDES)
     return size_cells(map(contrast.size_cell, n_test, n_reference))
 

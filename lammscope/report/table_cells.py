@@ -42,6 +42,7 @@ class Cell:
     group: str = ""
 
 
+Cells = list[Any]  # of Cell: the type of columns, for which pandas' stubs know no other objects
 MISSING = Cell(NOTHING, "", "missing")
 MISSING_TEXT = Cell(NOTHING, "", "left missing")
 
@@ -68,7 +69,7 @@ def sort_key(value: float, kind: str) -> str:
     return f"{number:.8g}"
 
 
-def with_notes(cells: Iterable[Cell], notes: Iterable[str]) -> list[Cell]:
+def with_notes(cells: Iterable[Cell], notes: Iterable[str]) -> Cells:
     """Return cells with small print below their text."""
     return [
         Cell(cell.text, cell.sort, cell.style, note, cell.group or cell.text)
@@ -78,7 +79,7 @@ def with_notes(cells: Iterable[Cell], notes: Iterable[str]) -> list[Cell]:
 
 def effect_cells(
     rows: pd.DataFrame, *, kind: str, keys: Sequence[str] = ESTIMATE, unit: float = 1.0
-) -> list[Cell]:
+) -> Cells:
     """Return estimates with their 95 % intervals, such as `1.70 (1.07 to 2.94)`.
 
     Parameters
@@ -102,7 +103,7 @@ def effect_cells(
 def verdict_cells(
     words: Iterable[object],
     *doubts: Iterable[object],
-) -> list[Cell]:
+) -> Cells:
     """Return verdicts with their direction or reason, and what keeps them from being better below.
 
     `words` are those of a result, such as `suggestive: higher in responder; permutation p 0.06`;
@@ -125,7 +126,7 @@ def verdict_cells(
     return cells
 
 
-def beside(first: pd.Series, second: pd.Series, *, kind: str) -> list[Cell]:
+def beside(first: pd.Series, second: pd.Series, *, kind: str) -> Cells:
     """Return two numbers in one cell, such as `10.8 / 7.8 %`, sorted by the first."""
     cells = []
     for values in zip(first.astype(float), second.astype(float), strict=True):
@@ -140,7 +141,7 @@ def beside(first: pd.Series, second: pd.Series, *, kind: str) -> list[Cell]:
     return cells
 
 
-def counted_share(counts: pd.Series, shares: pd.Series, *, kind: str = "fraction") -> list[Cell]:
+def counted_share(counts: pd.Series, shares: pd.Series, *, kind: str = "fraction") -> Cells:
     """Return numbers with their share, such as `1,204 (12.3 %)`, sorted by the share."""
     return [
         Cell(f"{write_number(count, 'count')} ({write_number(share, kind)})", sort_key(share, kind))
@@ -150,17 +151,17 @@ def counted_share(counts: pd.Series, shares: pd.Series, *, kind: str = "fraction
     ]
 
 
-def size_cells(texts: Iterable[str]) -> list[Cell]:
+def size_cells(texts: Iterable[str]) -> Cells:
     """Return numbers of patients, such as `4 / 5` or `8 pairs`, sorted by the first of them."""
     return [Cell(text, found[0] if (found := re.match(r"\d+", text)) else "") for text in texts]
 
 
-def worst_left_out(rows: pd.DataFrame) -> list[Cell]:
+def worst_left_out(rows: pd.DataFrame) -> Cells:
     """Return the largest p with one patient left out, and who that is: `0.120 (P05)`."""
     return p_with(rows["influence_p_max"], rows["influence_patient"])
 
 
-def p_with(p: pd.Series, names: pd.Series) -> list[Cell]:
+def p_with(p: pd.Series, names: pd.Series) -> Cells:
     """Return p-values with the name that they belong to, such as `0.471 (Macrophage)`."""
     cells = []
     for value, name in zip(p.astype(float), names, strict=True):

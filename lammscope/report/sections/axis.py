@@ -28,7 +28,7 @@ from lammscope.report.axis_rows import (
     told_rows,
 )
 from lammscope.report.catalog import result_path
-from lammscope.report.table import Column, Table, build_table, name_columns
+from lammscope.report.table import Column, Table, build_table, name_columns, size_words
 from lammscope.report.table_cells import (
     effect_cells,
     size_cells,
@@ -60,7 +60,7 @@ PAIR_COLUMNS = (
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("fdr", "FDR", "p", "Benjamini-Hochberg over the tested rows but the pre-specified one"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
-    Column("n", "n", "number", "patients in {reference} / {test}, or pairs", constant=True),
+    Column("n", "n", "number", "{sizes}", constant=True),
     Column("sender_effect", "Sender's term", "ratio", "ratio of its level per cell", True),
     Column("sender_p", "p, sender", "p", more=True),
     Column("receiver_effect", "Receiver's term", "ratio", "ratio of its level per cell", True),
@@ -156,9 +156,9 @@ def pair_table(tested: pd.DataFrame, *, contrast: Contrast) -> Table | None:
             for measure in ("", "sender_", "receiver_", "supply_", f"{SPECIFICITY}_")
         },
     )
-    words = {side: readable(contrast.value_of(side)) for side in ("test", "reference")}
     ratio = _ratio(contrast)
-    columns = name_columns(PAIR_COLUMNS, ratio=ratio[0].upper() + ratio[1:], **words)
+    words = {"ratio": ratio[0].upper() + ratio[1:], "sizes": size_words(contrast)}
+    columns = name_columns(PAIR_COLUMNS, **words)
     return build_table(table, columns, file=result_path("pairs", contrast=contrast.name))
 
 

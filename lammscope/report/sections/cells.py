@@ -39,7 +39,7 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         Column("response_label", "Response", choice=True),
         Column("arm", "Arm", choice=True),
         *(
-            Column(c, readable(c)[0].upper() + readable(c)[1:])
+            Column(c, readable(c)[0].upper() + readable(c)[1:], _kind(patients, c))
             for c in ("product", "age", "sex", "ldh")
         ),
         Column("n_samples", "Samples", "count"),
@@ -69,6 +69,12 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         ),
         "groups": build_table(sizes, arms) if sizes["group"].ne("").any() else None,
     }
+
+
+def _kind(table: pd.DataFrame, column: str) -> str:
+    """Return the format of a column of the sheets, which may be missing: `plain` for numbers."""
+    known = column in table and pd.api.types.is_numeric_dtype(table[column])
+    return "plain" if known else "text"
 
 
 def lamm_section(

@@ -14,7 +14,7 @@ from lammscope.report.catalog import result_path
 from lammscope.report.order import population_order
 from lammscope.report.table import Column, Table, build_table, name_columns, without_doubles
 from lammscope.report.table_cells import (
-    Cell,
+    Cells,
     effect_cells,
     verdict_cells,
     with_notes,
@@ -244,7 +244,7 @@ def lamm_table(results: pd.DataFrame, *, level: str) -> Table | None:
     return build_table(rows, LAMM_COLUMNS, caption=doubled, file=result_path("lamm_results"))
 
 
-def _ratios_or_differences(rows: pd.DataFrame) -> list[Cell]:
+def _ratios_or_differences(rows: pd.DataFrame) -> Cells:
     """Return ratios with their intervals; of the mean LAMM score, the difference."""
     ratios = effect_cells(rows, kind="ratio")
     differences = effect_cells(rows, kind="signed")

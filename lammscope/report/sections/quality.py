@@ -1,5 +1,7 @@
 """Content of the section on quality: the table of samples, and what is wrong with some of them."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from lammscope.core.names import DROP
@@ -16,10 +18,10 @@ OF_VERDICTS = ["verdict", "reasons", "pct_contamination", "sex"]
 def quality_table(qc_summary: pd.DataFrame, verdicts: pd.DataFrame) -> Table:
     """Return the table of samples; with shared or dropped barcodes only if there are any."""
     table = qc_summary.merge(verdicts[["sample", *OF_VERDICTS]], on="sample", how="left")
-    table["verdict"] = with_notes(
-        [write_cell(verdict, "words") for verdict in table["verdict"]],
-        table["reasons"].fillna("").str.replace(",", ", ").map(readable),
-    )
+    cells = [write_cell(verdict, "words") for verdict in table["verdict"]]
+    cells = [replace(cell, style=f"{cell.style} {cell.text}") for cell in cells]
+    reasons = table["reasons"].fillna("").str.replace(",", ", ").map(readable)
+    table["verdict"] = with_notes(cells, reasons)
     if not _sharing(qc_summary):
         table = table.drop(columns=SHARED)
     if not qc_summary["n_dropped"].any():

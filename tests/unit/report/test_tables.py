@@ -171,7 +171,7 @@ def test_rows_of_the_configured_level_that_repeat_lamm_are_left_out_with_a_note(
     other = lamm.assign(population="LAMM_positive")
     table = pd.concat([rows[~rows["population"].str.startswith("LAMM_")], repeated, other])
     kept, note = without_doubles(table.reset_index(drop=True), level=LEVEL)
-    assert note.startswith("In this run LAMM is LAMM (macrophage-like), whose rows are the same")
+    assert note == "LAMM means the macrophage-like level here, so its rows are not given twice."
     assert not kept["population"].eq(f"LAMM_{LEVEL}").any()
     assert kept["population"].eq("LAMM_positive").sum() == len(lamm)
     changed = table.assign(p=table["p"].where(table["population"] != f"LAMM_{LEVEL}", 0.5))
@@ -236,7 +236,7 @@ def test_text_from_data_stays_text_in_cells_attributes_and_filters(
     assert page.texts()[0][0] == HOSTILE
     assert page.texts()[1][0] == HOSTILE
     assert page.texts()[1][1] == f"suggestive: {HOSTILE}{HOSTILE}"
-    (head,) = [values for tag, values in page.tags if values.get("title") == HOSTILE]
+    (head,) = [values for _, values in page.tags if values.get("title") == HOSTILE]
     assert head["scope"] == "col"
     assert HOSTILE in [values["value"] for tag, values in page.tags if tag == "option"]
     box = [values for _, values in page.tags if values.get("class") == "scroll"]
