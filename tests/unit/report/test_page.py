@@ -710,6 +710,7 @@ def test_columns_that_are_absent_are_left_out_not_faked() -> None:
         (18.0, "ratio", "> 1,000,000"),
         (np.log(4.056), "ratio", "4.06"),
         (np.log(0.0123), "ratio", "0.012"),
+        (69.0, "plain", "69"),
         (-1.5, "signed", f"{MINUS}1.50"),
         (np.nan, "p", "\N{EN DASH}"),
     ],
