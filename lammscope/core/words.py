@@ -60,8 +60,9 @@ def write_number(value: float, kind: str) -> str:
     """Format a number as text.
 
     Kinds: `count`; `percent` (from 0 to 100); `fraction` (from 0 to 1, shown as percent); `points`
-    (a difference of fractions, as percentage points); `p` and `small_p`; `signed`; `ratio` (the
-    exponential of a log ratio); `number`. Infinite and missing values become an en dash.
+    (a difference of fractions, as percentage points); `p`; `signed`; `ratio` (the exponential of a
+    log ratio); `plain` (three digits, no decimals that it does not need); `number`. Infinite and
+    missing values become an en dash.
     """
     if not np.isfinite(value):
         return NOTHING
@@ -71,21 +72,34 @@ def write_number(value: float, kind: str) -> str:
         case "percent" | "fraction":
             percent = value * (100 if kind == "fraction" else 1)
             text = f"{percent:.2f} %" if 0 < percent < 1 else f"{percent:.1f} %"
+            text = "< 0.01 %" if 0 < percent < 0.005 else text
         case "points":
             text = f"{100 * value:+.1f} %"
         case "p":
-            text = "< 0.001" if value < 0.001 else f"{value:.3f}"
-        case "small_p":
-            text = f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
+            text = _p_text(value)
         case "signed":
             text = f"{value:+.2f}"
         case "ratio":
             ratio = float(np.exp(np.clip(value, -20, 20)))
             decimals = 3 if ratio < 0.1 else 2 if ratio < 10 else 1 if ratio < 100 else 0
-            text = f"{ratio:,.{decimals}f}"
+            text = f"{ratio:,.{decimals}f}" if ratio >= 0.0005 else "< 0.001"
+            text = "> 1,000,000" if ratio > 1e6 else text
+        case "plain":
+            text = write_plain(value)
         case _:
             text = f"{value:.2f}"
     return text.replace("-", MINUS)
+
+
+def _p_text(p: float) -> str:
+    """Write p with three decimals; with a fourth if it is small, or rounding would move it to 0.05.
+
+    Those below 0.0001 are not told apart.
+    """
+    if p < 0.0001:
+        return "< 0.0001"
+    close = p < 0.00095 or (p != 0.05 and f"{p:.3f}" == "0.050")
+    return f"{p:.4f}" if close else f"{p:.3f}"
 
 
 def write_plain(value: float) -> str:

@@ -94,17 +94,23 @@ def fold_words(row: Mapping[Any, Any], measure: str = "") -> str:
 
     `measure` is a prefix of columns, as `sender_`, or `specificity`.
     """
-    keys = [f"{measure}{name}" for name in ("estimate", "ci_low", "ci_high")]
-    if measure == SPECIFICITY:
-        keys = [SPECIFICITY, f"{SPECIFICITY}_low", f"{SPECIFICITY}_high"]
+    keys = effect_keys(measure.removesuffix("_"))
     if not np.isfinite(row[keys[0]]):
         return ""
     ratio, low, high = (fold(row[key]) for key in keys)
     return f"{ratio} ({low} to {high})"
 
 
+def effect_keys(measure: str) -> tuple[str, str, str]:
+    """Return the columns of the estimate and the interval of a measure; "" is the row's own."""
+    if measure == SPECIFICITY:
+        return SPECIFICITY, f"{SPECIFICITY}_low", f"{SPECIFICITY}_high"
+    prefix = f"{measure}_" if measure else ""
+    return f"{prefix}estimate", f"{prefix}ci_low", f"{prefix}ci_high"
+
+
 def p_words(p: float) -> str:
-    """Return `p = 0.012` or `p < 0.001`."""
+    """Return `p = 0.012` or `p < 0.0001`."""
     words = write_number(float(p), "p")
     return f"p {words}" if words.startswith("<") else f"p = {words}"
 

@@ -1,6 +1,7 @@
 """Catalog of a run's files, `results.yaml`, for the rules, the report and `docs/files.md`."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,6 +79,16 @@ def read_catalog() -> dict[str, ResultFile]:
                 raise ValueError(f"{CATALOG}: {name} is the name of two files; rename one")
             files[name] = _result_file(name, section, entry)
     return files
+
+
+def result_path(name: str, **names: str) -> str:
+    """Return the path of a result in the results folder, such as `abundance/baseline.tsv`."""
+    return _paths()[name].format(**names)
+
+
+@cache
+def _paths() -> dict[str, str]:
+    return {name: file.path for name, file in read_catalog().items() if len(file.paths) == 1}
 
 
 def _result_file(name: str, section: str, entry: dict[str, Any]) -> ResultFile:

@@ -29,6 +29,7 @@ from lammscope.report.sections.axis import axis_section
 from lammscope.report.sections.card import card_section
 from lammscope.report.sections.cells import (
     car_section,
+    cluster_rows,
     cohort_section,
     lamm_section,
     marker_line,
@@ -48,7 +49,6 @@ from lammscope.report.sections.quality import (
 from lammscope.report.sections.replication import replication_section
 from lammscope.report.sections.signature import signature_section
 from lammscope.report.sections.survival import survival_section
-from lammscope.report.table import CLUSTER_COLUMNS, build_table
 
 CSS_PIXELS_PER_INCH = 116  # so that 7-point text is 11 pixels tall
 UNIT = 10_000  # of the places of points; scripts/figures.js has the same
@@ -142,7 +142,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             *(row for row in calibration if row["status"] == "warning"),
         ],
         "calibration": calibration,
-        "lamm_results": lamm_table(results.lamm_results),
+        "lamm_results": lamm_table(results.lamm_results, level=config["lamm"]["level"]),
         "notes": audit_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts),
         "genes": gene_section(results.gene_overlap),
         "joint": joint_section(
@@ -155,7 +155,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
         "failures": failures,
         "empty_line": empty_line(results.qc_summary),
         "qc_table": quality_table(results.qc_summary, results.qc_verdicts),
-        "cluster_table": build_table(results.clusters, CLUSTER_COLUMNS),
+        "cluster_table": cluster_rows(results.clusters),
         "lamm": lamm_section(
             results.cells,
             counts=results.counts,
@@ -180,6 +180,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
                 audit=audit[audit["contrast"] == name],
                 hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
                 axis=_axis(results, own, config=config),
+                level=config["lamm"]["level"],
                 n_genes=config["report"]["n_genes"],
             )
             for name, own in results.of_contrast.items()

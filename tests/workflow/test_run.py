@@ -162,10 +162,12 @@ def test_the_cohort_object_holds_counts_labels_and_spaces(finished: Path) -> Non
     assert {"population", "lamm_macrophage_like", "response", "phase"} <= set(cohort.obs)
 
 
-def test_the_report_is_one_file_with_every_figure_and_no_link_to_fetch(finished: Path) -> None:
+def test_the_report_is_one_file_with_every_figure_and_links_to_its_results(finished: Path) -> None:
     text = (finished / "results" / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r'src="data:image/png;base64,', text)) >= len(figure_names("cohort")) + 9
-    assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org)', text)
+    links = re.findall(r'(?:src|href)="(?!data:|#|https://doi\.org)([^"]*)"', text)
+    assert links  # to the files of the tables
+    assert all((finished / "results" / link).is_file() for link in links)
     assert "odds ratio" in text
     assert "cannot give less than p = 0.1" in text  # three against three patients
 

@@ -16,6 +16,7 @@ from lammscope.report.axis_rows import (
     PROXY,
     SIGNAL,
     SPECIFICITY,
+    effect_keys,
     fold_words,
     p_words,
     pair_words,
@@ -26,7 +27,16 @@ from lammscope.report.axis_rows import (
     term_words,
     told_rows,
 )
-from lammscope.report.table import Column, Table, build_table, name_columns
+from lammscope.report.catalog import result_path
+from lammscope.report.table import Column, Table, build_table, name_columns, size_words
+from lammscope.report.table_cells import (
+    effect_cells,
+    size_cells,
+    verdict_cells,
+    with_notes,
+    worst_left_out,
+    write_cell,
+)
 
 N_ROWS = 30  # tested pairs in the table, the most important first
 SHOWN = "shown"  # status of pairs whose levels are shown and nothing is tested
@@ -43,28 +53,28 @@ UNTESTED = {  # why pairs were not tested, in the order of the sentence
 }
 PAIR_COLUMNS = (
     Column("pair", "Pair", "text"),
-    Column("sender", "Sender", "name"),
-    Column("receiver", "Receiver", "name"),
-    Column("ratio", "{ratio}", "text", "of the product of both terms, with its 95 % interval"),
+    Column("verdict", "Verdict", "words", choice=True),
+    Column("sender", "Sender", "name", choice=True),
+    Column("receiver", "Receiver", "name", choice=True),
+    Column("effect", "{ratio} (95 % CI)", "ratio", "of the product of both terms"),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
     Column("fdr", "FDR", "p", "Benjamini-Hochberg over the tested rows but the pre-specified one"),
-    Column("verdict", "Verdict", "words"),
-    Column("sender_ratio", "Sender's term", "text", "ratio of its level per cell"),
-    Column("sender_p", "p, sender", "p"),
-    Column("receiver_ratio", "Receiver's term", "text", "ratio of its level per cell"),
-    Column("receiver_p", "p, receiver", "p"),
-    Column("supply", "Supply", "text", "the sender's term times the fraction of senders"),
-    Column("supply_p", "p, supply", "p"),
+    Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
+    Column("n", "n", "number", "{sizes}", constant=True),
+    Column("sender_effect", "Sender's term", "ratio", "ratio of its level per cell", True),
+    Column("sender_p", "p, sender", "p", more=True),
+    Column("receiver_effect", "Receiver's term", "ratio", "ratio of its level per cell", True),
+    Column("receiver_p", "p, receiver", "p", more=True),
+    Column("supply_effect", "Supply", "ratio", "sender's term times the fraction of senders", True),
+    Column("supply_p", "p, supply", "p", more=True),
     Column(
-        SPECIFICITY,
+        "specificity_effect",
         "Against other monocytic cells",
-        "text",
+        "ratio",
         "the sender's term relative to the other monocytic cells of the same patients",
+        True,
     ),
-    Column("p_permutation", "p, permutation", "p"),
-    Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
-    Column("n", "n", "text", "patients in {reference} / {test}, or pairs"),
-    Column("doubts", "Not supported because", "words"),
+    Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
 )
 
 
@@ -127,22 +137,29 @@ def pair_table(tested: pd.DataFrame, *, contrast: Contrast) -> Table | None:
     if tested.empty:
         return None
     rows = tested.to_dict("records")
-    measures = {"ratio": "", "sender_ratio": "sender_", "receiver_ratio": "receiver_"}
-    measures |= {"supply": "supply_", SPECIFICITY: SPECIFICITY}
     table = tested.assign(
-        pair=[_named(row) for row in rows],
+        pair=with_notes(
+            [write_cell(pair_words(row["pair"]), "text") for row in rows],
+            ["specified in advance" * (row["role"] == PRIMARY) for row in rows],
+        ),
+        verdict=verdict_cells(tested["words"], tested["doubts"]),
         sender=tested["sender"].map(population_words),
         receiver=tested["receiver"].map(population_words),
-        **{name: [fold_words(row, measure) for row in rows] for name, measure in measures.items()},
-        verdict=tested["words"].str.split(";").str[0],
-        n=[contrast.size_cell(f"{row['n_test']:.0f}", f"{row['n_reference']:.0f}") for row in rows],
+        left_out=worst_left_out(tested),
+        n=size_cells(
+            contrast.size_cell(f"{row['n_test']:.0f}", f"{row['n_reference']:.0f}") for row in rows
+        ),
+        **{
+            f"{measure}effect": effect_cells(
+                tested, kind="ratio", keys=effect_keys(measure.removesuffix("_")), unit=np.log(2)
+            )
+            for measure in ("", "sender_", "receiver_", "supply_", f"{SPECIFICITY}_")
+        },
     )
-    words = {side: readable(contrast.value_of(side)) for side in ("test", "reference")}
     ratio = _ratio(contrast)
-    columns = name_columns(PAIR_COLUMNS, ratio=ratio[0].upper() + ratio[1:], **words)
-    optional = [*measures, "supply_p", "doubts"]
-    empty = [key for key in optional if table[key].isin(["", np.nan]).all()]
-    return build_table(table, [column for column in columns if column.key not in empty])
+    words = {"ratio": ratio[0].upper() + ratio[1:], "sizes": size_words(contrast)}
+    columns = name_columns(PAIR_COLUMNS, **words)
+    return build_table(table, columns, file=result_path("pairs", contrast=contrast.name))
 
 
 def shown_table(
@@ -182,7 +199,7 @@ def shown_table(
             Column(f"level_{i}", f"{slot.label}, UMIs per 10,000", "number", hint),
             Column(f"share_{i}", f"{slot.label}, patients with a UMI", "percent"),
         ]
-    return build_table(table, columns)
+    return build_table(table, columns, file=result_path("axis_terms"))
 
 
 def _nothing(pairs: pd.DataFrame, tested: pd.DataFrame) -> str:
@@ -267,8 +284,3 @@ def _result(row: Mapping[str, Any], measure: str = "", p: str = "p") -> str:
 
 def _ratio(contrast: Contrast) -> str:
     return contrast.ratio("expression")
-
-
-def _named(row: Mapping[Any, Any]) -> str:
-    mark = " *" if row["role"] == PRIMARY else ""
-    return f"{pair_words(row['pair'])}{mark}"

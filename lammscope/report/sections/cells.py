@@ -9,8 +9,10 @@ from lammscope.annotate.macrophage_state import MIN_ORDINARY, PRIOR_ONLY, TOO_FE
 from lammscope.annotate.signature import NO_REFERENCE, NO_SUCH_STATE
 from lammscope.core.names import LAMM, LEVELS, NO_CAR_FEATURE, UNSTATED
 from lammscope.core.words import readable, shortened, write_number
+from lammscope.report.catalog import result_path
 from lammscope.report.order import population_order, sample_groups
-from lammscope.report.table import CAR_COLUMNS, Column, Table, build_table
+from lammscope.report.table import CAR_COLUMNS, CLUSTER_COLUMNS, Column, Table, build_table
+from lammscope.report.table_cells import counted_share
 
 NO_STATE = 0.001  # share of monocytic cells up to which macrophage-like ones are no population
 
@@ -34,10 +36,10 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
     patients = patients.join(wide).reset_index()
     columns = [
         Column("patient", "Patient"),
-        Column("response_label", "Response"),
-        Column("arm", "Arm"),
+        Column("response_label", "Response", choice=True),
+        Column("arm", "Arm", choice=True),
         *(
-            Column(c, readable(c)[0].upper() + readable(c)[1:])
+            Column(c, readable(c)[0].upper() + readable(c)[1:], _kind(patients, c))
             for c in ("product", "age", "sex", "ldh")
         ),
         Column("n_samples", "Samples", "count"),
@@ -62,9 +64,17 @@ def cohort_section(samples: pd.DataFrame, *, cells: pd.DataFrame) -> dict[str, A
         "n_without_arm": int(samples.loc[samples["response"].isna(), "patient"].nunique()),
         "compartments": sorted(set(samples["compartment"])),
         "n_unstated": int((samples["compartment"] == UNSTATED).sum()),
-        "patients": build_table(patients.sort_values("patient"), columns),
+        "patients": build_table(
+            patients.sort_values("patient"), columns, file=result_path("samples")
+        ),
         "groups": build_table(sizes, arms) if sizes["group"].ne("").any() else None,
     }
+
+
+def _kind(table: pd.DataFrame, column: str) -> str:
+    """Return the format of a column of the sheets, which may be missing: `plain` for numbers."""
+    known = column in table and pd.api.types.is_numeric_dtype(table[column])
+    return "plain" if known else "text"
 
 
 def lamm_section(
@@ -103,14 +113,15 @@ def lamm_section(
     result["support"], result["state"] = support_line(calls), state_lines(calls)
     numbers = ["n_uncertain", "n_vetoed"]
     table[numbers] = table[numbers].fillna(0)
+    for level in LEVELS:
+        table[level] = counted_share(table[f"n_{level}"], table[f"of_{level}"])
+    hint = "and fraction of monocytic cells"
     columns = [
         Column("sample", "Sample"),
-        Column("group", "Group"),
+        Column("group", "Group", choice=True),
         Column("n_monocytic", "Monocytic cells", "count"),
-        Column("n_macrophage_like", "LAMM, macrophage-like", "count"),
-        Column("of_macrophage_like", "of monocytic", "fraction"),
-        Column("n_positive", "LAMM, positive", "count"),
-        Column("of_positive", "of monocytic", "fraction"),
+        Column("macrophage_like", "LAMM, macrophage-like", "number", hint),
+        Column("positive", "LAMM, positive", "number", hint),
         Column("n_uncertain", "Uncertain", "count", "at the configured level"),
         Column("n_vetoed", "Excluded", "count", "by an exclusion criterion"),
         Column(
@@ -120,7 +131,7 @@ def lamm_section(
             "LAMM calls supported by the patient's own cells",
         ),
     ]
-    result["table"] = build_table(table.reset_index(), columns)
+    result["table"] = build_table(table.reset_index(), columns, file=result_path("calls"))
     reasons = vetoed[vetoed != ""].value_counts().sort_index().sort_values(ascending=False)
     result["vetoes"] = [(readable(name), f"{n:,}") for name, n in reasons.items()]
     return result
@@ -182,7 +193,10 @@ def car_section(car: pd.DataFrame) -> dict[str, Any]:
             f"{len(stray)} samples."
         )
     lines += [line for line in (_missed_line(car), _featureless_line(car)) if line]
-    return {"lines": lines, "table": build_table(car, CAR_COLUMNS) if len(seen) else None}
+    table = car.assign(with_car=counted_share(car["n_t_with_car"], car["pct_of_t"], kind="percent"))
+    file = result_path("car")
+    shown = build_table(table, CAR_COLUMNS, file=file) if len(seen) else None
+    return {"lines": lines, "table": shown}
 
 
 def _missed_line(car: pd.DataFrame) -> str:
@@ -233,6 +247,13 @@ def marker_line(missing: pd.DataFrame) -> str:
     return f"Left out of the marker panel, because the data lack most of their markers: {names}."
 
 
+def cluster_rows(clusters: pd.DataFrame) -> Table:
+    """Return the table of clusters."""
+    markers = clusters["top_markers"].str.replace(r",\s*", ", ", regex=True)
+    clusters = clusters.assign(top_markers=markers)
+    return build_table(clusters, CLUSTER_COLUMNS, file=result_path("clusters"))
+
+
 def _definer_table(definers: pd.DataFrame) -> Table | None:
     if definers.empty:
         return None
@@ -248,4 +269,5 @@ def _definer_table(definers: pd.DataFrame) -> Table | None:
         ):
             table[f"{gene} {key}"] = wide[key, gene]
             columns.append(Column(f"{gene} {key}", f"{gene}, {label}", kind))
-    return build_table(table.rename_axis("population").reset_index(), columns)
+    file = result_path("population_genes")
+    return build_table(table.rename_axis("population").reset_index(), columns, file=file)

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.core.words import readable
+from lammscope.report.catalog import result_path
 from lammscope.report.results import ContrastResults
 from lammscope.report.sections.design import audit_rows
 from lammscope.report.sections.lines import (
@@ -16,12 +17,10 @@ from lammscope.report.sections.lines import (
     robustness_line,
 )
 from lammscope.report.table import (
-    GENE_COLUMNS,
     abundance_rows,
-    build_table,
     dropped_lines,
+    gene_rows,
     lamm_lines,
-    top_genes,
 )
 
 
@@ -31,6 +30,7 @@ def contrast_section(
     audit: pd.DataFrame,
     hierarchy: pd.DataFrame,
     axis: dict[str, Any],
+    level: str,
     n_genes: int,
 ) -> dict[str, Any]:
     """Return the content of the section on one contrast.
@@ -45,6 +45,8 @@ def contrast_section(
         Its rows of `hierarchy.gather_expression`.
     axis
         From `axis.axis_section`.
+    level
+        That of LAMM cells, `lamm.level` in the config.
     n_genes
         Number of genes listed per population.
     """
@@ -67,10 +69,11 @@ def contrast_section(
         "axis": axis,
         "higher": contrast.toward("higher"),
         "per": contrast.per,
-        **_gene_parts(results.expression, n_genes=n_genes),
+        **_gene_parts(results, n_genes=n_genes),
     }
     if not abundance.empty and abundance["estimate"].notna().any():
-        result["abundance"] = abundance_rows(abundance, contrast=contrast)
+        file = result_path("abundance", contrast=contrast.name)
+        result["abundance"] = abundance_rows(abundance, contrast=contrast, level=level, file=file)
         result["lamm"] = lamm_lines(abundance, contrast=contrast)
         result["dropped"] = dropped_lines(abundance)
     if not results.robustness.empty:
@@ -78,8 +81,9 @@ def contrast_section(
     return result
 
 
-def _gene_parts(expression: pd.DataFrame, *, n_genes: int) -> dict[str, Any]:
+def _gene_parts(results: ContrastResults, *, n_genes: int) -> dict[str, Any]:
     """Return the genes that differ, those of ambient RNA, and untested populations."""
+    expression, contrast = results.expression, results.contrast
     result: dict[str, Any] = {"untested": [], "genes": None}
     result["ambient_counts"] = []
     if expression.empty:
@@ -92,6 +96,7 @@ def _gene_parts(expression: pd.DataFrame, *, n_genes: int) -> dict[str, Any]:
     ]
     if rows.empty:
         return result
-    result["genes"] = build_table(top_genes(expression, n_genes=n_genes), GENE_COLUMNS)
+    file = result_path("expression", contrast=contrast.name)
+    result["genes"] = gene_rows(expression, contrast=contrast, n_genes=n_genes, file=file)
     result["ambient_counts"] = ambient_counts(rows)
     return result

@@ -7,11 +7,13 @@ import pandas as pd
 
 from lammscope.cohort.audit_cohort import arm_phase_table
 from lammscope.cohort.contrasts import Contrast
-from lammscope.core.words import NOTHING, write_number
+from lammscope.core.words import NOTHING
+from lammscope.report.catalog import result_path
 from lammscope.report.table import Column, Table, build_table
 
 CONTRAST_COLUMNS = (
     Column("name", "Comparison", "name"),
+    Column("verdict", "What it can answer", "words"),
     Column("question", "Question", "words"),
     Column("test", "Test", "count", "patients in the test arm"),
     Column("reference", "Reference", "count", "patients in the reference arm"),
@@ -19,9 +21,8 @@ CONTRAST_COLUMNS = (
     Column("pairs", "Pairs", "count", "patients with both samples"),
     Column("left_out", "Samples left out", "count", "selected, but they cannot be compared; the "
            "section of the contrast gives the reasons"),
-    Column("rank", "Model rank", "text", "coefficients that can be estimated, of all"),
-    Column("floor", "Smallest p", "text", "that a permutation test of these patients can give"),
-    Column("verdict", "Verdict", "words"),
+    Column("rank", "Model rank", "text", "coefficients that can be estimated, of all", True),
+    Column("floor", "Smallest p", "p", "that a permutation test of these patients can give"),
 )  # fmt: skip
 ARM_COLUMNS = (
     Column("arm", "Arm", "name"),
@@ -39,7 +40,7 @@ OVERLAP_COLUMNS = (
     Column("n_missing", "Missing genes", "count", "that a quarter of the samples have"),
     Column("pct_overlap", "Overlap with the others", "percent"),
     Column("closest", "Overlap with the most similar", "percent"),
-    Column("note", "Note", "text"),
+    Column("note", "Note", "words"),
 )
 SHARED = 99.0  # % of genes; above it, samples differ by at most a few added features
 PHASE_WORDS = {"pre": "before", "post": "after"}
@@ -62,7 +63,7 @@ def design_section(
     arms = arm_phase_table(samples)
     arms["phase"] = arms["phase"].map(PHASE_WORDS)
     return {
-        "contrasts": build_table(table, used) if rows else None,
+        "contrasts": build_table(table, used, file=result_path("audit")) if rows else None,
         "arms": build_table(arms, ARM_COLUMNS),
     }
 
@@ -79,7 +80,8 @@ def gene_section(overlap: pd.DataFrame | None) -> dict[str, Any] | None:
     odd |= overlap["note"] != ""
     if len(overlap) < 2 and not odd.any():
         return None
-    table = build_table(overlap[odd], OVERLAP_COLUMNS) if odd.any() else None
+    file = result_path("gene_overlap")
+    table = build_table(overlap[odd], OVERLAP_COLUMNS, file=file) if odd.any() else None
     return {"n": len(overlap), "lowest": float(overlap["pct_overlap"].min()), "table": table}
 
 
@@ -99,7 +101,7 @@ def _contrast_row(
         "pairs": _number(value.get("pairs")),
         "left_out": float(left_out["value"].astype(float).sum()),
         "rank": value.get("rank", NOTHING),
-        "floor": write_number(floor, "small_p"),
+        "floor": floor,
         "verdict": rows["message"].get("verdict"),
     }
 

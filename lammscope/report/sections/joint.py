@@ -7,11 +7,12 @@ import pandas as pd
 
 from lammscope.core.names import AUTO, NONE
 from lammscope.joint.integration import METHODS
+from lammscope.report.catalog import result_path
 from lammscope.report.table import Column, build_table
 
 SCORE_COLUMNS = (
     Column("space", "Embedding", "text"),
-    Column("use", "", "text"),
+    Column("use", "In use", "text"),
     Column("mixing", "Batches mixed", "number", "0: one batch around a cell, 1: random (iLISI)"),
     Column("structure", "Structure kept", "number", "purity of populations within samples (cLISI)"),
     Column("n_populations", "Populations", "count", "found in single samples, in total"),
@@ -34,7 +35,7 @@ LAMM_COLUMNS = (
 )
 STABILITY_COLUMNS = (
     Column("resolution", "Resolution", "number"),
-    Column("use", "", "text"),
+    Column("use", "In use", "text"),
     Column("n_clusters", "Clusters", "count"),
     Column("stability", "Stability", "number", "mean adjusted Rand index of two subsets of cells"),
     Column("lowest", "Lowest", "number", "stability of the worst pair of subsets"),
@@ -88,7 +89,7 @@ def joint_section(
         )
     table = scores.assign(
         space=scores["method"].map(words),
-        use=scores["used"].map({True: "used", False: ""}),
+        use=scores["used"].map({True: "yes", False: ""}),
         pct_lamm_kept=100 * scores["lamm_kept"],
     )
     gone = lost[lost["method"] == used]
@@ -96,13 +97,20 @@ def joint_section(
     return {
         "lines": lines,
         "method": METHODS[used].words if used != NONE else "",
-        "scores": build_table(table, SCORE_COLUMNS),
-        "lost": build_table(gone, LOST_COLUMNS) if len(gone) else None,
-        "lamm": build_table(few.assign(pct_lamm_kept=100 * few["lamm_kept"]), LAMM_COLUMNS)
+        "scores": build_table(table, SCORE_COLUMNS, file=result_path("integration_scores")),
+        "lost": build_table(gone, LOST_COLUMNS, file=result_path("lost_populations"))
+        if len(gone)
+        else None,
+        "lamm": build_table(
+            few.assign(pct_lamm_kept=100 * few["lamm_kept"]),
+            LAMM_COLUMNS,
+            file=result_path("lamm_kept"),
+        )
         if len(few)
         else None,
         "stability": build_table(
-            stability.assign(use=stability["used"].map({True: "used", False: ""})),
+            stability.assign(use=stability["used"].map({True: "yes", False: ""})),
             STABILITY_COLUMNS,
+            file=result_path("stability"),
         ),
     }

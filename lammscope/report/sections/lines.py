@@ -10,62 +10,62 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import ALPHA
 from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import counted, denominator_words, readable, write_number
+from lammscope.report.catalog import result_path
 from lammscope.report.order import population_order
-from lammscope.report.table import (
-    Column,
-    Table,
-    build_table,
-    interval_words,
-    name_columns,
-    verdict_words,
+from lammscope.report.table import Column, Table, build_table, name_columns, without_doubles
+from lammscope.report.table_cells import (
+    Cells,
+    effect_cells,
+    verdict_cells,
+    with_notes,
+    worst_left_out,
+    write_cell,
 )
 
 MAIN = "main"
 RATIO = ("log_odds", "log_odds_low", "log_odds_high")
 N_SETS = 40  # rows of a gene-set table, with the smallest p
 GENE_SET_COLUMNS = (
-    Column("cell_type", "Population", "name"),
     Column("gene_set", "Gene set", "name"),
+    Column("verdict", "Verdict", "words", choice=True),
+    Column("cell_type", "Population", "name", choice=True),
     Column("direction", "{where}", "text"),
     Column("mean_log2fc", "Mean log₂ fold change", "signed"),
-    Column("n_genes", "Genes tested", "count"),
-    Column("n_missing", "Genes missing", "count"),
-    Column("p", "p", "small_p", "of the patients' scores: the set relative to other genes"),
-    Column("fdr", "FDR", "small_p", "Benjamini-Hochberg over the sets of the population"),
-    Column("verdict", "Verdict", "words"),
-    Column("doubts", "Not supported because", "words"),
+    Column("p", "p", "p", "of the patients' scores: the set relative to other genes"),
+    Column("fdr", "FDR", "p", "Benjamini-Hochberg over the sets of the population"),
     Column("p_permutation", "p, permutation", "p", "of the patients' scores"),
-    Column("p_floor", "Smallest possible", "p", "p that the permutations can give"),
-    Column("p_camera", "p, camera", "small_p", "counts genes as replicates: usually too small"),
-)
+    Column("n_genes", "Genes", "count", "that were tested"),
+    Column("n_missing", "Genes missing", "count", more=True),
+    Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
+    Column("p_floor", "Smallest possible p", "p", "that the permutations can give", True,
+           constant=True),
+    Column("p_camera", "p, camera", "p", "counts genes as replicates: usually too small", True),
+)  # fmt: skip
 FAMILY_COLUMNS = (
     Column("cell_type", "Population", "name"),
     Column("n_tested", "Genes tested", "count"),
-    Column("fdr_family", "FDR of the population", "small_p", "over all contrasts and populations"),
+    Column("fdr_family", "FDR of the population", "p", "over all contrasts and populations"),
     Column("n_genes_population", "Genes within the FDR", "count", "of the population alone"),
     Column("n_genes", "Of these, in the run", "count", "within the FDR over the whole run"),
     Column("n_supported", "Of these, supported", "count", "by permutation and without any patient"),
 )
 LAMM_COLUMNS = (
-    Column("contrast", "Contrast", "name"),
-    Column("population", "Population", "name"),
-    Column("denominator", "Fraction", "text"),
-    Column("role", "Role", "text"),
+    Column("contrast", "Contrast", "name", choice=True),
+    Column("verdict", "Verdict", "words", choice=True),
+    Column("population", "Population", "name", choice=True),
+    Column("denominator", "Fraction", "text", choice=True),
     Column(
-        "estimate",
-        "Ratio",
+        "effect",
+        "Ratio (95 % CI)",
         "ratio",
-        "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling",
+        "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling; of "
+        "the LAMM score, the difference",
     ),
-    Column("interval", "95 % CI", "text"),
     Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
-    Column("verdict", "Verdict", "words"),
-    Column("doubts", "Not supported because", "words"),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
-    Column("p_permutation", "p, permutation", "p"),
-    Column("influence_p_max", "p, one left out", "p", "largest p with one patient left out"),
-    Column("influence_patient", "Patient left out", "text", "whose absence gives that p"),
-    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning"),
+    Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
+    Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
+    Column("detectable", "Detectable", "ratio", "ratio found with power 0.80; for planning", True),
 )
 NEIGHBORHOOD_COLUMNS = (
     Column("population", "Population", "name", "of most cells of a neighborhood"),
@@ -74,7 +74,7 @@ NEIGHBORHOOD_COLUMNS = (
     Column("n_higher", "{higher}", "count", "up to the spatial false discovery rate"),
     Column("n_lower", "{lower}", "count", "up to the spatial false discovery rate"),
     Column("median_log2fc", "Median log₂ fold change", "signed"),
-    Column("min_spatial_fdr", "Smallest spatial FDR", "small_p"),
+    Column("min_spatial_fdr", "Smallest spatial FDR", "p"),
     Column("n_mixed", "Mixed", "count", "without a clear majority of one population"),
 )
 
@@ -85,7 +85,7 @@ def family_table(hierarchy: pd.DataFrame) -> Table | None:
         return None
     ordered = hierarchy.set_index("cell_type")
     ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
-    return build_table(ordered, FAMILY_COLUMNS)
+    return build_table(ordered, FAMILY_COLUMNS, file=result_path("hierarchy"))
 
 
 def influence_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
@@ -178,8 +178,12 @@ def gene_set_table(gene_sets: pd.DataFrame, *, contrast: Contrast) -> Table | No
     rows = gene_sets[gene_sets["p"].notna()].nsmallest(N_SETS, "p", keep="first")
     rows = rows.assign(_other=rows["cell_type"] != "LAMM")
     rows = rows.sort_values(["_other", "cell_type", "p"], kind="stable")
+    rows = rows.assign(
+        verdict=verdict_cells(rows["verdict"], rows["doubts"]), left_out=worst_left_out(rows)
+    )
     where = contrast.heading[0].upper() + contrast.heading[1:]
-    return build_table(rows, name_columns(GENE_SET_COLUMNS, where=where))
+    file = result_path("gene_sets", contrast=contrast.name)
+    return build_table(rows, name_columns(GENE_SET_COLUMNS, where=where), file=file)
 
 
 def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Table | None:
@@ -190,7 +194,8 @@ def neighborhood_table(neighborhoods: pd.DataFrame, *, contrast: Contrast) -> Ta
     ordered = ordered.loc[population_order(list(ordered.index))].reset_index()
     words = {way: contrast.toward(way) for way in ("higher", "lower")}
     words = {way: text[0].upper() + text[1:] for way, text in words.items()}
-    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, **words))
+    file = result_path("neighborhoods_by_type", contrast=contrast.name)
+    return build_table(ordered, name_columns(NEIGHBORHOOD_COLUMNS, **words), file=file)
 
 
 def missing_lines(missing: pd.DataFrame, *, contrast: Contrast) -> list[str]:
@@ -218,13 +223,34 @@ def ambient_counts(tested: pd.DataFrame) -> list[tuple[str, str]]:
     return [(readable(name), f"{n_marked[name]:,}") for name in names]
 
 
-def lamm_table(results: pd.DataFrame) -> Table | None:
-    """Return the LAMM results of the run, the primary one first; None without any."""
+def lamm_table(results: pd.DataFrame, *, level: str) -> Table | None:
+    """Return the LAMM results of the run, the primary one first; None without any.
+
+    `level` is that of LAMM cells, whose rows are not repeated.
+    """
     if results.empty:
         return None
-    rows = results.assign(
-        denominator=results["denominator"].map(denominator_words),
-        interval=interval_words(results),
-        verdict=verdict_words(results),
+    rows, doubled = without_doubles(results, level=level)
+    names = [write_cell(name, "name") for name in rows["contrast"]]
+    roles = rows["role"].where(rows["role"] == "primary", "")
+    rows = rows.assign(
+        contrast=with_notes(names, roles),
+        denominator=rows["denominator"].map(denominator_words),
+        verdict=verdict_cells(rows["words"], rows["doubts"]),
+        effect=_ratios_or_differences(rows),
+        detectable=rows["detectable"].mask(rows["scale"] == "mean"),
+        left_out=worst_left_out(rows),
     )
-    return build_table(rows, LAMM_COLUMNS)
+    return build_table(rows, LAMM_COLUMNS, caption=doubled, file=result_path("lamm_results"))
+
+
+def _ratios_or_differences(rows: pd.DataFrame) -> Cells:
+    """Return ratios with their intervals; of the mean LAMM score, the difference."""
+    ratios = effect_cells(rows, kind="ratio")
+    differences = effect_cells(rows, kind="signed")
+    differences = with_notes(differences, ["difference"] * len(rows))
+    of_means = rows["scale"].eq("mean") & rows["estimate"].notna()
+    return [
+        difference if of_mean else ratio
+        for ratio, difference, of_mean in zip(ratios, differences, of_means, strict=True)
+    ]

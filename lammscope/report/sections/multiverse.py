@@ -8,10 +8,11 @@ import pandas as pd
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.multiverse import OK, OWN
 from lammscope.core.words import choice_words, write_number
-from lammscope.report.table import Column, build_table
+from lammscope.report.catalog import result_path
+from lammscope.report.table import Column, build_table, name_columns
 
 COLUMNS = (
-    Column("what", "Choice", "text"),
+    Column("what", "Choice", "text", choice=True),
     Column("value", "Value", "words"),
     Column("median_estimate", "Median {ratio}", "ratio", "of the specifications with this value"),
     Column("alone_estimate", "{ratio} if only this differs", "ratio", "from the run's own choices"),
@@ -55,11 +56,9 @@ def multiverse_section(
         ],
         n=choices["n_defined"].astype(str) + " of " + choices["n_specifications"].astype(str),
     )
-    columns = [
-        Column(each.key, each.label.format(ratio=contrast.ratio()), each.kind, each.help)
-        for each in COLUMNS
-    ]
-    return {"lines": list(filter(None, lines)), "table": build_table(named, columns)}
+    columns = name_columns(COLUMNS, ratio=contrast.ratio())
+    table = build_table(named, columns, file=result_path("multiverse_choices"))
+    return {"lines": list(filter(None, lines)), "table": table}
 
 
 def _value_words(value: object, is_main: bool) -> str:

@@ -1,24 +1,32 @@
 """Content of the section on quality: the table of samples, and what is wrong with some of them."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from lammscope.core.names import DROP
-from lammscope.core.words import shortened
+from lammscope.core.words import readable, shortened
 from lammscope.joint.verdicts import failure_text
+from lammscope.report.catalog import result_path
 from lammscope.report.table import QC_COLUMNS, Table, build_table
+from lammscope.report.table_cells import with_notes, write_cell
 
 SHARED = "shared_barcodes"
-OF_VERDICTS = ["verdict", "pct_contamination", "sex"]
+OF_VERDICTS = ["verdict", "reasons", "pct_contamination", "sex"]
 
 
 def quality_table(qc_summary: pd.DataFrame, verdicts: pd.DataFrame) -> Table:
     """Return the table of samples; with shared or dropped barcodes only if there are any."""
     table = qc_summary.merge(verdicts[["sample", *OF_VERDICTS]], on="sample", how="left")
+    cells = [write_cell(verdict, "words") for verdict in table["verdict"]]
+    cells = [replace(cell, style=f"{cell.style} {cell.text}") for cell in cells]
+    reasons = table["reasons"].fillna("").str.replace(",", ", ").map(readable)
+    table["verdict"] = with_notes(cells, reasons)
     if not _sharing(qc_summary):
         table = table.drop(columns=SHARED)
     if not qc_summary["n_dropped"].any():
         table = table.drop(columns="n_dropped")
-    return build_table(table, QC_COLUMNS)
+    return build_table(table, QC_COLUMNS, file=result_path("qc_summary"))
 
 
 def failure_rows(verdicts: pd.DataFrame, *, on_failed: str) -> list[dict[str, str]]:

@@ -8,45 +8,53 @@ import pandas as pd
 
 from lammscope.core.words import as_text, counted, readable, write_number
 from lammscope.outcome.names import PRIMARY, RESPONSE
+from lammscope.report.catalog import result_path
 from lammscope.report.survival_rows import (
     endpoint_name,
     endpoint_words,
     hazard_words,
     marker_words,
-    ratio_words,
     when_words,
 )
 from lammscope.report.table import Column, Table, build_table
+from lammscope.report.table_cells import (
+    effect_cells,
+    size_cells,
+    verdict_cells,
+    with_notes,
+    worst_left_out,
+    write_cell,
+)
 
 COLUMNS = (
-    Column("endpoint", "Endpoint"),
-    Column("when", "Samples"),
-    Column("what", "Measure"),
-    Column("verdict", "Verdict", "words"),
-    Column("events", "Events / patients"),
+    Column("what", "Measure", "words"),
+    Column("verdict", "Verdict", "words", choice=True),
+    Column("endpoint", "Endpoint", choice=True),
+    Column("when", "Samples", "words", choice=True),
     Column(
         "hazard",
         "Hazard ratio (95 % CI)",
-        "text",
+        "ratio",
         "per standard deviation between patients, with the profile of the penalized likelihood",
     ),
     Column("p", "p", "p", "score test, patients permuted"),
     Column("p_holm", "p, Holm", "p", "over all rows but the pre-specified one"),
-    Column("influence_p_max", "p, one out", "p", "largest p with one patient left out"),
+    Column("events", "Events / patients", "number"),
+    Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
     Column(
         "days",
         "Days",
         "text",
         "mean event-free days, above the median of the measure less up to it",
+        True,
     ),
-    Column("gray_p", "p, Gray", "p", "cumulative incidence, above and up to the median"),
-    Column("remarks", "Remarks", "words"),
+    Column("gray_p", "p, Gray", "p", "cumulative incidence, above and up to the median", True),
 )
 LEFT_OUT = (
-    Column("endpoint", "Endpoint"),
-    Column("when", "Analysis"),
-    Column("reason", "Left out because", "words"),
-    Column("arm", "Arm", "name"),
+    Column("endpoint", "Endpoint", choice=True),
+    Column("when", "Analysis", choice=True),
+    Column("reason", "Left out because", "words", choice=True),
+    Column("arm", "Arm", "name", choice=True),
     Column("n", "Patients", "count"),
     Column("patients", "Names", "words"),
 )
@@ -105,20 +113,21 @@ def _sentence(row: Mapping[Any, Any]) -> str:
 def _table(tests: pd.DataFrame) -> Table:
     rows = tests.to_dict("records")
     one_place = tests["compartment"].nunique() < 2
+    known = tests.where(tests["status"].eq("ok"))
     table = tests.assign(
+        what=with_notes(
+            [write_cell(marker_words(row), "words") for row in rows],
+            ["specified in advance" * (row["role"] == PRIMARY) for row in rows],
+        ),
+        verdict=verdict_cells(tests["words"], tests["doubts"], tests["notes"]),
         endpoint=[endpoint_name(row["endpoint"]) for row in rows],
         when=[when_words(row, compartment=not one_place) for row in rows],
-        what=[marker_words(row) + " *" * (row["role"] == PRIMARY) for row in rows],
-        events=[f"{row['n_events']:.0f} / {row['n']:.0f}" for row in rows],
-        hazard=[ratio_words(row) if row["status"] == "ok" else "" for row in rows],
+        events=size_cells(f"{row['n_events']:.0f} / {row['n']:.0f}" for row in rows),
+        hazard=effect_cells(known, kind="ratio"),
+        left_out=worst_left_out(tests),
         days=[_days(row) for row in rows],
-        remarks=[
-            "; ".join(filter(None, [row["doubts"], row["notes"], row["reason"]])) for row in rows
-        ],
     )
-    optional = ("gray_p", "days", "p_holm")
-    empty = [name for name in optional if table[name].isin(["", np.nan]).all()]
-    return build_table(table.drop(columns=empty), COLUMNS)
+    return build_table(table, COLUMNS, file=result_path("survival"))
 
 
 def _days(row: Mapping[Any, Any]) -> str:
@@ -139,4 +148,5 @@ def _left_out(excluded: pd.DataFrame) -> Table | None:
         when=[when_words(row) for row in known.to_dict("records")],
         arm=known["arm"].map(readable),
     )
-    return build_table(table.drop_duplicates([column.key for column in LEFT_OUT]), LEFT_OUT)
+    distinct = table.drop_duplicates([column.key for column in LEFT_OUT])
+    return build_table(distinct, LEFT_OUT, file=result_path("survival_excluded"))

@@ -34,6 +34,7 @@ from lammscope.core.words import MINUS, NOTHING, readable, write_number
 from lammscope.expression import genes as expression
 from lammscope.outcome.choices import explain_choices, summarize
 from lammscope.report import page as report_page
+from lammscope.report.catalog import read_catalog
 from lammscope.report.figures import catalog
 from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.figures.cohort import CohortData
@@ -63,8 +64,8 @@ from lammscope.report.table import (
     dropped_lines,
     lamm_lines,
     top_genes,
-    write_cell,
 )
+from lammscope.report.table_cells import write_cell
 from tests.unit.example_pairs import axis_data
 from tests.unit.example_results import (
     BASELINE,
@@ -115,6 +116,7 @@ METHODS = Methods(
     (REFERENCES["scater"],),
     {"lammscope": "0.1.0", "numpy": "2.0"},
 )
+LEVEL = CONFIG["lamm"]["level"]
 CLUSTERS = pd.DataFrame(
     {"cluster": ["0"], "cell_type": ["CD4_T"], "n_cells": [10], "top_markers": ["IL7R, CD3E"]}
 )
@@ -279,6 +281,12 @@ def make_report(
     return make
 
 
+def result_files() -> set[str]:
+    """Return the paths of the result files, with those of each contrast."""
+    paths = chain.from_iterable(file.paths for file in read_catalog().values())
+    return {path.replace("{contrast}", name) for path in paths for name in CONTRASTS}
+
+
 class Page(HTMLParser):
     """Parser that checks the order of closing tags and collects what the tests need."""
 
@@ -336,7 +344,7 @@ def test_page_is_well_formed_and_asks_the_network_for_nothing(
     without = [not table["verdict"].isin(["supported", "suggestive"]).any()
                for table in run_tables["pairs"].values()]  # fmt: skip
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
-    assert all(t.startswith(("#", "https://doi.org/")) for t in page.targets)
+    assert all(t.startswith(("#", "https://doi.org/")) or t in result_files() for t in page.targets)
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|src=.http", text)
     assert {t[1:] for t in page.targets if t.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
@@ -551,9 +559,18 @@ def test_names_from_the_sheets_cannot_break_the_page(
         expression=dict.fromkeys(
             CONTRASTS, expression_table().assign(symbol=f"</script>{hostile}")
         ),
+        gene_sets=dict.fromkeys(CONTRASTS, gene_set_rows(40).assign(gene_set=hostile)),
+        abundance=dict.fromkeys(
+            CONTRASTS, abundance_table(cohort.counts).replace({"population": {"B": hostile}})
+        ),
+        car=car_table(cohort.samples).assign(sample=hostile),
+        qc_summary=cohort.qc_summary.assign(sample=hostile),
+        qc_verdicts=verdict_table(cohort.qc_summary)[:1].assign(sample=hostile),
+        clusters=CLUSTERS.assign(cell_type=hostile),
     )
     Page(text)
     assert hostile not in text
+    assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") > 40
 
 
 def test_cohort_without_labels_contrasts_and_primary_says_so(
@@ -684,7 +701,7 @@ def test_columns_that_are_absent_are_left_out_not_faked() -> None:
     table = build_table(frame, columns)
     assert [column.key for column in table.columns] == ["population", "p"]
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["LAMM", "< 0.001"],
+        ["LAMM", "0.0004"],
         ["CD4 T", "\N{EN DASH}"],
     ]
     assert table.rows[0][1].sort == "0.0004"
@@ -699,9 +716,18 @@ def test_columns_that_are_absent_are_left_out_not_faked() -> None:
         (0.0004, "fraction", "0.04 %"),
         (-0.021, "points", f"{MINUS}2.1 %"),
         (0.0494, "p", "0.049"),
-        (3e-7, "small_p", f"3.0e{MINUS}07"),
+        (3e-7, "p", "< 0.0001"),
+        (0.00041, "p", "0.0004"),
+        (0.00096, "p", "0.001"),
+        (0.0497, "p", "0.0497"),
+        (0.0502, "p", "0.0502"),
+        (0.05, "p", "0.050"),
+        (1e-5, "fraction", "< 0.01 %"),
+        (-9.0, "ratio", "< 0.001"),
+        (18.0, "ratio", "> 1,000,000"),
         (np.log(4.056), "ratio", "4.06"),
         (np.log(0.0123), "ratio", "0.012"),
+        (69.0, "plain", "69"),
         (-1.5, "signed", f"{MINUS}1.50"),
         (np.nan, "p", "\N{EN DASH}"),
     ],
@@ -717,15 +743,16 @@ def test_missing_text_is_a_dash() -> None:
 
 
 def test_abundance_table_has_one_row_per_question(cohort: Example) -> None:
-    table = abundance_rows(abundance_table(cohort.counts), contrast=BASELINE)
+    table = abundance_rows(abundance_table(cohort.counts), contrast=BASELINE, level=LEVEL)
     keys = [column.key for column in table.columns]
-    assert {"p", "p_arcsine", "detectable", "verdict"} <= set(keys)
-    pairs = [(row[0].text, row[1].text) for row in table.rows]
+    assert keys[:3] == ["population", "verdict", "denominator"]
+    assert {"p", "p_arcsine", "detectable"} <= set(keys)
+    pairs = [tuple(row) for row in written(table, "population", "denominator")]
     assert len(pairs) == len(set(pairs))
     assert pairs[0] == ("LAMM", "of monocytic cells")
     assert any(pair == ("LAMM", "per T cell") for pair in pairs)
-    change = abundance_rows(abundance_table(cohort.counts), contrast=CHANGE)
-    assert change.columns[2].label == "Mean change, responder"
+    change = abundance_rows(abundance_table(cohort.counts), contrast=CHANGE, level=LEVEL)
+    assert "Mean change, responder / non-responder" in [column.label for column in change.columns]
 
 
 def test_lamm_has_a_line_for_each_denominator(cohort: Example) -> None:
@@ -953,32 +980,34 @@ def test_p_with_weighted_patients_is_shown_only_where_it_is_on_the_other_side_of
     cohort: Example,
 ) -> None:
     plain = abundance_table(cohort.counts)
-    labels = [column.label for column in abundance_rows(plain, contrast=BASELINE).columns]
+    table = abundance_rows(plain, contrast=BASELINE, level=LEVEL)
+    labels = [column.label for column in table.columns]
     assert "p, weighted" not in labels
     tested = plain["estimate"].notna() & (plain["scale"] == "logit")
     first = plain.index[tested & (plain["p"] > ALPHA)][0]
     plain.loc[first, "p_weighted"] = 0.0321
-    table = abundance_rows(plain, contrast=BASELINE)
+    table = abundance_rows(plain, contrast=BASELINE, level=LEVEL)
     at = [column.label for column in table.columns].index("p, weighted")
     assert "0.032" in {row[at].text for row in table.rows}
 
 
 def test_incomplete_patients_are_beside_the_row_only_where_there_are_any(cohort: Example) -> None:
     plain = abundance_table(cohort.counts)
-    labels = [column.label for column in abundance_rows(plain, contrast=CHANGE).columns]
-    assert not {"p, incomplete", "But"} & set(labels)
+    table = abundance_rows(plain, contrast=CHANGE, level=LEVEL)
+    assert "p, incomplete" not in [column.label for column in table.columns]
+    assert not any("but with" in cell.note for row in table.rows for cell in row)
     first = plain.index[plain["estimate"].notna() & (plain["scale"] == "logit")][0]
     assert incomplete_line(plain.loc[first].to_dict(), contrast=CHANGE) == ""
     added = plain.copy()
     added.loc[first, list(INCOMPLETE)] = [0.0, -1.0, 1.0, 0.4, 1, 2]
     added.loc[first, "words"] += f"{OTHERWISE}with 3 patients of one side only p 0.4, higher"
-    table = abundance_rows(added, contrast=CHANGE)
+    table = abundance_rows(added, contrast=CHANGE, level=LEVEL)
     at = {column.label: place for place, column in enumerate(table.columns)}
     assert sorted({row[at["p, incomplete"]].text for row in table.rows}) == ["0.400", NOTHING]
-    assert "with 3 patients of one side only p 0.4, higher" in {
-        row[at["But"]].text for row in table.rows
-    }
-    assert not any("one side" in row[at["Not supported because"]].text for row in table.rows)
+    verdicts = [row[at["Verdict"]] for row in table.rows]
+    (changed,) = [cell for cell in verdicts if "one side" in cell.note]
+    assert changed.note.endswith("but with 3 patients of one side only p 0.4, higher")
+    assert not any("one side" in cell.text for cell in verdicts)
     line = incomplete_line(added.loc[first].to_dict(), contrast=CHANGE)
     assert line.startswith("With 3 patients added who have only one of the two samples")
     assert "is 1.00 (95 % CI 0.37 to 2.72; p = 0.4)" in line
@@ -1019,12 +1048,11 @@ def test_lamm_rows_of_all_contrasts_are_in_one_table_with_the_primary_first(
 ) -> None:
     page = make_report()
     assert "LAMM cells in all contrasts" in page
-    table = lamm_table(judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1])
+    results = judged({name: abundance_table(cohort.counts) for name in CONTRASTS})[1]
+    table = lamm_table(results, level=LEVEL)
     assert table is not None
-    place = [column.key for column in table.columns].index("role")
-    assert [row[place].text for row in table.rows].count("primary") == 1
-    assert table.rows[0][place].text == "primary"
-    assert lamm_table(judged({})[1]) is None
+    assert [row[0].note for row in table.rows] == ["primary", *[""] * (len(table.rows) - 1)]
+    assert lamm_table(judged({})[1], level=LEVEL) is None
 
 
 def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..., str]) -> None:
@@ -1036,7 +1064,8 @@ def test_gene_sets_have_their_section_if_any_was_tested(make_report: Callable[..
     assert "camera counts genes" in page
     many = gene_set_table(gene_set_rows(100), contrast=BASELINE)
     assert many is not None
-    assert {"p", "p_permutation", "p_floor", "p_camera"} <= {column.key for column in many.columns}
+    assert {"p", "p_permutation", "p_camera"} <= {column.key for column in many.columns}
+    assert "Smallest possible p (that the permutations can give): " in many.caption
     assert len(many.rows) == 40
 
 

@@ -48,8 +48,10 @@ def test_the_section_states_the_pre_specified_row_and_lists_who_is_left_out(
     assert ["event by the day of the landmark", "non-responder", "1", "N1"] in [
         row[2:] for row in cells
     ]
-    starred = [row[2].text for row in section["table"].rows if row[2].text.endswith("*")]
-    assert starred == ["LAMM fraction of immune cells *"]
+    marked = [row[0] for row in section["table"].rows if row[0].note]
+    assert [(cell.text, cell.note) for cell in marked] == [
+        ("LAMM fraction of immune cells", "specified in advance")
+    ]
 
 
 def test_a_cohort_without_follow_up_has_no_section() -> None:

@@ -75,6 +75,6 @@ def test_headings_say_what_a_ratio_is_per() -> None:
     assert "lowest third\nmean" in words
     assert ratio_heading(number.contrast) == "odds ratio\nper SD (95 % CI)"
     assert ratio_heading(asked(BASELINE, samples)) == "odds ratio (95 % CI)"
-    table = abundance_rows(number.abundance, contrast=number.contrast)
+    table = abundance_rows(number.abundance, contrast=number.contrast, level="positive")
     labels = [column.label for column in table.columns]
-    assert {"Mean, lowest third", "Mean, highest third", "Odds ratio per SD"} <= set(labels)
+    assert {"Mean, lowest third / highest third", "Odds ratio per SD (95 % CI)"} <= set(labels)

@@ -10,6 +10,7 @@ import pytest
 from lammscope.axis.pair_tests import COLUMNS
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.pairs import read_term
+from lammscope.core.verdicts import VERDICTS
 from lammscope.core.words import NOTHING
 from lammscope.report.axis_levels import Levels
 from lammscope.report.axis_rows import (
@@ -94,15 +95,20 @@ def test_only_one_term_that_differs_is_suggestive_and_the_doubt_names_the_other(
 ) -> None:
     table = section_of(baseline)["table"]
     keys = [column.key for column in table.columns]
-    rows = [dict(zip(keys, [cell.text for cell in row], strict=True)) for row in table.rows]
+    rows = [
+        {key: f"{cell.text} {cell.note}".strip() for key, cell in zip(keys, row, strict=True)}
+        for row in table.rows
+    ]
     (row,) = [r for r in rows if r["pair"] == f"PDL1{NOTHING}PD1" and r["sender"].startswith("LAMM")
               and r["receiver"] == "CD8"]  # fmt: skip
     assert row["verdict"].startswith("suggestive")
-    assert "receiver's term does not differ by itself" in row["doubts"]
-    assert {"supply", "sender_ratio", "receiver_ratio", "specificity"} <= set(keys)
-    assert rows[0]["pair"] == "PGE2 *"
-    order = [("supported", "suggestive", "inconclusive").index(r["verdict"].split(":")[0])
-             for r in rows[1:]]  # fmt: skip
+    assert "receiver's term does not differ by itself" in row["verdict"]
+    effects = [f"{name}_effect" for name in ("sender", "receiver", "supply", "specificity")]
+    assert set(effects) <= {column.key for column in table.columns if column.more}
+    assert keys[:2] == ["pair", "verdict"]
+    assert rows[0]["pair"] == "PGE2 specified in advance"
+    place = [column.key for column in table.columns].index("verdict")
+    order = [VERDICTS.index(row[place].group) for row in table.rows[1:]]
     assert order == sorted(order)
 
 
