@@ -88,6 +88,7 @@ rule draw_quality:
     params:
         **named(
             samples=SAMPLES,
+            labels=LABELS,
             channels=list(CHANNELS),
             thresholds={
                 key: config["qc"][key] for key in ("min_counts", "min_genes", "max_pct_mt")
@@ -131,6 +132,7 @@ rule draw_cohort:
     params:
         **named(
             samples=SAMPLES,
+            labels=LABELS,
             definers=config["lamm"]["definers"],
             thresholds=config["qc"],
             min_cells=config["abundance"]["min_cells"],
@@ -172,6 +174,8 @@ rule draw_evidence:
     params:
         **named(
             definers=config["lamm"]["definers"],
+            labels=LABELS,
+            min_cells=config["abundance"]["min_cells"],
             dpi=config["report"]["dpi"],
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
