@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -12,13 +13,14 @@ from matplotlib.patches import Rectangle
 
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
-from lammscope.core.words import MINUS, counted, elided, readable
+from lammscope.core.words import MINUS, elided, readable
 from lammscope.report.figures.axis import side_color
 from lammscope.report.figures.points import name_points
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 from lammscope.report.gene_levels import GeneLevels
 
-ROW, HEADING, COLUMN = 0.15, 1.9, 0.26  # inches of a gene; rows of a heading; inches of a patient
+ROW, COLUMN = 0.15, 0.26  # inches of a gene and of a patient
+HEADING, BAND = 1.9, 2.5  # rows from a gene to the first of the next population, and to the arms
 MAX_NAMED = 60  # patients below the heat map
 MAX_POINTS = 1200  # squares that are named where a reader points at them
 REACH = {True: 4.0, False: 2.5}  # of the colors: log2 ratios within patients, standard deviations
@@ -60,13 +62,13 @@ def gene_heat_map(data: GeneLevelData) -> Figure:
     for row, population in headings:
         is_lamm = population.startswith("LAMM")
         axis.text(
-            x[0] - 0.5, row, _heading(population, *levels.n_found[population]), va="center",
+            x[0] - 0.5, row, _heading(levels, population), va="center",
             fontsize=7.5, color=LAMM_COLOR if is_lamm else INK, weight="bold",
         )  # fmt: skip
     _name_genes(axis, data, rows=rows, left=x[0] - 0.75)
     _name_columns(axis, data, x=x)
     axis.set_xlim(x[0] - 0.6, x[-1] + 0.6)
-    axis.set_ylim(rows[-1] + 0.6, -HEADING - 0.2)
+    axis.set_ylim(rows[-1] + 0.6, -BAND - 0.1)
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
@@ -108,14 +110,19 @@ def _squares(
     axis.set_aspect("auto")
     colors = top.to_rgba(np.nan_to_num(values))
     colors[np.isnan(values)] = (*([0.93] * 3), 1)
-    for (i, j), value in np.ndenumerate(values):
-        square = Rectangle((x[j] - 0.48, rows[i] - 0.47), 0.96, 0.94, color=colors[i, j], lw=0)
-        axis.add_patch(square)
-        if np.isnan(value):
-            axis.plot(x[j], rows[i], "x", color="#b9c0c6", markersize=2.5, markeredgewidth=0.5)
+    corners = np.array([(-0.48, -0.47), (0.48, -0.47), (0.48, 0.47), (-0.48, 0.47)])
+    middles = np.stack(np.meshgrid(x, rows), axis=-1).reshape(-1, 1, 2)
+    axis.add_collection(
+        PolyCollection(middles + corners, facecolors=colors.reshape(-1, 4), linewidths=0)
+    )
+    lacking = np.argwhere(np.isnan(values))
+    axis.plot(
+        x[lacking[:, 1]], rows[lacking[:, 0]], "x", color="#b9c0c6", markersize=2.5,
+        markeredgewidth=0.5,
+    )  # fmt: skip
     patients = data.levels.columns["patient"].tolist()
     if values.size > MAX_POINTS:
-        name_points(axis, x, np.full(len(x), -HEADING + 0.4), patients)
+        name_points(axis, x, np.full(len(x), 0.2 - BAND), patients)
         return top
     genes = data.levels.genes
     names = [
@@ -136,16 +143,15 @@ def _value_words(value: float, *, within: bool) -> str:
     return f"log\N{SUBSCRIPT TWO} ratio {words}" if within else f"{words} standard deviations"
 
 
-def _heading(population: str, n_supported: int, n_suggestive: int) -> str:
-    """Return the name of a population and what is shown of it."""
-    found = [
-        counted(n, f"{word} genes").replace("1 " + word + " genes", f"1 {word} gene")
-        for n, word in ((n_supported, SUPPORTED), (n_suggestive, SUGGESTIVE))
-        if n
-    ]
+def _heading(levels: GeneLevels, population: str) -> str:
+    """Return the name of a population, what was found in it and what is shown of it."""
+    parts = dict(zip((SUPPORTED, SUGGESTIVE), levels.n_found[population], strict=True))
+    found = [f"{n:,} {word} {'gene' if n == 1 else 'genes'}" for word, n in parts.items() if n]
     if not found:
         return f"{readable(population)}: no gene supported or suggestive; the smallest p are shown"
-    return f"{readable(population)}: {' and '.join(found)}"
+    n_shown = int((levels.genes["population"] == population).sum())
+    more = f"; {n_shown} are shown" if n_shown < sum(parts.values()) else ""
+    return f"{readable(population)}: {' and '.join(found)}{more}"
 
 
 def _name_genes(axis: Axes, data: GeneLevelData, *, rows: np.ndarray, left: float) -> None:
@@ -184,7 +190,7 @@ def _name_columns(axis: Axes, data: GeneLevelData, *, x: np.ndarray) -> None:
             continue
         start, size = inside[0] - 0.48, inside[-1] - inside[0] + 0.96
         color = side_color(contrast, arm)
-        axis.add_patch(Rectangle((start, -HEADING + 0.15), size, 0.42, color=color, lw=0))
+        axis.add_patch(Rectangle((start, -BAND), size, 0.42, color=color, lw=0))
 
 
 def _scale_words(contrast: Contrast) -> str:
