@@ -155,6 +155,7 @@ QC_COLUMNS = (
     Column("pct_contamination", "Contamination", "percent", "UMIs that are ambient RNA"),
     Column("sex", "Sex", "words", "by XIST and genes of chromosome Y"),
     Column("shared_barcodes", "Shares barcodes with", "text", "% of the smaller sample"),
+    Column("sheet_sample", "In the sample sheet", "text"),
 )
 
 

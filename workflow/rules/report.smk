@@ -297,6 +297,7 @@ rule write_report:
         **named(
             config=RUN.config,
             contrasts=CONTRASTS,
+            labels=LABELS,
             templates=content(*sorted(TEMPLATES.rglob("*.*"))),
             code=code("write_report"),
         ),

@@ -15,7 +15,9 @@ with job_log(snakemake.log[0]):
     config = snakemake.params.config
     contrasts = make_contrasts(snakemake.params.contrasts)
     index = CellIndex(snakemake.input.index)
-    results = read_results(dict(snakemake.input.items()), index, contrasts=contrasts)
+    labels = snakemake.params.labels
+    inputs = dict(snakemake.input.items())
+    results = read_results(inputs, index, contrasts=contrasts, labels=labels)
     write_report(
         snakemake.output.report,
         results,
