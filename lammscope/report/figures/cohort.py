@@ -196,6 +196,7 @@ def qc_barcodes(data: CohortData) -> Figure:
         c for c in map(str, table) if c.startswith("n_") and c not in ("n_barcodes", "n_cells")
     ]
     removed = [column for column in counted if table[column].sum() > 0]
+    width = 0.78 if len(groups) <= MAX_NAMED else 1.0
     places, bottom = sample_places(groups), np.zeros(len(groups))
     figure = Figure(figsize=sample_size(groups, 3.3), layout="constrained")
     axis = figure.subplots()
@@ -204,7 +205,7 @@ def qc_barcodes(data: CohortData) -> Figure:
         reason = column.removeprefix("n_")
         words = REASON_WORDS.get(reason, readable(reason))
         label = "kept" if i == 0 else f"removed: {words}"
-        axis.bar(places, table[column], 0.78, bottom, color=color, label=label)
+        axis.bar(places, table[column], width, bottom, color=color, label=label)
         bottom += table[column].to_numpy(dtype=float)
     kept = table["n_cells"].astype(int).tolist()
     write_sizes(axis, places, bottom, kept, few=data.min_cells)

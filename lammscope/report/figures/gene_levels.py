@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import offset_copy
 
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
@@ -65,9 +66,9 @@ def gene_heat_map(data: GeneLevelData) -> Figure:
             x[0] - 0.5, row, _heading(levels, population), va="center",
             fontsize=7.5, color=LAMM_COLOR if is_lamm else INK, weight="bold",
         )  # fmt: skip
-    _name_genes(axis, data, rows=rows, left=x[0] - 0.75)
+    _name_genes(axis, data, rows=rows, left=x[0] - 0.5)
     _name_columns(axis, data, x=x)
-    axis.set_xlim(x[0] - 0.6, x[-1] + 0.6)
+    axis.set_xlim(x[0] - 0.5, x[-1] + 0.5)
     axis.set_ylim(rows[-1] + 0.6, -BAND - 0.1)
     axis.tick_params(length=0)
     for spine in axis.spines.values():
@@ -163,8 +164,9 @@ def _name_genes(axis: Axes, data: GeneLevelData, *, rows: np.ndarray, left: floa
         label.set_fontstyle("italic")
         label.set_fontweight("bold" if verdict == SUPPORTED else "normal")
         label.set_color(INK if verdict in FILLS else NEUTRAL)
+    beside = offset_copy(axis.transData, axis.get_figure(root=True), x=-5, units="points")
     for row, verdict in zip(rows, genes["verdict"], strict=True):
-        axis.plot([left], [row], clip_on=False, **_marker(str(verdict)))
+        axis.plot([left], [row], transform=beside, clip_on=False, **_marker(str(verdict)))
 
 
 def _marker(verdict: str) -> dict[str, object]:

@@ -43,7 +43,7 @@ OTHER = "other"  # barcodes whose lineage is not known, drawn last
 SMALL = ["n_low_counts", "n_few_genes"]
 FEW = 10  # cells of a lineage in a sample, for a percentage of its own; our choice
 N_BINS = 40
-N_HIGHEST = 6  # samples named otherwise
+N_HIGHEST = 4  # samples named otherwise
 CALLED, SINGLE = "#b8560b", "#9db4c4"
 
 
@@ -225,7 +225,9 @@ def contamination_by_sample(data: QualityData) -> Figure:
     if not are_named:
         most = values["contamination"].nlargest(N_HIGHEST)
         words = ", ".join(f"{data.shown[name]} ({value:.0f} %)" for name, value in most.items())
-        axis.set_xlabel(f"{len(groups)} samples. Highest: {words}", fontsize=7)
+        axis.set_xlabel(
+            f"{len(groups)} samples; point at one for its name. Highest: {words}", fontsize=7
+        )
     figure.legend(handles=_contamination_legend(known), loc="outside right center")
     return figure
 

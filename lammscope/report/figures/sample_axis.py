@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,16 +125,20 @@ def stack_shares(
     Bars of `pale` samples are light and hatched: they have too few cells for a fraction.
     """
     faint = np.zeros(len(shares), dtype=bool) if pale is None else pale
+    is_many = len(places) > MAX_NAMED
+    style: dict[str, Any] = {"width": 1.0 if is_many else 0.84, "antialiased": not is_many}
     bottom = np.zeros(len(shares))
     for i, column in enumerate(shares):
         color, heights = colors[i % len(colors)], shares[column].to_numpy(dtype=float)
-        axis.bar(places[~faint], heights[~faint], 0.84, bottom[~faint], color=color)
-        axis.bar(places[faint], heights[faint], 0.84, bottom[faint], color=color, alpha=0.22)
+        axis.bar(places[~faint], heights[~faint], bottom=bottom[~faint], color=color, **style)
+        axis.bar(
+            places[faint], heights[faint], bottom=bottom[faint], color=color, alpha=0.22, **style
+        )
         bottom += heights
     if faint.any():
         axis.bar(
-            places[faint], bottom[faint], 0.84, facecolor="none", edgecolor=PALE, hatch="//////",
-            linewidth=0.4,
+            places[faint], bottom[faint], facecolor="none", edgecolor=PALE, hatch="//////",
+            linewidth=0.0 if is_many else 0.4, **style,
         )  # fmt: skip
     axis.set_ylim(0, 1)
     axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
