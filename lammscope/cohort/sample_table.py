@@ -6,6 +6,7 @@ read the table.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +56,15 @@ def read_sample_table(path: str | Path) -> pd.DataFrame:
         if not text:
             table[name] = _numbers(table[name])
     return table
+
+
+def read_labeled(path: str | Path, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Read a saved sample table, with the names of its samples in figures as a column `label`.
+
+    `labels` are those names by sample, from `labels.sample_labels`.
+    """
+    table = read_sample_table(path)
+    return table.assign(label=table["sample"].map(dict(labels)).fillna(table["sample"]))
 
 
 def read_with_follow_up(samples: str | Path, follow_up: str | Path | None = None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from lammscope.cohort.config import as_label, read_schema
 from lammscope.cohort.covariates import as_categories, category_mistakes, spelled_alike
 from lammscope.cohort.follow_up import Endpoint, find_endpoints, follow_up_mistakes, follow_up_notes
 from lammscope.cohort.identity import file_identity, listed
+from lammscope.cohort.labels import label_mistakes
 from lammscope.cohort.last_run import LastRun, find_ingested
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, FILE_COLUMNS, PHASES, UNSTATED
@@ -105,6 +106,7 @@ def check_sheets(
         *(f"{paths.samples}: {text}" for text in _path_mistakes(read_anew, "contigs")),
         *(f"{paths.samples}: {text}" for text in _shared_matrices(samples, look=look)),
         *(f"{paths.samples}: {text}" for text in _channel_mistakes(samples)),
+        *(f"{paths.samples}: {text}" for text in label_mistakes(samples)),
         *(f"{paths.patients}: {text}" for text in _patient_mistakes(patients)),
         *_mistakes_between(samples, patients, paths=paths),
         *_label_mistakes(samples, patients, config, paths=paths),

@@ -119,6 +119,14 @@ def shortened(names: Iterable[object], n: int = 5, *, separator: str = ", ") -> 
     return separator.join(listed[:n]) + more
 
 
+def elided(text: str, length: int) -> str:
+    """Return a text with at most `length` characters; of a longer one, both ends are kept."""
+    if len(text) <= length:
+        return text
+    end = (length - 1) // 2
+    return text[: length - 1 - end] + "\N{HORIZONTAL ELLIPSIS}" + text[len(text) - end :]
+
+
 def as_text(values: pd.Series) -> pd.Series:
     """Return values as text: whole numbers without a decimal point, None for missing values."""
     return values.map(_text).astype(object)

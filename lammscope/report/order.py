@@ -8,39 +8,41 @@ import pandas as pd
 
 from lammscope.core.words import readable
 
-# One hue per lineage, with a lightness per population; only LAMM is crimson. Legends, bars and
-# tables have this order.
+# One hue per lineage, with a lightness per population; only LAMM is crimson. LAMM differs from all
+# others, and myeloid populations and those of lymphocytes differ among each other, also for readers
+# with red-green blindness (tests/unit/report/figures/test_colors.py). Legends, bars and tables have
+# this order.
 POPULATION_COLORS = {
     "LAMM": "#d1003f",
     "Classical_monocyte": "#e8b020",
     "Nonclassical_monocyte": "#f6dd94",
-    "Macrophage": "#4d3d00",
-    "cDC1": "#b79bd9",
-    "cDC2": "#8e63b8",
-    "DC3": "#d9c9ee",
-    "pDC": "#5b2f86",
-    "Neutrophil": "#b8ad98",
-    "Basophil": "#ddd5c5",
-    "Mast": "#e58b52",
-    "CD4_T": "#3b7fc4",
-    "CD8_T": "#12457f",
-    "Treg": "#83b4e3",
-    "CAR_T": "#00b2d6",
-    "T_unknown_CAR": "#a9dfe6",
-    "other_T": "#bcd7f0",
-    "NK": "#3a3f9e",
-    "B": "#8fd0bb",
-    "Malignant_B": "#2f8f76",
-    "Plasma": "#cdebe0",
-    "Progenitor": "#75828b",
-    "Platelet": "#c4c8cc",
-    "Erythroid": "#8f8680",
-    "Fibroblast": "#96b03e",
-    "Mural": "#bcc58a",
-    "Endothelial": "#d39a7c",
+    "Macrophage": "#271300",
+    "cDC1": "#aaa2f6",
+    "cDC2": "#895eb1",
+    "DC3": "#d3c1e2",
+    "pDC": "#48247c",
+    "Neutrophil": "#b2a692",
+    "Basophil": "#dfd8c8",
+    "Mast": "#f2975c",
+    "CD4_T": "#408ad2",
+    "CD8_T": "#324c81",
+    "Treg": "#8db7e6",
+    "CAR_T": "#0094ac",
+    "T_unknown_CAR": "#b2e6ee",
+    "other_T": "#bedcf8",
+    "NK": "#3b41a1",
+    "B": "#8dccb7",
+    "Malignant_B": "#2c988b",
+    "Plasma": "#d3f0e3",
+    "Progenitor": "#6c7e8c",
+    "Platelet": "#c0c5cc",
+    "Erythroid": "#9c9283",
+    "Fibroblast": "#9cb53d",
+    "Mural": "#bdc689",
+    "Endothelial": "#dca58b",
     "Epithelial": "#b98aa5",
-    "Keratinocyte": "#a3938b",
-    "unassigned": "#e1e3e6",
+    "Keratinocyte": "#ae9f99",
+    "unassigned": "#d6d7d9",
 }
 
 VOLCANO_FIRST = ("LAMM", "Classical_monocyte", "CD8_T", "CD4_T", "CAR_T", "Macrophage", "NK")
@@ -58,10 +60,11 @@ def population_order(names: Iterable[Any]) -> list[str]:
 
 
 def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
-    """Order samples by arm, phase and patient, and name their group.
+    """Order samples by arm, phase, patient and day, and name their group.
 
     Returns the rows of `samples` with a column `group`: "responder, pre" if the cohort has arms and
-    phases, else the first of arm, phase, sorted fraction and time point that it has.
+    phases, else the first of arm, phase, sorted fraction and time point that it has; and `label`,
+    their names in figures.
     """
     table = samples.copy()
     parts = []
@@ -75,9 +78,19 @@ def sample_groups(samples: pd.DataFrame) -> pd.DataFrame:
     table["group"] = [", ".join(words) for words in zip(*parts, strict=True)] if parts else ""
     arm = table["response"].map({"responder": 0, "non_responder": 1}).fillna(2)
     phase = table["phase"].map({"pre": 0, "post": 1}).fillna(2)
-    table = table.assign(_arm=arm, _phase=phase)
-    columns = ["_arm", "_phase", "group", "patient", "sample"]
-    return table.sort_values(columns, kind="stable").drop(columns=["_arm", "_phase"])
+    table["label"] = table["sample"].map(shown_names(table))
+    own = {"_arm": arm, "_phase": phase}
+    if "day" in table:
+        own["_day"] = pd.to_numeric(table["day"], errors="coerce")
+    table = table.assign(**own)
+    columns = ["_arm", "_phase", "group", "patient", *(["_day"] if "_day" in own else []), "label"]
+    return table.sort_values(columns, kind="stable").drop(columns=list(own))
+
+
+def shown_names(samples: pd.DataFrame) -> dict[str, str]:
+    """Return the name of each sample in figures: its `label`, if the table has one, or its name."""
+    labels = samples["label"] if "label" in samples else samples["sample"]
+    return dict(zip(samples["sample"].astype(str), labels.astype(str), strict=True))
 
 
 # --- cells in order -------------------------------------------------------------------------------

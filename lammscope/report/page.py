@@ -208,7 +208,7 @@ def _axis(results: Results, own: ContrastResults, *, config: Mapping[str, Any]) 
     """Return the content of the section on LAMM cells and T cells in a contrast."""
     name = own.contrast.name
     levels = Levels(
-        Comparison(results.samples, own.contrast),
+        Comparison(results.sheet_samples, own.contrast),
         libraries=results.axis_libraries,
         terms=results.axis_terms,
         min_cells=config["expression"]["min_cells"],

@@ -10,6 +10,7 @@ import pandas as pd
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import CellIndex, read_table
+from lammscope.report.labels import SHEET_NAME, label_tables
 
 Paths = Mapping[str, Any]  # by name: a file, or a list of files
 
@@ -30,7 +31,10 @@ class ContrastResults:
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of a run, named as in the catalog of result files (`docs/files.md`)."""
+    """The tables of a run, named as in the catalog of result files (`docs/files.md`).
+
+    Samples have their names in figures (`labels.label_tables`), but not in the tables of the axis.
+    """
 
     samples: pd.DataFrame
     cells: pd.DataFrame
@@ -69,6 +73,12 @@ class Results:
         """The contrasts of the run by name."""
         return {name: results.contrast for name, results in self.of_contrast.items()}
 
+    @property
+    def sheet_samples(self) -> pd.DataFrame:
+        """The sample table with the names of the sheet."""
+        names = self.samples.get(SHEET_NAME, self.samples["sample"])
+        return self.samples.assign(sample=names)
+
 
 # Tables of rules that not every run has, by their group of figures; empty without them.
 OPTIONAL_TABLES = {
@@ -76,11 +86,18 @@ OPTIONAL_TABLES = {
     "multiverse": ("multiverse_specifications", "multiverse_summary", "multiverse_choices"),
     "replication": ("replication",),
 }
+OF_AXIS = ("axis_libraries", "axis_terms")  # the samples of contrasts are chosen by their names
 COHORT_TABLES = [part.name for part in fields(Results) if part.name != "of_contrast"]
 CONTRAST_TABLES = [part.name for part in fields(ContrastResults) if part.name != "contrast"]
 
 
-def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Contrast]) -> Results:
+def read_results(
+    paths: Paths,
+    index: CellIndex,
+    *,
+    contrasts: Mapping[str, Contrast],
+    labels: Mapping[str, str],
+) -> Results:
     """Read all tables of the report.
 
     Parameters
@@ -92,6 +109,8 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         The cell index; the table `cells` must belong to it.
     contrasts
         The contrasts of the run by name.
+    labels
+        The name in figures of each sample.
     """
     special: dict[str, Callable[[str], pd.DataFrame]] = {
         "samples": read_sample_table,
@@ -104,6 +123,8 @@ def read_results(paths: Paths, index: CellIndex, *, contrasts: Mapping[str, Cont
         for name in COHORT_TABLES
         if name not in of_cohort
     }
+    named = {name: table for name, table in of_cohort.items() if name not in OF_AXIS}
+    of_cohort |= label_tables(named, labels)
     by_contrast = [map(read_table, paths[name]) for name in CONTRAST_TABLES]
     of_contrast = {
         contrast.name: ContrastResults(contrast, *tables)

@@ -241,6 +241,7 @@ QC_COLUMNS = (
     Column("n_high_hb", "High hemoglobin", "count", more=True),
     Column("n_high_counts", "High counts", "count", more=True),
     Column("n_dropped", "Left out", "count", "that pass, in samples that fail"),
+    Column("sheet_sample", "In the sample sheet", "text", more=True),
 )
 
 

@@ -209,6 +209,10 @@ SHEETS = {
         replace("samples.tsv", "P01_day_7", "p01_Baseline"),
         "row 3: sample `p01_Baseline` differs from `P01_baseline` only in capitals",
     ),
+    "a label of two samples": Case(
+        column("samples", "label", lambda row: row["patient"]),
+        "row 3: label `P01` is also in row 2; labels name samples, so they must be unique",
+    ),
     "a slash in a name": Case(
         replace("samples.tsv", "P01_baseline", "P01/baseline"),
         "sample `P01/baseline` cannot be used",

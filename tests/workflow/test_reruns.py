@@ -336,6 +336,16 @@ def test_contigs_rerun_only_what_reads_them(moved: Path, repository: Path) -> No
     assert "count_clones" not in plan(repository, moved)
 
 
+def test_a_label_redraws_figures_and_report_and_nothing_else(moved: Path, repository: Path) -> None:
+    sheet = moved / "samples.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    labels = ["Patient 1, before", *[""] * (len(rows) - 1)]
+    lines = [f"{header}\tlabel", *map("\t".join, zip(rows, labels, strict=True))]
+    sheet.write_text("\n".join(lines) + "\n")
+    drawn = ("draw_quality", "draw_cohort", "draw_evidence")
+    assert plan(repository, moved) == dict.fromkeys((*drawn, "write_report", "all"), 1)
+
+
 def test_every_result_is_a_target_of_its_own(moved: Path, repository: Path) -> None:
     run = run_snakemake(repository, moved, "--dry-run", "--printshellcmds", "--forcerun", "all")
     (listed,) = re.findall(r"^rule all:\n    input: (.*)$", run.text, re.M)

@@ -60,7 +60,7 @@ EXPRESSION_COLUMNS = {
 }
 STATISTICS = {
     *("test_robustness", "diagnose_calibration", "test_gene_sets", "audit_losses"),
-    "gather_expression",
+    *("gather_expression", "draw_expression"),
     *("test_neighborhoods", "draw_neighborhoods"),
     *("test_pairs", "test_states", "draw_axis"),
     *("test_survival", "write_definition"),

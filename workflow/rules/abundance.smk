@@ -5,7 +5,8 @@ rule save_samples:
     """Save the checked sample table: both sheets with phase and response of each sample.
 
     The table is a param and the sheets are not input, so that reruns depend only on content.
-    Contigs and follow-up are left out: added or changed later, they rerun only what reads them.
+    Contigs, follow-up and labels are left out: added or changed later, they rerun only what reads
+    them.
     """
     output:
         samples=ensure("<results>/design/samples.tsv", non_empty=True),
@@ -19,9 +20,7 @@ rule save_samples:
         mem_mb=memory(500, 4),
     params:
         **named(
-            table=sample_table_text(
-                RUN.samples.drop(columns=["contigs", *FOLLOW_UP], errors="ignore")
-            ),
+            table=sample_table_text(RUN.samples.drop(columns=NOT_ANALYZED, errors="ignore")),
             code=code("save_samples"),
         ),
     script:

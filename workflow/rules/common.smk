@@ -17,6 +17,7 @@ from lammscope.cohort import (
     contrast_checks,
     definition,
     disk_space,
+    labels,
     last_run,
     multiverse,
     parts,
@@ -270,6 +271,14 @@ REPORT_PARTS = {  # of the cohort's figures in `snakemake --report`, by section
 }
 CALL_FILES = ("references", "state_genes")  # keys of `lamm`
 CALL_SETTINGS = {key: value for key, value in config["lamm"].items() if key not in CALL_FILES}
+LABELS = labels.sample_labels(RUN.samples)  # names of samples in figures and in the report
+# What only figures, the report or survival read is no part of the table that analyses read, so it
+# reruns none of them when it changes.
+NOT_ANALYZED = [
+    "contigs",
+    *FOLLOW_UP,
+    *({labels.LABEL} - {column for contrast in RUN.contrasts for column in contrast.columns}),
+]
 # LAMM at the configured level, and the row of the other level.
 TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['level']}"]
 if workflow.is_main_process:

@@ -121,6 +121,7 @@ rule draw_quality:
     params:
         **named(
             samples=SAMPLES,
+            labels=LABELS,
             channels=list(CHANNELS),
             thresholds={
                 key: config["qc"][key] for key in ("min_counts", "min_genes", "max_pct_mt")
@@ -160,6 +161,7 @@ rule draw_cohort:
     params:
         **named(
             samples=SAMPLES,
+            labels=LABELS,
             definers=config["lamm"]["definers"],
             thresholds=config["qc"],
             min_cells=config["abundance"]["min_cells"],
@@ -226,6 +228,8 @@ rule draw_evidence:
     params:
         **named(
             definers=config["lamm"]["definers"],
+            labels=LABELS,
+            min_cells=config["abundance"]["min_cells"],
             dpi=config["report"]["dpi"],
             panel=config_path("annotation", "panel"),
             panel_content=content(config["annotation"]["panel"]),
@@ -272,6 +276,44 @@ rule draw_contrast:
         "../scripts/draw_contrast.py"
 
 
+rule draw_expression:
+    """Draw the top genes of all contrasts by patient."""
+    input:
+        pseudobulk="<results>/expression/pseudobulk.h5ad",
+        tables=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
+        samples="<results>/design/samples.tsv",
+    output:
+        pngs=[
+            report(
+                path,
+                caption="../report/contrast.rst",
+                category="Contrasts",
+                subcategory=contrast,
+            )
+            for contrast, path in contrast_figures("expression", "png")
+        ],
+        pdfs=[path for _, path in contrast_figures("expression", "pdf")],
+    log:
+        "<logs>/draw_expression.log",
+    benchmark:
+        "<benchmarks>/draw_expression.tsv"
+    priority: SOON
+    conda:
+        "../../envs/lammscope.yaml"
+    resources:
+        mem_mb=memory(800, 20),
+    params:
+        **named(
+            contrasts=list(CONTRASTS.values()),
+            min_cells=config["expression"]["min_cells"],
+            dpi=config["report"]["dpi"],
+            figures=drawing_functions("expression"),
+            code=drawing_code("expression"),
+        ),
+    script:
+        "../scripts/draw_expression.py"
+
+
 rule write_report:
     """Write the report: one HTML file with all figures and tables."""
     input:
@@ -286,7 +328,7 @@ rule write_report:
             collect(
                 "<results>/figures/{contrast}/{figure}.png",
                 contrast=CONTRASTS,
-                figure=figure_names("contrast", "neighborhoods", "axis"),
+                figure=figure_names("contrast", "expression", "neighborhoods", "axis"),
             ),
         ],
     output:
@@ -310,6 +352,7 @@ rule write_report:
             config=RUN.config,
             contrasts=CONTRASTS,
             files=content(*(path for _, path in named_files(RUN.config))),
+            labels=LABELS,
             templates=content(*sorted(TEMPLATES.rglob("*.*"))),
             code=code("write_report"),
         ),

@@ -4,7 +4,7 @@ import numpy as np
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.levels import definer_levels
-from lammscope.cohort.sample_table import read_sample_table
+from lammscope.cohort.sample_table import read_labeled
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.cohort import CohortData
@@ -31,7 +31,7 @@ with job_log(snakemake.log[0]):
         order=order,
         qc=dict(zip(snakemake.params.samples, map(read_table, snakemake.input.qc), strict=True)),
         qc_summary=read_table(snakemake.input.summary),
-        samples=read_sample_table(snakemake.input.samples),
+        samples=read_labeled(snakemake.input.samples, snakemake.params.labels),
         counts=read_table(snakemake.input.counts),
         thresholds=snakemake.params.thresholds,
         min_cells=snakemake.params.min_cells,

@@ -3,7 +3,7 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.annotate.panel import load_panel
-from lammscope.cohort.sample_table import read_sample_table
+from lammscope.cohort.sample_table import read_labeled
 from lammscope.core.indexed import CellIndex, read_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
@@ -18,8 +18,9 @@ with job_log(snakemake.log[0]):
         **{name: read_table(snakemake.input[name]) for name in names},
         panel=load_panel(find_resource(snakemake.params.panel)),
         definers=snakemake.params.definers,
+        min_cells=snakemake.params.min_cells,
         cells=index.read_table(snakemake.input.cells),
-        samples=read_sample_table(snakemake.input.samples),
+        samples=read_labeled(snakemake.input.samples, snakemake.params.labels),
     )
     figures = draw_figures(data, functions=snakemake.params.figures)
     save_figures(figures, snakemake.output.pngs, dpi=snakemake.params.dpi)

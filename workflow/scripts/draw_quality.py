@@ -3,7 +3,7 @@
 import pandas as pd
 from snakemake.iocontainers import Snakemake
 
-from lammscope.cohort.sample_table import read_sample_table
+from lammscope.cohort.sample_table import read_labeled
 from lammscope.core.indexed import read_table
 from lammscope.core.runtime import job_log
 from lammscope.report.figures.draw import draw_figures, save_figures
@@ -18,7 +18,7 @@ with job_log(snakemake.log[0]):
         doublets=dict(zip(params.channels, map(read_table, tables.doublets), strict=True)),
         contamination=pd.concat(map(read_table, tables.contamination), ignore_index=True),
         verdicts=read_table(tables.verdicts),
-        samples=read_sample_table(tables.samples),
+        samples=read_labeled(tables.samples, params.labels),
         thresholds=params.thresholds,
     )
     figures = draw_figures(data, functions=params.figures)

@@ -21,7 +21,8 @@ with job_log(snakemake.log[0]):
     config = snakemake.params.config
     contrasts = make_contrasts(snakemake.params.contrasts)
     index = CellIndex(snakemake.input.index)
-    results = read_results(dict(snakemake.input.items()), index, contrasts=contrasts)
+    inputs = dict(snakemake.input.items())
+    results = read_results(inputs, index, contrasts=contrasts, labels=snakemake.params.labels)
     methods = write_methods(facts_of(results, config=config, versions=software_versions()))
     samples = {"design/samples.tsv": checksum(snakemake.input.samples)}
     with whole_file(snakemake.output.methods) as temporary:

@@ -11,13 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lammscope.core.names import ALPHA
-from lammscope.core.words import population_words, readable, write_number
+from lammscope.core.words import elided, population_words, readable, write_number
 from lammscope.report.axis_rows import p_words
+from lammscope.report.figures.points import free_of_overlap, name_points
 from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, legend_dots, sentence_figure
 from lammscope.report.figures.t_states import measure_words
 
 N_PANELS = 6
 N_COLUMNS = 3
+MARGIN = 0.1  # of a panel, around its points
+LETTER, LINE = 0.02, 0.055  # of names, as fractions of a panel
+NAME_LENGTH = 12
 KEYS = ["when", "compartment", "lamm_measure", "t_population", "t_measure", "t_kind"]
 WHEN = {
     "pre": "both before infusion",
@@ -104,18 +108,33 @@ def lamm_words(measure: object) -> str:
     return LAMM_WORDS.get(ligand, readable(ligand))
 
 
+def _fractions(values: np.ndarray) -> np.ndarray:
+    """Return values as fractions of the axis, with its margins."""
+    low, high = values.min(), values.max()
+    return MARGIN + (1 - 2 * MARGIN) * (values - low) / max(high - low, 1e-9)
+
+
 def _draw_panel(axis: Axes, points: pd.DataFrame, row: Mapping[Any, Any]) -> None:
     x, y = adjusted_ranks(points)
     colors = points["arm"].map(ARM_COLORS).fillna(NEUTRAL).tolist()
     axis.scatter(x, y, s=24, c=colors, edgecolors="white", linewidths=0.6, zorder=3)
-    for name, left, low in zip(points["patient"].astype(str), x, y, strict=True):
-        axis.annotate(
-            name, (left, low), xytext=(3, 3), textcoords="offset points", fontsize=5.5,
-            color=NEUTRAL,
-        )  # fmt: skip
+    names = points["patient"].astype(str).tolist()
+    values = points[["lamm_value", "t_value"]].to_numpy(dtype=float)
+    texts = [f"{name}: {a:.3g} and {b:.3g}" for name, (a, b) in zip(names, values, strict=True)]
+    name_points(axis, x, y, texts)
+    shown = [elided(name, NAME_LENGTH) for name in names]
+    free = free_of_overlap(
+        _fractions(x), _fractions(y), [len(name) for name in shown], letter=LETTER, line=LINE
+    )
+    for name, left, low, is_free in zip(shown, x, y, free, strict=True):
+        if is_free:
+            axis.annotate(
+                name, (left, low), xytext=(3, 3), textcoords="offset points", fontsize=5.5,
+                color=NEUTRAL,
+            )  # fmt: skip
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axis.margins(0.12)
+    axis.margins(MARGIN / (1 - 2 * MARGIN))
     axis.grid(color="#eceef0", linewidth=0.6)
     axis.set_xlabel(f"{lamm_words(row['lamm_measure'])}, adjusted rank")
     cells = {"T": "T cells", "CAR_T": "CAR-T cells"}

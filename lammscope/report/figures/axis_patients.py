@@ -23,6 +23,7 @@ from lammscope.report.axis_rows import (
     told_rows,
 )
 from lammscope.report.figures.axis import AxisData, side_color
+from lammscope.report.figures.points import name_points
 from lammscope.report.figures.style import INK, NEUTRAL, sentence_figure
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -117,6 +118,12 @@ def _draw_points(axis: Axes, points: pd.DataFrame, *, measure: str, data: AxisDa
     axis.scatter(
         x, y, s=26, c=points["color"].tolist(), edgecolors="white", linewidths=0.6, zorder=3
     )
+    tick = _ratio_tick if measure == "sum" else _level_tick
+    texts = [
+        f"{name}: {tick(float(f'{value:.3g}'), None)}"
+        for name, value in zip(points["patient"], y, strict=True)
+    ]
+    name_points(axis, x, y, texts)
     if not contrast.is_scattered:
         slots = points.drop_duplicates("x").sort_values("x")
         labels = slots["slot"].tolist()
@@ -131,7 +138,7 @@ def _draw_points(axis: Axes, points: pd.DataFrame, *, measure: str, data: AxisDa
     ticks = _ticks(float(np.nanmin(y)), float(np.nanmax(y)), POWERS if measure == "sum" else STEPS)
     axis.yaxis.set_major_locator(FixedLocator(ticks))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_formatter(FuncFormatter(_ratio_tick if measure == "sum" else _level_tick))
+    axis.yaxis.set_major_formatter(FuncFormatter(tick))
     axis.set_ylabel("relative to the mean" if measure == "sum" else "UMIs per 10,000")
     axis.grid(axis="y", color="#eceef0", linewidth=0.6)
 

@@ -16,16 +16,20 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from lammscope.core.words import readable
-from lammscope.report.figures.style import (
-    INK,
-    LAMM_COLOR,
-    NEUTRAL,
-    population_colors,
+from lammscope.report.figures.points import name_points
+from lammscope.report.figures.sample_axis import (
+    MAX_LEVEL,
+    MAX_NAMED,
+    few_patch,
+    name_parts,
+    room_of_sizes,
     sample_axis,
     sample_places,
-    sample_width,
+    sample_size,
     stack_shares,
+    write_sizes,
 )
+from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, population_colors
 from lammscope.report.order import sample_groups
 
 LOG_TICKS = np.log10([factor * 10.0**power for power in range(7) for factor in (1, 3)])
@@ -123,7 +127,7 @@ def qc_metrics(data: CohortData) -> Figure:
     qc, samples, thresholds = data.qc, data.samples, data.thresholds
     groups = sample_groups(samples[samples["sample"].isin(list(qc))])
     places = sample_places(groups)
-    figure = Figure(figsize=(sample_width(len(groups)), 5.6), layout="constrained")
+    figure = Figure(figsize=sample_size(groups, 5.6), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True)
     rows = [
         ("total_counts", "UMI counts", True, ("min_counts", "max_counts")),
@@ -131,18 +135,21 @@ def qc_metrics(data: CohortData) -> Figure:
         ("pct_mt", "mitochondrial %", False, ("max_pct_mt",)),
     ]
     for axis, (column, label, log, limits) in zip(axes, rows, strict=True):
-        boxes = []
-        for place, sample in zip(places, groups["sample"], strict=True):
+        boxes, names = [], []
+        for place, sample, name in zip(places, groups["sample"], groups["label"], strict=True):
             frame = qc[sample]
             values = frame[column].to_numpy(dtype=float)
             values = values[np.isfinite(values)]
             values = np.log10(np.maximum(values, 1.0)) if log else values
-            _silhouette(axis, values, place)
+            if len(groups) <= MAX_NAMED:  # of more, only a gray band could be seen
+                _silhouette(axis, values, place)
             kept = values[frame.loc[np.isfinite(frame[column]), "passes"].to_numpy(dtype=bool)]
             if len(kept):
                 low, q1, median, q3, high = np.percentile(kept, [5, 25, 50, 75, 95])
                 boxes.append((place, low, q1, median, q3, high))
-        _boxes(axis, boxes)
+                middle = f"{10**median:,.0f}" if log else f"{median:.1f}"
+                names.append(f"{name}: median {middle} {label}, {len(kept):,} barcodes pass")
+        _boxes(axis, boxes, names=names)
         axis.set_ylabel(label)
         if log:
             axis.yaxis.set_major_locator(FixedLocator(LOG_TICKS.tolist()))
@@ -170,10 +177,11 @@ def _silhouette(axis: Axes, values: np.ndarray, place: float) -> None:
     axis.fill_betweenx(middle, place - width, place + width, color="#cfd6db", linewidth=0)
 
 
-def _boxes(axis: Axes, boxes: Sequence[tuple[float, ...]]) -> None:
+def _boxes(axis: Axes, boxes: Sequence[tuple[float, ...]], *, names: Sequence[str]) -> None:
     if not boxes:
         return
     place, low, q1, median, q3, high = np.array(boxes).T
+    name_points(axis, place, median, names)
     axis.vlines(place, low, high, color=NEUTRAL, linewidth=0.8)
     axis.bar(place, q3 - q1, 0.3, q1, color="white", edgecolor=NEUTRAL, linewidth=0.9, zorder=3)
     axis.hlines(median, place - 0.15, place + 0.15, color=INK, linewidth=1.6, zorder=4)
@@ -188,23 +196,27 @@ def qc_barcodes(data: CohortData) -> Figure:
         c for c in map(str, table) if c.startswith("n_") and c not in ("n_barcodes", "n_cells")
     ]
     removed = [column for column in counted if table[column].sum() > 0]
+    width = 0.78 if len(groups) <= MAX_NAMED else 1.0
     places, bottom = sample_places(groups), np.zeros(len(groups))
-    figure = Figure(figsize=(sample_width(len(groups)), 3.2), layout="constrained")
+    figure = Figure(figsize=sample_size(groups, 3.3), layout="constrained")
     axis = figure.subplots()
     for i, column in enumerate(["n_cells", *removed]):
         color = "#2f4a5a" if i == 0 else REASON_COLORS[(i - 1) % len(REASON_COLORS)]
         reason = column.removeprefix("n_")
         words = REASON_WORDS.get(reason, readable(reason))
         label = "kept" if i == 0 else f"removed: {words}"
-        axis.bar(places, table[column], 0.78, bottom, color=color, label=label)
+        axis.bar(places, table[column], width, bottom, color=color, label=label)
         bottom += table[column].to_numpy(dtype=float)
-    size = 6 if len(groups) <= 40 else 4
-    for place, height, kept in zip(places, bottom, table["n_cells"], strict=True):
-        axis.annotate(f"{kept:,.0f}", (place, height), (0, 2), textcoords="offset points",
-                      ha="center", fontsize=size, color="#2f4a5a")  # fmt: skip
-    axis.set_ylabel("barcodes (number: cells kept)")
+    kept = table["n_cells"].astype(int).tolist()
+    write_sizes(axis, places, bottom, kept, few=data.min_cells)
+    names = [
+        f"{name}: {own:,} cells of {whole:,.0f} barcodes"
+        for name, own, whole in zip(groups["label"], kept, bottom, strict=True)
+    ]
+    name_points(axis, places, bottom / 2, names)
+    axis.set_ylabel("barcodes (number: cells kept)" if len(groups) <= MAX_NAMED else "barcodes")
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
-    axis.set_ylim(0, max(bottom.max() * 1.12, 1))
+    axis.set_ylim(0, max(bottom.max() * (1.12 if len(groups) <= MAX_LEVEL else 1.2), 1))
     sample_axis(axis, groups, name_groups=True, labels=True)
     figure.legend(loc="outside right center")
     return figure
@@ -214,7 +226,10 @@ def qc_barcodes(data: CohortData) -> Figure:
 
 
 def composition(data: CohortData) -> Figure:
-    """Draw stacked bars of the populations of each sample, of all and of monocytic cells."""
+    """Draw stacked bars of the populations of each sample, of all and of monocytic cells.
+
+    The number above a bar is that of its cells. Bars of fewer than `min_cells` are pale.
+    """
     counts, samples = data.counts, data.samples
     parts = counts[counts["partition"].astype(bool)]
     groups = sample_groups(samples[samples["sample"].isin(parts["sample"])])
@@ -222,23 +237,43 @@ def composition(data: CohortData) -> Figure:
     monocytic = parts[parts["lineage"] == "monocytic"]
     if monocytic["n_cells"].sum() > 0:
         panels.append(("of monocytic cells", monocytic))
-    size = (sample_width(len(groups)), 1.1 + 2.3 * len(panels))
+    size = sample_size(groups, 1.1 + 2.4 * len(panels))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-    places = sample_places(groups)
     shown: dict[str, str] = {}
+    few, room = False, 0.0
     for axis, (label, frame) in zip(axes, panels, strict=True):
         table = frame.pivot_table(
             index="sample", columns="population", values="n_cells", aggfunc="sum"
         ).reindex(groups["sample"])
-        share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
-        colors = population_colors(share.columns[share.sum() > 0])
-        stack_shares(axis, places, share[list(colors)], colors=list(colors.values()))
-        shown |= colors
+        shown |= population_colors(table.columns[table.sum() > 0])
+        table = table.fillna(0).astype(int)
+        few |= _composition_bars(axis, table, groups=groups, min_cells=data.min_cells)
+        room = room or room_of_sizes(table.sum(axis=1).tolist())
         axis.set_ylabel(label)
-        last = axis is axes[-1]
-        sample_axis(axis, groups, name_groups=axis is axes[0], labels=last)
+        sample_axis(axis, groups, name_groups=False, labels=axis is axes[-1])
+    sample_axis(axes[0], groups, name_groups=True, labels=len(axes) == 1, lift=room)
     names = population_colors(list(shown))
     patches = [Patch(color=color, label=readable(name)) for name, color in names.items()]
+    patches += [few_patch(data.min_cells)] if few else []
     figure.legend(handles=patches, loc="outside right center")
     return figure
+
+
+def _composition_bars(
+    axis: Axes, table: pd.DataFrame, *, groups: pd.DataFrame, min_cells: int
+) -> bool:
+    """Draw the populations of each sample; return whether a sample has too few cells."""
+    sizes = table.sum(axis=1)
+    share = table.div(sizes.replace(0, np.nan), axis=0).fillna(0)
+    colors = population_colors(share.columns[share.sum() > 0])
+    share, places = share[list(colors)], sample_places(groups)
+    few = (sizes < min_cells).to_numpy()
+    stack_shares(axis, places, share, colors=list(colors.values()), pale=few)
+    heights = np.where(sizes > 0, 1.0, 0.0)
+    write_sizes(axis, places, heights, sizes.tolist(), few=min_cells)
+    words = [readable(name) for name in colors]
+    name_parts(
+        axis, places, share, labels=groups["label"].tolist(), words=words, sizes=sizes.tolist()
+    )
+    return bool(few.any())

@@ -126,4 +126,19 @@ OF_CONTRASTS = (
         "left out of it.",
         alternative="Volcano plots of gene expression for LAMM cells and the main populations.",
     ),
+    FigureEntry(
+        group="expression",
+        name="top_genes",
+        draw=f"{FOLDER}.gene_levels.gene_heat_map",
+        section="expression",
+        title="Top genes by patient",
+        caption="Genes of the main populations in each patient (column): the supported ones, then "
+        "the suggestive ones, with the smallest p; if there are none, those with the smallest p, "
+        "which may differ by chance. Colors are counts per million of the patient's cells of this "
+        "population, without adjustment for covariates. Genes that ambient RNA may explain are "
+        "left out. The genes were chosen because the sides differ, so the picture shows how "
+        "consistent that is, and is no further evidence.",
+        alternative="Heat map of gene expression, one row per gene and one column per patient, "
+        "grouped by side.",
+    ),
 )

@@ -21,7 +21,7 @@ from lammscope.report.figures.quality import (
     log_axis,
     log_range,
     panel_columns,
-    panel_figure,
+    sample_panels,
 )
 from lammscope.report.figures.style import INK, NEUTRAL, sentence_figure
 
@@ -42,7 +42,7 @@ def knee(data: QualityData) -> Figure:
     """
     if not data.by_need:
         return sentence_figure(NO_BARCODES)
-    figure, panels = panel_figure(data.by_need, what="samples", failed=data.failed)
+    figure, panels = sample_panels(data)
     for sample, axis in panels.items():
         _draw_knee(axis, data.qc[sample])
     label_panels(panels, x="rank of the barcode", y="UMIs")
@@ -80,7 +80,7 @@ def genes_by_umis(data: QualityData) -> Figure:
         return sentence_figure(NO_BARCODES)
     ceiling = float(data.thresholds["max_pct_mt"])
     norm = Normalize(0, 2 * max(ceiling, 1.0))
-    figure, panels = panel_figure(data.by_need, what="samples", failed=data.failed)
+    figure, panels = sample_panels(data)
     n_columns = panel_columns(len(panels))
     inches = figure.get_size_inches() / (n_columns, ceil(len(panels) / n_columns))
     across, up = (inches * PER_INCH).astype(int)
@@ -120,7 +120,7 @@ def ambient_deviance(data: QualityData) -> Figure:
     """Draw how far the counts of barcodes deviate from ambient RNA, against their UMIs."""
     if not data.by_need:
         return sentence_figure(NO_BARCODES)
-    figure, panels = panel_figure(data.by_need, what="samples", failed=data.failed)
+    figure, panels = sample_panels(data)
     sources = data.contamination.set_index("sample")["ambient_profile"]
     shown = {sample: _with_deviance(data.qc[sample]) for sample in panels}
     together = pd.concat([table[["x", "y"]] for table in shown.values()])

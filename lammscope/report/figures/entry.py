@@ -12,10 +12,11 @@ class FigureEntry:
     Attributes
     ----------
     group
-        `quality`, `cohort`, `evidence`, `contrast`, `neighborhoods` or `axis`; drawn by the rule
-        `draw_{group}`; `associations`, drawn by `draw_axis`; and `survival`, `multiverse` and
-        `replication`, in runs that have follow-up, list other choices or replicate. `contrast`,
-        `neighborhoods` and `axis` are figures of each contrast, the others of the cohort.
+        `quality`, `cohort`, `evidence`, `contrast`, `expression`, `neighborhoods` or `axis`; drawn
+        by the rule `draw_{group}`; `associations`, drawn by `draw_axis`; and `survival`,
+        `multiverse` and `replication`, in runs that have follow-up, list other choices or
+        replicate. `contrast`, `expression`, `neighborhoods` and `axis` are figures of each
+        contrast, the others of the cohort.
     name
         Name of its files, without suffix.
     draw

@@ -15,16 +15,22 @@ from lammscope.annotate.panel import Panel, panel_entries
 from lammscope.core.names import LEVELS
 from lammscope.core.rates import activity
 from lammscope.core.words import readable
+from lammscope.report.figures.sample_axis import (
+    few_patch,
+    name_parts,
+    room_of_sizes,
+    sample_axis,
+    sample_places,
+    sample_size,
+    stack_shares,
+    write_sizes,
+)
 from lammscope.report.figures.style import (
     EXPRESSION_MAP,
     INK,
     LAMM_COLOR,
     NEUTRAL,
-    sample_axis,
-    sample_places,
-    sample_width,
     sentence_figure,
-    stack_shares,
 )
 from lammscope.report.order import population_order, sample_groups
 
@@ -56,6 +62,8 @@ class EvidenceData:
         `annotation/cells.parquet`: `sample`, `lineage`, `lamm_positive`, `lamm_macrophage_like`.
     samples
         The sample table.
+    min_cells
+        Bars of samples with fewer monocytic cells are pale.
     """
 
     clusters: pd.DataFrame
@@ -66,6 +74,7 @@ class EvidenceData:
     definers: Sequence[str]
     cells: pd.DataFrame
     samples: pd.DataFrame
+    min_cells: int
 
 
 # --- clusters by markers --------------------------------------------------------------------------
@@ -166,41 +175,50 @@ def _name_groups(axis: Axes, groups: Mapping[str, Sequence[str]], *, x: np.ndarr
 
 
 def lamm_calls(data: EvidenceData) -> Figure:
-    """Draw monocytic cells by probability of both levels, and those excluded, by sample."""
+    """Draw monocytic cells by probability of both levels, and those excluded, by sample.
+
+    The numbers are monocytic cells; bars of fewer than `min_cells` are pale.
+    """
     cells, calls, samples = data.cells, data.calls, data.samples
     monocytic = cells[cells["lineage"] == "monocytic"]
     if monocytic.empty:
         return sentence_figure("No monocytic cells in this cohort, so LAMM cells cannot be called.")
     groups = sample_groups(samples[samples["sample"].isin(calls["sample"])])
-    places = sample_places(groups)
-    figure = Figure(figsize=(sample_width(len(groups)), 5.4), layout="constrained")
+    places, labels = sample_places(groups), groups["label"].tolist()
+    figure = Figure(figsize=sample_size(groups, 5.6), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True)
+    vetoes = calls.set_index("sample").reindex(groups["sample"])
+    n_cells = vetoes["n_monocytic"].fillna(0).astype(int)
+    sizes, few = n_cells.tolist(), (n_cells < data.min_cells).to_numpy()
     for axis, level in zip(axes, LEVELS, strict=False):
         bins = np.digitize(monocytic[f"lamm_{level}"], BIN_EDGES)
         table = pd.crosstab(monocytic["sample"].astype(str), bins)
         table = table.reindex(index=groups["sample"], columns=range(4), fill_value=0)
-        share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)
-        stack_shares(axis, places, share[[3, 2, 1, 0]], colors=list(BINS.values()))
+        share = table.div(table.sum(axis=1).replace(0, np.nan), axis=0).fillna(0)[[3, 2, 1, 0]]
+        stack_shares(axis, places, share, colors=list(BINS.values()), pale=few)
+        words = [f"probability {label}" for label in BINS]
+        name_parts(axis, places, share, labels=labels, words=words, sizes=sizes)
         axis.set_ylabel(f"{readable(level)},\nof monocytic cells")
-    vetoes = calls.set_index("sample").reindex(groups["sample"])
-    n_monocytic = vetoes["n_monocytic"].replace(0, np.nan)
     reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]
-    reasons = reasons.loc[:, reasons.sum() > 0].div(n_monocytic, axis=0).fillna(0)
-    stack_shares(axes[2], places, reasons, colors=VETO_COLORS)
+    reasons = reasons.loc[:, reasons.sum() > 0].div(n_cells.replace(0, np.nan), axis=0).fillna(0)
+    words = [readable(str(name).removeprefix("veto_")) for name in reasons]
+    stack_shares(axes[2], places, reasons, colors=VETO_COLORS, pale=few)
+    name_parts(axes[2], places, reasons, labels=labels, words=words, sizes=sizes)
     axes[2].set_ylabel("excluded,\nof monocytic cells")
     axes[2].set_ylim(0, max(0.05, 1.1 * float(reasons.sum(axis=1).max())))
-    sample_axis(axes[0], groups, name_groups=True, labels=False)
+    write_sizes(axes[0], places, (n_cells > 0).to_numpy(dtype=float), sizes, few=data.min_cells)
+    sample_axis(axes[0], groups, name_groups=True, labels=False, lift=room_of_sizes(sizes))
     sample_axis(axes[2], groups, name_groups=False, labels=True)
     axes[0].legend(
-        handles=[Patch(color=color, label=label) for label, color in BINS.items()],
+        handles=[
+            *(Patch(color=color, label=label) for label, color in BINS.items()),
+            *([few_patch(data.min_cells)] if few.any() else []),
+        ],
         title="probability", title_fontsize=7, alignment="left",
         bbox_to_anchor=(1.0, 1.0), loc="upper left",
     )  # fmt: skip
     if reasons.shape[1]:
-        patches = [
-            Patch(color=VETO_COLORS[i], label=readable(str(name).removeprefix("veto_")))
-            for i, name in enumerate(reasons)
-        ]
+        patches = [Patch(color=VETO_COLORS[i], label=name) for i, name in enumerate(words)]
         axes[2].legend(
             handles=patches, title="reason", title_fontsize=7, alignment="left",
             bbox_to_anchor=(1.0, 1.0), loc="upper left",

@@ -10,23 +10,23 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from lammscope.core.words import shortened
+from lammscope.core.words import elided, shortened
 from lammscope.joint.verdicts import MAX_CONTAMINATION
+from lammscope.report.figures.points import name_points
 from lammscope.report.figures.quality import (
     LIMIT_STYLE,
     QualityData,
     label_panels,
     panel_figure,
 )
-from lammscope.report.figures.style import (
-    ARM_COLORS,
-    INK,
-    NEUTRAL,
+from lammscope.report.figures.sample_axis import (
+    MAX_NAMED,
+    NAME_LENGTH,
     sample_axis,
     sample_places,
-    sample_width,
-    sentence_figure,
+    sample_size,
 )
+from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, sentence_figure
 from lammscope.report.order import sample_groups
 
 # Parts of a lineage: column, label, color. Barcodes that may hold no cell come last.
@@ -43,8 +43,7 @@ OTHER = "other"  # barcodes whose lineage is not known, drawn last
 SMALL = ["n_low_counts", "n_few_genes"]
 FEW = 10  # cells of a lineage in a sample, for a percentage of its own; our choice
 N_BINS = 40
-MAX_LABELS, WIDEST = 75, 12.0  # names of samples that fit below a figure of this width, in inches
-N_HIGHEST = 6  # samples named otherwise
+N_HIGHEST = 4  # samples named otherwise
 CALLED, SINGLE = "#b8560b", "#9db4c4"
 
 
@@ -62,6 +61,7 @@ def lineage_losses(data: QualityData) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
     places = np.arange(len(pooled))
     _draw_parts(left, pooled, places)
+    table = table.assign(label=table["sample"].map(data.shown).fillna(table["sample"]))
     _draw_samples(right, table, places=dict(zip(pooled.index, places, strict=True)))
     left.set_yticks(places, [f"{_words(name)} ({sizes[name]:,})" for name in pooled.index])
     left.tick_params(axis="y", length=0)
@@ -105,11 +105,16 @@ def _draw_samples(axis: Axes, table: pd.DataFrame, *, places: Mapping[str, int])
         spread = np.random.default_rng(0).uniform(-0.24, 0.24, len(own)) if len(own) > 1 else 0
         place = places[str(lineage)]
         axis.scatter(lost, place + spread, s=11, color=NEUTRAL, alpha=0.55, linewidths=0)
+        names = [
+            f"{name}: {value:.0f} % of {n:,} lost"
+            for name, value, n in zip(own["label"], lost, own["n_large"], strict=True)
+        ]
+        name_points(axis, lost, np.broadcast_to(place + spread, len(own)), names)
         middle = np.median(lost)
         axis.vlines(middle, place - 0.33, place + 0.33, color=INK, linewidth=1.6)
-        worst = own["sample"].iloc[int(np.argmax(lost))] if len(own) > 1 else ""
+        worst = own["label"].iloc[int(np.argmax(lost))] if len(own) > 1 else ""
         axis.annotate(
-            str(worst), (1.02, place), xycoords=("axes fraction", "data"),
+            elided(str(worst), NAME_LENGTH), (1.02, place), xycoords=("axes fraction", "data"),
             va="center", fontsize=7, color=NEUTRAL, annotation_clip=False,
         )  # fmt: skip
     axis.set_xlim(-3, 103)
@@ -126,14 +131,14 @@ def doublet_scores(data: QualityData) -> Figure:
         return sentence_figure("No channel has enough cells for doublets to be scored.")
     share = {name: table["doublet"].mean() for name, table in scored.items()}
     order = sorted(scored, key=lambda name: (-share[name], name))
-    figure, panels = panel_figure(order, what="channels")
+    figure, panels = panel_figure(order, what="channels", labels=data.shown)
     together = np.concatenate([scored[name]["doublet_score"].dropna() for name in panels])
     low, high = min(float(together.min()), 0.0), float(together.max())
     bins = np.linspace(-np.sqrt(-low), np.sqrt(high) if high > low else 1.0, N_BINS + 1)
     for name, axis in panels.items():
         _draw_scores(axis, scored[name], bins=bins)
     label_panels(panels, x="doublet score", y="cells")
-    unscored = [name for name in data.doublets if name not in scored]
+    unscored = [data.shown.get(name, name) for name in data.doublets if name not in scored]
     handles = [
         Patch(color=SINGLE, label="single cell"),
         Patch(color=CALLED, label="called doublet"),
@@ -187,9 +192,8 @@ def contamination_by_sample(data: QualityData) -> Figure:
     values = 100 * table[[f"contamination{end}" for end in ("", "_low", "_high")]].astype(float)
     values = values.reindex(groups["sample"])
     places = sample_places(groups)
-    are_named = len(groups) <= MAX_LABELS
-    size = (min(sample_width(len(groups)), WIDEST), 3.4)
-    figure = Figure(figsize=size, layout="constrained")
+    are_named = len(groups) <= MAX_NAMED
+    figure = Figure(figsize=sample_size(groups, 3.4), layout="constrained")
     axis = figure.subplots()
     estimate, low, high = values.to_numpy().T
     known = np.isfinite(estimate)
@@ -197,6 +201,11 @@ def contamination_by_sample(data: QualityData) -> Figure:
     axis.vlines(places[known], low[known], high[known], color=colors[known], linewidth=1.4)
     dot = 22 if are_named else 9
     axis.scatter(places[known], estimate[known], s=dot, color=colors[known], zorder=3)
+    names = [
+        f"{name}: {value:.1f} % ({ends[0]:.1f} to {ends[1]:.1f})"
+        for name, value, *ends in zip(groups["label"], estimate, low, high, strict=True)
+    ]
+    name_points(axis, places, estimate, names)
     for group in groups["group"].unique():
         own = (groups["group"] == group).to_numpy() & known
         if own.sum() > 1:
@@ -215,8 +224,10 @@ def contamination_by_sample(data: QualityData) -> Figure:
     sample_axis(axis, groups, name_groups=True, labels=are_named)
     if not are_named:
         most = values["contamination"].nlargest(N_HIGHEST)
-        words = ", ".join(f"{name} ({value:.0f} %)" for name, value in most.items())
-        axis.set_xlabel(f"{len(groups)} samples. Highest: {words}", fontsize=7)
+        words = ", ".join(f"{data.shown[name]} ({value:.0f} %)" for name, value in most.items())
+        axis.set_xlabel(
+            f"{len(groups)} samples; point at one for its name. Highest: {words}", fontsize=7
+        )
     figure.legend(handles=_contamination_legend(known), loc="outside right center")
     return figure
 

@@ -49,6 +49,38 @@ def name_points(
     _NAMED.setdefault(figure, []).append((axis, places[known], kept))
 
 
+def free_of_overlap(
+    x: np.ndarray, y: np.ndarray, lengths: Sequence[int], *, letter: float, line: float
+) -> list[bool]:
+    """Choose the points whose names can be written at their right without covering anything.
+
+    Parameters
+    ----------
+    x, y
+        Coordinates of the points, as fractions of the width and height of their axis.
+    lengths
+        Numbers of letters of the names.
+    letter, line
+        Width of a letter and height of a line, as such fractions.
+
+    Returns
+    -------
+    list of bool
+        Whether each name is written. Points far from the middle come first.
+    """
+    order = np.argsort(-np.hypot(x - 0.5, y - 0.5), kind="stable")
+    written = [False] * len(x)
+    boxes: list[tuple[float, float, float]] = []
+    for i in order:
+        left, right, low = x[i] + 0.3 * letter, x[i] + letter * (lengths[i] + 0.5), y[i]
+        inside = (x > left) & (x < right) & (y > low - 0.2 * line) & (y < low + line)
+        meets = any(left < b and a < right and abs(low - c) < line for a, b, c in boxes)
+        if not inside.any() and not meets:
+            written[i] = True
+            boxes.append((left, right, low))
+    return written
+
+
 def point_metadata(figure: Figure) -> PngInfo:
     """Return the metadata of the PNG file: the named points of a figure after its layout."""
     size = np.array([figure.bbox.width, figure.bbox.height])

@@ -17,14 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from lammscope.core.words import shortened
+from lammscope.core.words import elided, shortened
 from lammscope.joint.verdicts import failed_samples
 from lammscope.report.figures.style import INK, NEUTRAL
+from lammscope.report.order import shown_names
 
 MAX_PANELS, N_COLUMNS = 16, 4
 PANEL_WIDTH, PANEL_HEIGHT = 1.9, 1.55  # inches
 LEAST_WIDTH = 5.2  # inches, of all panels together: legends need it
-MAX_NAMED = 40  # samples that are left out
+MAX_NAMED = 12  # samples that are left out
+TITLE = 28  # characters above a panel
 LINE = 130  # characters of a note that fit in the width of four panels
 LIMIT_STYLE = (0, (4, 3))
 GRID = 250  # dots per axis: barcodes of one class that would be drawn at one place are one dot
@@ -74,6 +76,11 @@ class QualityData:
         return frozenset(failed_samples(self.verdicts))
 
     @cached_property
+    def shown(self) -> dict[str, str]:
+        """The names of samples in figures."""
+        return shown_names(self.samples)
+
+    @cached_property
     def by_need(self) -> list[str]:
         """All samples with a barcode: those that fail first, then by the number of cells."""
         n_cells = {name: int(table["passes"].sum()) for name, table in self.qc.items()}
@@ -99,18 +106,24 @@ def class_patches(shown: Sequence[str] = tuple(CLASS_COLORS)) -> list[Patch]:
 
 
 def panel_figure(
-    names: Sequence[str], *, what: str, failed: frozenset[str] = frozenset()
+    names: Sequence[str],
+    *,
+    what: str,
+    labels: Mapping[str, str],
+    failed: frozenset[str] = frozenset(),
 ) -> tuple[Figure, dict[str, Axes]]:
     """Return a figure with a panel for each of the first names, and the panels by name.
 
-    The names that are left out are listed below. `what` are the panels: `samples` or `channels`.
+    The names that are left out are listed below. `what` are the panels: `samples` or `channels`;
+    `labels` are the names of samples in figures.
     """
     shown, left_out = names[:MAX_PANELS], names[MAX_PANELS:]
     n_columns = panel_columns(len(shown))
     n_rows = ceil(len(shown) / n_columns)
     width, height = max(PANEL_WIDTH, LEAST_WIDTH / n_columns), PANEL_HEIGHT
     height *= 1.5 if n_rows == 1 else 1
-    note = f"Other {what}, not shown ({len(left_out)}): {shortened(left_out, MAX_NAMED)}"
+    listed = [labels.get(name, name) for name in left_out]
+    note = f"Other {what}, not shown ({len(left_out)}): {shortened(listed, MAX_NAMED)}"
     note = fill(note, LINE) if left_out else ""
     size = (width * n_columns + 0.5, height * n_rows + 0.7 + 0.14 * note.count("\n"))
     figure = Figure(figsize=size, layout="constrained")
@@ -119,9 +132,9 @@ def panel_figure(
         axis.set_visible(False)
     panels = dict(zip(shown, grid, strict=False))
     for name, axis in panels.items():
-        is_failed = name in failed
+        is_failed, ending = name in failed, " (failed)" if name in failed else ""
         axis.set_title(
-            f"{name} (failed)" if is_failed else name,
+            elided(labels.get(name, name), TITLE - len(ending)) + ending,
             fontsize=7.5,
             fontweight="bold" if is_failed else "normal",
             color=INK,
@@ -129,6 +142,11 @@ def panel_figure(
     if note:
         figure.supxlabel(note, x=0.01, ha="left", fontsize=7, color=NEUTRAL)
     return figure, panels
+
+
+def sample_panels(data: QualityData) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure with a panel for each of the samples that need a look most."""
+    return panel_figure(data.by_need, what="samples", labels=data.shown, failed=data.failed)
 
 
 def panel_columns(n_panels: int) -> int:

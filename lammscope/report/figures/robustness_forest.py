@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lammscope.cohort.contrasts import Contrast
-from lammscope.core.words import denominator_words, readable
+from lammscope.core.words import denominator_words, elided, readable, write_number
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.forest import (
     draw_interval,
@@ -18,10 +18,12 @@ from lammscope.report.figures.forest import (
     write_result,
     write_words,
 )
+from lammscope.report.figures.points import name_points
 from lammscope.report.figures.style import INK, LAMM_COLOR, NEUTRAL, sentence_figure
 
 NAMES_AT, SIZES_AT, RATIO_AT, P_AT = -0.75, -0.13, 1.03, 1.45
 MAX_PATIENTS = 16  # above, only those whose absence changes the result most are shown
+LONGEST = 46  # letters of a row's name
 SHOWN = 5  # patients at either end
 KEYS = ("log_odds", "log_odds_low", "log_odds_high")
 GROUPS = {
@@ -122,7 +124,7 @@ def _draw_row(
     main = row["analysis"] == "main"
     style = {"color": LAMM_COLOR, "weight": "bold"} if main else {"color": INK}
     words = setting_words(row, probability=probability)
-    write_words(axis, NAMES_AT, place, words, fontsize=7.5, **style)
+    write_words(axis, NAMES_AT, place, elided(words, LONGEST), fontsize=7.5, **style)
     sizes = f"{row['n_test']:.0f}" + (f" / {row['n_reference']:.0f}" if contrast.has_arms else "")
     write_words(axis, SIZES_AT, place, sizes, ha="center")
     write_result(axis, place, row, keys=KEYS, ratio_at=RATIO_AT, p_at=P_AT)
@@ -133,3 +135,6 @@ def _draw_row(
         axis, place, row, keys=KEYS, reach=reach, color=color, linewidth=2.0 if main else 1.2
     )
     axis.plot(middle, place, "s", markersize=6 if main else 4.5, color=color, zorder=3)
+    numbers = [write_number(float(row[key]), "ratio") for key in KEYS]
+    text = f"{words}: {numbers[0]} ({numbers[1]} to {numbers[2]}), p {write_number(row['p'], 'p')}"
+    name_points(axis, [middle], [place], [text])

@@ -1,23 +1,20 @@
-"""Common style of all figures: colors, fonts, order of samples, and saving.
+"""Common style of all figures: colors, fonts, and saving.
 
 Figures are made with the object interface of matplotlib, without pyplot, so that figures share no
 state and imports stay fast.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from fontTools.subset import Options
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from lammscope.core.words import readable
 from lammscope.report.figures.palette import limit_colors
@@ -114,52 +111,6 @@ def sentence_figure(sentence: str) -> Figure:
     figure = Figure(figsize=(7.0, 0.9))
     figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=9, color=NEUTRAL, wrap=True)
     return figure
-
-
-def sample_places(groups: pd.DataFrame) -> np.ndarray:
-    """Return the positions of samples on the axis, with a gap between groups."""
-    changes = (groups["group"] != groups["group"].shift()).cumsum().to_numpy() - 1
-    return np.arange(len(groups)) + 0.8 * changes
-
-
-def sample_axis(axis: Axes, groups: pd.DataFrame, *, name_groups: bool, labels: bool) -> None:
-    """Label an axis of samples with their groups above it and their names below it."""
-    places = sample_places(groups)
-    axis.set_xlim(places[0] - 0.7, places[-1] + 0.7)
-    axis.set_xticks(places if labels and len(groups) <= 120 else [])
-    if labels and len(groups) <= 120:
-        axis.set_xticklabels(groups["sample"], rotation=90)
-    axis.tick_params(axis="x", length=0)
-    if name_groups:
-        for group in groups["group"].unique():
-            inside = places[(groups["group"] == group).to_numpy()]
-            axis.annotate(
-                group if len(inside) > 5 else group.replace(", ", ",\n"),
-                (inside.mean(), 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="center",
-                fontsize=7.5 if len(inside) > 2 else 7,
-                color=NEUTRAL,
-            )
-
-
-def stack_shares(
-    axis: Axes, places: np.ndarray, shares: pd.DataFrame, *, colors: Sequence[str]
-) -> None:
-    """Draw stacked bars of fractions (samples x parts, 0 to 1), the first part lowest."""
-    bottom = np.zeros(len(shares))
-    for i, column in enumerate(shares):
-        axis.bar(places, shares[column], 0.84, bottom, color=colors[i % len(colors)])
-        bottom += shares[column].to_numpy(dtype=float)
-    axis.set_ylim(0, 1)
-    axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-
-
-def sample_width(n_samples: int) -> float:
-    """Return the width of a figure with one bar per sample, in inches."""
-    return float(np.clip(2.2 + 0.3 * n_samples, 6.0, 22.0))
 
 
 def legend_dots(labels: Mapping[str, str], *, colors: Mapping[str, Any]) -> list[Line2D]:

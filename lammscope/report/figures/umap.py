@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from lammscope.core.names import LEVELS
-from lammscope.core.words import readable
+from lammscope.core.words import elided, readable
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.style import (
     ARM_COLORS,
@@ -26,7 +26,7 @@ from lammscope.report.figures.style import (
     population_colors,
     sentence_figure,
 )
-from lammscope.report.order import POPULATION_COLORS, sample_groups
+from lammscope.report.order import POPULATION_COLORS, sample_groups, shown_names
 
 MAX_LEGEND = 50  # samples; the colors of more are too similar
 
@@ -91,6 +91,7 @@ def umap_sample(data: CohortData) -> Figure:
     """Draw a UMAP colored by sample in random order; mixed colors mean integrated samples."""
     points, xy, order, samples = data.points, data.xy, data.order, data.samples
     names = list(sample_groups(samples[samples["sample"].isin(points["sample"])])["sample"])
+    shown = shown_names(samples)
     legend = 1.6 + 1.3 * (len(names) // 26) if len(names) <= MAX_LEGEND else 0.0
     shades = colormaps["turbo"](np.linspace(0.04, 0.96, max(len(names), 2)))
     colors = {name: tuple(shades[i]) for i, name in enumerate(names)}
@@ -108,7 +109,7 @@ def umap_sample(data: CohortData) -> Figure:
     _umap_axis(axis, "Samples")
     if len(names) <= MAX_LEGEND:
         figure.legend(
-            handles=legend_dots({n: n for n in names}, colors=colors),
+            handles=legend_dots({n: elided(shown[n], 26) for n in names}, colors=colors),
             loc="outside right center",
             ncols=1 + len(names) // 26,
         )

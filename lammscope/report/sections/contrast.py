@@ -16,6 +16,7 @@ from lammscope.report.sections.lines import (
     neighborhood_table,
     robustness_line,
 )
+from lammscope.report.sections.neighborhoods import neighborhood_line
 from lammscope.report.table import (
     abundance_rows,
     dropped_lines,
@@ -63,6 +64,9 @@ def contrast_section(
         "dropped": [],
         "abundance": None,
         "neighborhoods": neighborhood_table(results.neighborhoods_by_type, contrast=contrast),
+        "neighborhood_line": neighborhood_line(
+            results.neighborhoods_by_type, abundance, contrast=contrast
+        ),
         "gene_sets": gene_set_table(results.gene_sets, contrast=contrast),
         "missing": missing_lines(results.missing, contrast=contrast),
         "populations": family_table(hierarchy),

@@ -22,6 +22,7 @@ from lammscope.report.figures.cohorts import ReplicationData
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.entry import FigureEntry
 from lammscope.report.figures.evidence import EvidenceData
+from lammscope.report.figures.gene_levels import GeneLevelData
 from lammscope.report.figures.multiverse import MultiverseData
 from lammscope.report.figures.neighborhoods import NeighborhoodData
 from lammscope.report.figures.quality import QualityData
@@ -32,6 +33,7 @@ GROUPS = {
     "cohort": CohortData,
     "evidence": EvidenceData,
     "contrast": ContrastData,
+    "expression": GeneLevelData,
     "neighborhoods": NeighborhoodData,
     "axis": AxisData,
     "associations": AssociationData,

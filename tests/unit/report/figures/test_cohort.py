@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy import sparse
 
@@ -25,7 +24,7 @@ from lammscope.report.figures.draw import draw_figures
 from lammscope.report.figures.forest import abundance_forest
 from lammscope.report.figures.fractions import lamm_contrast
 from lammscope.report.figures.robustness_forest import robustness_forest
-from lammscope.report.figures.style import ARM_COLORS, LAMM_COLOR, population_colors, save_figure
+from lammscope.report.figures.style import population_colors, save_figure
 from lammscope.report.figures.umap import umap_lamm
 from lammscope.report.figures.volcano import volcano
 from lammscope.report.order import (
@@ -177,43 +176,6 @@ def test_start_up_does_not_import_pyplot_or_scanpy(repository: Path) -> None:
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
-
-
-# Severe red-green blindness: Machado, Oliveira and Fernandes 2009, table for severity 1.0.
-BLINDNESS = {
-    "none": np.eye(3),
-    "deuteranopia": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-         [-0.011820, 0.042940, 0.968881]]
-    ),
-    "protanopia": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-         [-0.003882, -0.048116, 1.051998]]
-    ),
-}  # fmt: skip
-
-
-def lab(color: str, *, blindness: str) -> np.ndarray:
-    """Return the CIELAB values of a color as seen with a color vision deficiency."""
-    rgb = np.array(to_rgb(color))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    linear = np.clip(BLINDNESS[blindness] @ linear, 0, 1)
-    to_xyz = np.array(
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    )
-    xyz = to_xyz @ linear / np.array([0.9505, 1.0, 1.089])
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
-
-
-@pytest.mark.parametrize("blindness", BLINDNESS)
-def test_lamm_and_the_arms_stand_out_for_color_blind_readers(blindness: str) -> None:
-    lamm = lab(LAMM_COLOR, blindness=blindness)
-    for name, color in POPULATION_COLORS.items():
-        if name != "LAMM":
-            assert np.linalg.norm(lamm - lab(color, blindness=blindness)) > 20, name
-    arms = [lab(color, blindness=blindness) for color in ARM_COLORS.values()]
-    assert np.linalg.norm(arms[0] - arms[1]) > 40
 
 
 def test_a_population_keeps_its_color_in_every_figure() -> None:

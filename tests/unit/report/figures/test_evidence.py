@@ -50,6 +50,7 @@ def arguments() -> dict[str, Any]:
         "calls": calls,
         "states": states,
         "samples": cohort.samples,
+        "min_cells": 5,
     }
 
 

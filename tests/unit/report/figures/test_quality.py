@@ -21,7 +21,6 @@ from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.figures.draw import draw_figures
 from lammscope.report.figures.droplets import ambient_deviance, genes_by_umis, knee
 from lammscope.report.figures.losses import (
-    MAX_LABELS,
     contamination_by_sample,
     doublet_scores,
     lineage_losses,
@@ -35,6 +34,7 @@ from lammscope.report.figures.quality import (
     QualityData,
     barcode_classes,
 )
+from lammscope.report.figures.sample_axis import MAX_NAMED
 from lammscope.report.figures.style import STYLE, save_figure
 from tests.unit.example_results import contamination_table, example, quality_data
 
@@ -255,8 +255,8 @@ def test_contamination_has_intervals_and_a_cross_where_it_is_not_known(data: Qua
 
 
 def test_of_very_many_samples_the_most_contaminated_are_named(data: QualityData) -> None:
-    names = [f"N{i:03d}" for i in range(MAX_LABELS + 1)]
-    many = replace(of_samples(data, MAX_LABELS + 1), contamination=contamination_table(names))
+    names = [f"N{i:03d}" for i in range(MAX_NAMED + 1)]
+    many = replace(of_samples(data, MAX_NAMED + 1), contamination=contamination_table(names))
     figure = draw(contamination_by_sample, many)
     label = figure.axes[0].get_xlabel()
     assert f"{names[-2]} (12 %)" in label
