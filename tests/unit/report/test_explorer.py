@@ -73,8 +73,8 @@ def test_untested_genes_and_populations_keep_their_reason() -> None:
     first = table.index[0]
     table.loc[first, ["p", "fdr", "log2fc"]] = np.nan
     table.loc[first, "status"] = "not_converged"
-    none = {"cell_type": "pDC", "gene": "", "symbol": "", "p": np.nan, "status": "no_variation"}
-    packed = pack_explorers({"baseline": pd.concat([table, table[:1].assign(**none)])})
+    none = table[:1].assign(cell_type="pDC", gene="", symbol="", p=np.nan, status="no_variation")
+    packed = pack_explorers({"baseline": pd.concat([table, none])})
     found = unpack_contrast(packed, "baseline")
     lost = found[found["p"].isna()]
     assert lost["symbol"].tolist() == [table.loc[first, "symbol"]]
