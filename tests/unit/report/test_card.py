@@ -329,7 +329,8 @@ def test_names_cannot_break_the_card(
 
 def data_of(cohort: Example, samples: pd.DataFrame, entry: dict[str, Any]) -> ContrastData:
     comparison = Comparison(samples, asked(entry, samples))
-    changes = {"denominator": "immune", "exclude_pre_post": SETTINGS["exclude_pre_post"]}
+    changes: dict[str, Any] = {"denominator": "immune"}
+    changes["exclude_pre_post"] = SETTINGS["exclude_pre_post"]
     return contrast_data(cohort, comparison=comparison, **changes)
 
 
@@ -359,8 +360,10 @@ def test_the_picture_of_a_change_has_means_whose_differences_are_in_the_table(
     row = primary_row(table, denominator="immune")
     figure = lamm_primary(data_of(cohort, samples, CHANGE))
     bars = [line for line in figure.axes[0].lines if line.get_linewidth() == pytest.approx(1.8)]
-    at = sorted(bars, key=lambda line: float(line.get_xdata()[0]))
-    pre, post, pre_test, post_test = (float(line.get_ydata()[0]) for line in at)
+    ends = sorted(
+        np.asarray(line.get_path().vertices)[0].tolist() for line in bars
+    )  # left to right
+    pre, post, pre_test, post_test = (y for _, y in ends)
     assert post - pre == pytest.approx(100 * row["mean_reference"])
     assert post_test - pre_test == pytest.approx(100 * row["mean_test"])
 
