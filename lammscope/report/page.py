@@ -7,7 +7,7 @@ same results give the same file.
 import base64
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def write_report(
             follow_up=not results.survival.empty,
         ),
     }
-    functions = {
+    functions: dict[str, Callable[..., Any]] = {
         "figure": lambda group, name: _figure(images, group, name),
         "placed_figures": placed_figures,
     }
