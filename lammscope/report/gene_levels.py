@@ -121,6 +121,8 @@ def _levels(
     population = str(genes["population"].iloc[0])
     kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
     kept = kept[kept["reason"] == ""].reset_index(drop=True)
+    if kept.empty:
+        return np.full((len(genes), len(columns)), np.nan)
     counts = sum_replicates(sums, population, kept)
     library = counts.sum(axis=0)
     rows = pd.Index(sums.genes).get_indexer(pd.Index(genes["gene"]))
