@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -96,5 +96,5 @@ def read_counts(path: str | Path) -> "anndata.AnnData":
     import h5py
 
     with h5py.File(path) as file:
-        parts = {name: anndata.io.read_elem(file[name]) for name in ("X", "obs", "var")}
-    return anndata.AnnData(**parts)
+        counts, obs, var = (anndata.io.read_elem(file[name]) for name in ("X", "obs", "var"))
+    return anndata.AnnData(counts, obs=cast(pd.DataFrame, obs), var=cast(pd.DataFrame, var))

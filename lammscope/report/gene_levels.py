@@ -1,6 +1,5 @@
 """Levels of the top genes of a contrast in each of its patients, for the heat map."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,23 +121,28 @@ def _levels(
     population = str(genes["population"].iloc[0])
     kept = kept_sides(sums.obs, population, comparison, min_cells=min_cells)
     kept = kept[kept["reason"] == ""].reset_index(drop=True)
+    if kept.empty:
+        return np.full((len(genes), len(columns)), np.nan)
     counts = sum_replicates(sums, population, kept)
     library = counts.sum(axis=0)
     rows = pd.Index(sums.genes).get_indexer(pd.Index(genes["gene"]))
     levels = np.log2((counts[rows] + 0.5) / (library + 1) * 1e6)
     levels[rows < 0] = np.nan
-    patients = kept["patient"].astype(str)
+    patients = kept["patient"].astype(str).to_numpy()
     if comparison.contrast.has_sides:
         sides = [kept["side"].to_numpy() == side for side in ("test", "reference")]
         test, reference = (_placed(levels[:, own], patients[own], columns) for own in sides)
         return np.asarray(test - reference)
     placed = _placed(levels, patients, columns)
-    spread = np.nanstd(placed, axis=1, ddof=1, keepdims=True)
-    centered = placed - np.nanmean(placed, axis=1, keepdims=True)
-    return np.divide(centered, spread, out=np.zeros_like(centered), where=spread > 0)
+    known = np.isfinite(placed).sum(axis=1) > 1  # not a gene of a table from other pseudobulks
+    shown = placed[known]
+    spread = np.nanstd(shown, axis=1, ddof=1, keepdims=True)
+    centered = shown - np.nanmean(shown, axis=1, keepdims=True)
+    placed[known] = centered / np.where(spread > 0, spread, np.inf)
+    return placed
 
 
-def _placed(levels: np.ndarray, patients: Sequence[str], columns: pd.DataFrame) -> np.ndarray:
+def _placed(levels: np.ndarray, patients: np.ndarray, columns: pd.DataFrame) -> np.ndarray:
     """Return levels in the order of the columns; NaN for patients without any."""
     placed = np.full((len(levels), len(columns)), np.nan)
     at = pd.Index(columns["patient"]).get_indexer(pd.Index(patients))

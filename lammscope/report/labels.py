@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -48,13 +50,17 @@ def _labeled(
             new["sample"] = names.cat.rename_categories(lambda name: labels.get(name, name))
         else:
             new["sample"] = names.map(lambda name: labels.get(name, name), na_action="ignore")
-    for column in table.columns.intersection(list(IN_TEXT)) if in_text else ():
-        new[column] = table[column].map(
-            lambda text: (
-                in_text.sub(lambda found: labels[found[0]], text) if isinstance(text, str) else text
-            )
-        )
+    if in_text is not None:
+        for column in table.columns.intersection(list(IN_TEXT)):
+            new[column] = table[column].map(partial(_replaced, labels=labels, names=in_text))
     return table.assign(**new)
+
+
+def _replaced(text: Any, *, labels: Mapping[str, str], names: re.Pattern[str]) -> Any:
+    """Replace the names of samples in a text; other values stay as they are."""
+    if not isinstance(text, str):
+        return text
+    return names.sub(lambda found: labels[found[0]], text)
 
 
 def _pattern(labels: Mapping[str, str]) -> re.Pattern[str] | None:

@@ -16,6 +16,7 @@ from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.indexed import CellIndex, write_index, write_table
 from lammscope.report.figures.catalog import drawing_functions, figure_names
 from tests.unit.example_pairs import ROLES, association_tables, axis_data, state_table
+from tests.unit.example_pseudobulks import make_pseudobulk
 from tests.unit.example_results import (
     BASELINE,
     DEFINERS,
@@ -76,6 +77,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     index.write_table(cells, folder / "cells.parquet")
     samples = sample_table_text(cohort.samples.astype("str"))
     (folder / "samples.tsv").write_text(samples, encoding="utf-8")
+    make_pseudobulk(cohort.samples).write_h5ad(folder / "pseudobulk.h5ad")
     index.write_arrays(folder / "umap.npz", umap=cohort.umap)
     neighbors = np.arange(n_cells)[:, None]
     index.write_arrays(folder / "neighbors.npz", indices=neighbors)
@@ -95,7 +97,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     return files | lists, list(cohort.qc)
 
 
-@pytest.mark.parametrize("group", ["quality", "cohort", "evidence", "contrast", "neighborhoods"])
+@pytest.mark.parametrize(
+    "group", ["quality", "cohort", "evidence", "contrast", "expression", "neighborhoods"]
+)
 def test_a_script_draws_every_figure_of_its_group(
     group: str,
     results: tuple[dict[str, Any], list[str]],
@@ -115,7 +119,7 @@ def test_a_script_draws_every_figure_of_its_group(
             "min_cells": 5,
             **shown,
         },
-        "evidence": {"definers": list(DEFINERS), "panel": str(PANEL)},
+        "evidence": {"definers": list(DEFINERS), "panel": str(PANEL), "min_cells": 5},
         "contrast": {
             "lamm": {"level": "macrophage_like", "probability": 0.9},
             "min_cells": 5,
@@ -123,6 +127,7 @@ def test_a_script_draws_every_figure_of_its_group(
             "n_labels": 8,
             **contrast,
         },
+        "expression": {"min_cells": 10, **contrast},
         "neighborhoods": {
             "limits": {"max_spatial_fdr": 0.1, "min_fraction": 0.7},
             **shown,
@@ -130,13 +135,22 @@ def test_a_script_draws_every_figure_of_its_group(
         },
     }
     of_contrasts = {name: [files[name]] for name in ("abundance", "robustness", "expression")}
-    inputs = {"contrast": of_contrasts, "neighborhoods": {"tables": [files["neighborhoods"]]}}
+    inputs = {
+        "contrast": of_contrasts,
+        "expression": {"tables": [files["expression"]]},
+        "neighborhoods": {"tables": [files["neighborhoods"]]},
+    }
     paths = [tmp_path / "figures" / f"{name}.png" for name in figure_names(group)]
     run_script(
         f"draw_{group}",
         input=files | inputs.get(group, {}),
         output={"pngs": paths, "pdfs": [path.with_suffix(".pdf") for path in paths]},
-        params={**params[group], "figures": drawing_functions(group), "dpi": 20},
+        params={
+            **params[group],
+            "labels": {name: f"{name}, labeled" for name in samples},
+            "figures": drawing_functions(group),
+            "dpi": 20,
+        },
     )
     for path in paths:
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -111,7 +111,7 @@ def lamm_words(measure: object) -> str:
 def _fractions(values: np.ndarray) -> np.ndarray:
     """Return values as fractions of the axis, with its margins."""
     low, high = values.min(), values.max()
-    return MARGIN + (1 - 2 * MARGIN) * (values - low) / max(high - low, 1e-9)
+    return np.asarray(MARGIN + (1 - 2 * MARGIN) * (values - low) / max(high - low, 1e-9))
 
 
 def _draw_panel(axis: Axes, points: pd.DataFrame, row: Mapping[Any, Any]) -> None:

@@ -200,7 +200,7 @@ def lamm_calls(data: EvidenceData) -> Figure:
         name_parts(axis, places, share, labels=labels, words=words, sizes=sizes)
         axis.set_ylabel(f"{readable(level)},\nof monocytic cells")
     reasons = vetoes[[c for c in map(str, vetoes) if c.startswith("veto_")]]
-    reasons = reasons.loc[:, reasons.sum() > 0].div(n_cells.replace(0, np.nan), axis=0).fillna(0)
+    reasons = reasons.loc[:, reasons.sum() > 0].div(n_cells.where(n_cells > 0), axis=0).fillna(0)
     words = [readable(str(name).removeprefix("veto_")) for name in reasons]
     stack_shares(axes[2], places, reasons, colors=VETO_COLORS, pale=few)
     name_parts(axes[2], places, reasons, labels=labels, words=words, sizes=sizes)

@@ -1,6 +1,7 @@
 """Heat map of the top genes of a contrast by patient."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -169,7 +170,7 @@ def _name_genes(axis: Axes, data: GeneLevelData, *, rows: np.ndarray, left: floa
         axis.plot([left], [row], transform=beside, clip_on=False, **_marker(str(verdict)))
 
 
-def _marker(verdict: str) -> dict[str, object]:
+def _marker(verdict: str) -> dict[str, Any]:
     """Return the marker of a verdict: filled, half filled or open."""
     return {
         "linestyle": "", "marker": "s", "markersize": 3.6, "markeredgewidth": 0.6,
@@ -209,21 +210,21 @@ def _legend(data: GeneLevelData) -> list[Line2D]:
     shown = set(data.levels.genes["verdict"])
     handles = []
     if contrast.has_arms:
-        style = {"linestyle": "", "marker": "s", "markersize": 6}
+        style: dict[str, Any] = {"linestyle": "", "marker": "s", "markersize": 6}
         handles += [
-            Line2D([], [], color=side_color(contrast, arm), **style,  # type: ignore[arg-type]
+            Line2D([], [], color=side_color(contrast, arm), **style,
                    label=readable(contrast.value_of(arm)))
             for arm in reversed(SIDES)
         ]  # fmt: skip
     words = {SUPPORTED: SUPPORTED, SUGGESTIVE: SUGGESTIVE}
     handles += [
-        Line2D([], [], label=word, **_marker(verdict))  # type: ignore[arg-type]
+        Line2D([], [], label=word, **_marker(verdict))
         for verdict, word in words.items()
         if verdict in shown
     ]
     if shown - set(FILLS):
         label = "neither: only the smallest p"
-        handles.append(Line2D([], [], label=label, **_marker("")))  # type: ignore[arg-type]
+        handles.append(Line2D([], [], label=label, **_marker("")))
     if np.isnan(data.levels.values).any():
         handles.append(
             Line2D([], [], linestyle="", marker="x", color="#b9c0c6", markersize=4,

@@ -224,7 +224,9 @@ def contamination_by_sample(data: QualityData) -> Figure:
     sample_axis(axis, groups, name_groups=True, labels=are_named)
     if not are_named:
         most = values["contamination"].nlargest(N_HIGHEST)
-        words = ", ".join(f"{data.shown[name]} ({value:.0f} %)" for name, value in most.items())
+        words = ", ".join(
+            f"{data.shown[str(name)]} ({value:.0f} %)" for name, value in most.items()
+        )
         axis.set_xlabel(
             f"{len(groups)} samples; point at one for its name. Highest: {words}", fontsize=7
         )

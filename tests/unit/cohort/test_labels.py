@@ -1,5 +1,8 @@
 """Names of samples in figures: the sheet's, else patient and time point, always unique."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -7,12 +10,12 @@ from lammscope.cohort.labels import label_mistakes, sample_labels
 from lammscope.cohort.sample_table import read_labeled, sample_table_text
 
 
-def table(**columns: list[object]) -> pd.DataFrame:
+def table(**columns: Sequence[object]) -> pd.DataFrame:
     n = len(next(iter(columns.values())))
     return pd.DataFrame({"sample": [f"LIB-{i}" for i in range(n)]} | columns)
 
 
-def shown(**columns: list[object]) -> list[str]:
+def shown(**columns: Sequence[object]) -> list[str]:
     return list(sample_labels(table(**columns)).values())
 
 
@@ -61,7 +64,7 @@ def test_labels_that_would_confuse_samples_are_refused(labels: list[str], messag
     assert not list(label_mistakes(table(label=["LIB-0", "B"])))
 
 
-def test_a_saved_table_is_read_with_the_labels(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_saved_table_is_read_with_the_labels(tmp_path: Path) -> None:
     samples = table(patient=["P1", "P2"]).astype("str")
     path = tmp_path / "samples.tsv"
     path.write_text(sample_table_text(samples))

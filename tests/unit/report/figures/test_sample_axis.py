@@ -1,5 +1,6 @@
 """Figures with a place per sample: names, numbers of cells, few cells and many samples."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def of_samples(data: CohortData, n: int) -> CohortData:
     )
 
 
-def draw(function: object, data: CohortData) -> Figure:
+def draw(function: Callable[[CohortData], Figure], data: CohortData) -> Figure:
     with rc_context(STYLE):
-        return function(data)  # type: ignore[operator, no-any-return]
+        return function(data)
 
 
 def names_below(axis: Axes) -> list[str]:
@@ -100,7 +101,7 @@ def test_a_library_of_one_cell_is_pale_and_hatched(data: CohortData) -> None:
 
 @pytest.mark.parametrize("function", [composition, qc_barcodes, qc_metrics])
 def test_three_hundred_samples_are_not_named_and_fit_on_a_screen(
-    data: CohortData, function: object
+    data: CohortData, function: Callable[[CohortData], Figure]
 ) -> None:
     figure = draw(function, of_samples(data, 300))
     assert [names_below(axis) for axis in figure.axes] == [[]] * len(figure.axes)

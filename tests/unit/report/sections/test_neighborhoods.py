@@ -36,7 +36,7 @@ def test_counts_and_direction_are_those_of_the_tables(
     counts: dict[str, int], counted: str, direction: str
 ) -> None:
     n = sum(counts.values())
-    assert line(**counts) == (
+    assert line(higher=counts["higher"], lower=counts["lower"]) == (
         f"Of 20 tested neighborhoods of monocytic cells, {counted}: {n} of 20 Macrophage. LAMM "
         "cells as a fraction of immune cells: supported, higher in non-responder; the "
         f"neighborhoods differ in the {direction} direction."
