@@ -172,7 +172,7 @@ def _sample_groups(
     of_cell: pd.Series, *, samples: pd.DataFrame, sample_names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the groups that are the same in all cells of a sample."""
-    table = samples.set_index("sample").reindex(sample_names)
+    table = samples.set_index("sample").reindex(list(sample_names))
     cell_sample = pd.Index(sample_names).get_indexer(pd.Index(of_cell.astype(str)))
     result = []
     for key, label, fixed in (

@@ -77,15 +77,16 @@ def _pack_contrast(
         rank=rows["cell_type"].map(rank),
         position=pd.Index(symbols).get_indexer(pd.Index(rows["symbol"])),
     ).sort_values(["rank", "position"], kind="stable")
-    of_type = rows.groupby("cell_type")["p"].agg(["size", "count"])
+    n_rows = rows["cell_type"].value_counts()
+    n_tested = rows.loc[rows["p"].notna(), "cell_type"].value_counts()
     verdicts, verdict = _categories(rows["verdict"])
     statuses, status = _categories(rows["status"])
     return {
         "populations": [
             {
                 "name": readable(name),
-                "rows": int(of_type.loc[name, "size"]),
-                "n_tested": int(of_type.loc[name, "count"]),
+                "rows": int(n_rows[name]),
+                "n_tested": int(n_tested[name]),
             }
             for name in names
         ],
@@ -108,7 +109,9 @@ def _categories(values: pd.Series) -> tuple[list[str], np.ndarray]:
     """Return the different texts, readable, and for each value the position of its own."""
     texts = values.astype(object).where(values.notna(), NONE).astype(str)
     names = sorted(set(texts))
-    return [readable(name) for name in names], codes(pd.Index(names).get_indexer(texts), len(names))
+    return [readable(name) for name in names], codes(
+        pd.Index(names).get_indexer(pd.Index(texts)), len(names)
+    )
 
 
 def _fold_steps(values: pd.Series) -> np.ndarray:

@@ -20,8 +20,8 @@ from lammscope.core.runtime import whole_file
 from lammscope.report.axis_levels import Levels
 from lammscope.report.explorer import pack_explorers
 from lammscope.report.figures.catalog import find_figure, placed_figures
-from lammscope.report.figures.points import read_points
 from lammscope.report.packing import as_json
+from lammscope.report.point_names import read_points
 from lammscope.report.references import cited_references
 from lammscope.report.rendering import TEMPLATES, render_page
 from lammscope.report.results import ContrastResults, Results

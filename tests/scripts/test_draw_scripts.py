@@ -1,5 +1,6 @@
 """Scripts that draw: from files to every picture of their group."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
         "abundance.tsv": abundance_table(cohort.counts),
         "robustness.tsv": robustness_table(),
         "expression.tsv.gz": expression_table(),
-        "clusters.tsv": pd.DataFrame({"cluster": [0], "cell_type": ["CD4_T"], "n_cells": [9]}),
+        "clusters.tsv": pd.DataFrame(
+            {"cluster": [0], "cell_type": ["CD4_T"], "n_cells": [9], "top_markers": ["IL7R"]}
+        ),
         "cluster_genes.tsv": pd.DataFrame(
             {"cluster": 0, "gene": [*DEFINERS, "IL7R"], "per_10k": 2.0, "pct_detected": 40.0}
         ),
@@ -80,6 +83,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
         folder / "panel.npz",
         sparse.csr_matrix(np.expm1(cohort.definers).round().to_numpy()),
         genes=pd.DataFrame({"gene": DEFINERS, "symbol": DEFINERS}),
+        present=np.ones((1, len(DEFINERS)), dtype=bool),
     )
     files = {path.name.partition(".")[0]: str(path) for path in folder.iterdir()}
     lists = {
@@ -183,3 +187,21 @@ def test_pairs_states_and_associations_are_drawn_with_and_without_rows(
     for path in (*pngs, *of_cohort):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_map_of_cells_is_gathered_with_the_genes_that_samples_have(
+    results: tuple[dict[str, Any], list[str]], run_script: Callable[..., str], tmp_path: Path
+) -> None:
+    files, _ = results
+    output = tmp_path / "cell_map.json"
+    run_script(
+        "gather_cell_map",
+        input=files,
+        output={"data": output},
+        params={"definers": list(DEFINERS), "seed": 1},
+    )
+    data = json.loads(output.read_text(encoding="utf-8"))
+    n_cells = len(pd.read_parquet(files["cells"]))
+    assert data["n_all"] == data["n_shown"] == n_cells
+    genes = [value["label"] for value in data["values"] if value["family"] == "Genes"]
+    assert genes == list(DEFINERS)

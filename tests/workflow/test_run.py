@@ -235,7 +235,7 @@ def test_no_job_upstream_of_the_counts_sees_the_response(
             "draw_cohort",
             "draw_contrast",
         ),
-        *("draw_evidence", "save_samples", *STATISTICS),
+        *("draw_evidence", "gather_cell_map", "save_samples", *STATISTICS),
         *("assemble_cohort", "write_report", "save_config", "all"),
     }
     assert "test_abundance" in planned(run.text)

@@ -6,16 +6,17 @@ another version of the figure.
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-KEY = "Points"  # of the text in the PNG file
+from lammscope.report.point_names import KEY, read_points
+
+__all__ = ["name_points", "point_metadata", "read_points"]
+
 DIGITS = 4  # of positions, which are fractions of the figure's width and height
 
 Named = tuple[Axes, np.ndarray, list[str]]
@@ -63,10 +64,3 @@ def point_metadata(figure: Figure) -> PngInfo:
     if points:
         metadata.add_itxt(KEY, json.dumps(points, ensure_ascii=False), zip=True)
     return metadata
-
-
-def read_points(png: str | Path) -> list[tuple[float, float, str]]:
-    """Read the named points of a PNG file: fractions from its left and its top, and the name."""
-    with Image.open(png) as image:
-        text = image.info.get(KEY)
-    return [(x, y, name) for x, y, name in json.loads(text)] if text else []

@@ -79,7 +79,7 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
     png, pdf = stem.parent / f"{stem.name}.png", stem.parent / f"{stem.name}.pdf"
     with rc_context(STYLE):
         lay_out(figure, dpi=dpi)
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)
         figure.set_dpi(dpi)
         canvas.draw()
         image = limit_colors(np.asarray(canvas.buffer_rgba()))

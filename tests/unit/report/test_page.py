@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
@@ -36,6 +37,7 @@ from lammscope.report.figures.catalog import drawing_functions, figure_names
 from lammscope.report.figures.cohort import CohortData
 from lammscope.report.figures.draw import draw_figures, save_figures
 from lammscope.report.figures.entry import FigureEntry
+from lammscope.report.figures.points import name_points
 from lammscope.report.figures.style import save_figure, sentence_figure
 from lammscope.report.page import write_report
 from lammscope.report.rendering import TEMPLATES
@@ -54,7 +56,6 @@ from lammscope.report.table import (
     abundance_rows,
     build_table,
     dropped_lines,
-    explorer_points,
     lamm_lines,
     top_genes,
     write_cell,
@@ -754,29 +755,45 @@ def test_genes_of_ambient_rna_are_not_listed_and_counted_apart(
     marked = table.assign(ambient=table["ambient"] | first, fdr=table["fdr"].mask(first))
     listed = top_genes(marked, n_genes=30)
     assert not set(listed.loc[listed["cell_type"] == "LAMM", "symbol"]) & {"SPP1", "TREM2"}
-    points = explorer_points(marked, types=["LAMM"], max_fdr=0.05)["LAMM"]
-    hollow = {
-        s for s, is_hollow in zip(points["symbol"], points["ambient"], strict=True) if is_hollow
-    }
-    assert hollow == {"SPP1", "TREM2"}
     words = words_of(make_report(expression=dict.fromkeys(CONTRASTS, marked)))
     assert "a large part of their counts may be ambient RNA (hollow points): LAMM 2" in words
     none = marked.assign(ambient=False)
     assert "hollow points):" not in words_of(make_report(expression=dict.fromkeys(CONTRASTS, none)))
 
 
-def test_explorer_keeps_every_significant_gene_and_thins_the_rest(
+def test_each_contrast_has_its_genes_and_all_share_the_symbols(
     make_report: Callable[..., str],
 ) -> None:
-    table = expression_table(n_genes=6000)
-    points = explorer_points(table, types=["LAMM"], max_fdr=0.05)["LAMM"]
-    lamm = table[table["cell_type"] == "LAMM"]
-    assert set(lamm.loc[lamm["fdr"] <= 0.05, "symbol"]) <= set(points["symbol"])
-    assert len(points["x"]) == len(points["y"]) == len(points["fdr"]) < len(lamm) / 2
     text = make_report()
     blocks = re.findall(r'<script type="application/json">(.*?)</script>', text, flags=re.S)
-    assert len(blocks) == len(CONTRASTS)
-    assert "LAMM" in json.loads(blocks[0])
+    assert len(blocks) == len(CONTRASTS) == text.count('<details class="explorer"')
+    assert text.count('id="gene-symbols"') == 1
+    assert json.loads(blocks[0])["populations"][0]["name"] == "LAMM"
+
+
+def test_map_of_cells_stands_in_the_page_with_its_names_escaped(
+    make_report: Callable[..., str],
+) -> None:
+    data = {"n_all": 40_000, "n_shown": 30_000, "groups": [{"names": ["</script><b>"]}]}
+    text = make_report(cell_map=data)
+    Page(text)
+    blocks = re.findall(r'<script type="application/json">(.*?)</script>', text, flags=re.S)
+    assert data in map(json.loads, blocks)
+    assert "30,000 of 40,000 cells are shown" in words_of(text)
+    assert 'id="cell-map"' not in make_report()
+
+
+def test_points_of_a_figure_are_named_in_the_page(
+    make_report: Callable[..., str], tmp_path: Path
+) -> None:
+    figure = Figure(figsize=(2, 2))
+    axis = figure.add_axes((0, 0, 1, 1), xlim=(0, 1), ylim=(0, 1))
+    name_points(axis, [0.25], [0.75], ['P01 <b> "x"'])
+    (tmp_path / "cohort").mkdir()
+    png = save_figure(figure, tmp_path / "cohort" / "composition", dpi=20)[0]
+    (found,) = re.findall(r'data-points="(.*?)"', make_report(figures=[png]))
+    assert json.loads(unescape(found)) == [[2500, 2500, 'P01 <b> "x"']]
+    assert "<b>" not in found
 
 
 def test_tables_read_back_from_files_give_the_same_page(

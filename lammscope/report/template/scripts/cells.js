@@ -138,8 +138,11 @@
       context.fillStyle = pageColor("--ink");
       now.middles.forEach((middle, code) => {
         if (!middle || chosen.size && !chosen.has(code) || now.entry.names[code] === "unassigned") return;
-        context.strokeText(now.entry.names[code], X(middle[0]), Y(middle[1]) + 4);
-        context.fillText(now.entry.names[code], X(middle[0]), Y(middle[1]) + 4);
+        const name = now.entry.names[code], half = context.measureText(name).width / 2 + 2, x = X(middle[0]), y = Y(middle[1]) + 4;
+        if (x < 0 || x > canvas.clientWidth) return;
+        const inside = Math.max(half, Math.min(canvas.clientWidth - half, x));
+        context.strokeText(name, inside, y);
+        context.fillText(name, inside, y);
       });
     }
 

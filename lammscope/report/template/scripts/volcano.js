@@ -47,7 +47,7 @@
       found = { exact, begins: exact >= 0 ? [exact] : begins };
       table.replaceChildren();
       if (!wanted) out.textContent = "Point at a gene, or search for one.";
-      else if (exact >= 0) { out.textContent = geneLine(exact); table.append(geneTable(exact)); }
+      else if (exact >= 0) { out.textContent = geneLine(exact); table.append(geneTable(exact), ...untestedLines()); }
       else if (begins.length) out.textContent = `No tested gene is named ${find.value.trim()}. ${begins.length} begin${begins.length === 1 ? "s" : ""} with it: ${begins.slice(0, MOST_NAMES).map(i => symbols[i]).join(", ")}${begins.length > MOST_NAMES ? ", …" : ""}`;
       else out.textContent = `${find.value.trim()} was not tested in this contrast: it was not measured under this name, or its counts are too low in every population.`;
     }
@@ -94,8 +94,15 @@
         if (row < 0) fillRow(line, [each.name, "not measured, or its counts are too low here"]);
         else { const parts = rowParts(row); fillRow(line, [each.name, parts.fold, parts.interval, parts.p, parts.fdr, parts.verdict || "\u2013"]); }
       }
-      for (const [reason, names] of untestedByReason()) fillRow(body.insertRow(), [names.join(", "), `no gene was tested: ${reason}`]);
       return whole;
+    }
+
+    function untestedLines() {
+      return [...untestedByReason()].map(([reason, names]) => {
+        const line = document.createElement("p");
+        line.textContent = `No gene was tested in ${names.join(", ")}: ${reason}.`;
+        return line;
+      });
     }
 
     function untestedByReason() {
