@@ -12,6 +12,7 @@ References
 
 import logging
 from collections.abc import Mapping
+from typing import cast
 
 import anndata
 import pandas as pd
@@ -67,9 +68,9 @@ def add_schema_terms(
         Columns that the schema needs and that the sheets do not have, or not for all samples. They
         are named in the log.
     """
-    obs = cohort.obs
-    cohort.uns |= {"title": title, "default_embedding": "X_umap"}
-    organism = _organism(cohort)
+    obs = cast("pd.DataFrame", cohort.obs)
+    cohort.uns.update({"title": title, "default_embedding": "X_umap"})
+    organism = _take_organism(obs, genes=cohort.var_names)
     if organism:
         cohort.uns[ORGANISM] = organism
     obs["donor_id"] = obs["patient"]
@@ -89,12 +90,10 @@ def add_schema_terms(
     return missing
 
 
-def _organism(cohort: anndata.AnnData) -> str:
+def _take_organism(obs: pd.DataFrame, *, genes: pd.Index) -> str:
     """Take the organism out of `obs`, where the schema forbids it; human genes tell it, too."""
-    given: list[str] = []
-    if ORGANISM in cohort.obs:
-        given = cohort.obs.pop(ORGANISM).dropna().unique().tolist()
-    if not given and cohort.var_names.str.fullmatch(HUMAN_GENE).any():
+    given = obs.pop(ORGANISM).dropna().unique().tolist() if ORGANISM in obs else []
+    if not given and genes.str.fullmatch(HUMAN_GENE).any():
         return HUMAN
     return str(given[0]) if len(given) == 1 else ""
 
