@@ -14,12 +14,12 @@ from lammscope.abundance.populations import Question
 from lammscope.cohort.audit import COLUMNS
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.design import MIN_PATIENTS, TREND
-from lammscope.core.names import ALPHA
+from lammscope.core.names import ALPHA, LOST_POPULATIONS
 from lammscope.core.words import counted, readable
 from lammscope.expression.kept_patients import EVERY, MISSING_COLUMNS, kept_by_arm
 from lammscope.stats.multiplicity import holm
 
-DENOMINATORS, POPULATIONS = "lost_denominators", "lost_populations"  # items of the audit
+DENOMINATORS = "lost_denominators"  # item of the audit
 ADVICE = (
     " A population that is missing on one side is itself a finding, and patients who still have it "
     "may not represent the others."
@@ -57,7 +57,7 @@ def audit_losses(
         own = denominator_losses(question)
         rows.append(_row(own, contrast, item=DENOMINATORS, min_cells=question.min_cells))
         table = table[table["cell_type"] != EVERY]
-        rows.append(_row(table, contrast, item=POPULATIONS, min_cells=min_cells))
+        rows.append(_row(table, contrast, item=LOST_POPULATIONS, min_cells=min_cells))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "str"})
 
 

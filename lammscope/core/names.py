@@ -31,6 +31,7 @@ NO_SYMBOLS = (
 FILE_COLUMNS = ("counts", "barcodes", "contigs")  # of the sample sheet: paths, never covariates
 PROFILE = "ambient_profile"  # of genes of a sample: share of each in ambient RNA
 ALL_BARCODES = "all barcodes"  # source of that profile, for want of barcodes without a cell
+LOST_POPULATIONS = "lost_populations"  # item of the audit: too few cells for expression tests
 DROP = "drop"  # of `qc.on_failed`: the cells of samples that fail are left out
 PER = 10_000  # rates are UMIs per 10,000, as in Seurat and CellTypist
 ALPHA = 0.05  # significance level of intervals and verdicts

@@ -122,7 +122,8 @@ def test_a_script_draws_every_figure_of_its_group(
         "evidence": {"definers": list(DEFINERS), "panel": str(PANEL), "min_cells": 5},
         "contrast": {
             "lamm": {"level": "macrophage_like", "probability": 0.9},
-            "min_cells": 5,
+            "cells": {"min_cells": 5, "exclude_pre_post": ["CAR_T"]},
+            "denominator": "monocytic",
             "max_fdr": 0.05,
             "n_labels": 8,
             **contrast,

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lammscope.abundance.losses import POPULATIONS as LOST_POPULATIONS
 from lammscope.abundance.primary import primary_row
 from lammscope.cohort.audit_soup import ITEM as AMBIENT
 from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import SIDES, Contrast
 from lammscope.cohort.selection import USED
-from lammscope.core.names import ALPHA, DROP, LAMM, PRIMARY_SCALE
+from lammscope.core.names import ALPHA, DROP, LAMM, LOST_POPULATIONS, PRIMARY_SCALE
 from lammscope.core.verdicts import INCONCLUSIVE, NOT_TESTABLE, SUGGESTIVE, SUPPORTED
 from lammscope.core.words import NOTHING, denominator_words, readable, shortened, write_number
 from lammscope.joint.verdicts import failed_samples

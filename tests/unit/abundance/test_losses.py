@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lammscope.abundance.losses import DENOMINATORS, POPULATIONS, audit_losses, denominator_losses
+from lammscope.abundance.losses import DENOMINATORS, audit_losses, denominator_losses
 from lammscope.cohort.audit import COLUMNS, STATUSES
+from lammscope.core.names import LOST_POPULATIONS
 from lammscope.expression.kept_patients import MISSING_COLUMNS
 from tests.unit.abundance.questions import ask
 from tests.unit.abundance.test_populations import SETTINGS, make_counts
@@ -79,8 +80,10 @@ def test_populations_are_corrected_for_their_number() -> None:
     others = [(f"other {i}", 8, 8, 8, 8, 1.0) for i in range(9)]
     lost = ("B", 8, 8, 3, 8, p)
     assert p < 0.05
-    few = audit(BASELINE, make_counts(samples), samples, missing(lost)).loc[POPULATIONS]
-    many = audit(BASELINE, make_counts(samples), samples, missing(lost, *others)).loc[POPULATIONS]
+    few = audit(BASELINE, make_counts(samples), samples, missing(lost)).loc[LOST_POPULATIONS]
+    many = audit(BASELINE, make_counts(samples), samples, missing(lost, *others)).loc[
+        LOST_POPULATIONS
+    ]
     assert (few["value"], few["status"]) == ("B", "warning")
     assert "B (enough in 3 of 8 non-responders and 8 of 8 responders" in few["message"]
     assert (many["value"], many["status"]) == ("0", "ok")
@@ -93,7 +96,7 @@ def test_few_patients_are_warned_by_the_size_of_the_difference(kept: int, status
     p = float(stats.fisher_exact([[kept, 3 - kept], [3, 0]]).pvalue)
     assert p >= 0.1  # whatever the data show
     table = missing(("B", 3, 3, kept, 3, p), ("(all)", 3, 3, 0, 3, p))
-    found = audit(CHANGE, make_counts(samples), samples, table).loc[POPULATIONS]
+    found = audit(CHANGE, make_counts(samples), samples, table).loc[LOST_POPULATIONS]
     assert found["status"] == status
     assert "(all)" not in found["message"]
 
@@ -101,7 +104,7 @@ def test_few_patients_are_warned_by_the_size_of_the_difference(kept: int, status
 def test_sides_of_pairs_are_compared() -> None:
     samples = make_samples()
     table = missing(("B", 12, 12, 2, 12, 0.002))
-    found = audit(PAIRED, make_counts(samples), samples, table).loc[POPULATIONS]
+    found = audit(PAIRED, make_counts(samples), samples, table).loc[LOST_POPULATIONS]
     assert found["status"] == "warning"
     assert (
         "B (enough in 2 of 12 pairs in post samples and 12 of 12 pairs in pre samples"
