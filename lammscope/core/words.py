@@ -86,8 +86,10 @@ def write_number(value: float, kind: str) -> str:
             text = "> 1,000,000" if ratio > 1e6 else text
         case "plain":
             text = write_plain(value)
-        case _:
+        case "number":
             text = f"{value:.2f}"
+        case _:
+            raise ValueError(f"write_number: no kind {kind!r}.")
     return text.replace("-", MINUS)
 
 

@@ -207,16 +207,19 @@ def test_pairs_states_and_associations_are_drawn_with_and_without_rows(
 def test_the_map_of_cells_is_gathered_with_the_genes_that_samples_have(
     results: tuple[dict[str, Any], list[str]], run_script: Callable[..., str], tmp_path: Path
 ) -> None:
-    files, _ = results
+    files, samples = results
     output = tmp_path / "cell_map.json"
+    labels = {name: f"Label of {name}" for name in samples}
     run_script(
         "gather_cell_map",
         input=files,
         output={"data": output},
-        params={"definers": list(DEFINERS), "seed": 1},
+        params={"definers": list(DEFINERS), "labels": labels, "seed": 1},
     )
     data = json.loads(output.read_text(encoding="utf-8"))
     n_cells = len(pd.read_parquet(files["cells"]))
     assert data["n_all"] == data["n_shown"] == n_cells
     genes = [value["label"] for value in data["values"] if value["family"] == "Genes"]
     assert genes == list(DEFINERS)
+    (of_samples,) = (group["names"] for group in data["groups"] if group["key"] == "sample")
+    assert set(of_samples) <= set(labels.values())

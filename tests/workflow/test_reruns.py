@@ -342,7 +342,7 @@ def test_a_label_redraws_figures_and_report_and_nothing_else(moved: Path, reposi
     labels = ["Patient 1, before", *[""] * (len(rows) - 1)]
     lines = [f"{header}\tlabel", *map("\t".join, zip(rows, labels, strict=True))]
     sheet.write_text("\n".join(lines) + "\n")
-    drawn = ("draw_quality", "draw_cohort", "draw_evidence")
+    drawn = ("draw_quality", "draw_cohort", "draw_evidence", "gather_cell_map")
     assert plan(repository, moved) == dict.fromkeys((*drawn, "write_report", "all"), 1)
 
 

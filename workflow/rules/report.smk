@@ -197,6 +197,7 @@ rule gather_cell_map:
     params:
         **named(
             definers=config["lamm"]["definers"],
+            labels=LABELS,
             seed=config["seed"],
             code=code("gather_cell_map"),
         ),

@@ -29,7 +29,17 @@ def limit_colors(pixels: np.ndarray) -> Image.Image:
     table[(table >= WHITE).all(axis=1)] = 255
     palette = Image.new("P", (1, 1))
     palette.putpalette(table.tobytes())
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    indices = np.array(image.quantize(palette=palette, dither=Image.Dither.NONE))
+    # Pillow compares colors in steps of 4, so white could become a near-white that is nearer then.
+    indices[(pixels[..., :3] >= WHITE).all(axis=2)] = _index_of_white(table)
+    limited = Image.fromarray(indices, mode="P")
+    limited.putpalette(table.tobytes())
+    return limited
+
+
+def _index_of_white(table: np.ndarray) -> int:
+    """Return the place of white in a palette; without it, that of the lightest color."""
+    return int(table.sum(axis=1, dtype=int).argmax())
 
 
 def _most_frequent(codes: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def _name_genes(axis: Axes, genes: pd.DataFrame, y: np.ndarray, *, n_named: int)
     best = genes.iloc[first]
     names = [
         f"{row['symbol']}: log₂ fold change {write_number(row['log2fc'], 'signed')}, "
-        f"p {write_number(row['p'], 'small_p')}"
+        f"p {write_number(row['p'], 'p')}"
         for row in best[["symbol", "log2fc", "p"]].to_dict("records")
     ]
     name_points(axis, best["log2fc"].to_numpy(dtype=float), y[first], names)

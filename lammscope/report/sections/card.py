@@ -231,7 +231,7 @@ def _numbers(row: Mapping[str, Any], contrast: Contrast, *, denominator: str) ->
         "interval": f"{low} to {high}",
         "p": write_number(float(row["p"]), "p"),
         "permutation": write_number(float(row["p_permutation"]), "p"),
-        "floor": write_number(float(row["p_floor"]), "small_p"),
+        "floor": write_number(float(row["p_floor"]), "p"),
         "left_out": _left_out_tile(row, contrast),
     }
 

@@ -27,6 +27,7 @@
     canvas.style.aspectRatio = `1 / ${Math.min(1, Math.max(0.5, data.height / Math.max(data.width, 1)))}`;
     fillChoice();
     await choose();
+    box.classList.add("drawn"); // then the picture of the same is for paper only
     choice.addEventListener("change", choose);
     redrawOnChange(canvas, () => { sprites = null; showKey(); draw(); });
     listenToPointers();

@@ -27,3 +27,10 @@ def test_color_maps_stay_smooth_and_a_small_mark_keeps_its_hue() -> None:
     found = np.asarray(limit_colors(pixels).convert("RGB")).astype(int)
     assert np.abs(found - pixels[:, :, :3]).max() <= 24
     assert np.abs(found - pixels[:, :, :3]).mean() < 3
+
+
+def test_a_near_white_color_does_not_become_the_background() -> None:
+    pixels = np.full((100, 100, 4), 255, dtype=np.uint8)
+    pixels[:10, :, :3] = (247, 252, 253)
+    found = np.asarray(limit_colors(pixels).convert("RGB"))
+    assert (found[10:] == 255).all()
