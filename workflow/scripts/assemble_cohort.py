@@ -34,9 +34,7 @@ with job_log(snakemake.log[0]):
     with_cells = {sample: paths[sample] for sample in index.cells["sample"].unique()}
     samples = kept_cells(with_cells, cells=index.cells, reference=reference)
     shards = ((shard, positions) for _, shard, positions in samples)
-    log_normalised = snakemake.params.log_normalised
-    correction = read_correction(snakemake.input.pseudobulk, genes=cohort.var_names)
+    settings = {"log_normalised": snakemake.params.log_normalised}
+    settings["correction"] = read_correction(snakemake.input.pseudobulk, genes=cohort.var_names)
     with whole_file(snakemake.output.cohort) as temporary:
-        write_cohort(
-            cohort, shards, temporary, log_normalised=log_normalised, correction=correction
-        )
+        write_cohort(cohort, shards, temporary, **settings)
