@@ -79,7 +79,7 @@ def test_a_sample_without_cells_stays_in_the_tables_and_is_named_in_the_report(o
     assert summary.loc["P01_day_7", "n_cells"] == 0
     assert summary.loc["P01_day_7", "n_barcodes"] > 0
     report = (odd / "results" / "report.html").read_text(encoding="utf-8")
-    assert "No cell of sample P01_day_7 passes quality control" in report
+    assert "No cell of sample P01 day 7 passes quality control" in report
     calls = pd.read_csv(odd / "results" / "annotation" / "calls.tsv", sep="\t").set_index("sample")
     assert calls.loc["P01_day_7", "n_cells"] == 0
 
@@ -94,7 +94,7 @@ def test_samples_that_fail_are_named_first_and_on_the_console(odd: Path) -> None
     assert len(told) == 6
     assert told.to_dict() == samples["patient"][told.index].map(sexes).to_dict()
     report = (odd / "results" / "report.html").read_text(encoding="utf-8")
-    assert "Sample P01_day_7 fails quality control: 0 of" in report.split('id="cohort"')[0]
+    assert "Sample P01 day 7 fails quality control: 0 of" in report.split('id="cohort"')[0]
     log = (odd / "results" / "logs" / "judge_samples.log").read_text(encoding="utf-8")
     assert "WARNING sample P02_day_7 fails quality control: 1 of 1 barcodes pass" in log
 
