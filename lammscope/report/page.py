@@ -181,6 +181,7 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
                 hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
                 axis=_axis(results, own, config=config),
                 level=config["lamm"]["level"],
+                denominator=config["primary"]["denominator"],
                 n_genes=config["report"]["n_genes"],
             )
             for name, own in results.of_contrast.items()

@@ -32,6 +32,7 @@ def contrast_section(
     hierarchy: pd.DataFrame,
     axis: dict[str, Any],
     level: str,
+    denominator: str,
     n_genes: int,
 ) -> dict[str, Any]:
     """Return the content of the section on one contrast.
@@ -48,6 +49,8 @@ def contrast_section(
         From `axis.axis_section`.
     level
         That of LAMM cells, `lamm.level` in the config.
+    denominator
+        That of the primary result, `primary.denominator` in the config.
     n_genes
         Number of genes listed per population.
     """
@@ -65,7 +68,7 @@ def contrast_section(
         "abundance": None,
         "neighborhoods": neighborhood_table(results.neighborhoods_by_type, contrast=contrast),
         "neighborhood_line": neighborhood_line(
-            results.neighborhoods_by_type, abundance, contrast=contrast
+            results.neighborhoods_by_type, abundance, contrast=contrast, denominator=denominator
         ),
         "gene_sets": gene_set_table(results.gene_sets, contrast=contrast),
         "missing": missing_lines(results.missing, contrast=contrast),

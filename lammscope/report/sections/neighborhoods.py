@@ -10,12 +10,12 @@ from lammscope.core.names import LAMM, LAMM_ROWS
 from lammscope.core.verdicts import INCONCLUSIVE
 from lammscope.core.words import denominator_words, readable, shortened
 
-DENOMINATORS = ("immune", "monocytic", "all")  # of LAMM cells; the first that was tested is named
+OTHERS = ("immune", "monocytic", "all")  # denominators, if the primary one was not tested
 WAYS = ("tested", "higher", "lower")
 
 
 def neighborhood_line(
-    neighborhoods: pd.DataFrame, abundance: pd.DataFrame, *, contrast: Contrast
+    neighborhoods: pd.DataFrame, abundance: pd.DataFrame, *, contrast: Contrast, denominator: str
 ) -> str:
     """Say how many neighborhoods of monocytic cells differ, and whether as LAMM cells do.
 
@@ -27,6 +27,8 @@ def neighborhood_line(
         `abundance/{contrast}.tsv`; may be empty.
     contrast
         The contrast.
+    denominator
+        The primary one of the run, in which LAMM cells are named if they were tested in it.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def neighborhood_line(
     n_tested, n_higher, n_lower = (int(own[f"n_{what}"].sum()) for what in WAYS)
     counted = _count_words(own, higher=n_higher, lower=n_lower, contrast=contrast)
     counted = f"Of {n_tested:,} tested neighborhoods of monocytic cells, {counted}."
-    row = _lamm_row(abundance)
+    row = _lamm_row(abundance, first=denominator)
     if row is None:
         return f"{counted} LAMM cells could not be tested in this contrast."
     way = "higher" if row["estimate"] > 0 else "lower"
@@ -78,11 +80,11 @@ def _listed(own: pd.DataFrame) -> str:
     )
 
 
-def _lamm_row(abundance: pd.DataFrame) -> dict[Any, Any] | None:
+def _lamm_row(abundance: pd.DataFrame, *, first: str) -> dict[Any, Any] | None:
     """Return the row of LAMM cells in the first denominator that was tested."""
     rows = abundance[(abundance["population"] == LAMM) & (abundance["scale"] == "logit")]
     rows = rows[np.isfinite(rows["estimate"].astype(float))].set_index("denominator", drop=False)
-    found = [rows.loc[name].to_dict() for name in DENOMINATORS if name in rows.index]
+    found = [rows.loc[name].to_dict() for name in (first, *OTHERS) if name in rows.index]
     return found[0] if found else None
 
 

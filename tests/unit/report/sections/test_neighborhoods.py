@@ -9,7 +9,14 @@ from lammscope.report.sections.neighborhoods import neighborhood_line
 from tests.unit.example_results import CONTRASTS
 
 
-def line(*, higher: int, lower: int, estimate: float = 1.0, verdict: str = "supported") -> str:
+def line(
+    *,
+    higher: int,
+    lower: int,
+    estimate: float = 1.0,
+    verdict: str = "supported",
+    denominator: str = "immune",
+) -> str:
     counts: dict[str, Any] = {"n_tested": [20, 30], "n_higher": [higher, 5], "n_lower": [lower, 0]}
     neighborhoods = pd.DataFrame({"population": ["Macrophage", "CD4_T"]} | counts)
     abundance = pd.DataFrame(
@@ -22,7 +29,7 @@ def line(*, higher: int, lower: int, estimate: float = 1.0, verdict: str = "supp
         }
     )
     contrast = CONTRASTS["baseline"]
-    return neighborhood_line(neighborhoods, abundance, contrast=contrast)
+    return neighborhood_line(neighborhoods, abundance, contrast=contrast, denominator=denominator)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +55,13 @@ def test_neighborhoods_of_both_directions_or_of_none_claim_no_agreement() -> Non
     none = line(higher=0, lower=0, estimate=-0.5, verdict="inconclusive")
     assert "none differs. LAMM cells" in none
     assert none.endswith("inconclusive, numerically lower in non-responder.")
+    own = line(higher=1, lower=0, estimate=0.5, denominator="monocytic")
+    assert "LAMM cells as a fraction of monocytic cells: " in own
     untested = line(higher=1, lower=0, estimate=float("nan"))
     assert "inconclusive, numerically lower" in untested  # of the other denominator
 
 
 def test_without_monocytic_neighborhoods_there_is_no_sentence() -> None:
     contrast = CONTRASTS["baseline"]
-    assert neighborhood_line(pd.DataFrame(), pd.DataFrame(), contrast=contrast) == ""
+    line = neighborhood_line(pd.DataFrame(), pd.DataFrame(), contrast=contrast, denominator="all")
+    assert line == ""
