@@ -284,15 +284,7 @@ rule draw_expression:
         tables=collect("<results>/expression/{contrast}.tsv.gz", contrast=CONTRASTS),
         samples="<results>/design/samples.tsv",
     output:
-        pngs=[
-            report(
-                path,
-                caption="../report/contrast.rst",
-                category="Contrasts",
-                subcategory=contrast,
-            )
-            for contrast, path in contrast_figures("expression", "png")
-        ],
+        pngs=shown_by_contrast("expression"),
         pdfs=[path for _, path in contrast_figures("expression", "pdf")],
     log:
         "<logs>/draw_expression.log",
