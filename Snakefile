@@ -24,6 +24,7 @@ pathvars:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/provenance.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/joint.smk"
 include: "workflow/rules/annotate.smk"

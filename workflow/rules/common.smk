@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import cache
 from itertools import batched
 from pathlib import Path
