@@ -135,7 +135,7 @@ def _points(
             "field": "caveat",
             "status": row["status"],
             "tag": readable(row["status"]),
-            "message": textwrap.shorten(row["message"], LONGEST, placeholder=" …"),
+            "message": _shortened(row["message"]),
         }
         for row in caveats
     ] or [{"field": "caveat", "status": "", "tag": "checks", "message": nothing}]
@@ -289,6 +289,14 @@ def _row_of(own: ContrastResults | None, *, denominator: str) -> dict[str, Any] 
 
 def _whole(denominator: str) -> str:
     return denominator_words(denominator).removeprefix("of ")
+
+
+def _shortened(message: str) -> str:
+    """Cut a long message at the end of a sentence if there is one, else between words."""
+    if len(message) <= LONGEST:
+        return message
+    whole = message[: message.rfind(". ", 0, LONGEST - 2) + 1]
+    return f"{whole} …" if whole else textwrap.shorten(message, LONGEST, placeholder=" …")
 
 
 def _is_long(row: Message) -> bool:

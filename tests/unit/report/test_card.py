@@ -196,20 +196,22 @@ def test_caveats_are_on_the_page_before_the_numbers_and_not_twice(
     rows = [
         ["baseline", "verdict", "x", "survivorship", "At M6 nearly all are responders."],
         ["baseline", "rows", "x", "warning", long],
+        ["baseline", "rows", "x", "warning", f"One sentence. {long}"],
         ["pre_to_post", "verdict", "x", "aliased", "The other comparison is aliased."],
     ]
     audit = pd.DataFrame(rows, columns=audit_table().columns)
     fields, _, text = write_card(BETWEEN, audit=audit)
-    first, second = fields.caveats
+    first, second, third = fields.caveats
     assert first == rows[0][4]
     assert second.startswith(f"Compared are {LONG}")
     assert len(second) <= LONGEST
+    assert third == "One sentence. …"
     top = text.partition('<h2 id="cohort"')[0]
     order = ["verdict", "caveat", "failed-samples", "n-reference", "effect"]
     places = [top.index(f'data-field="{field}"') for field in order]
     assert places == sorted(places)
     below = top.partition('id="warnings"')[2]
-    assert [rows[0][4] in below, long in below, rows[2][4] in below] == [False, True, True]
+    assert [rows[0][4] in below, long in below, rows[3][4] in below] == [False, True, True]
 
 
 @pytest.fixture
