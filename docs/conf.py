@@ -30,6 +30,7 @@ html_title = "LAMMscope"
 html_context = {"default_mode": "auto"}
 html_static_path = ["style"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_search_summary = False  # it would be fetched, which a browser refuses for local files
 html_show_copyright = False
