@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 REQUIRED = "LAMMSCOPE_BROWSER"  # environment variable; if set, a missing browser is a failure
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+# In most containers the sandbox does not start and shared memory is small; the pages are our own.
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 LOCAL = ("file:", "data:", "blob:")
 DESKTOP, PHONE = 1400, 390
 PAPER = {"A4": 703, "Letter": 725}  # pixels between the margins
@@ -67,8 +69,7 @@ def open_browser() -> Iterator["Browser"]:
         program = next(filter(None, map(shutil.which, PROGRAMS)), own)
         if not Path(program).exists():
             _no_browser("there is no Chromium (`playwright install chromium` gets one)")
-        # The sandbox does not start in most containers, and the pages are our own.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         try:
             yield browser
         finally:
