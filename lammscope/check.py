@@ -19,6 +19,7 @@ from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.plan import plan_text
 from lammscope.cohort.results_folder import OTHER_COHORT, refuse_other_cohort
+from lammscope.core.words import near
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +61,8 @@ def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
     for path in paths:
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise ValueError(f"{path}: {_no_file(path)}") from error
         except yaml.YAMLError as error:
             raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
         except UnicodeDecodeError as error:
@@ -68,6 +71,14 @@ def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
             raise ValueError(f"{path}: is not a config; it must have keys at top level")
         update_config(merged, config)
     return merged
+
+
+def _no_file(path: Path) -> str:
+    """Say why there is no config at a path, and which other file may be meant."""
+    if path.is_dir():
+        return "is a folder; name the config file in it"
+    others = [str(other) for other in path.parent.glob("*.y*ml")]
+    return f"no such file{near(str(path), others)}"
 
 
 def _results_folder(config: Mapping[str, Any]) -> str:

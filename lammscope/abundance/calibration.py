@@ -143,7 +143,7 @@ def diagnose_abundance(
     design = independent_columns(design_matrix(units, contrast.adjust))
     at = tested_column(design)
     p = null_p_values(measure, keep, design, at, n_cohorts=N_COHORTS, seed=permutations.seed)
-    simulated = SIMULATED.replace("{arms}", "patients" if contrast.has_numbers else "arms")
+    simulated = SIMULATED.replace("{arms}", _groups(contrast))
     rows = [_result(about, len(p), p[np.isfinite(p)], max_share, simulated, TOO_MANY)]
     if contrast.has_arms:
         rows.append(_checked(about, *_spread(row, contrast, what)))
@@ -156,6 +156,13 @@ def diagnose_abundance(
     )
     rows += [_checked(about, *left_out)] if left_out else []
     return pd.concat(rows, ignore_index=True)
+
+
+def _groups(contrast: Contrast) -> str:
+    """Name what has a depth and a spread of its own."""
+    if contrast.has_arms:
+        return "arms"
+    return "patients" if contrast.has_numbers else "pairs"
 
 
 def _spread(row: Mapping[str, Any], contrast: Contrast, what: str) -> tuple[str, str]:

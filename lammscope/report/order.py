@@ -119,12 +119,13 @@ def volcano_types(expression: pd.DataFrame, *, n_types: int) -> list[str]:
     return (first + others)[:n_types]
 
 
-def order_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Order rows by denominator (monocytic first), then LAMM first and as in legends."""
+def order_rows(rows: pd.DataFrame, *, first: str = "") -> pd.DataFrame:
+    """Order rows by denominator (`first`, then monocytic), then LAMM first and as in legends."""
     known = {name: rank for rank, name in enumerate(population_order(rows["population"]))}
     leading = {"LAMM": -4, "LAMM_macrophage_like": -3, "LAMM_positive": -2, "monocytic": -1}
+    places = {"monocytic": 0, "all": 1, "immune": 2} | {first: -1}
     ranks = rows.assign(
-        _denominator=rows["denominator"].map({"monocytic": 0, "all": 1, "immune": 2}).fillna(3),
+        _denominator=rows["denominator"].map(places).fillna(len(places)),
         _population=rows["population"].map(lambda name: leading.get(name, known[name])),
     )
     ranks = ranks.sort_values(["_denominator", "denominator", "_population"], kind="stable")

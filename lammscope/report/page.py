@@ -174,20 +174,27 @@ def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
             choices=results.multiverse_choices,
             contrasts=contrasts,
         ),
-        "contrasts": [
-            contrast_section(
-                own,
-                audit=audit[audit["contrast"] == name],
-                hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
-                axis=_axis(results, own, config=config),
-                level=config["lamm"]["level"],
-                denominator=config["primary"]["denominator"],
-                n_genes=config["report"]["n_genes"],
-            )
-            for name, own in results.of_contrast.items()
-        ],
+        "contrasts": _contrasts(results, audit=audit, config=config),
         "explorers": _explorers(results),
     }
+
+
+def _contrasts(
+    results: Results, *, audit: pd.DataFrame, config: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the content of the section of each contrast."""
+    return [
+        contrast_section(
+            own,
+            audit=audit[audit["contrast"] == name],
+            hierarchy=results.hierarchy[results.hierarchy["contrast"] == name],
+            axis=_axis(results, own, config=config),
+            level=config["lamm"]["level"],
+            denominator=config["primary"]["denominator"],
+            n_genes=config["report"]["n_genes"],
+        )
+        for name, own in results.of_contrast.items()
+    ]
 
 
 def _explorers(results: Results) -> dict[str, Any]:

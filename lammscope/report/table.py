@@ -16,7 +16,7 @@ from lammscope.core.words import (
     readable,
     write_number,
 )
-from lammscope.report.order import order_rows
+from lammscope.report.order import order_rows, population_order
 from lammscope.report.table_cells import (
     Cell,
     Cells,
@@ -162,12 +162,13 @@ def without_doubles(rows: pd.DataFrame, *, level: str) -> tuple[pd.DataFrame, st
     return rows[~doubled], f"LAMM means the {words} level here, so its rows are not given twice."
 
 
+MODEL = "patient-level linear model; each arm has its own variance, pairs and trends have one"
 ABUNDANCE_COLUMNS = (
     Column("population", "Population", "name", choice=True),
     Column("verdict", "Verdict", "words", choice=True),
     Column("denominator", "Fraction", "text", choice=True),
     Column("effect", "{ratio} (95 % CI)", "ratio", "exponential of the logit estimate"),
-    Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
+    Column("p", "p", "p", MODEL),
     Column("corrected", "FDR or Holm's p", "p", "false discovery rate (Benjamini-Hochberg) within "
            "contrast and denominator; of LAMM rows Holm's p, over all but the primary one"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
@@ -246,15 +247,15 @@ QC_COLUMNS = (
 
 
 def abundance_rows(
-    abundance: pd.DataFrame, *, contrast: Contrast, level: str, file: str = ""
+    abundance: pd.DataFrame, *, contrast: Contrast, level: str, first: str = "", file: str = ""
 ) -> Table:
     """Build the table of an abundance test, LAMM first, with odds ratios (ratios for log ratios).
 
     Rows on the arcsine scale are not listed; their p is a column. `level` is that of LAMM cells,
-    whose rows are not repeated.
+    whose rows are not repeated; the denominator `first` comes first.
     """
     keys = ["population", "denominator"]
-    rows = order_rows(abundance[~abundance["scale"].isin(["arcsine", "mean"])])
+    rows = order_rows(abundance[~abundance["scale"].isin(["arcsine", "mean"])], first=first)
     arcsine = abundance[abundance["scale"] == "arcsine"].set_index(keys)["p"]
     if len(arcsine):
         rows["p_arcsine"] = arcsine.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
@@ -329,10 +330,10 @@ def _drop_weighted(rows: pd.DataFrame) -> pd.DataFrame:
     return rows if differs.any() else rows.drop(columns="p_weighted")
 
 
-def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast) -> list[str]:
-    """Return one line per denominator on LAMM cells: estimate, interval, p and verdict."""
+def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast, first: str = "") -> list[str]:
+    """Return a line on LAMM cells per denominator, that of `first` first, with its verdict."""
     lines = []
-    rows = order_rows(abundance[abundance["population"].eq("LAMM")])
+    rows = order_rows(abundance[abundance["population"].eq("LAMM")], first=first)
     for row in rows[rows["scale"] != "arcsine"].to_dict("records"):
         what = f"LAMM {denominator_words(row['denominator'])}"
         if not np.isfinite(row["estimate"]):
@@ -367,15 +368,20 @@ def _score_lines(abundance: pd.DataFrame, difference: str) -> list[str]:
 
 
 def dropped_lines(abundance: pd.DataFrame) -> list[str]:
-    """Name the patients left out because of too few cells, by denominator."""
+    """Name the patients left out because of too few cells, by denominator.
+
+    Lineages are denominators of their own, so there the populations are named, too.
+    """
     if "notes" not in abundance:
         return []
-    notes = abundance[["denominator", "notes"]].drop_duplicates()
-    return [
-        f"Fraction {denominator_words(row['denominator'])}: {readable(row['notes'])}"
-        for row in notes.to_dict("records")
-        if isinstance(row["notes"], str) and row["notes"]
-    ]
+    lines = []
+    for (denominator, note), rows in abundance.groupby(["denominator", "notes"], sort=False):
+        if not isinstance(note, str) or not note:
+            continue
+        names = population_order(rows["population"]) if denominator == "parent" else []
+        where = f" ({', '.join(map(readable, names))})" if names else ""
+        lines.append(f"Fraction {denominator_words(denominator)}{where}: {readable(note)}")
+    return lines
 
 
 def size_words(contrast: Contrast) -> str:

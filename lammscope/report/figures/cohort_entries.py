@@ -196,7 +196,8 @@ OF_COHORT = (
         draw=f"{FOLDER}.fractions.lamm_patients",
         section="patients",
         title="LAMM fractions of patients",
-        caption="Each point is a sample, each line a patient; black bars are means. Pre and post: "
+        caption="Each point is a sample, and lines join those of a patient; black bars are means. "
+        "Pre and post: "
         "before and after infusion. Hollow points have too few cells in the denominator to be "
         "tested.",
         alternative="LAMM fractions by arm and phase at both levels, with a line for each patient.",

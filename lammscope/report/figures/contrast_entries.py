@@ -9,7 +9,8 @@ OF_CONTRASTS = (
         draw=f"{FOLDER}.fractions.lamm_primary",
         section="card",
         title="LAMM fractions of patients",
-        caption="Each point is a sample, each line a patient; bars and bold numbers are means of "
+        caption="Each point is a sample, and lines join those of a patient; bars and bold "
+        "numbers are means of "
         "patients. Hollow points are not part of the test.",
         alternative="LAMM cells as a percentage of the primary denominator, one point per sample, "
         "with the means of the groups that are compared.",
@@ -20,7 +21,8 @@ OF_CONTRASTS = (
         draw=f"{FOLDER}.fractions.lamm_contrast",
         section="fractions",
         title="LAMM fractions",
-        caption="Each point is a sample, each line a patient (or a pair); black bars are means. "
+        caption="Each point is a sample, and lines join those of a patient (or a pair); black "
+        "bars are means. "
         "For a trend over numbers, the black line is fitted to the log odds of the tested samples, "
         "and dotted lines are means of the lowest and the highest third. "
         "Pre and post: before and after infusion. Hollow points are not part of this test.",
@@ -33,8 +35,9 @@ OF_CONTRASTS = (
         draw=f"{FOLDER}.forest.abundance_forest",
         section="abundance",
         title="Abundance of populations",
-        caption="Odds ratios with 95 % confidence intervals, from the patient-level model on the "
-        "logit scale. Means are over patients. Intervals are not adjusted for multiple testing. "
+        caption="Odds ratios (of changes: ratios of odds ratios) with 95 % intervals, "
+        "from the patient-level model on the logit scale. Means are over patients. Intervals are "
+        "not adjusted for multiple testing. "
         "Markers are filled where a difference is supported, half filled where it is suggestive, "
         "and open where it is inconclusive.",
         alternative="Forest plot of odds ratios per population and denominator.",
@@ -134,10 +137,11 @@ OF_CONTRASTS = (
         title="Top genes by patient",
         caption="Genes of the main populations in each patient (column): the supported ones, then "
         "the suggestive ones, with the smallest p; if there are none, those with the smallest p, "
-        "which may differ by chance. Colors are counts per million of the patient's cells of this "
-        "population, without adjustment for covariates. Genes that ambient RNA may explain are "
-        "left out. The genes were chosen because the sides differ, so the picture shows how "
-        "consistent that is, and is no further evidence.",
+        "which may differ by chance. Colors are log2 counts per million of the patient's cells of "
+        "this population, in standard deviations of the gene between patients or, for pairs and "
+        "changes, as the ratio within the patient; not adjusted for covariates. Genes that "
+        "ambient RNA may explain are left out. The genes were chosen because the sides differ, "
+        "so the picture shows how consistent that is, and is no further evidence.",
         alternative="Heat map of gene expression, one row per gene and one column per patient, "
         "grouped by side.",
     ),

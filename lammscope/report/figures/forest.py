@@ -43,7 +43,7 @@ def abundance_forest(data: ContrastData) -> Figure:
         return sentence_figure(
             f"No population could be tested in the contrast {readable(contrast.name)}."
         )
-    rows = order_rows(rows[rows["population"] != f"LAMM_{data.level}"])
+    rows = order_rows(rows[rows["population"] != f"LAMM_{data.level}"], first=data.denominator)
     first = (rows["denominator"] != rows["denominator"].shift()).to_numpy()
     places = np.cumsum(np.where(first, 2.2, 1.0))
     height = 1.03 + 0.185 * (places[-1] + 1.2)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lammscope.cohort.config import read_schema
 from lammscope.cohort.contrasts import PHASE_WORDS
+from lammscope.cohort.sorts import kept_lineages
 from lammscope.core.names import AUTO, DROP, NONE
 from lammscope.core.words import counted, readable
 from lammscope.joint.integration import METHODS
@@ -47,12 +48,18 @@ def _patients(facts: Facts) -> Iterator[str]:
     for phase, names in facts.timepoints.items():
         if names:
             yield f"Samples {PHASE_WORDS[phase]} were those at {listing(names, 'or')}."
-    if facts.config["sorts"]:
-        kept = (
-            f"{label} ({'all cells' if lineages == 'all' else listing(lineages)})"
-            for label, lineages in facts.config["sorts"].items()
+    labels = dict.fromkeys([*facts.sorts, *facts.config["sorts"]])
+    lineages = {label: kept_lineages(label, facts.config["sorts"]) for label in labels}
+    kept = [
+        f"{label} ({listing(sorted(map(readable, names)))})"
+        for label, names in lineages.items()
+        if names is not None
+    ]
+    if kept:
+        yield (
+            f"Sorted libraries, with the lineages that sorting keeps: {', '.join(kept)}. Fractions "
+            "of cells that sorting removes were not tested."
         )
-        yield f"Sorted libraries, with the cells that sorting keeps: {', '.join(kept)}."
     if facts.config["categories"]:
         yield f"Numbers were treated as categories in {listing(facts.config['categories'])}."
     yield "No step up to the counts per population used the response."
@@ -317,9 +324,10 @@ def _car(facts: Facts) -> Iterator[str]:
         "usual names of CAR constructs" if is_usual else f"names that match “{car['features']}”"
     )
     yield (
-        f"The transgene was recognized by {features}. Each T cell after infusion got a probability "
-        "of being a CAR-T cell from its own CAR transcripts (negative binomial, shape 2.2), the "
-        "level of stray transcripts in cells of other lineages, and its nearest T cells of the "
+        f"The transgene was recognized by {features}. Each T cell, but for samples before "
+        "infusion, got a probability of being a CAR-T cell from its own CAR transcripts (negative "
+        "binomial, shape 2.2), the level of stray transcripts in cells of other lineages, and its "
+        "nearest T cells of the "
         f"same sample. From {number(car['probability'])} on it was called a CAR-T cell, below "
         f"{number(round(1 - car['probability'], 9))} not; between, it was in denominators but not "
         "tested. Before infusion, no cell was called. In libraries sorted by the CAR, T cells with "

@@ -67,7 +67,7 @@ def _abundance(facts: Facts) -> Iterator[str]:
         "cells also to their log ratio to T cells. Samples with fewer than "
         f"{number(settings['min_cells'])} cells in the denominator were left out."
     )
-    if settings["exclude_pre_post"]:
+    if settings["exclude_pre_post"] and facts.crosses_phases:
         left_out = listing(map(readable, settings["exclude_pre_post"]))
         yield f"Contrasts of phases left {left_out} out of the denominators."
     yield (
@@ -75,18 +75,24 @@ def _abundance(facts: Facts) -> Iterator[str]:
         "model on arm and covariates, in which each arm has its own variance (without covariates "
         "Welch's test; with covariates, Satterthwaite's degrees of freedom; pairs and trends have "
         "one variance). p-values are two-sided and not moderated. Rows with fewer than 2 expected "
-        "cells per sample were not tested. In permutation tests, the labels of patients (signs of "
+        "cells per sample were not tested, nor were LAMM cells as a fraction of monocytic cells "
+        "where they are over 90 % of these. In permutation tests, the labels of patients (signs of "
         "pairs, values of trends) were permuted within strata of the categorical covariates, with "
         "|t| as the statistic; numeric covariates were handled by Freedman and Lane's method. All "
         f"assignments were enumerated up to {number(settings['max_exact'])}, otherwise "
         f"{number(settings['n_draws'])} were drawn. Each patient was left out in turn. False "
         "discovery rates (Benjamini and Hochberg) were computed over the populations of a "
         "denominator and scale; secondary LAMM rows of all contrasts were corrected by Holm's "
-        "method together. Each population was tested again without the one whose fraction moved "
-        "most. Patients with only one of two samples entered a random-effects model beside the "
-        "main test [@kenward_roger], and a meta-regression beside it weighted patients by their "
-        "cells [@knapp_hartung]."
+        "method together. If a population had p < 0.05, the others of its denominator were tested "
+        "again without the one that moved most; LAMM cells only if that one is not monocytic. "
+        "Beside the main test, a meta-regression weighted patients by their cells "
+        "[@knapp_hartung]."
     )
+    if facts.has_incomplete:
+        yield (
+            "Patients with only one of two samples entered a random-effects model beside the main "
+            "test [@kenward_roger]."
+        )
 
 
 def _verdicts() -> Iterator[str]:
@@ -95,29 +101,50 @@ def _verdicts() -> Iterator[str]:
         "0.05, p was below 0.1 without any one patient, and the difference did not follow from "
         "that of another population; suggestive if p was below 0.05 but one of the others was "
         "missing; inconclusive if p was 0.05 or more; and not testable without a p. For the "
-        "primary result, p itself counted as corrected. Genes and gene sets were inconclusive "
-        "unless their false discovery rate was below 0.05."
+        "primary result, p itself counted as corrected. Genes, gene sets and ligand-receptor pairs "
+        "(but the one specified in advance) were inconclusive unless their false discovery rate "
+        "was below 0.05."
     )
+
+
+CHANGED = {
+    "scale": "scale",
+    "denominator": "denominator",
+    "level": "level",
+    "score": "mean score",
+    "expected": "sum of probabilities",
+    "corrected": "numbers corrected for recall",
+    "adjust": "covariates",
+    "leave_one_out": "each patient left out",
+}
 
 
 def _robustness(facts: Facts) -> Iterator[str]:
     thresholds, settings = facts.config["robustness"]["thresholds"], facts.config["calibration"]
-    yield (
-        "The LAMM result was computed again with one choice changed at a time: scale, "
-        "denominator, level, mean score, sum of probabilities, numbers corrected for recall, "
-        "covariates, each patient left out"
-        + (
-            f", and probability thresholds of {listing(map(number, thresholds))}."
-            if thresholds
-            else "."
+    changed = [words for name, words in CHANGED.items() if name in facts.analyses]
+    if "threshold" in facts.analyses:
+        changed.append("uncertain cells counted as LAMM cells")
+        others = [
+            number(each) for each in thresholds if each != facts.config["lamm"]["probability"]
+        ]
+        changed += [f"probability thresholds of {listing(others)}"] * bool(others)
+    if changed:
+        yield (
+            "The LAMM result was computed again with one choice changed at a time: "
+            f"{listing(changed)}."
         )
-    )
-    yield (
-        "To check calibration, the primary row was tested in 2,000 simulated cohorts without a "
-        "difference, with the depth and the spread of the arms, and the genes of LAMM cells under "
-        f"{number(settings['n_expression'])} permutations of the labels; a warning was given above "
-        f"a share of {number(100 * settings['max_share'])} % of p < 0.05."
-    )
+    tests = {
+        "abundance": "the primary row was tested in 2,000 simulated cohorts without a difference, "
+        "with the depth and the spread of this one",
+        "genes": "the genes of LAMM cells under "
+        f"{number(settings['n_expression'])} permutations of the labels",
+    }
+    made = [words for name, words in tests.items() if name in facts.calibrated]
+    if made:
+        yield (
+            f"To check calibration, {', and '.join(made)}; a warning was given above a share of "
+            f"{number(100 * settings['max_share'])} % of p < 0.05."
+        )
 
 
 def _neighborhoods(facts: Facts) -> str:
@@ -217,9 +244,11 @@ def _axis(facts: Facts) -> Iterator[str]:
             f"between senders and receivers among {_groups(axis['myeloid'])} (myeloid), "
             f"{_groups(axis['T'])} (T and NK cells) and {_groups(axis['other'])} (others). The "
             "level of a gene was log2 counts per million of the patient's summed counts less "
-            "expected ambient RNA (TMM, prior count 0.5); alternatives were summed, and a complex "
-            "had the level of its lower part. The sum of sender and receiver, and both terms, were "
-            "compared as abundance is. Parts with fewer than 2 expected UMIs per patient, or that "
+            "expected ambient RNA (TMM, prior count 0.5); patients needed "
+            f"{number(facts.config['expression']['min_cells'])} cells on each "
+            "side of a pair; alternatives were summed, and a complex had the level of its lower "
+            "part. The sum of sender and receiver, and both terms, were compared as abundance is. "
+            "Parts with fewer than 2 expected UMIs per patient, or that "
             f"ambient RNA might explain, were not tested. {fixed} A pair was called supported only "
             "if both terms differed."
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from lammscope.cohort.comparison import Comparison
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.names import LAMM, PHASES, PRIMARY_SCALE
 from lammscope.report.results import Results
@@ -13,6 +14,11 @@ from lammscope.report.results import Results
 # Columns of the sample sheet that take the place of the config in a sample or a channel.
 OWN_LIMITS = ("min_counts", "min_genes", "max_pct_mt", "max_pct_hb")
 OWN_RATES = ("expected_cells", "doublet_rate")
+ANALYSES = (
+    *("scale", "denominator", "level", "score", "expected", "corrected", "threshold", "adjust"),
+    "leave_one_out",
+)
+CALIBRATED = ("abundance", "genes")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,16 @@ class Facts:
         Of the multiverse; 0 if there is none.
     is_replication
         Whether the primary result of a first cohort was tested.
+    sorts
+        Labels of sorting in the sheet.
+    analyses
+        The other analyses of LAMM cells that gave a result, as in the tables of robustness.
+    calibrated
+        Whether calibration was checked for `abundance` and for `genes`.
+    crosses_phases
+        Whether a contrast compares cells of both phases.
+    has_incomplete
+        Whether patients with only one of two sides entered a test.
     versions
         Versions of the software by name.
     """
@@ -62,6 +78,11 @@ class Facts:
     endpoints: tuple[str, ...] = ()
     n_specifications: int = 0
     is_replication: bool = False
+    sorts: tuple[str, ...] = ()
+    analyses: tuple[str, ...] = ANALYSES
+    calibrated: tuple[str, ...] = CALIBRATED
+    crosses_phases: bool = True
+    has_incomplete: bool = True
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +114,17 @@ def facts_of(results: Results, *, config: Mapping[str, Any], versions: Mapping[s
         endpoints=tuple(dict.fromkeys(map(str, endpoints))),
         n_specifications=len(results.multiverse_specifications),
         is_replication=not results.replication.empty,
+        sorts=tuple(sorted(set(samples["sort"].dropna().map(str)))) if "sort" in samples else (),
+        analyses=_analyses(results),
+        calibrated=_calibrated(results.calibration),
+        crosses_phases=any(
+            Comparison(results.sheet_samples, contrast).crosses_phases
+            for contrast in results.contrasts.values()
+        ),
+        has_incomplete=any(
+            "p_incomplete" in own.abundance and own.abundance["p_incomplete"].notna().any()
+            for own in results.of_contrast.values()
+        ),
         versions=versions,
     )
 
@@ -106,6 +138,23 @@ def _scheme(abundance: pd.DataFrame, *, denominator: str) -> str:
     ]
     known = rows["permutation_scheme"].dropna().astype(str)
     return known.iloc[0] if len(known) else ""
+
+
+def _analyses(results: Results) -> tuple[str, ...]:
+    """Return the other analyses that gave a result in some contrast."""
+    tables = [own.robustness for own in results.of_contrast.values() if len(own.robustness)]
+    made = {name for table in tables for name in table.loc[table["p"].notna(), "analysis"]}
+    return tuple(name for name in ANALYSES if name in made)
+
+
+def _calibrated(calibration: pd.DataFrame) -> tuple[str, ...]:
+    """Return which tests were made in cohorts or under labels without a difference."""
+    if calibration.empty:
+        return ()
+    made = calibration.loc[calibration["n_null"] > 0, "test"].astype(str)
+    is_genes = made.str.startswith("genes")
+    found = {"abundance": (~is_genes).any(), "genes": is_genes.any()}
+    return tuple(name for name in CALIBRATED if found[name])
 
 
 def number(value: float) -> str:

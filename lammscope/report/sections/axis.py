@@ -28,7 +28,7 @@ from lammscope.report.axis_rows import (
     told_rows,
 )
 from lammscope.report.catalog import result_path
-from lammscope.report.table import Column, Table, build_table, name_columns, size_words
+from lammscope.report.table import MODEL, Column, Table, build_table, name_columns, size_words
 from lammscope.report.table_cells import (
     effect_cells,
     size_cells,
@@ -57,7 +57,7 @@ PAIR_COLUMNS = (
     Column("sender", "Sender", "name", choice=True),
     Column("receiver", "Receiver", "name", choice=True),
     Column("effect", "{ratio} (95 % CI)", "ratio", "of the product of both terms"),
-    Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
+    Column("p", "p", "p", MODEL),
     Column("fdr", "FDR", "p", "Benjamini-Hochberg over the tested rows but the pre-specified one"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
     Column("n", "n", "number", "{sizes}", constant=True),

@@ -22,6 +22,8 @@ from lammscope.report.sections.lines import (
     calibration_rows,
     incomplete_line,
     influence_line,
+    least_words,
+    limit_words,
     robustness_line,
 )
 from lammscope.report.sections.quality import sharing_rows
@@ -231,7 +233,8 @@ def _numbers(row: Mapping[str, Any], contrast: Contrast, *, denominator: str) ->
         "interval": f"{low} to {high}",
         "p": write_number(float(row["p"]), "p"),
         "permutation": write_number(float(row["p_permutation"]), "p"),
-        "floor": write_number(float(row["p_floor"]), "p"),
+        "floor": least_words(float(row["p_floor"])),
+        "limit": limit_words(row),
         "left_out": _left_out_tile(row, contrast),
     }
 

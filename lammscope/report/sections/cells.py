@@ -201,15 +201,16 @@ def car_section(car: pd.DataFrame) -> dict[str, Any]:
 
 def _missed_line(car: pd.DataFrame) -> str:
     """Say how many CAR-T cells are called, missed and unknown; "" if none is expected."""
-    after = car[(car["phase"] != "pre") & car["pct_missed"].notna()]
-    if after.empty:
+    after = car[car["phase"] != "pre"]
+    known = after[after["pct_missed"].notna()]
+    if known.empty:
         return ""
-    missed = (after["pct_missed"] * after["n_expected"]).sum() / after["n_expected"].sum()
+    missed = (known["pct_missed"] * known["n_expected"]).sum() / known["n_expected"].sum()
     return (
         f"{after['n_positive'].sum():,} T cells are called CAR-T cells. An expected "
         f"{write_number(missed, 'percent')} of all CAR-T cells are missed (in single samples "
-        f"{write_number(after['pct_missed'].min(), 'percent')} to "
-        f"{write_number(after['pct_missed'].max(), 'percent')}), mostly because they show no "
+        f"{write_number(known['pct_missed'].min(), 'percent')} to "
+        f"{write_number(known['pct_missed'].max(), 'percent')}), mostly because they show no "
         f"transcript. {after['n_unknown'].sum():,} T cells may be CAR-T cells or not: they count "
         "in denominators, but are not tested."
     )

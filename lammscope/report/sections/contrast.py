@@ -80,8 +80,10 @@ def contrast_section(
     }
     if not abundance.empty and abundance["estimate"].notna().any():
         file = result_path("abundance", contrast=contrast.name)
-        result["abundance"] = abundance_rows(abundance, contrast=contrast, level=level, file=file)
-        result["lamm"] = lamm_lines(abundance, contrast=contrast)
+        result["abundance"] = abundance_rows(
+            abundance, contrast=contrast, level=level, first=denominator, file=file
+        )
+        result["lamm"] = lamm_lines(abundance, contrast=contrast, first=denominator)
         result["dropped"] = dropped_lines(abundance)
     if not results.robustness.empty:
         result["robustness"] = robustness_line(results.robustness, contrast=contrast)

@@ -22,7 +22,8 @@ CONTRAST_COLUMNS = (
     Column("left_out", "Samples left out", "count", "selected, but they cannot be compared; the "
            "section of the contrast gives the reasons"),
     Column("rank", "Model rank", "text", "coefficients that can be estimated, of all", True),
-    Column("floor", "Smallest p", "p", "that a permutation test of these patients can give"),
+    Column("floor", "Smallest p", "p", "that the permutation test can give: of all "
+           "assignments, or of the draws"),
 )  # fmt: skip
 ARM_COLUMNS = (
     Column("arm", "Arm", "name"),

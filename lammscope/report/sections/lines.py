@@ -12,7 +12,14 @@ from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import counted, denominator_words, readable, write_number
 from lammscope.report.catalog import result_path
 from lammscope.report.order import population_order
-from lammscope.report.table import Column, Table, build_table, name_columns, without_doubles
+from lammscope.report.table import (
+    MODEL,
+    Column,
+    Table,
+    build_table,
+    name_columns,
+    without_doubles,
+)
 from lammscope.report.table_cells import (
     Cells,
     effect_cells,
@@ -23,6 +30,16 @@ from lammscope.report.table_cells import (
 )
 
 MAIN = "main"
+CHANGED = {  # analyses of the table of robustness in words
+    "scale": "scale",
+    "denominator": "denominator",
+    "level": "level of LAMM calls",
+    "expected": "expected numbers instead of calls",
+    "corrected": "numbers corrected for recall",
+    "threshold": "threshold of LAMM calls",
+    "adjust": "covariates",
+    "leave_one_out": "one patient left out",
+}
 RATIO = ("log_odds", "log_odds_low", "log_odds_high")
 N_SETS = 40  # rows of a gene-set table, with the smallest p
 GENE_SET_COLUMNS = (
@@ -61,7 +78,7 @@ LAMM_COLUMNS = (
         "odds ratio; for a change, ratio of odds ratios; for a trend, per step, SD or doubling; of "
         "the LAMM score, the difference",
     ),
-    Column("p", "p", "p", "patient-level linear model, each arm with its own variance"),
+    Column("p", "p", "p", MODEL),
     Column("p_holm", "p, Holm", "p", "corrected for all secondary LAMM rows of this run"),
     Column("p_permutation", "p, permutation", "p", "assumes no distribution"),
     Column("left_out", "p, one left out", "p", "largest p with one patient left out", True),
@@ -117,6 +134,24 @@ def incomplete_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
     return line + " The verdict rests on complete patients." * (OTHERWISE in str(row["words"]))
 
 
+def p_words(p: float) -> str:
+    """Write p as `= 0.040` or `< 0.0001`."""
+    text = write_number(p, "p")
+    return text if text.startswith("<") else f"= {text}"
+
+
+def least_words(p: float) -> str:
+    """Write the smallest p that a test can give, in full even if it is below 0.0001."""
+    text = write_number(p, "p")
+    return f"{p:.1g}" if text.startswith("<") else text
+
+
+def limit_words(row: Mapping[str, Any]) -> str:
+    """Say what limits p of the permutation test of a row: its patients, or the number of draws."""
+    number = str(row["permutation_scheme"]).rpartition(": ")[2]
+    return f"with {number}" if number.endswith("draws") else "with these patients"
+
+
 def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
     """Summarize the other analyses of the LAMM result; "" if there is no result."""
     tested = robustness[robustness["log_odds"].notna()]
@@ -124,6 +159,7 @@ def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
     others = tested[tested["analysis"] != MAIN]
     if main.empty or others.empty:
         return ""
+    changed = [words for name, words in CHANGED.items() if (others["analysis"] == name).any()]
     same = np.sign(others["log_odds"]) == np.sign(main["log_odds"].iloc[0])
     clear = same & (others["p"] < ALPHA)
     low, high = (
@@ -131,8 +167,8 @@ def robustness_line(robustness: pd.DataFrame, *, contrast: Contrast) -> str:
         for end in (others["log_odds"].min(), others["log_odds"].max())
     )
     line = (
-        f"The analysis was repeated {len(others)} times, each time with one choice changed (scale, "
-        f"denominator, threshold or level of LAMM calls, covariates, one patient left out). "
+        f"The analysis was repeated {len(others)} times, each time with one choice changed "
+        f"({', '.join(changed)}). "
         f"The difference has the same direction in {same.sum()} of them; {clear.sum()} of these "
         f"have p < {ALPHA:g}. The {contrast.ratio()} is between {low} and {high}."
     )
@@ -151,6 +187,8 @@ def correction_line(tested: pd.DataFrame, *, contrast: Contrast) -> str:
     plain = tested[(tested["analysis"] == "level") & (tested["setting"] == level)]
     if plain.empty:  # the level of the main analysis
         plain = tested[tested["analysis"] == MAIN]
+    if np.isclose(plain["log_odds"].iloc[0], corrected["log_odds"].iloc[0]):
+        return "No sample has so few macrophage-like cells that calls lose many of them."
     ratios = (
         [write_number(float(table[name].iloc[0]), "ratio") for name in RATIO]
         for table in (plain, corrected)

@@ -8,9 +8,10 @@ function selectText(element) {
 }
 
 function sayBriefly(button, words) {
-  const before = button.textContent;
+  button.dataset.words ??= button.textContent;
   button.textContent = words;
-  setTimeout(() => { button.textContent = before; }, 2000);
+  clearTimeout(button.waiting);
+  button.waiting = setTimeout(() => { button.textContent = button.dataset.words; }, 2000);
 }
 
 document.querySelectorAll("[data-copy]").forEach(button => {

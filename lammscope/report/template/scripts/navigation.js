@@ -6,12 +6,22 @@ if (contents) {
   narrow.addEventListener("change", fold);
   contents.addEventListener("click", event => { if (narrow.matches && event.target.matches("a")) contents.open = false; });
 }
-if ("IntersectionObserver" in window) {
-  const links = new Map([...document.querySelectorAll("nav a")].map(link => [link.hash.slice(1), link]));
-  const watch = new IntersectionObserver(seen => seen.forEach(entry => {
-    if (!entry.isIntersecting) return;
-    links.forEach(link => link.classList.remove("here"));
-    links.get(entry.target.id)?.classList.add("here");
-  }), { rootMargin: "0px 0px -70% 0px" });
-  document.querySelectorAll("main [id]").forEach(part => links.has(part.id) && watch.observe(part));
+// The contents mark the section that is read: the last whose heading is in the upper third.
+const headings = [...document.querySelectorAll("nav a")]
+  .map(link => ({ link, heading: document.getElementById(link.hash.slice(1)) }))
+  .filter(each => each.heading);
+let marking = false;
+function markSection() {
+  marking = false;
+  const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+  const passed = headings.filter(each => each.heading.getBoundingClientRect().top < innerHeight / 3);
+  const here = atEnd && scrollY > 0 ? headings.at(-1) : passed.at(-1) ?? headings[0];
+  for (const each of headings) each.link.classList.toggle("here", each === here);
 }
+function markSoon() {
+  if (!marking) requestAnimationFrame(markSection);
+  marking = true;
+}
+addEventListener("scroll", markSoon, { passive: true });
+addEventListener("resize", markSoon);
+if (headings.length) markSection();

@@ -1,5 +1,6 @@
 """The primary result in words, for any cohort."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -60,9 +61,19 @@ def test_the_sentence_gives_the_numbers_of_the_primary_row(tested: Results) -> N
         & (table["scale"] == "logit")
     ].iloc[0]
     assert row["status"] == "ok"
-    assert f"with these patients it cannot give less than p = {row['p_floor']:.3g}" in text
+    assert f"with these patients it cannot give less than p = {row['p_floor']:.3f}" in text
     assert "95 % confidence interval" in text
     assert "positive level" not in text
+
+
+def test_the_number_of_draws_limits_p_where_labels_are_drawn(tested: Results) -> None:
+    own = tested.of_contrast["baseline"]
+    scheme = "labels of patients: 10,000 draws"
+    table = own.abundance.assign(permutation_scheme=scheme, p_floor=1 / 10_001)
+    changed = replace(own, abundance=table)
+    results = replace(tested, of_contrast={**tested.of_contrast, "baseline": changed})
+    text = state_primary(results, config=config())
+    assert "with 10,000 draws it cannot give less than p = 0.0001" in text
 
 
 @pytest.mark.parametrize(
