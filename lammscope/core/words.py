@@ -93,6 +93,12 @@ def write_number(value: float, kind: str) -> str:
     return text.replace("-", MINUS)
 
 
+def p_words(p: float) -> str:
+    """Return `p = 0.012` or `p < 0.0001`."""
+    words = write_number(float(p), "p")
+    return f"p {words}" if words.startswith("<") else f"p = {words}"
+
+
 def _p_text(p: float) -> str:
     """Write p with three decimals; with a fourth if it is small, or rounding would move it to 0.05.
 

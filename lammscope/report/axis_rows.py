@@ -109,12 +109,6 @@ def effect_keys(measure: str) -> tuple[str, str, str]:
     return f"{prefix}estimate", f"{prefix}ci_low", f"{prefix}ci_high"
 
 
-def p_words(p: float) -> str:
-    """Return `p = 0.012` or `p < 0.0001`."""
-    words = write_number(float(p), "p")
-    return f"p {words}" if words.startswith("<") else f"p = {words}"
-
-
 def _find(pairs: pd.DataFrame, wanted: Mapping[str, str]) -> dict[str, Any] | None:
     same = np.logical_and.reduce([pairs[key].astype(str) == wanted[key] for key in KEYS])
     rows = pairs[same].to_dict("records")

@@ -127,8 +127,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sections(results: Results, *, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of each section, by its name in the template."""
-    audit = pd.concat([part for part in (results.audit, results.losses) if len(part)])
-    contrasts = results.contrasts
+    audit, contrasts = results.findings, results.contrasts
     calibration = calibration_rows(results.calibration)
     genes = results.population_genes
     failures = failure_rows(results.qc_verdicts, on_failed=config["qc"]["on_failed"])

@@ -69,6 +69,11 @@ class Results:
     of_contrast: Mapping[str, ContrastResults]
 
     @property
+    def findings(self) -> pd.DataFrame:
+        """The rows of the audit, and those on populations that one side lacks."""
+        return pd.concat([part for part in (self.audit, self.losses) if len(part)])
+
+    @property
     def contrasts(self) -> dict[str, Contrast]:
         """The contrasts of the run by name."""
         return {name: results.contrast for name, results in self.of_contrast.items()}

@@ -12,6 +12,7 @@ from lammscope.core.verdicts import OTHERWISE
 from lammscope.core.words import (
     NOTHING,
     denominator_words,
+    p_words,
     population_words,
     readable,
     write_number,
@@ -343,9 +344,8 @@ def lamm_lines(abundance: pd.DataFrame, *, contrast: Contrast, first: str = "") 
             write_number(float(row[key]), "ratio") for key in ("estimate", "ci_low", "ci_high")
         )
         name = f"ratio{contrast.per}" if row["scale"] == "log_ratio" else contrast.ratio()
-        p = write_number(float(row["p"]), "p")
-        p = p if p.startswith("<") else f"= {p}"
-        lines.append(f"{what}: {name} {ratio} (95 % CI {low} to {high}), p {p}; {row['verdict']}")
+        interval = f"95 % CI {low} to {high}"
+        lines.append(f"{what}: {name} {ratio} ({interval}), {p_words(row['p'])}; {row['verdict']}")
     return lines + _score_lines(abundance, f"difference{contrast.per}")
 
 
@@ -360,10 +360,9 @@ def _score_lines(abundance: pd.DataFrame, difference: str) -> list[str]:
         value, low, high = (
             write_number(float(row[key]), "signed") for key in ("estimate", "ci_low", "ci_high")
         )
-        p = write_number(float(row["p"]), "p")
-        p = p if p.startswith("<") else f"= {p}"
         interval = f"95 % CI {low} to {high}"
-        lines.append(f"{what}: {difference} {value} ({interval}), p {p}; {row['verdict']}")
+        found = f"{difference} {value} ({interval}), {p_words(row['p'])}"
+        lines.append(f"{what}: {found}; {row['verdict']}")
     return lines
 
 

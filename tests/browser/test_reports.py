@@ -12,7 +12,6 @@ from tests.unit.example_results import (
     CONTRASTS,
     Example,
     abundance_table,
-    audit_table,
     example,
     expression_table,
     gene_set_rows,
@@ -45,15 +44,7 @@ def test_a_cohort_without_a_result(
     browser: "Browser",
     tmp_path: Path,
 ) -> None:
-    missing = {"response": None, "response_label": None, "phase": None}
-    make_report(
-        samples=cohort.samples.assign(**missing),
-        contrasts={},
-        abundance={},
-        expression={},
-        audit=audit_table().iloc[:0],
-        primary_sentence="",
-    )
+    make_report(**test_page.nothing_to_compare(cohort))
     check_report(browser, tmp_path / "report.html", most_pages=12)
 
 

@@ -1,5 +1,6 @@
 """Plausible result tables of a small cohort, in the formats of the workflow."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -518,3 +519,17 @@ def gather(tables: dict[str, Any]) -> Results:
     of_cohort = {name: pd.DataFrame() for names in OPTIONAL_TABLES.values() for name in names}
     of_cohort |= {key: tables[key] for key in COHORT_TABLES if key in tables}
     return Results(**of_cohort, of_contrast=of_contrast)
+
+
+def copies_of_samples(
+    samples: Iterable[str], n: int
+) -> tuple[dict[str, str], Callable[[pd.DataFrame], pd.DataFrame]]:
+    """Return n new names of samples, each with the one it copies, and a function for tables."""
+    names = list(samples)
+    copies = {f"N{i:03d}": names[i % len(names)] for i in range(n)}
+
+    def copied(table: pd.DataFrame) -> pd.DataFrame:
+        parts = [table[table["sample"] == old].assign(sample=new) for new, old in copies.items()]
+        return pd.concat(parts, ignore_index=True)
+
+    return copies, copied

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lammscope.core.names import ALPHA
-from lammscope.core.words import elided, population_words, readable, write_number
-from lammscope.report.axis_rows import p_words
+from lammscope.core.words import elided, p_words, population_words, readable, write_number
 from lammscope.report.figures.points import free_of_overlap, name_points
 from lammscope.report.figures.style import ARM_COLORS, INK, NEUTRAL, legend_dots, sentence_figure
 from lammscope.report.figures.t_states import measure_words

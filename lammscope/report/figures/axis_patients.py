@@ -11,11 +11,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lammscope.cohort.contrasts import SIDES
 from lammscope.core.names import PHASES
-from lammscope.core.words import as_text, population_words, readable
+from lammscope.core.words import as_text, p_words, population_words, readable
 from lammscope.report.axis_rows import (
     KEYS,
     fold_words,
-    p_words,
     pair_words,
     reason_words,
     route_words,

@@ -13,9 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL.PngImagePlugin import PngInfo
 
-from lammscope.report.point_names import KEY, read_points
-
-__all__ = ["name_points", "point_metadata", "read_points"]
+from lammscope.report.point_names import KEY
 
 DIGITS = 4  # of positions, which are fractions of the figure's width and height
 

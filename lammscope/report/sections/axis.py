@@ -10,7 +10,7 @@ from lammscope.axis.primary import PRIMARY
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.pairs import read_term
 from lammscope.core.verdicts import SUGGESTIVE, SUPPORTED
-from lammscope.core.words import counted, population_words, readable
+from lammscope.core.words import counted, p_words, population_words, readable
 from lammscope.report.axis_levels import Levels, level_rows
 from lammscope.report.axis_rows import (
     PROXY,
@@ -18,7 +18,6 @@ from lammscope.report.axis_rows import (
     SPECIFICITY,
     effect_keys,
     fold_words,
-    p_words,
     pair_words,
     read_rows,
     reason_words,

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lammscope.abundance.primary import primary_row
 from lammscope.cohort.audit_soup import ITEM as AMBIENT
@@ -98,7 +97,7 @@ def primary_caveats(
     left out, then messages of the cohort. One that concerns the tests of genes is returned only if
     there are no others.
     """
-    contrasts, audit = results.contrasts, pd.concat([results.audit, results.losses])
+    contrasts, audit = results.contrasts, results.findings
     if own is None:
         return warning_rows(audit[audit["contrast"] == "cohort"], contrasts=contrasts)
     name = own.contrast.name

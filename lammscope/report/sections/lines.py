@@ -134,12 +134,6 @@ def incomplete_line(row: Mapping[str, Any], *, contrast: Contrast) -> str:
     return line + " The verdict rests on complete patients." * (OTHERWISE in str(row["words"]))
 
 
-def p_words(p: float) -> str:
-    """Write p as `= 0.040` or `< 0.0001`."""
-    text = write_number(p, "p")
-    return text if text.startswith("<") else f"= {text}"
-
-
 def least_words(p: float) -> str:
     """Write the smallest p that a test can give, in full even if it is below 0.0001."""
     text = write_number(p, "p")

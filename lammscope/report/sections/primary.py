@@ -9,9 +9,9 @@ import pandas as pd
 from lammscope.abundance.primary import primary_row
 from lammscope.cohort.contrasts import Contrast
 from lammscope.core.verdicts import INCONCLUSIVE, SUGGESTIVE, SUPPORTED
-from lammscope.core.words import readable
+from lammscope.core.words import p_words, readable
 from lammscope.report.results import Results
-from lammscope.report.sections.lines import least_words, limit_words, p_words
+from lammscope.report.sections.lines import least_words, limit_words
 
 POSITIVE = (
     "Here LAMM cells are counted at the positive level: CSF1R+ CD14+ CD68+ monocytic cells, which "
@@ -57,8 +57,8 @@ def primary_sentence(table: pd.DataFrame, contrast: Contrast, *, denominator: st
     interval = f"95 % confidence interval {np.exp(low):.2f} to {np.exp(high):.2f}"
     return (
         f"In the primary comparison `{contrast.name}`, {claim}: {contrast.ratio()} "
-        f"{np.exp(estimate):.2f} ({interval}; {sizes}; p {p_words(p)}). "
-        f"A permutation test gives p {p_words(permuted)}; {limit_words(row)} it "
+        f"{np.exp(estimate):.2f} ({interval}; {sizes}; {p_words(p)}). "
+        f"A permutation test gives {p_words(permuted)}; {limit_words(row)} it "
         f"cannot give less than p = {least_words(floor)}. {_verdict_sentence(row)}"
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lammscope.core.verdicts import NOT_TESTABLE
-from lammscope.core.words import readable, write_number
+from lammscope.core.words import p_words, readable, write_number
 
 MEANINGS = {
     "replicated": "This cohort shows a difference in the same direction.",
@@ -64,11 +64,10 @@ def replication_sentence(row: Mapping[str, Any], *, unit: str) -> str:
             f"{start} In this cohort it was not tested: {row['reason']}. {MEANINGS[NOT_TESTABLE]}"
         )
     own, detail = _effect(row, "")
-    p = write_number(float(row["p_one_sided"]), "p")
-    p = p if p.startswith("<") else f"= {p}"
     return (
         f"{start} Here the same comparison, with the same settings, gives {unit} {own} "
-        f"({detail}; one-sided p {p}): {row['verdict']}. {MEANINGS[str(row['verdict'])]}"
+        f"({detail}; one-sided {p_words(row['p_one_sided'])}): {row['verdict']}. "
+        f"{MEANINGS[str(row['verdict'])]}"
     )
 
 

@@ -20,8 +20,8 @@ from lammscope.core.names import DROP
 from lammscope.core.verdicts import NOT_TESTABLE, VERDICTS
 from lammscope.report.figures.contrast import ContrastData
 from lammscope.report.figures.fractions import MOST_NAMES, lamm_primary
-from lammscope.report.figures.points import read_points
 from lammscope.report.figures.style import save_figure
+from lammscope.report.point_names import read_points
 from lammscope.report.sections.card import (
     LONGEST,
     adjustment_line,

@@ -573,20 +573,23 @@ def test_names_from_the_sheets_cannot_break_the_page(
     assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") > 40
 
 
+def nothing_to_compare(cohort: Example) -> dict[str, Any]:
+    """Return the tables of a cohort without labels, phases and contrasts."""
+    missing = {"response": None, "response_label": None, "phase": None}
+    return {
+        "samples": cohort.samples.assign(**missing),
+        "contrasts": {},
+        "abundance": {},
+        "expression": {},
+        "audit": audit_table().iloc[:0],
+        "primary_sentence": "",
+    }
+
+
 def test_cohort_without_labels_contrasts_and_primary_says_so(
     make_report: Callable[..., str], cohort: Example
 ) -> None:
-    missing = {"response": None, "response_label": None, "phase": None}
-    words = words_of(
-        make_report(
-            samples=cohort.samples.assign(**missing),
-            contrasts={},
-            abundance={},
-            expression={},
-            audit=audit_table().iloc[:0],
-            primary_sentence="",
-        )
-    )
+    words = words_of(make_report(**nothing_to_compare(cohort)))
     assert "No patient of this cohort has a response label" in words
     assert "No contrast could be made from this cohort" in words
     assert "No comparison was made: the sheets do not contain two groups to compare." in words

@@ -36,7 +36,7 @@ from lammscope.report.figures.quality import (
 )
 from lammscope.report.figures.sample_axis import MAX_NAMED
 from lammscope.report.figures.style import STYLE, save_figure
-from tests.unit.example_results import contamination_table, example, quality_data
+from tests.unit.example_results import contamination_table, copies_of_samples, example, quality_data
 
 LEAST_POINTS = 7.0
 
@@ -49,13 +49,7 @@ def data() -> QualityData:
 
 def of_samples(data: QualityData, n: int) -> QualityData:
     """Make n samples, as copies of those of the data."""
-    names = list(data.qc)
-    copies = {f"N{i:03d}": names[i % len(names)] for i in range(n)}
-
-    def copied(table: pd.DataFrame) -> pd.DataFrame:
-        parts = [table[table["sample"] == old].assign(sample=new) for new, old in copies.items()]
-        return pd.concat(parts, ignore_index=True)
-
+    copies, copied = copies_of_samples(data.qc, n)
     return replace(
         data,
         qc={new: data.qc[old] for new, old in copies.items()},

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -15,11 +14,12 @@ from matplotlib.text import Annotation
 
 from lammscope.core.words import elided
 from lammscope.report.figures.cohort import CohortData, composition, qc_barcodes, qc_metrics
-from lammscope.report.figures.points import free_of_overlap, read_points
+from lammscope.report.figures.points import free_of_overlap
 from lammscope.report.figures.sample_axis import MAX_NAMED, NAME_LENGTH, NOTE
 from lammscope.report.figures.style import STYLE, save_figure
 from lammscope.report.order import sample_groups
-from tests.unit.example_results import cohort_data, example
+from lammscope.report.point_names import read_points
+from tests.unit.example_results import cohort_data, copies_of_samples, example
 
 PIXELS = 1440  # the height of a screen; a figure may take three
 
@@ -31,13 +31,7 @@ def data() -> CohortData:
 
 def of_samples(data: CohortData, n: int) -> CohortData:
     """Make n samples, as copies of those of the data."""
-    names = data.samples["sample"].tolist()
-    copies = {f"N{i:03d}": names[i % len(names)] for i in range(n)}
-
-    def copied(table: pd.DataFrame) -> pd.DataFrame:
-        parts = [table[table["sample"] == old].assign(sample=new) for new, old in copies.items()]
-        return pd.concat(parts, ignore_index=True)
-
+    copies, copied = copies_of_samples(data.samples["sample"], n)
     return replace(
         data,
         qc={new: data.qc[old] for new, old in copies.items()},
