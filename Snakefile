@@ -62,3 +62,6 @@ rule all:
     default_target: True
     input:
         every_result(),
+
+
+follow_results()

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from lammscope.core.written import content_of, note_written, save_written, sync
+
 logger = logging.getLogger("lammscope")
 
 COLLECT_AFTER = 100_000  # new objects between two searches for garbage; Python's default is 700
@@ -50,6 +52,7 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     try:
         with _threads_limited(threads), _rare_collections():
             yield logger
+        save_written(path)
         logger.info(
             "done after %.1f s, processor time %.1f s (%.1f s to start), peak memory %.0f MiB",
             *(time.monotonic() - start, _processor_time(), begun, _peak()),
@@ -156,8 +159,9 @@ def _rare_collections() -> Iterator[None]:
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file in the folder of `path`, renamed to `path` if the block succeeds.
 
-    A job that is killed leaves no half-written result. The temporary file has the same suffix,
-    because writers choose the format by it.
+    A job that is killed leaves no half-written result, and a machine that loses power no empty one:
+    the content is on the disk before the name is. Its checksum is kept for the record of the job.
+    The temporary file has the same suffix, because writers choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +173,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644 & ~_umask())
+        sync(temporary)
+        content = content_of(temporary)
         temporary.replace(path)
+        note_written(path, content)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -23,6 +23,7 @@ ROOMS = {
     "axis": {"core", "cohort", "joint", "annotate", "stats", "abundance", "expression"},
     "outcome": {"core", "cohort", "annotate", "stats", "abundance", "expression"},
     "report": {"core", "cohort", "joint", "annotate", "abundance", "expression", "axis", "outcome"},
+    "provenance": {"core", "cohort"},
     "simulate": {"core"},
 }
 DOORS = {"new_cohort.py", "check.py", "plan.py", "combine.py", "__init__.py"}

@@ -1,5 +1,11 @@
 from datetime import UTC, datetime
 
+from snakemake.iocontainers import Wildcards
+
+from lammscope.provenance.ancestry import find_stale, library_notes, read_records, stale_notes
+from lammscope.provenance.recorder import Recorder, key
+from lammscope.provenance.records import Job
+
 STARTED = datetime.now(UTC)
 
 
@@ -14,7 +20,7 @@ def save_run(outcome, log):
 
     Imported here, since the processes of jobs do not need it.
     """
-    from lammscope.report.provenance import Invocation, save_provenance
+    from lammscope.provenance.run import Invocation, save_provenance
 
     deployment = sorted(str(name) for name in workflow.deployment_settings.deployment_method)
     command = ["snakemake", *sys.argv[1:]]
@@ -35,3 +41,73 @@ def save_run(outcome, log):
         )
     except OSError as error:
         print(f"lammscope: the provenance was not saved: {error}", file=sys.stderr)
+
+
+def planned_jobs(own):
+    """Return all jobs of the config by rule and wildcards, inputs before what is made from them."""
+    concrete = {path: each for each in own if not each.wildcard_names for path in each.output}
+    patterns = [each for each in own if each.wildcard_names]
+    jobs, made = {}, set()
+
+    def visit(path):
+        maker = concrete.get(path) or next((each for each in patterns if each.is_producer(path)), None)
+        if path in made or maker is None:
+            return
+        wildcards = maker.get_wildcards(path)
+        outputs = list(map(str, maker.expand_output(wildcards)[0]))
+        made.update(outputs)
+        inputs = list(dict.fromkeys(map(str, maker.expand_input(wildcards)[0])))
+        for each in inputs:
+            visit(each)
+        jobs[key(maker.name, wildcards)] = Job(
+            maker.name,
+            outputs=tuple(map(below_results, outputs)),
+            inputs=tuple(below_results(path) for path in inputs if path in made),
+            settings=maker.params.names(Wildcards(fromdict=wildcards)),
+            log=str(maker.expand_log(wildcards)[0]),
+        )
+
+    for target in [each for each in own if Path(each.snakefile).parent == HOME]:
+        for path in target.expand_input({})[0]:
+            visit(str(path))
+    return jobs
+
+
+def below_results(path):
+    """Return the path of a result relative to the folder of results."""
+    return Path(os.path.relpath(path, workflow.pathvars.apply("<results>"))).as_posix()
+
+
+def follow_results():
+    """Compute results again that do not follow from this config, and record what jobs make.
+
+    Snakemake knows the config of earlier runs only from notes in the folder where it ran, and else
+    compares times.
+    """
+    if not workflow.is_main_process:
+        return
+    own = [each for each in workflow.rules if Path(each.snakefile).is_relative_to(HOME)]
+    folder = workflow.pathvars.apply("<results>")
+    RUN_JOBS.update(planned_jobs(own))
+    records = read_records(RUN_JOBS.values())
+    stale = find_stale(records, results=folder)
+    known = [record for record in records.values() if record is not None]
+    notes = stale_notes(stale)
+    if not workflow.deployment_settings.deployment_method:
+        notes += library_notes(known)
+    for note in notes:
+        print(f"lammscope: {note}", file=sys.stderr)
+    paths = [os.path.join(folder, path) for job in stale for path in job.outputs]
+
+    def force_stale(wildcards):
+        """Is called as an input function of each job, before Snakemake decides what to run."""
+        workflow.dag.forcefiles.update(paths)
+        return []
+
+    for each in own if paths else []:
+        each.set_input(force_stale)
+    RECORDERS.append(Recorder(RUN_JOBS, records=known, results=folder))
+    snakemake_log.addHandler(RECORDERS[0])
+
+
+RUN_JOBS, RECORDERS = {}, []

@@ -17,6 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lammscope.core.runtime import whole_file
 from lammscope.core.words import readable
 from lammscope.report.figures.palette import limit_colors
 from lammscope.report.figures.points import point_metadata
@@ -81,8 +82,12 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
         figure.set_dpi(dpi)
         canvas.draw()
         image = limit_colors(np.asarray(canvas.buffer_rgba()))
-        image.save(png, dpi=(dpi, dpi), pnginfo=point_metadata(figure), **PNG_OPTIONS)
-        figure.savefig(pdf, dpi=dpi, metadata={"CreationDate": None})
+        with whole_file(png) as temporary:
+            image.save(
+                temporary, dpi=(dpi, dpi), pnginfo=point_metadata(figure), **PNG_OPTIONS
+            )
+        with whole_file(pdf) as temporary:
+            figure.savefig(temporary, dpi=dpi, metadata={"CreationDate": None})
     return [png, pdf]
 
 

@@ -1,0 +1,1 @@
+"""What each result was made from: records of jobs, results that are out of date, verification."""

@@ -1,0 +1,111 @@
+"""Which results do not follow from the present config, inputs and code, and why.
+
+Snakemake decides by times and by its own notes, which lie beside the folder of results and not in
+it. Both can be wrong after an accident: a clock that was set back, a restored file, a second clone
+with another config. Here each result is compared with the record of what it was computed from.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lammscope.core.words import counted, shortened
+from lammscope.core.written import Content, installed_version
+from lammscope.provenance.records import Job, Record, contents, read_record
+
+NOT_RECORDED = "what they were computed from is not recorded"
+SETTINGS = "they were computed with other settings, inputs or code"
+INPUTS = "they were computed from other results than those that are there now"
+CHANGED = "they are not as their job wrote them"
+
+
+def read_records(jobs: Iterable[Job]) -> dict[Job, Record | None]:
+    """Read the record of each job; None where there is none, or where the job did not end."""
+    return {job: read_record(job.log) for job in jobs}
+
+
+def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> dict[Job, str]:
+    """Find jobs whose results exist but do not follow from the present config, inputs and code.
+
+    Small files are read; large ones only if their time of change is not the recorded one, as after
+    a copy.
+
+    Parameters
+    ----------
+    records
+        All jobs of the config with their records.
+    results
+        The folder of results.
+
+    Returns
+    -------
+    dict
+        The reason for each job. A job with a missing file is not among them: it is run anyway.
+    """
+    folder = Path(results)
+    now = contents(record for record in records.values() if record is not None)
+    reasons = {}
+    for job, record in records.items():
+        if not all((folder / path).exists() for path in job.outputs):
+            continue
+        if record is None or set(record.files) != set(job.outputs):
+            reasons[job] = NOT_RECORDED
+        elif record.settings != job.settings:
+            reasons[job] = SETTINGS
+        elif _has_other_inputs(job, record, now):
+            reasons[job] = INPUTS
+        elif not all(file.is_at(folder / path) for path, file in record.files.items()):
+            reasons[job] = CHANGED
+    return reasons
+
+
+def stale_notes(reasons: Mapping[Job, str]) -> list[str]:
+    """Say which results are out of date and why, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for job, reason in reasons.items():
+        by_reason.setdefault(reason, []).extend(job.outputs)
+    return [
+        f"{counted(len(paths), 'files')} of the results and what depends on them are out of date: "
+        f"{reason} ({shortened(paths, 3)})"
+        for reason, paths in by_reason.items()
+    ]
+
+
+def other_libraries(records: Iterable[Record]) -> dict[str, tuple[list[str], str, int]]:
+    """Find libraries of which another version is installed than results were computed with.
+
+    Returns
+    -------
+    dict
+        By library: the recorded versions, the one installed now (empty if none is), and the number
+        of files that were computed with another.
+    """
+    found: dict[str, tuple[set[str], str, int]] = {}
+    for record in records:
+        for name, version in record.libraries.items():
+            now = installed_version(name) or ""
+            if version != now:
+                versions, _, n = found.get(name, (set(), now, 0))
+                found[name] = (versions | {version}, now, n + len(record.files))
+    return {name: (sorted(each[0]), each[1], each[2]) for name, each in sorted(found.items())}
+
+
+def library_notes(records: Iterable[Record]) -> list[str]:
+    """Say which results were computed with other versions of libraries, if any were."""
+    found = other_libraries(records)
+    if not found:
+        return []
+    parts = [
+        f"{name} {', '.join(versions)} ({counted(n, 'files')}; now {now or 'not installed'})"
+        for name, (versions, now, n) in found.items()
+    ]
+    return [
+        f"results were computed with other versions of libraries: {'; '.join(parts)}. They are "
+        "kept; `--forceall` computes everything with the present ones"
+    ]
+
+
+def _has_other_inputs(job: Job, record: Record, now: Mapping[str, Content]) -> bool:
+    """Test whether a job would read other results than it has read."""
+    if set(record.inputs) != set(job.inputs):
+        return True
+    return any(path not in now or now[path].sha256 != record.inputs[path] for path in job.inputs)
