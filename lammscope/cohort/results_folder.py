@@ -12,7 +12,7 @@ from lammscope.core.words import counted, shortened
 WILDCARD = re.compile(r"\{(\w+)\}")
 SUBFOLDERS = {
     *("abundance", "annotation", "axis", "benchmarks", "design", "doublets", "expression"),
-    *("figures", "joint", "logs", "multiverse", "outcome", "qc", "shards"),
+    *("figures", "joint", "logs", "multiverse", "outcome", "qc", "records", "shards"),
 }
 OTHER_COHORT = "lammscope: the results folder belongs to another cohort; nothing was run:"
 KINDS = {  # wildcards whose files become out of date, and what they stand for

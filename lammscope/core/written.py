@@ -1,4 +1,4 @@
-"""What a job wrote: a checksum of each file and the versions of its libraries, beside its log."""
+"""What a job wrote: a checksum of each file, and the versions of its libraries."""
 
 import hashlib
 import importlib.metadata
@@ -18,6 +18,7 @@ LIBRARIES = {
     "scvi": "scvi-tools",
     "sklearn": "scikit-learn",
 }
+RECORDS = "records"  # the folder of records, beside that of the logs
 _written: dict[str, "Content"] = {}
 
 
@@ -64,17 +65,28 @@ def sync(path: Path) -> None:
 
 
 def record_path(log: str | Path) -> Path:
-    """Return where the record of a job is: beside its log."""
-    return Path(log).with_suffix(".json")
+    """Return where the record of the job with this log is.
+
+    Examples
+    --------
+    >>> record_path("results/logs/test_abundance.log").as_posix()
+    'results/records/test_abundance.json'
+    """
+    path = Path(log).with_suffix(".json")
+    for place in range(len(path.parts) - 2, -1, -1):
+        if path.parts[place] == "logs":
+            return Path(*path.parts[:place], RECORDS, *path.parts[place + 1 :])
+    return path  # logs of a folder of another name have their records beside them
 
 
 def save_written(log: str | Path) -> None:
-    """Write the record of this process's files and libraries beside its log, and forget them."""
+    """Write the record of this process's files and libraries, and forget them."""
     record = {
         "files": {path: asdict(content) for path, content in _written.items()},
         "libraries": loaded_libraries(),
     }
     _written.clear()
+    record_path(log).parent.mkdir(parents=True, exist_ok=True)
     write_json(record, record_path(log))
 
 

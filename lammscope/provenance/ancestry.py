@@ -6,7 +6,9 @@ with another config. Here each result is compared with the record of what it was
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from lammscope.core.words import counted, shortened
 from lammscope.core.written import Content, installed_version
@@ -56,6 +58,43 @@ def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> 
         elif not all(file.is_at(folder / path) for path, file in record.files.items()):
             reasons[job] = CHANGED
     return reasons
+
+
+def describe_results(
+    jobs: Iterable[Job], *, results: str | Path
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Describe the results of a run that ends.
+
+    Parameters
+    ----------
+    jobs
+        All jobs of the config.
+    results
+        The folder of results.
+
+    Returns
+    -------
+    current
+        By path: rule, the digest of the settings that it follows from, that of its whole ancestry,
+        size and SHA-256.
+    others
+        By path: why a file of the config is not among them.
+    """
+    records = read_records(jobs)
+    stale = find_stale(records, results=results)
+    current, others = {}, {}
+    for job, record in records.items():
+        for path in job.outputs:
+            if job in stale or record is None or not (Path(results) / path).exists():
+                others[path] = stale.get(job, "missing")
+                continue
+            current[path] = {
+                "rule": record.rule,
+                "settings": record.settings,
+                "ancestry": record.ancestry,
+                **asdict(record.files[path].content),
+            }
+    return current, others
 
 
 def stale_notes(reasons: Mapping[Job, str]) -> list[str]:

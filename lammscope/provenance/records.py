@@ -1,9 +1,9 @@
 """Records of jobs: what each was computed from, and a checksum of each file that it wrote.
 
-A record lies beside the log of its job. The job itself writes checksums and versions of libraries.
-When it has ended, the main process adds what the job was computed from: its settings with its code,
-and the checksum of each result that it read. A record without these is that of a job that was
-killed, or whose main process was.
+Records lie in the folder `records`, named like logs. A job itself writes checksums and versions of
+libraries. When it has ended, the main process adds what it was computed from: its settings with its
+code, and the checksum of each result that it read. A record without these is that of a job whose
+main process was killed.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lammscope.core.digests import DIGITS
-from lammscope.core.written import Content, content_of, record_path, write_json
+from lammscope.core.written import RECORDS, Content, content_of, record_path, write_json
 
 SMALL = 2**22  # bytes; a text of this size is read in a few milliseconds
 
@@ -30,19 +30,22 @@ class Job:
     outputs
         Its files, relative to the folder of results.
     inputs
-        The results that it reads, relative to the folder of results. Files of the user are part of
-        the settings, by size or checksum.
+        The results that it reads, relative to the folder of results.
+    given
+        The user's files that it reads. They are part of the settings, by size or checksum.
     settings
         A digest of the settings that it depends on and of its code.
-    log
-        The path of its log.
+    log, benchmark
+        The paths of its log and of its benchmark.
     """
 
     rule: str
     outputs: tuple[str, ...]
     inputs: tuple[str, ...]
+    given: tuple[str, ...]
     settings: str
     log: str
+    benchmark: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,16 +128,20 @@ class Record:
 
 def read_record(log: str | Path) -> Record | None:
     """Read the record of the job with this log; None without one, or if the job did not end."""
+    return _read(record_path(log))
+
+
+def _read(path: Path) -> Record | None:
     try:
-        return Record.from_json(json.loads(record_path(log).read_text(encoding="utf-8")))
+        return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def read_all(results: str | Path) -> list[Record]:
-    """Read the records of all finished jobs below the logs of a folder of results."""
-    paths = sorted((Path(results) / "logs").rglob("*.json"))
-    return [record for path in paths if (record := read_record(path)) is not None]
+    """Read the records of all finished jobs in a folder of results."""
+    paths = sorted((Path(results) / RECORDS).rglob("*.json"))
+    return [record for path in paths if (record := _read(path)) is not None]
 
 
 def complete_record(

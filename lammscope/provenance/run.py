@@ -4,18 +4,16 @@
 and nothing that a rule reads or writes depends on it. Names of users and machines are left out, and
 the home folder is written as `~`, since the file is passed on with the results.
 
-`python -m lammscope.report.provenance results/provenance.json` says which inputs are the same.
+`python -m lammscope.verify RESULTS` compares results and inputs with it.
 """
 
-import argparse
 import json
 import os
 import platform
 import re
 import shlex
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import distributions
@@ -28,8 +26,10 @@ from lammscope.cohort.named_files import checksum
 from lammscope.core.resources import HOME, find_resource
 from lammscope.core.runtime import whole_file
 from lammscope.core.shards import CHECKSUM
+from lammscope.provenance.ancestry import describe_results
+from lammscope.provenance.records import Job
 
-FORMAT = 1
+FORMAT = 2
 NAME = "provenance.json"  # in the folder of results
 MOST_RUNS = 100  # earlier ones that are kept
 GIT_SECONDS = 10
@@ -83,6 +83,7 @@ def save_provenance(
     *,
     config: Mapping[str, Any],
     files: Sequence[tuple[str, str]],
+    jobs: Iterable[Job] = (),
 ) -> None:
     """Write `provenance.json`; earlier runs that made the same results stay listed in it.
 
@@ -96,8 +97,11 @@ def save_provenance(
         The resolved config.
     files
         What each file is that was read, beside the count matrices, and its path.
+    jobs
+        All jobs of the config.
     """
     path = Path(results) / NAME
+    made, not_current = describe_results(jobs, results=results)
     content = {
         "format": FORMAT,
         "run": invocation.record(ended=datetime.now(UTC)),
@@ -107,6 +111,8 @@ def save_provenance(
         "machine": describe_machine(),
         "inputs": [_input(what, name) for what, name in files],
         "matrices": list(_matrices(results)),
+        "results": made,
+        "not_current": not_current,
         "config": config,
     }
     with whole_file(path) as temporary:
@@ -267,25 +273,3 @@ def _compared(entry: Mapping[str, str]) -> str:
     except OSError:
         return "missing"
     return "same" if now == entry.get("sha256") else f"changed: SHA-256 {now}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 if no input changed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m lammscope.report.provenance",
-        description="Say which inputs of a run are still the same.",
-    )
-    parser.add_argument("file", type=Path, help="provenance.json in the folder of results")
-    options = parser.parse_args(arguments)
-    try:
-        found = compare_inputs(options.file)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"provenance: {options.file}: {error}", file=sys.stderr)
-        return 1
-    for name, finding in found:
-        print(f"{finding}\t{name}")
-    return int(any(finding not in ("same", "not recorded", "missing") for _, finding in found))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from snakemake.iocontainers import Wildcards
@@ -5,6 +6,7 @@ from snakemake.iocontainers import Wildcards
 from lammscope.provenance.ancestry import find_stale, library_notes, read_records, stale_notes
 from lammscope.provenance.recorder import Recorder, key
 from lammscope.provenance.records import Job
+from lammscope.provenance.times import order_times
 
 STARTED = datetime.now(UTC)
 
@@ -27,6 +29,8 @@ def save_run(outcome, log):
     logs = [from_here(path) for path in ([log] if isinstance(log, str) else log or [])]
     sheets = [("samples", RUN.config["samples"]), ("patients", RUN.config["patients"])]
     contigs = [("contigs", given(sample, "contigs")) for sample in WITH_CONTIGS]
+    for recorder in RECORDERS:
+        recorder.complete_all()
     try:
         save_provenance(
             workflow.pathvars.apply("<results>"),
@@ -38,6 +42,7 @@ def save_run(outcome, log):
                 *named_files(RUN.config),
                 *dict.fromkeys(contigs),
             ],
+            jobs=RUN_JOBS.values(),
         )
     except OSError as error:
         print(f"lammscope: the provenance was not saved: {error}", file=sys.stderr)
@@ -50,7 +55,9 @@ def planned_jobs(own):
     jobs, made = {}, set()
 
     def visit(path):
-        maker = concrete.get(path) or next((each for each in patterns if each.is_producer(path)), None)
+        maker = concrete.get(path) or next(
+            (each for each in patterns if each.is_producer(path)), None
+        )
         if path in made or maker is None:
             return
         wildcards = maker.get_wildcards(path)
@@ -63,8 +70,10 @@ def planned_jobs(own):
             maker.name,
             outputs=tuple(map(below_results, outputs)),
             inputs=tuple(below_results(path) for path in inputs if path in made),
+            given=tuple(path for path in inputs if path not in made),
             settings=maker.params.names(Wildcards(fromdict=wildcards)),
             log=str(maker.expand_log(wildcards)[0]),
+            benchmark=str(maker.expand_benchmark(wildcards) or ""),
         )
 
     for target in [each for each in own if Path(each.snakefile).parent == HOME]:
@@ -76,6 +85,18 @@ def planned_jobs(own):
 def below_results(path):
     """Return the path of a result relative to the folder of results."""
     return Path(os.path.relpath(path, workflow.pathvars.apply("<results>"))).as_posix()
+
+
+def has_same_matrices(job):
+    """Test by content whether the matrices that a job has read are still the same."""
+    names = {Path(path).stem for path in job.outputs if path.startswith("shards/")}
+    if LAST_RUN is None or not names:
+        return False
+    last = replace(LAST_RUN, samples=LAST_RUN.samples[LAST_RUN.samples["sample"].isin(names)])
+    return (
+        set(last.samples["sample"]) == names
+        and not last_run.without_changed(last, compare=CHECKSUM)[1]
+    )
 
 
 def follow_results():
@@ -91,6 +112,7 @@ def follow_results():
     RUN_JOBS.update(planned_jobs(own))
     records = read_records(RUN_JOBS.values())
     stale = find_stale(records, results=folder)
+    order_times(records, stale=stale, results=folder, is_same=has_same_matrices)
     known = [record for record in records.values() if record is not None]
     notes = stale_notes(stale)
     if not workflow.deployment_settings.deployment_method:

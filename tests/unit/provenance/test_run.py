@@ -17,8 +17,8 @@ from scipy import sparse
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.digests import file_digest
 from lammscope.core.shards import InputRecord, Shard, write_shard
-from lammscope.report import provenance
-from lammscope.report.provenance import Invocation, commit_of, main, without_secrets
+from lammscope.provenance import run as provenance
+from lammscope.provenance.run import Invocation, commit_of, compare_inputs, without_secrets
 
 CALL = ("snakemake", "--cores", "2", "--configfile", "config.yaml")
 
@@ -135,25 +135,20 @@ def test_the_commit_is_that_of_a_checkout_of_its_own(tmp_path: Path) -> None:
     assert commit_of(tmp_path / "inner") == {}
 
 
-def test_the_command_says_which_inputs_are_the_same(
-    save: Callable[..., dict[str, Any]], run_folder: Path, capsys: pytest.CaptureFixture[str]
+def test_inputs_are_compared_with_those_of_the_run(
+    save: Callable[..., dict[str, Any]], run_folder: Path
 ) -> None:
     save()
-    file = str(run_folder / "provenance.json")
-    assert main([file]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "same\tsamples.tsv",
-        "missing\tgone.yaml",
-        "same\tdata.txt",
+    file = run_folder / "provenance.json"
+    assert compare_inputs(file) == [
+        ("samples.tsv", "same"),
+        ("gone.yaml", "missing"),
+        ("data.txt", "same"),
     ]
     Path("samples.tsv").write_text("sample\tcounts\nS2\tdata.txt\n")
     Path("data.txt").write_text("COUNTS")
-    assert main([file]) == 1
-    sheet, _, matrix = capsys.readouterr().out.splitlines()
+    (_, sheet), _, (_, matrix) = compare_inputs(file)
     assert sheet.startswith("changed: SHA-256 ")
-    assert matrix == "still 6 bytes, but with another checksum\tdata.txt"
+    assert matrix == "still 6 bytes, but with another checksum"
     Path("data.txt").unlink()
-    main([file])
-    assert "missing\tdata.txt" in capsys.readouterr().out
-    assert main([str(run_folder / "none.json")]) == 1
-    assert "none.json" in capsys.readouterr().err
+    assert compare_inputs(file)[-1] == ("data.txt", "missing")
