@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-LEFT_OUT = ("logs", "benchmarks")  # times
+LEFT_OUT = ("logs", "benchmarks", "records", "provenance.json")  # times
 WORDS = ("report.html", "config.yaml")
 FIGURES = (".png", ".pdf")
 NOTHING: Mapping[str, Any] = {}

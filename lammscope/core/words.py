@@ -32,7 +32,9 @@ CHOICE_WORDS = {
     "level": "LAMM level",
     "adjust": "adjusted for",
 }
-PLURAL = re.compile(r"(responder|patient|pair|sample|coefficient|file|specification|folder)s\b")
+PLURAL = re.compile(
+    r"(responder|patient|pair|problem|sample|coefficient|file|specification|folder)s\b"
+)
 
 
 def readable(name: object) -> str:

@@ -25,7 +25,9 @@ def read_records(jobs: Iterable[Job]) -> dict[Job, Record | None]:
     return {job: read_record(job.log) for job in jobs}
 
 
-def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> dict[Job, str]:
+def find_stale(
+    records: Mapping[Job, Record | None], *, results: str | Path
+) -> dict[Job, tuple[str, tuple[str, ...]]]:
     """Find jobs whose results exist but do not follow from the present config, inputs and code.
 
     Small files are read; large ones only if their time of change is not the recorded one, as after
@@ -41,7 +43,8 @@ def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> 
     Returns
     -------
     dict
-        The reason for each job. A job with a missing file is not among them: it is run anyway.
+        For each job the reason, and the files that it is about. A job with a missing file is not
+        among them: it is run anyway.
     """
     folder = Path(results)
     now = contents(record for record in records.values() if record is not None)
@@ -50,13 +53,13 @@ def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> 
         if not all((folder / path).exists() for path in job.outputs):
             continue
         if record is None or set(record.files) != set(job.outputs):
-            reasons[job] = NOT_RECORDED
+            reasons[job] = NOT_RECORDED, job.outputs
         elif record.settings != job.settings:
-            reasons[job] = SETTINGS
+            reasons[job] = SETTINGS, job.outputs
         elif _has_other_inputs(job, record, now):
-            reasons[job] = INPUTS
-        elif not all(file.is_at(folder / path) for path, file in record.files.items()):
-            reasons[job] = CHANGED
+            reasons[job] = INPUTS, job.outputs
+        elif changed := _changed_files(record, folder):
+            reasons[job] = CHANGED, changed
     return reasons
 
 
@@ -86,7 +89,7 @@ def describe_results(
     for job, record in records.items():
         for path in job.outputs:
             if job in stale or record is None or not (Path(results) / path).exists():
-                others[path] = stale.get(job, "missing")
+                others[path] = stale[job][0] if job in stale else "missing"
                 continue
             current[path] = {
                 "rule": record.rule,
@@ -97,11 +100,11 @@ def describe_results(
     return current, others
 
 
-def stale_notes(reasons: Mapping[Job, str]) -> list[str]:
+def stale_notes(reasons: Mapping[Job, tuple[str, tuple[str, ...]]]) -> list[str]:
     """Say which results are out of date and why, a line for each reason."""
     by_reason: dict[str, list[str]] = {}
-    for job, reason in reasons.items():
-        by_reason.setdefault(reason, []).extend(job.outputs)
+    for reason, paths in reasons.values():
+        by_reason.setdefault(reason, []).extend(paths)
     return [
         f"{counted(len(paths), 'files')} of the results and what depends on them are out of date: "
         f"{reason} ({shortened(paths, 3)})"
@@ -148,3 +151,8 @@ def _has_other_inputs(job: Job, record: Record, now: Mapping[str, Content]) -> b
     if set(record.inputs) != set(job.inputs):
         return True
     return any(path not in now or now[path].sha256 != record.inputs[path] for path in job.inputs)
+
+
+def _changed_files(record: Record, folder: Path) -> tuple[str, ...]:
+    """Return the files that are not as their job wrote them."""
+    return tuple(path for path, file in record.files.items() if not file.is_at(folder / path))

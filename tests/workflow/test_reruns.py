@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
+from lammscope.provenance.verification import verify_results
 from lammscope.report.figures import cohort_entries, evidence, umap
 from tests.contigs import chains_of, write_cell_ranger
 from tests.workflow.conftest import planned, run_snakemake, write_config
@@ -20,17 +22,30 @@ from tests.workflow.conftest import planned, run_snakemake, write_config
 pytestmark = pytest.mark.slow
 
 PARTS_OF_A_CLONE = ("Snakefile", "config", "lammscope", "profiles", "resources", "workflow")
-UNCOMPARED = {"logs", "benchmarks", "provenance.json"}  # contain times
+UNCOMPARED = {"logs", "benchmarks", "records", "provenance.json"}  # contain times
 TABLES = {".tsv", ".gz", ".parquet", ".npz"}
 PANEL = "resources/markers/immune_blood_tumour.yaml"
 BLIND = {"ingest_samples", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
-# Python imports a module of this name when it starts.
+# Python imports a module `sitecustomize` when it starts. The job of a script is killed when it is
+# about to name its second file: the first is in place.
 KILLER = """
 import os, signal, sys
 
+renamed = []
+
+def watch(event, arguments):
+    if event == "os.rename":
+        renamed.append(arguments)
+        if len(renamed) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
 if sys.orig_argv[-1].endswith(".{script}.py"):
-    os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(watch)
 """
+KILLED = [  # a script of each stage, in the order of their stages
+    *("ingest_samples", "integrate_cells", "call_lamm", "count_cells", "build_pseudobulk"),
+    *("test_neighborhoods", "test_pairs", "test_survival", "write_report"),
+]
 
 
 @pytest.fixture
@@ -360,23 +375,70 @@ def test_a_missing_intermediate_is_made_anew(moved: Path, repository: Path) -> N
     assert {"integrate_harmony", "draw_evidence"} <= set(rules)
 
 
-def test_a_rerun_after_a_killed_job_gives_what_an_undisturbed_run_gives(
+def test_reruns_after_a_killed_job_of_each_stage_give_what_an_undisturbed_run_gives(
     moved: Path, finished: Path, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theta = ("--config", "integration={harmony: {theta: 3}}")
+    seed = ("--config", "seed=2")
     killer = tmp_path / "killer" / "sitecustomize.py"
     killer.parent.mkdir()
-    killer.write_text(KILLER.format(script="integrate_cells"))
-    with monkeypatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(killer.parent))
-        run = run_snakemake(repository, moved, *theta)
-    assert run.code == 1
-    assert "Error in rule integrate_harmony" in run.text
-    run = run_snakemake(repository, moved, *theta)
+    for script in KILLED:
+        killer.write_text(KILLER.format(script=script))
+        with monkeypatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(killer.parent))
+            run = run_snakemake(repository, moved, *seed)
+        assert run.code == 1, script
+        assert "Error in rule" in run.text
+    run = run_snakemake(repository, moved, *seed)
     assert run.code == 0, run.text[-3000:]
     undisturbed = Path(shutil.copytree(finished, tmp_path / "undisturbed"))
-    run = run_snakemake(repository, undisturbed, *theta)
+    run = run_snakemake(repository, undisturbed, *seed)
     assert run.code == 0, run.text[-3000:]
-    space = "results/joint/harmony.npz"
-    assert tables(undisturbed)[space] != tables(finished)[space]
+    umap = "results/joint/umap.npz"
+    assert tables(undisturbed)[umap] != tables(finished)[umap]
     assert tables(moved) == tables(undisturbed)
+    report = "results/report.html"
+    assert (moved / report).read_bytes() == (undisturbed / report).read_bytes()
+    assert verify_results(moved / "results")[0] == []
+
+
+def test_another_config_in_a_second_clone_is_noticed(moved: Path, repository: Path) -> None:
+    """Snakemake's notes of the first clone's settings are not in the folder of results."""
+    theta = ("--config", "integration={harmony: {theta: 3}}")
+    planned_here = plan(repository, moved, *theta)
+    shutil.rmtree(moved / ".snakemake")
+    assert plan(repository, moved) == {}
+    assert plan(repository, moved, *theta) == planned_here
+    assert "integrate_harmony" in planned_here
+
+
+def test_results_that_lack_their_records_are_computed_again(moved: Path, repository: Path) -> None:
+    shutil.rmtree(moved / "results" / "records")
+    assert {"ingest_samples", "write_report"} <= set(plan(repository, moved))
+
+
+def test_a_result_in_the_place_of_another_is_made_anew(moved: Path, repository: Path) -> None:
+    """With another content, though not with another size or time."""
+    path = moved / "results" / "abundance" / "scores.tsv"
+    state, text = path.stat(), path.read_text()
+    digit = re.search(r"[1-8]\n", text)
+    assert digit
+    at = digit.start()
+    path.write_text(f"{text[:at]}{int(text[at]) + 1}{text[at + 1 :]}")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    rules = plan(repository, moved)
+    assert {"count_cells", "test_abundance", "write_report"} <= set(rules)
+    assert "annotate_cells" not in rules
+
+
+def test_times_of_results_and_of_unchanged_matrices_do_not_count(
+    finished: Path, tmp_path: Path, repository: Path
+) -> None:
+    """As after a copy without times, or where a clock was set back."""
+    copy = Path(shutil.copytree(finished, tmp_path / "copy", copy_function=shutil.copyfile))
+    draws = random.Random(1)
+    for folder in ("counts", "results"):
+        for path in (copy / folder).rglob("*"):
+            if path.is_file():
+                time = draws.uniform(1e9, 2.2e9)
+                os.utime(path, (time, time))
+    assert plan(repository, copy) == {}
