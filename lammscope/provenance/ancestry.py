@@ -112,6 +112,16 @@ def stale_notes(reasons: Mapping[Job, tuple[str, tuple[str, ...]]]) -> list[str]
     ]
 
 
+def lost_notes(reasons: Mapping[Job, tuple[str, tuple[str, ...]]]) -> list[str]:
+    """Say which results are out of date but kept, since the user's files are gone."""
+    return [
+        f"{shortened(paths, 3)}: out of date ({reason}), but kept, since "
+        f"{shortened([path for path in job.given if not Path(path).exists()], 2)} is not there to "
+        "compute them again: put it back"
+        for job, (reason, paths) in reasons.items()
+    ]
+
+
 def other_libraries(records: Iterable[Record]) -> dict[str, tuple[list[str], str, int]]:
     """Find libraries of which another version is installed than results were computed with.
 

@@ -3,7 +3,13 @@ from datetime import UTC, datetime
 
 from snakemake.iocontainers import Wildcards
 
-from lammscope.provenance.ancestry import find_stale, library_notes, read_records, stale_notes
+from lammscope.provenance.ancestry import (
+    find_stale,
+    library_notes,
+    lost_notes,
+    read_records,
+    stale_notes,
+)
 from lammscope.provenance.recorder import Recorder, key
 from lammscope.provenance.records import Job
 from lammscope.provenance.times import order_times
@@ -63,14 +69,16 @@ def planned_jobs(own):
         wildcards = maker.get_wildcards(path)
         outputs = list(map(str, maker.expand_output(wildcards)[0]))
         made.update(outputs)
-        inputs = list(dict.fromkeys(map(str, maker.expand_input(wildcards)[0])))
+        expanded = maker.expand_input(wildcards)[0]
+        inputs = list(dict.fromkeys(map(str, expanded)))
+        remote = {str(each) for each in expanded if each.is_storage}
         for each in inputs:
             visit(each)
         jobs[key(maker.name, wildcards)] = Job(
             maker.name,
             outputs=tuple(map(below_results, outputs)),
             inputs=tuple(below_results(path) for path in inputs if path in made),
-            given=tuple(path for path in inputs if path not in made),
+            given=tuple(path for path in inputs if path not in made and path not in remote),
             settings=maker.params.names(Wildcards(fromdict=wildcards)),
             log=str(maker.expand_log(wildcards)[0]),
             benchmark=str(maker.expand_benchmark(wildcards) or ""),
@@ -114,7 +122,8 @@ def follow_results():
     stale = find_stale(records, results=folder)
     order_times(records, stale=stale, results=folder, is_same=has_same_matrices)
     known = [record for record in records.values() if record is not None]
-    notes = stale_notes(stale)
+    lost = {job: stale.pop(job) for job in [*stale] if not all(map(os.path.exists, job.given))}
+    notes = [*stale_notes(stale), *lost_notes(lost)]
     if not workflow.deployment_settings.deployment_method:
         notes += library_notes(known)
     for note in notes:
