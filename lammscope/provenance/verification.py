@@ -49,16 +49,21 @@ def verify_results(results: str | Path) -> tuple[list[str], list[str], int]:
     folder = Path(results)
     provenance = _read_provenance(folder / NAME)
     expected: Mapping[str, Mapping[str, Any]] = provenance["results"]
-    all_records = read_all(folder)
-    records = {path: record for record in all_records for path in record.files}
+    records = {  # not those of rules that made the same files in earlier runs
+        path: record
+        for record in read_all(folder)
+        for path in record.files
+        if expected.get(path, {}).get("rule") == record.rule
+    }
+    used = list({id(record): record for record in records.values()}.values())
     problems = [
         f"{path}: {problem}: {AGAIN}"
         for path, entry in expected.items()
         if (problem := _problem(folder / path, path, entry, records))
     ]
     problems += [f"{path}: {why}: {AGAIN}" for path, why in provenance["not_current"].items()]
-    known = contents(all_records)
-    for record in all_records:
+    known = contents(used)
+    for record in used:
         problems += _other_inputs(record, known)
     problems += _other_cells(folder, records)
     outcome = provenance["run"]["outcome"]
