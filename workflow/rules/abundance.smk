@@ -14,10 +14,11 @@ rule save_samples:
         "<logs>/save_samples.log",
     benchmark:
         "<benchmarks>/save_samples.tsv"
+    localrule: True
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 4),
     params:
         **named(
             table=sample_table_text(RUN.samples.drop(columns=NOT_ANALYZED, errors="ignore")),
@@ -39,10 +40,12 @@ rule audit_design:
         "<logs>/audit_design.log",
     benchmark:
         "<benchmarks>/audit_design.tsv"
+    group:
+        "prepare"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(500, 0),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -69,10 +72,12 @@ rule count_cells:
     benchmark:
         "<benchmarks>/count_cells.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 30),
     params:
         **named(
             samples=SAMPLES,
@@ -103,10 +108,12 @@ rule test_abundance:
     benchmark:
         "<benchmarks>/test_abundance.tsv"
     priority: FIRST
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(450, 30),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -139,10 +146,12 @@ rule test_robustness:
     benchmark:
         "<benchmarks>/test_robustness.tsv"
     priority: SOON
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 20),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -169,10 +178,12 @@ rule audit_losses:
     benchmark:
         "<benchmarks>/audit_losses.tsv"
     priority: SOON
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 10),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -197,10 +208,12 @@ rule diagnose_calibration:
         "<logs>/diagnose_calibration.log",
     benchmark:
         "<benchmarks>/diagnose_calibration.tsv"
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 12),
     params:
         **named(
             contrasts=[

@@ -13,7 +13,7 @@ rule label_cells:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 40, of=max),
+        **needs(800, 40, of=max),
     params:
         **named(
             samples=samples_of_part,
@@ -44,10 +44,12 @@ rule annotate_cells:
     benchmark:
         "<benchmarks>/annotate_cells.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 5),
     params:
         **named(
             settings=TYPE_SETTINGS,
@@ -75,10 +77,12 @@ rule call_lamm:
     benchmark:
         "<benchmarks>/call_lamm.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 5),
     params:
         **named(
             settings=CALL_SETTINGS,
@@ -110,10 +114,12 @@ rule measure_recall:
     benchmark:
         "<benchmarks>/measure_recall.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 5),
     params:
         **named(
             settings=CALL_SETTINGS,
@@ -147,10 +153,12 @@ rule describe_cells:
     benchmark:
         "<benchmarks>/describe_cells.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(400, 10),
     params:
         **named(
             genes=LAMM_GENES,
@@ -185,10 +193,12 @@ rule score_states:
     benchmark:
         "<benchmarks>/score_states.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 30),
+        **needs(450, 8),
     params:
         **named(
             min_cells=config["expression"]["min_cells"],
@@ -222,10 +232,12 @@ rule sum_groups:
     benchmark:
         "<benchmarks>/sum_groups/{part}.tsv"
     priority: SOON
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 40, of=max),
+        **needs(650, 30, of=max),
     params:
         **named(
             samples=samples_of_part,
@@ -248,10 +260,12 @@ rule find_markers:
         "<logs>/find_markers.log",
     benchmark:
         "<benchmarks>/find_markers.tsv"
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(600, 0),
     params:
         **named(
             n_top=config["clustering"]["n_markers"],

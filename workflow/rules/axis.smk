@@ -17,10 +17,12 @@ rule count_terms:
     benchmark:
         "<benchmarks>/count_terms.tsv"
     priority: SOON
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 10),
+        **needs(500, 1.5),
     params:
         **named(
             groups=AXIS_GROUPS,
@@ -55,10 +57,12 @@ rule test_pairs:
     benchmark:
         "<benchmarks>/test_pairs.tsv"
     priority: SOON
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 10),
+        **needs(450, 50),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -106,7 +110,7 @@ rule count_clones:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 8),
+        **needs(500, 8),
     params:
         **named(
             samples=contigs_by_sample(),
@@ -137,10 +141,12 @@ rule test_states:
     benchmark:
         "<benchmarks>/test_states.tsv"
     priority: SOON
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(500, 60),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -183,10 +189,12 @@ rule draw_axis:
     benchmark:
         "<benchmarks>/draw_axis.tsv"
     priority: SOON
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 25),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),

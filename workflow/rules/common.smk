@@ -172,6 +172,8 @@ KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept 
 # core takes longer.
 IS_SMALL = sum(SIZES.values()) < 100 * 2**20  # some 30,000 cells as 10x HDF5
 JOINT_THREADS = 1 if IS_SMALL else config["threads"]
+MINUTES = 5  # of a short job on a slow node, whose libraries come from a disk shared by many
+TRAINING = 240  # minutes to train a model
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in
     "shards": "<results>/shards/{sample}.h5ad",
@@ -185,6 +187,7 @@ CONTRASTS = {contrast.name: as_values(contrast) for contrast in RUN.contrasts}
 # minutes.
 IS_LIMMA = config["expression"]["engine"].startswith("limma")
 CONTRASTS_PER_JOB, EXPRESSION_THREADS = (4, 1) if IS_LIMMA else (1, config["threads"])
+EXPRESSION_MINUTES = MINUTES if IS_LIMMA else 60
 CONTRAST_PARTS = {
     f"{number:03d}": names for number, names in enumerate(batched(CONTRASTS, CONTRASTS_PER_JOB), 1)
 }
@@ -439,28 +442,46 @@ def shown_figure(path, *, category, subcategory, **labels):
     return report(path, caption=caption, category=category, subcategory=subcategory, labels=labels)
 
 
-def memory(base, factor, of=sum):
-    """Return a function for memory in MB: `base` plus `factor` times the input size.
+def needs(base, factor, of=sum, minutes=MINUTES):
+    """Return what a rule asks for: memory, run time in minutes and disk space in MB.
 
-    Input sizes are summed, or `of=max` takes the largest if a job loads one input at a time. Memory
-    increases with each retry.
+    Memory is `base` plus `factor` times the input size. Input sizes are summed, or `of=max` takes the
+    largest if a job loads one input at a time. Time is `minutes`, and one more for each 20 MB. Both
+    increase with each retry. `disk_mb` is for engines that copy files to where the job runs; each
+    rule states it, or Snakemake would compute it anew from the sizes of all inputs of every job.
     """
 
     def mem_mb(wildcards, input, attempt):
         return int((base + factor * of(sizes_mb(input))) * attempt)
 
-    return mem_mb
+    def runtime(wildcards, input, attempt):
+        return int((minutes + sum(sizes_mb(input)) / 20) * attempt)
+
+    def disk_mb(wildcards, input):
+        return int(1000 + 3 * sum(sizes_mb(input)))
+
+    return {"mem_mb": mem_mb, "runtime": runtime, "disk_mb": disk_mb}
+
+
+def grouped(name):
+    """Return a group of jobs that a cluster runs as one job if the cohort is small, or else none.
+
+    The memory that jobs of a group need is unknown while their inputs are yet to be made.
+    """
+    return name if IS_SMALL else None
 
 
 def sizes_mb(files):
     """Return the sizes of input files; the first that is missing raises a FileNotFoundError.
 
-    Snakemake's own `size_files_mb` runs a task for each file, also if the first is missing, as in a
-    dry run. It is needed for files in remote storage.
+    In a small cohort, missing files count as nothing, for jobs whose inputs are made by others of
+    their group. Snakemake's own `size_files_mb` runs a task for each file, also if the first is
+    missing, as in a dry run. It is needed for files in remote storage.
     """
     if any(path.is_storage for path in files):
         return files.size_files_mb
-    return [os.path.getsize(path) / 2**20 for path in files]
+    present = filter(os.path.exists, files) if IS_SMALL else files
+    return [0, *(os.path.getsize(path) / 2**20 for path in present)]
 
 
 def refuse_missing_packages():

@@ -12,10 +12,12 @@ rule build_pseudobulk:
     benchmark:
         "<benchmarks>/build_pseudobulk.tsv"
     priority: FIRST
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 2),
     params:
         **named(
             code=code("build_pseudobulk"),
@@ -51,11 +53,13 @@ for part, contrasts in CONTRAST_PARTS.items():
         benchmark:
             f"<benchmarks>/test_expression/{part}.tsv"
         priority: FIRST
+        group:
+            grouped("expression")
         conda:
             "../../envs/lammscope.yaml"
         threads: EXPRESSION_THREADS
         resources:
-            mem_mb=memory(800, 20),
+            **needs(150 + 300 * EXPRESSION_THREADS, 25, minutes=EXPRESSION_MINUTES),
         params:
             **named(
                 contrasts=[CONTRASTS[name] for name in contrasts],
@@ -80,10 +84,12 @@ rule gather_expression:
         "<logs>/gather_expression.log",
     benchmark:
         "<benchmarks>/gather_expression.tsv"
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 8),
     params:
         **named(
             contrasts=list(CONTRASTS),
@@ -108,10 +114,12 @@ rule test_gene_sets:
         "<logs>/test_gene_sets.log",
     benchmark:
         "<benchmarks>/test_gene_sets.tsv"
+    group:
+        grouped("expression")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(450, 20),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),

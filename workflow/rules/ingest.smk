@@ -16,10 +16,12 @@ for part in PARTS:
             f"<logs>/ingest_samples/{part}.log",
         benchmark:
             f"<benchmarks>/ingest_samples/{part}.tsv"
+        group:
+            "read"
         conda:
             "../../envs/lammscope.yaml"
         resources:
-            mem_mb=memory(500, 60, of=max),
+            **needs(500, 70, of=max),
         params:
             **named(
                 settings=ingest_settings(part),
@@ -50,10 +52,12 @@ for part, channels in parts.divide_channels(PARTS, channels=CHANNELS).items():
         benchmark:
             f"<benchmarks>/score_doublets/{part}.tsv"
         priority: FIRST
+        group:
+            "read"
         conda:
             "../../envs/lammscope.yaml"
         resources:
-            mem_mb=memory(500, 60, of=max),
+            **needs(400, 60, of=max),
         params:
             **named(
                 channels={channel: CHANNELS[channel] for channel in channels},

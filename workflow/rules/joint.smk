@@ -10,10 +10,12 @@ rule judge_samples:
         "<logs>/judge_samples.log",
     benchmark:
         "<benchmarks>/judge_samples.tsv"
+    group:
+        "prepare"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 1),
     params:
         **named(
             samples=SAMPLES,
@@ -41,10 +43,12 @@ rule select_cells:
     benchmark:
         "<benchmarks>/select_cells.tsv"
     priority: FIRST
+    group:
+        "prepare"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 20),
     params:
         **named(
             samples=SAMPLES,
@@ -69,10 +73,12 @@ rule match_genes:
     benchmark:
         "<benchmarks>/match_genes.tsv"
     priority: SOON
+    group:
+        "prepare"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 8),
+        **needs(450, 3),
     params:
         **named(
             samples=SAMPLES,
@@ -96,10 +102,12 @@ rule note_genes:
         "<logs>/note_genes.log",
     benchmark:
         "<benchmarks>/note_genes.tsv"
+    group:
+        "prepare"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 8),
+        **needs(450, 3),
     params:
         **named(
             samples=SAMPLES,
@@ -124,10 +132,12 @@ rule select_genes:
     benchmark:
         "<benchmarks>/select_genes.tsv"
     priority: SOON
+    group:
+        "prepare"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 1),
     params:
         **named(
             settings={k: v for k, v in config["genes"].items() if k != "min_overlap"},
@@ -152,10 +162,12 @@ rule extract_genes:
     benchmark:
         "<benchmarks>/extract_genes/{part}.tsv"
     priority: FIRST
+    group:
+        "extract"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 20, of=max),
+        **needs(400, 20, of=max),
     params:
         **named(
             samples=samples_of_part,
@@ -177,10 +189,12 @@ rule extract_panel:
         "<logs>/extract_panel/{part}.log",
     benchmark:
         "<benchmarks>/extract_panel/{part}.tsv"
+    group:
+        "extract"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 20, of=max),
+        **needs(450, 20, of=max),
     params:
         **named(
             samples=samples_of_part,
@@ -212,10 +226,12 @@ rule embed_cells:
     benchmark:
         "<benchmarks>/embed_cells.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20, of=max),
+        **needs(550, 1.5),
     params:
         **named(
             n_pcs=config["integration"]["n_pcs"],
@@ -249,11 +265,13 @@ for name, method in METHODS.items():
         benchmark:
             f"<benchmarks>/integrate_{name}.tsv"
         priority: FIRST
+        group:
+            grouped("joint")
         conda:
             f"../../envs/{method.environment}.yaml"
         threads: JOINT_THREADS if method.reads == COMPONENTS else config["threads"]
         resources:
-            mem_mb=memory(*method.memory),
+            **needs(*method.memory, minutes=MINUTES if method.reads == COMPONENTS else TRAINING),
         params:
             **named(
                 method=name,
@@ -286,10 +304,12 @@ rule score_integration:
     benchmark:
         "<benchmarks>/score_integration.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(1500, 8),
+        **needs(650, 4),
     params:
         **named(
             methods=COMPARED,
@@ -322,10 +342,12 @@ rule choose_space:
         "<logs>/choose_space.log",
     benchmark:
         "<benchmarks>/choose_space.tsv"
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 8),
+        **needs(450, 4),
     params:
         **named(
             methods=COMPARED,
@@ -347,11 +369,13 @@ rule find_neighbors:
     benchmark:
         "<benchmarks>/find_neighbors.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     threads: JOINT_THREADS
     resources:
-        mem_mb=memory(800, 8),
+        **needs(400, 8),
     params:
         **named(
             n_neighbors=config["clustering"]["n_neighbors"],
@@ -375,10 +399,12 @@ rule cluster_cells:
     benchmark:
         "<benchmarks>/cluster_cells.tsv"
     priority: FIRST
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(450, 18),
     params:
         **named(
             resolution=config["clustering"]["resolution"],
@@ -404,10 +430,12 @@ rule compare_resolutions:
     benchmark:
         "<benchmarks>/compare_resolutions.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 12),
     params:
         **named(
             resolution=config["clustering"]["resolution"],
@@ -434,10 +462,12 @@ rule project_umap:
     benchmark:
         "<benchmarks>/project_umap.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(1000, 20),
+        **needs(450, 4),
     params:
         **named(
             min_dist=config["clustering"]["min_dist"],

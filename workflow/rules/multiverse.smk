@@ -99,10 +99,12 @@ for part, samples in KEPT_PARTS.items():
             f"<logs>/reassess_samples/{{folder}}/{part}.log",
         benchmark:
             f"<benchmarks>/reassess_samples/{{folder}}/{part}.tsv"
+        group:
+            "reassess"
         conda:
             "../../envs/lammscope.yaml"
         resources:
-            mem_mb=memory(500, 20, of=max),
+            **needs(450, 20, of=max),
         params:
             **named(
                 limits=limits_of_folder(samples),
@@ -128,10 +130,12 @@ for part, channels in parts.divide_channels(PARTS, channels=CHANNELS).items():
             f"<logs>/score_doublets_again/{{folder}}/{part}.log",
         benchmark:
             f"<benchmarks>/score_doublets_again/{{folder}}/{part}.tsv"
+        group:
+            "reassess"
         conda:
             "../../envs/lammscope.yaml"
         resources:
-            mem_mb=memory(500, 60, of=max),
+            **needs(400, 60, of=max),
         params:
             **named(
                 channels={channel: CHANNELS[channel] for channel in channels},
@@ -252,11 +256,13 @@ for name, method in OWN_METHODS.items():
             f"<logs>/integrate_{name}_again/{{folder}}.log",
         benchmark:
             f"<benchmarks>/integrate_{name}_again/{{folder}}.tsv"
+        group:
+            grouped("joint")
         conda:
             f"../../envs/{method.environment}.yaml"
         threads: JOINT_THREADS if method.reads == COMPONENTS else config["threads"]
         resources:
-            mem_mb=memory(*method.memory),
+            **needs(*method.memory, minutes=MINUTES if method.reads == COMPONENTS else TRAINING),
         params:
             **named(
                 method=name,
@@ -381,7 +387,7 @@ rule count_calls:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(450, 10),
     params:
         **named(
             samples=SAMPLES,
@@ -412,7 +418,7 @@ rule test_multiverse:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 20),
     params:
         **named(
             contrast=CONTRASTS[config["primary"]["contrast"]],
@@ -441,10 +447,12 @@ rule draw_multiverse:
         "<logs>/draw_multiverse.log",
     benchmark:
         "<benchmarks>/draw_multiverse.tsv"
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 20),
     params:
         **named(
             contrast=CONTRASTS[config["primary"]["contrast"]],

@@ -13,10 +13,12 @@ rule sample_neighborhoods:
     benchmark:
         "<benchmarks>/sample_neighborhoods.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 8),
+        **needs(500, 12),
     params:
         **named(
             settings={
@@ -54,10 +56,12 @@ rule test_neighborhoods:
     benchmark:
         "<benchmarks>/test_neighborhoods.tsv"
     priority: SOON
+    group:
+        grouped("joint")
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 8),
+        **needs(450, 12),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -88,10 +92,12 @@ rule draw_neighborhoods:
     benchmark:
         "<benchmarks>/draw_neighborhoods.tsv"
     priority: SOON
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 8),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),

@@ -14,10 +14,12 @@ rule write_definition:
         "<logs>/write_definition.log",
     benchmark:
         "<benchmarks>/write_definition.tsv"
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=500,
+        **needs(400, 0),
     params:
         **named(
             config={key: RUN.config[key] for key in definition.SECTIONS_READ},
@@ -41,10 +43,12 @@ rule test_replication:
         "<logs>/test_replication.log",
     benchmark:
         "<benchmarks>/test_replication.tsv"
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(450, 20),
     params:
         **named(
             first=RUN.definition.estimate if RUN.definition else {},
@@ -70,10 +74,12 @@ rule draw_replication:
         "<logs>/draw_replication.log",
     benchmark:
         "<benchmarks>/draw_replication.tsv"
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=500,
+        **needs(500, 4),
     params:
         **named(
             dpi=config["report"]["dpi"],
@@ -92,10 +98,11 @@ rule save_follow_up:
         "<logs>/save_follow_up.log",
     benchmark:
         "<benchmarks>/save_follow_up.tsv"
+    localrule: True
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=500,
+        **needs(400, 4),
     params:
         **named(
             table=sample_table_text(
@@ -128,10 +135,12 @@ rule test_survival:
         "<logs>/test_survival.log",
     benchmark:
         "<benchmarks>/test_survival.tsv"
+    group:
+        "test"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 20),
     params:
         **named(
             endpoints=ENDPOINTS,

@@ -9,10 +9,11 @@ rule save_config:
         "<logs>/save_config.log",
     benchmark:
         "<benchmarks>/save_config.tsv"
+    localrule: True
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(500, 4),
+        **needs(400, 4),
     params:
         **named(
             config=RUN.config,
@@ -48,7 +49,7 @@ rule assemble_cohort:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(1500, 2),
+        **needs(600, 0.5),
     params:
         **named(
             samples=SAMPLES,
@@ -79,10 +80,12 @@ rule draw_quality:
     benchmark:
         "<benchmarks>/draw_quality.tsv"
     priority: SOON
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(800, 12),
     params:
         **named(
             samples=SAMPLES,
@@ -119,10 +122,12 @@ rule draw_cohort:
     benchmark:
         "<benchmarks>/draw_cohort.tsv"
     priority: SOON
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(1000, 20),
+        **needs(750, 5),
     params:
         **named(
             samples=SAMPLES,
@@ -155,10 +160,12 @@ rule gather_cell_map:
         "<logs>/gather_cell_map.log",
     benchmark:
         "<benchmarks>/gather_cell_map.tsv"
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 4),
     params:
         **named(
             definers=config["lamm"]["definers"],
@@ -187,10 +194,12 @@ rule draw_evidence:
         "<logs>/draw_evidence.log",
     benchmark:
         "<benchmarks>/draw_evidence.tsv"
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(500, 25),
     params:
         **named(
             definers=config["lamm"]["definers"],
@@ -222,10 +231,12 @@ rule draw_contrast:
     benchmark:
         "<benchmarks>/draw_contrast.tsv"
     priority: SOON
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(580, 20),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -256,10 +267,12 @@ rule draw_expression:
     benchmark:
         "<benchmarks>/draw_expression.tsv"
     priority: SOON
+    group:
+        "draw"
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(800, 20),
+        **needs(450, 10),
     params:
         **named(
             contrasts=list(CONTRASTS.values()),
@@ -304,7 +317,7 @@ rule write_report:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        mem_mb=memory(1000, 20),
+        **needs(500, 8),
     params:
         **named(
             config=RUN.config,

@@ -74,7 +74,7 @@ HARMONY = Method(
     integrate_harmony,
     words="Harmony",
     reads=COMPONENTS,
-    memory=(800, 20),
+    memory=(350, 30),
     reference=(
         "Harmony",
         "Korsunsky I, et al. Nature Methods 2019;16:1289.",
