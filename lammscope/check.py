@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake.utils import update_config
 
 from lammscope.cohort.checks import check_run, refusal
+from lammscope.cohort.config import read_config_file
 from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
 from lammscope.cohort.last_run import read_last_run
 from lammscope.cohort.plan import plan_text
@@ -60,13 +60,9 @@ def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in paths:
         try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+            config = read_config_file(path)
         except (FileNotFoundError, IsADirectoryError) as error:
             raise ValueError(f"{path}: {_no_file(path)}") from error
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
         if not isinstance(config, Mapping):
             raise ValueError(f"{path}: is not a config; it must have keys at top level")
         update_config(merged, config)

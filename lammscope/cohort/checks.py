@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.comparison import Comparison, compare
-from lammscope.cohort.config import ConfigLines, check_config
+from lammscope.cohort.config import ConfigLines, bombs_in, check_config
 from lammscope.cohort.contig_files import contig_mistakes
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config, primary_contrast
@@ -102,6 +102,8 @@ def check_run(
     ValueError
         One line per mistake: the file, the line or row, the column, the value, and the remedy.
     """
+    if bombs := bombs_in(sources):
+        raise ValueError("\n".join(bombs))
     config, definition, unread = take_definition(config)
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lammscope.core.plain_text import read_text
 from lammscope.core.resources import HOME
 from lammscope.core.words import near
-from lammscope.core.yaml_text import LOADER, load_yaml
+from lammscope.core.yaml_text import LOADER, BombError, check_yaml, load_yaml
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -234,9 +235,34 @@ def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
 def _composed(path: str | Path) -> yaml.Node | None:
     """Return the nodes of a YAML file, which hold their lines, or None if it cannot be read."""
     try:
-        return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        text = read_text(Path(path))
+        check_yaml(text)
+        return yaml.compose(text, Loader=LOADER)
+    except (OSError, ValueError, yaml.YAMLError):
         return None
+
+
+def bombs_in(sources: Iterable[str | Path]) -> list[str]:
+    """Return a message for each config file that expands to far more than it says."""
+    found = []
+    for path in sources:
+        try:
+            check_yaml(read_text(Path(path)))
+        except BombError as error:
+            found.append(f"{path}: {error}")
+        except (OSError, ValueError, yaml.YAMLError):
+            continue  # read by Snakemake, perhaps as JSON
+    return found
+
+
+def read_config_file(path: str | Path) -> Any:
+    """Return the content of a config file; ValueError if it is not YAML, or a bomb of aliases."""
+    try:
+        return load_yaml(read_text(Path(path)))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
 
 
 def _descend(node: yaml.Node | None, path: Keys) -> tuple[int, yaml.Node | None]:
