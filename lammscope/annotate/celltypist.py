@@ -1,8 +1,8 @@
 """Cell types from a CellTypist model on disk, by CellTypist's own formula.
 
-The package `celltypist` is not needed: its models are pickles of scikit-learn objects, of which only
-numbers and names are read. A pickle could run code; none is run, unless the config says that the
-model is trusted.
+The package `celltypist` is not needed: its models are pickles of scikit-learn objects, of which
+only numbers and names are read. A pickle could run code; none is run, unless the config says that
+the model is trusted.
 """
 
 import pickle

@@ -24,6 +24,7 @@ from lammscope.cohort.last_run import LastRun, find_ingested, input_states, with
 from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
 from lammscope.cohort.multiverse_checks import multiverse_mistakes
 from lammscope.cohort.named_files import FILE_KEYS, GENE_SET_KEYS
+from lammscope.cohort.outside import outside_notes
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets
@@ -139,6 +140,7 @@ def check_run(
     adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
     notes = [
         *([replication_note(definition)] if definition else []),
+        *outside_notes(resolved, sheets.samples),
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),

@@ -100,7 +100,12 @@ def read_sheet(
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
     notes += [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
-    mistakes = [*_unsuitable_text(table), *_excel_marks(table), *_empty_values(table, schema), *_thousands(table, schema)]
+    mistakes = [
+        *_unsuitable_text(table),
+        *_excel_marks(table),
+        *_empty_values(table, schema),
+        *_thousands(table, schema),
+    ]
     _read_flags(table, schema)
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)

@@ -87,7 +87,9 @@ def read_workbook(content: bytes) -> FirstWorksheet:
         ) from None
     filled = {number for number, row in enumerate(results, start=1) if any(map(_text, row))}
     problems = [
-        *_merged(layout.merged), *_hidden(layout.hidden, filled), *_not_computed(entries, results)
+        *_merged(layout.merged),
+        *_hidden(layout.hidden, filled),
+        *_not_computed(entries, results),
     ]
     if problems:
         raise ValueError("\n".join(problems))

@@ -21,8 +21,8 @@ def check_parts(file: h5py.File, path: Path) -> None:
     """Refuse an HDF5 file that would read from other files, or fill the memory.
 
     External links, external storage and virtual datasets can name any file of the machine, whose
-    content would be read as counts or names. A few kB of a compressed dataset can declare terabytes.
-    No value is read here. A file that has not changed is looked at once per process.
+    content would be read as counts or names. A few kB of a compressed dataset can declare
+    terabytes. No value is read here. A file that has not changed is looked at once per process.
 
     Raises
     ------

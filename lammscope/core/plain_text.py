@@ -44,7 +44,7 @@ def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def text_problem(text: str, *, longest: int = LONGEST) -> str:
+def text_problem(text: str, *, longest: int = LONGEST, may_compute: bool = False) -> str:
     """Say why a text cannot be a name or value, and what to do; empty if it can be.
 
     Parameters
@@ -53,6 +53,8 @@ def text_problem(text: str, *, longest: int = LONGEST) -> str:
         A cell of a sheet, a name of a gene set, or the like.
     longest
         How many letters it may have.
+    may_compute
+        Whether it may begin like a formula, as no table shows it.
     """
     if found := HIDDEN.search(text):
         name = unicodedata.name(found[0], "control character").lower()
@@ -60,9 +62,16 @@ def text_problem(text: str, *, longest: int = LONGEST) -> str:
         return f"`{shown}` has a hidden character (U+{ord(found[0]):04X}, {name}); type it again"
     if len(text) > longest:
         return f"`{text[:20]}...` has {len(text):,} letters; at most {longest:,} are allowed"
-    if FORMULA.match(text):
+    if not may_compute and FORMULA.match(text):
         return f"`{text[:40]}` begins like a formula, which a spreadsheet would run; rename it"
     return ""
+
+
+def refuse_hidden(text: str, path: Path) -> None:
+    """Refuse a file of text with hidden characters other than tabs and ends of lines."""
+    for row, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        if found := HIDDEN.search(line.replace("\t", " ")):
+            raise ValueError(f"{path}: row {row}: {text_problem(found[0])}")
 
 
 def first_problem(texts: Iterable[str], *, longest: int = LONGEST) -> str:

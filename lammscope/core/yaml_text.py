@@ -60,7 +60,8 @@ def check_yaml(text: str) -> None:
         unfinished[-1] = outer, n_values + size
         if n_values + size > MOST_VALUES:
             raise _error(
-                event, f"over {MOST_VALUES:,} values, with what aliases (`*name`) repeat; shorten it"
+                event,
+                f"over {MOST_VALUES:,} values, with those that aliases (`*name`) repeat",
             )
 
 

@@ -247,9 +247,7 @@ def _unpacked(path: Path) -> BinaryIO:
         return path.open("rb")
     most = MOST_TIMES if opener is gzip.open else MOST_OF_OBJECTS
     packed = path.open("rb")
-    return cast(
-        BinaryIO, buffered(Bounded(opener(packed), packed=packed, lines=False, most=most))
-    )
+    return cast(BinaryIO, buffered(Bounded(opener(packed), packed=packed, lines=False, most=most)))
 
 
 def _constructors(size: int) -> dict[bytes, Any]:

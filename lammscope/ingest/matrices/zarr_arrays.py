@@ -1,4 +1,4 @@
-"""What a zarr store from elsewhere may hold: codecs that run no code, and no arrays without data."""
+"""What a zarr store from elsewhere may hold: codecs that run no code, arrays that have data."""
 
 import os
 from collections.abc import Iterator
