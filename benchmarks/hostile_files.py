@@ -28,13 +28,14 @@ GB = 10**9
 Make = Callable[[Path], Path]
 
 
-def _gz(path: Path, start: bytes, part: bytes, n_bytes: int, pack: Any = gzip.open) -> Path:
-    """Compress a start and a repeated part."""
-    block = part * max(1, 2**20 // len(part))
-    with pack(path, "wb") as packed:
-        packed.write(start)
-        for _ in range(n_bytes // len(block)):
-            packed.write(block)
+def _gz(path: Path, start: bytes, part: bytes, n_bytes: int, pack: Any = gzip) -> Path:
+    """Compress a start and a part that repeats, which is compressed once and copied."""
+    with path.open("wb") as handle:
+        handle.write(pack.compress(start))
+        if n_bytes:
+            block = part * (2**24 // len(part))
+            member = pack.compress(block)
+            handle.writelines([member] * (n_bytes // len(block)))
     return path
 
 
@@ -507,13 +508,13 @@ FILES: dict[str, tuple[str, Make]] = {
         "matrix",
         lambda folder: _gz(folder / "a.rds", R_HEAD + _int(25 | 768, 1026), b"\0", 3 * GB),
     ),
-    "rds: 3 GB of xz": (
+    "rds: 1 GB of xz": (
         "matrix",
-        lambda folder: _gz(folder / "a.rds", R_HEAD + _int(25 | 768, 1026), b"\0", GB, lzma.open),
+        lambda folder: _gz(folder / "a.rds", R_HEAD + _int(25 | 768, 1026), b"\0", GB, lzma),
     ),
     "rds: 1 GB of bzip2": (
         "matrix",
-        lambda folder: _gz(folder / "a.rds", R_HEAD + _int(25 | 768, 1026), b"\0", GB, bz2.open),
+        lambda folder: _gz(folder / "a.rds", R_HEAD + _int(25 | 768, 1026), b"\0", GB, bz2),
     ),
     "rds: the numbers 1 to 10^9 in 100 bytes": ("matrix", _rds(_compact(1e9))),
     "rds: a vector of 2 billion numbers, without them": ("matrix", _rds(_int(14, 2**31 - 1))),

@@ -3,9 +3,9 @@
     python -m benchmarks.hostile_inputs [--only WORD]
 
 Each file of `hostile_files` is opened in a process of its own. Printed are the outcome (refused, or
-read), seconds, the largest memory of the process in MB, and the message. The exit code is 1 if one
-takes over 20 seconds or 1 GB, if code of a file has run, if the text of a file outside was read, or
-if a process ends otherwise than with a message of one of our readers.
+read), seconds of processor time, the largest memory of the process in MB, and the message. The exit
+code is 1 if one takes over 20 seconds or 1 GB, if code of a file has run, if the text of a file
+outside was read, or if a process ends otherwise than with a message of one of our readers.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from benchmarks.hostile_files import CANARY, FILES, OUTSIDE, SECRET
 
-MOST_SECONDS, MOST_MB = 20, 1_000
+MOST_SECONDS, MOST_MB = 20, 1_000  # of processor time, since the machine may be shared
+ENDLESS = 120  # seconds on the clock
 ADDRESSES = 12 * 2**30  # bytes; protects this machine if a limit of ours fails
 READ, REFUSED = 0, 3  # exit codes of the process that opens a file
 
@@ -87,7 +88,7 @@ def outcome_of(name: str, folder: Path) -> Outcome:
     with output.open("w") as handle:
         child = subprocess.Popen(command, stdout=handle, stderr=subprocess.STDOUT)
         status, used = None, None
-        while time.monotonic() - start < 3 * MOST_SECONDS:
+        while time.monotonic() - start < ENDLESS:
             pid, code, used = os.wait4(child.pid, os.WNOHANG)
             if pid:
                 status = child.returncode = os.waitstatus_to_exitcode(code)
@@ -97,7 +98,7 @@ def outcome_of(name: str, folder: Path) -> Outcome:
             child.kill()
             _, _, used = os.wait4(child.pid, 0)
             child.returncode = -9
-    seconds = time.monotonic() - start
+    seconds = used.ru_utime + used.ru_stime if used else 0.0
     text = output.read_text(errors="replace")
     megabytes = used.ru_maxrss / 1024 if used else 0.0
     word = {READ: "read", REFUSED: "refused", None: "endless"}.get(status, f"ended with {status}")

@@ -6,7 +6,9 @@ from zipfile import ZipFile
 
 MOST_TIMES = 200  # larger than its compressed data; dense tables of sparse counts reach 100
 MOST_OF_OBJECTS = 1000  # the same for bzip2 and xz, which compress zeros better
+MOST_OF_LISTS = 50  # the same for lists, each line of which takes memory; names compress 5 times
 FREE = 2**24  # bytes that any file may decompress to
+FREE_OF_LISTS = 2**22  # the same for lists
 LONGEST_LINE = 2**25  # bytes; the names of a million cells take 20 MB
 BLOCK = 2**18
 
@@ -23,8 +25,8 @@ class Bounded(io.RawIOBase):
         used; None if it is not compressed.
     lines
         Whether it is text, whose lines have limits.
-    most
-        How many times larger than the compressed data the content may be.
+    most, free
+        How many times larger than the compressed data the content may be, beyond `free` bytes.
 
     Raises
     ------
@@ -33,13 +35,20 @@ class Bounded(io.RawIOBase):
     """
 
     def __init__(
-        self, stream: Any, *, packed: Any = None, lines: bool = True, most: int = MOST_TIMES
+        self,
+        stream: Any,
+        *,
+        packed: Any = None,
+        lines: bool = True,
+        most: int = MOST_TIMES,
+        free: int = FREE,
     ) -> None:
         """Wrap a stream; it is closed with this one."""
         self.stream = stream
         self.packed = packed
         self.lines = lines
         self.most = most
+        self.free = free
         self.n_read = 0
         self.n_in_line = 0
 
@@ -52,7 +61,7 @@ class Bounded(io.RawIOBase):
         view = memoryview(buffer)
         n: int = self.stream.readinto(view) or 0
         self.n_read += n
-        if self.packed is not None and self.n_read > FREE + self.most * self.packed.tell():
+        if self.packed is not None and self.n_read > self.free + self.most * self.packed.tell():
             raise ValueError(
                 f"decompresses to over {self.most} times its size, as no real data do; if you "
                 "trust it, decompress it yourself and give the result"

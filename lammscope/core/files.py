@@ -12,7 +12,7 @@ from pathlib import Path
 
 import h5py
 
-from lammscope.core.bounded import Bounded, buffered
+from lammscope.core.bounded import FREE, FREE_OF_LISTS, MOST_OF_LISTS, MOST_TIMES, Bounded, buffered
 from lammscope.core.hdf5_parts import check_parts
 from lammscope.core.plain_text import check_regular
 
@@ -54,7 +54,7 @@ def open_text(path: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig")
 
 
-def open_bytes(path: Path) -> io.BufferedReader:
+def open_bytes(path: Path, *, most: int = MOST_TIMES, free: int = FREE) -> io.BufferedReader:
     """Open a file that may be compressed by gzip, which its content decides and not its name.
 
     Raises
@@ -71,7 +71,8 @@ def open_bytes(path: Path) -> io.BufferedReader:
             if unpacked.peek(len(GZIP)).startswith(GZIP):
                 raise ValueError(f"{path.name} is compressed twice: decompress it once (gunzip)")
         packed = path.open("rb")
-        return buffered(Bounded(gzip.GzipFile(fileobj=packed, mode="rb"), packed=packed))
+        unpacking = gzip.GzipFile(fileobj=packed, mode="rb")
+        return buffered(Bounded(unpacking, packed=packed, most=most, free=free))
     if start == POINTER:
         raise ValueError(f"{path.name} is {A_POINTER}")
     if path.suffix == ".gz" and start and not LIKE_TEXT.fullmatch(start):
@@ -112,7 +113,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 def text_lines(path: Path) -> list[str]:
     """Return the lines of a text file that are not blank."""
     lines = []
-    with open_text(path) as handle:
+    opened = open_bytes(path, most=MOST_OF_LISTS, free=FREE_OF_LISTS)
+    with io.TextIOWrapper(opened, encoding="utf-8-sig") as handle:
         for line in handle:
             if NUL in line:
                 raise ValueError(f"{path.name} {HOLDS_NUL}")

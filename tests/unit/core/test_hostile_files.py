@@ -1,5 +1,6 @@
 """Hostile files of the benchmark that are quick to make: refused, and no code of theirs runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,7 @@ def test_a_hostile_file_is_refused_and_nothing_outside_is_read(name: str, tmp_pa
     (tmp_path / OUTSIDE).write_text(f"{SECRET}\n" * 20)
     door, make = FILES[name]
     path = make(own)
-    with pytest.raises(ValueError, match="") as refusal:
+    with pytest.raises(ValueError, match=re.escape(REFUSED[name])) as refusal:
         open_file(door, path)
-    assert REFUSED[name] in str(refusal.value)
     assert SECRET not in str(refusal.value)
     assert not (tmp_path / CANARY).exists()
