@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock clean FORCE
+.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock audit clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -115,6 +115,12 @@ bench-statistics: .venv/base.stamp ## print the figures of the statistics: false
 	@missed=; for part in $(STATISTICS); do echo "== $$part"; \
 		python -m benchmarks.$$part || missed="$$missed$${part%% *} "; done; \
 	test -z "$$missed" || { echo "Limits missed in: $$missed"; exit 1; }
+
+# In an environment of its own, since pip-audit is no part of the workflow; each lock file is complete.
+audit: .venv/base.stamp ## look for known vulnerabilities in the locked versions (needs the network)
+	@bad=; for file in requirements.lock requirements-dev.lock requirements-docs.lock requirements-edger.lock requirements-scvi.lock; do \
+		echo "== $$file"; uvx pip-audit --disable-pip --require-hashes -r $$file || bad="$$bad $$file"; done; \
+		test -z "$$bad" || { echo "See above, and update with make lock:$$bad"; exit 1; }
 
 lock: .venv/base.stamp ## update the five lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock

@@ -11,15 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake.utils import update_config
 
 from lammscope.cohort.checks import check_run, refusal
+from lammscope.cohort.config import read_config_file
 from lammscope.cohort.contrast_checks import ALIASED, aliased_contrasts
 from lammscope.cohort.last_run import read_last_run
+from lammscope.cohort.outside import UNSAFE, refuse_unsafe_folders
 from lammscope.cohort.plan import plan_text
 from lammscope.cohort.results_folder import OTHER_COHORT, refuse_other_cohort
 from lammscope.core.words import near
+from lammscope.report.catalog import read_catalog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(heading, *mistakes, sep="\n  ", file=sys.stderr)
         return 1
     try:
+        refuse_unsafe_folders(
+            {"results": results, **_named_folders(config)},
+            run.config,
+            run.samples,
+            sources=paths,
+            patterns=[path for entry in read_catalog().values() for path in entry.paths],
+        )
+    except ValueError as error:
+        print(UNSAFE, error, sep="\n  ", file=sys.stderr)
+        return 1
+    try:
         refuse_other_cohort(results, run.samples, sheet=run.config["samples"])
     except ValueError as error:
         print(OTHER_COHORT, error, sep="\n  ", file=sys.stderr)
@@ -60,13 +73,9 @@ def _read_configs(paths: Sequence[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in paths:
         try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+            config = read_config_file(path)
         except (FileNotFoundError, IsADirectoryError) as error:
             raise ValueError(f"{path}: {_no_file(path)}") from error
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
         if not isinstance(config, Mapping):
             raise ValueError(f"{path}: is not a config; it must have keys at top level")
         update_config(merged, config)
@@ -79,6 +88,17 @@ def _no_file(path: Path) -> str:
         return "is a folder; name the config file in it"
     others = [str(other) for other in path.parent.glob("*.y*ml")]
     return f"no such file{near(str(path), others)}"
+
+
+def _named_folders(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the folders of logs and benchmarks if the config names them outside the results."""
+    pathvars = config.get("pathvars")
+    named = pathvars if isinstance(pathvars, Mapping) else {}
+    return {
+        name: str(named[name])
+        for name in ("logs", "benchmarks")
+        if named.get(name) and "<" not in str(named[name])
+    }
 
 
 def _results_folder(config: Mapping[str, Any]) -> str:

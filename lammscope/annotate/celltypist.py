@@ -1,7 +1,8 @@
 """Cell types from a CellTypist model on disk, by CellTypist's own formula.
 
-The package `celltypist` is not needed: its models are pickles of scikit-learn objects. A pickle
-runs code when it is opened, so use models from a source you trust.
+The package `celltypist` is not needed: its models are pickles of scikit-learn objects, of which
+only numbers and names are read. A pickle could run code; none is run, unless the config says that
+the model is trusted.
 """
 
 import pickle
@@ -9,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
+from lammscope.annotate.model_pickle import array_of, read_model_pickle
 from lammscope.core.names import PER, UNASSIGNED, Array
 
 MIN_GENES = 0.3  # share of a model's genes that the data must have; our choice
 MAX_SCALED = 10  # standardized levels are clipped there, as in CellTypist's classifier
+LARGEST = 250_000_000  # bytes of a model; those of CellTypist have up to 50 MB
+TRUST = (
+    "; if it is one and you trust its source, `annotation.celltypist_trusted: true` opens it with "
+    "whatever code it holds"
+)
 CHUNK = 2_000  # cells at a time: limits memory, does not change results
 
 
@@ -35,31 +43,62 @@ class TypeModel:
     intercept: Array
 
 
-def load_model(path: str | Path) -> TypeModel:
-    """Read a CellTypist model file (`.pkl`); ValueError if it is not one."""
+def load_model(path: str | Path, *, trusted: bool = False) -> TypeModel:
+    """Read a CellTypist model file (`.pkl`).
+
+    Parameters
+    ----------
+    path
+        The model.
+    trusted
+        Whether to open it as any pickle, which runs whatever code it holds. Without, only numbers
+        and names are read of it.
+
+    Raises
+    ------
+    ValueError
+        If it is not a model, or needs code of its own.
+    """
+    path = Path(path)
     try:
-        with Path(path).open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # from scikit-learn: the model is from another version
-            content = pickle.load(file)
-        classifier, scaler = content["Model"], content["Scaler_"]
-        coef, intercept = np.atleast_2d(classifier.coef_), np.atleast_1d(classifier.intercept_)
+        parts = _trusted_parts(path) if trusted else _parts(path)
+        classifier, scaler = parts["Model"], parts["Scaler_"]
+        names = ("coef_", "intercept_", "classes_", "features")
+        coef, intercept, types, genes = (array_of(classifier[name]) for name in names)
+        coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
         if len(coef) == 1:  # two types share one row, that of the second
             coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
-        mean = scaler.mean_ if scaler.with_mean else np.zeros(coef.shape[1])
+        mean = array_of(scaler["mean_"]) if scaler["with_mean"] else np.zeros(coef.shape[1])
         model = TypeModel(
-            types=np.asarray(classifier.classes_, dtype=str),
-            genes=np.asarray(classifier.features, dtype=str),
+            types=np.asarray(types, dtype=str),
+            genes=np.asarray(genes, dtype=str),
             mean=np.asarray(mean, dtype=float),
-            scale=np.asarray(scaler.scale_, dtype=float),
+            scale=np.asarray(array_of(scaler["scale_"]), dtype=float),
             coef=np.asarray(coef, dtype=float),
             intercept=np.asarray(intercept, dtype=float),
         )
     except Exception as error:  # a pickle may raise anything
         raise ValueError(
             f"{path}: not a CellTypist model ({type(error).__name__}: {error}); give a .pkl file "
-            "written by CellTypist"
+            f"written by CellTypist{'' if trusted else TRUST}"
         ) from error
     return model
+
+
+def _parts(path: Path) -> dict[str, dict[str, Any]]:
+    """Return classifier and scaler as their attributes, without running code of the file."""
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"over {LARGEST / 1e9:g} GB")
+    content = read_model_pickle(path.read_bytes())
+    return {name: content[name].state for name in ("Model", "Scaler_")}
+
+
+def _trusted_parts(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the same of a pickle that may run code."""
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from scikit-learn: the model is from another version
+        content = pickle.load(file)
+    return {name: vars(content[name]) for name in ("Model", "Scaler_")}
 
 
 def predict_types(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lammscope.annotate.macrophage_state import StateGenes
 from lammscope.annotate.signature import load_state
+from lammscope.core.files import named_errors, open_text
 from lammscope.core.names import LEVELS
 from lammscope.core.resources import find_resource
 
@@ -140,7 +141,8 @@ class CallSettings:
 
 def load_references(path: str | Path) -> pd.DataFrame:
     """Read the table of reference levels (UMIs per 10,000) and check its columns and numbers."""
-    table = pd.read_csv(path, sep="\t")
+    with named_errors(path), open_text(Path(path)) as handle:
+        table = pd.read_csv(handle, sep="\t")
     missing = [column for column in REFERENCE_COLUMNS if column not in table]
     if missing:
         raise ValueError(f"{path}: column {', '.join(missing)} is missing; add it")

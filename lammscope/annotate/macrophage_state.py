@@ -15,6 +15,7 @@ from scipy import sparse
 
 from lammscope.annotate.agreement import agreement, kind_probabilities
 from lammscope.annotate.panel import Marker
+from lammscope.core.files import named_errors, open_text
 from lammscope.core.names import PER, Array
 from lammscope.core.pooling import collapse_genes, membership
 from lammscope.core.rates import activity
@@ -82,7 +83,8 @@ def load_state_genes(path: str | Path) -> StateGenes:
         With file, row and remedy for a column that is missing, a gene that occurs twice, another
         state than `macrophage` and `monocyte`, or a level that is not above 0.
     """
-    table = pd.read_csv(path, sep="\t", dtype={"gene": str, "state": str})
+    with named_errors(path), open_text(Path(path)) as handle:
+        table = pd.read_csv(handle, sep="\t", dtype={"gene": str, "state": str})
     missing = [column for column in STATE_COLUMNS if column not in table]
     if missing:
         raise ValueError(f"{path}: column {', '.join(missing)} is missing; add it")

@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from lammscope.core.names import PER, UNASSIGNED
+from lammscope.core.plain_text import read_text, refuse_hidden
 from lammscope.core.yaml_text import load_yaml
 
 
@@ -91,7 +92,8 @@ def load_panel(path: str | Path) -> Panel:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
+        refuse_hidden(text, path)
         content = load_yaml(text)
     except yaml.YAMLError as error:
         where = str(getattr(error, "problem_mark", "")).strip()

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lammscope.cohort.comparison import Comparison, compare
-from lammscope.cohort.config import ConfigLines, check_config
+from lammscope.cohort.config import ConfigLines, bombs_in, check_config
 from lammscope.cohort.contig_files import contig_mistakes
 from lammscope.cohort.contrast_checks import contrast_mistakes, reason_for_none
 from lammscope.cohort.contrast_config import DEFAULT, contrasts_from_config, primary_contrast
@@ -24,6 +24,7 @@ from lammscope.cohort.last_run import LastRun, find_ingested, input_states, with
 from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
 from lammscope.cohort.multiverse_checks import multiverse_mistakes
 from lammscope.cohort.named_files import FILE_KEYS, GENE_SET_KEYS
+from lammscope.cohort.outside import outside_notes
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.sheets import check_sheets
@@ -102,6 +103,8 @@ def check_run(
     ValueError
         One line per mistake: the file, the line or row, the column, the value, and the remedy.
     """
+    if bombs := bombs_in(sources):
+        raise ValueError("\n".join(bombs))
     config, definition, unread = take_definition(config)
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)
@@ -137,6 +140,7 @@ def check_run(
     adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
     notes = [
         *([replication_note(definition)] if definition else []),
+        *outside_notes(resolved, sheets.samples),
         *sheets.notes,
         *(text for name, text in sheets.alike.items() if name not in used),
         *possible_codes(sheets.samples, adjusted).values(),

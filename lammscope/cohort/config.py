@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lammscope.core.plain_text import read_text, text_problem
 from lammscope.core.resources import HOME
 from lammscope.core.words import near
-from lammscope.core.yaml_text import LOADER, load_yaml
+from lammscope.core.yaml_text import LOADER, BombError, check_yaml, load_yaml
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -92,6 +93,11 @@ def check_config(
     located = ConfigLines(sources)
     resolved = _with_numbers(_with_defaults(config, schema), schema)
     mistakes = [f"{place}: {text}" for place, text in located.repeated]
+    mistakes += [
+        f"{located.place(path)}: `{'.'.join(map(str, path))}`: {problem}"
+        for path, text in _texts_in(config)
+        if (problem := text_problem(text, may_compute=True))
+    ]
     validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     for error in list(validator.iter_errors(resolved)):
         path = tuple(error.absolute_path)
@@ -182,11 +188,26 @@ def _explained(error: "ValidationError", path: Keys) -> Iterator[tuple[Keys, str
     elif error.validator == "required":
         for key in sorted(set(rule) - set(value)):
             yield path, f"`{prefix}{key}` is missing; add it"
+    elif "propertyNames" in error.absolute_schema_path and error.validator == "maxLength":
+        yield path, explain_value(error, f"a name in `{'.'.join(map(str, path))}`")
     elif "propertyNames" in error.absolute_schema_path:
         remedy = "use letters, digits, `_` and `-`"
         yield (*path, value), f"`{prefix}{value}` cannot be used in file names; {remedy}"
     else:
         yield path, explain_value(error, f"`{'.'.join(map(str, path))}`")
+
+
+def _texts_in(value: object, path: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """Yield the texts of a config, keys included, and where they are."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield path, str(key)
+            yield from _texts_in(part, (*path, str(key)))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _texts_in(part, (*path, place))
 
 
 def _yaml_hint(value: object) -> str:
@@ -234,9 +255,34 @@ def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
 def _composed(path: str | Path) -> yaml.Node | None:
     """Return the nodes of a YAML file, which hold their lines, or None if it cannot be read."""
     try:
-        return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        text = read_text(Path(path))
+        check_yaml(text)
+        return yaml.compose(text, Loader=LOADER)
+    except (OSError, ValueError, yaml.YAMLError):
         return None
+
+
+def bombs_in(sources: Iterable[str | Path]) -> list[str]:
+    """Return a message for each config file that expands to far more than it says."""
+    found = []
+    for path in sources:
+        try:
+            check_yaml(read_text(Path(path)))
+        except BombError as error:
+            found.append(f"{path}: {error}")
+        except (OSError, ValueError, yaml.YAMLError):
+            continue  # read by Snakemake, perhaps as JSON
+    return found
+
+
+def read_config_file(path: str | Path) -> Any:
+    """Return the content of a config file; ValueError if it is not YAML, or a bomb of aliases."""
+    try:
+        return load_yaml(read_text(Path(path)))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
 
 
 def _descend(node: yaml.Node | None, path: Keys) -> tuple[int, yaml.Node | None]:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from lammscope import __version__
+from lammscope.core.plain_text import read_text
 from lammscope.core.words import near, shortened
 from lammscope.core.yaml_text import load_yaml
 
@@ -115,7 +116,7 @@ def _read(path: str | Path) -> Content:
         inside = f"`{(file / NAME).as_posix()}`" if (file / NAME).is_file() else f"a {NAME}"
         raise ValueError(f"{path}: is a folder; name the file: {inside}")
     try:
-        content = load_yaml(file.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(file))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: is not YAML: {' '.join(str(error).split())[:150]}") from error
     if not isinstance(content, Mapping) or "format" not in content:

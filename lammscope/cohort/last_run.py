@@ -14,7 +14,9 @@ import yaml
 
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.digests import file_digest
+from lammscope.core.plain_text import read_text
 from lammscope.core.shards import CHECKSUM, InputRecord, read_record
+from lammscope.core.yaml_text import load_yaml
 from lammscope.ingest.inputs import input_files, total_size
 
 # input of a per-sample count file
@@ -45,7 +47,7 @@ def read_last_run(results: str | Path) -> LastRun | None:
     """
     folder = Path(results)
     try:
-        qc = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["qc"]
+        qc = load_yaml(read_text(folder / "config.yaml"))["qc"]
         table = read_sample_table(folder / "design" / "samples.tsv")
         names = table["sample"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):

@@ -9,6 +9,7 @@ from yaml import YAMLError
 from lammscope.cohort.config import ConfigLines, read_schema
 from lammscope.cohort.pairs import ROLES, Pair, read_pairs
 from lammscope.core.names import LAMM, LAMM_ROWS
+from lammscope.core.plain_text import read_text
 from lammscope.core.resources import find_resource
 from lammscope.core.words import near
 from lammscope.core.yaml_text import load_yaml
@@ -91,7 +92,7 @@ def _known_names(config: Mapping[str, Any]) -> list[str]:
     if annotation["celltypist_model"]:
         return []
     try:
-        panel = load_yaml(find_resource(annotation["panel"]).read_text(encoding="utf-8"))
+        panel = load_yaml(read_text(find_resource(annotation["panel"])))
         types = {
             name: about["lineage"]
             for branch in panel["branches"].values()

@@ -97,12 +97,12 @@ def out_of_date(
         A note for each kind of name.
     """
     patterns = sorted(patterns, key=lambda path: -len(WILDCARD.sub("", path)))
-    current = [_as_regex(path, present) for path in patterns]
+    current = [as_regex(path, present) for path in patterns]
     found: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
     for path in sorted(_files(Path(results), patterns)):
         if any(regex.fullmatch(path) for regex in current):
             continue
-        matches = (_as_regex(pattern, {}).fullmatch(path) for pattern in patterns)
+        matches = (as_regex(pattern, {}).fullmatch(path) for pattern in patterns)
         names = next((match.groupdict() for match in matches if match), {})
         for kind in [kind for kind in KINDS if names.get(kind, "") not in ("", *present[kind])]:
             found[kind].setdefault(names[kind], []).append(path)
@@ -145,7 +145,7 @@ def _files(results: Path, patterns: Iterable[str]) -> set[str]:
     }
 
 
-def _as_regex(pattern: str, names: Mapping[str, Collection[str]]) -> re.Pattern[str]:
+def as_regex(pattern: str, names: Mapping[str, Collection[str]]) -> re.Pattern[str]:
     """Return a pattern whose wildcards stand for `names`, or for any name."""
     text = ""
     for place, part in enumerate(WILDCARD.split(pattern)):

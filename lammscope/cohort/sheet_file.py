@@ -16,6 +16,7 @@ from lammscope.cohort.config import explain_value
 from lammscope.cohort.covariates import LIKE_DATE
 from lammscope.cohort.missing import EMPTY, find_missing
 from lammscope.cohort.workbook import MARK, read_workbook
+from lammscope.core.plain_text import LARGEST, LONGEST_NAME, check_regular, text_problem
 from lammscope.core.words import near, shortened
 
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -99,7 +100,12 @@ def read_sheet(
     except ValueError as error:
         return Sheet(name, None, [f"{name}: {line}" for line in str(error).splitlines()])
     notes += [f"{name}: {text}" for text in _blank_missing(table, schema, keep or {})]
-    mistakes = [*_excel_marks(table), *_empty_values(table, schema), *_thousands(table, schema)]
+    mistakes = [
+        *_unsuitable_text(table),
+        *_excel_marks(table),
+        *_empty_values(table, schema),
+        *_thousands(table, schema),
+    ]
     _read_flags(table, schema)
     _read_numbers(table, schema)
     mistakes += _wrong_values(table, schema)
@@ -131,6 +137,12 @@ def _read_content(path: Path) -> bytes:
         )
     if path.is_dir():
         raise ValueError("is a folder; give the path of a TSV, CSV or .xlsx file")
+    check_regular(path)
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(
+            f"has {size / 1e6:,.0f} MB, and a sheet has under {LARGEST / 1e6:.0f}; is it the right "
+            "file?"
+        )
     try:
         return path.read_bytes()
     except OSError as error:
@@ -205,6 +217,11 @@ def _as_frame(
             if not column
         ),
         *(
+            f"row {rows[0][0]}: the name of a column: {problem}"
+            for column in header
+            if (problem := text_problem(column, longest=LONGEST_NAME))
+        ),
+        *(
             f"row {number}: {len(fields)} fields for {len(header)} columns; if a value contains "
             "the separator, put it in quotation marks"
             for number, fields in body
@@ -243,6 +260,14 @@ def _blank_missing(
 
 
 Mistake = tuple[int, str]
+
+
+def _unsuitable_text(table: pd.DataFrame) -> Iterator[Mistake]:
+    """Find values with hidden characters, of endless length, or that a spreadsheet would run."""
+    for column in table.columns:
+        for row, value in _values(table[column]):
+            if problem := text_problem(value):
+                yield row, f"`{column}`: {problem}"
 
 
 def _excel_marks(table: pd.DataFrame) -> Iterator[Mistake]:

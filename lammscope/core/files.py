@@ -12,6 +12,10 @@ from pathlib import Path
 
 import h5py
 
+from lammscope.core.bounded import FREE, FREE_OF_LISTS, MOST_OF_LISTS, MOST_TIMES, Bounded, buffered
+from lammscope.core.hdf5_parts import check_parts
+from lammscope.core.plain_text import check_regular
+
 AGAIN = "the file is damaged or incomplete; copy or download it again"
 GZIP = b"\x1f\x8b"
 NUL = "\0"
@@ -50,22 +54,32 @@ def open_text(path: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig")
 
 
-def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a file that may be compressed by gzip, which its content decides and not its name."""
+def open_bytes(path: Path, *, most: int = MOST_TIMES, free: int = FREE) -> io.BufferedReader:
+    """Open a file that may be compressed by gzip, which its content decides and not its name.
+
+    Raises
+    ------
+    ValueError
+        Also while it is read, if it decompresses to far more than real data (see `Bounded`).
+    """
+    if not path.is_file():
+        check_regular(path)
     with path.open("rb") as handle:
         start = handle.read(len(POINTER))
     if start.startswith(GZIP):
         with gzip.open(path, "rb") as unpacked:
             if unpacked.peek(len(GZIP)).startswith(GZIP):
                 raise ValueError(f"{path.name} is compressed twice: decompress it once (gunzip)")
-        return gzip.open(path, "rb")
+        packed = path.open("rb")
+        unpacking = gzip.GzipFile(fileobj=packed, mode="rb")
+        return buffered(Bounded(unpacking, packed=packed, most=most, free=free))
     if start == POINTER:
         raise ValueError(f"{path.name} is {A_POINTER}")
     if path.suffix == ".gz" and start and not LIKE_TEXT.fullmatch(start):
         raise ValueError(
             f"{path.name} ends in .gz but is not compressed, nor text; download it again"
         )
-    return path.open("rb")
+    return buffered(Bounded(path.open("rb", buffering=0)))
 
 
 def is_gzipped(path: Path) -> bool:
@@ -84,10 +98,13 @@ def holds_nul(path: Path) -> bool:
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; errors of h5py on damaged files become an `OSError`.
 
-    File systems without locks are accepted.
+    File systems without locks are accepted. A ValueError says if the file refers to other files, or
+    declares arrays that it cannot hold (see `check_parts`).
     """
+    check_regular(path)
     with h5py.File(path, "r", locking="best-effort") as file:
         try:
+            check_parts(file, path)
             yield file
         except (RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise OSError(str(error)) from error
@@ -95,11 +112,15 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 def text_lines(path: Path) -> list[str]:
     """Return the lines of a text file that are not blank."""
-    with open_text(path) as handle:
-        text = handle.read()
-    if NUL in text:
-        raise ValueError(f"{path.name} {HOLDS_NUL}")
-    return [line for line in text.split("\n") if line.strip()]
+    lines = []
+    opened = open_bytes(path, most=MOST_OF_LISTS, free=FREE_OF_LISTS)
+    with io.TextIOWrapper(opened, encoding="utf-8-sig") as handle:
+        for line in handle:
+            if NUL in line:
+                raise ValueError(f"{path.name} {HOLDS_NUL}")
+            if line.strip():
+                lines.append(line.removesuffix("\n"))
+    return lines
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lammscope.core.files import named_errors, open_text
+from lammscope.core.plain_text import first_problem
 
 UP, DOWN = "_up", "_down"  # endings of the names of a pair of sets
 
@@ -93,6 +94,8 @@ def _parsed(path: str | Path) -> Iterator[tuple[int, GeneSet | str]]:
             )
         elif not name:
             yield row, f"`{_short(line)}` has no name; put one before the first tab"
+        elif problem := first_problem((name, rest[0], *genes)):
+            yield row, f"set {problem}"
         elif not genes:
             yield row, f"set `{_short(name)}` has no genes; add symbols"
         else:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from lammscope.abundance.fractions import Measure
 from lammscope.abundance.populations import Question
@@ -20,7 +19,9 @@ from lammscope.core.files import named_errors
 from lammscope.core.indexed import read_table
 from lammscope.core.lamm_rows import is_at_level
 from lammscope.core.names import LAMM, NOT_IMMUNE, Array
+from lammscope.core.plain_text import read_text
 from lammscope.core.words import near
+from lammscope.core.yaml_text import load_yaml
 from lammscope.outcome.planning import CallErrors, Spread, counting_variance
 
 CELL_COLUMNS = ["sample", "lineage", "lamm_positive", "lamm_macrophage_like"]
@@ -83,7 +84,7 @@ def read_run(folder: Path) -> Run:
             "folder that holds `report.html`"
         )
     with named_errors(folder / "config.yaml"):
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = load_yaml(read_text(folder / "config.yaml"))
     samples = read_sample_table(folder / "design" / "samples.tsv")
     contrasts = contrasts_from_config(config["contrasts"], samples, sorts=config["sorts"])
     with named_errors(folder / "annotation" / "cells.parquet"):

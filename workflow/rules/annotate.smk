@@ -19,6 +19,7 @@ rule label_cells:
             samples=samples_of_part,
             model=config_path("annotation", "celltypist_model"),
             model_content=content(TYPE_MODEL),
+            trusted=config["annotation"]["celltypist_trusted"],
             code=code("label_cells"),
         ),
     script:

@@ -19,6 +19,7 @@ from lammscope.cohort import (
     labels,
     last_run,
     multiverse,
+    outside,
     parts,
     results_folder,
     sorts,
@@ -124,6 +125,20 @@ def named(**params):
 def check_results_folder():
     """Stop if the results are of another cohort, and note files of former samples and contrasts."""
     folder = workflow.pathvars.apply("<results>")
+    patterns = [path for entry in read_catalog().values() for path in entry.paths]
+    try:
+        outside.refuse_unsafe_folders(
+            {
+                name: workflow.pathvars.apply(f"<{name}>")
+                for name in ("results", "logs", "benchmarks")
+            },
+            config,
+            RUN.samples,
+            sources=workflow.configfiles,
+            patterns=patterns,
+        )
+    except ValueError as error:
+        stop(outside.UNSAFE, [error])
     try:
         results_folder.refuse_other_cohort(folder, RUN.samples, sheet=config["samples"])
     except ValueError as error:
@@ -131,7 +146,7 @@ def check_results_folder():
     RUN.notes.extend(
         results_folder.out_of_date(
             folder,
-            patterns=[path for entry in read_catalog().values() for path in entry.paths],
+            patterns=patterns,
             present={
                 "sample": SAMPLES,
                 "part": KEPT_PARTS,

@@ -13,7 +13,7 @@ snakemake: Snakemake
 with job_log(snakemake.log[0]):
     shards = dict(zip(snakemake.params.samples, snakemake.input.shards, strict=True))
     index = CellIndex(snakemake.input.cells, samples=list(shards))
-    model = load_model(find_resource(snakemake.params.model))
+    model = load_model(find_resource(snakemake.params.model), trusted=snakemake.params.trusted)
     labels = [
         predict_types(
             shard.counts[positions],

@@ -1,6 +1,7 @@
 """Checks for every format: which values are counts, and which features are genes."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from lammscope.ingest.matrices.small_genomes import genome_sizes, keep_small_gen
 
 GENES_INSPECTED = 500  # names that show genomes and species, evenly spaced; our choice
 MAX_COUNT = 2**31 - 1  # the largest int32, in which counts are stored
+MOST_NAMES = 50_000_000  # cells or genes; kits have up to 12 million barcodes
 MIN_VALUES = 1000  # nonzero values; so many counts of a library have ones and other values
 
 # feature types of Cell Ranger and Cell Ranger ARC; other texts, such as biotypes in the third
@@ -79,6 +81,7 @@ def csr_of(
     ValueError
         If the parts do not fit each other: scipy would read outside its arrays.
     """
+    check_sizes(shape)
     if data.dtype.kind not in "iufb" or {indices.dtype.kind, indptr.dtype.kind} - set("iu"):
         raise ValueError(f"the matrix has values that are not numbers: {AGAIN}")
     try:
@@ -92,6 +95,14 @@ def csr_of(
             f"the parts of the matrix do not fit together ({error}): {AGAIN}"
         ) from error
     return counts
+
+
+def check_sizes(shape: Sequence[int]) -> None:
+    """Refuse a matrix with more cells or genes than there can be, before memory is set aside."""
+    if max(shape) > MOST_NAMES or min(shape) < 0:
+        raise ValueError(
+            f"states a size of {' x '.join(f'{n:,}' for n in shape)}, which no library has: {AGAIN}"
+        )
 
 
 def gene_shard(

@@ -7,6 +7,7 @@ converted.
 import bz2
 import gzip
 import lzma
+import math
 import re
 import struct
 import sys
@@ -15,12 +16,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from lammscope.core.bounded import MOST_OF_OBJECTS, MOST_TIMES, Bounded, buffered
 from lammscope.core.files import AGAIN
+from lammscope.core.plain_text import check_regular
 
 RObject = Any  # an rdata.parser.RObject
 
@@ -28,13 +32,16 @@ RObject = Any  # an rdata.parser.RObject
 SERIALIZED = re.compile(
     rb"X\n\0\0\0[\2\3]|B\n(?:[\2\3]\0\0\0|\0\0\0[\2\3])|A\r?\n[23]\r?\n\d+\r?\n"
 )
-OPENERS: dict[bytes, Callable[[Path], Any]] = {
+OPENERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
 CORRUPT = (OSError, EOFError, lzma.LZMAError, zlib.error, struct.error)
 N_BYTES = 512
+SEQUENCES = (b"compact_intseq", b"compact_realseq")  # kept as their first and last numbers
+FREE_NUMBERS = 1_000_000  # that compact sequences of any file may stand for
+LONGEST_RUNS = 50_000_000  # values of an `Rle`: more than any genome or library has names
 # R Internals, section 1.8: numbers of types, and flags of an item in a file
 S4, PAIRS, INTEGER, REAL = 25, 2, 13, 14
 WITH_ATTRIBUTES = 1 << 9
@@ -110,7 +117,8 @@ def parse(path: Path) -> RObject:
     try:
         with warnings.catch_warnings(), _nested():
             warnings.simplefilter("ignore")  # on tags that it skips
-            return parse_data(data, extension=".rds").object
+            known = _constructors(len(data))
+            return parse_data(data, extension=".rds", altrep_constructor_dict=known).object
     except UNPARSED as error:
         text = " ".join(f"{type(error).__name__} {error}".split())
         raise ValueError(f"rdata cannot parse it ({text})") from error
@@ -167,6 +175,8 @@ def texts(item: RObject) -> list[str]:
     """Return a vector of text or a factor; missing values are empty text."""
     if class_of(item) == "Rle":  # each value with the length of its run
         runs = slots(item)
+        if np.ma.filled(runs["lengths"].value, 0).astype(float).sum() > LONGEST_RUNS:
+            raise ValueError(f"names of over {LONGEST_RUNS:,} rows or columns: {AGAIN}")
         repeated = zip(texts(runs["values"]), runs["lengths"].value.tolist(), strict=True)
         return [value for value, length in repeated for _ in range(length)]
     if _kind(item) == "INT":
@@ -228,10 +238,37 @@ def _text(char: RObject) -> str:
 
 
 def _unpacked(path: Path) -> BinaryIO:
+    """Open a file, decompressed; a ValueError if that makes far more of it than of real data."""
+    check_regular(path)
     with path.open("rb") as handle:
         start = handle.read(8)
     opener = next((opener for mark, opener in OPENERS.items() if start.startswith(mark)), None)
-    return cast(BinaryIO, opener(path) if opener else path.open("rb"))
+    if opener is None:
+        return path.open("rb")
+    most = MOST_TIMES if opener is gzip.open else MOST_OF_OBJECTS
+    packed = path.open("rb")
+    return cast(BinaryIO, buffered(Bounded(opener(packed), packed=packed, lines=False, most=most)))
+
+
+def _constructors(size: int) -> dict[bytes, Any]:
+    """Return rdata's constructors of compact objects, of which `1:n` is bounded.
+
+    A few bytes can stand for any n; all of them together may have about what the file could hold.
+    """
+    from rdata.parser import DEFAULT_ALTREP_MAP
+
+    known: dict[bytes, Any] = dict(DEFAULT_ALTREP_MAP)
+    left = FREE_NUMBERS + size // 4
+
+    def bounded(constructor: Callable[[RObject], tuple[Any, Any]], state: RObject) -> Any:
+        nonlocal left
+        length = float(state.value[0])
+        left -= length if length >= 0 else math.inf
+        if not left >= 0:
+            raise ValueError(f"a sequence of {length:.0f} numbers, more than the file could hold")
+        return constructor(state)
+
+    return known | {name: partial(bounded, known[name]) for name in SEQUENCES}
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from scipy import sparse
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.content import Content
+from lammscope.ingest.matrices.counts import check_sizes
 from lammscope.ingest.matrices.h5ad import read_store
 from lammscope.ingest.matrices.in_memory import Group, Values, sparse_item, store_of, table_of
 from lammscope.ingest.matrices.layers import WHOLE
@@ -332,6 +333,7 @@ def _item(item: RObject, name: str) -> Item:
 def _of_triplets(
     data: np.ndarray, genes: np.ndarray, cells: np.ndarray, *, shape: tuple[int, int], name: str
 ) -> Group:
+    check_sizes(shape)
     matrix = sparse.coo_array((data, (cells, genes)), shape=shape).tocsr()
     return sparse_item(matrix.data, matrix.indices, matrix.indptr, shape=shape, by="csr", name=name)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from lammscope.core.files import named_errors, text_lines
+from lammscope.core.plain_text import check_regular, first_problem
 from lammscope.core.runtime import logger
 from lammscope.core.shards import Shard
 from lammscope.core.words import shortened
@@ -191,6 +192,7 @@ def matrices_of(path: Path, *, genome: str | None) -> list[Path]:
         broken = f" (a broken link{_annexed(path)})" if path.is_symlink() else ""
         raise ValueError(f"no such file{broken}; correct the column `counts` of the sample sheet")
     if not path.is_dir():
+        check_regular(path)
         return [path]
     found = matrices_in(path) or candidates(path)
     if len(found) > 1 and all(of_one_genome(candidate) for candidate in found):
@@ -228,6 +230,8 @@ def _checked(shard: Shard, path: Path) -> Shard:
     if wrong:
         raise ValueError(wrong)
     barcodes = pd.Index(shard.barcodes).str.strip()
+    if problem := first_problem(barcodes):
+        raise ValueError(f"a barcode: {problem}")
     if barcodes.has_duplicates:
         raise ValueError(
             f"barcode {barcodes[barcodes.duplicated()][0]} occurs twice; give one matrix per sample"
@@ -246,7 +250,10 @@ def _checked(shard: Shard, path: Path) -> Shard:
 
 @remember_genes
 def _final_names(genes: pd.DataFrame) -> pd.DataFrame:
-    """Remove versions of Ensembl ids, and make ids unique."""
+    """Remove versions of Ensembl ids, and make ids unique; refuse what cannot be a name."""
+    for column in ("gene", "symbol"):
+        if problem := first_problem(genes[column]):
+            raise ValueError(f"a name of a gene: {problem}")
     for column in ("gene", "symbol"):  # a gene without a symbol has its id as symbol
         genes[column] = genes[column].str.replace(VERSION, r"\1\2", regex=True)
     return genes.assign(gene=_make_unique(genes["gene"]))

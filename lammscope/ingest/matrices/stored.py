@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from lammscope.core.files import AGAIN
-from lammscope.ingest.matrices.counts import csr_of, first_non_count
+from lammscope.ingest.matrices.counts import check_sizes, csr_of, first_non_count
 
 Group = Any  # an h5py.Group, a zarr.Group or one of `in_memory`
 Item = Any  # a Group, or an array in it
@@ -106,6 +106,7 @@ def is_empty(item: Item) -> bool:
 def matrix_of(item: Item) -> sparse.csr_array:
     """Read a matrix, cells x genes, stored dense, by row or by column."""
     n_cells, n_genes = shape_of(item)
+    check_sizes((n_cells, n_genes))
     if not is_group(item):
         _refuse_gaps(item, item.name.strip("/"))
         step = max(1, VALUES_AT_A_TIME // max(1, n_genes))

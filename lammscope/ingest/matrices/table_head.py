@@ -23,6 +23,7 @@ SEPARATORS = ("\t", ",", ";", None)  # tabs first: names rarely contain tabs
 # about 20 kB.
 N_LINES_LOOKED_AT = 6
 BYTES_LOOKED_AT = 2**20
+MOST_COLUMNS = 1_000_000
 MISSING = ("", "na", "nan", "n/a", "none", "null", ".")  # no words, and no numbers either
 
 
@@ -91,6 +92,11 @@ def read_head(path: Path) -> Head:
     if not body:
         raise ValueError(
             "has no second line; the first line of a table of counts names its columns"
+        )
+    if max(line.count(mark) for line in start.lines for mark in "\t,; ") > MOST_COLUMNS:
+        raise ValueError(
+            f"has over {MOST_COLUMNS:,} columns, too many for a table of counts as text; give the "
+            "matrix as .h5, .h5ad or .mtx"
         )
     separator = _separator(header, body)
     header, body, trailing = _without_last_separators(header, body, separator)

@@ -8,6 +8,7 @@ from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 
+from lammscope.core.bounded import check_zip
 from lammscope.core.files import AGAIN
 from lammscope.core.shards import Shard
 from lammscope.ingest.matrices.content import Content
@@ -15,10 +16,12 @@ from lammscope.ingest.matrices.h5ad import inspect_store, read_store
 from lammscope.ingest.matrices.layers import choose_matrix
 from lammscope.ingest.matrices.reader import Reader
 from lammscope.ingest.matrices.stored import Group, is_annotated
+from lammscope.ingest.matrices.zarr_arrays import check_arrays
 
 ROOTS = (".zgroup", "zarr.json")  # the metadata of a group in formats 2 and 3
 ZIP = b"PK\x03\x04"
 ZIP_NAME = ".zarr.zip"
+LARGEST_ZIP = 2**42  # bytes unpacked
 
 
 def root_in(folder: Path) -> list[Path]:
@@ -29,6 +32,7 @@ def root_in(folder: Path) -> list[Path]:
 def root_in_zip(path: Path) -> str | None:
     """Return the folder of the store in a zip file, empty if it is not in one; None if none."""
     with ZipFile(path) as packed:
+        check_zip(packed, size=path.stat().st_size, most=LARGEST_ZIP)
         names = packed.namelist()
     roots = [name.rpartition("/") for name in names if name.rpartition("/")[2] in ROOTS]
     return min((folder for folder, _, _ in roots), key=len, default=None)
@@ -118,6 +122,7 @@ def _opened(path: Path) -> Iterator[Group]:
     )
     try:
         with _root(path) as store:
+            check_arrays(store, _place_of(path))
             if not is_annotated(store):
                 some = ", ".join(sorted(store)[:5]) or "nothing"
                 raise ValueError(

@@ -1,6 +1,7 @@
 """Cell types from a CellTypist model: its formula, and what stands in the place of the panel."""
 
 import pickle
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from lammscope.annotate.celltypist import apply_labels, load_model, predict_types
@@ -92,6 +93,39 @@ def test_a_model_of_two_types_has_both(
 def test_no_cells_give_an_empty_table(tmp_path: Path, cells: tuple[np.ndarray, np.ndarray]) -> None:
     model = load_model(write_model(tmp_path / "model.pkl", cells)[0])
     assert predict_types(sparse.csr_array((0, 30)), symbols=GENES, model=model).empty
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("classifier", [LogisticRegression, SGDClassifier])
+def test_a_model_of_any_protocol_is_read_without_its_code(
+    tmp_path: Path, cells: tuple[np.ndarray, np.ndarray], protocol: int, classifier: Any
+) -> None:
+    truth, counts = cells
+    scaler = StandardScaler().fit(counts)
+    model = classifier(max_iter=100, random_state=1).fit(counts, np.array(TYPES, object)[truth])
+    model.features = np.array(GENES, dtype=object)
+    path = tmp_path / "model.pkl"
+    content = {"Model": model, "Scaler_": scaler, "description": {"date": "2021"}}
+    path.write_bytes(pickle.dumps(content, protocol))
+    ours, trusted = load_model(path), load_model(path, trusted=True)
+    for field in fields(ours):
+        np.testing.assert_array_equal(getattr(ours, field.name), getattr(trusted, field.name))
+
+
+def test_code_in_a_model_runs_only_if_it_is_trusted(tmp_path: Path) -> None:
+    path, canary = tmp_path / "model.pkl", tmp_path / "canary"
+
+    class Harm:
+        def __reduce__(self) -> Any:
+            return canary.touch, ()
+
+    path.write_bytes(pickle.dumps({"Model": Harm()}))
+    with pytest.raises(ValueError, match=r"names .*celltypist_trusted: true"):
+        load_model(path)
+    assert not canary.exists()
+    with pytest.raises(ValueError, match="not a CellTypist model"):
+        load_model(path, trusted=True)
+    assert canary.exists()
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
