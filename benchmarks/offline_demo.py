@@ -3,9 +3,9 @@
 Makes an empty Debian in FOLDER/root (debootstrap), clones this repository there, and runs
 `make setup` with network. Everything after that has none, not even a loopback device:
 
-- `make demo`, as the owner of the clone;
-- the demo as another user who can write neither the clone nor a home, without HOME, with LANG=C and
-  another time zone;
+- `make demo`, as the owner of the clone, and once more with a home that cannot be written;
+- the demo as another user who can write neither the clone nor a home, without HOME but with
+  XDG_CACHE_HOME, with LANG=C and another time zone;
 - the demo in what the instructions of `Dockerfile` make, replayed in the same Debian, as a user
   without a name.
 
@@ -30,12 +30,8 @@ from benchmarks.workflow import ROOT, measured
 DATED = "provenance.json"
 SUITE = "trixie"
 PACKAGES = "python3,python3-venv,make,git,ca-certificates"  # what the documents ask for
-OF_THE_NETWORK = (
-    "etc/resolv.conf",
-    "etc/hosts",
-    "etc/pip.conf",
-    "etc/ssl/certs/ca-certificates.crt",
-)
+CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+OF_THE_NETWORK = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", CERTIFICATES)
 CLONE, IMAGE = "/srv/lammscope", "/opt/lammscope"
 OWNER, OTHER, NAMELESS = 1001, 1002, 4321
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -159,11 +155,22 @@ def run_demos(machine: Machine, cores: int) -> list[tuple[str, str]]:
         user=OWNER,
         environment=home,
     )
-    run = "snakemake --snakefile {0}/Snakefile --configfile {0}/config/config.yaml --cores {1}"
+    demo = (
+        "cp -r {0}/config . && python -m lammscope.simulate demo && "
+        "snakemake --snakefile {0}/Snakefile --configfile config/config.yaml --cores {1}"
+    )
+    machine.run(
+        "make demo again, home not writable",
+        f"make demo CORES={cores}",
+        folder=CLONE,
+        user=OWNER,
+        environment=home | {"HOME": "/nowhere"},
+    )
     odd = {"PATH": f"{CLONE}/.venv/bin:{PATH}", "LANG": "C", "TZ": "Pacific/Kiritimati"}
+    odd |= {"XDG_CACHE_HOME": "/work/.cache", "PYTHONPATH": CLONE}
     machine.run(
         "another user, no home",
-        f"PYTHONPATH={CLONE} python -m lammscope.simulate demo && {run.format(CLONE, cores)}",
+        demo.format(CLONE, cores),
         folder="/work",
         user=OTHER,
         environment=odd,
@@ -173,7 +180,7 @@ def run_demos(machine: Machine, cores: int) -> list[tuple[str, str]]:
     machine.run("data", f"chown {NAMELESS} /data", environment=SETTINGS)
     machine.run(
         "Dockerfile, no name",
-        f"python -m lammscope.simulate demo && {run.format(IMAGE, cores)}",
+        demo.format(IMAGE, cores),
         folder="/data",
         user=NAMELESS,
         environment=environment,

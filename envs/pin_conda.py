@@ -1,8 +1,9 @@
 """Write the environments for `snakemake --sdm conda` from the lock files.
 
-conda only provides Python. The packages are those of the lock files, with their checksums: Snakemake
-runs `<name>.post-deploy.sh` in the new environment, and pip installs them. So `--sdm conda`, `make
-setup` and the image have the same packages, file by file, and no channel has to have their versions.
+conda only provides Python. The packages are those of the lock files, with their checksums:
+Snakemake runs `<name>.post-deploy.sh` in the new environment, and pip installs them. So `--sdm
+conda`, `make setup` and the image have the same packages, file by file, and it does not matter
+which versions a channel has.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ LOCKS = {
     "lammscope": ["requirements.lock"],
     "scvi": ["requirements.lock", "requirements-scvi.lock"],
 }
-ENVIRONMENT = """# Written by envs/pin_conda.py (`make lock`); its packages are in {name}.post-deploy.sh.
+ENVIRONMENT = """# Written by envs/pin_conda.py. The packages are in {name}.post-deploy.sh.
 channels: [conda-forge, nodefaults]
 dependencies:
   - python=3.12
