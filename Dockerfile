@@ -27,6 +27,8 @@ ENV PATH=/opt/lammscope/.venv/bin:${PATH}
 ENV PYTHONPATH=/opt/lammscope
 # Caches go where every user may write; results only to the mounted folder.
 ENV HOME=/tmp
+# Snakemake asks for a name, which a user of another machine does not have here.
+ENV USER=lammscope
 USER 1000:1000
 WORKDIR /data
 ENTRYPOINT ["snakemake", "--snakefile", "/opt/lammscope/Snakefile"]

@@ -13,7 +13,7 @@ endif
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-scvi-cpu setup-edger pin-conda image demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics bench-reproducibility lock clean FORCE
+.PHONY: help setup setup-scvi setup-scvi-cpu setup-edger pin-conda image demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
