@@ -110,7 +110,8 @@ def build_image(machine: Machine, parsed: Sequence[tuple[str, str]]) -> dict[str
             folder = rest
             (machine.root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
         elif name == "ARG":
-            values.update([rest.split("=", 1)])
+            key, value = rest.split("=", 1)
+            values[key] = value
         elif name == "ENV":
             key, value = rest.split("=", 1)
             environment[key] = value.replace("${PATH}", environment["PATH"])
@@ -215,8 +216,8 @@ def main() -> int:
         print(f"| {step} | {network} | {seconds:.0f} |")
     n_different = 0
     for name, path in others:
-        folders = [machine.root / one.lstrip("/") for one in (first, path)]
-        lines = [line for line in differences(*folders, {}) if not line.endswith(DATED)]
+        old, new = (machine.root / one.lstrip("/") for one in (first, path))
+        lines = [line for line in differences(old, new, {}) if not line.endswith(DATED)]
         n_different += len(lines)
         print(f"\n{name}: {len(lines)} files differ from those of `make demo`", *lines, sep="\n  ")
     return int(n_different > 0)
