@@ -7,7 +7,8 @@ docs/reproducibility.md; the exit status is 1 if a file differs.
 
 `--against NAME=RESULTS` compares the results of the same cohort (FOLDER/cohort) that were made
 elsewhere, for example on a cluster. Languages that are not installed are made with `localedef`,
-where the system has their sources. Takes about ten minutes on two cores.
+where the system has their sources. Runs that FOLDER has are not repeated. Takes about ten minutes
+on two free cores.
 """
 
 import argparse
