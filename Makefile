@@ -5,10 +5,15 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := demo
 
+# Snakemake and uv write caches, Snakemake even before it reads the workflow.
+ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo yes),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock audit clean FORCE
+.PHONY: help setup setup-scvi setup-scvi-cpu setup-edger pin-conda image demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock audit clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -35,6 +40,9 @@ setup-scvi: .venv/scvi.stamp ## add scvi-tools, for `integration.method: scvi` (
 .venv/scvi.stamp: .venv/base.stamp requirements-scvi.lock
 	@sh envs/setup.sh requirements.lock requirements-scvi.lock
 	@touch $@
+
+setup-scvi-cpu: .venv/base.stamp requirements-scvi.lock ## the same without CUDA (1 GB), for machines without a GPU
+	@sh envs/setup.sh --without-cuda requirements-scvi.lock
 
 setup-edger: .venv/edger.stamp ## add pyedger, for `expression.engine: edger_ql`
 
@@ -129,6 +137,12 @@ lock: .venv/base.stamp ## update the five lock files
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group docs -o requirements-docs.lock
 	python envs/pin_conda.py
+
+pin-conda: ## pin Python for `--sdm conda` to the build of today, in envs/*.pin.txt (needs conda and its channels)
+	@sh envs/pin_builds.sh
+
+image: ## build the image of the Dockerfile (ENGINE=docker or podman)
+	$(or $(ENGINE),docker) build -t lammscope .
 
 # Subfolders of results/ with a sample table of their own are other cohorts.
 clean: ## remove the demo cohort and its results, but not those of other cohorts

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Create the environment .venv: `sh envs/setup.sh LOCK...` installs the given lock files.
+# `sh envs/setup.sh --without-cuda LOCK` adds a lock file with PyTorch for the CPU.
 # PYTHON, if set, names the interpreter; a .venv of another version is then recreated. Otherwise the
 # first Python of 3.12 or newer is used, or uv installs one, or a message explains how to get one.
 set -eu
@@ -53,6 +54,17 @@ if ! is_current; then
     "$python" -m venv .venv
 fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+# uv knows where PyTorch offers its wheels for the CPU. Their checksums are not in the lock file, as
+# those of all other packages are.
+if [ "${1:-}" = --without-cuda ]; then
+    export VIRTUAL_ENV="$PWD/.venv"
+    sed 's/ *\\$//; /^ /d; /^#/d' "$2" >.venv/constraints.txt
+    .venv/bin/uv pip install --quiet --compile-bytecode --torch-backend cpu -c .venv/constraints.txt torch
+    awk '/^[a-z]/ { kept = !/^(torch==|triton==|nvidia-|cuda-)/ } kept' "$2" >.venv/without-cuda.lock
+    .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes --no-deps -r .venv/without-cuda.lock
+    exit
+fi
 for lock in "$@"; do set -- "$@" -r "$lock"; shift; done
 # Without compiled bytecode every job would parse its imports again: ten seconds instead of one.
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes "$@"

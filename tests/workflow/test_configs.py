@@ -62,13 +62,6 @@ def test_every_key_of_the_config_is_documented(repository: Path) -> None:
     assert (repository / "config" / "README.md").read_text() == document()
 
 
-def test_the_conda_environment_is_pinned_like_the_lock(repository: Path) -> None:
-    from envs.pin_conda import conda_environment
-
-    assert (repository / "envs" / "lammscope.yaml").read_text() == conda_environment()
-    assert (repository / "envs" / "scvi.yaml").read_text() == conda_environment(group="scvi")
-
-
 @pytest.mark.parametrize("name", ["", "-dev", "-docs", "-scvi", "-edger"])
 def test_locks_pin_by_hash_and_name_no_index(repository: Path, name: str) -> None:
     text = (repository / f"requirements{name}.lock").read_text()

@@ -1,5 +1,6 @@
 """The integrated embedding of unusual cohorts, with other methods and numbers of cores."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,8 @@ def test_scvi_gives_a_space_a_saved_model_and_keeps_the_populations(
         assert file["space"].shape[1] == 10
         assert np.isfinite(file["space"]).all()
     assert (joint / "scvi_model" / "model.pt").exists()
+    training = json.loads((joint / "scvi_model" / "training.json").read_text())
+    assert training["accelerator"] == "cpu"
     scores: Any = pd.read_csv(joint / "integration_scores.tsv", sep="\t").set_index("method")
     assert scores.index.tolist() == ["none", "harmony", "scvi"]
     assert scores.loc["scvi", "structure"] > 0.8

@@ -219,10 +219,12 @@ def _of_method(facts: Facts, method: str) -> str:
     if method == "scvi":
         epochs = f"at most {own['max_epochs']}" if own["max_epochs"] else "the default number of"
         covariates = f"; covariates {listing(own['covariates'])}" if own["covariates"] else ""
+        trained = {"cpu": "the CPU", "gpu": "a GPU", "auto": "a GPU if there was one, else the CPU"}
         return (
             f"on the counts of these genes (negative binomial likelihood, {own['n_latent']} latent "
             f"dimensions, {own['n_layers']} hidden layers, batches of {own['batch_size']} cells, "
-            f"{epochs} epochs, early stopping after 20{covariates})"
+            f"{epochs} epochs, early stopping after 20{covariates}; trained on "
+            f"{trained[own['accelerator']]})"
         )
     return "with " + ", ".join(f"{readable(key)} {value}" for key, value in own.items())
 

@@ -20,6 +20,7 @@ from lammscope.joint.integration.method import (
     Method,
     read_input,
 )
+from lammscope.joint.integration.scvi import choose_accelerator
 from tests.unit.example_indexes import make_index
 
 GIVEN = IntegrationInput(
@@ -137,3 +138,31 @@ def test_components_and_counts_are_read_with_the_values_of_their_samples(tmp_pat
     assert read.genes.tolist() == list("wxyz")
     with pytest.raises(ValueError, match="made for another set of cells"):
         read_input(parts, make_index(tmp_path), reads=COUNTS, **of_samples)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "used"),
+    [
+        ("cpu", 0, "cpu"),
+        ("cpu", 1, "cpu"),
+        ("auto", 0, "cpu"),
+        ("auto", 2, "gpu"),
+        ("gpu", 1, "gpu"),
+    ],
+)
+def test_scvi_is_trained_on_a_gpu_only_if_asked_for(asked: str, gpus: int, used: str) -> None:
+    assert choose_accelerator(asked, gpus=gpus, has_cuda=True) == used
+
+
+@pytest.mark.parametrize(
+    ("has_cuda", "remedy"), [(True, "run it where there is one"), (False, "make setup-scvi")]
+)
+def test_a_gpu_that_is_asked_for_and_missing_is_an_error_with_a_remedy(
+    has_cuda: bool, remedy: str
+) -> None:
+    with pytest.raises(ValueError, match=f"accelerator` is gpu, but .*{remedy}.* cpu or auto"):
+        choose_accelerator("gpu", gpus=0, has_cuda=has_cuda)
+
+
+def test_by_default_scvi_is_trained_on_the_cpu() -> None:
+    assert resolve_config({})["integration"]["scvi"]["accelerator"] == "cpu"
