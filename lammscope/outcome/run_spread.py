@@ -16,7 +16,7 @@ from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, independent_columns
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.core.files import named_errors
+from lammscope.core.damage import named_damage, read_text
 from lammscope.core.indexed import read_table
 from lammscope.core.lamm_rows import is_at_level
 from lammscope.core.names import LAMM, NOT_IMMUNE, Array
@@ -82,12 +82,11 @@ def read_run(folder: Path) -> Run:
             f"{folder}: not the results of a finished run: `{missing[0]}` is missing; name the "
             "folder that holds `report.html`"
         )
-    with named_errors(folder / "config.yaml"):
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    with named_damage(folder / "config.yaml", also=(yaml.YAMLError,)):
+        config = yaml.safe_load(read_text(folder / "config.yaml"))
     samples = read_sample_table(folder / "design" / "samples.tsv")
     contrasts = contrasts_from_config(config["contrasts"], samples, sorts=config["sorts"])
-    with named_errors(folder / "annotation" / "cells.parquet"):
-        cells = read_table(folder / "annotation" / "cells.parquet", columns=CELL_COLUMNS)
+    cells = read_table(folder / "annotation" / "cells.parquet", columns=CELL_COLUMNS)
     counts = read_table(folder / "abundance" / "counts.tsv")
     by_name = {contrast.name: contrast for contrast in contrasts}
     return Run(folder, config, samples, counts, cells, by_name)
