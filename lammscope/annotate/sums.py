@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lammscope.core.damage import check_whole
 from lammscope.core.indexed import CellIndex
 from lammscope.core.rates import to_rates
 from lammscope.core.shards import Shard
@@ -152,6 +153,7 @@ def read_sums(paths: Iterable[str | Path], index: CellIndex) -> Iterator[tuple[s
 def sample_genes(paths: Iterable[str | Path]) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yield each sample in files of `write_sums`, with the ids and the symbols of its genes."""
     for path in paths:
+        check_whole(path)
         with np.load(path) as file:
             for number, sample in enumerate(file["samples"].tolist()):
                 genes, symbols = (file[f"{number}.{name}"].tolist() for name in ("gene", "symbol"))

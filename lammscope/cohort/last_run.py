@@ -57,8 +57,16 @@ def read_last_run(results: str | Path) -> LastRun | None:
         for name in names
     ]
     table = table[there]
-    records = {name: read_record(folder / SHARD.format(sample=name)) for name in table["sample"]}
+    records = {name: _record_of(folder / SHARD.format(sample=name)) for name in table["sample"]}
     return LastRun(qc, table, {name: r for name, r in records.items() if r is not None})
+
+
+def _record_of(shard: Path) -> InputRecord | None:
+    """Return the record of a sample; None if it is damaged, so that the sample is read in again."""
+    try:
+        return read_record(shard)
+    except ValueError:
+        return None
 
 
 def without_changed(last: LastRun, *, compare: str) -> tuple[LastRun, dict[tuple[str, str], str]]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from lammscope.core.damage import REMEDY, named_damage, read_text
+
 FIELD = re.compile(r'(?:^|\t)("(?:[^"]|"")*"|[^\t"]*)')
 
 
@@ -33,28 +35,29 @@ def read_sample_table(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the file is not a saved sample table.
+        If the file is not a saved sample table, or is missing or damaged.
     """
-    lines = Path(path).read_text(encoding="utf-8").split("\n", 2)
+    lines = read_text(path).split("\n", 2)
     if len(lines) < 3:
-        raise ValueError(f"{path} is not a saved sample table: delete it and run again")
+        raise ValueError(f"{path} is not a saved sample table: {REMEDY}")
     names, first = FIELD.findall(lines[0]), FIELD.findall(lines[1])
     is_text = [field.startswith('"') for field in first]
     if len(names) != len(first):
-        raise ValueError(f"{path} is not a saved sample table: delete it and run again")
+        raise ValueError(f"{path} is not a saved sample table: {REMEDY}")
     columns = [name[1:-1].replace('""', '"') for name in names]
-    table = pd.read_csv(
-        path,
-        sep="\t",
-        encoding="utf-8",
-        dtype="str",
-        keep_default_na=False,
-        na_values=[""],
-        lineterminator="\n",
-    ).set_axis(pd.Index(columns, dtype="str"), axis="columns")
-    for name, text in zip(columns, is_text, strict=True):
-        if not text:
-            table[name] = _numbers(table[name])
+    with named_damage(path):
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            encoding="utf-8",
+            dtype="str",
+            keep_default_na=False,
+            na_values=[""],
+            lineterminator="\n",
+        ).set_axis(pd.Index(columns, dtype="str"), axis="columns")
+        for name, text in zip(columns, is_text, strict=True):
+            if not text:
+                table[name] = _numbers(table[name])
     return table
 
 

@@ -1,11 +1,13 @@
 """Files between steps: tables, arrays and sparse counts that belong to one cell index.
 
 Every such file holds the checksum of its cell index. It is refused with any other index, so that
-rows are never matched to the wrong cells.
+rows are never matched to the wrong cells. Parquet and `.npz` files also hold a checksum of their
+own content (`core.damage`), gzip has one, and a plain text without its end is refused.
 """
 
 import gzip
 import hashlib
+import zipfile
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
+from lammscope.core.damage import (
+    KEY,
+    NO_CHECKSUM,
+    add_checksum,
+    check_end,
+    check_whole,
+    named_damage,
+)
 from lammscope.core.runtime import whole_file
 
 INDEX_KEY = b"lammscope_index"
@@ -28,8 +38,7 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table atomically as Parquet, TSV or gzipped TSV, depending on the suffix."""
     with whole_file(path) as temporary:
         if temporary.suffix == ".parquet":
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            pq.write_table(table, temporary, row_group_size=ROW_GROUP)
+            _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), temporary)
         elif temporary.suffix == ".gz":
             # without name and time in the header, the same table gives the same bytes
             with (
@@ -45,9 +54,19 @@ NAMES = {"sample": str, "patient": str}  # columns of names, which may look like
 
 
 def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a table of `write_table`. For tables of a cell index, see `CellIndex.read_table`."""
+    """Read a table of `write_table`. For tables of a cell index, see `CellIndex.read_table`.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged or incomplete.
+    """
     if Path(path).suffix != ".parquet":
-        return pd.read_csv(path, sep="\t", usecols=columns, dtype=NAMES)
+        with named_damage(path):
+            if Path(path).suffix != ".gz":
+                check_end(path)
+            return pd.read_csv(path, sep="\t", usecols=columns, dtype=NAMES)
+    check_whole(path)
     frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
     return frame
 
@@ -86,12 +105,13 @@ class CellIndex:
     Raises
     ------
     ValueError
-        If the file has no checksum.
+        If the file has no checksum of cells, or is missing or damaged.
     """
 
     def __init__(self, path: str | Path, *, samples: Sequence[str] | None = None) -> None:
         self.path = path
         self.samples = samples
+        check_whole(path)
         self.checksum = _checksum_of(pq.read_schema(path))
         if not self.checksum:
             raise ValueError(f"{path} is not a cell index: delete it and run again")
@@ -111,8 +131,9 @@ class CellIndex:
         Raises
         ------
         ValueError
-            If the table was made for another cell index.
+            If the table was made for another cell index, or is missing or damaged.
         """
+        check_whole(path)
         filters = None if self.samples is None else [("sample", "in", self.samples)]
         table = pq.read_table(path, columns=columns, filters=filters)
         self._check(path, _checksum_of(table.schema))
@@ -121,11 +142,16 @@ class CellIndex:
 
     def write_arrays(self, path: str | Path, **arrays: np.ndarray) -> None:
         """Write named arrays that belong to this index."""
-        with whole_file(path) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, allow_pickle=False, index=np.array(self.checksum), **arrays)
+        with whole_file(path) as temporary:
+            with temporary.open("wb") as handle:
+                np.savez(handle, allow_pickle=False, index=np.array(self.checksum), **arrays)
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.comment = NO_CHECKSUM.encode()
+            add_checksum(temporary)
 
     def read_arrays(self, path: str | Path) -> dict[str, np.ndarray]:
-        """Read named arrays; raises `ValueError` for those of another cell index."""
+        """Read named arrays; raises `ValueError` if damaged, or of another cell index."""
+        check_whole(path)
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         self._check(path, str(arrays.pop("index")))
@@ -194,7 +220,14 @@ def _write_for_index(frame: pd.DataFrame, path: str | Path, checksum: str) -> No
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), INDEX_KEY: checksum.encode()}
     with whole_file(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, row_group_size=ROW_GROUP)
+        _write_parquet(table.replace_schema_metadata(metadata), temporary)
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP)
+        writer.add_key_value_metadata({KEY: NO_CHECKSUM})
+    add_checksum(path)
 
 
 def _checksum_of(schema: pa.Schema) -> str:

@@ -2,7 +2,8 @@
 
 They are written and read with h5py in AnnData's on-disk format 0.1.0 [1]_, because importing
 anndata takes longer than the work of many small jobs. `anndata.read_h5ad` can open them, after
-`import hdf5plugin` if they are compressed by LZ4, the default.
+`import hdf5plugin` if they are compressed by LZ4, the default. A checksum follows the end of the
+HDF5 file (`core.damage`).
 
 References
 ----------
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lammscope.core.damage import add_checksum, check_whole, named_damage
 from lammscope.core.runtime import whole_file
 
 # Importing hdf5plugin also lets h5py decompress the files of users.
@@ -35,7 +37,7 @@ COMPRESSION: dict[str, dict[str, Any]] = {
 
 CHECKSUM = "checksum"  # a way to compare inputs with those of the last run
 ORIGIN = "lammscope_input"  # where the `InputRecord` is, in `uns`
-DIGEST = "lammscope_digest"  # attribute of a column of text
+DIGEST = "lammscope_digest"  # attribute of text
 TEXTS = 16  # columns of text that are kept: most samples of a job have the same genes
 _texts: dict[str, np.ndarray] = {}
 NOTHING_SHARED = (
@@ -109,28 +111,39 @@ def write_shard(
     record
         What the counts were made from.
     """
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        _encode(file, "anndata")
-        matrix = file.create_group("X")
-        _encode(matrix, "csr_matrix")
-        matrix.attrs["shape"] = shard.counts.shape
-        for name in ("data", "indices", "indptr"):
-            values = getattr(shard.counts, name)
-            kind = np.int64 if name == "indptr" else np.int32
-            chunks = (min(CHUNK, len(values)),) if len(values) else None
-            packed = COMPRESSION[compression] if chunks else {}
-            matrix.create_dataset(name, data=values.astype(kind), chunks=chunks, **packed)
-        _write_frame(file, "obs", pd.DataFrame({"barcode": shard.barcodes}))
-        _write_frame(file, "var", shard.genes)
-        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
-            _encode(file.create_group(name), "dict")
-        if record is not None:
-            file["uns"][ORIGIN] = json.dumps(asdict(record))
-            _encode(file["uns"][ORIGIN], "string", "0.2.0")
+    with whole_file(path) as temporary:
+        with h5py.File(temporary, "w") as file:
+            _write(file, shard, packed=COMPRESSION[compression])
+            if record is not None:
+                text = json.dumps(asdict(record))
+                file["uns"][ORIGIN] = text
+                _encode(file["uns"][ORIGIN], "string", "0.2.0")
+                file["uns"][ORIGIN].attrs[DIGEST] = _digest(text)
+        add_checksum(temporary)
+
+
+def _write(file: h5py.File, shard: Shard, *, packed: dict[str, Any]) -> None:
+    """Write the counts of a sample, with the groups that AnnData expects."""
+    _encode(file, "anndata")
+    matrix = file.create_group("X")
+    _encode(matrix, "csr_matrix")
+    matrix.attrs["shape"] = shard.counts.shape
+    for name in ("data", "indices", "indptr"):
+        values = getattr(shard.counts, name)
+        kind = np.int64 if name == "indptr" else np.int32
+        chunks = (min(CHUNK, len(values)),) if len(values) else None
+        matrix.create_dataset(
+            name, data=values.astype(kind), chunks=chunks, **(packed if chunks else {})
+        )
+    _write_frame(file, "obs", pd.DataFrame({"barcode": shard.barcodes}))
+    _write_frame(file, "var", shard.genes)
+    for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
+        _encode(file.create_group(name), "dict")
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a per-sample count file of `write_shard`."""
+    """Read a per-sample count file of `write_shard`; raises `ValueError` if it is damaged."""
+    check_whole(path)
     with h5py.File(path, "r") as file:
         matrix = file["X"]
         data, indices, indptr = (matrix[name][:] for name in ("data", "indices", "indptr"))
@@ -141,18 +154,30 @@ def read_shard(path: str | Path) -> Shard:
 
 
 def read_genes(path: str | Path) -> pd.DataFrame:
-    """Read the genes of a per-sample count file, without its counts."""
+    """Read the genes of a per-sample count file; raises `ValueError` if it is damaged."""
+    check_whole(path)
     with h5py.File(path, "r") as file:
         return _read_frame(file["var"])
 
 
 def read_record(path: str | Path) -> InputRecord | None:
-    """Read what a per-sample count file was made from; None if that is not recorded."""
-    try:
-        with h5py.File(path, "r") as file:
-            return InputRecord(**json.loads(file["uns"][ORIGIN][()]))
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
-        return None
+    """Read what a per-sample count file was made from; None if that is not recorded.
+
+    The counts are not checked, since the records of all samples are read at each start.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, or the record damaged.
+    """
+    unreadable = (OSError, KeyError, RuntimeError, TypeError, AttributeError)  # of h5py
+    with named_damage(path, also=unreadable), h5py.File(path, "r") as file:
+        if ORIGIN not in file["uns"]:
+            return None
+        text = file["uns"][ORIGIN].asstr()[()]
+        if file["uns"][ORIGIN].attrs[DIGEST] != _digest(text):
+            raise ValueError("its checksum does not match")
+        return InputRecord(**json.loads(text))
 
 
 def _encode(group: h5py.Group | h5py.Dataset, kind: str, version: str = "0.1.0") -> None:
@@ -176,7 +201,7 @@ def _write_frame(file: h5py.File, name: str, frame: pd.DataFrame) -> None:
                 column, data=values.astype(object), dtype=h5py.string_dtype()
             )
             _encode(dataset, "string-array", "0.2.0")
-            dataset.attrs[DIGEST] = hashlib.sha256(json.dumps(values.tolist()).encode()).hexdigest()
+            dataset.attrs[DIGEST] = _digest(json.dumps(values.tolist()))
 
 
 def _read_frame(group: h5py.Group) -> pd.DataFrame:
@@ -197,6 +222,10 @@ def _column(group: h5py.Group, name: str) -> np.ndarray:
         _texts[digest] = dataset.asstr()[:]
         _texts[digest].flags.writeable = False
     return np.asarray(_texts[digest])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def shared_ids(ids: list[pd.Series]) -> pd.Index:

@@ -10,6 +10,8 @@ from scipy import sparse
 
 from lammscope.annotate.ambient import AmbientSums
 from lammscope.annotate.sums import GroupSums
+from lammscope.core.damage import add_checksum, check_whole
+from lammscope.core.runtime import whole_file
 
 if TYPE_CHECKING:
     import anndata
@@ -90,11 +92,33 @@ def build_pseudobulk(
     return anndata.AnnData(matrix, obs=obs, var=var, layers=layers)
 
 
+def write_pseudobulk(pseudobulk: "anndata.AnnData", path: str | Path) -> None:
+    """Write pseudobulks atomically as an `.h5ad` file with a checksum."""
+    with whole_file(path) as temporary:
+        pseudobulk.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        add_checksum(temporary)
+
+
+def read_pseudobulk(path: str | Path) -> "anndata.AnnData":
+    """Read pseudobulks; raises `ValueError` if the file is missing or damaged."""
+    import anndata
+
+    check_whole(path)
+    return anndata.read_h5ad(path)
+
+
 def read_counts(path: str | Path) -> "anndata.AnnData":
-    """Read pseudobulks without their ambient RNA, which takes half of the memory."""
+    """Read pseudobulks without their ambient RNA, which takes half of the memory.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or damaged.
+    """
     import anndata
     import h5py
 
+    check_whole(path)
     with h5py.File(path) as file:
         counts, obs, var = (anndata.io.read_elem(file[name]) for name in ("X", "obs", "var"))
     return anndata.AnnData(counts, obs=cast(pd.DataFrame, obs), var=cast(pd.DataFrame, var))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from lammscope.abundance.fractions import Measure
 from lammscope.abundance.populations import Question
@@ -15,11 +16,10 @@ from lammscope.cohort.contrast_config import contrasts_from_config
 from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.design import design_matrix, independent_columns
 from lammscope.cohort.sample_table import read_sample_table
-from lammscope.core.files import named_errors
+from lammscope.core.damage import named_damage, read_text
 from lammscope.core.indexed import read_table
 from lammscope.core.lamm_rows import is_at_level
 from lammscope.core.names import LAMM, NOT_IMMUNE, Array
-from lammscope.core.plain_text import read_text
 from lammscope.core.words import near
 from lammscope.core.yaml_text import load_yaml
 from lammscope.outcome.planning import CallErrors, Spread, counting_variance
@@ -83,12 +83,11 @@ def read_run(folder: Path) -> Run:
             f"{folder}: not the results of a finished run: `{missing[0]}` is missing; name the "
             "folder that holds `report.html`"
         )
-    with named_errors(folder / "config.yaml"):
+    with named_damage(folder / "config.yaml", also=(yaml.YAMLError,)):
         config = load_yaml(read_text(folder / "config.yaml"))
     samples = read_sample_table(folder / "design" / "samples.tsv")
     contrasts = contrasts_from_config(config["contrasts"], samples, sorts=config["sorts"])
-    with named_errors(folder / "annotation" / "cells.parquet"):
-        cells = read_table(folder / "annotation" / "cells.parquet", columns=CELL_COLUMNS)
+    cells = read_table(folder / "annotation" / "cells.parquet", columns=CELL_COLUMNS)
     counts = read_table(folder / "abundance" / "counts.tsv")
     by_name = {contrast.name: contrast for contrast in contrasts}
     return Run(folder, config, samples, counts, cells, by_name)

@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from lammscope.core.runtime import logger
 from lammscope.core.words import shortened
-from lammscope.expression.pseudobulk import AMBIENT, IS_LIMIT
+from lammscope.expression.pseudobulk import AMBIENT, IS_LIMIT, read_pseudobulk
 
 LAYER = "ambient_corrected"
 
@@ -68,7 +67,7 @@ def read_correction(paths: Sequence[str | Path], *, genes: pd.Index) -> Correcti
     """
     if not paths:
         return None
-    pseudobulk = anndata.read_h5ad(paths[0])
+    pseudobulk = read_pseudobulk(paths[0])
     counts = sparse.coo_array(pseudobulk.X)
     ambient = sparse.csr_array(pseudobulk.layers[AMBIENT]).tocsr()
     is_limit = np.asarray(pseudobulk.obs[IS_LIMIT], dtype=bool)

@@ -240,13 +240,13 @@ def _figure(images: Mapping[tuple[str, str], Path], group: str, name: str) -> di
     if file is None:
         return None
     entry = find_figure(name)
-    content = file.read_bytes()
+    points, content = _points(file), file.read_bytes()
     width, height = _display_size(content)
     return {
         "source": f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}",
         "width": str(width),
         "height": str(height),
-        "points": _points(file),
+        "points": points,
         "title": entry.title,
         "caption": entry.caption,
         "alternative": entry.alternative + ("" if group == "cohort" else f" Contrast: {group}."),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lammscope.core.indexed import CellIndex, write_index
+from lammscope.core.indexed import CellIndex, write_index, write_table
 from lammscope.report.catalog import read_catalog
 from tests.contigs import chains_of, write_airr, write_cell_ranger
 from tests.result_tables import column_mistakes, read_columns
@@ -75,8 +75,8 @@ def cohort(tmp_path: Path) -> Cohort:
     for sample in SAMPLES:
         part = cells[cells["sample"] == sample]
         flags = part.assign(passes=True)[["barcode", "passes"]]
-        flags.to_parquet(tmp_path / f"{sample}.qc.parquet")
-        part[["cell", "doublet"]].to_parquet(tmp_path / f"{sample}.doublets.parquet")
+        write_table(flags, tmp_path / f"{sample}.qc.parquet")
+        write_table(part[["cell", "doublet"]], tmp_path / f"{sample}.doublets.parquet")
         chosen = part[part["lineage"] == "T"]
         chains = chains_of(chosen["barcode"].tolist(), chosen["clone"].tolist())
         write_airr(chains, tmp_path / f"{sample}.tsv")

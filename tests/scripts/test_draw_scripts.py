@@ -14,6 +14,7 @@ from lammscope.annotate.evidence import count_calls
 from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.indexed import CellIndex, write_index, write_table
+from lammscope.expression.pseudobulk import write_pseudobulk
 from lammscope.report.figures.catalog import drawing_functions, figure_names
 from tests.unit.example_pairs import ROLES, association_tables, axis_data, state_table
 from tests.unit.example_pseudobulks import make_pseudobulk
@@ -77,7 +78,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     index.write_table(cells, folder / "cells.parquet")
     samples = sample_table_text(cohort.samples.astype("str"))
     (folder / "samples.tsv").write_text(samples, encoding="utf-8")
-    make_pseudobulk(cohort.samples).write_h5ad(folder / "pseudobulk.h5ad")
+    write_pseudobulk(make_pseudobulk(cohort.samples), folder / "pseudobulk.h5ad")
     index.write_arrays(folder / "umap.npz", umap=cohort.umap)
     neighbors = np.arange(n_cells)[:, None]
     index.write_arrays(folder / "neighbors.npz", indices=neighbors)

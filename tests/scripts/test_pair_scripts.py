@@ -17,7 +17,7 @@ from lammscope.cohort.pairs import read_pairs
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.core.indexed import CellIndex, read_table, write_index, write_table
 from lammscope.core.resources import HOME
-from lammscope.expression.pseudobulk import build_pseudobulk
+from lammscope.expression.pseudobulk import build_pseudobulk, write_pseudobulk
 from tests.unit.example_cohorts import BASELINE, CHANGE, asked, make_samples
 
 SAMPLES = make_samples(4)
@@ -60,7 +60,7 @@ def run_cohort(
     made = build_pseudobulk(
         read_sums([folder / "001.npz"], index), genes=all_genes([folder / "001.npz"])
     )
-    made.write_h5ad(folder / "pseudobulk.h5ad")
+    write_pseudobulk(made, folder / "pseudobulk.h5ad")
     write_table(count_cells(cells, SAMPLES, probability=0.5), folder / "counts.tsv")
     (folder / "samples.tsv").write_text(sample_table_text(SAMPLES))
     contrasts = [asked(BASELINE, SAMPLES), asked(CHANGE, SAMPLES)]

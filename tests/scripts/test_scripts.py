@@ -11,7 +11,7 @@ import pytest
 from lammscope.annotate.ambient import read_ambient
 from lammscope.annotate.sums import read_sums
 from lammscope.cohort.config import resolve_config
-from lammscope.core.indexed import CellIndex, write_index
+from lammscope.core.indexed import CellIndex, write_index, write_table
 from lammscope.core.shards import read_shard
 from tests.matrices import small_shard, write_tenx_v3
 
@@ -111,9 +111,9 @@ def test_failed_samples_are_named_and_their_cells_left_out_if_asked(
     }
     assert "sample b fails quality control: 50 % of the cells' UMIs are ambient RNA" in log
     doublets = tmp_path / "doublets.parquet"
-    pd.DataFrame({"cell": [], "doublet_score": [], "doublet": []}).astype(
-        {"cell": str, "doublet_score": float, "doublet": bool}
-    ).to_parquet(doublets)
+    no_cells = pd.DataFrame({"cell": [], "doublet_score": [], "doublet": []})
+    types = {"cell": str, "doublet_score": float, "doublet": bool}
+    write_table(no_cells.astype(types), doublets)
     run_script(
         "select_cells",
         input={

@@ -5,9 +5,9 @@ from snakemake.iocontainers import Snakemake
 from lammscope.annotate.ambient import read_ambient
 from lammscope.annotate.sums import all_genes, read_sums
 from lammscope.core.indexed import CellIndex, write_table
-from lammscope.core.runtime import job_log, whole_file
+from lammscope.core.runtime import job_log
 from lammscope.expression.ambient import ambient_shares
-from lammscope.expression.pseudobulk import build_pseudobulk
+from lammscope.expression.pseudobulk import build_pseudobulk, write_pseudobulk
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
@@ -17,6 +17,5 @@ with job_log(snakemake.log[0]):
         genes=all_genes(snakemake.input.sums),
         ambient=read_ambient(snakemake.input.ambient, index),
     )
-    with whole_file(snakemake.output.pseudobulk) as temporary:
-        pseudobulk.write_h5ad(temporary, compression="gzip", compression_opts=1)
+    write_pseudobulk(pseudobulk, snakemake.output.pseudobulk)
     write_table(ambient_shares(pseudobulk), snakemake.output.ambient)

@@ -1,6 +1,5 @@
 """Count the genes of ligand-receptor pairs in the groups of cells that send or receive."""
 
-import anndata
 from snakemake.iocontainers import Snakemake
 
 from lammscope.axis.groups import lineages_of, make_groups
@@ -11,6 +10,7 @@ from lammscope.core.indexed import read_table, write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.expression.models import plain_pseudobulks
+from lammscope.expression.pseudobulk import read_pseudobulk
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
@@ -20,7 +20,7 @@ with job_log(snakemake.log[0]):
     groups = make_groups(params.groups, lineages_of(counts), level=params.level)
     genes = all_genes(pairs)
     libraries, terms = count_terms(
-        plain_pseudobulks(anndata.read_h5ad(inputs.pseudobulk)),
+        plain_pseudobulks(read_pseudobulk(inputs.pseudobulk)),
         genes=genes,
         known=find_genes(inputs.sums, genes),
         groups=groups.populations,

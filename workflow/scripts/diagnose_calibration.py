@@ -1,6 +1,5 @@
 """Check whether the p-values of the primary tests may be too small in this cohort."""
 
-import anndata
 from snakemake.iocontainers import Snakemake
 
 from lammscope.abundance.calibration import diagnose_calibration
@@ -11,6 +10,7 @@ from lammscope.cohort.permutation import Permutations
 from lammscope.cohort.sample_table import read_sample_table
 from lammscope.core.indexed import read_table, write_table
 from lammscope.core.runtime import job_log
+from lammscope.expression.pseudobulk import read_pseudobulk
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]):
@@ -24,7 +24,7 @@ with job_log(snakemake.log[0]):
     ]
     table = diagnose_calibration(
         questions,
-        anndata.read_h5ad(snakemake.input.pseudobulk),
+        read_pseudobulk(snakemake.input.pseudobulk),
         denominator=params.denominator,
         expression=params.expression,
         permutations=Permutations(**params.permutation, seed=params.seed),

@@ -1,6 +1,5 @@
 """Test the differential expression of genes within each population, in some contrasts."""
 
-import anndata
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
@@ -11,12 +10,13 @@ from lammscope.core.indexed import write_table
 from lammscope.core.runtime import job_log
 from lammscope.expression.genes import test_expression
 from lammscope.expression.missing import excluded_pseudobulks, missingness
+from lammscope.expression.pseudobulk import read_pseudobulk
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as log:
     params, settings, output = snakemake.params, snakemake.params.settings, snakemake.output
     samples = read_sample_table(snakemake.input.samples)
-    pseudobulk = anndata.read_h5ad(snakemake.input.pseudobulk)
+    pseudobulk = read_pseudobulk(snakemake.input.pseudobulk)
     contrasts = [make_contrast(**each) for each in params.contrasts]
     paths = zip(output.tables, output.excluded, output.missing, strict=True)
     for contrast, (of_genes, of_excluded, of_missing) in zip(contrasts, paths, strict=True):

@@ -1,6 +1,5 @@
 """Test gene sets within each population, with the patient as the unit, in all contrasts."""
 
-import anndata
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.comparison import Comparison
@@ -12,12 +11,13 @@ from lammscope.core.indexed import write_table
 from lammscope.core.resources import find_resource
 from lammscope.core.runtime import job_log
 from lammscope.expression.gene_sets import test_gene_sets
+from lammscope.expression.pseudobulk import read_pseudobulk
 
 snakemake: Snakemake
 with job_log(snakemake.log[0]) as log:
     params = snakemake.params
     samples = read_sample_table(snakemake.input.samples)
-    pseudobulk = anndata.read_h5ad(snakemake.input.pseudobulk)
+    pseudobulk = read_pseudobulk(snakemake.input.pseudobulk)
     gene_sets = read_gene_sets(map(find_resource, params.gene_sets))
     contrasts = [make_contrast(**each) for each in params.contrasts]
     for contrast, path in zip(contrasts, snakemake.output.tables, strict=True):

@@ -1,12 +1,10 @@
 """Write the report: one HTML file with all figures and tables."""
 
-import json
-from pathlib import Path
-
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.contrast_kinds import make_contrasts
 from lammscope.cohort.named_files import checksum, file_checksums
+from lammscope.core.damage import read_json
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.core.versions import software_versions
@@ -35,5 +33,5 @@ with job_log(snakemake.log[0]):
         methods=methods,
         checksums=samples | file_checksums(config),
         figures=snakemake.input.figures,
-        cell_map=json.loads(Path(snakemake.input.cell_map).read_text(encoding="utf-8")),
+        cell_map=read_json(snakemake.input.cell_map),
     )

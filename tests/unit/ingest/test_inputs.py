@@ -117,9 +117,19 @@ def test_the_record_is_kept_in_the_count_file_and_anndata_reads_it(
 
 def test_a_count_file_without_a_record_has_none(tmp_path: Path) -> None:
     write_shard(SHARD, tmp_path / "s.h5ad")
+    assert read_record(tmp_path / "s.h5ad") is None
+
+
+def test_a_damaged_record_of_a_count_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.h5ad"
+    write_shard(SHARD, path, record=InputRecord("size", 77, "", ""))
+    path.write_bytes(path.read_bytes().replace(b'"size": 77', b'"size": 76'))
     (tmp_path / "t.h5ad").write_text("x")
-    for name in ("s.h5ad", "t.h5ad", "u.h5ad"):
-        assert read_record(tmp_path / name) is None
+    for name in ("s.h5ad", "t.h5ad"):
+        with pytest.raises(ValueError, match=f"{name} is damaged .*: delete it and run again"):
+            read_record(tmp_path / name)
+    with pytest.raises(ValueError, match=r"u.h5ad is missing: run again"):
+        read_record(tmp_path / "u.h5ad")
 
 
 def test_a_changed_byte_changes_the_checksum_and_not_the_size(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from lammscope.core.shards import Shard
+from lammscope.expression.pseudobulk import write_pseudobulk
 from lammscope.report.ambient_counts import read_correction
 from lammscope.report.cohort_h5ad import LABELS, describe_cohort, write_cohort
 from tests.matrices import small_shard
@@ -153,7 +154,7 @@ def test_many_appended_samples_are_one_matrix(tmp_path: Path) -> None:
     assert (found != shard.counts).nnz == 0
 
 
-def write_pseudobulk(path: Path, genes: pd.DataFrame) -> Path:
+def save_pseudobulk(path: Path, genes: pd.DataFrame) -> Path:
     """Write pseudobulks of two samples, whose ambient RNA is a tenth, and all of the first gene."""
     obs = pd.DataFrame({"sample": ["a", "b"], "population": "x", "ambient_is_limit": [False, True]})
     obs.index = pd.Index(["a|x", "b|x"])
@@ -162,9 +163,8 @@ def write_pseudobulk(path: Path, genes: pd.DataFrame) -> Path:
     ambient = 0.1 * counts
     ambient[:, -1] = 20
     sparse_layers = {"ambient": sparse.csr_matrix(ambient)}
-    anndata.AnnData(sparse.csr_matrix(counts), obs=obs, var=var, layers=sparse_layers).write_h5ad(
-        path
-    )
+    made = anndata.AnnData(sparse.csr_matrix(counts), obs=obs, var=var, layers=sparse_layers)
+    write_pseudobulk(made, path)
     return path
 
 
@@ -176,7 +176,7 @@ def test_corrected_counts_are_a_layer_and_change_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     described_cohort = described(shards)
-    pseudobulk = write_pseudobulk(tmp_path / "pseudobulk.h5ad", shards["a"].genes)
+    pseudobulk = save_pseudobulk(tmp_path / "pseudobulk.h5ad", shards["a"].genes)
     with caplog.at_level("WARNING", logger="lammscope"):
         correction = read_correction([pseudobulk], genes=described_cohort.var_names)
     assert "could not be estimated: b" in caplog.text
