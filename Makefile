@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock clean FORCE
+.PHONY: help setup setup-scvi setup-edger setup-storage demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +40,12 @@ setup-edger: .venv/edger.stamp ## add pyedger, for `expression.engine: edger_ql`
 
 .venv/edger.stamp: .venv/base.stamp requirements-edger.lock
 	@sh envs/setup.sh requirements.lock requirements-edger.lock
+	@touch $@
+
+setup-storage: .venv/storage.stamp ## add storage plugins of Snakemake, for matrices named by an address
+
+.venv/storage.stamp: .venv/base.stamp requirements-storage.lock
+	@sh envs/setup.sh requirements.lock requirements-storage.lock
 	@touch $@
 
 .venv/docs.stamp: .venv/base.stamp requirements-docs.lock
@@ -116,11 +122,12 @@ bench-statistics: .venv/base.stamp ## print the figures of the statistics: false
 		python -m benchmarks.$$part || missed="$$missed$${part%% *} "; done; \
 	test -z "$$missed" || { echo "Limits missed in: $$missed"; exit 1; }
 
-lock: .venv/base.stamp ## update the five lock files
+lock: .venv/base.stamp ## update the six lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group dev -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group storage -o requirements-storage.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group docs -o requirements-docs.lock
 	python envs/pin_conda.py
 
