@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+LOGIN = "Basic bWU6d29yZA=="  # `me` and `word`
+
 
 class Handler(SimpleHTTPRequestHandler):
     """Serves a folder.
 
     Below `private` nothing may be read, below `signed` HEAD is refused, below `cut` files end
-    early, and below `page` there are web pages.
+    early, below `page` there are web pages, and below `locked` a name and a password are needed.
     """
 
     def do_GET(self) -> None:
@@ -33,6 +35,8 @@ class Handler(SimpleHTTPRequestHandler):
         kind = self.path.split("/")[1]
         if kind == "private" or (kind == "signed" and self.command == "HEAD"):
             self.send_error(403)
+        elif kind == "locked" and self.headers.get("Authorization") != LOGIN:
+            self.send_error(401)
         elif kind in ("cut", "page"):
             self.send_response(200)
             self.send_header("Content-Length", "1000")

@@ -17,7 +17,7 @@ NO_HEAD = (400, 403, 405, 501)
 HTTP_PROBLEMS = {
     **dict.fromkeys(
         (401, 403),
-        "no permission (HTTP {}); set SNAKEMAKE_STORAGE_HTTP_AUTH, or ask for a new link if a "
+        "no permission (HTTP {}); put name and password in ~/.netrc, or ask for a new link if a "
         "signed one has expired",
     ),
     **dict.fromkeys((404, 410), "no such file on the server (HTTP {}); correct the address"),

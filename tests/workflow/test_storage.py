@@ -142,7 +142,7 @@ def test_what_cannot_be_fetched_stops_the_run_before_it_begins(
     assert "6 errors" in refused.text
     for sample, words in {
         "P01_baseline": r"nothing.h5`: no such file on the server (HTTP 404); correct the address",
-        "P01_day_7": "no permission (HTTP 403); set SNAKEMAKE_STORAGE_HTTP_AUTH",
+        "P01_day_7": "no permission (HTTP 403); put name and password in ~/.netrc",
         "P02_baseline": "no such file in the bucket; correct the address",
         "P02_day_7": "no such file in the bucket; correct the address",
         "P03_baseline": "the server cannot be reached; check the address and the network",

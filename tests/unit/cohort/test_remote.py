@@ -49,8 +49,8 @@ def checked(relative_cohort: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[CountingServer]:
-    (tmp_path / "signed").mkdir()
-    for name in ("P01.h5", "signed/P01.h5"):
+    for name in ("P01.h5", "signed/P01.h5", "locked/P01.h5"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"counts" * 100)
     with http_server(tmp_path) as serving:
         yield serving
@@ -180,6 +180,19 @@ def test_http_is_asked_for_size_and_version_without_reading_the_file(
 def test_a_link_that_allows_no_head_is_asked_for_a_byte(server: CountingServer) -> None:
     assert SERVERS["http"].look(f"{server.address}/signed/P01.h5?sig=0a", HTTP).size == 600
     assert server.asked == {"HEAD": 1, "GET": 1}
+
+
+def test_a_name_and_password_are_taken_from_netrc(
+    server: CountingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(netrc))
+    address = f"{server.address}/locked/P01.h5"
+    with pytest.raises(Unreadable, match="HTTP 401"):
+        SERVERS["http"].look(address, HTTP)
+    netrc.write_text("machine 127.0.0.1 login me password word\n")
+    netrc.chmod(0o600)
+    assert SERVERS["http"].look(address, HTTP).size == 600
 
 
 @pytest.mark.parametrize(
