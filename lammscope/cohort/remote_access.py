@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lammscope.cohort.remote import Remote, RemoteFile, saved_address
+from lammscope.cohort.remote import Remote, RemoteFile, is_address, saved_address
 from lammscope.cohort.servers import OTHER, SERVERS, Server, Unreadable
 from lammscope.core.runtime import whole_file
 
@@ -60,10 +60,12 @@ class RemoteAccess:
         return self._folder / "lammscope" / digest / NAME.sub("_", name.rpartition("/")[2])[-100:]
 
     def as_input(self, name: str, *, state: str, remote: Remote) -> str:
-        """Return a file, given by its saved address, as input of a rule.
+        """Return a file, given by its saved address, as input of a rule; a path stays as it is.
 
         It is one that Snakemake fetches, unless it cannot be fetched or a job is given its copy.
         """
+        if not is_address(name):
+            return name
         copy = str(self.local_copy(name, state=state))
         file = remote.file(name)
         if file is None or not self._workflow.is_main_process:

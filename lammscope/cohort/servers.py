@@ -12,7 +12,7 @@ SECONDS = (15, 60)  # to connect, and between two parts of an answer
 AWAY = "the server cannot be reached; check the address and the network, or run again later"
 WHOLE = {"Accept-Encoding": "identity"}  # the bytes of the file itself, not compressed on the way
 # Servers that refuse HEAD, or links signed for GET alone, are asked for the first byte.
-QUESTIONS: dict[str, Mapping[str, str]] = {"HEAD": {}, "GET": {"Range": "bytes=0-0"}}
+QUESTIONS: dict[str, dict[str, str]] = {"HEAD": {}, "GET": {"Range": "bytes=0-0"}}
 NO_HEAD = (400, 403, 405, 501)
 HTTP_PROBLEMS = {
     **dict.fromkeys(

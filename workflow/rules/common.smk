@@ -317,12 +317,11 @@ def to_ingest(part):
 
 def matrices(part):
     """Return the matrices that the job of a part reads, those on servers as files to fetch."""
-    paths = {sample: SHEET.at[sample, "counts"] for sample in to_ingest(part)}
     return [
-        SERVERS.as_input(path, state=RUN.inputs.get(sample, ""), remote=RUN.remote)
-        if is_address(path)
-        else path
-        for sample, path in paths.items()
+        SERVERS.as_input(
+            SHEET.at[sample, "counts"], state=RUN.inputs.get(sample, ""), remote=RUN.remote
+        )
+        for sample in to_ingest(part)
     ]
 
 
