@@ -13,7 +13,7 @@ endif
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-scvi-cpu setup-edger pin-conda image demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock audit clean FORCE
+.PHONY: help setup setup-scvi setup-scvi-cpu setup-edger setup-storage setup-slurm pin-conda image demo demo-replication test test-fast test-oldest test-cluster check lint format hooks docs picture bench bench-statistics lock audit clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -48,6 +48,12 @@ setup-edger: .venv/edger.stamp ## add pyedger, for `expression.engine: edger_ql`
 
 .venv/edger.stamp: .venv/base.stamp requirements-edger.lock
 	@sh envs/setup.sh requirements.lock requirements-edger.lock
+	@touch $@
+
+setup-storage: .venv/storage.stamp ## add storage plugins of Snakemake, for matrices named by an address
+
+.venv/storage.stamp: .venv/base.stamp requirements-storage.lock
+	@sh envs/setup.sh requirements.lock requirements-storage.lock
 	@touch $@
 
 .venv/docs.stamp: .venv/base.stamp requirements-docs.lock
@@ -126,15 +132,16 @@ bench-statistics: .venv/base.stamp ## print the figures of the statistics: false
 
 # In an environment of its own, since pip-audit is no part of the workflow; each lock file is complete.
 audit: .venv/base.stamp ## look for known vulnerabilities in the locked versions (needs the network)
-	@bad=; for file in requirements.lock requirements-dev.lock requirements-docs.lock requirements-edger.lock requirements-scvi.lock; do \
+	@bad=; for file in requirements.lock requirements-dev.lock requirements-docs.lock requirements-edger.lock requirements-scvi.lock requirements-slurm.lock requirements-storage.lock; do \
 		echo "== $$file"; uvx pip-audit --disable-pip --require-hashes -r $$file || bad="$$bad $$file"; done; \
 		test -z "$$bad" || { echo "See above, and update with make lock:$$bad"; exit 1; }
 
-lock: .venv/base.stamp ## update the five lock files
+lock: .venv/base.stamp ## update the seven lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group dev -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group storage -o requirements-storage.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group docs -o requirements-docs.lock
 	python envs/pin_conda.py
 

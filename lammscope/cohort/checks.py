@@ -27,6 +27,7 @@ from lammscope.cohort.named_files import FILE_KEYS, GENE_SET_KEYS
 from lammscope.cohort.outside import outside_notes
 from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
 from lammscope.cohort.parts import sizes_of
+from lammscope.cohort.remote import LookUp, Remote, kinds_to_fetch, remote_states
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
 from lammscope.core.gene_sets import read_gene_sets, scored_names
@@ -49,7 +50,7 @@ class Intake:
     read of files that hold several matrices. `inputs` has the state of each sample's files (see
     `input_states`), if they were looked at. `known` names the samples that the last run has read in
     from the same input, with the same thresholds. `definition` is of the first cohort, whose result
-    this run replicates. `endpoints` are those of survival.
+    this run replicates. `endpoints` are those of survival. `remote` are the matrices on servers.
     """
 
     config: dict[str, Any]
@@ -62,6 +63,7 @@ class Intake:
     known: frozenset[str] = frozenset()
     definition: Definition | None = None
     endpoints: Sequence[Endpoint] = ()
+    remote: Remote = field(default_factory=Remote)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -83,6 +85,7 @@ def check_run(
     sources: Sequence[str | Path] = (),
     look: bool = True,
     last: LastRun | None = None,
+    look_up: LookUp | None = None,
 ) -> Intake:
     """Check config, sheets, contrasts and matrices, and report all mistakes together.
 
@@ -97,6 +100,8 @@ def check_run(
         repeat this.
     last
         Samples that an earlier run has read in: their matrices need not exist.
+    look_up
+        Asks servers for matrices that are named by an address, also in jobs.
 
     Raises
     ------
@@ -113,7 +118,8 @@ def check_run(
     mistakes += _file_mistakes(resolved, lines)
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
-    sheets = check_sheets(resolved, look=look, last=last)
+    sheets = check_sheets(resolved, look=look, last=last, look_up=look_up)
+    last, changed = sheets.last, {**changed, **sheets.changed}
     mistakes += _located(sheets.mistakes, lines)
     contrasts: list[Contrast] = []
     looked: dict[str, tuple[str, str]] = {}
@@ -124,7 +130,8 @@ def check_run(
             mistakes += found
             mistakes += _located(multiverse_mistakes(resolved, sheets.samples, contrasts), lines)
         if definition and look and not faulty:
-            sizes = list(sizes_of(_matrices_of(sheets.samples), records={}).values())
+            matrices, on_servers = _matrices_of(sheets.samples), sheets.remote.sizes
+            sizes = list(sizes_of(matrices, records={}, remote=on_servers).values())
             mistakes += definition_mistakes(definition, resolved, contrasts, lines, sizes=sizes)
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
@@ -137,6 +144,8 @@ def check_run(
             mistakes += _unanswerable(resolved, sheets.samples, contrasts, lines)
     if mistakes or sheets.samples is None:
         raise ValueError("\n".join(dict.fromkeys(mistakes)))
+    known = find_ingested(sheets.samples, last)
+    states = input_states(sheets.samples, last, compare=compare) if look else {}
     adjusted = dict.fromkeys(column for contrast in contrasts for column in contrast.adjust)
     notes = [
         *([replication_note(definition)] if definition else []),
@@ -153,12 +162,14 @@ def check_run(
         sheets.samples,
         contrasts,
         notes,
-        formats={sample: kind for sample, (kind, _) in looked.items()},
+        formats={sample: kind for sample, (kind, _) in looked.items()}
+        | kinds_to_fetch(sheets.samples[~known]),
         choices={sample: choice for sample, (_, choice) in looked.items() if choice},
-        inputs=input_states(sheets.samples, last, compare=compare) if look else {},
-        known=frozenset(sheets.samples.loc[find_ingested(sheets.samples, last), "sample"]),
+        inputs=states | remote_states(sheets.samples, last, sheets.remote),
+        known=frozenset(sheets.samples.loc[known, "sample"]),
         definition=definition,
         endpoints=sheets.endpoints,
+        remote=sheets.remote,
     )
 
 

@@ -93,14 +93,22 @@ def divide_channels(
     return divided
 
 
-def sizes_of(matrices: Mapping[str, str], *, records: Mapping[str, InputRecord]) -> dict[str, int]:
+def sizes_of(
+    matrices: Mapping[str, str],
+    *,
+    records: Mapping[str, InputRecord],
+    remote: Mapping[str, int] | None = None,
+) -> dict[str, int]:
     """Return the bytes of each sample's matrix, a file or in a folder; 0 if there is none.
 
     That of an archived matrix is in the record of the last run, so that parts stay the same.
+    `remote` has those on servers, by address.
     """
     recorded = {sample: record.size for sample, record in records.items()}
+    on_servers = remote or {}
     return {
-        sample: _size(Path(path)) or recorded.get(sample, 0) for sample, path in matrices.items()
+        sample: on_servers.get(path) or _size(Path(path)) or recorded.get(sample, 0)
+        for sample, path in matrices.items()
     }
 
 

@@ -183,7 +183,8 @@ def _multiverse_lines(run: Intake) -> list[str]:
     if run.multiverse is None:
         return []
     samples = run.samples["sample"].tolist()
-    sizes = sizes_of(dict(zip(samples, run.samples["counts"], strict=True)), records={})
+    matrices = dict(zip(samples, run.samples["counts"], strict=True))
+    sizes = sizes_of(matrices, records={}, remote=run.remote.sizes)
     parts = join_parts(divide_samples(samples, sizes=sizes), sizes=sizes)
     labels = bool(run.config["annotation"]["celltypist_model"])
     return [plan_line(run.multiverse, n_parts=len(parts), labels=labels)]

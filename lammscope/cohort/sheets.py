@@ -14,6 +14,16 @@ from lammscope.cohort.follow_up import Endpoint, find_endpoints, follow_up_mista
 from lammscope.cohort.identity import file_identity, listed
 from lammscope.cohort.labels import label_mistakes
 from lammscope.cohort.last_run import LastRun, find_ingested
+from lammscope.cohort.remote import (
+    LookUp,
+    Remote,
+    is_address,
+    look_up_matrices,
+    remote_notes,
+    saved_address,
+    unread_mistakes,
+    without_changed_remote,
+)
 from lammscope.cohort.sheet_file import fill_defaults, read_sheet
 from lammscope.core.names import ARMS, FILE_COLUMNS, PHASES, UNSTATED
 from lammscope.core.words import near, shortened
@@ -27,7 +37,8 @@ class Sheets:
     """Both sheets: the table of samples (None if it cannot be made), mistakes and notes.
 
     `alike` has a line for each column with levels that differ only in capitals or spaces, and
-    `endpoints` the endpoints of survival.
+    `endpoints` the endpoints of survival. `remote` are the matrices on servers, `last` what is
+    still valid of the last run, and `changed` says which of its remote files changed.
     """
 
     samples: pd.DataFrame | None
@@ -35,6 +46,9 @@ class Sheets:
     notes: list[str]
     alike: dict[str, str] = field(default_factory=dict)
     endpoints: Sequence[Endpoint] = ()
+    remote: Remote = field(default_factory=Remote)
+    last: LastRun | None = None
+    changed: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class Paths(NamedTuple):
@@ -72,7 +86,11 @@ def read_samples(config: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def check_sheets(
-    config: Mapping[str, Any], *, look: bool = True, last: LastRun | None = None
+    config: Mapping[str, Any],
+    *,
+    look: bool = True,
+    last: LastRun | None = None,
+    look_up: LookUp | None = None,
 ) -> Sheets:
     """Read both sheets and return all mistakes in and between them, without raising.
 
@@ -87,6 +105,8 @@ def check_sheets(
         Whether to check that matrices and lists of barcodes exist.
     last
         Samples that an earlier run has read in: their files need not exist any more.
+    look_up
+        Asks servers for matrices that are named by an address.
     """
     named = _named_values(config)
     samples_sheet = read_sheet(config["samples"], schema=read_schema("samples"), keep=named)
@@ -96,11 +116,15 @@ def check_sheets(
     if samples is None or patients is None:
         return Sheets(None, mistakes, [])
     paths = Paths(samples_sheet.path, patients_sheet.path)
+    samples, remote, told = look_up_matrices(samples, look_up)
+    last, changed = without_changed_remote(samples, last, remote)
     known = find_ingested(samples, last)
     sought = samples[~known] if look else samples.iloc[:0]
     read_anew = samples if look else samples.iloc[:0]  # contigs are not kept in other files
     mistakes += [
         *(f"{paths.samples}: {text}" for text in _sample_mistakes(samples)),
+        *(f"{paths.samples}: {text}" for text in told),
+        *(f"{paths.samples}: {text}" for text in unread_mistakes(sought, remote)),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "counts")),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(sought, "barcodes")),
         *(f"{paths.samples}: {text}" for text in _path_mistakes(read_anew, "contigs")),
@@ -126,14 +150,16 @@ def check_sheets(
         for path, sheet in zip(paths, (samples, patients), strict=True)
         for column, text in spelled_alike(sheet, labels).items()
     }
-    archived = [path for path in samples.loc[known, "counts"] if look and not _exists(path)]
+    kept = [path for path in samples.loc[known, "counts"] if look and not is_address(path)]
+    archived = [path for path in kept if not _exists(path)]
     if archived:
         notes.append(
             f"{paths.samples}: matrices that no longer exist: {len(archived)} (e.g. "
             f"{archived[0]}); data read from them by an earlier run are used"
         )
+    notes += [f"{paths.samples}: {text}" for text in remote_notes(samples[known], remote) if look]
     endpoints = find_endpoints(config, list(patients.columns))
-    return Sheets(table, mistakes, notes, alike, endpoints)
+    return Sheets(table, mistakes, notes, alike, endpoints, remote, last, changed)
 
 
 def _named_values(config: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -209,7 +235,13 @@ def _sample_mistakes(samples: pd.DataFrame) -> Iterator[str]:
 def _path_mistakes(samples: pd.DataFrame, column: str) -> Iterator[str]:
     values = samples[column] if column in samples else pd.Series(dtype="str")
     for row, value in values.dropna().items():
-        if not _exists(value):
+        if is_address(value):
+            if column != "counts":
+                yield (
+                    f"row {row}: `{column}` is `{saved_address(value)}`, but only `counts` may "
+                    "name a file on a server; download this one and give its path"
+                )
+        elif not _exists(value):
             path = Path(value)
             folder = path.parent
             others = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
@@ -385,7 +417,7 @@ def _notes(samples: pd.DataFrame, patients: pd.DataFrame, *, paths: Paths) -> It
 
 
 def _plain_path(path: str) -> str:
-    return Path(path).as_posix()
+    return path if is_address(path) else Path(path).as_posix()
 
 
 def _mapped(values: pd.Series, groups: Mapping[str, list[str]]) -> pd.Series:

@@ -81,16 +81,21 @@ class InputRecord:
         A digest of their content.
     cells
         A digest of the sample's barcodes and their UMIs, in any order; empty without barcodes.
+    remote
+        The state of a matrix on a server when it was fetched; empty for one with a path.
     """
 
     compared: str
     size: int
     checksum: str
     cells: str
+    remote: str = ""
 
     @property
     def state(self) -> str:
         """The state of the input, as Snakemake compares it."""
+        if self.remote:
+            return self.remote
         return self.checksum if self.compared == CHECKSUM else f"{self.size} bytes"
 
 

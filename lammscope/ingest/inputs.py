@@ -66,6 +66,7 @@ def record_input(
     layer: str | None = None,
     shard: Shard,
     compared: str,
+    remote: str = "",
 ) -> InputRecord:
     """Record what a per-sample count file is made from.
 
@@ -77,9 +78,13 @@ def record_input(
         The counts of the sample.
     compared
         How the input is compared at the start of a run: `size` or `checksum`.
+    remote
+        The state of the matrix on its server, if `counts` is a copy of such.
     """
     files = input_files(counts, barcodes=barcodes, genome=genome, layer=layer)
-    return InputRecord(compared, total_size(files), file_digest(*files), cells_digest(shard))
+    return InputRecord(
+        compared, total_size(files), file_digest(*files), cells_digest(shard), remote
+    )
 
 
 def cells_digest(shard: Shard) -> str:

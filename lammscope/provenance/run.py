@@ -23,6 +23,7 @@ from typing import Any
 from lammscope import __version__
 from lammscope.cohort.last_run import read_last_run, without_changed
 from lammscope.cohort.named_files import checksum
+from lammscope.cohort.remote import is_address
 from lammscope.core.resources import HOME, find_resource
 from lammscope.core.runtime import whole_file
 from lammscope.core.shards import CHECKSUM
@@ -260,6 +261,9 @@ def compare_inputs(path: str | Path) -> list[tuple[str, str]]:
     changed = {} if last is None else without_changed(last, compare=CHECKSUM)[1]
     for each in content["matrices"]:
         name = each["path"]
+        if is_address(name):
+            found.append((name, "on a server, not read again"))
+            continue
         there = Path(name).expanduser().exists()
         finding = "same" if "digest" in each else "not recorded"
         found.append((name, changed.get((each["sample"], name), finding) if there else "missing"))

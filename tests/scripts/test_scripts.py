@@ -27,7 +27,8 @@ def config() -> dict[str, Any]:
 def ingest_params(limits: dict[str, dict[str, float]]) -> dict[str, Any]:
     """Return the params of `ingest_samples` for samples with these limits."""
     settings = {
-        sample: {"qc": own, "genome": None, "layer": None} for sample, own in limits.items()
+        sample: {"qc": own, "genome": None, "layer": None, "remote": ""}
+        for sample, own in limits.items()
     }
     return {
         "settings": settings,

@@ -26,6 +26,8 @@ from lammscope.cohort import (
 )
 from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.named_files import named_files
+from lammscope.cohort.remote import hide_secrets, is_address
+from lammscope.cohort.remote_access import RemoteAccess
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern
 from lammscope.core.console import make_quiet
@@ -171,16 +173,23 @@ def check_disk_space():
 
 # Its matrices may be archived.
 LAST_RUN = last_run.read_last_run(workflow.pathvars.apply("<results>"))
+SERVERS = RemoteAccess(workflow)
 try:
     RUN = checks.check_run(
-        config, sources=workflow.configfiles, look=workflow.is_main_process, last=LAST_RUN
+        config,
+        sources=workflow.configfiles,
+        look=workflow.is_main_process,
+        last=LAST_RUN,
+        look_up=SERVERS.look_up,
     )
 except ValueError as error:
     stop(*checks.refusal(error))
 config.update(RUN.config)
 SHEET = RUN.samples.set_index("sample", drop=False)
 SAMPLES = SHEET.index.tolist()
-SIZES = parts.sizes_of(SHEET["counts"], records=LAST_RUN.records if LAST_RUN else {})
+SIZES = parts.sizes_of(
+    SHEET["counts"], records=LAST_RUN.records if LAST_RUN else {}, remote=RUN.remote.sizes
+)
 PARTS = parts.divide_samples(SAMPLES, sizes=SIZES)  # one job each, to read matrices in
 KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept cells
 # Cores reserved for steps on all cells: in a small cohort they take a second, and to wait for another
@@ -320,8 +329,18 @@ def to_ingest(part):
     unread = [sample for sample in PARTS[part] if sample not in RUN.known]
     files = [SHEET.at[sample, "counts"] for sample in PARTS[part]]
     files += [path for sample in PARTS[part] if (path := given(sample, "barcodes"))]
-    is_whole = all(Path(path).exists() for path in files)
+    is_whole = all(RUN.remote.file(path) or Path(path).exists() for path in files)
     return PARTS[part] if is_whole or not unread else unread
+
+
+def matrices(part):
+    """Return the matrices that the job of a part reads, those on servers as files to fetch."""
+    return [
+        SERVERS.as_input(
+            SHEET.at[sample, "counts"], state=RUN.inputs.get(sample, ""), remote=RUN.remote
+        )
+        for sample in to_ingest(part)
+    ]
 
 
 def qc_of(sample, qc=config["qc"]):
@@ -344,6 +363,7 @@ def ingest_settings(part):
             "genome": given(sample, "genome"),
             "layer": given(sample, "layer"),
             "state": state,
+            "remote": state if is_address(SHEET.at[sample, "counts"]) else "",
         }
         for sample, state in states.items()
     }

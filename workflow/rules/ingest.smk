@@ -8,7 +8,7 @@ for part in PARTS:
         name:
             f"ingest_samples_{part}"
         input:
-            matrices=[SHEET.at[sample, "counts"] for sample in to_ingest(part)],
+            matrices=matrices(part),
             barcodes=[path for sample in to_ingest(part) if (path := given(sample, "barcodes"))],
         output:
             **{name: expand(path, sample=to_ingest(part)) for name, path in INGESTED.items()},

@@ -26,9 +26,8 @@ with job_log(snakemake.log[0]) as logger, Failures() as failures:
             shard, qc, ambient = assess_sample(
                 matrix, sample=sample, barcodes=barcodes, limits=settings["qc"], rng=rng
             )
-            record = record_input(
-                path, barcodes=barcodes, shard=shard, compared=params.compared, **chosen
-            )
+            how = {"compared": params.compared, "remote": settings["remote"]}
+            record = record_input(path, barcodes=barcodes, shard=shard, **how, **chosen)
             write_shard(shard, own[0], compression=params.compression, record=record)
             write_table(qc, own[1])
             write_table(gene_moments(shard, qc["passes"].to_numpy()), own[2])
