@@ -29,6 +29,7 @@ from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern
 from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
+from lammscope.core.disks import unwritable
 from lammscope.core.names import AUTO, DROP, LAMM_ROWS, NONE
 from lammscope.core.resources import HOME, find_resource
 from lammscope.core.shards import CHECKSUM
@@ -461,6 +462,12 @@ def sizes_mb(files):
     if any(path.is_storage for path in files):
         return files.size_files_mb
     return [os.path.getsize(path) / 2**20 for path in files]
+
+
+def refuse_unwritable_results():
+    """Stop if nothing can be written to the folder of results."""
+    if message := unwritable(workflow.pathvars.apply("<results>")):
+        stop("lammscope: the results cannot be written; nothing was run:", [message])
 
 
 def refuse_missing_packages():
