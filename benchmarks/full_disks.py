@@ -1,10 +1,10 @@
 """Runs whose disk fills up: `python -m benchmarks.full_disks FINISHED --work FOLDER` (as root).
 
-`FINISHED` is a folder with the config, the sheets, the matrices and the results of a finished run of
-this version, with relative paths. Of each case the folder is copied, and its results (or all of it)
-to a small disk in memory (tmpfs, hence root). What a stage and later ones wrote is deleted, and the
-disk has a few MiB more than the rest needs. The run must end with an exit code other than 0, and
-its last lines must name the full disk. Then space is freed and the run is repeated: its results
+`FINISHED` is a folder with the config, the sheets, the matrices and the results of a finished run
+of this version, with relative paths. Of each case the folder is copied, and its results (or all of
+it) to a small disk in memory (tmpfs, hence root). What a stage and later ones wrote is deleted, and
+the disk has a few MiB more than the rest needs. The run must end with an exit code other than 0,
+and its last lines must name the full disk. Then space is freed and the run is repeated: its results
 must equal those of the finished run. Prints a line per case; the exit status is 1 if one failed.
 """
 

@@ -131,8 +131,7 @@ def _elsewhere(path: Path) -> str:
 
 
 def _remedy(path: Path) -> str:
-    temporary = Path(tempfile.gettempdir()).resolve()
-    is_temporary = path.resolve().is_relative_to(temporary) and "TMPDIR" in os.environ
-    other = "set `TMPDIR` to another disk" if is_temporary else OTHER_FOLDER
+    whole, temporary = path.resolve(), Path(tempfile.gettempdir()).resolve()
+    is_temporary = whole.is_relative_to(temporary) and not whole.is_relative_to(Path.cwd())
+    other = "set `TMPDIR` to a folder on another disk" if is_temporary else OTHER_FOLDER
     return f"free some space or {other}, {GO_ON}"
-

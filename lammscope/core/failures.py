@@ -124,7 +124,7 @@ class FailureReport(logging.Handler):
             lines.append(f"  and {shortened(job.name for job, _ in failed[FIRST:])}")
         known = " ".join(lines)
         lines += [f"  {text}" for text in others if text not in known]
-        return [*lines, *(f"  {text}" for text in held(self._left()))]
+        return [*lines, *(f"  {text}" for text in held(self._left()) if self._jobs)]
 
     def _note(self, text: str) -> None:
         """Keep what an error says: the exit status of a job, or what stopped Snakemake."""
@@ -144,23 +144,21 @@ class FailureReport(logging.Handler):
         name = signal_of(end)
         text = log_since(job.logs, job.began)
         if any(word in end for word in OUT_OF_MEMORY):
-            return f"was killed because it needed more memory than it had asked for{memory(job, text)}"
+            return f"was killed because it needed more memory than asked for{memory(job, text)}"
         for word, what in CLUSTER.items():
             if word in end:
                 return f"{what} ({word}): ask for more with `--set-resources`, or start again"
-        if name is not None and name not in SIGNALS and is_full(self._results):
-            return f"ended with {name}: {full_disk(self._results)}"
+        if messages := [" ".join(message.split()) for message in ERROR.findall(text)]:
+            return f"failed: {messages[-1]}"
+        if is_full(self._results) and name not in SIGNALS:
+            how = "failed" if name is None else f"ended with {name}"
+            return f"{how}: {full_disk(self._results)}"
         if name == "SIGKILL":
             ran_out = oom_kills() > self._killed
             why = "because memory ran out" if ran_out else "most likely because memory ran out"
             return f"was killed (SIGKILL), {why}{memory(job, text)}"
         if name is not None:
             return SIGNALS.get(name, f"crashed ({name}), which is a fault of a library")
-        messages = [" ".join(message.split()) for message in ERROR.findall(text)]
-        if messages:
-            return f"failed: {messages[-1]}"
-        if is_full(self._results):
-            return f"failed: {full_disk(self._results)}"
         return "failed; its own message is above"
 
 

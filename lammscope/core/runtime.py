@@ -10,8 +10,9 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from lammscope.core.disks import explain, results_of
@@ -56,6 +57,8 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     start, begun = time.monotonic(), _processor_time()
+    echoes = ExitStack()
+    echoes.enter_context(_no_echoes(path))
     try:
         with _threads_limited(threads), _rare_collections(), _memory_noted():
             yield logger
@@ -72,9 +75,10 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
         root.error("%s\n%s", message, traceback.format_exc())
         details = "" if isinstance(error, ValueError | OSError) else f" (details in {path})"
         print(f"lammscope: {message}{details}", file=sys.stderr)
-        _drop_files(error)
+        traceback.clear_frames(error.__traceback__)  # files that are open are closed here
         raise SystemExit(1) from None
     finally:
+        echoes.close()
         logging.captureWarnings(False)
         root.removeHandler(handler)
         logger.removeHandler(shown)
@@ -85,7 +89,7 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
 class _LogFile(logging.FileHandler):
     """A log whose disk may be full: the job ends with the message of its own error."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+    def handleError(self, record: logging.LogRecord) -> None:
         """Lose a record that cannot be written."""
 
     def close(self) -> None:
@@ -115,19 +119,30 @@ def _message(error: Exception, log: str | Path) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _drop_files(error: Exception) -> None:
-    """Let go of the files that were being written when a job failed.
+@contextmanager
+def _no_echoes(log: str | Path) -> Iterator[None]:
+    """Keep HDF5 from printing a traceback for each object that it cannot close on a full disk.
 
-    On a full disk HDF5 prints a traceback for each of the objects that it cannot close, thousands
-    of them. The message of the error says it once.
+    These are thousands of lines. The message of the error says it once.
     """
-    before = sys.unraisablehook, sys.excepthook
-    sys.unraisablehook, sys.excepthook = lambda _: None, lambda *_: None
+    unraisable, uncaught = sys.unraisablehook, sys.excepthook
+    folder = results_of(log)
+
+    def hide_unraisable(raised: "sys.UnraisableHookArgs") -> None:
+        if raised.exc_value is None or explain(raised.exc_value, folder=folder) is None:
+            unraisable(raised)
+
+    def hide_uncaught(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if explain(error, folder=folder) is None:
+            uncaught(kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = hide_unraisable, hide_uncaught
     try:
-        traceback.clear_frames(error.__traceback__)
-        gc.collect()
+        yield
     finally:
-        sys.unraisablehook, sys.excepthook = before
+        sys.unraisablehook, sys.excepthook = unraisable, uncaught
 
 
 class Failures:

@@ -27,6 +27,7 @@ from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.named_files import named_files
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern
+from lammscope.core.cache_folders import set_cache_folders
 from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
 from lammscope.core.disks import unwritable
@@ -145,9 +146,11 @@ def check_results_folder():
 
 
 def check_disk_space():
-    """Note if the per-sample count files may not fit on the disk."""
-    note = disk_space.lack_of_space(
-        workflow.pathvars.apply("<results>"),
+    """Note if the results may not fit on the disk, or in a dry run that it cannot be written."""
+    folder = workflow.pathvars.apply("<results>")
+    note = workflow.output_settings.dryrun and unwritable(folder)
+    note = note or disk_space.lack_of_space(
+        folder,
         samples=set(SAMPLES) - RUN.known,
         sizes=SIZES,
         compression=config["inputs"]["compression"],
@@ -282,6 +285,7 @@ NOT_ANALYZED = [
 # LAMM at the configured level, and the row of the other level.
 TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['level']}"]
 if workflow.is_main_process:
+    set_cache_folders()
     check_results_folder()
     check_disk_space()
 

@@ -51,7 +51,9 @@ def planned_jobs(own):
     jobs, made = {}, set()
 
     def visit(path):
-        maker = concrete.get(path) or next((each for each in patterns if each.is_producer(path)), None)
+        maker = concrete.get(path) or next(
+            (each for each in patterns if each.is_producer(path)), None
+        )
         if path in made or maker is None:
             return
         wildcards = maker.get_wildcards(path)
