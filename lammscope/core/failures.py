@@ -16,7 +16,7 @@ from lammscope.core.words import counted, shortened
 
 SCRIPT = re.compile(r"/tmp\w+\.(\w+)\.py\b")  # Snakemake's copy of a script
 EXIT = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(\w+)")
-ERROR = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ ERROR (.*?)(?=^Traceback|\Z)", re.M | re.S)
+ERROR = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ ERROR (.*?)(?=Traceback \(|\Z)", re.M | re.S)
 USED = re.compile(rf"{MEMORY} (\d+) MiB")
 TAIL = 2**16  # bytes at the end of a log that are read for its last message
 OUT_OF_MEMORY = ("OUT_OF_ME", "OOM")
@@ -148,7 +148,8 @@ class FailureReport(logging.Handler):
         for word, what in CLUSTER.items():
             if word in end:
                 return f"{what} ({word}): ask for more with `--set-resources`, or start again"
-        if messages := [" ".join(message.split()) for message in ERROR.findall(text)]:
+        messages = [" ".join(message.split()) for message in ERROR.findall(text)]
+        if messages and messages[-1]:
             return f"failed: {messages[-1]}"
         if is_full(self._results) and name not in SIGNALS:
             how = "failed" if name is None else f"ended with {name}"

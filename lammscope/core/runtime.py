@@ -176,9 +176,9 @@ class Failures:
         try:
             yield
         except (ValueError, OSError) as error:
-            logging.getLogger().error("%s: %s", name, traceback.format_exc())
             if isinstance(error, OSError) and explain(error, folder="."):
                 raise  # a full disk is full for the others, too
+            logging.getLogger().error("%s: %s", name, traceback.format_exc())
             text = str(error)
             self._messages.append(text if name in text else f"{name}: {text}")
 

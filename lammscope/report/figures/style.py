@@ -83,7 +83,9 @@ def save_figure(figure: Figure, stem: Path | str, *, dpi: int) -> list[Path]:
         canvas.draw()
         image = limit_colors(np.asarray(canvas.buffer_rgba()))
         with whole_file(png) as temporary:
-            image.save(temporary, dpi=(dpi, dpi), pnginfo=point_metadata(figure), **PNG_OPTIONS)
+            image.save(
+                temporary, dpi=(dpi, dpi), pnginfo=point_metadata(figure), **PNG_OPTIONS
+            )
         with whole_file(pdf) as temporary:
             figure.savefig(temporary, dpi=dpi, metadata={"CreationDate": None})
     return [png, pdf]

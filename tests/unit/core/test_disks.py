@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,7 +162,7 @@ def test_memory_in_use_is_written_to_the_log(
         for _ in range(500):
             if "memory so far 3000 MiB" in (tmp_path / "job.log").read_text():
                 break
-            runtime.time.sleep(0.01)
+            time.sleep(0.01)
     assert (tmp_path / "job.log").read_text().count("memory so far 3000 MiB") == 1
 
 

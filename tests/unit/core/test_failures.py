@@ -119,10 +119,19 @@ def test_the_log_of_an_earlier_run_is_not_quoted(run: Run, monkeypatch: pytest.M
     log = run.folder / "logs" / "embed.log"
     log.write_text("2026-12-01 00:00:01,000 ERROR an old message\n")
     later = time.time() + 100
-    monkeypatch.setattr(failures.time, "time", lambda: later)
+    monkeypatch.setattr(failures, "time", SimpleNamespace(time=lambda: later))
     run.begin(1, "embed")
     run.fail(1, "embed", STATUS.format(1))
     assert "failed; its own message is above" in run.lines[1]
+
+
+def test_a_log_that_a_full_disk_cut_off_is_no_message(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.begin(1, "embed").write_text("2026-12-01 00:00:01,000 ERROR Traceback (most recent ca")
+    monkeypatch.setattr(failures, "is_full", lambda folder: True)
+    run.fail(1, "embed", STATUS.format(1))
+    assert "embed failed: the disk of" in run.lines[1]
 
 
 def test_statuses_go_to_the_jobs_of_their_script(run: Run) -> None:
