@@ -7,8 +7,8 @@ from pathlib import Path
 # Size of a count file, as a multiple of its matrix as 10x HDF5: 1.3 and 1.1 in simulated libraries.
 # Matrices in other formats are larger, and raw ones have barcodes that are not kept.
 OF_MATRIX = {"lz4": 1.3, "gzip": 1.1, "none": 4.8}
-# `cohort.h5ad`, and all other results of a sample: those of three simulated cohorts and a real one of
-# 8 to 60 samples took 11 to 15 MiB each, most of it sums of counts of its populations.
+# `cohort.h5ad`, and all other results of a sample: those of four simulated cohorts and a real one
+# (8 to 60 samples) took 11 to 15 MiB each, most of it sums of counts of its populations.
 COHORT_OF_MATRIX = 1.0
 OTHERS = 15 * 2**20
 GIB = 2**30
