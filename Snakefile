@@ -44,9 +44,11 @@ include: "workflow/rules/report.smk"
 
 
 quiet_console()
+watch_failures()
 
 
 onstart:
+    refuse_unwritable_results()
     refuse_missing_packages()
 
 

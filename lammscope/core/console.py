@@ -7,9 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from lammscope.core.disks import explain
+
 USUAL = "DefaultStreamHandler"  # Snakemake's name of its console
 INNER = ("workflow", "job_scheduler", "dag", "jobs")  # modules whose messages are not shown, but:
 SHOWN = ("Nothing to be done", "Trying to restart", "Removing output files of failed")
+# What Snakemake prints last of a failed run. `core.failures` says it with the reasons.
+LAST = ("Exiting because a job", "WorkflowError:\nAt least one job did not")
+STATUS = ("returned non-zero exit status", "died with <Signals")
 THREAD = "lammscope progress"
 PROGRESS_SECONDS = 60
 
@@ -77,6 +82,7 @@ class StageConsole(logging.Handler):
         self._since: dict[str, float] = {}  # by stage: when jobs began to run
         self._spent = defaultdict[str, float](float)  # by stage: seconds in which jobs ran
         self._running: dict[int, Running] = {}  # by job
+        self._failed: set[int] = set()  # jobs
         self._start = self._last = clock()
         self._ended = threading.Event()
 
@@ -92,8 +98,11 @@ class StageConsole(logging.Handler):
                 self._finish(about["job_id"])
             case "job_error":
                 self._end(about["jobid"])
+                self._failed.add(about["jobid"])
                 logs = "".join(f"; details: {path}" for path in about["log"])
                 self._print(f"Error in rule {about['rule_name']}{logs}", level=logging.ERROR)
+            case _ if self._is_told_last(record):
+                return
             case _ if record.levelno >= logging.WARNING or not _is_inner(record):
                 self._usual.handle(record)
 
@@ -167,6 +176,7 @@ class StageConsole(logging.Handler):
     def _finish(self, job: int) -> None:
         """Count a finished job, and print the line of a stage with its last job."""
         stage = self._end(job)
+        self._failed.discard(job)
         if stage is None:
             return
         self._done[stage] += 1
@@ -177,6 +187,15 @@ class StageConsole(logging.Handler):
         if self._done.total() == self._jobs.total():
             self._ended.set()
             self._print(f"All jobs done in {duration(self._clock() - self._start)}")
+
+    def _is_told_last(self, record: logging.LogRecord) -> bool:
+        """Test whether `core.failures` tells what a record says in the last lines of the run."""
+        text = record.getMessage()
+        if self._failed and text.startswith(LAST):
+            return True
+        is_error = str(vars(record).get("event")) == "error"
+        is_of_job = any(words in text for words in STATUS)
+        return is_error and (is_of_job or explain(text, folder=".") is not None)
 
     def _is_busy(self, stage: str) -> bool:
         return any(job.stage == stage for job in self._running.values())

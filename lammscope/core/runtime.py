@@ -6,18 +6,24 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
+from lammscope.core.disks import explain, results_of
 from lammscope.core.written import content_of, note_written, save_written, sync
 
 logger = logging.getLogger("lammscope")
 
 COLLECT_AFTER = 100_000  # new objects between two searches for garbage; Python's default is 700
+MEMORY = "memory so far"  # begins a line of the log of a job that may be killed
+MEMORY_SECONDS = 1.0
+STATUS = Path("/proc/self/status")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -27,7 +33,9 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
 
     Messages and warnings go to the log file; warnings of this package also go to standard error.
     Any error ends the job with exit code 1 and a one-line message on standard error. Only a
-    `ValueError` or `OSError` (wrong input) is shown without its type. Tracebacks are in the log.
+    `ValueError` or `OSError` (wrong input) is shown without its type. A full disk, a read-only one
+    and other troubles of the system are named as such, whatever library met them. Tracebacks are in
+    the log, and so is the memory in use, in case that the job is killed for it.
 
     Parameters
     ----------
@@ -37,7 +45,7 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
         Maximum number of BLAS and OpenMP threads of this process. It comes from the config and
         not from `--cores`, so that results do not depend on the machine.
     """
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler = _open_log(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(logging.WARNING)
@@ -49,28 +57,92 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     start, begun = time.monotonic(), _processor_time()
+    echoes = ExitStack()
+    echoes.enter_context(_no_echoes(path))
     try:
-        with _threads_limited(threads), _rare_collections():
+        with _threads_limited(threads), _rare_collections(), _memory_noted():
             yield logger
         save_written(path)
         logger.info(
             "done after %.1f s, processor time %.1f s (%.1f s to start), peak memory %.0f MiB",
-            *(time.monotonic() - start, _processor_time(), begun, _peak()),
+            *(time.monotonic() - start, _processor_time(), begun, peak_memory()),
         )
-    except (ValueError, OSError) as error:
-        root.error("%s\n%s", error, traceback.format_exc())
-        print(f"lammscope: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        root.error("interrupted")
+        raise SystemExit(130) from None
     except Exception as error:
-        root.error("%s", traceback.format_exc())
-        print(f"lammscope: {type(error).__name__}: {error} (details in {path})", file=sys.stderr)
+        message = _message(error, path)
+        root.error("%s\n%s", message, traceback.format_exc())
+        details = "" if isinstance(error, ValueError | OSError) else f" (details in {path})"
+        print(f"lammscope: {message}{details}", file=sys.stderr)
+        traceback.clear_frames(error.__traceback__)  # files that are open are closed here
         raise SystemExit(1) from None
     finally:
+        echoes.close()
         logging.captureWarnings(False)
         root.removeHandler(handler)
         logger.removeHandler(shown)
         logger.setLevel(level)
         handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log whose disk may be full: the job ends with the message of its own error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Lose a record that cannot be written."""
+
+    def close(self) -> None:
+        """Close the file, also if its last lines cannot be written."""
+        with suppress(OSError):
+            super().close()
+
+
+def _open_log(path: str | Path) -> _LogFile:
+    """Open the log of a job; end the job with one line if that is not possible."""
+    try:
+        return _LogFile(path, mode="w", encoding="utf-8")
+    except OSError as error:
+        print(f"lammscope: {_message(error, path)}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _message(error: Exception, log: str | Path) -> str:
+    """Say what an error means; only errors of the program are named by their type."""
+    if isinstance(error, ValueError):
+        return str(error)
+    known = explain(error, folder=results_of(log))
+    if known or isinstance(error, OSError):
+        return known or str(error)
+    if isinstance(error, MemoryError):
+        return f"memory ran out ({error}): run fewer jobs at once, or give this one more memory"
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _no_echoes(log: str | Path) -> Iterator[None]:
+    """Keep HDF5 from printing a traceback for each object that it cannot close on a full disk.
+
+    These are thousands of lines. The message of the error says it once.
+    """
+    unraisable, uncaught = sys.unraisablehook, sys.excepthook
+    folder = results_of(log)
+
+    def hide_unraisable(raised: "sys.UnraisableHookArgs") -> None:
+        if raised.exc_value is None or explain(raised.exc_value, folder=folder) is None:
+            unraisable(raised)
+
+    def hide_uncaught(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if explain(error, folder=folder) is None:
+            uncaught(kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = hide_unraisable, hide_uncaught
+    try:
+        yield
+    finally:
+        sys.unraisablehook, sys.excepthook = unraisable, uncaught
 
 
 class Failures:
@@ -104,6 +176,8 @@ class Failures:
         try:
             yield
         except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and explain(error, folder="."):
+                raise  # a full disk is full for the others, too
             logging.getLogger().error("%s: %s", name, traceback.format_exc())
             text = str(error)
             self._messages.append(text if name in text else f"{name}: {text}")
@@ -116,10 +190,39 @@ def _processor_time() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _peak() -> float:
-    """Return the peak memory of this process so far, in MiB."""
+def peak_memory() -> float:
+    """Return the peak memory of this process so far, in MiB.
+
+    What `getrusage` tells begins with the memory of Snakemake, which started this process.
+    """
+    with suppress(OSError, ValueError, StopIteration), STATUS.open(encoding="ascii") as lines:
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 2**10
     per_mib = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
+
+
+@contextmanager
+def _memory_noted() -> Iterator[None]:
+    """Write to the log how much memory is used each time that it has grown by a quarter.
+
+    If the job is killed for it, this is what is known of its use.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        noted = max(256.0, peak_memory())
+        while not ended.wait(MEMORY_SECONDS):
+            if (peak := peak_memory()) > 1.25 * noted:
+                noted = peak
+                logger.info("%s %.0f MiB", MEMORY, peak)
+
+    watcher = threading.Thread(target=watch, name="lammscope memory", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 @contextmanager

@@ -30,8 +30,10 @@ from lammscope.cohort.remote import hide_secrets, is_address
 from lammscope.cohort.remote_access import RemoteAccess
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern
+from lammscope.core.cache_folders import set_cache_folders
 from lammscope.core.console import make_quiet
 from lammscope.core.digests import code_digest, file_digest
+from lammscope.core.disks import unwritable
 from lammscope.core.names import AUTO, DROP, LAMM_ROWS, NONE
 from lammscope.core.resources import HOME, find_resource
 from lammscope.core.shards import CHECKSUM
@@ -161,9 +163,11 @@ def check_results_folder():
 
 
 def check_disk_space():
-    """Note if the per-sample count files may not fit on the disk."""
-    note = disk_space.lack_of_space(
-        workflow.pathvars.apply("<results>"),
+    """Note if the results may not fit on the disk, or in a dry run that it cannot be written."""
+    folder = workflow.pathvars.apply("<results>")
+    note = workflow.output_settings.dryrun and unwritable(folder)
+    note = note or disk_space.lack_of_space(
+        folder,
         samples=set(SAMPLES) - RUN.known,
         sizes=SIZES,
         compression=config["inputs"]["compression"],
@@ -308,6 +312,7 @@ NOT_ANALYZED = [
 # LAMM at the configured level, and the row of the other level.
 TESTED_LAMM_ROWS = [row for row in LAMM_ROWS if row != f"LAMM_{config['lamm']['level']}"]
 if workflow.is_main_process:
+    set_cache_folders()
     check_results_folder()
     check_disk_space()
 
@@ -517,6 +522,12 @@ def sizes_mb(files):
         return files.size_files_mb
     present = filter(os.path.exists, files) if IS_SMALL else files
     return [0, *(os.path.getsize(path) / 2**20 for path in present)]
+
+
+def refuse_unwritable_results():
+    """Stop if nothing can be written to the folder of results."""
+    if message := unwritable(workflow.pathvars.apply("<results>")):
+        stop("lammscope: the results cannot be written; nothing was run:", [message])
 
 
 def refuse_missing_packages():

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 from snakemake.iocontainers import Wildcards
 
+from lammscope.core.failures import FailureReport
 from lammscope.provenance.ancestry import (
     find_stale,
     library_notes,
@@ -139,6 +140,23 @@ def follow_results():
         each.set_input(force_stale)
     RECORDERS.append(Recorder(RUN_JOBS, records=known, results=folder))
     snakemake_log.addHandler(RECORDERS[0])
+
+
+def watch_failures():
+    """Print at the end of a failed run which jobs failed, why, and what the results are now.
+
+    Within another workflow, the console is that workflow's.
+    """
+    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+        folder = workflow.pathvars.apply("<results>")
+        snakemake_log.addHandler(FailureReport(folder, left=out_of_date_results))
+
+
+def out_of_date_results():
+    """Return the results that this run had to compute again, did not, and that are still there."""
+    jobs = workflow.dag.needrun_jobs() if workflow.dag else []
+    paths = {str(path) for job in jobs for path in job.output}
+    return [below_results(path) for path in paths if os.path.exists(path)]
 
 
 RUN_JOBS, RECORDERS = {}, []

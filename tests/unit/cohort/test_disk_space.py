@@ -1,4 +1,4 @@
-"""Space for the per-sample count files."""
+"""Space for the results."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ def test_uncompressed_count_files_need_more_space(
     tmp_path: Path, compression: str, fits: bool
 ) -> None:
     note = lack_of_space(
-        tmp_path / "new", samples="ab", sizes=SIZES, compression=compression, free=6 * 2**30
+        tmp_path / "new", samples="ab", sizes=SIZES, compression=compression, free=10 * 2**30
     )
     assert (note is None) == fits
     if note:
-        assert "need about 19.2 GiB, but 6.0 GiB are free" in note
+        assert "need about 23.2 GiB, but 10.0 GiB are free" in note
         assert "compression: lz4" in note
 
 
@@ -30,8 +30,18 @@ def test_each_compression_of_the_config_has_a_size() -> None:
 
 
 def test_samples_that_are_read_in_already_need_none(tmp_path: Path) -> None:
-    note = lack_of_space(tmp_path, samples="a", sizes=SIZES, compression="lz4", free=2 * 2**30)
-    assert note is None
+    free = 3 * 2**30
+    assert lack_of_space(tmp_path, samples="a", sizes=SIZES, compression="lz4", free=free) is None
+    assert lack_of_space(tmp_path, samples="ab", sizes=SIZES, compression="lz4", free=free)
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "b.h5ad").touch()
+    assert lack_of_space(tmp_path, samples="ab", sizes=SIZES, compression="lz4", free=free) is None
+
+
+def test_small_matrices_need_space_for_the_other_results(tmp_path: Path) -> None:
+    few = {"a": 1000, "b": 1000}
+    note = lack_of_space(tmp_path, samples="ab", sizes=few, compression="lz4", free=20 * 2**20)
+    assert note is not None
 
 
 def test_the_free_space_is_that_of_the_disk(tmp_path: Path) -> None:
