@@ -8,7 +8,7 @@ DEMO := demo
 # A file's tests share a worker and its fixtures; tests/conftest.py sets the order of the files.
 PYTEST := python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup setup-scvi setup-edger demo demo-replication test test-fast test-oldest check lint format hooks docs picture bench bench-statistics lock clean FORCE
+.PHONY: help setup setup-scvi setup-edger setup-slurm demo demo-replication test test-fast test-oldest test-cluster check lint format hooks docs picture bench bench-statistics lock clean FORCE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +40,12 @@ setup-edger: .venv/edger.stamp ## add pyedger, for `expression.engine: edger_ql`
 
 .venv/edger.stamp: .venv/base.stamp requirements-edger.lock
 	@sh envs/setup.sh requirements.lock requirements-edger.lock
+	@touch $@
+
+setup-slurm: .venv/slurm.stamp ## add the executor plugin for Slurm, for `--profile profiles/slurm`
+
+.venv/slurm.stamp: .venv/base.stamp requirements-slurm.lock
+	@sh envs/setup.sh requirements.lock requirements-slurm.lock
 	@touch $@
 
 .venv/docs.stamp: .venv/base.stamp requirements-docs.lock
@@ -79,6 +85,11 @@ test-oldest: .venv/dev.stamp ## the quick tests, with the oldest versions that p
 	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode -c requirements-dev.lock pytest pytest-xdist hypothesis
 	PATH="$(CURDIR)/.venv-oldest/bin:$$PATH" $(PYTEST) -m "not slow and not real_data"
 
+# One test after another: they share a Slurm.
+test-cluster: .venv/dev.stamp .venv/slurm.stamp ## the workflow on a Slurm of two emulated nodes (as root; tests/cluster/install_slurm installs it)
+	@python -m compileall -q lammscope
+	python -m pytest tests/cluster
+
 lint: .venv/dev.stamp ## ruff, mypy, snakefmt, snakemake --lint
 	ruff check .
 	ruff format --check .
@@ -116,11 +127,12 @@ bench-statistics: .venv/base.stamp ## print the figures of the statistics: false
 		python -m benchmarks.$$part || missed="$$missed$${part%% *} "; done; \
 	test -z "$$missed" || { echo "Limits missed in: $$missed"; exit 1; }
 
-lock: .venv/base.stamp ## update the five lock files
+lock: .venv/base.stamp ## update the six lock files
 	uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group dev -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group slurm -o requirements-slurm.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group docs -o requirements-docs.lock
 	python envs/pin_conda.py
 
