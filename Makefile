@@ -56,6 +56,12 @@ setup-storage: .venv/storage.stamp ## add storage plugins of Snakemake, for matr
 	@sh envs/setup.sh requirements.lock requirements-storage.lock
 	@touch $@
 
+setup-slurm: .venv/slurm.stamp ## add the executor plugin for Slurm, for `--profile profiles/slurm`
+
+.venv/slurm.stamp: .venv/base.stamp requirements-slurm.lock
+	@sh envs/setup.sh requirements.lock requirements-slurm.lock
+	@touch $@
+
 .venv/docs.stamp: .venv/base.stamp requirements-docs.lock
 	@sh envs/setup.sh requirements.lock requirements-docs.lock
 	@touch $@
@@ -92,6 +98,11 @@ test-oldest: .venv/dev.stamp ## the quick tests, with the oldest versions that p
 	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode --resolution lowest-direct -r pyproject.toml
 	VIRTUAL_ENV=.venv-oldest uv pip install -q --compile-bytecode -c requirements-dev.lock pytest pytest-xdist hypothesis
 	PATH="$(CURDIR)/.venv-oldest/bin:$$PATH" $(PYTEST) -m "not slow and not real_data"
+
+# One test after another: they share a Slurm.
+test-cluster: .venv/dev.stamp .venv/slurm.stamp ## the workflow on a Slurm of two emulated nodes (as root; tests/cluster/install_slurm installs it)
+	@python -m compileall -q lammscope
+	python -m pytest tests/cluster
 
 lint: .venv/dev.stamp ## ruff, mypy, snakefmt, snakemake --lint
 	ruff check .
@@ -142,6 +153,7 @@ lock: .venv/base.stamp ## update the seven lock files
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group scvi -o requirements-scvi.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group edger -o requirements-edger.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group storage -o requirements-storage.lock
+	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group slurm -o requirements-slurm.lock
 	uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock --group docs -o requirements-docs.lock
 	python envs/pin_conda.py
 

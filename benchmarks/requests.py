@@ -1,18 +1,18 @@
 """What the rules ask for, beside what they used: `python -m benchmarks.requests FOLDER`.
 
-FOLDER is where a run has finished: its config file (`--configfile`) and `results` are there. A dry run of
-all jobs says what each one asks for, now that all inputs exist; its log says what it used. The
+FOLDER is where a run has finished, with its config file (`--configfile`) and `results`. A dry run
+of all jobs says what each one asks for, now that all inputs exist; its log says what it used. The
 table has the largest job of each rule:
 
     asked_mb    memory that the rule asks for
+    minutes     run time that it asks for
+    used_s      seconds that it took
     used_mb     peak memory of its process
     ratio       asked / used
     in_slurm    asked / (used + 125), since Snakemake itself runs in each job of a cluster
-    minutes     run time that it asks for
-    used_s      seconds that it took
 
-The exit status is 1 if a rule that uses more than 200 MB asks for less than 1.2 times or more than 3
-times what it used, or if a job took more than half of its time.
+The exit status is 1 if a rule that uses more than 200 MB asks for less than 1.2 times what it used
+in Slurm, or more than 3 times what it used, or if a job took more than half of its time.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def requests(folder: Path, config: str) -> Iterator[tuple[Path, int, int]]:
 
 
 def used(benchmark: Path) -> tuple[float, float, float]:
-    """Return the seconds of a job, and its peak memory by samples of Snakemake and by its own log."""
+    """Return the seconds of a job, and its peak memory, sampled and by its own log."""
     table = pd.read_csv(benchmark, sep="\t", na_values="-").iloc[0]
     name = str(benchmark).replace("/benchmarks/", "/logs/", 1).removesuffix(".tsv")
     log = Path(f"{name}.log")
@@ -94,14 +94,10 @@ def main() -> int:
     given = parser.parse_args()
     table = compare(given.folder.resolve(), given.configfile)
     bad = missed(table)
-    print(
-        table.assign(missed=bad.map({True: "x", False: ""})).to_string(
-            index=False, float_format="%.2f"
-        )
-    )
-    print(
-        f"{int((table['used_mb'] > LARGE).sum())} rules used over {LARGE} MB; {int(bad.sum())} miss"
-    )
+    shown = table.assign(missed=bad.map({True: "x", False: ""}))
+    print(shown.to_string(index=False, float_format="%.2f"))
+    n_large = int((table["used_mb"] > LARGE).sum())
+    print(f"{n_large} rules used over {LARGE} MB; {int(bad.sum())} rules miss")
     return int(bad.any())
 
 

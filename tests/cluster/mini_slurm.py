@@ -1,8 +1,8 @@
 """A throw-away Slurm: some emulated nodes on this machine, without systemd and cgroups.
 
-It is a real Slurm, in which every node is a daemon of its own on loopback. Memory limits are kept by
-polling, which kills a job that is above its limit for some seconds. It needs root, and writes
-`/etc/slurm/slurm.conf` while it runs: jobs look for it there.
+It is a real Slurm, in which every node is a daemon of its own on loopback. It polls the memory of
+jobs, and kills one that is above its limit. It needs root, and writes `/etc/slurm/slurm.conf` while
+it runs: jobs look for it there.
 """
 
 import os
@@ -142,14 +142,21 @@ class MiniSlurm:
         """Return the states of the nodes."""
         return self.call("sinfo", "-h", "-N", "-p", "main", "-o", "%T", check=False).split()
 
-    def jobs(self) -> list[str]:
-        """Return the jobs that wait or run."""
-        return self.call("squeue", "-h", "-o", "%A %T %r").splitlines()
+    def running(self, words: str) -> list[str]:
+        """Return the numbers of the jobs that run, of those whose description has some words."""
+        texts = self.call("scontrol", "-o", "show", "job", check=False).splitlines()
+        found = [text for text in texts if words in text and "JobState=RUNNING" in text]
+        return [text.partition(" ")[0].removeprefix("JobId=") for text in found]
 
-    def finished(self) -> str:
-        """Return the record of all jobs that ended, one a line with `JobState=`."""
+    def node_of(self, job: str) -> str:
+        """Return the node on which a job runs."""
+        return self.call("squeue", "-h", "-j", job, "-o", "%N").strip()
+
+    def finished(self, state: str) -> str:
+        """Return the records of the jobs that ended in a state, one a line."""
         path = self.folder / "finished.txt"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return "\n".join(line for line in lines if f"JobState={state} " in line)
 
     def stop(self) -> None:
         """Cancel all jobs and end all daemons."""

@@ -24,7 +24,7 @@ PAGES = sorted(
     for path in REPOSITORY.glob(pattern)
 )
 SEARCHES_NEIGHBORS = "NEIGHBOR_SEARCH"  # a setting of rules that holds the seed
-OF_THE_SYSTEM = {"cp", ".", "docker", "apptainer"}
+OF_THE_SYSTEM = {".", "cp", "docker", "apptainer", "scancel", "squeue"}
 
 
 class Parsed(Exception):
