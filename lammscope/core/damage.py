@@ -72,11 +72,12 @@ def named_damage(path: str | Path, *, also: tuple[type[Exception], ...] = ()) ->
     ValueError
         With this line.
     """
+    damaged: tuple[type[Exception], ...] = (ValueError, EOFError, zlib.error, gzip.BadGzipFile)
     try:
         yield
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing: run again") from error
-    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, *also) as error:
+    except (*damaged, *also) as error:
         reason = " ".join(str(error).split())[:150]
         raise ValueError(f"{path} is damaged or incomplete ({reason}): {REMEDY}") from error
     except OSError as error:
