@@ -23,11 +23,11 @@ from datetime import date
 from pathlib import Path
 
 import yaml
+from lammscope.report.provenance import NAME
 
 from benchmarks.same_results import differences, results
 from benchmarks.workflow import ROOT, measured
 from lammscope.core.versions import software_versions
-from lammscope.report.provenance import NAME
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
