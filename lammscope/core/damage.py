@@ -7,9 +7,9 @@ and does not keep other programs from reading the files: it is an entry of Parqu
 comment of a zip archive, or follows the end of an HDF5 file.
 """
 
-import gzip
 import json
 import os
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,23 +65,26 @@ def named_damage(path: str | Path, *, also: tuple[type[Exception], ...] = ()) ->
     path
         The file, written by this workflow. For files of the user see `core.files.named_errors`.
     also
-        Errors of a parser that are no `ValueError`.
+        Errors of a parser that are neither a `ValueError` nor an `OSError`.
 
     Raises
     ------
     ValueError
         With this line.
     """
-    damaged: tuple[type[Exception], ...] = (ValueError, EOFError, zlib.error, gzip.BadGzipFile)
+    damaged: tuple[type[Exception], ...] = (ValueError, EOFError, zlib.error, struct.error, OSError)
     try:
         yield
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing: run again") from error
     except (*damaged, *also) as error:
+        if isinstance(error, OSError) and error.errno:  # errors of formats have no number
+            reason = error.strerror or str(error)
+            raise ValueError(
+                f"{path} cannot be read ({reason}): check the disk and permissions, and run again"
+            ) from error
         reason = " ".join(str(error).split())[:150]
         raise ValueError(f"{path} is damaged or incomplete ({reason}): {REMEDY}") from error
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 def read_text(path: str | Path) -> str:

@@ -175,7 +175,7 @@ def read_record(path: str | Path) -> InputRecord | None:
     ValueError
         If the file is missing, or the record damaged.
     """
-    unreadable = (OSError, KeyError, RuntimeError, TypeError, AttributeError)  # of h5py
+    unreadable = (KeyError, RuntimeError, TypeError, AttributeError)  # of h5py
     with named_damage(path, also=unreadable), h5py.File(path, "r") as file:
         if ORIGIN not in file["uns"]:
             return None

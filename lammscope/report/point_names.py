@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lammscope.core.damage import named_damage
 
@@ -18,7 +18,7 @@ def read_points(png: str | Path) -> list[tuple[float, float, str]]:
     ValueError
         If the file is damaged; the checksums of the image are compared, too.
     """
-    with named_damage(png, also=(SyntaxError, UnidentifiedImageError)), Image.open(png) as image:
+    with named_damage(png, also=(SyntaxError,)), Image.open(png) as image:
         text = image.info.get(KEY)
         image.verify()
     return [(x, y, name) for x, y, name in json.loads(text)] if text else []

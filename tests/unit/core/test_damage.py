@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image, PngImagePlugin
 from scipy import sparse
 
 from lammscope.annotate.sums import all_genes
@@ -17,10 +18,12 @@ from lammscope.core.damage import read_json
 from lammscope.core.indexed import CellIndex, read_table, write_table
 from lammscope.core.shards import InputRecord, read_genes, read_shard, write_shard
 from lammscope.expression.pseudobulk import read_counts, read_pseudobulk, write_pseudobulk
+from lammscope.report.point_names import KEY, read_points
 from tests.matrices import small_shard
 from tests.unit.example_indexes import make_index
 
 N_PLACES = 100  # spread over a file, with its first and last bytes
+END_MARK = 13  # bytes from the end of a PNG file: its last chunk is empty
 REFUSED = r"damaged or incomplete \(.*\): delete it and run again"
 Read = Callable[[Path], Any]
 
@@ -129,6 +132,23 @@ def test_a_text_without_its_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "map.json").write_text('{"a": 1')
     with pytest.raises(ValueError, match=r"map.json is damaged .*: delete it and run again"):
         read_json(tmp_path / "map.json")
+
+
+def test_a_damaged_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "figure.png"
+    text = PngImagePlugin.PngInfo()
+    text.add_text(KEY, '[[0.5, 0.5, "gene"]]')
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40), dtype=np.uint8)
+    Image.fromarray(noise).save(path, pnginfo=text)
+    content = path.read_bytes()
+    assert read_points(path) == [(0.5, 0.5, "gene")]
+    for place in np.linspace(0, len(content) - END_MARK, N_PLACES).astype(int):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place % 8)
+        for changed in (bytes(damaged), content[:place]):
+            path.write_bytes(changed)
+            with pytest.raises(ValueError, match=REFUSED):
+                read_points(path)
 
 
 def test_other_programs_read_files_with_a_checksum(tmp_path: Path) -> None:
