@@ -16,7 +16,8 @@ from typing import Any, Self
 from lammscope.core.digests import DIGITS
 from lammscope.core.written import RECORDS, Content, content_of, record_path, write_json
 
-SMALL = 2**22  # bytes; a text of this size is read in a few milliseconds
+SMALL = 2**22  # bytes; a file of this size is read in a few milliseconds
+CHECKED = {".gz", ".h5ad", ".npz", ".parquet"}  # have a checksum; cohort.h5ad is read by no job
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,15 @@ class File:
     def is_at(self, path: Path) -> bool:
         """Test whether this file is at `path`.
 
-        A large one is read only if its time is another: its format has checksums of its own.
+        A large one in a format with a checksum, which its readers compare, is read only if its time
+        is another.
         """
         try:
             state = path.stat()
             if not path.is_dir() and state.st_size != self.content.bytes:
                 return False
-            is_untouched = state.st_mtime_ns == self.modified and state.st_size > SMALL
+            is_checked = state.st_size > SMALL and path.suffix in CHECKED
+            is_untouched = is_checked and state.st_mtime_ns == self.modified
             return is_untouched or content_of(path) == self.content
         except OSError:
             return False

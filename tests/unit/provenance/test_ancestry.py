@@ -73,10 +73,11 @@ def test_a_changed_file_is_noticed_and_named_whatever_its_time(
     assert "a.tsv" not in note
 
 
-def test_a_large_file_is_read_only_if_its_time_is_another(
+def test_a_large_file_with_a_checksum_is_read_only_if_its_time_is_another(
     results: Path, jobs: tuple[Job, Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records_module, "SMALL", 0)
+    monkeypatch.setattr(records_module, "CHECKED", {".tsv"})
     path = results / "b.tsv"
     os.utime(path, (1, 1))
     assert reasons(results, *jobs) == {}
