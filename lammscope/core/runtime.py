@@ -1,6 +1,7 @@
 """Setup of a job: its log, atomic writes, and a limit on threads."""
 
 import gc
+import glob
 import logging
 import os
 import resource
@@ -268,9 +269,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name.split('.')[0]}-", suffix="".join(path.suffixes[-2:])
-    )
+    prefix, suffix = f".{path.name}-", "".join(path.suffixes[-2:])
+    for left in path.parent.glob(f"{glob.escape(prefix)}????????{glob.escape(suffix)}"):
+        left.unlink(missing_ok=True)  # of a job that was killed: no other writes this file now
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -186,3 +186,13 @@ def test_a_file_on_a_full_disk_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(disks, "FULL", 2**62)
     assert is_full(tmp_path)
+
+
+def test_what_a_killed_job_left_is_removed_when_its_file_is_written(tmp_path: Path) -> None:
+    others = [tmp_path / ".a.b.tsv-abcdefgh.b.tsv", tmp_path / ".b.tsv-abcdefgh.tsv"]
+    left = tmp_path / ".a.tsv-abcdefgh.tsv"
+    for path in (*others, left):
+        path.touch()
+    with whole_file(tmp_path / "a.tsv") as temporary:
+        temporary.write_text("x")
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "a.tsv"])
