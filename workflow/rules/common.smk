@@ -443,7 +443,7 @@ def shown_figure(path, *, category, subcategory, **labels):
 
 
 def needs(base, factor, of=sum, minutes=MINUTES):
-    """Return what a rule asks for: memory, run time in minutes and disk space in MB.
+    """Return the memory and disk space in MB and the minutes that a rule asks for.
 
     Memory is `base` plus `factor` times the input size. Input sizes are summed, or `of=max` takes the
     largest if a job loads one input at a time. Time is `minutes`, and one more for each 20 MB. Both
