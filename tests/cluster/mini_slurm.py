@@ -52,7 +52,7 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/finished.txt
 {nodes}
-PartitionName=main Nodes=ALL Default=YES MaxTime=120 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=600 State=UP
 """
 
 

@@ -200,7 +200,7 @@ KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept 
 # core takes longer.
 IS_SMALL = sum(SIZES.values()) < 100 * 2**20  # some 30,000 cells as 10x HDF5
 JOINT_THREADS = 1 if IS_SMALL else config["threads"]
-MINUTES = 5  # of a short job on a slow node, whose libraries come from a disk shared by many
+MINUTES = 10  # of a short job on a slow node, whose libraries come from a disk shared by many
 TRAINING = 240  # minutes to train a model
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in
@@ -483,12 +483,12 @@ def shown_figure(path, *, category, subcategory, **labels):
 
 
 def needs(base, factor, of=sum, minutes=MINUTES):
-    """Return what a rule asks for: memory, run time in minutes and disk space in MB.
+    """Return the memory and disk space in MB and the minutes that a rule asks for.
 
     Memory is `base` plus `factor` times the input size. Input sizes are summed, or `of=max` takes the
     largest if a job loads one input at a time. Time is `minutes`, and one more for each 20 MB. Both
-    increase with each retry. `disk_mb` is for engines that copy files to where the job runs; each
-    rule states it, or Snakemake would compute it anew from the sizes of all inputs of every job.
+    increase with each retry. `disk_mb` is for engines that copy files to where the job runs; if it
+    were not stated, Snakemake would compute it from the sizes of all inputs of every job.
     """
 
     def mem_mb(wildcards, input, attempt):

@@ -49,7 +49,7 @@ rule assemble_cohort:
     conda:
         "../../envs/lammscope.yaml"
     resources:
-        **needs(600, 0.5),
+        **needs(700, 0.4),
     params:
         **named(
             samples=SAMPLES,
