@@ -8,6 +8,7 @@ called, so damaged states cannot reach them either.
 import pickle
 import pickletools
 import re
+from collections.abc import Callable
 from io import BytesIO
 from math import prod
 from typing import Any
@@ -98,6 +99,7 @@ class _Named:
     """A function that a pickle may name: ours, in the place of numpy's."""
 
     __slots__ = ("make",)
+    make: Callable[..., Any]
 
     def __init__(self, make: Any) -> None:
         object.__setattr__(self, "make", make)
@@ -162,7 +164,8 @@ def _array(data: object, dtype: object, shape: object, order: str) -> np.ndarray
         raise pickle.UnpicklingError("an array without its bytes")
     if len(values) != prod(sizes):
         raise pickle.UnpicklingError("an array whose bytes do not fit its shape")
-    return values.reshape(sizes, order=order)
+    shaped: np.ndarray = np.reshape(values, sizes, order="F" if order == "F" else "C")
+    return shaped
 
 
 def _reconstruct(kind: object, *_: object) -> HeldArray:

@@ -66,4 +66,5 @@ def check_yaml(text: str) -> None:
 
 
 def _error(event: yaml.Event, text: str) -> BombError:
-    return BombError(f"line {event.start_mark.line + 1}: {text}")
+    mark = event.start_mark
+    return BombError(f"line {mark.line + 1}: {text}" if mark else text)

@@ -27,7 +27,8 @@ def end(handler: Recorder, job: Job) -> None:
 def test_the_record_of_a_job_is_completed_when_it_ends(
     results: Path, jobs: tuple[Job, Job]
 ) -> None:
-    handler = recorder(jobs, said := [])
+    said: list[str] = []
+    handler = recorder(jobs, said)
     for job in jobs:
         run_job(job, results, "other")
         end(handler, job)
@@ -38,7 +39,8 @@ def test_the_record_of_a_job_is_completed_when_it_ends(
 def test_jobs_whose_end_was_not_announced_are_completed_at_the_end(
     results: Path, jobs: tuple[Job, Job]
 ) -> None:
-    handler = recorder(jobs, said := [])
+    said: list[str] = []
+    handler = recorder(jobs, said)
     for job in jobs:
         run_job(job, results, "other")
     assert set(find_stale(read_records(jobs), results=results)) == set(jobs)
@@ -48,7 +50,8 @@ def test_jobs_whose_end_was_not_announced_are_completed_at_the_end(
 
 
 def test_a_job_of_another_workflow_is_left_alone(results: Path, jobs: tuple[Job, Job]) -> None:
-    handler = recorder(jobs, said := [])
+    said: list[str] = []
+    handler = recorder(jobs, said)
     end(handler, Job("other", ("x.tsv",), (), (), "1", f"{results}/logs/other.log"))
     assert said == []
 
@@ -56,7 +59,8 @@ def test_a_job_of_another_workflow_is_left_alone(results: Path, jobs: tuple[Job,
 def test_a_file_that_vanished_is_named_and_stops_nothing(
     results: Path, jobs: tuple[Job, Job]
 ) -> None:
-    handler = recorder(jobs, said := [])
+    said: list[str] = []
+    handler = recorder(jobs, said)
     run_job(jobs[0], results, "other")
     (results / "counts.tsv").unlink()
     end(handler, jobs[0])
