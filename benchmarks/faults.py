@@ -1,4 +1,4 @@
-"""Break runs in every way that is known, and count what goes unnoticed: `python -m benchmarks.faults`.
+"""Break runs in every way that is known, and count what goes unnoticed.
 
     python -m benchmarks.faults FOLDER [--only PART ...]
 
@@ -12,7 +12,7 @@ The parts, in this order; each is a benchmark of its own, and prints a table:
     hostile   hostile input files: memory, time, code and files outside
     requests  memory and time that rules ask for, beside what they used
 
-FOLDER gets a small simulated cohort and its runs. All parts take some three hours on two free cores.
+FOLDER gets a small simulated cohort and its runs. All parts take three hours on two free cores.
 `make test-cluster` tries failures of a cluster. The exit status is 1 if a part found a fault.
 """
 
