@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import resource
+import socket
 import sys
 import tempfile
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from lammscope.core.run_lock import refuse_if_replaced, try_lock
 from lammscope.core.written import content_of, note_written, save_written, sync
 
 logger = logging.getLogger("lammscope")
@@ -49,7 +51,10 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     start, begun = time.monotonic(), _processor_time()
+    try_lock(handler.stream.fileno())  # a later run sees that this job runs
+    logger.info("process %d on %s", os.getpid(), socket.gethostname())
     try:
+        refuse_if_replaced()
         with _threads_limited(threads), _rare_collections():
             yield logger
         save_written(path)
@@ -165,9 +170,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name.split('.')[0]}-", suffix="".join(path.suffixes[-2:])
-    )
+    prefix, suffix = temporary_affixes(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -175,10 +179,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o644 & ~_umask())
         sync(temporary)
         content = content_of(temporary)
+        refuse_if_replaced()
         temporary.replace(path)
         note_written(path, content)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_affixes(path: Path) -> tuple[str, str]:
+    """Return how the temporary file of a result begins and ends; a random word is in between."""
+    return f".{path.name.split('.')[0]}-", "".join(path.suffixes[-2:])
 
 
 def _umask() -> int:

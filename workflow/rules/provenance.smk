@@ -2,7 +2,9 @@ from datetime import UTC, datetime
 
 from snakemake.iocontainers import Wildcards
 
+from lammscope.core.run_lock import refuse_if_replaced
 from lammscope.provenance.ancestry import find_stale, library_notes, read_records, stale_notes
+from lammscope.provenance.lock import Guard, Lock
 from lammscope.provenance.recorder import Recorder, key
 from lammscope.provenance.records import Job
 
@@ -50,7 +52,9 @@ def planned_jobs(own):
     jobs, made = {}, set()
 
     def visit(path):
-        maker = concrete.get(path) or next((each for each in patterns if each.is_producer(path)), None)
+        maker = concrete.get(path) or next(
+            (each for each in patterns if each.is_producer(path)), None
+        )
         if path in made or maker is None:
             return
         wildcards = maker.get_wildcards(path)
@@ -85,10 +89,12 @@ def follow_results():
     compares times.
     """
     if not workflow.is_main_process:
+        refuse_late_job()
         return
     own = [each for each in workflow.rules if Path(each.snakefile).is_relative_to(HOME)]
     folder = workflow.pathvars.apply("<results>")
     RUN_JOBS.update(planned_jobs(own))
+    lock = lock_of_results()
     records = read_records(RUN_JOBS.values())
     stale = find_stale(records, results=folder)
     known = [record for record in records.values() if record is not None]
@@ -108,6 +114,34 @@ def follow_results():
         each.set_input(force_stale)
     RECORDERS.append(Recorder(RUN_JOBS, records=known, results=folder))
     snakemake_log.addHandler(RECORDERS[0])
+    if not workflow.output_settings.dryrun:
+        snakemake_log.addHandler(
+            Guard(
+                lock,
+                rules=[each.name for each in own if each.name != "all"],
+                logs=workflow.pathvars.apply("<logs>"),
+                outputs=[
+                    os.path.join(folder, path) for job in RUN_JOBS.values() for path in job.outputs
+                ],
+                is_unchanged=lambda: read_records(RUN_JOBS.values()) == records,
+            )
+        )
+
+
+def lock_of_results():
+    """Return the lock of the folder of results; `snakemake --unlock` removes a lock that was left."""
+    lock = Lock(workflow.pathvars.apply("<results>"))
+    if "--unlock" in sys.argv:
+        lock.free()
+    return lock
+
+
+def refuse_late_job():
+    """End a job that was queued by a run that was killed, if another run has begun since."""
+    try:
+        refuse_if_replaced()
+    except OSError as error:
+        stop(f"lammscope: {error}", [])
 
 
 RUN_JOBS, RECORDERS = {}, []
