@@ -5,6 +5,7 @@ import glob
 import logging
 import os
 import resource
+import socket
 import sys
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from lammscope.core.disks import explain, results_of
+from lammscope.core.run_lock import refuse_if_replaced, try_lock
 from lammscope.core.written import content_of, note_written, save_written, sync
 
 logger = logging.getLogger("lammscope")
@@ -58,9 +60,12 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     start, begun = time.monotonic(), _processor_time()
+    try_lock(handler.stream.fileno())  # a later run sees that this job runs
+    logger.info("process %d on %s", os.getpid(), socket.gethostname())
     echoes = ExitStack()
     echoes.enter_context(_no_echoes(path))
     try:
+        refuse_if_replaced()
         with _threads_limited(threads), _rare_collections(), _memory_noted():
             yield logger
         save_written(path)
@@ -269,7 +274,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix, suffix = f".{path.name}-", "".join(path.suffixes[-2:])
+    prefix, suffix = temporary_affixes(path)
     for left in path.parent.glob(f"{glob.escape(prefix)}????????{glob.escape(suffix)}"):
         left.unlink(missing_ok=True)  # of a job that was killed: no other writes this file now
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
@@ -280,10 +285,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o644 & ~_umask())
         sync(temporary)
         content = content_of(temporary)
+        refuse_if_replaced()
         temporary.replace(path)
         note_written(path, content)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_affixes(path: Path) -> tuple[str, str]:
+    """Return how the temporary file of a result begins and ends; a random word is in between."""
+    return f".{path.name}-", "".join(path.suffixes[-2:])
 
 
 def _umask() -> int:

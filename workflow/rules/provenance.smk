@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from snakemake.iocontainers import Wildcards
 
 from lammscope.core.failures import FailureReport
+from lammscope.core.run_lock import refuse_if_replaced
 from lammscope.provenance.ancestry import (
     find_stale,
     library_notes,
@@ -11,6 +12,7 @@ from lammscope.provenance.ancestry import (
     read_records,
     stale_notes,
 )
+from lammscope.provenance.lock import Guard, Lock
 from lammscope.provenance.recorder import Recorder, key
 from lammscope.provenance.records import Job
 from lammscope.provenance.times import order_times
@@ -115,10 +117,12 @@ def follow_results():
     compares times.
     """
     if not workflow.is_main_process:
+        refuse_late_job()
         return
     own = [each for each in workflow.rules if Path(each.snakefile).is_relative_to(HOME)]
     folder = workflow.pathvars.apply("<results>")
     RUN_JOBS.update(planned_jobs(own))
+    lock = lock_of_results()
     records = read_records(RUN_JOBS.values())
     stale = find_stale(records, results=folder)
     order_times(records, stale=stale, results=folder, is_same=has_same_matrices)
@@ -140,6 +144,34 @@ def follow_results():
         each.set_input(force_stale)
     RECORDERS.append(Recorder(RUN_JOBS, records=known, results=folder))
     snakemake_log.addHandler(RECORDERS[0])
+    if not workflow.output_settings.dryrun:
+        snakemake_log.addHandler(
+            Guard(
+                lock,
+                rules=[each.name for each in own if each.name != "all"],
+                logs=workflow.pathvars.apply("<logs>"),
+                outputs=[
+                    os.path.join(folder, path) for job in RUN_JOBS.values() for path in job.outputs
+                ],
+                is_unchanged=lambda: read_records(RUN_JOBS.values()) == records,
+            )
+        )
+
+
+def lock_of_results():
+    """Return the lock of the folder of results; `snakemake --unlock` removes a lock that was left."""
+    lock = Lock(workflow.pathvars.apply("<results>"))
+    if "--unlock" in sys.argv:
+        lock.free()
+    return lock
+
+
+def refuse_late_job():
+    """End a job that was queued by a run that was killed, if another run has begun since."""
+    try:
+        refuse_if_replaced()
+    except OSError as error:
+        stop(f"lammscope: {error}", [])
 
 
 def watch_failures():
