@@ -23,11 +23,11 @@ from datetime import date
 from pathlib import Path
 
 import yaml
-from lammscope.report.provenance import NAME
 
 from benchmarks.same_results import differences, results
 from benchmarks.workflow import ROOT, measured
 from lammscope.core.versions import software_versions
+from lammscope.provenance.run import NAME
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
@@ -110,7 +110,7 @@ def run(condition: Condition, *, cohort: Path, folder: Path) -> float:
     command += ["--configfile", "config.yaml", "--cores", str(condition.cores)]
     command += ["--workflow-profile", str(root / "profiles" / "default")]
     kept = {name: text for name, text in os.environ.items() if name not in {*threads(1), "TZ"}}
-    environment = kept | {"LOCPATH": str(cohort.parent / "locales")} | condition.environment
+    environment = {**kept, "LOCPATH": str(cohort.parent / "locales"), **condition.environment}
     environment["PYTHONPATH"] = str(root)
     with measured() as spent, (folder / "log").open("w", encoding="utf-8") as log:
         done = subprocess.run(

@@ -18,22 +18,19 @@ from lammscope.cohort.contrasts import Contrast
 from lammscope.cohort.covariates import possible_codes, text_notes, used_columns
 from lammscope.cohort.definition import definition_mistakes, replication_note, take_definition
 from lammscope.cohort.definition_file import Definition
+from lammscope.cohort.file_checks import file_mistakes
 from lammscope.cohort.follow_up import Endpoint
 from lammscope.cohort.identity import copied_matrices, samples_of_same_cells
 from lammscope.cohort.last_run import LastRun, find_ingested, input_states, without_changed
 from lammscope.cohort.multiverse import Multiverse, is_listed, read_multiverse
 from lammscope.cohort.multiverse_checks import multiverse_mistakes
-from lammscope.cohort.named_files import FILE_KEYS, GENE_SET_KEYS
 from lammscope.cohort.outside import outside_notes
-from lammscope.cohort.pair_checks import NO_FILE, axis_contrast_mistakes, axis_mistakes
+from lammscope.cohort.pair_checks import axis_contrast_mistakes
 from lammscope.cohort.parts import sizes_of
 from lammscope.cohort.remote import LookUp, Remote, kinds_to_fetch, remote_states
 from lammscope.cohort.sheets import check_sheets
 from lammscope.cohort.sorts import label_mistakes
-from lammscope.core.gene_sets import read_gene_sets, scored_names
 from lammscope.core.names import NO_SYMBOLS
-from lammscope.core.resources import find_resource
-from lammscope.core.signature_file import is_gene_set_file, read_signature
 from lammscope.core.words import near
 from lammscope.ingest.matrices.barcodes import read_barcodes
 from lammscope.ingest.matrices.read import describe_matrix, inspect_matrix, lacks_symbols
@@ -115,7 +112,7 @@ def check_run(
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
     mistakes += unread
-    mistakes += _file_mistakes(resolved, lines)
+    mistakes += file_mistakes(resolved, lines)
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
     sheets = check_sheets(resolved, look=look, last=last, look_up=look_up)
@@ -136,10 +133,8 @@ def check_run(
         used = used_columns(resolved, contrasts)
         mistakes += [text for column, text in sheets.alike.items() if column in used]
         if look:
-            looked, found = _inspect_inputs(sheets.samples, resolved["samples"], last=last)
-            mistakes += found or _without_symbols(sheets.samples, resolved["samples"])
-            mistakes += contig_mistakes(sheets.samples, resolved["samples"])
-            mistakes += _same_libraries(sheets.samples, resolved["samples"], last=last)
+            looked, found = _look_at_files(sheets.samples, resolved["samples"], last=last)
+            mistakes += found
         if not mistakes:  # these checks need valid sheets and contrasts
             mistakes += _unanswerable(resolved, sheets.samples, contrasts, lines)
     if mistakes or sheets.samples is None:
@@ -264,84 +259,6 @@ def _same_libraries(samples: pd.DataFrame, sheet: str, *, last: LastRun | None) 
     return [f"{sheet}: {text}" for text in found]
 
 
-def _file_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Find files of the config that do not exist, and mistakes in the others."""
-    return [
-        *_missing_files(config, lines),
-        *_gene_set_mistakes(config, lines),
-        *axis_mistakes(config, lines),
-        *_leading_mistakes(config, lines),
-        *_signature_mistakes(config["lamm"]["state_genes"]),
-    ]
-
-
-def _missing_files(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Find files of the config that neither the user nor the workflow has."""
-    return [
-        f"{lines.place((section, key))}: `{section}.{key}` is `{config[section][key]}`, {NO_FILE}"
-        for section, key in FILE_KEYS
-        if config[section][key] and _find_file(config[section][key]) is None
-    ]
-
-
-def _gene_set_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Find GMT files that do not exist, and mistakes in the others."""
-    mistakes: list[str] = []
-    for section, key in GENE_SET_KEYS:
-        found = []
-        for i, path in enumerate(config[section][key]):
-            file = _find_file(path)
-            if file is not None:
-                found.append(file)
-                continue
-            place = lines.place((section, key, i))
-            mistakes.append(f"{place}: `{section}.{key}` names `{path}`, {NO_FILE}")
-        try:
-            read_gene_sets(found)
-        except ValueError as error:
-            mistakes += str(error).splitlines()
-    return list(dict.fromkeys(mistakes))
-
-
-def _leading_mistakes(config: Mapping[str, Any], lines: ConfigLines) -> list[str]:
-    """Find states of T cells without a program in the files of `axis.states`, or fewer than two."""
-    files = [file for path in config["axis"]["states"] if (file := _find_file(path))]
-    try:
-        names = scored_names(each.name for each in read_gene_sets(files))
-    except ValueError:
-        return []  # reported by `_gene_set_mistakes`
-    leading = config["axis"]["leading"]
-    few = (
-        f"{lines.place(('axis', 'leading'))}: `axis.leading` has under two states; name two or more"
-    )
-    return [few] * (len(leading) < 2) + [
-        f"{lines.place(('axis', 'leading', state))}: `axis.leading.{state}` is `{name}`, which is "
-        f"no gene program of `axis.states`{near(name, names)}; programs: {', '.join(names)}"
-        for state, name in leading.items()
-        if name not in names
-    ]
-
-
-def _signature_mistakes(path: str) -> list[str]:
-    """Find mistakes in the signature of the LAMM state, if it is a GMT file."""
-    file = _find_file(path)
-    if file is None or not is_gene_set_file(file):
-        return []
-    try:
-        read_signature(file)
-    except ValueError as error:
-        return str(error).splitlines()
-    return []
-
-
-def _find_file(path: str) -> Path | None:
-    """Return the user's own file, or the one that ships with the workflow."""
-    try:
-        return find_resource(path)
-    except FileNotFoundError:
-        return None
-
-
 def _batch_mistakes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
     """Find batch columns that do not exist, have empty values, or are the response."""
     integration = config["integration"]
@@ -387,6 +304,16 @@ def _located(mistakes: Sequence[str], lines: ConfigLines) -> list[str]:
         else:
             located.append(text)
     return located
+
+
+def _look_at_files(
+    samples: pd.DataFrame, sheet: str, *, last: LastRun | None
+) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Return what `_inspect_inputs` does, and all mistakes in the files of samples."""
+    looked, mistakes = _inspect_inputs(samples, sheet, last=last)
+    mistakes = mistakes or _without_symbols(samples, sheet)
+    mistakes += contig_mistakes(samples, sheet)
+    return looked, mistakes + _same_libraries(samples, sheet, last=last)
 
 
 def _inspect_inputs(

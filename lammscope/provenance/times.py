@@ -22,7 +22,7 @@ def order_times(
     stale: Collection[Job],
     results: str | Path,
     is_same: Callable[[Job], bool],
-) -> None:
+) -> dict[Job, Record | None]:
     """Move the times of current results forward where they are older than their inputs.
 
     Parameters
@@ -36,18 +36,25 @@ def order_times(
     is_same
         Tests by content whether the user's files that a job has read are still the same. It is
         called only if one of them is newer than what was made from it.
+
+    Returns
+    -------
+    dict
+        All jobs with their records, which have the new times.
     """
     folder = Path(results)
+    ordered = dict(records)
     for job, record in records.items():
         if record is None or job in stale:
             continue
         try:
-            _order(job, record, folder, is_same)
+            ordered[job] = _order(job, record, folder, is_same)
         except OSError:  # of another owner, or read-only: Snakemake decides
             continue
+    return ordered
 
 
-def _order(job: Job, record: Record, folder: Path, is_same: Callable[[Job], bool]) -> None:
+def _order(job: Job, record: Record, folder: Path, is_same: Callable[[Job], bool]) -> Record:
     paths = {output: _timed(folder / output) for output in job.outputs}
     if job.benchmark and Path(job.benchmark).exists():  # whose time counts, too
         paths[job.benchmark] = Path(job.benchmark)
@@ -65,8 +72,11 @@ def _order(job: Job, record: Record, folder: Path, is_same: Callable[[Job], bool
         output: replace(file, modified=(folder / output).stat().st_mtime_ns)
         for output, file in record.files.items()
     }
-    if files != record.files:
-        write_json(replace(record, files=files).to_json(), record_path(job.log))
+    if files == record.files:
+        return record
+    changed = replace(record, files=files)
+    write_json(changed.to_json(), record_path(job.log))
+    return changed
 
 
 def _present(job: Job) -> list[str]:

@@ -125,7 +125,7 @@ def follow_results():
     lock = lock_of_results()
     records = read_records(RUN_JOBS.values())
     stale = find_stale(records, results=folder)
-    order_times(records, stale=stale, results=folder, is_same=has_same_matrices)
+    records = order_times(records, stale=stale, results=folder, is_same=has_same_matrices)
     known = [record for record in records.values() if record is not None]
     lost = {job: stale.pop(job) for job in [*stale] if not all(map(os.path.exists, job.given))}
     notes = [*stale_notes(stale), *lost_notes(lost)]

@@ -16,14 +16,13 @@ from lammscope.joint.integration.method import COUNTS, IntegrationInput, Method
 def integrate_scvi(
     cells: IntegrationInput,
     *,
-    n_latent: int,
-    n_layers: int,
     max_epochs: int,
     batch_size: int,
     accelerator: str,
     seed: int,
     threads: int,
     model_folder: str | Path,
+    **network: int,
 ) -> np.ndarray:
     """Embed cells with scVI [1]_, an autoencoder of raw counts conditioned on the batch.
 
@@ -35,8 +34,6 @@ def integrate_scvi(
     ----------
     cells
         Raw counts of the variable genes, batch, and covariates to correct for as well.
-    n_latent, n_layers
-        Latent dimensions; hidden layers of encoder and decoder.
     max_epochs
         Maximum epochs; 0 for the rule of scvi-tools (400, fewer above 20,000 cells).
     batch_size
@@ -48,6 +45,8 @@ def integrate_scvi(
     model_folder
         Folder for the trained model, which `scvi.model.SCVI.load` opens, and `training.json`, which
         says what it was trained on.
+    network
+        `n_latent`, the latent dimensions, and `n_layers`, the hidden layers of encoder and decoder.
 
     Returns
     -------
@@ -85,7 +84,7 @@ def integrate_scvi(
     scvi.model.SCVI.setup_anndata(
         data, batch_key="_batch", categorical_covariate_keys=list(columns.columns) or None
     )
-    model = scvi.model.SCVI(data, n_latent=n_latent, n_layers=n_layers, gene_likelihood="nb")
+    model = scvi.model.SCVI(data, gene_likelihood="nb", **network)
     model.train(
         callbacks=[LambdaCallback(on_train_epoch_end=_log_progress)],
         max_epochs=max_epochs or None,

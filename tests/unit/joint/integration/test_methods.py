@@ -46,8 +46,11 @@ def test_a_method_takes_its_settings_in_the_config(name: str) -> None:
     taken = inspect.signature(METHODS[name].integrate).parameters.values()
     keywords = {one.name for one in taken if one.kind == one.KEYWORD_ONLY}
     settings = set(resolve_config({})["integration"].get(name, {})) - {"covariates"}
+    network = (
+        {"n_latent", "n_layers"} if any(one.kind == one.VAR_KEYWORD for one in taken) else set()
+    )
     assert keywords - settings <= FROM_THE_WORKFLOW
-    assert settings <= keywords
+    assert settings <= keywords | network
     assert ("model_folder" in keywords) == METHODS[name].saves_model
 
 
