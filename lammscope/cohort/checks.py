@@ -111,8 +111,7 @@ def check_run(
     resolved, mistakes = check_config(config, sources=sources)
     faulty = bool(mistakes)
     lines = ConfigLines(sources)
-    mistakes += unread
-    mistakes += file_mistakes(resolved, lines)
+    mistakes += [*unread, *file_mistakes(resolved, lines)]
     compare = resolved["inputs"]["compare"] if not faulty else SIZE
     last, changed = _still_valid(last, resolved, compare=compare) if look else (last, {})
     sheets = check_sheets(resolved, look=look, last=last, look_up=look_up)
