@@ -75,7 +75,8 @@ def test_tables_are_those_of_a_local_run_although_a_node_fails(
     slurm.kill_node(failed)
     assert run.wait(1500) == 0, (cohort / "run.log").read_text()[-4000:]
     assert f"JobId={job} " in slurm.finished("NODE_FAIL")
-    assert list(differences(finished / "results", cohort / "results", {})) == []
+    different = set(differences(finished / "results", cohort / "results", {}))
+    assert different <= {"differs  provenance.json"}  # it has dates
 
 
 def test_a_job_out_of_memory_or_time_is_repeated_with_more(

@@ -200,7 +200,9 @@ KEPT_PARTS = parts.join_parts(PARTS, sizes=SIZES)  # one job each, to read kept 
 # core takes longer.
 IS_SMALL = sum(SIZES.values()) < 100 * 2**20  # some 30,000 cells as 10x HDF5
 JOINT_THREADS = 1 if IS_SMALL else config["threads"]
-MINUTES = 10  # of a short job on a slow node, whose libraries come from a disk shared by many
+# Of a short job on a slow node, whose libraries come from a disk shared by many. In a small cohort the
+# jobs of a group add up, and queues may have limits.
+MINUTES = 3 if IS_SMALL else 10
 TRAINING = 240  # minutes to train a model
 CHANNELS = SHEET["sample"].groupby(SHEET["channel"]).agg(list).to_dict()
 INGESTED = {  # what is written of each sample when it is read in
