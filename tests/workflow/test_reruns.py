@@ -106,6 +106,13 @@ def test_another_place_another_clone_and_new_times_rerun_nothing(clone: Path, mo
     assert plan(clone, moved) == {}
 
 
+def test_times_of_a_clock_that_jumps_rerun_nothing(moved: Path, repository: Path) -> None:
+    for number, path in enumerate(sorted((moved / "results").rglob("*"))):
+        time = path.stat().st_mtime + (-1, 1)[number % 2] * 1000 * (number + 1)
+        os.utime(path, (time, time))
+    assert plan(repository, moved, "--rerun-triggers", "params", "input", "software-env") == {}
+
+
 def test_comments_and_docstrings_rerun_nothing(clone: Path, moved: Path) -> None:
     for folder in ("lammscope", "workflow/scripts"):
         for path in (clone / folder).rglob("*.py"):
