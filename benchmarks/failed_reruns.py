@@ -208,8 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rules", nargs="*", help="only these; none: no rule")
     given = parser.parse_args(arguments)
     base = prepare(given.folder.resolve())
-    changes: dict[str, dict[str, Any]] = {name: {name: value} for name, value in CHANGES.items()}
-    changes |= SMALL
+    of_sections = {name: {name: value} for name, value in CHANGES.items()}
+    changes: dict[str, dict[str, Any]] = {**of_sections, **SMALL}
     sections = [name for name in CHANGES if given.sections is None or name in given.sections]
     if given.rules != []:
         ran = {name: undisturbed(base, name, change)[1] for name, change in changes.items()}

@@ -16,6 +16,7 @@ SYSTEM = tuple(
     Path("/", name)
     for name in ("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr")
 )
+OF_USERS = tuple(Path("/", name) for name in ("dev/shm", "run/media", "run/user"))  # among them
 OWN = ("config", "docs", "envs", "lammscope", "profiles", "resources", "tests", "workflow")
 HOMES = (Path("/home"), Path("/Users"))
 UNSAFE = "lammscope: results cannot be written there; nothing was run:"
@@ -31,7 +32,7 @@ def outside_notes(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]
     for path in _inputs(config, samples):
         place = Path(path).resolve()
         homes = [home / place.relative_to(home).parts[0] for home in HOMES if home in place.parents]
-        if _is_in(place, SYSTEM) or any(home != mine for home in homes if not _is_in(mine, [home])):
+        if _is_of_system(place) or any(home != mine for home in homes if not _is_in(mine, [home])):
             found.append(path)
     if not found:
         return []
@@ -71,7 +72,8 @@ def refuse_unsafe_folders(
     for name, folder in folders.items():
         place = Path(folder).resolve()
         ours = [HOME / part for part in OWN]
-        if place in (Path("/"), Path.home().resolve()) or _is_in(place, [*SYSTEM, *ours]):
+        is_whole = place in (Path("/"), Path.home().resolve())
+        if is_whole or _is_of_system(place) or _is_in(place, ours):
             raise ValueError(
                 f"`pathvars.{name}` is `{folder}`, a folder of the system, of the workflow, or a "
                 f"home; {remedy}"
@@ -98,6 +100,11 @@ def _inputs(config: Mapping[str, Any], samples: pd.DataFrame) -> Iterator[str]:
     for column in FILE_COLUMNS:
         if column in samples:
             yield from samples[column].dropna().astype(str).unique()
+
+
+def _is_of_system(place: Path) -> bool:
+    """Test whether a path is in a folder of the system that is not for users' files."""
+    return _is_in(place, SYSTEM) and not any(folder in place.parents for folder in OF_USERS)
 
 
 def _is_in(place: Path, folders: Iterable[Path]) -> bool:
