@@ -26,10 +26,10 @@ from benchmarks.workflow import ROOT
 
 PARTS = {
     "reruns": ("failed_reruns", "{folder}"),
-    "kills": ("kills", "30", "--work", "{folder}/kills"),
+    "kills": ("kills", "{base}", "30", "--folder", "{folder}/kills"),
     "disks": ("full_disks", "{base}", "--work", "{folder}/disks"),
     "damage": ("damage", "{base}/results"),
-    "clock": ("clock", "--work", "{folder}/clock"),
+    "clock": ("clock", "{base}", "--folder", "{folder}/clock"),
     "hostile": ("hostile_inputs",),
     "requests": ("requests", "{base}"),
 }

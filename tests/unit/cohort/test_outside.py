@@ -36,6 +36,11 @@ def test_results_are_not_written_to_the_system_the_workflow_or_a_home(
         refuse(config, logs=folder)
 
 
+def test_results_may_lie_in_memory_or_on_a_disk_that_was_plugged_in(config: dict[str, Any]) -> None:
+    refuse(config, results="/dev/shm/cohort")
+    refuse(config, results="/run/media/user/disk/cohort")
+
+
 def test_results_do_not_replace_the_inputs_of_their_run(
     config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
