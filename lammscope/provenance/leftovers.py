@@ -10,6 +10,7 @@ from pathlib import Path
 from lammscope.core.run_lock import try_lock
 from lammscope.core.runtime import temporary_affixes
 from lammscope.core.words import shortened
+from lammscope.core.written import record_path
 
 PROCESS = re.compile(r"process (\d+) on (\S+)$", re.MULTILINE)  # in the first line of a job's log
 RANDOM = 8  # letters that `tempfile.mkstemp` puts into a name
@@ -55,7 +56,7 @@ def remove_temporaries(outputs: Iterable[str | Path], *, logs: Path) -> None:
     outputs
         The files that jobs write.
     logs
-        The folder of their logs and records.
+        The folder of their logs, which tells that of their records.
     """
     by_folder = defaultdict[Path, set[tuple[str, str]]](set)
     for path in map(Path, outputs):
@@ -64,7 +65,7 @@ def remove_temporaries(outputs: Iterable[str | Path], *, logs: Path) -> None:
         for path in folder.glob(".*-*"):
             if any(_is_between(path.name, *each) for each in affixes):
                 path.unlink(missing_ok=True)
-    for path in logs.rglob(".*.json.*"):
+    for path in record_path(logs / "any.log").parent.rglob(".*.json.*"):
         path.unlink(missing_ok=True)
 
 
