@@ -66,4 +66,5 @@ def check_yaml(text: str) -> None:
 
 
 def _error(event: yaml.Event, text: str) -> BombError:
-    return BombError(f"line {event.start_mark.line + 1}: {text}")
+    line = event.start_mark.line + 1 if event.start_mark else 1
+    return BombError(f"line {line}: {text}")

@@ -258,7 +258,7 @@ def _constructors(size: int) -> dict[bytes, Any]:
     from rdata.parser import DEFAULT_ALTREP_MAP
 
     known: dict[bytes, Any] = dict(DEFAULT_ALTREP_MAP)
-    left = FREE_NUMBERS + size // 4
+    left: float = FREE_NUMBERS + size // 4
 
     def bounded(constructor: Callable[[RObject], tuple[Any, Any]], state: RObject) -> Any:
         nonlocal left
