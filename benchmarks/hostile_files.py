@@ -533,7 +533,7 @@ FILES: dict[str, tuple[str, Make]] = {
         _zarr(lambda path: _edit(path / "obs" / ".zattrs", _index="../../../x.zarr/names")),
     ),
     "zarr: a zip file of 3 MB that unpacks to 3 GB": ("matrix", _zarr_zip),
-    "xlsx: 200 MB of spaces": ("sheet", _book(lambda xml: _before_end(b" " * 200_000_000)(xml))),
+    "xlsx: 50 MB of spaces": ("sheet", _book(lambda xml: _before_end(b" " * 50_000_000)(xml))),
     "xlsx: an entity of another file": (
         "sheet",
         _book(lambda xml: xml.replace(b"<worksheet", ENTITY + b"<worksheet", 1)),

@@ -8,10 +8,9 @@ called, so damaged states cannot reach them either.
 import pickle
 import pickletools
 import re
-from collections.abc import Callable
 from io import BytesIO
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -68,8 +67,7 @@ class HeldType(Held):
         """Accept numbers, text and objects; no fields, and nothing nested."""
         if not isinstance(text, str) or not DTYPE.fullmatch(text):
             raise pickle.UnpicklingError(f"an array of {str(text)[:40]}, not of numbers or names")
-        made = super().__new__(cls)
-        assert isinstance(made, HeldType)
+        made = cast(HeldType, super().__new__(cls))
         made.text = text
         return made
 
@@ -99,7 +97,7 @@ class _Named:
     """A function that a pickle may name: ours, in the place of numpy's."""
 
     __slots__ = ("make",)
-    make: Callable[..., Any]
+    make: Any
 
     def __init__(self, make: Any) -> None:
         object.__setattr__(self, "make", make)
@@ -157,23 +155,20 @@ def _array(data: object, dtype: object, shape: object, order: str) -> np.ndarray
     if dtype.text.lstrip("<>|=").startswith("O"):
         if not isinstance(data, list) or not all(isinstance(text, str) for text in data):
             raise pickle.UnpicklingError("an array of objects that are not text")
-        values = np.array(data, dtype=object)
+        values: np.ndarray = np.array(data, dtype=object)
     elif isinstance(data, bytes | bytearray):
         values = np.frombuffer(bytes(data), dtype=np.dtype(dtype.text))
     else:
         raise pickle.UnpicklingError("an array without its bytes")
     if len(values) != prod(sizes):
         raise pickle.UnpicklingError("an array whose bytes do not fit its shape")
-    shaped: np.ndarray = np.reshape(values, sizes, order="F" if order == "F" else "C")
-    return shaped
+    return np.reshape(values, sizes, order="F" if order == "F" else "C")
 
 
 def _reconstruct(kind: object, *_: object) -> HeldArray:
     if kind is not HeldArray:
         raise pickle.UnpicklingError("an array of another class")
-    made = HeldArray()
-    assert isinstance(made, HeldArray)
-    return made
+    return HeldArray()
 
 
 def _frombuffer(data: object, dtype: object, shape: object, order: str) -> HeldArray:

@@ -111,6 +111,10 @@ def take_definition(config: Content) -> tuple[dict[str, Any], Definition | None,
         filled["contrasts"] = None
     for section, frozen in definition.settings.items():
         own = filled.get(section)
+        if section in FROZEN:  # a file from elsewhere sets no other key, such as a trusted model
+            frozen = {key: value for key, value in frozen.items() if key in FROZEN[section]}
+        elif section not in ("categories", "contrasts"):
+            continue
         if section == "categories":
             filled[section] = sorted({*(own or []), *frozen}) if _is_list(own) else own
         elif own is None or isinstance(own, Mapping):

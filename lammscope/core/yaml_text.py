@@ -66,5 +66,5 @@ def check_yaml(text: str) -> None:
 
 
 def _error(event: yaml.Event, text: str) -> BombError:
-    mark = event.start_mark
-    return BombError(f"line {mark.line + 1}: {text}" if mark else text)
+    line = event.start_mark.line + 1 if event.start_mark else 1
+    return BombError(f"line {line}: {text}")

@@ -9,8 +9,8 @@ import yaml
 from lammscope.cohort.checks import Intake, check_run
 from lammscope.cohort.config import ConfigLines, resolve_config
 from lammscope.cohort.definition import definition_mistakes, take_definition, unit_of
-from lammscope.cohort.definition_file import read_definition
-from tests.definitions import baseline, write_definition
+from lammscope.cohort.definition_file import definition_text, read_definition
+from tests.definitions import baseline, definition_content, write_definition
 from tests.unit.example_cohorts import ARMS, BASELINE
 
 CHANGED = {
@@ -61,6 +61,19 @@ def test_a_second_cohort_takes_the_frozen_settings(second: Path) -> None:
     assert [contrast.name for contrast in intake.contrasts] == ["baseline"]
     assert intake.definition is not None
     assert any("this run replicates its primary comparison" in note for note in intake.notes)
+
+
+def test_a_definition_sets_no_key_that_is_not_frozen(tmp_path: Path) -> None:
+    content = definition_content()
+    content["settings"]["annotation"]["celltypist_trusted"] = True
+    content["settings"]["pathvars"] = {"results": "elsewhere"}
+    path = tmp_path / "definition.yaml"
+    path.write_text(definition_text(content), encoding="utf-8")
+    config, definition, mistakes = take_definition({"definition": str(path)})
+    assert definition is not None
+    assert mistakes == []
+    assert "celltypist_trusted" not in config["annotation"]
+    assert "pathvars" not in config
 
 
 def test_own_contrasts_stand_beside_the_frozen_one(second: Path) -> None:

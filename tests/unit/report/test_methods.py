@@ -38,6 +38,7 @@ LEFT_OUT = {
     "timepoints": "the text names the time points of each phase that occur in the cohort",
     "inputs": "how files are compared and compressed",
     "contrasts": "the text describes the contrasts themselves, as they were resolved",
+    "annotation.celltypist_trusted": "how a model is opened; its numbers are the same",
     "integration.candidates": "the text names the methods that were computed",
     "multiverse.max_folders": "a limit above which nothing runs",
     "multiverse.max_specifications": "a limit above which nothing runs",
