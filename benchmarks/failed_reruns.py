@@ -78,7 +78,7 @@ CHANGES: dict[str, Any] = {
 # Sections that name files or folders, or of which a part is a change of another one.
 UNCHANGED = ("samples", "patients", "pathvars", "definition", "categories")
 # Changes that rerun single rules.
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "report.dpi": {"report": {"dpi": 40}},
     "report.title": {"report": {"title": "Another title"}},
     "clustering.umap_epochs": {"clustering": {"umap_epochs": 150}},
@@ -208,8 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rules", nargs="*", help="only these; none: no rule")
     given = parser.parse_args(arguments)
     base = prepare(given.folder.resolve())
-    of_sections = {name: {name: value} for name, value in CHANGES.items()}
-    changes: dict[str, dict[str, Any]] = {**of_sections, **SMALL}
+    changes: dict[str, dict[str, Any]] = {name: {name: value} for name, value in CHANGES.items()}
+    changes.update(SMALL)
     sections = [name for name in CHANGES if given.sections is None or name in given.sections]
     if given.rules != []:
         ran = {name: undisturbed(base, name, change)[1] for name, change in changes.items()}
