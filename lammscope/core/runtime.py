@@ -51,7 +51,8 @@ def job_log(path: str | Path, *, threads: int = 1) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     start, begun = time.monotonic(), _processor_time()
-    try_lock(handler.stream.fileno())  # a later run sees that this job runs
+    if handler.stream is not None:
+        try_lock(handler.stream.fileno())  # a later run sees that this job runs
     logger.info("process %d on %s", os.getpid(), socket.gethostname())
     try:
         refuse_if_replaced()

@@ -1,12 +1,14 @@
 from datetime import UTC, datetime
 
 from snakemake.iocontainers import Wildcards
+from snakemake.jobs import Job as SnakemakeJob
 
 from lammscope.core.run_lock import refuse_if_replaced
 from lammscope.provenance.ancestry import find_stale, library_notes, read_records, stale_notes
 from lammscope.provenance.lock import Guard, Lock
 from lammscope.provenance.recorder import Recorder, key
 from lammscope.provenance.records import Job
+from lammscope.provenance.times import heed_triggers
 
 STARTED = datetime.now(UTC)
 
@@ -92,6 +94,7 @@ def follow_results():
         refuse_late_job()
         return
     own = [each for each in workflow.rules if Path(each.snakefile).is_relative_to(HOME)]
+    heed_triggers(SnakemakeJob, rules={each.name for each in own})
     folder = workflow.pathvars.apply("<results>")
     RUN_JOBS.update(planned_jobs(own))
     lock = lock_of_results()

@@ -215,8 +215,8 @@ def test_a_run_without_jobs_of_its_rules_takes_no_lock(
     tmp_path: Path, leave: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     leave()
-    rules = {"rules": ["a"], "logs": tmp_path / "logs", "outputs": (), "is_unchanged": lambda: True}
-    guard = Guard(Lock(tmp_path), **rules)
+    lock = Lock(tmp_path)
+    guard = Guard(lock, rules=["a"], logs=tmp_path, outputs=(), is_unchanged=lambda: True)
     for about in ({"event": "job_info"}, {"event": "run_info", "stats": {"all": 1, "total": 1}}):
         guard.handle(logging.makeLogRecord(about))
     with pytest.raises(SystemExit):
