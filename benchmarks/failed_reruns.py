@@ -30,7 +30,8 @@ from lammscope.provenance.verification import verify_results
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
 
-# Kills the job of a script when it is about to name its second file: the first is in place.
+# A module `sitecustomize`, which Python imports when it starts. It kills the job of a script when
+# it is about to name its second file: the first is in place.
 KILLER = """
 import os, signal, sys
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.failed_reruns import KILLER
 from lammscope.core import runtime
 from lammscope.joint.integration import scvi
 from lammscope.provenance.verification import verify_results
@@ -26,22 +27,6 @@ UNCOMPARED = {"logs", "benchmarks", "records", "provenance.json"}  # contain tim
 TABLES = {".tsv", ".gz", ".parquet", ".npz"}
 PANEL = "resources/markers/immune_blood_tumour.yaml"
 BLIND = {"ingest_samples", "select_cells", "call_lamm", "count_cells", "build_pseudobulk"}
-# Python imports a module `sitecustomize` when it starts. The job of a script is killed when it is
-# about to name its second file: the first is in place.
-KILLER = """
-import os, signal, sys
-
-renamed = []
-
-def watch(event, arguments):
-    if event == "os.rename":
-        renamed.append(arguments)
-        if len(renamed) == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-if sys.orig_argv[-1].endswith(".{script}.py"):
-    sys.addaudithook(watch)
-"""
 KILLED = [  # a script of each stage, in the order of their stages
     *("ingest_samples", "integrate_cells", "call_lamm", "count_cells", "build_pseudobulk"),
     *("test_neighborhoods", "test_pairs", "test_survival", "write_report"),
@@ -388,10 +373,11 @@ def test_reruns_after_a_killed_job_of_each_stage_give_what_an_undisturbed_run_gi
     seed = ("--config", "seed=2")
     killer = tmp_path / "killer" / "sitecustomize.py"
     killer.parent.mkdir()
+    killer.write_text(KILLER)
     for script in KILLED:
-        killer.write_text(KILLER.format(script=script))
         with monkeypatch.context() as patch:
             patch.setenv("PYTHONPATH", str(killer.parent))
+            patch.setenv("KILLED_SCRIPT", script)
             run = run_snakemake(repository, moved, *seed)
         assert run.code == 1, script
         assert "Error in rule" in run.text
