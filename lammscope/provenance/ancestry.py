@@ -14,10 +14,11 @@ from lammscope.core.words import counted, shortened
 from lammscope.core.written import Content, installed_version
 from lammscope.provenance.records import Job, Record, contents, read_record
 
-NOT_RECORDED = "what they were computed from is not recorded"
-SETTINGS = "they were computed with other settings, inputs or code"
-INPUTS = "they were computed from other results than those that are there now"
-CHANGED = "they are not as their job wrote them"
+NOT_RECORDED = "without a record of what they were computed from"
+SETTINGS = "computed with other settings, inputs or code"
+INPUTS = "computed from other results than there are now"
+CHANGED = "not as their job wrote them"
+DEPENDS = "computed from results that are out of date or missing"
 
 
 def read_records(jobs: Iterable[Job]) -> dict[Job, Record | None]:
@@ -71,7 +72,7 @@ def describe_results(
     Parameters
     ----------
     jobs
-        All jobs of the config.
+        All jobs of the config, inputs before what is made from them.
     results
         The folder of results.
 
@@ -90,6 +91,9 @@ def describe_results(
         for path in job.outputs:
             if job in stale or record is None or not (Path(results) / path).exists():
                 others[path] = stale[job][0] if job in stale else "missing"
+                continue
+            if not others.keys().isdisjoint(job.inputs):
+                others[path] = DEPENDS
                 continue
             current[path] = {
                 "rule": record.rule,

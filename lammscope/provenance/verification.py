@@ -15,7 +15,7 @@ from lammscope.core.written import RECORDS, content_of
 from lammscope.provenance.records import Record, contents, read_all
 from lammscope.provenance.run import NAME
 
-AGAIN = "run the workflow again, which makes it and what depends on it anew"
+AGAIN = "run the workflow again, which computes it and what depends on it"
 INDEX = "joint/cells.parquet"
 UNRECORDED = ("logs", "benchmarks", RECORDS, NAME)
 
@@ -61,7 +61,7 @@ def verify_results(results: str | Path) -> tuple[list[str], list[str], int]:
         for path, entry in expected.items()
         if (problem := _problem(folder / path, path, entry, records))
     ]
-    problems += [f"{path}: {why}: {AGAIN}" for path, why in provenance["not_current"].items()]
+    problems += _not_current(provenance["not_current"])
     known = contents(used)
     for record in used:
         problems += _other_inputs(record, known)
@@ -70,6 +70,13 @@ def verify_results(results: str | Path) -> tuple[list[str], list[str], int]:
     if outcome != "finished":
         problems.append(f"{NAME}: the last run {outcome}: run the workflow again")
     return problems, list(_notes(folder, expected)), len(expected)
+
+
+def _not_current(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Name the files that the last run should have computed again and did not, by reason."""
+    for reason in dict.fromkeys(reasons.values()):
+        paths = [path for path, other in reasons.items() if other == reason]
+        yield f"{counted(len(paths), 'files')} ({shortened(paths, 3)}): {reason}: {AGAIN}"
 
 
 def _read_provenance(path: Path) -> dict[str, Any]:

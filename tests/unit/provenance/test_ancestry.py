@@ -11,6 +11,7 @@ from lammscope.core.written import record_path
 from lammscope.provenance import records as records_module
 from lammscope.provenance.ancestry import (
     CHANGED,
+    DEPENDS,
     INPUTS,
     NOT_RECORDED,
     SETTINGS,
@@ -136,6 +137,15 @@ def test_the_ancestry_depends_on_settings_and_content_and_on_no_path(
     again, _ = describe_results((count, changed), results="out")
     assert again["a.tsv"]["sha256"] == current["a.tsv"]["sha256"]
     assert again["a.tsv"]["ancestry"] != current["a.tsv"]["ancestry"]
+
+
+def test_what_depends_on_a_missing_result_is_not_current(
+    results: Path, jobs: tuple[Job, Job]
+) -> None:
+    (results / "counts.tsv").unlink()
+    current, others = describe_results(jobs, results=results)
+    assert current == {}
+    assert others == {"counts.tsv": "missing", "a.tsv": DEPENDS, "b.tsv": DEPENDS}
 
 
 def test_another_version_of_a_library_is_named(results: Path, jobs: tuple[Job, Job]) -> None:
