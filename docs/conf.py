@@ -14,6 +14,7 @@ extensions = ["myst_parser", "sphinx_external_toc", "sphinx_copybutton"]
 include_patterns = [
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "CHANGELOG.md",
     "docs/**.md",
     "config/README.md",
