@@ -247,7 +247,7 @@ def test_a_changed_threshold_of_a_sample_beside_archived_ones_is_heeded(
     sheet.write_text("\n".join(lines) + "\n")
     run = run_snakemake(repository, moved, "--dry-run", "--printshellcmds")
     assert planned(run.text)["ingest_samples"] == 1
-    (inputs,) = re.findall(r"rule ingest_samples_001:\n    input: (.*)", run.text)
+    (inputs,) = re.findall(r"rule ingest_samples_001:\n +input: (.*)", run.text)
     assert inputs.split(", ") == ["counts/P01_day_7.h5"]
     own = ["900" if row.startswith("P01_baseline\t") else "" for row in rows]
     lines = [f"{header}\tmin_counts", *map("\t".join, zip(rows, own, strict=True))]
