@@ -165,7 +165,7 @@ def undisturbed(base: Path, name: str, change: dict[str, Any]) -> tuple[Path, se
         done = run(folder, "--printshellcmds")
         if done.status:
             sys.exit(f"{name}: {done.text[-4000:]}")
-        rules = set(re.findall(r"^(?:local)?rule (\w+):$", done.text, re.M)) - {"all"}
+        rules = set(re.findall(r"^ *(?:local)?rule (\w+):$", done.text, re.M)) - {"all"}
         listed.write_text("\n".join(sorted(rules)))
     return folder, set(listed.read_text().split())
 
