@@ -43,7 +43,7 @@ def watch(event, arguments):
         if len(renamed) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.orig_argv[-1].endswith("." + os.environ.get("KILLED_SCRIPT", " ") + ".py"):
+if sys.orig_argv[-1].endswith(tuple(f".{name}.py" for name in os.environ["KILLED"].split())):
     sys.addaudithook(watch)
 """
 # A change for each section of the config; None: what a run computes does not depend on it.
@@ -105,7 +105,7 @@ def run(folder: Path, *arguments: str, killed: str = "") -> Outcome:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", "config.yaml", "--cores", "2"]
     command += ["--workflow-profile", str(ROOT / "profiles" / "default"), *arguments]
-    environment = {**os.environ, "KILLED_SCRIPT": killed or " "}
+    environment = {**os.environ, "KILLED": killed}
     if killed:
         environment["PYTHONPATH"] = str(folder.parent / "killer")
     else:
