@@ -63,7 +63,15 @@ CHANGES: dict[str, Any] = {
     "annotation": {"min_margin": 0.05},
     "lamm": {"fold": 3},
     "car": {"probability": 0.8},
-    "contrasts": {"early": {"kind": "between", "where": {"phase": "pre"}}},
+    "contrasts": {
+        name: {
+            "kind": "between",
+            "test": "non_responder",
+            "reference": "responder",
+            "where": {"phase": phase},
+        }
+        for name, phase in (("baseline", "pre"), ("late", "post"))
+    },
     "primary": {"denominator": "all"},
     "abundance": {"min_cells": 25},
     "robustness": {"thresholds": [0.5, 0.9]},

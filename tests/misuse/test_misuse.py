@@ -80,8 +80,10 @@ def test_a_misuse_is_told(
     written = sorted(p for p in folder.glob("results/**/*") if p.is_file())
     if case.target:
         told = {line for line in text.splitlines() if line.startswith("lammscope: ")}
-        (line,) = {line for line in told if not line.startswith("lammscope: warning: ")}
+        told = {line for line in told if not line.startswith("lammscope: warning: ")}
+        line, heading = sorted(told, key=lambda line: line == "lammscope: 1 job failed:")
         assert case.message in line
+        assert heading == "lammscope: 1 job failed:"
         assert not (folder / case.target).exists()
         assert not [path for path in written if path.name.startswith(".")]
         return
