@@ -52,7 +52,7 @@ CHANGES: dict[str, Any] = {
     "threads": 1,
     "response": {"responder": ["CR"], "non_responder": ["PD", "SD"]},
     "timepoints": {"pre": ["day_7"], "post": ["baseline"]},
-    "sorts": {"CD3": "T"},
+    "sorts": {"CD3": ["T"]},
     "inputs": {"compression": "gzip"},
     "qc": {"min_genes": 230},
     "ambient": {"correct": True},
@@ -82,13 +82,13 @@ CHANGES: dict[str, Any] = {
     "axis": {"min_lead": 0.6},
     "survival": {"response_day": 20},
     "assembly": {"log_normalised": False},
-    "report": {"title": "Another title", "dpi": 40},
+    "report": {"title": "Another title", "dpi": 60},
 }
 # Sections that name files or folders, or of which a part is a change of another one.
 UNCHANGED = ("samples", "patients", "pathvars", "definition", "categories")
 # Changes that rerun single rules.
 SMALL: dict[str, dict[str, Any]] = {
-    "report.dpi": {"report": {"dpi": 40}},
+    "report.dpi": {"report": {"dpi": 60}},
     "report.title": {"report": {"title": "Another title"}},
     "clustering.umap_epochs": {"clustering": {"umap_epochs": 150}},
     "clustering.resolutions": {"clustering": {"resolutions": [0.5]}},
