@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from lammscope.core.console import duration
+from lammscope.core.disks import explain
 from lammscope.core.run_lock import pass_to_jobs, read_token, try_lock
 from lammscope.provenance.leftovers import print_message, remove_temporaries, wait_for_jobs
 
@@ -122,6 +123,11 @@ class Lock:
         self._seen = read_token(self._path)
         self._handle: int | None = None
         self._released = threading.Event()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of results."""
+        return self._path.parent
 
     def take(self, *, is_unchanged: Callable[[], bool] = lambda: True) -> None:
         """Take the lock until `release`, or until the process ends.
@@ -277,9 +283,10 @@ class Guard(logging.Handler):
             print_message(f"{error}. Nothing was run")
             raise SystemExit(1) from None
         except OSError as error:
-            print_message(
-                f"{error.filename}: {error.strerror}; the results cannot be locked. Nothing was run"
+            words = explain(error, folder=self._lock.folder) or (
+                f"{self._lock.folder}: {error.strerror}"
             )
+            print_message(f"the results cannot be locked; nothing was run: {words}")
             raise SystemExit(1) from None
         self._is_taken = True
         wait_for_jobs(self._logs)

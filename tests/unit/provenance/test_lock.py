@@ -1,5 +1,6 @@
 """The lock of a folder of results: who may write, whose lock was left, whose jobs still run."""
 
+import errno
 import json
 import logging
 import os
@@ -233,7 +234,23 @@ def test_a_folder_that_cannot_be_written_is_named(
     guard = Guard(lock, rules=["a"], logs=tmp_path, outputs=(), is_unchanged=lambda: True)
     with pytest.raises(SystemExit):
         guard.handle(logging.makeLogRecord({"event": "run_info", "stats": {"a": 1}}))
-    assert capsys.readouterr().err.startswith(f"lammscope: {tmp_path / 'results'}: ")
+    said = capsys.readouterr().err
+    assert said.startswith("lammscope: the results cannot be locked; nothing was run: ")
+    assert str(tmp_path / "results") in said
+
+
+def test_a_full_disk_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = Lock(tmp_path)
+    guard = Guard(lock, rules=["a"], logs=tmp_path / "logs", outputs=(), is_unchanged=lambda: True)
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(SystemExit):
+        guard.handle(logging.makeLogRecord({"event": "run_info", "stats": {"a": 1}}))
+    assert f"nothing was run: the disk of {tmp_path} is full" in capsys.readouterr().err
 
 
 def test_unfinished_files_of_killed_jobs_are_removed_and_others_kept(tmp_path: Path) -> None:
