@@ -80,11 +80,11 @@ def make_machine(folder: Path) -> Machine:
     for name in OF_THE_NETWORK:
         if (Path("/") / name).exists():
             shutil.copy(Path("/") / name, root / name)
-    for used in (CLONE, IMAGE, "/home/owner", "/work", "/data"):
+    for used in (CLONE, IMAGE, "/home/owner", "/scratch", "/data"):
         shutil.rmtree(root / used.lstrip("/"), ignore_errors=True)
     machine = Machine(root)
     users = f"useradd -o -u {OWNER} -m owner; useradd -o -u {OTHER} -M other"
-    work = f"mkdir -p /work; chown {OTHER} /work"
+    work = f"mkdir -p /scratch; chown {OTHER} /scratch"
     machine.run("users", f"{users}; {work}", environment=SETTINGS)
     return machine
 
@@ -168,11 +168,11 @@ def run_demos(machine: Machine, cores: int) -> list[tuple[str, str]]:
         environment=home | {"HOME": "/nowhere"},
     )
     odd = {"PATH": f"{CLONE}/.venv/bin:{PATH}", "LANG": "C", "TZ": "Pacific/Kiritimati"}
-    odd |= {"XDG_CACHE_HOME": "/work/.cache", "PYTHONPATH": CLONE}
+    odd |= {"XDG_CACHE_HOME": "/scratch/.cache", "PYTHONPATH": CLONE}
     machine.run(
         "another user, no home",
         demo.format(CLONE, cores),
-        folder="/work",
+        folder="/scratch",
         user=OTHER,
         environment=odd,
     )
@@ -188,7 +188,7 @@ def run_demos(machine: Machine, cores: int) -> list[tuple[str, str]]:
     )
     return [
         ("make demo", first),
-        ("another user, no home", "/work/results"),
+        ("another user, no home", "/scratch/results"),
         ("Dockerfile, no name", "/data/results"),
     ]
 

@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from lammscope.core.disks import existing_folder
+
 # Size of a count file, as a multiple of its matrix as 10x HDF5: 1.3 and 1.1 in simulated libraries.
 # Matrices in other formats are larger, and raw ones have barcodes that are not kept.
 OF_MATRIX = {"lz4": 1.3, "gzip": 1.1, "none": 4.8}
@@ -39,9 +41,7 @@ def lack_of_space(
     free
         Free bytes; by default those of the disk that holds `results`.
     """
-    folder = Path(results).resolve()
-    while not folder.exists():
-        folder = folder.parent
+    folder = existing_folder(Path(results).resolve())
     free = shutil.disk_usage(folder).free if free is None else free
     new = [name for name in samples if not (Path(results) / "shards" / f"{name}.h5ad").exists()]
     of_matrix = OF_MATRIX[compression] + COHORT_OF_MATRIX

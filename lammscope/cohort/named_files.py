@@ -1,10 +1,9 @@
 """Files that a config names, beside the sheets and the count matrices, and their checksums."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from lammscope.core.digests import checksum
 from lammscope.core.resources import find_resource
 
 FILE_KEYS = (
@@ -23,12 +22,6 @@ def named_files(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 def file_checksums(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of each file that a resolved config names, by its path in the config."""
     return {path: checksum(find_resource(path)) for _, path in named_files(config)}
-
-
-def checksum(path: str | Path) -> str:
-    """Compute the SHA-256 of a file, as `sha256sum` prints it."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _named(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

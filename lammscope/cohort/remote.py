@@ -186,25 +186,6 @@ def remote_notes(known: pd.DataFrame, remote: Remote) -> Iterator[str]:
         yield f"{number} on servers: they are looked up when the workflow starts"
 
 
-def hide_secrets(arguments: list[str]) -> list[str]:
-    """Return a command line without the values of options of storage plugins, such as keys.
-
-    Examples
-    --------
-    >>> hide_secrets(["--storage-s3-secret-key", "abc", "--cores", "2"])
-    ['--storage-s3-secret-key', '***', '--cores', '2']
-    """
-    shown, is_secret = [], False
-    for argument in arguments:
-        if argument.startswith("-"):
-            option, is_given, _ = argument.partition("=")
-            is_secret = option.startswith("--storage-")
-            shown.append(f"{option}=***" if is_secret and is_given else argument)
-        else:
-            shown.append("***" if is_secret else argument)
-    return shown
-
-
 def _address_mistakes(saved: pd.Series) -> Iterator[str]:
     for row, address in saved.items():
         name = address.rpartition("/")[2]

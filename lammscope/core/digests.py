@@ -72,13 +72,15 @@ def code_digest(
     return _digest(repr([(name, found[name].meaning) for name in sorted(found)]).encode())
 
 
+def checksum(path: str | Path) -> str:
+    """Compute the SHA-256 of a file, as `sha256sum` prints it."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def file_digest(*paths: str | Path) -> str:
     """Compute a digest of the content of files, in the given order; 16 hexadecimal digits."""
-    contents = []
-    for path in paths:
-        with Path(path).open("rb") as handle:
-            contents.append(hashlib.file_digest(handle, "sha256").hexdigest())
-    return _digest(" ".join(contents).encode())
+    return _digest(" ".join(map(checksum, paths)).encode())
 
 
 def _digest(content: bytes) -> str:

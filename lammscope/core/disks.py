@@ -43,7 +43,7 @@ def explain(error: BaseException | str, *, folder: str | Path) -> str | None:
         case errno.ENOSPC:
             return full_disk(path)
         case errno.EDQUOT:
-            return f"your quota on the disk of {_existing(path)} is used up: {_remedy(path)}"
+            return f"your quota on the disk of {existing_folder(path)} is used up: {_remedy(path)}"
         case errno.EROFS:
             return f"{path}: the disk is read-only: make it writable, or {_elsewhere(path)}"
         case errno.EACCES | errno.EPERM if _is_ours(path, Path(folder)):
@@ -69,7 +69,7 @@ def explain(error: BaseException | str, *, folder: str | Path) -> str | None:
 
 def full_disk(path: str | Path) -> str:
     """Say that the disk that holds a path is full, with how much is free."""
-    folder = _existing(Path(path))
+    folder = existing_folder(Path(path))
     try:
         free = shutil.disk_usage(folder).free
         no_names = not os.statvfs(folder).f_favail and free > FULL
@@ -82,7 +82,7 @@ def full_disk(path: str | Path) -> str:
 def is_full(folder: str | Path) -> bool:
     """Test whether the disk that holds a folder is full now."""
     try:
-        state = os.statvfs(_existing(Path(folder)))
+        state = os.statvfs(existing_folder(Path(folder)))
     except OSError:
         return False
     has_names = state.f_favail or not state.f_files  # some file systems do not count them
@@ -91,7 +91,7 @@ def is_full(folder: str | Path) -> bool:
 
 def unwritable(folder: str | Path) -> str | None:
     """Say why no file can be written below a folder, which need not exist; None if one can."""
-    place = _existing(Path(folder))
+    place = existing_folder(Path(folder))
     try:
         with tempfile.TemporaryFile(dir=place):
             return None
@@ -114,7 +114,7 @@ def _number_in(text: str) -> int | None:
     return next((number for number, words in WORDS.items() if words.search(text)), None)
 
 
-def _existing(path: Path) -> Path:
+def existing_folder(path: Path) -> Path:
     """Return the nearest folder of a path that exists."""
     return next((each for each in (path, *path.parents) if each.is_dir()), Path("/"))
 

@@ -115,8 +115,7 @@ class FailureReport(logging.Handler):
         super().close()
 
     def _lines(self, failed: list[tuple[Started, str]], others: list[str]) -> list[str]:
-        number = f"{len(failed)} job{'s' if len(failed) > 1 else ''}"
-        heading = f"{number} failed" if failed else "the run stopped"
+        heading = f"{counted(len(failed), 'jobs')} failed" if failed else "the run stopped"
         lines = [f"lammscope: {heading}:"]
         for job, reason in failed[:FIRST]:
             lines += [f"  {job.name} {reason}", *(f"    log: {log}" for log in job.logs)]

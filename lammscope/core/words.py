@@ -33,7 +33,7 @@ CHOICE_WORDS = {
     "adjust": "adjusted for",
 }
 PLURAL = re.compile(
-    r"(responder|patient|pair|problem|sample|coefficient|file|specification|folder)s\b"
+    r"(responder|patient|pair|job|problem|sample|coefficient|file|specification|folder)s\b"
 )
 
 

@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lammscope.core.digests import checksum
+from lammscope.core.disks import results_of
+
 # Libraries whose version may change a result, by the module that a job imports.
 LIBRARIES = {
     **{name: name for name in ("anndata", "h5py", "harmonypy", "igraph", "leidenalg")},
@@ -40,9 +43,7 @@ def content_of(path: str | Path) -> Content:
         text = "\n".join(f"{name}\t{part.sha256}" for name, part in parts)
         size = sum(part.bytes for _, part in parts)
         return Content(size, hashlib.sha256(text.encode()).hexdigest())
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        return Content(handle.tell(), digest)
+    return Content(path.stat().st_size, checksum(path))
 
 
 def note_written(path: str | Path, content: Content) -> None:
@@ -73,11 +74,10 @@ def record_path(log: str | Path) -> Path:
     >>> record_path("results/logs/test_abundance.log").as_posix()
     'results/records/test_abundance.json'
     """
-    path = Path(log).with_suffix(".json")
-    for place in range(len(path.parts) - 2, -1, -1):
-        if path.parts[place] == "logs":
-            return Path(*path.parts[:place], RECORDS, *path.parts[place + 1 :])
-    return path  # logs of a folder of another name have their records beside them
+    path, results = Path(log).with_suffix(".json"), results_of(log)
+    logs = results / "logs"
+    # logs of a folder of another name have their records beside them
+    return results / RECORDS / path.relative_to(logs) if path.is_relative_to(logs) else path
 
 
 def save_written(log: str | Path) -> None:

@@ -8,6 +8,7 @@ the home folder is written as `~`, since the file is passed on with the results.
 """
 
 import json
+import math
 import os
 import platform
 import re
@@ -22,8 +23,8 @@ from typing import Any
 
 from lammscope import __version__
 from lammscope.cohort.last_run import read_last_run, without_changed
-from lammscope.cohort.named_files import checksum
 from lammscope.cohort.remote import is_address
+from lammscope.core.digests import checksum
 from lammscope.core.resources import HOME, find_resource
 from lammscope.core.runtime import whole_file
 from lammscope.core.shards import CHECKSUM
@@ -36,6 +37,7 @@ MOST_RUNS = 100  # earlier ones that are kept
 GIT_SECONDS = 10
 CPU_INFO = Path("/proc/cpuinfo")
 SECRET = re.compile(r"(secret|token|passw|credential|access.?key|api.?key)", re.IGNORECASE)
+STORAGE = "--storage-"  # begins the options of storage plugins
 HIDDEN = "***"
 
 
@@ -216,15 +218,28 @@ def _memory_gib() -> float | None:
 
 
 def without_secrets(command: Sequence[str]) -> list[str]:
-    """Return a command line without the values of options that look like secrets."""
-    shown, is_secret = [], False
+    """Return a command line without the values of options that look like secrets.
+
+    Options of storage plugins may have several values, such as a key for each server.
+
+    Examples
+    --------
+    >>> without_secrets(["--storage-s3-secret-key", "abc", "--cores", "2"])
+    ['--storage-s3-secret-key', '***', '--cores', '2']
+    """
+    shown, left = [], 0.0  # values that are still to be hidden
     for word in command:
-        name, equals, _ = word.partition("=")
-        if is_secret and not word.startswith("-"):
+        is_option = word.startswith("-")
+        if left and not is_option:
             shown.append(HIDDEN)
-        else:
-            shown.append(f"{name}={HIDDEN}" if equals and SECRET.search(name) else word)
-        is_secret = word.startswith("-") and not equals and bool(SECRET.search(word))
+            left -= 1
+            continue
+        name, equals, _ = word.partition("=")
+        is_stored = name.startswith(STORAGE)
+        is_secret = is_stored or bool(SECRET.search(name))
+        shown.append(f"{name}={HIDDEN}" if equals and is_secret else word)
+        if is_option:
+            left = math.inf if is_stored else int(is_secret and not equals)
     return shown
 
 

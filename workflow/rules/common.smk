@@ -26,7 +26,7 @@ from lammscope.cohort import (
 )
 from lammscope.cohort.contrast_kinds import as_values
 from lammscope.cohort.named_files import named_files
-from lammscope.cohort.remote import hide_secrets, is_address
+from lammscope.cohort.remote import is_address
 from lammscope.cohort.remote_access import RemoteAccess
 from lammscope.cohort.sample_table import sample_table_text
 from lammscope.cohort.sex_genes import sex_gene_pattern

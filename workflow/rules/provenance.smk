@@ -34,7 +34,7 @@ def save_run(outcome, log):
     from lammscope.provenance.run import Invocation, save_provenance
 
     deployment = sorted(str(name) for name in workflow.deployment_settings.deployment_method)
-    command = ["snakemake", *hide_secrets(sys.argv[1:])]
+    command = ["snakemake", *sys.argv[1:]]
     logs = [from_here(path) for path in ([log] if isinstance(log, str) else log or [])]
     sheets = [("samples", RUN.config["samples"]), ("patients", RUN.config["patients"])]
     contigs = [("contigs", given(sample, "contigs")) for sample in WITH_CONTIGS]

@@ -3,8 +3,9 @@
 from snakemake.iocontainers import Snakemake
 
 from lammscope.cohort.contrast_kinds import make_contrasts
-from lammscope.cohort.named_files import checksum, file_checksums
+from lammscope.cohort.named_files import file_checksums
 from lammscope.core.damage import read_json
+from lammscope.core.digests import checksum
 from lammscope.core.indexed import CellIndex
 from lammscope.core.runtime import job_log, whole_file
 from lammscope.core.versions import software_versions

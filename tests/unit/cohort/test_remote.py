@@ -12,10 +12,11 @@ import yaml
 from lammscope.cohort import remote_access
 from lammscope.cohort.checks import Intake, check_run
 from lammscope.cohort.last_run import LastRun
-from lammscope.cohort.remote import RemoteFile, hide_secrets, saved_address
+from lammscope.cohort.remote import RemoteFile, saved_address
 from lammscope.cohort.remote_access import RemoteAccess, fetch_whole
 from lammscope.cohort.servers import OTHER, SERVERS, Unreadable
 from lammscope.core.shards import InputRecord
+from lammscope.provenance.run import without_secrets
 from tests.servers import CountingServer, http_server, s3_server
 
 FILE = RemoteFile(5000, 'ETag "a1"')
@@ -93,7 +94,7 @@ def test_options_of_plugins_are_hidden_in_the_saved_command() -> None:
         "2",
         "--storage-http-auth=***",
     ]
-    assert hide_secrets(command) == shown
+    assert without_secrets(command) == shown
 
 
 def test_a_remote_matrix_is_looked_up_and_saved_without_its_query(checked: Check) -> None:
