@@ -1,12 +1,13 @@
 """Fail each rule once after a changed setting, run again, and compare with an undisturbed run.
 
-`python -m benchmarks.failed_reruns FOLDER` simulates a small cohort in FOLDER and runs it. Then,
-for each section of the config and for each rule, it changes a setting, kills the job of one rule
-when it has written its first file, runs again, and compares every result with that of a run in
-which nothing was killed. A further run must have nothing to do, `lammscope.verify` nothing to say.
+`python -m benchmarks.failed_reruns FOLDER` simulates small cohorts in FOLDER and runs them
+(`benchmarks.rerun_cases`). Then, for each section of the config and for each rule, it changes a
+setting, kills the job of one rule when it has written its first file, runs again, and compares
+every result with that of a run in which nothing was killed. A further run must have nothing to do,
+`lammscope.verify` nothing to say.
 
-Each rule is killed after the change that reruns the fewest others. The files of the cohort and of
-undisturbed runs stay in FOLDER, so that a part can be repeated (`--rules`, `--sections`).
+Each rule is killed after the change that reruns the fewest others. The cohorts and undisturbed runs
+stay in FOLDER, so that a part can be repeated (`--rules`, `--sections`).
 """
 
 import argparse
@@ -17,21 +18,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import chdir
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from benchmarks.rerun_cases import (
+    OPTIONAL,
+    PLAIN,
+    REPLICATION,
+    SECTIONS,
+    Change,
+    all_changes,
+    write_cohort,
+)
 from benchmarks.same_results import differences
 from benchmarks.workflow import ROOT
 from lammscope.provenance.verification import verify_results
-from lammscope.simulate.cohort import simulate_cohort
-from lammscope.simulate.plan import CohortSettings
 
-# A module `sitecustomize`, which Python imports when it starts. It kills the job of a script when
-# it is about to name its second file: the first is in place.
+COHORTS = (PLAIN, OPTIONAL, REPLICATION)  # in the order in which they need one another
+# A module `sitecustomize`, which Python imports when it starts. It kills the job of a rule when it
+# is about to name its second file: the first is in place. The script of a job holds the name of its
+# rule, as the pickle that Snakemake puts there writes it.
 KILLER = """
 import os, signal, sys
 
@@ -43,60 +53,17 @@ def watch(event, arguments):
         if len(renamed) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.orig_argv[-1].endswith(tuple(f".{name}.py" for name in os.environ["KILLED"].split())):
+def is_job_of(rules, path):
+    if not path.endswith(".py") or "/.snakemake/scripts/" not in path:
+        return False
+    names = [b"\\x8c" + bytes([len(rule)]) + rule.encode() + b"\\x94" for rule in rules]
+    with open(path) as file:
+        text = file.read()
+    return any(repr(name)[2:-1] in text for name in names)
+
+if is_job_of(os.environ["KILLED"].split(), sys.orig_argv[-1]):
     sys.addaudithook(watch)
 """
-# A change for each section of the config; None: what a run computes does not depend on it.
-CHANGES: dict[str, Any] = {
-    "seed": 2,
-    "threads": 1,
-    "response": {"responder": ["CR"], "non_responder": ["PD", "SD"]},
-    "timepoints": {"pre": ["day_7"], "post": ["baseline"]},
-    "sorts": {"CD3": ["T"]},
-    "inputs": {"compression": "gzip"},
-    "qc": {"min_genes": 230},
-    "ambient": {"correct": True},
-    "doublets": {"simulated_per_cell": 1},
-    "genes": {"n_top": 1500},
-    "integration": {"harmony": {"theta": 3}},
-    "clustering": {"n_neighbors": 15},
-    "annotation": {"min_margin": 0.05},
-    "lamm": {"fold": 3},
-    "car": {"probability": 0.8},
-    "contrasts": {
-        name: {
-            "kind": "between",
-            "test": "non_responder",
-            "reference": "responder",
-            "where": {"phase": phase},
-        }
-        for name, phase in (("baseline", "pre"), ("late", "post"))
-    },
-    "primary": {"denominator": "all"},
-    "abundance": {"min_cells": 25},
-    "robustness": {"thresholds": [0.5, 0.9]},
-    "multiverse": {"resolution": [0.5], "probability": [0.6]},
-    "calibration": {"n_expression": 10},
-    "neighborhoods": {"min_size": 40},
-    "expression": {"min_cells": 12},
-    "axis": {"min_lead": 0.6},
-    "survival": {"response_day": 20},
-    "assembly": {"log_normalised": False},
-    "report": {"title": "Another title", "dpi": 60},
-}
-# Sections that name files or folders, or of which a part is a change of another one.
-UNCHANGED = ("samples", "patients", "pathvars", "definition", "categories")
-# Changes that rerun single rules.
-SMALL: dict[str, dict[str, Any]] = {
-    "report.dpi": {"report": {"dpi": 60}},
-    "report.title": {"report": {"title": "Another title"}},
-    "clustering.umap_epochs": {"clustering": {"umap_epochs": 150}},
-    "clustering.resolutions": {"clustering": {"resolutions": [0.5]}},
-    "clustering.n_markers": {"clustering": {"n_markers": 30}},
-    "axis.n_neighbors": {"axis": {"n_neighbors": 25}},
-    "expression.min_set_genes": {"expression": {"min_set_genes": 5}},
-    "abundance.n_draws": {"abundance": {"n_draws": 9000}},
-}
 
 
 @dataclass(frozen=True)
@@ -131,79 +98,65 @@ def run(folder: Path, *arguments: str, killed: str = "") -> Outcome:
     return Outcome(done.returncode, done.stdout, time.monotonic() - start)
 
 
-def prepare(folder: Path) -> Path:
-    """Simulate and run the cohort, unless there is one; return its folder."""
-    base = folder / "base"
+def prepare(folder: Path, cohort: str) -> Path:
+    """Simulate and run a cohort, unless it is there; return its folder."""
+    base = folder / cohort
     (folder / "killer").mkdir(parents=True, exist_ok=True)
     (folder / "killer" / "sitecustomize.py").write_text(KILLER)
     if not (base / "results" / "report.html").exists():
-        shutil.rmtree(base, ignore_errors=True)
-        base.mkdir()
-        with chdir(base):
-            simulate_cohort(CohortSettings(patients_per_arm=3, cells=200, seed=3), ".")
-        config = yaml.safe_load((base / "config.yaml").read_text())
-        config["report"] = {"dpi": 50}
-        (base / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        write_cohort(base, cohort, finished=partial(prepare, folder))
         done = run(base)
         if done.status:
-            sys.exit(done.text[-4000:])
+            sys.exit(f"{cohort}: {done.text[-4000:]}")
     return base
 
 
-def changed(base: Path, name: str, change: dict[str, Any]) -> Path:
-    """Copy the finished cohort, and change its config."""
-    folder = base.parent / name
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(base, folder, symlinks=True)
-    path = folder / "config.yaml"
+def changed(folder: Path, name: str, change: Change) -> Path:
+    """Copy the finished cohort of a change, and change its config."""
+    copy = folder / name
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder / change.cohort, copy, symlinks=True)
+    path = copy / "config.yaml"
     config = yaml.safe_load(path.read_text())
-    for section, value in change.items():
+    for section, value in change.settings.items():
         own = config.get(section)
         both = isinstance(own, dict) and isinstance(value, dict)
         config[section] = {**own, **value} if both else value
     path.write_text(yaml.safe_dump(config, sort_keys=False))
-    return folder
+    return copy
 
 
-def undisturbed(base: Path, name: str, change: dict[str, Any]) -> tuple[Path, set[str]]:
-    """Return the folder of a run with a change in which nothing failed, and the rules that ran."""
-    folder, listed = base.parent / f"undisturbed_{name}", base.parent / f"rules_{name}.txt"
+def undisturbed(folder: Path, change: Change) -> set[str]:
+    """Run a change in which nothing fails, unless it is there; return the rules that ran."""
+    listed = folder / f"rules_{change.name}.txt"
     if not listed.exists():
-        changed(base, folder.name, change)
-        done = run(folder, "--printshellcmds")
+        done = run(changed(folder, f"undisturbed_{change.name}", change), "--printshellcmds")
         if done.status:
-            sys.exit(f"{name}: {done.text[-4000:]}")
+            sys.exit(f"{change.name}: {done.text[-4000:]}")
         rules = set(re.findall(r"^ *(?:local)?rule (\w+):$", done.text, re.M)) - {"all"}
         listed.write_text("\n".join(sorted(rules)))
-    return folder, set(listed.read_text().split())
+    return set(listed.read_text().split())
 
 
-def script_of(rule: str) -> str:
-    """Return the script of a rule: rules of parts, methods and other choices share one."""
-    name = re.sub(r"_again$", "", re.sub(r"_\d+$", "", rule))
-    name = re.sub(r"_again$", "", name)
-    there = (ROOT / "workflow" / "scripts" / f"{name}.py").exists()
-    return name if there else "integrate_cells"
-
-
-def fail_and_rerun(base: Path, name: str, change: dict[str, Any], rule: str) -> str:
+def fail_and_rerun(folder: Path, change: Change, rule: str) -> str:
     """Kill a rule after a change, run again, and return what is wrong; empty if nothing is."""
-    expected, _ = undisturbed(base, name, change)
-    folder = changed(base, "disturbed", change)
-    failed = run(folder, killed=script_of(rule))
+    expected = folder / f"undisturbed_{change.name}" / "results"
+    disturbed = changed(folder, f"disturbed_{change.name}_{rule}", change)
+    failed = run(disturbed, killed=rule)
     if failed.status == 0:
         return "the job was not killed"
-    again = run(folder)
+    again = run(disturbed)
     if again.status:
         return f"the rerun failed: {again.text[-300:]}"
-    found = list(differences(expected / "results", folder / "results", {}))
-    if (expected / "results/report.html").read_bytes() != (
-        folder / "results/report.html"
-    ).read_bytes():
+    results = disturbed / "results"
+    found = list(differences(expected, results, {}))
+    if (expected / "report.html").read_bytes() != (results / "report.html").read_bytes():
         found.append("differs  report.html")
-    found += verify_results(folder / "results")[0]
-    if "Nothing to be done" not in run(folder, "--dry-run").text:
+    found += verify_results(results)[0]
+    if "Nothing to be done" not in run(disturbed, "--dry-run").text:
         found.append("a third run has something to do")
+    if not found:
+        shutil.rmtree(disturbed)
     return "; ".join(found[:5])
 
 
@@ -215,34 +168,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sections", nargs="*", help="only these; none: no section")
     parser.add_argument("--rules", nargs="*", help="only these; none: no rule")
+    parser.add_argument("--at-once", type=int, default=2, help="cases that run at a time")
     given = parser.parse_args(arguments)
-    base = prepare(given.folder.resolve())
-    changes: dict[str, dict[str, Any]] = {name: {name: value} for name, value in CHANGES.items()}
-    changes.update(SMALL)
-    sections = [name for name in CHANGES if given.sections is None or name in given.sections]
-    if given.rules != []:
-        ran = {name: undisturbed(base, name, change)[1] for name, change in changes.items()}
-        rules = sorted(set().union(*ran.values()))
-    else:
-        ran, rules = {}, []
-    wrong = 0
-    for name in sections:
-        _, own = undisturbed(base, name, changes[name])
-        rule = sorted(own - {"write_report", "save_config"})[len(own) // 2 % max(1, len(own) - 2)]
-        wrong += report(base, name, changes[name], rule)
-    for rule in [rule for rule in rules if given.rules is None or rule in given.rules]:
-        name = min((name for name in ran if rule in ran[name]), key=lambda name: len(ran[name]))
-        wrong += report(base, name, changes[name], rule)
-    print(f"{wrong} wrong")
+    folder, changes = given.folder.resolve(), {change.name: change for change in all_changes()}
+    asked = [name for name in SECTIONS if given.sections is None or name in given.sections]
+    if given.rules == []:
+        changes = {name: changes[name] for name in asked}
+    for cohort in sorted(
+        {change.cohort for change in changes.values()} | {PLAIN}, key=COHORTS.index
+    ):
+        prepare(folder, cohort)
+    with ThreadPoolExecutor(given.at_once) as pool:
+        ran = dict(
+            zip(changes, pool.map(partial(undisturbed, folder), changes.values()), strict=True)
+        )
+        cases = [(name, rule_of_section(ran[name])) for name in asked]
+        for rule in sorted(set().union(*ran.values())):
+            if given.rules is None or rule in given.rules:
+                name = min((n for n in ran if rule in ran[n]), key=lambda name: len(ran[name]))
+                cases.append((name, rule))
+        wrong = len(unreached(folder, ran)) if given.rules is None else 0
+        wrong += sum(pool.map(lambda case: report(folder, changes[case[0]], case[1]), cases))
+    print(f"{len(cases)} cases, {wrong} wrong")
     return int(wrong > 0)
 
 
-def report(base: Path, name: str, change: dict[str, Any], rule: str) -> bool:
+def unreached(folder: Path, ran: dict[str, set[str]]) -> set[str]:
+    """Print and return the rules of the cohorts that ran after no change."""
+    text = "".join(run(folder / cohort, "--list-rules").text for cohort in COHORTS)
+    rules = set(re.findall(r"^(\w+) \(", text, re.M)) - set().union(*ran.values())
+    for rule in sorted(rules):
+        print(f"{rule}: no change of `benchmarks.rerun_cases` reruns it")
+    return rules
+
+
+def rule_of_section(ran: set[str]) -> str:
+    """Choose the rule to kill after the change of a section: one in the middle of the alphabet."""
+    rules = sorted(ran - {"write_report", "save_config"}) or sorted(ran)
+    return rules[len(rules) // 2]
+
+
+def report(folder: Path, change: Change, rule: str) -> bool:
     """Print the line of one case, and return whether anything was wrong."""
     start = time.monotonic()
-    problem = fail_and_rerun(base, name, change, rule)
+    problem = fail_and_rerun(folder, change, rule)
     seconds = time.monotonic() - start
-    print(f"{name:24} {rule:28} {seconds:5.0f} s  {problem or 'same'}", flush=True)
+    print(f"{change.name:24} {rule:28} {seconds:5.0f} s  {problem or 'same'}", flush=True)
     return bool(problem)
 
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.failed_reruns import prepare
+from benchmarks.failed_reruns import PLAIN, prepare
 from benchmarks.workflow import ROOT
 
 PARTS = {
@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     given = parser.parse_args()
-    base = prepare(given.folder.resolve())
+    base = prepare(given.folder.resolve(), PLAIN)
     places = {"folder": base.parent, "base": base}
     failed = []
     for part in given.only:

@@ -4,11 +4,10 @@
 
 FINISHED is the folder of a finished run of a small cohort, by this version of the workflow. Case i
 of N starts from a copy of it without the results of all jobs from place i / N on (in the order in
-which they ended) and without Snakemake's own notes, as if the run had come so far. A run is started
-and killed a random time later. It is then started again at once, as a user does: after `--unlock`
-where Snakemake asks for it, or with `--nolock`, which is faster, where its jobs go on. All results
-must be those of the finished run (`benchmarks.same_results`), no unfinished file may be left, and a
-third run must have nothing to do.
+which they ended) and without Snakemake's own notes, as if the run had come so far. A run is
+started and killed a random time later. It is then started again at once, as a user does. All
+results must be those of the finished run (`benchmarks.same_results`), no unfinished file may be
+left, and a third run must have nothing to do.
 
 What is killed, in turn:
 
@@ -42,7 +41,6 @@ KINDS = ("main", "all", "job", "terminate", "interrupt")
 LATEST = 8.0  # seconds between the first job and the kill
 PAUSE = 20.0  # seconds for which jobs stand still, so that the next run meets them
 PATIENCE = 1800  # seconds that a run may take
-LOCKED = "Directory cannot be locked"
 UNFINISHED = re.compile(r"\..+-[a-z0-9_]{8}(\..*)?|\.lock.*|\..*\.json\..*")
 ROW = "{:>4}  {:<9}  {:>5}  {:<28}  {:>5}  {:>7}  {:>6}  {:>10}  {:>4}  {:>6}"
 
@@ -76,13 +74,8 @@ def one_case(
     after = chance.uniform(0.2, LATEST)
     running = kill_run(folder, kind, after=after, chance=chance)
     start = time.monotonic()
-    text, code = run(folder, *(["--nolock"] if kind == "main" else []))
-    if LOCKED in text:
-        run(folder, "--unlock")
-        text, code = run(folder)
+    text, code = run(folder)
     seconds = time.monotonic() - start
-    if kind == "main":
-        run(folder, "--unlock")
     idle, _ = run(folder)
     names = [path.name for path in (folder / "results").rglob(".*")]
     unfinished = sum(UNFINISHED.fullmatch(name) is not None for name in names)
