@@ -16,4 +16,4 @@ def test_scripts_of_other_packages_are_unchanged(repository: Path) -> None:
 
 
 def test_each_section_of_the_config_has_a_change_in_the_benchmark_of_reruns() -> None:
-    assert set(read_schema()["properties"]) == {*SECTIONS, *UNCHANGED}
+    assert set(read_schema("config")["properties"]) == {*SECTIONS, *UNCHANGED}
