@@ -4,7 +4,7 @@
 (`benchmarks.rerun_cases`). Then, for each section of the config and for each rule, it changes a
 setting, kills the job of one rule when it has written its first file, runs again, and compares
 every result with that of a run in which nothing was killed. A further run must have nothing to do,
-`lammscope.verify` nothing to say.
+`lammscope.verify` nothing to say. One of the cohorts needs scVI (`make setup-scvi`).
 
 Each rule is killed after the change that reruns the fewest others. The cohorts and undisturbed runs
 stay in FOLDER, so that a part can be repeated (`--rules`, `--sections`).
@@ -182,11 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ran = dict(
             zip(changes, pool.map(partial(undisturbed, folder), changes.values()), strict=True)
         )
-        cases = [(name, rule_of_section(ran[name])) for name in asked]
-        for rule in sorted(set().union(*ran.values())):
-            if given.rules is None or rule in given.rules:
-                name = min((n for n in ran if rule in ran[n]), key=lambda name: len(ran[name]))
-                cases.append((name, rule))
+        cases = choose_cases(ran, sections=asked, rules=given.rules)
         wrong = len(unreached(folder, ran)) if given.rules is None else 0
         wrong += sum(pool.map(lambda case: report(folder, changes[case[0]], case[1]), cases))
     print(f"{len(cases)} cases, {wrong} wrong")
@@ -202,10 +198,31 @@ def unreached(folder: Path, ran: dict[str, set[str]]) -> set[str]:
     return rules
 
 
-def rule_of_section(ran: set[str]) -> str:
-    """Choose the rule to kill after the change of a section: one in the middle of the alphabet."""
-    rules = sorted(ran - {"write_report", "save_config"}) or sorted(ran)
-    return rules[len(rules) // 2]
+def choose_cases(
+    ran: dict[str, set[str]], *, sections: Sequence[str], rules: Sequence[str] | None
+) -> list[tuple[str, str]]:
+    """Choose changes and rules to kill: each section and each rule once, in as short runs as can be.
+
+    Parameters
+    ----------
+    ran
+        The rules that run after each change.
+    sections
+        The changes that must have a case.
+    rules
+        The rules that must have one; None for all.
+    """
+    shortest = {
+        rule: min((name for name in ran if rule in ran[name]), key=lambda name: len(ran[name]))
+        for rule in sorted(set().union(*ran.values()))
+    }
+    cases, left = [], dict(shortest)
+    # The longest runs kill the rules that no shorter run has.
+    for name in sorted(sections, key=lambda name: -len(ran[name])):
+        own = sorted(ran[name] & set(left) or ran[name])
+        cases.append((name, max(own, key=lambda rule: len(ran[shortest[rule]]))))
+        left.pop(cases[-1][1], None)
+    return cases + [(left[rule], rule) for rule in left if rules is None or rule in rules]
 
 
 def report(folder: Path, change: Change, rule: str) -> bool:

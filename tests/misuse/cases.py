@@ -83,7 +83,8 @@ class Case:
     """One misuse.
 
     If `target` is given, only this file is made, and the mistake is found in a job. `fine` marks
-    input that is not a mistake: the run continues, and the message is a warning.
+    input that is not a mistake: the run continues, and the message is a warning. `by_snakemake`
+    marks what Snakemake refuses before the workflow sees it.
     """
 
     spoil: Spoil
@@ -92,6 +93,7 @@ class Case:
     fine: bool = False
     arguments: tuple[str, ...] = ()
     unprivileged: bool = False
+    by_snakemake: bool = False
 
 
 FIRST = "first/definition.yaml"
@@ -494,7 +496,9 @@ CONFIGS = {
         target="results/config.yaml",
         fine=True,
     ),
-    "tabs in the config": Case(write("config.yaml", "qc:\n\tmin_genes: 3\n"), "not valid JSON or"),
+    "tabs in the config": Case(
+        write("config.yaml", "qc:\n\tmin_genes: 3\n"), "not valid JSON or", by_snakemake=True
+    ),
     "an empty config": Case(write("config.yaml", ""), "keys at top level"),
     "an unknown section": Case(
         config(quality={}), "`quality` is not a key; keys here: samples, patients"

@@ -1,4 +1,9 @@
-"""Every bad input: exit code, message, time, and no incomplete files."""
+"""Every bad input: exit code, message, time, and no incomplete files.
+
+Checks of the config, the sheets and the matrices are the same in the workflow and in `python -m
+lammscope.check`, which does not need a start of Snakemake. So what they find is tried by this
+command, and every tenth case by Snakemake as well; with LAMMSCOPE_MISUSE=all, every case.
+"""
 
 import os
 import shutil
@@ -10,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lammscope import check
 from tests.misuse.cases import CASES, Case
 from tests.workflow.conftest import STARTING, Run, run_snakemake
 
@@ -17,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 MOST_SECONDS = 5  # processor time to check config, sheets and matrix headers
 MOST_STARTS = 3  # the same, relative to a bare start of Snakemake on this machine
+ONE_IN = 10  # cases that `lammscope.check` finds, for one that Snakemake tries, too
 AS_OTHER_USER = ("unshare", "--map-root-user")  # root who cannot read files of other users
 
 
@@ -29,7 +36,7 @@ def outcome_of(
 ) -> Iterator[Callable[[str], tuple[Path, Run]]]:
     """Folders and runs of the selected cases, run two at a time ahead of the tests."""
     wanted = [item.callspec.params["name"] for item in request.session.items
-              if item.originalname == "test_a_misuse_is_told"]  # fmt: skip
+              if item.originalname == "test_the_workflow_tells_a_misuse"]  # fmt: skip
 
     def run(name: str) -> tuple[Path, Run]:
         case = CASES[name]
@@ -61,8 +68,38 @@ def can_be_another_user() -> bool:
     )
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_misuse_is_told(
+def is_checked(case: Case) -> bool:
+    """Whether `lammscope.check` finds a misuse: it needs no job, user or option of Snakemake."""
+    return not (case.target or case.arguments or case.unprivileged or case.by_snakemake)
+
+
+def cases_of_the_workflow() -> list[str]:
+    """List the cases to try with Snakemake."""
+    checked = [name for name, case in CASES.items() if is_checked(case)]
+    some = checked if os.environ.get("LAMMSCOPE_MISUSE") == "all" else checked[::ONE_IN]
+    return [name for name in CASES if name in some or name not in checked]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if is_checked(case)])
+def test_the_check_tells_a_misuse(
+    name: str,
+    relative_cohort: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    case = CASES[name]
+    case.spoil(relative_cohort)
+    before = sorted(relative_cohort.rglob("*"))
+    monkeypatch.chdir(relative_cohort)
+    code = check.main(["config.yaml"])
+    text = "".join(capsys.readouterr())
+    assert case.message in (" ".join(text.split()) if case.fine else text)
+    assert code == (0 if case.fine else 1)
+    assert sorted(relative_cohort.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", cases_of_the_workflow())
+def test_the_workflow_tells_a_misuse(
     name: str, outcome_of: Callable[[str], tuple[Path, Run]], repository: Path
 ) -> None:
     case = CASES[name]
