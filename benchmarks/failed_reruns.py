@@ -201,7 +201,7 @@ def unreached(folder: Path, ran: dict[str, set[str]]) -> set[str]:
 def choose_cases(
     ran: dict[str, set[str]], *, sections: Sequence[str], rules: Sequence[str] | None
 ) -> list[tuple[str, str]]:
-    """Choose changes and rules to kill: each section and each rule once, in as short runs as can be.
+    """Choose changes and rules to kill: each section and each rule once, in short runs.
 
     Parameters
     ----------

@@ -21,7 +21,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.failed_reruns import PLAIN, prepare
+from benchmarks.failed_reruns import prepare
+from benchmarks.rerun_cases import PLAIN
 from benchmarks.workflow import ROOT
 
 PARTS = {
