@@ -5,6 +5,7 @@ it. Both can be wrong after an accident: a clock that was set back, a restored f
 with another config. Here each result is compared with the record of what it was computed from.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,9 @@ SETTINGS = "computed with other settings, inputs or code"
 INPUTS = "computed from other results than there are now"
 CHANGED = "not as their job wrote them"
 DEPENDS = "computed from results that are out of date or missing"
+KEPT = "out of date, but kept, since a file to compute them from is not there"
+
+Reasons = dict[Job, tuple[str, tuple[str, ...]]]
 
 
 def read_records(jobs: Iterable[Job]) -> dict[Job, Record | None]:
@@ -26,9 +30,7 @@ def read_records(jobs: Iterable[Job]) -> dict[Job, Record | None]:
     return {job: read_record(job.log) for job in jobs}
 
 
-def find_stale(
-    records: Mapping[Job, Record | None], *, results: str | Path
-) -> dict[Job, tuple[str, tuple[str, ...]]]:
+def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> Reasons:
     """Find jobs whose results exist but do not follow from the present config, inputs and code.
 
     Small files are read; large ones only if their time of change is not the recorded one, as after
@@ -64,6 +66,15 @@ def find_stale(
     return reasons
 
 
+def split_lost(stale: Reasons) -> tuple[Reasons, Reasons]:
+    """Divide jobs that are out of date: those that can run again, and those whose input is gone.
+
+    The matrices of samples that were read in may be archived; the results of these jobs are kept.
+    """
+    lost = {job: why for job, why in stale.items() if not all(map(os.path.exists, job.given))}
+    return {job: why for job, why in stale.items() if job not in lost}, lost
+
+
 def describe_results(
     jobs: Iterable[Job], *, results: str | Path
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
@@ -82,17 +93,17 @@ def describe_results(
         By path: rule, the digest of the settings that it follows from, that of its whole ancestry,
         size and SHA-256.
     others
-        By path: why a file of the config is not among them.
+        By path: why a file of the config is not among them, or is out of date but kept.
     """
     records = read_records(jobs)
-    stale = find_stale(records, results=results)
-    current, others = {}, {}
+    stale, lost = split_lost(find_stale(records, results=results))
+    current, others = {}, {path: KEPT for job in lost for path in job.outputs}
     for job, record in records.items():
         for path in job.outputs:
             if job in stale or record is None or not (Path(results) / path).exists():
-                others[path] = stale[job][0] if job in stale else "missing"
+                others.setdefault(path, stale[job][0] if job in stale else "missing")
                 continue
-            if not others.keys().isdisjoint(job.inputs):
+            if any(others.get(path, KEPT) != KEPT for path in job.inputs):
                 others[path] = DEPENDS
                 continue
             current[path] = {
@@ -104,7 +115,7 @@ def describe_results(
     return current, others
 
 
-def stale_notes(reasons: Mapping[Job, tuple[str, tuple[str, ...]]]) -> list[str]:
+def stale_notes(reasons: Reasons) -> list[str]:
     """Say which results are out of date and why, a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for reason, paths in reasons.values():
@@ -116,7 +127,7 @@ def stale_notes(reasons: Mapping[Job, tuple[str, tuple[str, ...]]]) -> list[str]
     ]
 
 
-def lost_notes(reasons: Mapping[Job, tuple[str, tuple[str, ...]]]) -> list[str]:
+def lost_notes(reasons: Reasons) -> list[str]:
     """Say which results are out of date but kept, since the user's files are gone."""
     return [
         f"{shortened(paths, 3)}: out of date ({reason}), but kept, since "

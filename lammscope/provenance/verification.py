@@ -1,7 +1,7 @@
 """Whether a folder of results is whole, and follows from one config and one set of cells."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 from lammscope.core.indexed import INDEX_KEY
 from lammscope.core.words import counted, shortened
 from lammscope.core.written import RECORDS, content_of
+from lammscope.provenance.ancestry import KEPT
 from lammscope.provenance.records import Record, contents, read_all
 from lammscope.provenance.run import NAME
 
 AGAIN = "run the workflow again, which computes it and what depends on it"
+PUT_BACK = "put it back (a dry run names it), and run the workflow again"
 INDEX = "joint/cells.parquet"
 UNRECORDED = ("logs", "benchmarks", RECORDS, NAME)
 
@@ -61,7 +63,8 @@ def verify_results(results: str | Path) -> tuple[list[str], list[str], int]:
         for path, entry in expected.items()
         if (problem := _problem(folder / path, path, entry, records))
     ]
-    problems += _not_current(provenance["not_current"])
+    not_current: Mapping[str, str] = provenance["not_current"]
+    problems += _not_current(not_current)
     known = contents(used)
     for record in used:
         problems += _other_inputs(record, known)
@@ -69,14 +72,15 @@ def verify_results(results: str | Path) -> tuple[list[str], list[str], int]:
     outcome = provenance["run"]["outcome"]
     if outcome != "finished":
         problems.append(f"{NAME}: the last run {outcome}: run the workflow again")
-    return problems, list(_notes(folder, expected)), len(expected)
+    return problems, list(_notes(folder, {*expected, *not_current})), len(expected)
 
 
 def _not_current(reasons: Mapping[str, str]) -> Iterator[str]:
     """Name the files that the last run should have computed again and did not, by reason."""
     for reason in dict.fromkeys(reasons.values()):
         paths = [path for path, other in reasons.items() if other == reason]
-        yield f"{counted(len(paths), 'files')} ({shortened(paths, 3)}): {reason}: {AGAIN}"
+        remedy = PUT_BACK if reason == KEPT else AGAIN
+        yield f"{counted(len(paths), 'files')} ({shortened(paths, 3)}): {reason}: {remedy}"
 
 
 def _read_provenance(path: Path) -> dict[str, Any]:
@@ -161,7 +165,7 @@ def _index_of(path: Path) -> str:
     return ""
 
 
-def _notes(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:
+def _notes(folder: Path, expected: Collection[str]) -> Iterator[str]:
     """Name files that the run did not make."""
     others = sorted(
         name

@@ -10,6 +10,7 @@ from lammscope.provenance.ancestry import (
     library_notes,
     lost_notes,
     read_records,
+    split_lost,
     stale_notes,
 )
 from lammscope.provenance.lock import Guard, Lock
@@ -127,7 +128,7 @@ def follow_results():
     stale = find_stale(records, results=folder)
     records = order_times(records, stale=stale, results=folder, is_same=has_same_matrices)
     known = [record for record in records.values() if record is not None]
-    lost = {job: stale.pop(job) for job in [*stale] if not all(map(os.path.exists, job.given))}
+    stale, lost = split_lost(stale)
     notes = [*stale_notes(stale), *lost_notes(lost)]
     if not workflow.deployment_settings.deployment_method:
         notes += library_notes(known)

@@ -13,12 +13,15 @@ from lammscope.provenance.ancestry import (
     CHANGED,
     DEPENDS,
     INPUTS,
+    KEPT,
     NOT_RECORDED,
     SETTINGS,
     describe_results,
     find_stale,
     library_notes,
+    lost_notes,
     read_records,
+    split_lost,
     stale_notes,
 )
 from lammscope.provenance.records import Job
@@ -146,6 +149,20 @@ def test_what_depends_on_a_missing_result_is_not_current(
     current, others = describe_results(jobs, results=results)
     assert current == {}
     assert others == {"counts.tsv": "missing", "a.tsv": DEPENDS, "b.tsv": DEPENDS}
+
+
+def test_what_cannot_be_computed_again_is_kept_and_named(
+    results: Path, jobs: tuple[Job, Job]
+) -> None:
+    """As where the matrix of a sample is archived, and a setting of its job is changed."""
+    count, test = jobs
+    changed = replace(count, settings="2", given=("archived.h5",))
+    stale, lost = split_lost(find_stale(read_records([changed, test]), results=results))
+    assert (list(stale), list(lost)) == ([], [changed])
+    assert "archived.h5 is not there to compute them again" in lost_notes(lost)[0]
+    current, others = describe_results([changed, test], results=results)
+    assert set(current) == {"counts.tsv", "a.tsv", "b.tsv"}
+    assert others == {"counts.tsv": KEPT}
 
 
 def test_another_version_of_a_library_is_named(results: Path, jobs: tuple[Job, Job]) -> None:

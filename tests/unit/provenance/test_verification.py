@@ -84,6 +84,21 @@ def test_a_failed_run_and_what_it_left_are_named(
     assert "the last run failed" in found[-1]
 
 
+def test_results_that_cannot_be_computed_again_are_verified_too(
+    verified: Path, jobs: tuple[Job, Job]
+) -> None:
+    """As where the matrix of a sample is archived, and a setting of its job is changed."""
+    count, test = jobs
+    Path("data.txt").unlink()
+    end_run(verified, replace(count, settings="2"), test)
+    found, notes, number = verify_results(verified)
+    assert (len(found), notes, number) == (1, [], 3)
+    assert found[0].startswith("1 file (counts.tsv): out of date, but kept")
+    assert "put it back" in found[0]
+    (verified / "counts.tsv").write_text("damaged")
+    assert "counts.tsv: has 7 bytes" in problems(verified)[0]
+
+
 def test_files_of_other_cells_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     results = Path("results")
