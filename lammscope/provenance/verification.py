@@ -17,6 +17,8 @@ from lammscope.provenance.records import Record, contents, read_all
 from lammscope.provenance.run import NAME
 
 AGAIN = "run the workflow again, which computes it and what depends on it"
+DELETE = "delete it, and run the workflow again, which computes it and what depends on it"
+DAMAGED = "has another content than was written (SHA-256)"
 PUT_BACK = "put it back (a dry run names it), and run the workflow again"
 INDEX = "joint/cells.parquet"
 UNRECORDED = ("logs", "benchmarks", RECORDS, NAME)
@@ -59,7 +61,7 @@ def verify_results(results: str | Path) -> tuple[list[str], list[str], int]:
     }
     used = list({id(record): record for record in records.values()}.values())
     problems = [
-        f"{path}: {problem}: {AGAIN}"
+        f"{path}: {problem}: {DELETE if problem == DAMAGED else AGAIN}"
         for path, entry in expected.items()
         if (problem := _problem(folder / path, path, entry, records))
     ]
@@ -118,7 +120,7 @@ def _problem(
     if content.bytes != written.bytes:
         return f"has {content.bytes:,} bytes, but was written with {written.bytes:,}"
     if content != written:
-        return "has another content than was written (SHA-256)"
+        return DAMAGED
     if record.settings != entry["settings"]:
         return "was computed with another config or version, by a run that did not end"
     if content.sha256 != entry["sha256"]:

@@ -24,7 +24,7 @@ PAGES = sorted(
     for path in REPOSITORY.glob(pattern)
 )
 SEARCHES_NEIGHBORS = "NEIGHBOR_SEARCH"  # a setting of rules that holds the seed
-OF_THE_SYSTEM = {".", "cp", "docker", "apptainer", "scancel", "squeue"}
+OF_THE_SYSTEM = {"mkdir", "uv", ".", "cp", "docker", "apptainer", "scancel", "squeue"}
 
 
 class Parsed(Exception):
@@ -130,7 +130,7 @@ def table_of(page: str, header: str) -> list[list[str]]:
 
 
 def test_the_random_steps_are_listed_as_the_rules_have_them() -> None:
-    rows = {row[0].strip("`"): row[1] for row in table_of("docs/reproducibility.md", "rule")}
+    rows = {row[0].strip("`"): row[1] for row in table_of("docs/reproducibility.md", "script")}
     scripts = {path.stem for path in (REPOSITORY / "workflow" / "scripts").glob("*.py")}
     assert set(rows) == scripts
     for path in (REPOSITORY / "workflow" / "rules").glob("*.smk"):

@@ -38,7 +38,7 @@ def test_the_profile_for_slurm_keeps_what_the_default_profile_sets() -> None:
     assert profile("default").items() <= profile("slurm").items()
 
 
-@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+@pytest.mark.parametrize("name", ["slurm", "batch"])
 def test_a_profile_joins_groups_that_exist(name: str) -> None:
     joined = {entry.partition("=")[0] for entry in profile(name)["group-components"]}
     assert joined <= set(re.findall(r'group:\s+"(\w+)"', "".join(rules())))

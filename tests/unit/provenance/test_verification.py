@@ -44,7 +44,10 @@ def test_whole_results_are_said_to_be(verified: Path, capsys: pytest.CaptureFixt
     [
         (lambda path: path.unlink(), "is missing"),
         (lambda path: path.write_bytes(path.read_bytes()[:-3]), "bytes, but was written with"),
-        (lambda path: path.write_text(path.read_text().swapcase()), "another content"),
+        (
+            lambda path: path.write_text(path.read_text().swapcase()),
+            "another content than was written (SHA-256): delete it, and run",
+        ),
     ],
 )
 def test_a_damaged_file_is_named_with_the_remedy(
