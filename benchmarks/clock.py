@@ -1,13 +1,14 @@
 """Runs on a machine whose clock jumps: `python -m benchmarks.clock FINISHED --folder FOLDER`.
 
 FINISHED is the folder of a finished run of a small cohort, by this version of the workflow. A clock
-that goes back by an hour is one by which all files lie an hour in the future, so the times of all
+that goes back by a day is one by which all files lie a day in the future, so the times of all
 results are moved. Printed is for each case whether the results are those of an undisturbed run, and
 how many jobs the next run would have:
 
     scrambled   all times of a finished run at random, within a year before and after
-    back        an hour back in the middle of a run
-    changed     an hour back after a run has ended; then a setting is changed, a run makes the
+    back        a day back in the middle of a run
+    matrices    times of all matrices a year in the future, before a run from the start
+    changed     a day back after a run has ended; then a setting is changed, a run makes the
                 integrated embedding alone, and another run the rest
 """
 
@@ -15,13 +16,14 @@ import argparse
 import os
 import random
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.kills import compared, copy_run, run, take_back
 
 SETTING = ("--config", "integration={harmony: {theta: 3}}")
-HOUR, YEAR = 3600.0, 365 * 86400.0
+DAY, YEAR = 86400.0, 365 * 86400.0
 ROW = "{:<10}  {:>6}  {:>9}"
 
 
@@ -33,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     print(ROW.format("case", "differ", "next jobs"))
     bad = 0
-    for name, case in {"scrambled": scrambled, "back": back, "changed": changed}.items():
+    for name, case in {
+        "scrambled": scrambled,
+        "back": back,
+        "matrices": matrices,
+        "changed": changed,
+    }.items():
         folder = copy_run(given.finished, given.folder / name)
         expected, arguments = case(folder, given.finished)
         n_different = len(compared(expected, folder))
@@ -53,7 +60,15 @@ def scrambled(folder: Path, finished: Path) -> tuple[Path, Sequence[str]]:
 def back(folder: Path, finished: Path) -> tuple[Path, Sequence[str]]:
     """Run the second half after the clock went back."""
     take_back(folder / "results", 0.4)
-    change_times(folder / "results", lambda time: time + HOUR)
+    change_times(folder / "results", lambda time: time + DAY)
+    must(folder)
+    return finished, ()
+
+
+def matrices(folder: Path, finished: Path) -> tuple[Path, Sequence[str]]:
+    """Run from the start with matrices from the future."""
+    shutil.rmtree(folder / "results")
+    change_times(folder / "counts", lambda time: time + YEAR)
     must(folder)
     return finished, ()
 
@@ -62,7 +77,7 @@ def changed(folder: Path, finished: Path) -> tuple[Path, Sequence[str]]:
     """Change a setting after the clock went back, in two runs, and beside it in one."""
     undisturbed = copy_run(finished, folder.with_name("undisturbed"))
     must(undisturbed, *SETTING)
-    change_times(folder / "results", lambda time: time + HOUR)
+    change_times(folder / "results", lambda time: time + DAY)
     must(folder, *SETTING, "--until", "integrate_harmony")
     must(folder, *SETTING)
     return undisturbed, SETTING

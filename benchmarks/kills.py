@@ -36,6 +36,7 @@ import psutil
 
 from benchmarks.same_results import differences
 from benchmarks.workflow import ROOT
+from lammscope.core.written import RECORDS
 
 KINDS = ("main", "all", "job", "terminate", "interrupt")
 LATEST = 8.0  # seconds between the first job and the kill
@@ -105,13 +106,15 @@ def compared(finished: Path, folder: Path) -> list[str]:
 
 def take_back(results: Path, share: float) -> int:
     """Remove the results of the jobs that ended last, and return how many jobs that are."""
-    found = (results / "logs").rglob("*.json")
+    found = (results / RECORDS).rglob("*.json")
     records = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     removed = records[int(share * len(records)) :]
     for record in removed:
         for name in json.loads(record.read_text())["files"]:
             (results / name).unlink(missing_ok=True)
         record.unlink()
+    if not removed:
+        raise SystemExit(f"{results}: no records of jobs to take back")
     return len(removed)
 
 

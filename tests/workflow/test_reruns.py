@@ -104,6 +104,27 @@ def test_times_of_a_clock_that_jumps_rerun_nothing(moved: Path, repository: Path
     assert plan(repository, moved, "--rerun-triggers", "params", "input", "software-env") == {}
 
 
+def test_no_job_fails_because_its_input_is_from_the_future(
+    relative_cohort: Path, repository: Path
+) -> None:
+    """As of matrices from a machine whose clock is ahead, and after this one was set back."""
+    index = "results/joint/cells.parquet"
+
+    def move_times(folder: str) -> None:
+        for path in (relative_cohort / folder).rglob("*"):
+            time = path.stat().st_mtime + 86400
+            os.utime(path, (time, time))
+
+    move_times("counts")
+    run = run_snakemake(repository, relative_cohort, index)
+    assert run.code == 0, run.text[-3000:]
+    move_times("results")
+    (relative_cohort / index).unlink()
+    run = run_snakemake(repository, relative_cohort, index)
+    assert run.code == 0, run.text[-3000:]
+    assert "Nothing to be done" in run_snakemake(repository, relative_cohort, "-n", index).text
+
+
 def test_comments_and_docstrings_rerun_nothing(clone: Path, moved: Path) -> None:
     for folder in ("lammscope", "workflow/scripts"):
         for path in (clone / folder).rglob("*.py"):

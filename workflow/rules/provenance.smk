@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from snakemake.workflow import DAG
 from snakemake.iocontainers import Wildcards
 
 from lammscope.core.failures import FailureReport
@@ -16,7 +17,7 @@ from lammscope.provenance.ancestry import (
 from lammscope.provenance.lock import Guard, Lock
 from lammscope.provenance.recorder import Recorder, key
 from lammscope.provenance.records import Job
-from lammscope.provenance.times import order_times
+from lammscope.provenance.times import accept_older_outputs, order_times
 
 STARTED = datetime.now(UTC)
 
@@ -117,6 +118,8 @@ def follow_results():
     Snakemake knows the config of earlier runs only from notes in the folder where it ran, and else
     compares times.
     """
+    if workflow.modifier.is_main_snakefile():
+        accept_older_outputs(DAG)
     if not workflow.is_main_process:
         refuse_late_job()
         return
