@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -31,6 +32,7 @@ MAX_LINES = 450  # of a module
 MAX_CODE, MAX_PARAMETERS = 60, 8  # of a function: lines of its body, and what it takes
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package by its dotted name below it."""
     paths = (path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
