@@ -123,6 +123,11 @@ def changed(folder: Path, name: str, change: Change) -> Path:
         both = isinstance(own, dict) and isinstance(value, dict)
         config[section] = {**own, **value} if both else value
     path.write_text(yaml.safe_dump(config, sort_keys=False))
+    if change.sheet is not None:
+        name, old, new = change.sheet
+        text = (copy / name).read_text()
+        assert old in text, (name, old)
+        (copy / name).write_text(text.replace(old, new))
     return copy
 
 

@@ -30,11 +30,12 @@ FIRST_PATIENTS = {PLAIN: 1, OPTIONAL: 1, REPLICATION: 21}
 
 @dataclass(frozen=True)
 class Change:
-    """A changed setting of a cohort."""
+    """A changed setting of a cohort, or a text that is replaced in a sheet."""
 
     name: str
     settings: dict[str, Any]
     cohort: str = PLAIN
+    sheet: tuple[str, str, str] | None = None
 
 
 # A change for each section of the config.
@@ -102,6 +103,7 @@ OPTIONS: dict[str, Any] = {
     },
 }
 OTHERS = [
+    Change("follow_up", {}, sheet=("patients.tsv", "\t628\t1\t677\t", "\t629\t1\t677\t")),
     Change("optional.qc", {"qc": {"min_genes": 230}}, OPTIONAL),
     Change("replication.report", {"report": {"dpi": 60}}, REPLICATION),
     Change("replication.seed", {"seed": 2}, REPLICATION),
