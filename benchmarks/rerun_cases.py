@@ -104,9 +104,12 @@ OPTIONS: dict[str, Any] = {
 }
 OTHERS = [
     Change("follow_up", {}, sheet=("patients.tsv", "\t628\t1\t677\t", "\t629\t1\t677\t")),
-    Change("optional.qc", {"qc": {"min_genes": 230}}, OPTIONAL),
+    Change("optional.contigs", {}, OPTIONAL, ("samples.tsv", "P01_baseline_contigs.csv.gz", "")),
+    Change("optional.scvi", {"integration": {"scvi": {"max_epochs": 4}}}, OPTIONAL),
+    Change("optional.trusted", {"annotation": {"celltypist_trusted": True}}, OPTIONAL),
+    Change("optional.strict", {"multiverse": {"qc": {"strict": {"min_genes": 310}}}}, OPTIONAL),
     Change("replication.report", {"report": {"dpi": 60}}, REPLICATION),
-    Change("replication.seed", {"seed": 2}, REPLICATION),
+    Change("replication.draws", {"abundance": {"n_draws": 9000}}, REPLICATION),
 ]
 
 
