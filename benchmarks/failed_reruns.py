@@ -1,13 +1,13 @@
 """Fail each rule once after a changed setting, run again, and compare with an undisturbed run.
 
 `python -m benchmarks.failed_reruns FOLDER` simulates small cohorts in FOLDER and runs them
-(`benchmarks.rerun_cases`). Then, for each section of the config and for each rule, it changes a
-setting, kills the job of one rule when it has written its first file, runs again, and compares
-every result with that of a run in which nothing was killed. A further run must have nothing to do,
+(`benchmarks.rerun_cases`). Then it changes a setting, for each section of the config, kills jobs
+when they have written their first file, runs again, and compares every result with that of a run
+in which nothing was killed. A further run must have nothing to do,
 `lammscope.verify` nothing to say. One of the cohorts needs scVI (`make setup-scvi`).
 
-Each rule is killed after the change that reruns the fewest others. The cohorts and undisturbed runs
-stay in FOLDER, so that a part can be repeated (`--rules`, `--sections`).
+Each rule is killed once, after the change that reruns the fewest others. The cohorts and
+undisturbed runs stay in FOLDER, so that a part can be repeated (`--changes`).
 """
 
 import argparse
@@ -29,7 +29,6 @@ from benchmarks.rerun_cases import (
     OPTIONAL,
     PLAIN,
     REPLICATION,
-    SECTIONS,
     Change,
     all_changes,
     write_cohort,
@@ -38,6 +37,7 @@ from benchmarks.same_results import differences
 from benchmarks.workflow import ROOT
 from lammscope.provenance.verification import verify_results
 
+FAILED = re.compile(r"Error in rule (\w+?);")
 COHORTS = (PLAIN, OPTIONAL, REPLICATION)  # in the order in which they need one another
 # A module `sitecustomize`, which Python imports when it starts. It kills the job of a rule when it
 # is about to name its second file: the first is in place. The script of a job holds the name of its
@@ -143,13 +143,20 @@ def undisturbed(folder: Path, change: Change) -> set[str]:
     return set(listed.read_text().split())
 
 
-def fail_and_rerun(folder: Path, change: Change, rule: str) -> str:
-    """Kill a rule after a change, run again, and return what is wrong; empty if nothing is."""
+def fail_and_rerun(folder: Path, change: Change, rules: Sequence[str]) -> str:
+    """Kill rules after a change, run again, and return what is wrong; empty if nothing is.
+
+    Rules that depend on each other are killed in one run after the other.
+    """
     expected = folder / f"undisturbed_{change.name}" / "results"
-    disturbed = changed(folder, f"disturbed_{change.name}_{rule}", change)
-    failed = run(disturbed, killed=rule)
-    if failed.status == 0:
-        return "the job was not killed"
+    disturbed = changed(folder, f"disturbed_{change.name}", change)
+    left = set(rules)
+    while left:
+        failed = run(disturbed, "--keep-going", killed=" ".join(left))
+        killed = left & set(FAILED.findall(failed.text))
+        if not killed or failed.status == 0:
+            return f"not killed: {' '.join(left)}"
+        left -= killed
     again = run(disturbed)
     if again.status:
         return f"the rerun failed: {again.text[-300:]}"
@@ -166,31 +173,31 @@ def fail_and_rerun(folder: Path, change: Change, rule: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line for each section and rule, and return 1 if anything differed."""
+    """Print a line for each change, and return 1 if anything differed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--sections", nargs="*", help="only these; none: no section")
-    parser.add_argument("--rules", nargs="*", help="only these; none: no rule")
-    parser.add_argument("--at-once", type=int, default=2, help="cases that run at a time")
+    parser.add_argument("--changes", nargs="+", help="only these of `benchmarks.rerun_cases`")
+    parser.add_argument("--at-once", type=int, default=2, help="changes that run at a time")
     given = parser.parse_args(arguments)
-    folder, changes = given.folder.resolve(), {change.name: change for change in all_changes()}
-    asked = [name for name in SECTIONS if given.sections is None or name in given.sections]
-    if given.rules == []:
-        changes = {name: changes[name] for name in asked}
-    for cohort in sorted(
-        {change.cohort for change in changes.values()} | {PLAIN}, key=COHORTS.index
-    ):
-        prepare(folder, cohort)
+    folder = given.folder.resolve()
+    changes = {
+        change.name: change
+        for change in all_changes()
+        if given.changes is None or change.name in given.changes
+    }
+    for cohort in COHORTS:
+        if cohort == PLAIN or any(change.cohort == cohort for change in changes.values()):
+            prepare(folder, cohort)
     with ThreadPoolExecutor(given.at_once) as pool:
         ran = dict(
             zip(changes, pool.map(partial(undisturbed, folder), changes.values()), strict=True)
         )
-        cases = choose_cases(ran, sections=asked, rules=given.rules)
-        wrong = len(unreached(folder, ran)) if given.rules is None else 0
-        wrong += sum(pool.map(lambda case: report(folder, changes[case[0]], case[1]), cases))
-    print(f"{len(cases)} cases, {wrong} wrong")
+        cases = choose_rules(ran)
+        wrong = len(unreached(folder, ran)) if given.changes is None else 0
+        wrong += sum(pool.map(lambda name: report(folder, changes[name], cases[name]), cases))
+    print(f"{len(cases)} changes, {sum(map(len, cases.values()))} rules killed, {wrong} wrong")
     return int(wrong > 0)
 
 
@@ -203,39 +210,40 @@ def unreached(folder: Path, ran: dict[str, set[str]]) -> set[str]:
     return rules
 
 
-def choose_cases(
-    ran: dict[str, set[str]], *, sections: Sequence[str], rules: Sequence[str] | None
-) -> list[tuple[str, str]]:
-    """Choose changes and rules to kill: each section and each rule once, in short runs.
+def choose_rules(ran: dict[str, set[str]]) -> dict[str, list[str]]:
+    """Choose the rules to kill after each change: each rule once, after a change that runs few.
 
     Parameters
     ----------
     ran
         The rules that run after each change.
-    sections
-        The changes that must have a case.
-    rules
-        The rules that must have one; None for all.
+
+    Returns
+    -------
+    dict
+        The rules by change, the longest runs first. Each change has at least one.
     """
     shortest = {
         rule: min((name for name in ran if rule in ran[name]), key=lambda name: len(ran[name]))
         for rule in sorted(set().union(*ran.values()))
     }
-    cases, left = [], dict(shortest)
-    # The longest runs kill the rules that no shorter run has.
-    for name in sorted(sections, key=lambda name: -len(ran[name])):
-        own = sorted(ran[name] & set(left) or ran[name])
-        cases.append((name, max(own, key=lambda rule: len(ran[shortest[rule]]))))
-        left.pop(cases[-1][1], None)
-    return cases + [(left[rule], rule) for rule in left if rules is None or rule in rules]
+    chosen = {name: list[str]() for name in sorted(ran, key=lambda name: -len(ran[name]))}
+    for rule, name in shortest.items():
+        chosen[name].append(rule)
+    for name, rules in chosen.items():
+        if not rules:  # the one that the fewest other changes run
+            rules.append(
+                min(sorted(ran[name]), key=lambda r: sum(r in own for own in ran.values()))
+            )
+    return chosen
 
 
-def report(folder: Path, change: Change, rule: str) -> bool:
-    """Print the line of one case, and return whether anything was wrong."""
+def report(folder: Path, change: Change, rules: Sequence[str]) -> bool:
+    """Print the line of one change, and return whether anything was wrong."""
     start = time.monotonic()
-    problem = fail_and_rerun(folder, change, rule)
+    problem = fail_and_rerun(folder, change, rules)
     seconds = time.monotonic() - start
-    print(f"{change.name:24} {rule:28} {seconds:5.0f} s  {problem or 'same'}", flush=True)
+    print(f"{change.name:24} {seconds:5.0f} s  {problem or 'same'}: {' '.join(rules)}", flush=True)
     return bool(problem)
 
 
