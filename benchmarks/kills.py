@@ -30,6 +30,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -72,8 +73,8 @@ def one_case(
     kind, chance = KINDS[case % len(KINDS)], random.Random(case)
     copy_run(finished, folder)
     n_jobs = take_back(folder / "results", case / number)
-    after = chance.uniform(0.2, LATEST)
-    running = kill_run(folder, kind, after=after, chance=chance)
+    after = chance.uniform(0.2, min(LATEST, n_jobs))
+    running, was_killed = kill_run(folder, kind, after=after, chance=chance)
     start = time.monotonic()
     text, code = run(folder)
     seconds = time.monotonic() - start
@@ -82,7 +83,7 @@ def one_case(
     unfinished = sum(UNFINISHED.fullmatch(name) is not None for name in names)
     lines = compared(finished, folder)
     is_idle = "Nothing to be done" in idle
-    is_good = not code and not unfinished and not lines and is_idle
+    is_good = was_killed and not code and not unfinished and not lines and is_idle
     (folder / "rerun.log").write_text(text + idle + "\n".join(lines))
     if is_good:
         shutil.rmtree(folder)
@@ -118,16 +119,27 @@ def take_back(results: Path, share: float) -> int:
     return len(removed)
 
 
-def kill_run(folder: Path, kind: str, *, after: float, chance: random.Random) -> str:
-    """Start a run, kill it some seconds after its first job began, and name the jobs that ran."""
+def kill_run(folder: Path, kind: str, *, after: float, chance: random.Random) -> tuple[str, bool]:
+    """Start a run and kill it some seconds after its first job began.
+
+    Returns the names of the jobs that ran, and whether the run did not end well by itself.
+    """
     with (folder / "killed.log").open("w") as log:
         process = subprocess.Popen(
-            command(folder), cwd=folder, stdout=log, stderr=log, start_new_session=True
+            command(folder),
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            # A program that was started in the background ignores it, and so do its children.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         own = psutil.Process(process.pid)
         while process.poll() is None and not scripts(own):
             time.sleep(0.05)
         time.sleep(after)
+        while kind == "job" and process.poll() is None and not scripts(own):
+            time.sleep(0.05)
         children = list(processes(own))
         running = scripts(own)
         names = sorted(map(rule_of, running))
@@ -140,7 +152,7 @@ def kill_run(folder: Path, kind: str, *, after: float, chance: random.Random) ->
             send(running, signal.SIGSTOP)
             threading.Timer(PAUSE, send, (running, signal.SIGCONT)).start()
         process.wait(PATIENCE)
-    return " ".join(names)
+    return " ".join(names), process.returncode != 0
 
 
 def send(targets: Sequence[psutil.Process], how: signal.Signals) -> None:
