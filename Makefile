@@ -118,7 +118,7 @@ format: .venv/dev.stamp ## format the code
 
 docs: .venv/docs.stamp ## build the documents as a site that works offline, site/index.html; a broken link is an error
 	@rm -rf site
-	sphinx-build -q -W --keep-going -c docs -d .sphinx . site
+	python -m sphinx -q -W --keep-going -c docs -d .sphinx . site
 	@echo "Documents: $(CURDIR)/site/index.html"
 
 picture: demo ## take the picture of the demo's report for README.md (needs Chromium or Chrome)
