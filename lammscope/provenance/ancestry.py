@@ -47,7 +47,7 @@ def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> 
     -------
     dict
         For each job the reason, and the files that it is about. A job with a missing file is not
-        among them: it is run anyway.
+        among them: see `find_incomplete`.
     """
     folder = Path(results)
     now = contents(record for record in records.values() if record is not None)
@@ -64,6 +64,20 @@ def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> 
         elif changed := _changed_files(record, folder):
             reasons[job] = CHANGED, changed
     return reasons
+
+
+def find_incomplete(jobs: Iterable[Job], *, results: str | Path) -> list[Job]:
+    """Find jobs of which a file is missing, and whose own input is there.
+
+    Snakemake runs such a job only if the file is asked for, or if what is made from it is missing
+    or out of date, too. After a job was killed, results of its old files may still be there.
+    """
+    return [
+        job
+        for job in jobs
+        if not all((Path(results) / path).exists() for path in job.outputs)
+        and all(map(os.path.exists, job.given))
+    ]
 
 
 def split_lost(stale: Reasons) -> tuple[Reasons, Reasons]:

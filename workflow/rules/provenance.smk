@@ -7,6 +7,7 @@ from snakemake.iocontainers import Wildcards
 from lammscope.core.failures import FailureReport
 from lammscope.core.run_lock import refuse_if_replaced
 from lammscope.provenance.ancestry import (
+    find_incomplete,
     find_stale,
     library_notes,
     lost_notes,
@@ -137,7 +138,8 @@ def follow_results():
         notes += library_notes(known)
     for note in notes:
         print(f"lammscope: {note}", file=sys.stderr)
-    paths = [os.path.join(folder, path) for job in stale for path in job.outputs]
+    rerun = [*stale, *find_incomplete(RUN_JOBS.values(), results=folder)]
+    paths = [os.path.join(folder, path) for job in rerun for path in job.outputs]
 
     def force_stale(wildcards):
         """Is called as an input function of each job, before Snakemake decides what to run."""

@@ -17,6 +17,7 @@ from lammscope.provenance.ancestry import (
     NOT_RECORDED,
     SETTINGS,
     describe_results,
+    find_incomplete,
     find_stale,
     library_notes,
     lost_notes,
@@ -149,6 +150,19 @@ def test_what_depends_on_a_missing_result_is_not_current(
     current, others = describe_results(jobs, results=results)
     assert current == {}
     assert others == {"counts.tsv": "missing", "a.tsv": DEPENDS, "b.tsv": DEPENDS}
+
+
+def test_a_job_with_a_missing_file_is_incomplete_unless_its_input_is_gone(
+    results: Path, jobs: tuple[Job, Job]
+) -> None:
+    count, test = jobs
+    assert find_incomplete(jobs, results=results) == []
+    (results / "b.tsv").unlink()
+    assert find_incomplete(jobs, results=results) == [test]
+    (results / "counts.tsv").unlink()
+    assert find_incomplete(jobs, results=results) == [count, test]
+    Path("data.txt").unlink()
+    assert find_incomplete(jobs, results=results) == [test]
 
 
 def test_what_cannot_be_computed_again_is_kept_and_named(
