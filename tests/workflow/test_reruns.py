@@ -394,6 +394,20 @@ def test_a_missing_intermediate_is_made_anew(moved: Path, repository: Path) -> N
     assert {"integrate_harmony", "draw_evidence"} <= set(rules)
 
 
+def test_a_missing_intermediate_of_another_choice_is_made_anew(
+    moved: Path, repository: Path
+) -> None:
+    """Though what was made from it is there, and is what the run asks for."""
+    choice = ("--config", "multiverse={doublets: [kept]}")
+    space = "results/multiverse/doublets_kept/joint/pca.npz"
+    run = run_snakemake(repository, moved, space, *choice)
+    assert run.code == 0, run.text[-3000:]
+    (moved / space).with_name("cells.parquet").unlink()
+    assert {"select_cells_again", "embed_cells_again"} <= set(
+        plan(repository, moved, space, *choice)
+    )
+
+
 def test_reruns_after_a_killed_job_of_each_stage_give_what_an_undisturbed_run_gives(
     moved: Path, finished: Path, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
