@@ -12,6 +12,10 @@ from scipy import sparse
 from lammscope.core.runtime import logger
 from lammscope.joint.integration.method import COUNTS, IntegrationInput, Method
 
+NAME = (
+    "lammscope"  # instead of a random word and the time, which would make each saved model another
+)
+
 
 def integrate_scvi(
     cells: IntegrationInput,
@@ -80,11 +84,13 @@ def integrate_scvi(
         sparse.csr_matrix(cells.values, dtype=np.float32),
         obs=obs,
         var=pd.DataFrame(index=cells.genes),
+        uns={"_scvi_uuid": NAME},
     )
     scvi.model.SCVI.setup_anndata(
         data, batch_key="_batch", categorical_covariate_keys=list(columns.columns) or None
     )
     model = scvi.model.SCVI(data, gene_likelihood="nb", **network)
+    model.run_name = NAME
     model.train(
         callbacks=[LambdaCallback(on_train_epoch_end=_log_progress)],
         max_epochs=max_epochs or None,

@@ -1,6 +1,7 @@
 """The registry of integration methods: what agrees with it, and a method put into it."""
 
 import inspect
+import time
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,27 @@ def test_a_gpu_that_is_asked_for_and_missing_is_an_error_with_a_remedy(
 
 def test_by_default_scvi_is_trained_on_the_cpu() -> None:
     assert resolve_config({})["integration"]["scvi"]["accelerator"] == "cpu"
+
+
+@pytest.mark.filterwarnings("ignore")  # of Lightning, on what else could be used
+def test_the_same_seed_gives_the_same_saved_model_of_scvi(tmp_path: Path) -> None:
+    """To the byte, so that a checksum tells whether it is another."""
+    pytest.importorskip("scvi", reason="scvi-tools is not installed (make setup-scvi)")
+    rng = np.random.default_rng(1)
+    cells = IntegrationInput(
+        sparse.csr_array(rng.poisson(2, (60, 20)).astype(np.float32)),
+        np.array(["x", "y"] * 30),
+        pd.DataFrame(index=range(60)),
+        np.array([f"G{i}" for i in range(20)]),
+    )
+    network = {"n_latent": 2, "n_layers": 1}
+    saved = []
+    for name in ("first", "second"):
+        METHODS["scvi"].integrate(
+            cells,
+            **{"max_epochs": 2, "batch_size": 32, "accelerator": "cpu", **network},
+            **{"seed": 1, "threads": 1, "model_folder": tmp_path / name},
+        )
+        saved.append((tmp_path / name / "model.pt").read_bytes())
+        time.sleep(1.1 if name == "first" else 0)  # a name of scvi-tools has the second
+    assert saved[0] == saved[1]
