@@ -5,7 +5,6 @@ optional parts (scores of integration methods with scVI, labels of a model, cont
 and one that replicates the first.
 """
 
-import gzip
 import pickle
 import shutil
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from lammscope.core.shards import read_shard
 from lammscope.simulate.cohort import simulate_cohort
 from lammscope.simulate.plan import CohortSettings
+from tests.contigs import chains_of, write_cell_ranger
 
 PLAIN, OPTIONAL, REPLICATION = "plain", "optional", "replication"
 FIRST_PATIENTS = {PLAIN: 1, OPTIONAL: 1, REPLICATION: 21}
@@ -174,17 +174,8 @@ def write_contigs(results: Path, folder: Path) -> None:
     sheet = pd.read_table(folder / "samples.tsv", dtype=str, keep_default_na=False)
     rng = np.random.default_rng(1)
     for sample in sheet["sample"]:
-        barcodes = cells.loc[cells["sample"] == sample, "cell"].str.removeprefix(f"{sample}_")
-        lines = ["barcode,is_cell,contig_id,high_confidence,chain,v_gene,d_gene,j_gene,productive,"]
-        lines[0] += "cdr3,cdr3_nt,reads,umis"
-        for barcode in barcodes:
-            clone = int(rng.geometric(0.05))
-            letters = "".join(np.array(list("ACGT"))[[clone // 4**i % 4 for i in range(12)]])
-            lines.append(
-                f"{barcode},True,{barcode}_contig_1,True,TRB,TRBV{1 + clone % 7}-1,"
-                f"None,TRBJ1-1,True,CASSLGQGAFF,TGT{letters}TTT,100,5"
-            )
-        with gzip.open(folder / f"{sample}_contigs.csv.gz", "wt") as file:
-            file.write("\n".join(lines) + "\n")
+        names = cells.loc[cells["sample"] == sample, "cell"].str.removeprefix(f"{sample}_").tolist()
+        chains = chains_of(names, rng.geometric(0.05, len(names)).tolist())
+        write_cell_ranger(chains, folder / f"{sample}_contigs.csv.gz")
     sheet["contigs"] = sheet["sample"] + "_contigs.csv.gz"
     sheet.to_csv(folder / "samples.tsv", sep="\t", index=False)

@@ -53,7 +53,7 @@ def find_stale(records: Mapping[Job, Record | None], *, results: str | Path) -> 
     now = contents(record for record in records.values() if record is not None)
     reasons = {}
     for job, record in records.items():
-        if not all((folder / path).exists() for path in job.outputs):
+        if not _has_results(job, folder):
             continue
         if record is None or set(record.files) != set(job.outputs):
             reasons[job] = NOT_RECORDED, job.outputs
@@ -72,12 +72,7 @@ def find_incomplete(jobs: Iterable[Job], *, results: str | Path) -> list[Job]:
     Snakemake runs such a job only if the file is asked for, or if what is made from it is missing
     or out of date, too. After a job was killed, results of its old files may still be there.
     """
-    return [
-        job
-        for job in jobs
-        if not all((Path(results) / path).exists() for path in job.outputs)
-        and all(map(os.path.exists, job.given))
-    ]
+    return [job for job in jobs if not _has_results(job, Path(results)) and _can_run(job)]
 
 
 def split_lost(stale: Reasons) -> tuple[Reasons, Reasons]:
@@ -85,7 +80,7 @@ def split_lost(stale: Reasons) -> tuple[Reasons, Reasons]:
 
     The matrices of samples that were read in may be archived; the results of these jobs are kept.
     """
-    lost = {job: why for job, why in stale.items() if not all(map(os.path.exists, job.given))}
+    lost = {job: why for job, why in stale.items() if not _can_run(job)}
     return {job: why for job, why in stale.items() if job not in lost}, lost
 
 
@@ -183,6 +178,16 @@ def library_notes(records: Iterable[Record]) -> list[str]:
         f"results were computed with other versions of libraries: {'; '.join(parts)}. They are "
         "kept; `--forceall` computes everything with the present ones"
     ]
+
+
+def _has_results(job: Job, folder: Path) -> bool:
+    """Test whether all files of a job are there."""
+    return all((folder / path).exists() for path in job.outputs)
+
+
+def _can_run(job: Job) -> bool:
+    """Test whether the user's files that a job reads are there."""
+    return all(map(os.path.exists, job.given))
 
 
 def _has_other_inputs(job: Job, record: Record, now: Mapping[str, Content]) -> bool:

@@ -12,9 +12,8 @@ from scipy import sparse
 from lammscope.core.runtime import logger
 from lammscope.joint.integration.method import COUNTS, IntegrationInput, Method
 
-NAME = (
-    "lammscope"  # instead of a random word and the time, which would make each saved model another
-)
+# Instead of a random word and the time, with which no saved model would be as another.
+NAME = "lammscope"
 
 
 def integrate_scvi(
